@@ -1,0 +1,64 @@
+# Needs python3 >= 3.11 and make, nothing else: Kafka, PostgreSQL and Valkey come as locked packages.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := schemas topology producers consumers infra
+
+.PHONY: help .venv demo test check fmt up down clean lock
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[.a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv: .venv/.complete ## Install everything that is needed, locked by hash, into .venv
+
+# The stamp is written last, so an interrupted installation is taken up again.
+.venv/.complete: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Lastunit needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	       "Name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/pip || { echo "Creating .venv"; $(PYTHON) -m venv .venv; }
+	@echo "Installing $$(grep -c '==' requirements.lock) locked packages into .venv (about 300 MB, a minute or two)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+	  --require-hashes -r requirements.lock \
+	  | awk '/^Collecting/ && ++n % 10 == 0 {print "  " n " packages fetched"; fflush()} \
+	         /^Installing/ {print "  unpacking"; fflush()}'
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv ## Watch orders race for the last units: ORDERS=n STOCK_FACTOR=x SEED=n JSON=1
+	@$(BIN)/lastunit demo $(if $(ORDERS),--orders $(ORDERS)) $(if $(STOCK_FACTOR),--stock-factor $(STOCK_FACTOR)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
+
+test: .venv ## Run every test, against real Kafka, PostgreSQL and Valkey: ARGS="-m 'not stack'" for the quick ones
+	@$(BIN)/pytest $(ARGS)
+
+check: .venv ## Formatting, lint, types, import rules, schema compatibility, diagrams up to date
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --strict $(PACKAGES) tests
+	$(BIN)/lint-imports
+	$(BIN)/python -m schemas.check
+	$(BIN)/python -m topology.diagram --check
+
+fmt: .venv ## Format the code and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+up: .venv ## Start the whole system here and keep it running
+	@$(BIN)/lastunit up
+
+down: .venv ## Stop a running system, keep its data
+	@$(BIN)/lastunit down
+
+clean: ## Stop a running system and delete its data and all caches in this folder
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m infra.stack.clean; else rm -rf .lastunit; fi
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@find $(wildcard $(PACKAGES) tests) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock: .venv ## Resolve the newest allowed versions into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock

@@ -1,0 +1,1 @@
+"""Where it runs: settings, the embedded stack, migrations, the command line."""
