@@ -1,0 +1,1 @@
+"""Who reacts and answers: the partition owner in runtime/ and one room per service."""

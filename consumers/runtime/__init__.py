@@ -1,0 +1,1 @@
+"""The partition owner: claims, batches, the fenced commit, the outbox, recovery."""
