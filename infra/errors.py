@@ -1,0 +1,39 @@
+"""What can go wrong while the system is put together; every message says what to do about it."""
+
+from __future__ import annotations
+
+
+class InfraError(Exception):
+    """Something around the system is not as it must be; the message says how to mend it."""
+
+
+class SettingsError(InfraError):
+    """A LASTUNIT_ variable has a value that cannot be used."""
+
+
+class StackError(InfraError):
+    """Kafka, PostgreSQL or Valkey could not be brought up or kept up."""
+
+
+class StateDirInUseError(StackError):
+    """Another process already runs the stack of this state directory."""
+
+
+class StateMismatchError(StackError):
+    """The data found is not the data that the settings name (another cluster, a state directory moved by hand)."""
+
+
+class JarsUnavailableError(StackError):
+    """Kafka's jars could not be downloaded, or are not the ones that the lock names."""
+
+
+class PartFailedError(StackError):
+    """A part did not become ready in time, or died; the message ends with the tail of its log."""
+
+
+class ServerUnreachableError(StackError):
+    """An existing server named in the settings does not answer."""
+
+
+class NotOursError(StackError):
+    """A part that we did not start cannot be stopped, paused or restarted by us."""
