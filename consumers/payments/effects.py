@@ -1,0 +1,250 @@
+"""The effect runner: drives each persisted payment operation to a definite answer and hands that answer on.
+
+It keeps nothing that matters. An operation comes here after its attempt row was committed, so whatever is unfinished
+when this process ends is pending in the database, and the partition's next owner submits it again under the same id.
+
+    perform --- definite answer -------------------------------> report --> done
+       | ^                                                      ^  |  ^
+       | |  the processor never saw it                          |  +--+ the callback failed: again
+       v |                                                      |
+    look up --- definite answer --------------------------------+
+       +--- still unknown: again
+
+Each step that does not succeed is repeated after an exponential backoff with full jitter
+(https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). An operation that waits occupies a timer of
+the event loop, neither a worker nor a task, so a thousand unlucky ones do not hold up the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from enum import Enum, auto
+from typing import Self, TypeAlias
+
+import msgspec
+import structlog
+
+from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
+from consumers.payments.processor import Operation, PaymentProcessor, ProcessorResult
+
+OnResult: TypeAlias = Callable[[Operation, ProcessorResult], Awaitable[None]]
+CallLater: TypeAlias = Callable[[float, Callable[[], None]], object]
+
+_MAX_DOUBLINGS = 32
+
+log = structlog.get_logger(__name__)
+
+
+class Backoff(msgspec.Struct, frozen=True):
+    """How long to wait before asking again: up to `base_seconds`, doubling with each failure up to `cap_seconds`."""
+
+    base_seconds: float = 0.05
+    cap_seconds: float = 20.0
+
+    def ceiling_seconds(self, failures: int) -> float:
+        """Return the longest wait after so many failures in a row, the first being 1."""
+        return min(self.cap_seconds, self.base_seconds * 2.0 ** min(failures - 1, _MAX_DOUBLINGS))
+
+
+class _Step(Enum):
+    PERFORM = auto()
+    LOOK_UP = auto()
+    REPORT = auto()
+    DONE = auto()
+
+
+class _Call:
+    """One operation on its way to a definite answer."""
+
+    __slots__ = ("disowned", "failures", "operation", "partition", "result", "running", "step")
+
+    def __init__(self, partition: int, operation: Operation) -> None:
+        self.partition = partition
+        self.operation = operation
+        self.step = _Step.PERFORM
+        self.result: ProcessorResult | None = None
+        self.failures = 0
+        self.running = False
+        self.disowned = False  # its partition was revoked while a worker was at it
+
+    def answered(self, result: ProcessorResult) -> None:
+        self.result = result
+        self.failures = 0
+        self.step = _Step.REPORT
+
+
+class EffectRunner:
+    """Runs operations with `workers` calls at a time; `on_result` gets each definite answer at least once.
+
+    `random_fraction` (0 <= x < 1) and `call_later` (as an event loop has it) are the only sources of chance and time.
+    """
+
+    def __init__(
+        self,
+        processor: PaymentProcessor,
+        on_result: OnResult,
+        *,
+        workers: int = 64,
+        backoff: Backoff | None = None,
+        random_fraction: Callable[[], float] = random.random,
+        call_later: CallLater | None = None,
+    ) -> None:
+        self._processor = processor
+        self._on_result = on_result
+        self._worker_count = workers
+        self._backoff = backoff or Backoff()
+        self._random_fraction = random_fraction
+        self._call_later = call_later
+        self._calls: dict[str, _Call] = {}
+        self._ready: asyncio.Queue[_Call | None] = asyncio.Queue()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closing = False
+        self._workers: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def pending(self) -> int:
+        """How many operations have no reported answer yet; a room that sees this grow should read more slowly."""
+        return len(self._calls)
+
+    def start(self) -> None:
+        """Start the workers; needs a running event loop. What was submitted before begins now."""
+        self._workers = [
+            asyncio.create_task(self._work(), name=f"payment-effects-{n}") for n in range(self._worker_count)
+        ]
+
+    def submit(self, partition: int, operations: Iterable[Operation]) -> None:
+        """Take operations whose attempts are committed; one that is already on its way is not taken twice.
+
+        Never blocks: see `pending`. Raises RunnerClosedError once closed.
+        """
+        if self._closing:
+            raise RunnerClosedError("the effect runner is closed; the attempts stay pending for the next owner")
+        for operation in operations:
+            if (call := self._calls.get(operation.operation_id)) is not None:
+                call.partition = partition
+                call.disowned = False
+                continue
+            call = self._calls[operation.operation_id] = _Call(partition, operation)
+            self._idle.clear()
+            self._ready.put_nowait(call)
+
+    def forget(self, partition: int) -> None:
+        """Drop what waits for this partition, which has another owner now.
+
+        A call in flight takes its step to the end and its answer, if definite, is still reported: it is a fact from
+        outside, and the new owner's call under the same id gets the same one.
+        """
+        for call in [call for call in self._calls.values() if call.partition == partition]:
+            if call.running:
+                call.disowned = True
+            else:
+                self._drop(call)
+
+    async def drain(self) -> None:
+        """Wait until every submitted operation is reported or forgotten."""
+        await self._idle.wait()
+
+    async def close(self, deadline_seconds: float = 10.0) -> None:
+        """Take no more, let the calls in flight finish within the deadline, and leave the rest to the next owner."""
+        self._closing = True
+        for _ in self._workers:
+            self._ready.put_nowait(None)
+        if self._workers:
+            _, late = await asyncio.wait(self._workers, timeout=deadline_seconds)
+            for worker in late:
+                worker.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        self._workers = []
+        if self._calls:
+            log.info("payment operations left to the next owner", operations=len(self._calls))
+        self._calls.clear()
+        self._idle.set()
+
+    async def _work(self) -> None:
+        while (call := await self._ready.get()) is not None and not self._closing:
+            if self._is_current(call):
+                call.running = True
+                await self._drive(call)
+                call.running = False
+
+    async def _drive(self, call: _Call) -> None:
+        """Take steps until the operation is done or has to wait for its next one."""
+        while call.step is not _Step.DONE:
+            wait_seconds = await self._take_step(call)
+            if wait_seconds is None:
+                continue
+            if call.disowned:
+                break
+            self._park(call, wait_seconds)
+            return
+        self._drop(call)
+
+    async def _take_step(self, call: _Call) -> float | None:
+        """Take one step. Return None where the next may follow at once, otherwise the seconds to wait before it."""
+        try:
+            await self._attempt(call)
+        except NotSentError as error:
+            return self._wait_seconds(call, error, at_least=error.retry_after_seconds)
+        except NotUnderstoodError as error:
+            return self._wait_seconds(call, error, at_least=self._backoff.cap_seconds)
+        except Exception as error:  # noqa: BLE001 - an unforeseen error must neither end a worker nor lose an operation
+            if call.step is _Step.PERFORM:
+                call.step = _Step.LOOK_UP
+            return self._wait_seconds(call, error)
+        return None
+
+    async def _attempt(self, call: _Call) -> None:
+        operation = call.operation
+        if call.step is _Step.PERFORM:
+            call.answered(await self._processor.perform(operation))
+        elif call.step is _Step.LOOK_UP:
+            if (found := await self._processor.look_up(operation.operation_id)) is None:
+                call.step = _Step.PERFORM
+            else:
+                call.answered(found)
+        elif call.result is not None:
+            await self._on_result(operation, call.result)
+            call.step = _Step.DONE
+
+    def _wait_seconds(self, call: _Call, error: Exception, *, at_least: float = 0.0) -> float:
+        call.failures += 1
+        jitter_seconds = self._random_fraction() * self._backoff.ceiling_seconds(call.failures)
+        expected = isinstance(error, OutcomeUnknownError | NotSentError)
+        (log.info if expected else log.error)(
+            "payment step repeats",
+            order_id=call.operation.order_id,
+            operation_id=call.operation.operation_id,
+            kind=call.operation.kind.value,
+            partition=call.partition,
+            step=call.step.name.lower(),
+            failures=call.failures,
+            error=repr(error),
+        )
+        return at_least + jitter_seconds
+
+    def _park(self, call: _Call, wait_seconds: float) -> None:
+        call_later = self._call_later or asyncio.get_running_loop().call_later
+        call_later(wait_seconds, lambda: self._unpark(call))
+
+    def _unpark(self, call: _Call) -> None:
+        if self._is_current(call) and not self._closing:
+            self._ready.put_nowait(call)
+
+    def _is_current(self, call: _Call) -> bool:
+        """Say whether this call still stands; one that was forgotten while it waited does not."""
+        return self._calls.get(call.operation.operation_id) is call
+
+    def _drop(self, call: _Call) -> None:
+        del self._calls[call.operation.operation_id]
+        if not self._calls:
+            self._idle.set()
