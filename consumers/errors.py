@@ -1,0 +1,45 @@
+"""What can go wrong for those who react."""
+
+from __future__ import annotations
+
+
+class ConsumerError(Exception):
+    """Base of all errors of this package."""
+
+
+class RefusedError(ConsumerError):
+    """A message cannot be decided as it is; the record goes to dead.letters, whole, with `reason` and the detail."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class FencedError(ConsumerError):
+    """Another process owns this partition now; it goes on from our last committed position, nothing is lost."""
+
+    def __init__(self, room: str, partitions: list[int]) -> None:
+        super().__init__(f"{room} partitions {partitions} belong to another process now; giving them up.")
+        self.partitions = partitions
+
+
+class LogGapError(ConsumerError):
+    """Records that were not decided yet are gone from the topic; deciding on would break the audit."""
+
+    def __init__(self, room: str, detail: str) -> None:
+        super().__init__(
+            f"{room}: {detail}. The topic's retention removed records before they were decided. Stop, raise the "
+            "retention, restore the missing records from a replica or an archive, then start again."
+        )
+
+
+class OwnerStoppedError(ConsumerError):
+    """The partition owner met something it must not decide around; the process has to start afresh."""
+
+
+class StuckError(OwnerStoppedError):
+    """There is lag, and the position has not moved for `seconds`."""
+
+    def __init__(self, room: str, seconds: float) -> None:
+        super().__init__(f"{room}: records wait, but nothing was decided for {seconds:.0f} s; leaving to be restarted.")

@@ -1,0 +1,71 @@
+"""Binds inventory to the runtime: it owns inventory.commands and is the only writer of stock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from consumers.inventory import store
+from consumers.inventory.decide import decide
+from consumers.inventory.ledger import Ledger, evolve
+from consumers.runtime.room import Changes, Room
+from schemas import messages as m
+from topology.saga import heard_by
+from topology.topics import INVENTORY_COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import asyncpg
+
+    from schemas.messages import Message
+
+EXPIRIES_A_COMMAND: Final = 500
+REMIND_AGAIN_MS: Final = 5_000
+
+
+class InventoryRoom(Room[Ledger]):
+    """Decides every command about stock, one partition of SKUs at a time."""
+
+    name = "inventory"
+    sources = (INVENTORY_COMMANDS,)
+    hears = heard_by("inventory")
+    save = store.QUERIES["save"]
+
+    def new_state(self, partition: int) -> Ledger:
+        return Ledger(partition)
+
+    async def load(
+        self, connection: asyncpg.Connection, loads: Sequence[tuple[Ledger, Sequence[Message]]], *, thorough: bool
+    ) -> None:
+        await store.load(connection, loads, thorough=thorough)
+
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message]:
+        outcomes = decide(state, message, at_ms)
+        for outcome in outcomes:
+            evolve(state, outcome, at_ms)
+        return [outcome for outcome in outcomes if isinstance(outcome, m.Message)]
+
+    def close_batch(self, state: Ledger, at_ms: int) -> Changes:
+        return store.changes(state, at_ms)
+
+    def is_barrier(self, message: type[Message]) -> bool:
+        return message is m.ExpireHolds
+
+    def size(self, state: Ledger) -> int:
+        return state.size()
+
+    def forget(self, state: Ledger) -> None:
+        state.forget()
+
+    def reminder(self, state: Ledger, now_ms: int) -> Message | None:
+        """Ask for an expiry once the earliest hold is over; the command in the log decides, not this clock."""
+        if state.earliest_expiry_ms is None or now_ms < state.earliest_expiry_ms:
+            return None
+        if now_ms < state.reminded_at_ms + REMIND_AGAIN_MS:
+            return None
+        state.reminded_at_ms = now_ms
+        return m.ExpireHolds(as_of_ms=now_ms, limit=EXPIRIES_A_COMMAND)
+
+    async def claimed(self, connection: asyncpg.Connection, partition: int, state: Ledger) -> None:
+        del partition
+        await store.load_earliest_expiry(connection, state)

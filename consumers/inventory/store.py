@@ -1,0 +1,134 @@
+"""Loads what a batch of commands needs, and lists what it changed: set-based, a batch at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from consumers.inventory.ledger import Hold, HoldKey, HoldState, Ledger, Stock
+from consumers.runtime.room import Changes
+from consumers.runtime.sql import load_queries
+from schemas import messages as m
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import asyncpg
+
+    from schemas.messages import Message
+
+QUERIES: Final = load_queries("consumers.inventory")
+_BY_LINE: Final = (m.ReleaseLine, m.CommitLine, m.ReturnLine)
+
+
+async def load(
+    connection: asyncpg.Connection, loads: Sequence[tuple[Ledger, Sequence[Message]]], *, thorough: bool
+) -> None:
+    """Bring in the levels, holds and command ids that these messages touch and memory lacks.
+
+    A first PlaceOrderLine has no hold yet, so none is looked for unless `thorough` (after a unique violation).
+    """
+    by_line = (*_BY_LINE, m.PlaceOrderLine) if thorough else _BY_LINE
+    skus: dict[str, Ledger] = {}
+    keys: dict[HoldKey, Ledger] = {}
+    commands: dict[str, Ledger] = {}
+    for ledger, messages in loads:
+        for message in messages:
+            if isinstance(message, m.ExpireHolds):
+                await _load_due(connection, ledger, message)
+                continue
+            sku = message.sku  # type: ignore[attr-defined]  # every other command has one
+            if sku not in ledger.stocks:
+                skus[sku] = ledger
+            if isinstance(message, by_line) and (key := (message.order_id, message.line, sku)) not in ledger.holds:
+                keys[key] = ledger
+            elif isinstance(message, m.ReceiveStock) and message.command_id not in ledger.commands:
+                commands[message.command_id] = ledger
+    await _load_holds(connection, keys, skus)
+    await _load_stock(connection, skus)
+    await _load_commands(connection, commands)
+
+
+async def load_earliest_expiry(connection: asyncpg.Connection, ledger: Ledger, after_ms: int = -1) -> None:
+    """Learn when the next hold of this partition ends (only a hint of when to ask; decisions do not read it)."""
+    ledger.earliest_expiry_ms = await connection.fetchval(QUERIES["earliest_expiry"], ledger.partition, after_ms)
+
+
+async def _load_stock(connection: asyncpg.Connection, skus: dict[str, Ledger]) -> None:
+    if not skus:
+        return
+    for sku, ledger in skus.items():
+        ledger.stocks[sku] = Stock()
+    for row in await connection.fetch(QUERIES["load_stock"], _storable(skus)):
+        skus[row["sku"]].stocks[row["sku"]] = Stock(row["on_hand"], row["reserved"], row["allocated"], is_stored=True)
+
+
+async def _load_holds(connection: asyncpg.Connection, keys: dict[HoldKey, Ledger], skus: dict[str, Ledger]) -> None:
+    if not keys:
+        return
+    order_ids, lines, names = zip(*keys, strict=True)
+    for row in await connection.fetch(QUERIES["load_holds"], order_ids, lines, names):
+        _keep(keys[str(row["order_id"]), row["line"], row["sku"]], row, skus)
+
+
+async def _load_due(connection: asyncpg.Connection, ledger: Ledger, command: m.ExpireHolds) -> None:
+    skus: dict[str, Ledger] = {}
+    rows = await connection.fetch(QUERIES["load_due"], ledger.partition, command.as_of_ms, command.limit)
+    for row in rows:
+        _keep(ledger, row, skus)
+    await _load_stock(connection, skus)
+    if len(rows) < command.limit:
+        await load_earliest_expiry(connection, ledger, command.as_of_ms)
+    ledger.reminded_at_ms = 0
+
+
+async def _load_commands(connection: asyncpg.Connection, commands: dict[str, Ledger]) -> None:
+    if not commands:
+        return
+    for row in await connection.fetch(QUERIES["load_commands"], _storable(commands)):
+        commands[row["command_id"]].commands.add(row["command_id"])
+
+
+def _keep(ledger: Ledger, row: asyncpg.Record, skus: dict[str, Ledger]) -> None:
+    key = (str(row["order_id"]), row["line"], row["sku"])
+    if key in ledger.holds:
+        return
+    hold = ledger.holds[key] = Hold(row["quantity"], HoldState(row["state"]), row["expires_at_ms"])
+    if hold.state is HoldState.HELD:
+        ledger.held.add(key)
+    if row["sku"] not in ledger.stocks:
+        skus[row["sku"]] = ledger
+
+
+def _storable(texts: Iterable[str]) -> list[str]:
+    """Leave out what PostgreSQL cannot hold as text: it cannot be there; `decide` refuses it by name."""
+    return [text for text in texts if "\x00" not in text]
+
+
+def changes(ledger: Ledger, at_ms: int) -> Changes:
+    """Return the batch's changes as columns for `save`, and the latest level of each SKU it touched."""
+    partition = ledger.partition
+    placed = [(*key, partition, *_fields(ledger.holds[key])) for key in ledger.new_holds]
+    turned = [(*key, int(ledger.holds[key].state)) for key in ledger.changed_holds]
+    stocked, levelled, levels = [], [], []
+    for sku, (on_hand, reserved, allocated) in ledger.before.items():
+        stock = ledger.stocks[sku]
+        if stock.is_stored:
+            levelled.append((sku, stock.on_hand - on_hand, stock.reserved - reserved, stock.allocated - allocated))
+        else:
+            stocked.append((sku, partition, stock.on_hand, stock.reserved, stock.allocated))
+            stock.is_stored = True
+        levels.append(m.StockLevel(sku, stock.on_hand, stock.reserved, stock.allocated, stock.available, at_ms))
+    moved = [(it.command_id, it.sku, partition, "receipt", it.quantity, at) for it, at in ledger.received]
+    ledger.begin_batch()
+    return Changes(
+        (*_columns(placed, 7), *_columns(turned, 4), *_columns(stocked, 5), *_columns(levelled, 4), *_columns(moved, 6)),
+        records=levels,
+    )
+
+
+def _fields(hold: Hold) -> tuple[int, int, int]:
+    return hold.quantity, int(hold.state), hold.expires_at_ms
+
+
+def _columns(rows: list[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

@@ -1,0 +1,118 @@
+"""Decides one record: decode, check its address, ask the room, name the outcomes. Pure; the replay runs the same code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import structlog
+
+from consumers.errors import RefusedError
+from producers.publisher import BY_KEY, Outgoing
+from schemas.errors import DecodeError
+from schemas.messages import DeadLetter, Message
+from schemas.wire import decode, encode, message_type
+from topology.topics import DEAD_LETTERS, key_of, topic_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from consumers.runtime.room import Room
+
+log = structlog.get_logger()
+S = TypeVar("S")
+
+
+class Record(Protocol):
+    """What is read of a Kafka record (aiokafka's ConsumerRecord fits); `timestamp` is its append time in ms."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+def read(room: Room[Any], record: Record, home: int) -> Message | None:
+    """Return the record's message, or None where the room does not hear its type.
+
+    `home` is the partition that the record's key belongs to. Raises RefusedError for what must not be decided here.
+    """
+    try:
+        if message_type(record.value) not in room.hears:
+            return None
+        message = decode(record.value)
+    except DecodeError as error:
+        raise RefusedError(error.reason, str(error)) from error
+    key = key_of(message)
+    if key is None:
+        return message
+    if record.key != key:
+        raise RefusedError("key_mismatch", f"the record's key is {record.key!r}, its message belongs to {key!r}")
+    if home != record.partition:
+        raise RefusedError(
+            "wrong_partition",
+            f"key {key!r} belongs to partition {home}, not {record.partition}; partition by murmur2, Java's default "
+            "(librdkafka: partitioner=murmur2_random)",
+        )
+    return message
+
+
+def decide(room: Room[S], state: S, message: Message, record: Record, source: str, at_ms: int) -> list[Outgoing]:
+    """Return what the room says to this message, each with an id that derives from its cause.
+
+    Raises RefusedError for what the room refuses, and for a decision that failed: the state has not changed then.
+    """
+    try:
+        outcomes = room.decide(state, message, at_ms)
+    except RefusedError:
+        raise
+    except Exception as error:
+        log.exception("decision_failed", room=room.name, source=source, offset=record.offset)
+        raise RefusedError("decision_failed", repr(error)) from error
+    cause = f"{source}/{record.partition}/{record.offset}/"
+    return [outgoing(outcome, f"{cause}{index}".encode()) for index, outcome in enumerate(outcomes)]
+
+
+def outgoing(message: Message, event_id: bytes = b"", partition: int = BY_KEY) -> Outgoing:
+    """Encode a message for its topic."""
+    return Outgoing(topic_of(type(message)).name, partition, key_of(message), encode(message), event_id)
+
+
+def dead_letter(room: str, record: Record, source: str, refusal: RefusedError, at_ms: int) -> Outgoing:
+    """Keep a refused record whole, with the reason; keyed as its source was."""
+    letter = DeadLetter(
+        room=room,
+        topic=source,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=dict(record.headers),
+        reason=refusal.reason,
+        detail=refusal.detail,
+        at_ms=at_ms,
+    )
+    event_id = f"{source}/{record.partition}/{record.offset}/dead".encode()
+    return Outgoing(DEAD_LETTERS.name, BY_KEY, record.key, encode(letter), event_id)
+
+
+def decide_records(
+    room: Room[S],
+    state: S,
+    source: str,
+    records: Iterable[tuple[Record, Message | RefusedError]],
+    at_ms: int,
+) -> tuple[list[Outgoing], int]:
+    """Decide records in their order; return what they say and the latest append time, which never steps back."""
+    says: list[Outgoing] = []
+    for record, read_as in records:
+        at_ms = max(at_ms, record.timestamp)
+        try:
+            if isinstance(read_as, RefusedError):
+                raise read_as  # noqa: TRY301  one place turns refusals into dead letters
+            says += decide(room, state, read_as, record, source, at_ms)
+        except RefusedError as refusal:
+            log.warning("dead_letter", room=room.name, source=source, offset=record.offset, reason=refusal.reason)
+            says.append(dead_letter(room.name, record, source, refusal, at_ms))
+    return says, at_ms

@@ -1,0 +1,45 @@
+-- name: claim
+INSERT INTO claims AS c (room, partition, epoch, next_offsets, at_ms, batch)
+VALUES ($1, $2, 1, $3, 0, 0)
+ON CONFLICT (room, partition) DO UPDATE SET epoch = c.epoch + 1
+RETURNING epoch, next_offsets, at_ms, batch;
+
+-- name: positions
+SELECT partition, epoch, next_offsets FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
+
+-- name: unpublished
+SELECT batch, records FROM outbox WHERE room = $1 AND partition = $2 ORDER BY batch;
+
+-- name: published
+DELETE FROM outbox o USING unnest($2::integer[], $3::bigint[]) AS p (partition, batch)
+WHERE o.room = $1 AND o.partition = p.partition AND o.batch = p.batch;
+
+-- name: commit
+-- The fence comes first: compare-and-set epoch and position of every partition in the batch. Whatever follows reads
+-- FROM held, and held refuses the whole statement when one partition is no longer ours.
+WITH fence AS (
+    UPDATE claims c
+    SET next_offsets = f.new_offsets::bigint[], at_ms = f.at_ms, batch = f.batch
+    FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
+        AS f (partition, epoch, old_offsets, new_offsets, at_ms, batch)
+    WHERE c.room = $1 AND c.partition = f.partition
+        AND c.epoch = f.epoch AND c.next_offsets = f.old_offsets::bigint[]
+    RETURNING c.partition
+),
+held AS MATERIALIZED (
+    SELECT require_fence(count(*), cardinality($2::integer[])) AS ok FROM fence
+),
+said AS (
+    INSERT INTO outbox (room, partition, batch, records)
+    SELECT $1, u.partition, u.batch, u.records
+    FROM unnest($2::integer[], $7::bigint[], $8::bytea[]) AS u (partition, batch, records), held
+    WHERE u.records IS NOT NULL
+),
+ranged AS (
+    INSERT INTO decided_ranges (room, partition, batch, ranges)
+    SELECT $1, u.partition, u.batch, u.ranges::bigint[]
+    FROM unnest($2::integer[], $7::bigint[], $9::text[]) AS u (partition, batch, ranges), held
+    WHERE u.ranges IS NOT NULL
+)
+{save}
+SELECT ok FROM held;

@@ -1,0 +1,94 @@
+"""What a transactional room gives to the partition owner, and what it gets from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import asyncpg
+
+    from schemas.messages import Message
+    from topology.topics import Topic
+
+S = TypeVar("S")
+"""A room's state of one partition, in memory: what is loaded so far and what the open batch changed."""
+
+
+class Changes(msgspec.Struct):
+    """What one partition's part of a batch leaves behind.
+
+    `columns` are the parameters of the room's `save` statement, one list a column, so that the changes of several
+    partitions join by concatenation. `records` are said after the outcomes (e.g. coalesced levels). `effects` are
+    handed to `Room.after_commit` once the batch is durable.
+    """
+
+    columns: tuple[list[Any], ...]
+    records: Sequence[Message] = ()
+    effects: Sequence[Any] = ()
+
+
+class Room(Generic[S]):
+    """One transactional service. Subclasses bind `decide.py` and `store.py` to the runtime; the defaults do nothing."""
+
+    name: str
+    sources: tuple[Topic, ...]
+    """Co-partitioned topics; partition i of all of them has one owner. Their order is the order of the offsets."""
+    hears: frozenset[type[Message]]
+    """Messages of other types are skipped undecoded."""
+    save: str
+    """CTEs that write `Changes.columns` (from $10 on), each `FROM ..., held`: see `consumers/runtime/queries.sql`."""
+    cache_limit: int = 200_000
+    """Entries of one partition's state beyond which its memory is emptied."""
+
+    def new_state(self, partition: int) -> S:
+        """Return the state of a partition before its first record."""
+        raise NotImplementedError
+
+    async def load(self, connection: asyncpg.Connection, loads: Sequence[tuple[S, Sequence[Message]]], *, thorough: bool) -> None:
+        """Load into each state what deciding its messages needs and memory lacks, in as few queries as possible.
+
+        `thorough` is set after a unique violation: then load also what a first delivery would not need.
+        """
+
+    def decide(self, state: S, message: Message, at_ms: int) -> Iterable[Message]:
+        """Return what the message leads to, and evolve the state by it. Pure: no I/O, no clock, no randomness."""
+        raise NotImplementedError
+
+    def close_batch(self, state: S, at_ms: int) -> Changes:
+        """Return what the batch changed in this state, and begin the next batch."""
+        raise NotImplementedError
+
+    def is_barrier(self, message: type[Message]) -> bool:
+        """Tell whether such a message is decided alone, after all before it is in the database."""
+        del message
+        return False
+
+    def size(self, state: S) -> int:
+        """Return the number of entries held in memory for a partition."""
+        del state
+        return 0
+
+    def forget(self, state: S) -> None:
+        """Empty a partition's memory down to what cannot be loaded again on demand."""
+        del state
+
+    def reminder(self, state: S, now_ms: int) -> Message | None:
+        """Return a command that the owner shall append to its own partition now, if time asks for one."""
+        del state, now_ms
+        return None
+
+    async def claimed(self, connection: asyncpg.Connection, partition: int, state: S) -> None:
+        """React to a new claim: reload deadlines, resume effects that were persisted but not finished."""
+
+    def released(self, partition: int) -> None:
+        """React to a lost partition: start no more effects for it."""
+
+    def after_commit(self, partition: int, effects: Sequence[Any]) -> None:
+        """Start effects whose intent is durable now."""
+
+    async def stop(self) -> None:
+        """Finish or abandon effects; what is abandoned is found again by the next owner."""

@@ -1,0 +1,27 @@
+"""What can go wrong for those who speak."""
+
+from __future__ import annotations
+
+
+class ProducerError(Exception):
+    """Base of all errors of this package."""
+
+
+class PublishError(ProducerError):
+    """Kafka did not take the records; nothing is lost on our side: publish the same records again."""
+
+    def __init__(self, bootstrap: str, records: int, seconds: float) -> None:
+        super().__init__(
+            f"Kafka at {bootstrap} did not acknowledge {records} records within {seconds:.0f} s. "
+            "Check that the broker runs and that the topics exist (`lastunit topology check`), then send again: "
+            "the same ids are harmless."
+        )
+
+    @classmethod
+    def too_large(cls, topic: str, key: bytes | None, size: int, limit: int) -> PublishError:
+        """Build the error for one record that no batch can carry."""
+        error = cls.__new__(cls)
+        Exception.__init__(
+            error, f"A record for {topic} with key {key!r} has {size} bytes; at most {limit} fit. Split it."
+        )
+        return error

@@ -1,0 +1,157 @@
+"""Publishes whole lists of records: batched per partition, acknowledged by all replicas, resent with the same ids.
+
+Why not one send() a record: a task and a future for each cost more than the record (DESIGN, 10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from producers.errors import PublishError
+from topology.partitioner import partitions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiokafka.producer.message_accumulator import BatchBuilder
+
+log = structlog.get_logger()
+
+BY_KEY: Final = -1
+MAX_BATCH_BYTES: Final = 512 * 1024
+ATTEMPT_SECONDS: Final = 15.0
+"""How long one attempt may take before the producer counts as stuck: idempotent sends never expire by themselves."""
+
+
+class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One record to publish. `partition` is explicit, or `BY_KEY`; an empty `event_id` sends no ce_id header."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes
+    event_id: bytes = b""
+
+
+class Publisher:
+    """Sends lists of records to one cluster; safe to share between tasks, each list keeps its order per partition."""
+
+    def __init__(self, bootstrap: str, *, namespace: str = "", give_up_seconds: float = 120.0) -> None:
+        self._bootstrap = bootstrap
+        self._namespace = namespace
+        self._give_up_seconds = give_up_seconds
+        self._producer: AIOKafkaProducer | None = None
+        self._partitions: dict[str, int] = {}
+        self._renewal = asyncio.Lock()
+
+    async def __aenter__(self) -> Publisher:
+        await self._connected()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Send what is under way, then disconnect."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Return when the cluster has acknowledged every record.
+
+        After any error the whole list is sent again through a new producer, since a failed idempotent producer stays
+        poisoned: a reader may see a record twice, never too few. Raises PublishError when `give_up_seconds` are over.
+        """
+        if not records:
+            return
+        deadline = asyncio.get_running_loop().time() + self._give_up_seconds
+        pause_seconds = 0.05
+        while True:
+            producer = None
+            try:
+                producer = await self._connected()
+                async with asyncio.timeout(ATTEMPT_SECONDS):
+                    await self._send(producer, records)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("publish_retried", records=len(records), error=repr(error))
+                await self._discard(producer)
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise PublishError(self._bootstrap, len(records), self._give_up_seconds) from error
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(pause_seconds * 2, 2.0)
+            else:
+                return
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._renewal:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap,
+                    acks="all",
+                    enable_idempotence=True,
+                    max_batch_size=MAX_BATCH_BYTES,
+                    linger_ms=0,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def _discard(self, producer: AIOKafkaProducer | None) -> None:
+        async with self._renewal:
+            if producer is None or self._producer is not producer:
+                return
+            self._producer = None
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                await producer.stop()
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("producer_not_stopped", error=repr(error))
+
+    async def _send(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
+        pending = []
+        for (topic, partition), group in (await self._by_partition(producer, records)).items():
+            batch = producer.create_batch()
+            for record in group:
+                if not _append(batch, record):
+                    pending.append(await producer.send_batch(batch, topic, partition=partition))
+                    batch = producer.create_batch()
+                    if not _append(batch, record):
+                        raise PublishError.too_large(topic, record.key, len(record.value), MAX_BATCH_BYTES)
+            pending.append(await producer.send_batch(batch, topic, partition=partition))
+        await asyncio.gather(*pending)
+
+    async def _by_partition(
+        self, producer: AIOKafkaProducer, records: Sequence[Outgoing]
+    ) -> dict[tuple[str, int], list[Outgoing]]:
+        by_topic: dict[str, list[Outgoing]] = {}
+        for record in records:
+            by_topic.setdefault(record.topic, []).append(record)
+        groups: dict[tuple[str, int], list[Outgoing]] = {}
+        for topic, ours in by_topic.items():
+            name = self._namespace + topic
+            computed = partitions_of([record.key or b"" for record in ours], await self._count(producer, name))
+            for record, partition in zip(ours, computed, strict=True):
+                chosen = partition if record.partition == BY_KEY else record.partition
+                groups.setdefault((name, chosen), []).append(record)
+        return groups
+
+    async def _count(self, producer: AIOKafkaProducer, topic: str) -> int:
+        if topic not in self._partitions:
+            self._partitions[topic] = len(await producer.partitions_for(topic))
+        return self._partitions[topic]
+
+
+def _append(batch: BatchBuilder, record: Outgoing) -> bool:
+    headers = [("ce_id", record.event_id)] if record.event_id else []
+    return batch.append(key=record.key, value=record.value, timestamp=None, headers=headers) is not None
