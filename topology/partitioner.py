@@ -4,8 +4,8 @@ A key in the wrong partition would be a second writer of its SKU or order, so ev
 uses this, and tests hold it equal to Java's published values and to aiokafka's function. librdkafka's default (CRC32)
 gives other partitions.
 
-aiokafka's murmur2 takes 6-8 us for a 36-byte key, `partitions_of` 0.08-0.13 us in a batch of 500 (0.43 us when the keys have ten
-lengths), because keys of one length are a matrix of 32-bit words, and murmur2 walks its columns.
+aiokafka's murmur2 takes 6-8 us for a 36-byte key. `partitions_of` takes 0.08-0.13 us of it in a batch of 500 (0.43 us
+when the keys have ten lengths), because keys of one length are a matrix of 32-bit words: murmur2 walks its columns.
 """
 
 from __future__ import annotations

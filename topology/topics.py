@@ -1,41 +1,93 @@
-"""The topics, as data: what each carries, how it is keyed, how long it is kept (DESIGN: the law of keys).
+"""The topics, as data: what each carries, how it is keyed, who writes it, how it is kept (DESIGN: the law of keys).
 
-A message is keyed by the thing whose state it may change: a SKU or an order.
+A message is keyed by the thing whose state it may change: a SKU or an order. What a cluster really holds is compared
+with this by `topology/admin.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Final, cast
 
 from schemas import messages as m
+from topology.saga import heard_by
 
 DEFAULT_PARTITIONS: Final = 12
-DAY_MS: Final = 24 * 60 * 60 * 1000
+MINUTE_MS: Final = 60 * 1000
+DAY_MS: Final = 24 * 60 * MINUTE_MS
 FOREVER: Final = -1
 """`retention.ms` of a topic that Kafka never deletes from by age."""
+
+MIB: Final = 1024 * 1024
+MAX_RECORD_BYTES: Final = 1 * MIB
+"""Largest batch of records that a topic takes; a single record has to fit into it."""
+
+ANYONE: Final = "producers"
+"""Who writes a topic from outside the rooms: any authorised producer."""
+_ROOMS: Final = frozenset({"inventory", "orders", "payments"})
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `key` names the message field that is the record's key; `retention_ms` is Kafka's `retention.ms`."""
+    """One topic. `key` names the message field that is the record's key; `retention_ms` is Kafka's `retention.ms`.
+
+    `written_by` names the rooms that may write it, and `ANYONE` where the outside may too. `extra` are further Kafka
+    topic configs.
+    """
 
     name: str
     key: str
     carries: tuple[type[m.Message], ...]
+    written_by: frozenset[str]
     partitions: int = DEFAULT_PARTITIONS
     cleanup_policy: str = "delete"
     retention_ms: int = FOREVER
     timestamp_type: str = "LogAppendTime"
-    extra: dict[str, str] = field(default_factory=dict)
+    max_message_bytes: int = MAX_RECORD_BYTES
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
 
+    def in_namespace(self, namespace: str) -> str:
+        """Return the topic's name in Kafka: `t1.inventory.commands` in the namespace `t1.`, plain in the empty one."""
+        return namespace + self.name
+
+    def kafka_configs(self, replication_factor: int = 1) -> dict[str, str]:
+        """Return every Kafka topic config that matters here, as Kafka writes it, whatever a broker's defaults are."""
+        return {
+            "cleanup.policy": self.cleanup_policy,
+            "max.message.bytes": str(self.max_message_bytes),
+            "message.timestamp.type": self.timestamp_type,
+            "min.insync.replicas": str(min_insync_replicas(replication_factor)),
+            # A broker may be told to delete by size for all topics; the log is the audit, so these say it for themselves.
+            "retention.bytes": str(FOREVER),
+            "retention.ms": str(self.retention_ms),
+            # An unclean leader lacks acknowledged records and hands their offsets out again, to others.
+            "unclean.leader.election.enable": "false",
+            **self.extra,
+        }
+
+
+def min_insync_replicas(replication_factor: int) -> int:
+    """Return how many replicas must hold a record before it counts: all but one, so that one broker may be away."""
+    return max(1, replication_factor - 1)
+
+
+# Compaction spares the segment that is being written, so a small one bounds what a reader of the latest values re-reads.
+_COMPACTED_SOON: Final = MappingProxyType({"segment.bytes": str(64 * MIB), "max.compaction.lag.ms": str(DAY_MS)})
 
 INVENTORY_COMMANDS: Final = Topic(
     "inventory.commands",
     key="sku",
     carries=(m.PlaceOrderLine, m.ReleaseLine, m.CommitLine, m.ReturnLine, m.ReceiveStock, m.ExpireHolds),
+    written_by=frozenset({ANYONE, "orders", "inventory"}),
 )
-ORDER_COMMANDS: Final = Topic("order.commands", key="order_id", carries=(m.RecordPaymentResult,))
+ORDER_COMMANDS: Final = Topic(
+    "order.commands",
+    key="order_id",
+    carries=(m.RecordPaymentResult,),
+    written_by=frozenset({ANYONE, "payments"}),
+)
 ORDER_EVENTS: Final = Topic(
     "order.events",
     key="order_id",
@@ -60,16 +112,63 @@ ORDER_EVENTS: Final = Topic(
         m.PaymentVoided,
         m.PaymentVoidFailed,
     ),
+    written_by=_ROOMS,
 )
-STOCK_LEVELS: Final = Topic("stock.levels", key="sku", carries=(m.StockLevel,), cleanup_policy="compact")
-CATALOGUE_PRODUCTS: Final = Topic("catalogue.products", key="product_id", carries=(), cleanup_policy="compact")
-DEAD_LETTERS: Final = Topic("dead.letters", key="key", carries=(m.DeadLetter,))
+STOCK_LEVELS: Final = Topic(
+    "stock.levels",
+    key="sku",
+    carries=(m.StockLevel,),
+    written_by=frozenset({"inventory"}),
+    cleanup_policy="compact",
+    extra=_COMPACTED_SOON,
+)
+CATALOGUE_PRODUCTS: Final = Topic(
+    "catalogue.products",
+    key="product_id",
+    carries=(),
+    written_by=frozenset({ANYONE}),
+    cleanup_policy="compact",
+    extra=_COMPACTED_SOON,
+)
+DEAD_LETTERS: Final = Topic(
+    "dead.letters",
+    key="key",
+    carries=(m.DeadLetter,),
+    written_by=_ROOMS,
+    max_message_bytes=2 * MAX_RECORD_BYTES,  # the largest record, whole, and why it is here
+)
 
 TOPICS: Final = (INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, STOCK_LEVELS, CATALOGUE_PRODUCTS, DEAD_LETTERS)
+CO_PARTITIONED: Final = (ORDER_COMMANDS, ORDER_EVENTS)
+"""One order is in the same partition of each of these, so they always have equally many."""
+
+ADDRESSED_TO_A_PARTITION: Final[frozenset[type[m.Message]]] = frozenset({m.ExpireHolds})
+"""Messages that are about a whole partition: sent to it by number, without a key."""
 
 _TOPIC_OF: Final[dict[type[m.Message], Topic]] = {message: topic for topic in TOPICS for message in topic.carries}
+_KEY_FIELD: Final[dict[type[m.Message], str | None]] = {
+    message: None if message in ADDRESSED_TO_A_PARTITION else topic.key for message, topic in _TOPIC_OF.items()
+}
 
 
 def topic_of(message: type[m.Message]) -> Topic:
     """Return the one topic that carries this message."""
     return _TOPIC_OF[message]
+
+
+def key_of(message: m.Message) -> bytes | None:
+    """Return the key of the record that carries this message; None for one that is addressed to its partition.
+
+    A dead letter keeps the key of its source, which may be None too.
+    """
+    name = _KEY_FIELD[type(message)]
+    if name is None:
+        return None
+    key = cast("str | bytes | None", getattr(message, name))
+    return key.encode() if isinstance(key, str) else key
+
+
+def topics_read_by(room: str) -> tuple[Topic, ...]:
+    """Return the topics that carry what `room` reacts to, in the order of TOPICS."""
+    heard = heard_by(room)
+    return tuple(topic for topic in TOPICS if not heard.isdisjoint(topic.carries))

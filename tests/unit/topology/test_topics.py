@@ -1,0 +1,121 @@
+import re
+from collections import Counter
+
+import pytest
+
+from schemas import messages as m
+from topology.saga import REACTIONS
+from topology.topics import (
+    ADDRESSED_TO_A_PARTITION,
+    CO_PARTITIONED,
+    DAY_MS,
+    DEAD_LETTERS,
+    INVENTORY_COMMANDS,
+    ORDER_COMMANDS,
+    ORDER_EVENTS,
+    STOCK_LEVELS,
+    TOPICS,
+    Topic,
+    key_of,
+    topic_of,
+    topics_read_by,
+)
+
+LETTER = m.DeadLetter(
+    room="orders",
+    topic="order.events",
+    partition=3,
+    offset=7,
+    key=b"A",
+    value=b"?",
+    headers={},
+    reason="undecodable",
+    detail="",
+    at_ms=0,
+)
+
+
+def test_every_message_is_carried_by_exactly_one_topic() -> None:
+    assert Counter(message for topic in TOPICS for message in topic.carries) == Counter(m.MESSAGES)
+
+
+@pytest.mark.parametrize("message", m.MESSAGES)
+def test_every_message_has_the_field_that_keys_its_topic(message: type[m.Message]) -> None:
+    assert (topic_of(message).key in message.__struct_fields__) is (message not in ADDRESSED_TO_A_PARTITION)
+
+
+def test_all_that_is_about_an_order_is_co_partitioned() -> None:
+    by_order = tuple(topic for topic in TOPICS if topic.key == "order_id")
+    assert by_order == CO_PARTITIONED
+    assert len({topic.partitions for topic in by_order}) == 1
+
+
+@pytest.mark.parametrize("room", sorted({reaction.room for reaction in REACTIONS}))
+def test_the_topics_that_a_room_reads_together_share_their_key(room: str) -> None:
+    topics = topics_read_by(room)
+    assert topics
+    assert len({(topic.key, topic.partitions) for topic in topics}) == 1
+
+
+def test_payments_read_both_topics_about_an_order() -> None:
+    assert topics_read_by("payments") == (ORDER_COMMANDS, ORDER_EVENTS)
+    assert topics_read_by("inventory") == (INVENTORY_COMMANDS,)
+
+
+def test_a_stock_command_is_keyed_by_its_sku_and_an_order_fact_by_its_order() -> None:
+    assert key_of(m.ReceiveStock(command_id="c", sku="Tee/ß", quantity=1)) == "Tee/ß".encode()
+    assert key_of(m.OrderRejected(order_id="A", reason="cancelled")) == b"A"
+
+
+def test_expire_holds_goes_to_its_partition_without_a_key() -> None:
+    assert key_of(m.ExpireHolds(as_of_ms=1, limit=100)) is None
+
+
+def test_a_dead_letter_keeps_the_key_of_its_source() -> None:
+    assert key_of(LETTER) == b"A"
+
+
+def test_what_no_topic_carries_has_no_key_to_guess() -> None:
+    class Stranger(m.Message, frozen=True):
+        sku: str
+
+    with pytest.raises(KeyError):
+        key_of(Stranger(sku="MUG"))
+
+
+def test_a_namespace_stands_before_the_name() -> None:
+    assert STOCK_LEVELS.in_namespace("") == "stock.levels"
+    assert STOCK_LEVELS.in_namespace("t1.") == "t1.stock.levels"
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_a_name_is_one_that_kafka_takes(topic: Topic) -> None:
+    # Kafka's metrics turn dots into underscores, so a name with both could collide with another.
+    assert re.fullmatch(r"[a-z]+(\.[a-z]+)*", topic.name)
+    assert len(topic.name) <= 249 - 100  # Kafka's limit, less the longest namespace that settings allow
+
+
+@pytest.mark.parametrize("topic", [INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS], ids=lambda topic: topic.name)
+def test_the_log_that_decisions_are_replayed_from_is_never_deleted_and_dated_by_the_broker(topic: Topic) -> None:
+    configs = topic.kafka_configs()
+    assert configs["cleanup.policy"] == "delete"
+    assert configs["retention.ms"] == configs["retention.bytes"] == "-1"
+    assert configs["message.timestamp.type"] == "LogAppendTime"
+    assert configs["unclean.leader.election.enable"] == "false"
+
+
+@pytest.mark.parametrize(("replication_factor", "in_sync"), [(1, "1"), (2, "1"), (3, "2")])
+def test_one_broker_may_be_away_without_losing_a_write(replication_factor: int, in_sync: str) -> None:
+    assert ORDER_EVENTS.kafka_configs(replication_factor)["min.insync.replicas"] == in_sync
+
+
+def test_a_dead_letter_holds_the_largest_record_whole() -> None:
+    largest = max(topic.max_message_bytes for topic in TOPICS if topic is not DEAD_LETTERS)
+    assert DEAD_LETTERS.max_message_bytes > largest
+    assert DEAD_LETTERS.kafka_configs()["max.message.bytes"] == str(DEAD_LETTERS.max_message_bytes)
+
+
+def test_only_the_latest_level_of_a_sku_is_kept_and_soon() -> None:
+    configs = STOCK_LEVELS.kafka_configs()
+    assert configs["cleanup.policy"] == "compact"
+    assert configs["max.compaction.lag.ms"] == str(DAY_MS)
