@@ -1,0 +1,110 @@
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from schemas import messages as m
+from topology.diagram import (
+    COMMAND,
+    DIRECTORY,
+    Arrow,
+    arrows,
+    main,
+    pages,
+    saga_arrows,
+    saga_diagram,
+    stale,
+    states_diagram,
+    write,
+)
+from topology.saga import REACTIONS, Reaction
+from topology.states import FINAL_ORDER_STATES, ORDER_ANSWERS, PAYMENT_ANSWERS, OrderState, PaymentState
+from topology.transitions import ORDER_LEADS_TO, PAYMENT_LEADS_TO
+
+
+def test_the_pages_in_the_docs_show_the_tables_as_they_are() -> None:
+    assert stale(DIRECTORY) == [], f"run `{COMMAND}` and commit the result"
+
+
+def test_a_page_that_was_edited_or_lost_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "new")
+    assert main(["--check", "--directory", str(tmp_path / "new")]) == 0
+
+    (tmp_path / "new" / "saga.md").unlink()
+    with (tmp_path / "new" / "order-states.md").open("a") as page:
+        page.write("\nMy own note.\n")
+    assert main(["--check", "--directory", str(tmp_path / "new")]) == 1
+    said = capsys.readouterr().err
+    assert "order-states.md, saga.md" in said
+    assert COMMAND in said
+    assert "payment-states.md" not in said
+
+
+def test_the_command_as_it_is_documented_runs() -> None:
+    run = subprocess.run(
+        [sys.executable, *COMMAND.split()[1:], "--check"], cwd=DIRECTORY.parents[1], check=False, timeout=60
+    )
+    assert run.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "leads_to"), [(ORDER_ANSWERS, ORDER_LEADS_TO), (PAYMENT_ANSWERS, PAYMENT_LEADS_TO)]
+)
+def test_it_is_known_where_every_answer_leads(
+    answers: Mapping[str, Mapping[type[m.Message], str]], leads_to: Mapping[str, tuple[str, ...]]
+) -> None:
+    assert {answer for row in answers.values() for answer in row.values()} == set(leads_to)
+
+
+def test_every_order_state_is_reachable_and_only_the_final_ones_are_never_left() -> None:
+    moves = arrows(ORDER_ANSWERS, ORDER_LEADS_TO)
+    assert {target for _, target in moves} == set(OrderState) - {OrderState.UNKNOWN}
+    assert set(OrderState) - {source for source, _ in moves} == FINAL_ORDER_STATES
+
+
+def test_every_payment_state_is_reachable_and_each_ends_with_the_money_known() -> None:
+    moves = arrows(PAYMENT_ANSWERS, PAYMENT_LEADS_TO)
+    assert {target for _, target in moves} == set(PaymentState) - {PaymentState.NONE}
+    assert set(PaymentState) - {source for source, _ in moves} == {
+        PaymentState.DECLINED,
+        PaymentState.CAPTURED,
+        PaymentState.VOIDED,
+        PaymentState.VOID_FAILED,
+    }
+
+
+def test_a_state_diagram_names_the_messages_on_its_arrows() -> None:
+    drawn = states_diagram(ORDER_ANSWERS, ORDER_LEADS_TO, OrderState.UNKNOWN).splitlines()
+    assert drawn[:2] == ["stateDiagram-v2", "    [*] --> unknown"]
+    assert "    pending --> rejected: LineRejected, LineReleased, LineExpired" in drawn
+    assert "    cancelled --> [*]" in drawn
+
+
+def test_every_reaction_is_drawn() -> None:
+    drawn = saga_arrows(REACTIONS)
+    for reaction in REACTIONS:
+        assert any(arrow.target == reaction.room and reaction.on in said for arrow, said in drawn.items())
+        for message in reaction.says:
+            assert any(arrow.source == reaction.room and message in said for arrow, said in drawn.items()), message
+
+
+def test_an_undo_is_dashed() -> None:
+    drawn = saga_arrows(REACTIONS)
+    assert drawn[Arrow("orders", "inventory", "inventory.commands", undo=True)] == [m.ReleaseLine, m.ReturnLine]
+    assert '    orders -.->|"inventory.commands:<br/>ReleaseLine<br/>ReturnLine"| inventory' in saga_diagram(REACTIONS)
+
+
+def test_what_no_room_says_comes_from_outside_unless_an_owner_says_it_to_itself() -> None:
+    drawn = saga_arrows((Reaction("inventory", m.ReceiveStock, ()), Reaction("inventory", m.ExpireHolds, ())))
+    assert drawn == {
+        Arrow("producers", "inventory", "inventory.commands", undo=False): [m.ReceiveStock],
+        Arrow("inventory", "inventory", "inventory.commands", undo=False): [m.ExpireHolds],
+    }
+
+
+def test_a_page_says_how_it_is_made() -> None:
+    for text in pages().values():
+        assert text.startswith("<!-- Generated from topology/")
+        assert COMMAND in text.splitlines()[0]

@@ -1,0 +1,215 @@
+"""Draws the saga and its states for the docs, from the tables that the rooms obey: `python -m topology.diagram`.
+
+`--check` writes nothing and fails when a page in `docs/diagrams/` does not show the tables as they are. The pictures
+are Mermaid, which GitHub renders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+from schemas.messages import Message
+from topology.saga import REACTIONS, TERMINAL_FACTS, Reaction
+from topology.states import ORDER_ANSWERS, PAYMENT_ANSWERS, OrderState, PaymentState
+from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, topic_of
+from topology.transitions import ORDER_LEADS_TO, PAYMENT_LEADS_TO
+
+DIRECTORY: Final = Path(__file__).parents[1] / "docs" / "diagrams"
+COMMAND: Final = "python -m topology.diagram"
+
+_READERS: Final = "readers"
+"""Stands in the picture for people and views: those who hear the facts that end a step."""
+
+State = TypeVar("State", OrderState, PaymentState)
+
+
+class Arrow(NamedTuple):
+    """One arrow of the saga's picture: what `source` says to `target` on `topic`; `undo` takes a step back."""
+
+    source: str
+    target: str
+    topic: str
+    undo: bool
+
+
+def pages() -> dict[str, str]:
+    """Return every generated page by its file name."""
+    states = "topology/states.py and topology/transitions.py"
+    explained = "An arrow names the messages that may move {0}. The table says what each state answers to each message."
+    return {
+        "order-states.md": _page(
+            "The states of an order",
+            states,
+            explained.format("an order"),
+            states_diagram(ORDER_ANSWERS, ORDER_LEADS_TO, OrderState.UNKNOWN),
+            answers_table(ORDER_ANSWERS),
+        ),
+        "payment-states.md": _page(
+            "The states of an order's payment",
+            states,
+            explained.format("a payment"),
+            states_diagram(PAYMENT_ANSWERS, PAYMENT_LEADS_TO, PaymentState.NONE),
+            answers_table(PAYMENT_ANSWERS),
+        ),
+        "saga.md": _page(
+            "Who reacts to what",
+            "topology/saga.py and topology/topics.py",
+            "An arrow is what one room says to another, under the topic that carries it. A dashed arrow takes a step back.",
+            saga_diagram(REACTIONS),
+            reactions_table(REACTIONS),
+        ),
+    }
+
+
+def stale(directory: Path) -> list[str]:
+    """Return the names of the pages in `directory` that are missing or do not show the tables as they are."""
+    return [name for name, text in pages().items() if not _holds(directory / name, text)]
+
+
+def write(directory: Path) -> None:
+    """Write every page into `directory`, which is made if it is missing."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (directory / name).write_text(text, encoding="utf-8")
+
+
+def arrows(
+    answers: Mapping[State, Mapping[type[Message], str]], leads_to: Mapping[str, tuple[State, ...]]
+) -> dict[tuple[State, State], list[type[Message]]]:
+    """Return for each pair of states the messages that may move from one to the other, in the order of the tables."""
+    found: defaultdict[tuple[State, State], list[type[Message]]] = defaultdict(list)
+    for state, row in answers.items():
+        for message, answer in row.items():
+            for target in leads_to[answer]:
+                found[state, target].append(message)
+    return dict(found)
+
+
+def states_diagram(
+    answers: Mapping[State, Mapping[type[Message], str]], leads_to: Mapping[str, tuple[State, ...]], first: State
+) -> str:
+    """Return the Mermaid state diagram of one table of answers. A state that nothing leaves is a final one."""
+    moves = arrows(answers, leads_to)
+    left = {source for source, _ in moves}
+    lines = ["stateDiagram-v2", f"    [*] --> {first}"]
+    lines += [f"    {source} --> {target}: {_names(messages, ', ')}" for (source, target), messages in moves.items()]
+    lines += [f"    {state} --> [*]" for state in answers if state not in left]
+    return "\n".join(lines)
+
+
+def answers_table(answers: Mapping[State, Mapping[type[Message], str]]) -> str:
+    """Return the whole table in Markdown: a row for each message, a column for each state."""
+    heard: dict[type[Message], list[str]] = defaultdict(list)
+    for row in answers.values():
+        for message, answer in row.items():
+            heard[message].append(answer)
+    rows = ([f"`{message.__name__}`", *said] for message, said in heard.items())
+    return _table(["message", *answers], rows)
+
+
+def saga_arrows(reactions: Sequence[Reaction]) -> dict[Arrow, list[type[Message]]]:
+    """Return the saga's arrows with the messages on each, in the order of the table of reactions."""
+    undo = {reaction.undone_by for reaction in reactions}
+    found: defaultdict[Arrow, list[type[Message]]] = defaultdict(list)
+    said = dict.fromkeys(message for reaction in reactions for message in (reaction.on, *reaction.says))
+    for message in said:
+        hearers = _hearers(message, reactions)
+        for source in _speakers(message, reactions) or hearers:
+            for target in hearers:
+                found[Arrow(source, target, topic_of(message).name, message in undo)].append(message)
+    return dict(found)
+
+
+def saga_diagram(reactions: Sequence[Reaction]) -> str:
+    """Return the Mermaid flowchart of the rooms and what they say to each other."""
+    rooms = dict.fromkeys(reaction.room for reaction in reactions)
+    lines = [
+        "flowchart LR",
+        f'    {ANYONE}(["any authorised producer"])',
+        *(f'    {room}["{room}"]' for room in rooms),
+        f'    {_READERS}(["people and views"])',
+    ]
+    for arrow, messages in saga_arrows(reactions).items():
+        line = "-.->" if arrow.undo else "-->"
+        lines.append(f'    {arrow.source} {line}|"{arrow.topic}:<br/>{_names(messages, "<br/>")}"| {arrow.target}')
+    return "\n".join(lines)
+
+
+def reactions_table(reactions: Sequence[Reaction]) -> str:
+    """Return the table of reactions in Markdown, in its own order: that of the steps of an order."""
+    rows = (
+        [
+            reaction.room,
+            f"`{reaction.on.__name__}`",
+            topic_of(reaction.on).name,
+            ", ".join(f"`{message.__name__}`" for message in reaction.says) or "notes it",
+            f"`{reaction.undone_by.__name__}`" if reaction.undone_by else "",
+        ]
+        for reaction in reactions
+    )
+    return _table(["room", "hears", "on", "says one or more of", "undone by"], rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the pages, or with `--check` say which are stale; return the exit status."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is stale")
+    parser.add_argument("--directory", type=Path, default=DIRECTORY, help="where the pages are (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    if not options.check:
+        write(options.directory)
+        return 0
+    names = stale(options.directory)
+    if names:
+        sys.stderr.write(f"Stale in {options.directory}: {', '.join(names)}. Run `{COMMAND}` and commit the result.\n")
+    return 1 if names else 0
+
+
+def _speakers(message: type[Message], reactions: Sequence[Reaction]) -> list[str]:
+    """Return the rooms that say this message; none for one that a partition's owner says to itself."""
+    if message in ADDRESSED_TO_A_PARTITION:
+        return []
+    return list(dict.fromkeys(reaction.room for reaction in reactions if message in reaction.says)) or [ANYONE]
+
+
+def _hearers(message: type[Message], reactions: Sequence[Reaction]) -> list[str]:
+    rooms = [reaction.room for reaction in reactions if reaction.on is message]
+    return [*rooms, _READERS] if message in TERMINAL_FACTS else rooms
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except FileNotFoundError:
+        return False
+
+
+def _names(messages: Iterable[type[Message]], between: str) -> str:
+    return between.join(message.__name__ for message in messages)
+
+
+def _page(title: str, source: str, explained: str, diagram: str, table: str) -> str:
+    return (
+        f"<!-- Generated from {source} by `{COMMAND}`: change those and run it again. -->\n\n"
+        f"# {title}\n\n{explained}\n\n```mermaid\n{diagram}\n```\n\n{table}\n"
+    )
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(_table_lines(heads, rows))
+
+
+def _table_lines(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{' --- |' * len(heads)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
