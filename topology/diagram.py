@@ -104,12 +104,11 @@ def states_diagram(
 
 def answers_table(answers: Mapping[State, Mapping[type[Message], str]]) -> str:
     """Return the whole table in Markdown: a row for each message, a column for each state."""
-    heard: dict[type[Message], list[str]] = defaultdict(list)
+    rows: defaultdict[type[Message], list[str]] = defaultdict(list)
     for row in answers.values():
         for message, answer in row.items():
-            heard[message].append(answer)
-    rows = ([f"`{message.__name__}`", *said] for message, said in heard.items())
-    return _table(["message", *answers], rows)
+            rows[message].append(answer)
+    return _table(["message", *answers], [[f"`{message.__name__}`", *rows[message]] for message in rows])
 
 
 def saga_arrows(reactions: Sequence[Reaction]) -> dict[Arrow, list[type[Message]]]:
