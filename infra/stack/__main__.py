@@ -1,0 +1,32 @@
+"""`python -m infra.stack`: run the bare servers in the foreground, until Ctrl-C. `lastunit up` runs the whole system."""
+
+from __future__ import annotations
+
+import sys
+
+from infra.errors import InfraError
+from infra.settings import load_settings
+from infra.stack.progress import progress_for
+from infra.stack.run import run_until_interrupted
+from infra.stack.stack import embedded_stack
+
+
+async def _hold() -> None:
+    progress = progress_for()
+    async with embedded_stack(load_settings(), progress) as stack:
+        print(stack.endpoints, flush=True)
+        progress.say("The stack is up; Ctrl-C stops it.")
+        await stack.until_failure()
+
+
+def main() -> int:
+    """Return the exit code: 0, 1 after an error, 130 after Ctrl-C, 143 after SIGTERM."""
+    try:
+        return run_until_interrupted(_hold(), "Stopping Kafka, Valkey and PostgreSQL.")
+    except InfraError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

