@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -25,7 +26,7 @@ COMMAND: Final = "python -m topology.diagram"
 _READERS: Final = "readers"
 """Stands in the picture for people and views: those who hear the facts that end a step."""
 
-State = TypeVar("State", OrderState, PaymentState)
+State = TypeVar("State", bound=StrEnum)
 
 
 class Arrow(NamedTuple):
