@@ -1,0 +1,58 @@
+"""What a field may hold beyond its Avro type, so that what was decoded can be stored wherever it has to go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from schemas.lock import Schema
+    from schemas.messages import Message
+
+MAX_TEXT_BYTES: Final = 1000
+"""No text is longer in UTF-8: every text may become a key, and a PostgreSQL btree entry ends at 2704 bytes."""
+
+RANGES: Final[dict[str, range]] = {"int": range(-(2**31), 2**31), "long": range(-(2**63), 2**63)}
+"""The integers of each Avro type; fastavro itself writes and reads any integer as either."""
+
+
+def is_flat(schema: Schema) -> bool:
+    """Tell whether a record has only texts and integers. All have, but for those that carry foreign bytes whole."""
+    return all(field["type"] in ("string", "int", "long") for field in schema["fields"])
+
+
+def find_fault(message: Message, schema: Schema) -> str | None:
+    """Say what is wrong with the first wrong field, or None. Bytes and maps are left to fastavro.
+
+    The limits on texts hold for flat records; a dead letter must be able to hold anything.
+    """
+    limited = is_flat(schema)
+    for field in schema["fields"]:
+        fault = _fault_of(getattr(message, field["name"]), field["type"], limited=limited)
+        if fault is not None:
+            return f"{schema['name']}.{field['name']} {fault}"
+    return None
+
+
+def _fault_of(value: Any, avro_type: Any, *, limited: bool) -> str | None:
+    if avro_type == "string":
+        return _fault_of_text(value, limited=limited)
+    if avro_type in ("int", "long"):
+        if not isinstance(value, int):
+            return f"is {type(value).__name__}, where an integer belongs"
+        if value not in RANGES[avro_type]:
+            return f"is {value}, beyond an Avro {avro_type}"
+    return None
+
+
+def _fault_of_text(value: Any, *, limited: bool) -> str | None:
+    if not isinstance(value, str):
+        return f"is {type(value).__name__}, where text belongs"
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        return f"is not Unicode text: {error.reason} at character {error.start}"
+    if limited and size > MAX_TEXT_BYTES:
+        return f"is {size} bytes long in UTF-8; at most {MAX_TEXT_BYTES} are allowed"
+    if limited and "\0" in value:
+        return "holds a NUL character, which PostgreSQL's text cannot"
+    return None

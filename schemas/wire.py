@@ -1,0 +1,182 @@
+"""The wire format: 0x00, a 4-byte big-endian schema id, then the record in Avro's binary encoding.
+
+This is Confluent's format, so that their serializers and ours understand each other. Schemas come from the lock: a
+value is read by the schema that its id names and returned as the current struct.
+"""
+
+from __future__ import annotations
+
+import io
+import struct as packing
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import fastavro
+import msgspec
+
+from schemas import errors
+from schemas.compiled import compile_decoder, compile_encoder
+from schemas.limits import find_fault, is_flat
+from schemas.lock import NAMESPACE, Schema, latest, read_history, read_lock
+from schemas.messages import MESSAGES, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Decoder: TypeAlias = Callable[[bytes], Message]
+    Encoder: TypeAlias = Callable[[Any], bytes]
+
+MAGIC: Final = 0
+HEAD: Final = packing.Struct(">BI")
+
+_decoders: Final[dict[bytes, Decoder]] = {}
+_types: Final[dict[bytes, type[Message]]] = {}
+_encoders: Final[dict[type[Message], Encoder]] = {}
+
+
+def encode(message: Message) -> bytes:
+    """Return the Kafka value of a message, under the id of its newest schema.
+
+    Raises EncodeError naming the field that its type or our limits (schemas/limits.py) do not allow.
+    """
+    encoder = _encoders.get(type(message))
+    if encoder is None:
+        raise errors.UnregisteredMessageError(
+            f"{type(message).__name__} is not in the lock as it stands in messages.py; run `python -m schemas.register`"
+        )
+    return encoder(message)
+
+
+def decode(value: bytes | None) -> Message:
+    """Return the message in a Kafka value. Raises DecodeError, and nothing else, for whatever is none."""
+    decoder = _decoders.get(value[:5]) if value else None
+    if value is None or decoder is None:
+        raise _refusal(value)
+    return decoder(value)
+
+
+def message_type(value: bytes | None) -> type[Message]:
+    """Return the type of the message in a Kafka value, from its id alone: the body may still prove undecodable.
+
+    Raises DecodeError where there is no id that we know.
+    """
+    found = _types.get(value[:5]) if value else None
+    if found is None:
+        raise _refusal(value)
+    return found
+
+
+def use_ids(wire_ids: Mapping[int, int] = MappingProxyType({})) -> None:
+    """Write and read other ids than the lock's: a schema registry gives its own. Keys are lock ids, values wire ids.
+
+    A lock id that is not named keeps its number. Call it once, before the first message; two schemas under one id
+    raise LockError.
+    """
+    structs = {f"{NAMESPACE}.{struct.__name__}": struct for struct in MESSAGES}
+    lock = read_lock()
+    newest = {name: read_history(entry) for name, entry in latest(lock).items()}
+    if len({wire_ids.get(entry.id, entry.id) for entry in lock}) != len(lock):
+        raise errors.LockError(f"two schemas would share an id under {dict(wire_ids)}; name every id of the lock once")
+    for table in (_decoders, _types, _encoders):
+        table.clear()
+    for entry in lock:
+        struct = structs.get(entry.name)
+        reader = newest[entry.name]
+        if struct is None or struct.__struct_fields__ != tuple(field["name"] for field in reader["fields"]):
+            continue  # the code and the lock disagree while somebody edits them; schemas.check says so
+        head = HEAD.pack(MAGIC, wire_ids.get(entry.id, entry.id))
+        writer = read_history(entry)
+        _types[head] = struct
+        _decoders[head] = _decoder(struct, writer, reader)
+        if writer == reader:
+            _encoders[struct] = _encoder(writer, head)
+
+
+def _decoder(struct: type[Message], writer: Schema, reader: Schema) -> Decoder:
+    general = _general_decoder(struct, writer, reader)
+    if writer != reader or not is_flat(writer):
+        return general
+    return compile_decoder(writer, struct, general, lambda message: _refuse_read(message, writer))
+
+
+def _encoder(writer: Schema, head: bytes) -> Encoder:
+    general = _general_encoder(writer, head)
+    if not is_flat(writer):
+        return general
+    return compile_encoder(writer, head, general, lambda message: _refuse_written(message, writer))
+
+
+def _general_decoder(struct: type[Message], writer: Schema, reader: Schema) -> Decoder:
+    """Return the decoder that can do everything: other versions, bytes, maps, and saying what is wrong."""
+    parsed_writer = fastavro.parse_schema(writer)
+    parsed_reader = None if writer == reader else fastavro.parse_schema(reader)
+    names = struct.__struct_fields__
+
+    def decode_with_fastavro(value: bytes) -> Message:
+        body = io.BytesIO(value)
+        body.seek(HEAD.size)
+        try:
+            record: Any = fastavro.schemaless_reader(body, parsed_writer, parsed_reader)
+        except EOFError as error:
+            raise errors.TruncatedBodyError(
+                f"the {len(value) - HEAD.size} bytes of body end before {writer['name']}'s {len(writer['fields'])} "
+                "fields do; produce it again, whole"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise errors.InvalidFieldError(f"a text of {writer['name']} is not UTF-8: {error.reason}") from error
+        except Exception as error:
+            raise errors.MalformedBodyError(f"the body is no {writer['name']}: {error!r}") from error
+        if left := len(value) - body.tell():
+            raise errors.TrailingBytesError(
+                f"{left} bytes are left after {writer['name']}; was it written as its id says?"
+            )
+        message = struct(*[record[name] for name in names])
+        _refuse_read(message, reader)
+        return message
+
+    return decode_with_fastavro
+
+
+def _general_encoder(writer: Schema, head: bytes) -> Encoder:
+    """Return the encoder that can do everything, and say what is wrong."""
+    parsed = fastavro.parse_schema(writer)
+
+    def encode_with_fastavro(message: Message) -> bytes:
+        _refuse_written(message, writer)
+        out = io.BytesIO()
+        out.write(head)
+        try:
+            fastavro.schemaless_writer(out, parsed, msgspec.structs.asdict(message))
+        except Exception as error:
+            raise errors.EncodeError(f"{writer['name']} cannot be written: {error!r}") from error
+        return out.getvalue()
+
+    return encode_with_fastavro
+
+
+def _refuse_read(message: Message, schema: Schema) -> None:
+    if (fault := find_fault(message, schema)) is not None:
+        raise errors.InvalidFieldError(fault)
+
+
+def _refuse_written(message: Message, schema: Schema) -> None:
+    if (fault := find_fault(message, schema)) is not None:
+        raise errors.EncodeError(fault)
+
+
+def _refusal(value: bytes | None) -> errors.DecodeError:
+    """Say why these bytes name no schema."""
+    if not value:
+        return errors.EmptyValueError("the value is null or empty; only compacted topics have tombstones")
+    if value[0] != MAGIC or len(value) < HEAD.size:
+        return errors.NotWireFormatError(
+            f"the value begins with 0x{value[: HEAD.size].hex()}, not with 0x00 and a 4-byte schema id; "
+            "produce it with a Confluent Avro serializer"
+        )
+    wire_id: int = HEAD.unpack_from(value)[1]
+    return errors.UnknownSchemaIdError(
+        f"schema id {wire_id} is not in this version's lock; upgrade it or register the schema"
+    )
+
+
+use_ids()
