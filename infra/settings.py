@@ -19,7 +19,7 @@ PREFIX = "LASTUNIT_"
 
 _PASSWORD_IN_URL = re.compile(r"(?P<before>://[^:/@\s]*:)[^@\s]*(?=@)")
 _PASSWORD_IN_QUERY = re.compile(r"(?P<before>\bpassword=)[^&\s]*", re.IGNORECASE)
-_NAMESPACE = r"^[A-Za-z0-9._-]{0,100}$"   # what Kafka accepts in a topic's name, with room for the name itself
+_NAMESPACE = r"^[A-Za-z0-9._-]{0,100}$"  # what Kafka accepts in a topic's name, with room for the name itself
 
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
@@ -43,9 +43,7 @@ class Settings(BaseSettings):
     postgres_dsn: str | None = Field(
         default=None, description="Existing PostgreSQL 14 or newer, postgresql://user:password@host:port/database"
     )
-    redis_url: str | None = Field(
-        default=None, description="Existing Redis or Valkey, redis://:password@host:port/0"
-    )
+    redis_url: str | None = Field(default=None, description="Existing Redis or Valkey, redis://:password@host:port/0")
     processor_url: str | None = Field(
         default=None, description="Payment processor's base URL; unset: the built-in sandbox"
     )
@@ -77,7 +75,10 @@ class Settings(BaseSettings):
         default=10_000, ge=1_000, le=300_000, description="Kafka hands partitions on after this silence of a member, ms"
     )
     heartbeat_interval_ms: int = Field(
-        default=3_000, ge=100, le=100_000, description="A member's heartbeats; at most a third of the session timeout, ms"
+        default=3_000,
+        ge=100,
+        le=100_000,
+        description="A member's heartbeats; at most a third of the session timeout, ms",
     )
     request_timeout_ms: int = Field(
         default=10_000, ge=500, le=300_000, description="Longest wait for one answer from Kafka, ms"
@@ -95,7 +96,9 @@ class Settings(BaseSettings):
 
     # Logs.
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
-    log_format: Literal["console", "json"] = Field(default="console", description="console for people, json for collectors")
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="console for people, json for collectors"
+    )
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
@@ -104,7 +107,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _heartbeats_fit_the_session(self) -> Settings:
-        if "heartbeat_interval_ms" in self.model_fields_set and self.heartbeat_interval_ms * 3 > self.session_timeout_ms:
+        if (
+            "heartbeat_interval_ms" in self.model_fields_set
+            and self.heartbeat_interval_ms * 3 > self.session_timeout_ms
+        ):
             message = (
                 f"heartbeat_interval_ms={self.heartbeat_interval_ms} must be at most a third of"
                 f" session_timeout_ms={self.session_timeout_ms}"

@@ -11,7 +11,15 @@ from infra.stack.stop import stop_running_stack
 
 # Deleting is limited to what the stack wrote, in case LASTUNIT_STATE_DIR names a folder with other things in it.
 _OURS = (
-    "kafka", "postgres", "valkey", "logs", "ports.json", "secret", "stack.json", "stack.json.new", "stack.lock",
+    "kafka",
+    "postgres",
+    "valkey",
+    "logs",
+    "ports.json",
+    "secret",
+    "stack.json",
+    "stack.json.new",
+    "stack.lock",
 )
 
 

@@ -45,7 +45,7 @@ def running_stack(settings: Settings) -> Endpoints | None:
     try:
         return Endpoints(**json.loads((settings.state_dir / _STATE_NAME).read_text())["endpoints"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None   # still starting
+        return None  # still starting
 
 
 def publish(state_dir: Path, endpoints: Endpoints, pids: dict[str, int]) -> None:

@@ -44,7 +44,7 @@ class Download:
                 for _ in pool.map(self._provide, jars):
                     advance()
             except BaseException:
-                self._cancelled.set()   # the others stop at their next step
+                self._cancelled.set()  # the others stop at their next step
                 raise
 
     def _provide(self, jar: Jar) -> None:
@@ -53,11 +53,13 @@ class Download:
             return
         failures: list[str] = []
         for attempt in range(_TRIES):
-            if self._cancelled.wait(attempt):   # also the pause before a retry: 0, 1, 2 s
-                raise JarsUnavailableError("The download of Kafka's jars was interrupted; it is taken up again next time")
+            if self._cancelled.wait(attempt):  # also the pause before a retry: 0, 1, 2 s
+                raise JarsUnavailableError(
+                    "The download of Kafka's jars was interrupted; it is taken up again next time"
+                )
             try:
                 self._fetch(jar, target)
-            except (OSError, RuntimeError) as error:   # requests' errors are OSErrors; jgo raises RuntimeError on 404
+            except (OSError, RuntimeError) as error:  # requests' errors are OSErrors; jgo raises RuntimeError on 404
                 failures.append(f"  {error}")
             else:
                 return

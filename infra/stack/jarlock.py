@@ -15,7 +15,7 @@ from infra.stack.jars import LOCK_PATH, sha256_of
 
 COORDINATES = (
     "org.apache.kafka:kafka_2.13:4.3.1",
-    "org.apache.kafka:kafka-tools:4.3.1",   # StorageTool and the lag figures
+    "org.apache.kafka:kafka-tools:4.3.1",  # StorageTool and the lag figures
 )
 # Kafka logs to slf4j 1.7; this one jar brings that to the log4j which Kafka depends on. Taken without its dependencies:
 # its parent's dependency management would pull an old kafka-clients in.
@@ -29,7 +29,9 @@ def write_lock(path: Path = LOCK_PATH) -> int:
     with tempfile.TemporaryDirectory() as folder:
         context = MavenContext(repo_cache=Path(folder))
         jars = sorted(f"{_coordinate(found)} {sha256_of(found.artifact.resolve())}" for found in _resolve(context))
-    header = "# Every jar of the embedded Kafka, by coordinate and SHA-256; written by `python -m infra.stack.jarlock`.\n"
+    header = (
+        "# Every jar of the embedded Kafka, by coordinate and SHA-256; written by `python -m infra.stack.jarlock`.\n"
+    )
     path.write_text(header + "\n".join(jars) + "\n")
     return len(jars)
 
@@ -47,4 +49,4 @@ def _coordinate(found: Dependency) -> str:
 
 
 if __name__ == "__main__":
-    print(f"{write_lock()} jars locked")  # noqa: T201  run by hand and by `make lock`
+    print(f"{write_lock()} jars locked")

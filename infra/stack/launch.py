@@ -21,7 +21,7 @@ import os
 import signal
 import sys
 
-UNPRIVILEGED_ID = 65_534   # "nobody" everywhere; needs no entry in /etc/passwd
+UNPRIVILEGED_ID = 65_534  # "nobody" everywhere; needs no entry in /etc/passwd
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_KEEPCAPS = 8
@@ -93,7 +93,7 @@ def main() -> None:
         _give_up_root()
     _die_with(arguments.parent, arguments.death_signal)
     for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored_by_python, signal.SIG_DFL)   # exec would hand "ignored" on
+        signal.signal(ignored_by_python, signal.SIG_DFL)  # exec would hand "ignored" on
     try:
         os.execvp(arguments.command[0], arguments.command)  # noqa: S606  no shell is what we want
     except OSError as error:

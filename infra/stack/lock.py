@@ -14,7 +14,7 @@ from infra.errors import StackError, StateDirInUseError
 
 _LOCK_NAME = "stack.lock"
 _TRIES = 10
-_PAUSE_SECONDS = 0.02   # `holder_of` of another process may have the lock for a moment
+_PAUSE_SECONDS = 0.02  # `holder_of` of another process may have the lock for a moment
 
 
 @contextlib.contextmanager

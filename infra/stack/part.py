@@ -227,7 +227,7 @@ async def answering(
         try:
             async with asyncio.timeout(min(_PROBE_LIMIT_SECONDS, max(0.1, deadline - loop.time()))):
                 await probe()
-        except Exception as error:  # noqa: BLE001  whatever it is, it is not ready; the reason is kept
+        except Exception as error:
             if give_up() or loop.time() >= deadline:
                 raise TimeoutError(redacted(str(error)) or type(error).__name__) from error
             await asyncio.sleep(_PROBE_PAUSE_SECONDS)

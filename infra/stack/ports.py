@@ -60,7 +60,7 @@ def _lowest_ephemeral() -> int:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)   # a closed connection's TIME_WAIT is no occupant
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a closed connection's TIME_WAIT is no occupant
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

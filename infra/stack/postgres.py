@@ -25,11 +25,11 @@ _USER = "lastunit"
 
 _OPTIONS = {
     "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",       # TCP only: a socket's path is limited to 107 bytes, folders here are not
+    "unix_socket_directories": "",  # TCP only: a socket's path is limited to 107 bytes, folders here are not
     "fsync": "on",
-    "synchronous_commit": "on",          # offsets and stock are the truth; a committed batch survives a power cut
+    "synchronous_commit": "on",  # offsets and stock are the truth; a committed batch survives a power cut
     "shared_buffers": "256MB",
-    "max_wal_size": "4GB",               # fewer checkpoints, hence fewer full-page images, under load
+    "max_wal_size": "4GB",  # fewer checkpoints, hence fewer full-page images, under load
     "max_connections": "200",
     "log_checkpoints": "off",
 }
@@ -43,8 +43,8 @@ class Postgres(ServerPart):
     """
 
     name = "PostgreSQL"
-    stop_signal = signal.SIGINT       # "fast": ends sessions, writes a checkpoint
-    death_signal = signal.SIGQUIT     # "immediate": takes the backends along, which SIGKILL would leave for a moment
+    stop_signal = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
+    death_signal = signal.SIGQUIT  # "immediate": takes the backends along, which SIGKILL would leave for a moment
     unprivileged = True
 
     def __init__(
@@ -74,10 +74,23 @@ class Postgres(ServerPart):
         secret.write_text(self._password)
         _give_to_server(secret)
         try:
-            await self.run_tool("initdb", [
-                _BINARIES / "initdb", "--pgdata", scratch, "--username", _USER, "--pwfile", secret,
-                "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale",
-            ])
+            await self.run_tool(
+                "initdb",
+                [
+                    _BINARIES / "initdb",
+                    "--pgdata",
+                    scratch,
+                    "--username",
+                    _USER,
+                    "--pwfile",
+                    secret,
+                    "--auth",
+                    "scram-sha-256",
+                    "--encoding",
+                    "UTF8",
+                    "--no-locale",
+                ],
+            )
         finally:
             secret.unlink()
         scratch.rename(self._data)

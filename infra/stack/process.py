@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -31,7 +32,7 @@ class ChildProcess:
         self._process = process
 
     @classmethod
-    async def spawn(  # noqa: D417  every argument that is not plain is named in the text
+    async def spawn(
         cls,
         name: str,
         command: Sequence[str | Path],
@@ -46,7 +47,7 @@ class ChildProcess:
 
         `env` replaces the whole environment. `unprivileged` gives up root first, when we are root.
         """
-        launch = [sys.executable, "-I", "-S", _LAUNCHER, "--parent", str(os.getpid())]
+        launch: list[str | Path] = [sys.executable, "-I", "-S", _LAUNCHER, "--parent", str(os.getpid())]
         launch += ["--death-signal", str(int(death_signal)), *(["--unprivileged"] if unprivileged else []), "--"]
         output = _open_log(log_path) if log_path else None
         try:
@@ -149,10 +150,8 @@ def tail(path: Path, lines: int) -> str:
 
 
 def _signalled(process: psutil.Process, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _open_log(path: Path) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 
 import uvloop
 
-_BY_SIGNAL = 128   # a shell's exit code for "ended by signal n" is 128 + n
+_BY_SIGNAL = 128  # a shell's exit code for "ended by signal n" is 128 + n
 
 
 def run_until_interrupted(main: Coroutine[object, object, int | None], stopping: str = "Stopping.") -> int:

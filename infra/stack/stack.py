@@ -98,16 +98,8 @@ class Stack:
         settings = self.settings
         if settings.kafka_bootstrap:
             return ExternalPart("Kafka", settings.kafka_bootstrap, "LASTUNIT_KAFKA_BOOTSTRAP", self._ask_kafka)
-        return Kafka(
-            settings.state_dir / "kafka",
-            (self._ports["kafka"], self._ports["controller"]),
-            settings.kafka_heap_mb,
-            settings.cache_dir,
-            self._progress,
-            settings.start_timeout_seconds,
-            self._died,
-            settings.cluster_id,
-        )
+        ports = (self._ports["kafka"], self._ports["controller"])
+        return Kafka(settings.state_dir / "kafka", ports, settings, self._progress, self._died)
 
     def _postgres(self) -> Part:
         settings = self.settings

@@ -21,7 +21,7 @@ def stop_running_stack(settings: Settings, within_seconds: float = 60.0) -> int 
         return None
     try:
         holder = psutil.Process(pid)
-        if holder_of(settings.state_dir) == pid:   # asked again, so that the pid is still the holder's
+        if holder_of(settings.state_dir) == pid:  # asked again, so that the pid is still the holder's
             holder.terminate()
         holder.wait(within_seconds)
     except psutil.NoSuchProcess:
@@ -29,7 +29,9 @@ def stop_running_stack(settings: Settings, within_seconds: float = 60.0) -> int 
     except psutil.AccessDenied as error:
         raise StackError(f"Process {pid} runs the stack in {settings.state_dir} as another user; ask them") from error
     except psutil.TimeoutExpired as error:
-        raise StackError(f"Process {pid} is still stopping after {within_seconds:g} s; try again, or kill {pid}") from error
+        raise StackError(
+            f"Process {pid} is still stopping after {within_seconds:g} s; try again, or kill {pid}"
+        ) from error
     _until_released(settings, time.monotonic() + 5)
     return pid
 
