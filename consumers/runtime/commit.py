@@ -1,0 +1,91 @@
+"""The one statement that makes a batch durable, and what to believe when its answer is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import msgspec
+
+from consumers.errors import FencedError
+from consumers.runtime.database import RETRY_SECONDS, ConnectionLostError, Database
+from consumers.runtime.sql import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.runtime.batch import Part
+    from consumers.runtime.room import Room
+
+QUERIES: Final = load_queries("consumers.runtime")
+FENCED_SQLSTATE: Final = "LU001"
+
+
+def commit_statement(room: Room[Any]) -> str:
+    """Return the fenced statement with the room's own changes in it."""
+    save = f",\n{room.save}" if room.save else ""
+    return QUERIES["commit"].replace("{save}", save)
+
+
+async def commit(database: Database, room: Room[Any], statement: str, parts: Sequence[Part[Any]]) -> None:
+    """Make the parts durable, all or none.
+
+    Raises FencedError with the partitions that are no longer ours (then nothing was applied), or what PostgreSQL says
+    about the data (asyncpg.IntegrityConstraintViolationError: then nothing was applied either). A lost answer is
+    unknown: the position in the database tells whether the statement took effect.
+    """
+    arguments = _arguments(room, parts)
+    while True:
+        try:
+            await database.once("commit", lambda connection: connection.fetchval(statement, *arguments))
+        except ConnectionLostError:
+            await asyncio.sleep(RETRY_SECONDS)
+            if await _took_effect(database, room, parts):
+                return
+        except asyncpg.PostgresError as error:
+            if error.sqlstate != FENCED_SQLSTATE:
+                raise
+            await _took_effect(database, room, parts)
+        else:
+            return
+
+
+async def _took_effect(database: Database, room: Room[Any], parts: Sequence[Part[Any]]) -> bool:
+    """Tell whether the positions are the batch's already. Raises FencedError for partitions with another owner."""
+    partitions = [part.claim.partition for part in parts]
+    rows = await database.repeatedly(
+        "commit", lambda connection: connection.fetch(QUERIES["positions"], room.name, partitions)
+    )
+    found = {row["partition"]: (row["epoch"], list(row["next_offsets"])) for row in rows}
+    wanted = {part.claim.partition: (part.claim.epoch, part) for part in parts}
+    lost = [p for p, (epoch, part) in wanted.items() if not _is_ours(found.get(p), epoch, part)]
+    if lost:
+        raise FencedError(room.name, lost)
+    return all(found[p][1] == part.new_offsets for p, (_, part) in wanted.items())
+
+
+def _is_ours(found: tuple[int, list[int]] | None, epoch: int, part: Part[Any]) -> bool:
+    return found is not None and found[0] == epoch and found[1] in (part.old_offsets, part.new_offsets)
+
+
+def _arguments(room: Room[Any], parts: Sequence[Part[Any]]) -> list[Any]:
+    many_sources = len(room.sources) > 1
+    fence: list[Any] = [
+        room.name,
+        [part.claim.partition for part in parts],
+        [part.claim.epoch for part in parts],
+        [_array(part.old_offsets) for part in parts],
+        [_array(part.new_offsets) for part in parts],
+        [part.at_ms for part in parts],
+        [part.batch for part in parts],
+        [msgspec.msgpack.encode(part.says) if part.says else None for part in parts],
+        [_array(part.ranges) if many_sources else None for part in parts],
+    ]
+    if len(parts) == 1:
+        return [*fence, *parts[0].changes.columns]
+    return [*fence, *([x for part in column for x in part] for column in zip(*(p.changes.columns for p in parts), strict=True))]
+
+
+def _array(numbers: Sequence[int]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}"

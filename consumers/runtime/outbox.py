@@ -1,0 +1,99 @@
+"""Publishes what batches said, in the order of their commits, and deletes the blobs that Kafka has acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import structlog
+
+from consumers.runtime.commit import QUERIES
+from producers.publisher import Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumers.runtime.batch import Part
+    from consumers.runtime.database import Database
+    from producers.publisher import Publisher
+
+log = structlog.get_logger()
+
+MAX_WAITING: Final = 16
+"""Committed blobs that may wait for Kafka; then commits wait too, so memory stays bounded."""
+
+Blob = tuple[int, int, list[Outgoing]]
+"""(partition, batch, records)"""
+
+
+class Outbox:
+    """One room's way out. `on_failure` is told when Kafka refuses for good; the blobs stay for the next owner."""
+
+    def __init__(
+        self, room: str, database: Database, publisher: Publisher, on_failure: Callable[[Exception], None]
+    ) -> None:
+        self._room = room
+        self._database = database
+        self._publisher = publisher
+        self._on_failure = on_failure
+        self._waiting: asyncio.Queue[Blob] = asyncio.Queue(MAX_WAITING)
+        self._worker: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to publish."""
+        self._worker = asyncio.create_task(self._work(), name=f"outbox {self._room}")
+
+    async def put(self, parts: list[Part[Any]]) -> None:
+        """Hand over what a committed batch said; waits while too much is under way."""
+        for part in parts:
+            if part.says:
+                await self._waiting.put((part.claim.partition, part.batch, part.says))
+
+    async def drain(self) -> None:
+        """Return when all that was put is published, or publishing has failed for good."""
+        if self._worker is None:
+            return
+        drained = asyncio.ensure_future(self._waiting.join())
+        await asyncio.wait({drained, self._worker}, return_when=asyncio.FIRST_COMPLETED)
+        drained.cancel()
+
+    async def stop(self) -> None:
+        """Publish what waits, then end."""
+        await self.drain()
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.wait({self._worker})
+
+    async def republish(self, partition: int) -> int:
+        """Publish again what an earlier owner committed but did not see acknowledged; return how many blobs."""
+        rows = await self._database.repeatedly(
+            "outbox", lambda connection: connection.fetch(QUERIES["unpublished"], self._room, partition)
+        )
+        blobs = [(partition, row["batch"], msgspec.msgpack.decode(row["records"], type=list[Outgoing])) for row in rows]
+        await self._publish(blobs)
+        return len(blobs)
+
+    async def _work(self) -> None:
+        while True:
+            blobs = [await self._waiting.get()]
+            while not self._waiting.empty():
+                blobs.append(self._waiting.get_nowait())
+            try:
+                await self._publish(blobs)
+            except Exception as error:
+                log.exception("outbox_failed", room=self._room)
+                self._on_failure(error)
+                raise
+            for _ in blobs:
+                self._waiting.task_done()
+
+    async def _publish(self, blobs: list[Blob]) -> None:
+        if not blobs:
+            return
+        await self._publisher.publish([record for _, _, records in blobs for record in records])
+        partitions = [partition for partition, _, _ in blobs]
+        batches = [batch for _, batch, _ in blobs]
+        await self._database.repeatedly(
+            "outbox", lambda connection: connection.execute(QUERIES["published"], self._room, partitions, batches)
+        )
