@@ -7,6 +7,7 @@ says what is wrong. A property test holds both to the same bytes. Format: Avro 1
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import MalformedBodyError
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from schemas.lock import Schema
     from schemas.messages import Message
 
-MAX_VARINT_BYTES: Final = 10
-"""64 bits, seven at a time."""
+VARINT_SHIFTS: Final = range(7, 70, 7)
+"""Where the second to tenth byte of an integer belong: 64 bits, seven at a time."""
 
 
+@lru_cache(maxsize=4096, typed=True)  # prices and times repeat within a batch: the broker stamps a batch, not a record
 def varint(number: int) -> bytes:
     """Return a 64-bit integer as Avro writes it: zig-zag, then seven bits a byte, the lowest first."""
     rest = (number << 1) ^ (number >> 63)
@@ -46,16 +48,21 @@ def _wide_varint(number: int, avro_type: str) -> bytes:
 def _read_wide(value: bytes, at: int, avro_type: str) -> tuple[int, int]:
     """Return the integer whose first byte is `value[at - 1]`, and where the next field begins.
 
-    Raises ValueError for an integer that the type does not hold, IndexError at the end of the value.
+    Raises ValueError for an integer that the type does not hold, IndexError at the end of the value, and
+    MalformedBodyError for one of more than 64 bits, which fastavro would cut short.
     """
-    rest = value[at - 1]
-    bits, shift = rest & 0x7F, 7
-    while rest & 0x80:
-        if shift == 7 * MAX_VARINT_BYTES:
-            raise MalformedBodyError(f"the integer at byte {at - 1} does not end within {MAX_VARINT_BYTES} bytes")
-        rest = value[at]
-        bits |= (rest & 0x7F) << shift
-        at, shift = at + 1, shift + 7
+    start, bits = at - 1, value[at - 1] & 0x7F
+    if value[start] & 0x80:
+        for shift in VARINT_SHIFTS:
+            byte = value[at]
+            at += 1
+            bits |= (byte & 0x7F) << shift
+            if not byte & 0x80:
+                break
+        else:
+            bits = 1 << 64
+    if bits >> 64:
+        raise MalformedBodyError(f"the integer at byte {start} of the value is longer than 64 bits")
     number = (bits >> 1) ^ -(bits & 1)
     if number not in RANGES[avro_type]:
         raise ValueError(number)
@@ -96,7 +103,7 @@ def decode(value):
     if at != len(value):
         return general(value)
     message = struct({names})
-    if at > {max_text_bytes} or value.find(NUL, 5) >= 0:
+    if at > {max_text_bytes} or (value.find(b"\\0", 5) >= 0 and "\\0" in {texts}):
         inspect(message)
     return message
 """
@@ -114,8 +121,13 @@ def compile_decoder(
     """
     fields = schema["fields"]
     reads = "".join((_READ_TEXT if f["type"] == "string" else _READ_INTEGER).format_map(f) for f in fields)
-    source = _DECODER.format(reads=reads, names=", ".join(f["name"] for f in fields), max_text_bytes=MAX_TEXT_BYTES)
-    tools = {"struct": struct, "general": general, "inspect": inspect, "NUL": b"\0"}
+    source = _DECODER.format(
+        reads=reads,
+        names=", ".join(f["name"] for f in fields),
+        texts=" + ".join(_texts(schema)) or '""',
+        max_text_bytes=MAX_TEXT_BYTES,
+    )
+    tools = {"struct": struct, "general": general, "inspect": inspect}
     return _run(source, "decode", tools | {"read_length": _read_length, "read_wide": _read_wide})
 
 
@@ -137,7 +149,7 @@ def encode(message):
         ))
     except (AttributeError, TypeError, ValueError):
         return general(message)
-    if len(value) > {max_text_bytes} or value.find(NUL, 5) >= 0:
+    if len(value) > {max_text_bytes} or (value.find(b"\\0", 5) >= 0 and b"\\0" in {texts}):
         inspect(message)
     return value
 """
@@ -153,9 +165,15 @@ def compile_encoder(
     fields = schema["fields"]
     loads = "".join((_LOAD_TEXT if f["type"] == "string" else _LOAD_INTEGER).format_map(f) for f in fields)
     writes = "".join((_WRITE_TEXT if f["type"] == "string" else _WRITE_INTEGER).format_map(f) for f in fields)
-    source = _ENCODER.format(loads=loads, writes=writes, max_text_bytes=MAX_TEXT_BYTES)
-    tools = {"head": head, "general": general, "inspect": inspect, "NUL": b"\0", "join": b"".join}
+    source = _ENCODER.format(
+        loads=loads, writes=writes, texts=" + ".join(_texts(schema)) or 'b""', max_text_bytes=MAX_TEXT_BYTES
+    )
+    tools = {"head": head, "general": general, "inspect": inspect, "join": b"".join}
     return _run(source, "encode", tools | {"VARINTS": VARINTS, "varint": varint, "wide_varint": _wide_varint})
+
+
+def _texts(schema: Schema) -> list[str]:
+    return [field["name"] for field in schema["fields"] if field["type"] == "string"]
 
 
 def _run(source: str, name: str, tools: dict[str, Any]) -> Callable[[Any], Any]:

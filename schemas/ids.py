@@ -1,0 +1,67 @@
+"""Ids: order ids that sort by time, and event ids that derive from their cause."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+import uuid_utils
+
+from schemas.errors import InvalidIdError
+
+_UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_is_uuid7: Final = _UUID7.fullmatch
+MAX_ID_MS: Final = 2**48 - 1
+"""The latest moment that a UUIDv7 can name, in ms since the Unix epoch: the year 10889."""
+
+
+class EventId(NamedTuple):
+    """Where an event comes from: outcome number `outcome` (from 0) of the record at this topic, partition and offset."""
+
+    topic: str
+    partition: int
+    offset: int
+    outcome: int
+
+
+def new_order_id(now_ms: int | None = None) -> str:
+    """Return a new UUIDv7 (RFC 9562, 5.7) in its canonical form: 36 characters, lower case.
+
+    Without `now_ms` (ms since the Unix epoch, UTC) it is of now, and later ones of the same process sort after earlier
+    ones; ids of one given `now_ms` are distinct but in no order. Raises InvalidIdError for a moment beyond 48 bits.
+    """
+    if now_ms is None:
+        return str(uuid_utils.uuid7())
+    if not 0 <= now_ms <= MAX_ID_MS:
+        raise InvalidIdError(f"{now_ms} ms is no moment that a UUIDv7 can name; give 0 to {MAX_ID_MS}")
+    return str(uuid_utils.uuid7(nanoseconds=now_ms * 1_000_000))
+
+
+def is_order_id(text: str) -> bool:
+    """Tell whether a text is a UUIDv7 in canonical form: other spellings of one id would be other keys."""
+    return _is_uuid7(text) is not None
+
+
+def order_id_ms(order_id: str) -> int:
+    """Return when the id was made, in ms since the Unix epoch, by its maker's clock. Raises InvalidIdError for no id."""
+    if _is_uuid7(order_id) is None:
+        raise InvalidIdError(
+            f"{order_id[:64]!r} is no UUIDv7 of 36 lower-case characters; make one with new_order_id()"
+        )
+    return int(order_id[:8] + order_id[9:13], 16)
+
+
+def event_id(topic: str, partition: int, offset: int, index: int) -> str:
+    """Return the id of the `index`-th (from 0) outcome of one record: the same whenever the record is decided again."""
+    return f"{topic}/{partition}/{offset}/{index}"
+
+
+def parse_event_id(text: str) -> EventId:
+    """Return the parts of an event id (a topic's name holds no slash). Raises InvalidIdError for anything else."""
+    topic, *numbers = text.split("/")
+    if not topic or len(numbers) != len(EventId._fields) - 1 or not all(map(_is_number, numbers)):
+        raise InvalidIdError(f"{text[:64]!r} is no event id; it reads topic/partition/offset/index")
+    return EventId(topic, *map(int, numbers))
+
+
+_is_number: Final = re.compile(r"0|[1-9][0-9]{0,18}").fullmatch
