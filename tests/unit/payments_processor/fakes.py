@@ -1,0 +1,113 @@
+"""The card network, faked at the boundary that we do not run, and time that passes when a test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from enum import Enum, auto
+
+from consumers.payments.errors import NotSentError, OutcomeUnknownError
+from consumers.payments.processor import Operation, OperationKind, ProcessorResult
+
+
+class Fate(Enum):
+    """What becomes of one call."""
+
+    ANSWERED = auto()
+    ANSWER_LOST = auto()
+    REQUEST_LOST = auto()
+    BUSY = auto()
+
+
+class FakeNetwork:
+    """Executes each operation at most once per id; `fates[operation_id]` is what its next performs meet."""
+
+    def __init__(self) -> None:
+        self.fates: defaultdict[str, deque[Fate | Exception]] = defaultdict(deque)
+        self.look_up_fates: defaultdict[str, deque[Exception]] = defaultdict(deque)
+        self.books: dict[str, ProcessorResult] = {}
+        self.executed: Counter[str] = Counter()
+        self.calls: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.in_flight = 0
+        self.most_in_flight = 0
+
+    async def perform(self, operation: Operation) -> ProcessorResult:
+        self.calls.append(f"perform {operation.operation_id}")
+        self.in_flight += 1
+        self.most_in_flight = max(self.in_flight, self.most_in_flight)
+        try:
+            await self.gate.wait()
+            await asyncio.sleep(0)
+            return self._meet_fate(operation)
+        finally:
+            self.in_flight -= 1
+
+    def _meet_fate(self, operation: Operation) -> ProcessorResult:
+        fates = self.fates[operation.operation_id]
+        fate = fates.popleft() if fates else Fate.ANSWERED
+        if isinstance(fate, Exception):
+            raise fate
+        if fate is Fate.BUSY:
+            raise NotSentError("busy", retry_after_seconds=7.0)
+        if fate is Fate.REQUEST_LOST:
+            raise OutcomeUnknownError("nobody knows")
+        answer = self.books.get(operation.operation_id)
+        if answer is None:
+            answer = self.books[operation.operation_id] = ProcessorResult("succeeded", "auth_1", "")
+            self.executed[operation.operation_id] += 1
+        if fate is Fate.ANSWER_LOST:
+            raise OutcomeUnknownError("nobody knows")
+        return answer
+
+    async def look_up(self, operation_id: str) -> ProcessorResult | None:
+        self.calls.append(f"look up {operation_id}")
+        if fates := self.look_up_fates[operation_id]:
+            raise fates.popleft()
+        return self.books.get(operation_id)
+
+    async def close(self) -> None:
+        pass
+
+
+class FakeTime:
+    """Remembers what was to be called later; calls it at once, or when `pass_` is called where `by_hand` is set."""
+
+    def __init__(self, *, by_hand: bool = False) -> None:
+        self.waits_seconds: list[float] = []
+        self._by_hand = by_hand
+        self._due: list[Callable[[], None]] = []
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        self.waits_seconds.append(seconds)
+        if self._by_hand:
+            self._due.append(callback)
+        else:
+            asyncio.get_running_loop().call_soon(callback)
+
+    def pass_(self) -> None:
+        due, self._due = self._due, []
+        for callback in due:
+            callback()
+
+
+def operation(operation_id: str, kind: OperationKind = OperationKind.AUTHORIZE, **changed: str) -> Operation:
+    return Operation(
+        operation_id=operation_id,
+        order_id=changed.get("order_id", f"order of {operation_id}"),
+        kind=kind,
+        amount_minor=1999,
+        currency="EUR",
+        payment_token=changed.get("payment_token", "tok_visa"),
+        customer_id="customer-1",
+        authorization_id=changed.get("authorization_id", ""),
+    )
+
+
+async def until(condition: Callable[[], bool], within_seconds: float = 10.0) -> None:
+    """Let others run until the condition holds."""
+    async with asyncio.timeout(within_seconds):
+        while not condition():  # noqa: ASYNC110 - the condition is any, there is nothing to set an event
+            await asyncio.sleep(0.001)

@@ -1,0 +1,264 @@
+"""The effect runner against a fake card network: what is lost, what is repeated, what never happens twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from consumers.payments.effects import Backoff, EffectRunner
+from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
+from consumers.payments.processor import Operation, ProcessorResult
+from tests.unit.payments_processor.fakes import FakeNetwork, FakeTime, Fate, operation, until
+
+PARTITION = 3
+GRANTED = ProcessorResult("succeeded", "auth_1", "")
+
+
+class Log:
+    """Where results are published; refuses the first few."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        self.results: list[tuple[str, ProcessorResult]] = []
+        self._refusals = refusals
+
+    async def publish(self, done: Operation, result: ProcessorResult) -> None:
+        if self._refusals:
+            self._refusals -= 1
+            raise ConnectionError("the broker is away")
+        self.results.append((done.operation_id, result))
+
+
+class Bench:
+    """A runner with everything around it fake or fixed."""
+
+    def __init__(
+        self,
+        *,
+        workers: int = 8,
+        by_hand: bool = False,
+        refusals: int = 0,
+        random_fraction: Callable[[], float] = lambda: 0.5,
+    ) -> None:
+        self.network = FakeNetwork()
+        self.time = FakeTime(by_hand=by_hand)
+        self.log = Log(refusals)
+        self.runner = EffectRunner(
+            self.network,
+            self.log.publish,
+            workers=workers,
+            backoff=Backoff(base_seconds=1.0, cap_seconds=20.0),
+            random_fraction=random_fraction,
+            call_later=self.time.call_later,
+        )
+
+    async def run(self, *operations: Operation) -> None:
+        async with asyncio.timeout(10), self.runner:
+            self.runner.submit(PARTITION, operations)
+            await self.runner.drain()
+
+
+async def test_an_answer_is_reported_once() -> None:
+    bench = Bench()
+    await bench.run(operation("a"), operation("b"))
+    assert sorted(bench.log.results) == [("a", GRANTED), ("b", GRANTED)]
+    assert bench.runner.pending == 0
+
+
+async def test_a_lost_answer_is_looked_up_and_never_performed_again() -> None:
+    bench = Bench()
+    bench.network.fates["a"].append(Fate.ANSWER_LOST)
+    await bench.run(operation("a"))
+    assert bench.network.calls == ["perform a", "look up a"]
+    assert bench.log.results == [("a", GRANTED)]
+
+
+async def test_what_the_processor_never_saw_is_performed_again_under_the_same_id() -> None:
+    bench = Bench()
+    bench.network.fates["a"].append(Fate.REQUEST_LOST)
+    await bench.run(operation("a"))
+    assert bench.network.calls == ["perform a", "look up a", "perform a"]
+    assert bench.network.executed == {"a": 1}
+
+
+async def test_a_look_up_that_fails_is_repeated_before_anything_is_performed() -> None:
+    bench = Bench()
+    bench.network.fates["a"].append(Fate.ANSWER_LOST)
+    bench.network.look_up_fates["a"].extend([OutcomeUnknownError("lost too"), NotSentError("busy"), OSError("odd")])
+    await bench.run(operation("a"))
+    assert bench.network.calls == ["perform a"] + ["look up a"] * 4
+    assert bench.log.results == [("a", GRANTED)]
+
+
+async def test_a_busy_processor_is_not_asked_before_it_said() -> None:
+    bench = Bench()
+    bench.network.fates["a"].extend([Fate.BUSY, Fate.BUSY])
+    await bench.run(operation("a"))
+    assert bench.network.calls == ["perform a"] * 3
+    assert bench.time.waits_seconds == [7.0 + 0.5, 7.0 + 1.0]
+
+
+async def test_waits_double_up_to_the_cap() -> None:
+    bench = Bench(random_fraction=lambda: 1.0)
+    bench.network.fates["a"].append(Fate.ANSWER_LOST)
+    bench.network.look_up_fates["a"].extend(OutcomeUnknownError("lost") for _ in range(6))
+    await bench.run(operation("a"))
+    assert bench.time.waits_seconds == [1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0]
+
+
+async def test_waits_are_spread_down_to_nothing() -> None:
+    fractions = iter([0.0, 0.25])
+    bench = Bench(random_fraction=lambda: next(fractions))
+    bench.network.fates["a"].extend([NotSentError("refused"), NotSentError("refused")])
+    await bench.run(operation("a"))
+    assert bench.time.waits_seconds == [0.0, 0.5]
+
+
+async def test_a_result_survives_a_publisher_that_fails() -> None:
+    bench = Bench(refusals=5)
+    await bench.run(operation("a"))
+    assert bench.network.calls == ["perform a"]
+    assert bench.log.results == [("a", GRANTED)]
+    assert len(bench.time.waits_seconds) == 5
+
+
+async def test_an_unforeseen_error_is_an_unknown_outcome_and_ends_no_worker() -> None:
+    bench = Bench(workers=1)
+    bench.network.fates["a"].append(ZeroDivisionError("a bug"))
+    await bench.run(operation("a"), operation("b"))
+    assert bench.network.calls.index("look up a") < bench.network.calls.index("perform a", 1)
+    assert sorted(bench.log.results) == [("a", GRANTED), ("b", GRANTED)]
+
+
+async def test_a_misunderstanding_waits_long_and_holds_up_nobody() -> None:
+    bench = Bench(workers=1, by_hand=True)
+    bench.network.fates["a"].append(NotUnderstoodError("who are you?"))
+    async with bench.runner as runner:
+        runner.submit(PARTITION, [operation("a"), operation("b")])
+        await until(lambda: bench.log.results == [("b", GRANTED)])
+        assert bench.time.waits_seconds == [20.0 + 0.5]
+        bench.time.pass_()
+        await asyncio.wait_for(runner.drain(), 10)
+    assert bench.network.executed == {"a": 1, "b": 1}
+
+
+async def test_an_operation_submitted_twice_on_its_way_is_performed_once() -> None:
+    bench = Bench(workers=1)
+    bench.network.gate.clear()
+    async with bench.runner as runner:
+        runner.submit(PARTITION, [operation("a"), operation("b")])
+        await until(lambda: bench.network.in_flight == 1)
+        runner.submit(PARTITION, [operation("a"), operation("b")])
+        assert runner.pending == 2
+        bench.network.gate.set()
+        await asyncio.wait_for(runner.drain(), 10)
+    assert bench.network.calls == ["perform a", "perform b"]
+
+
+async def test_there_are_never_more_calls_or_tasks_than_workers() -> None:
+    bench = Bench(workers=4)
+    bench.network.gate.clear()
+    tasks_before = len(asyncio.all_tasks())
+    async with bench.runner as runner:
+        runner.submit(PARTITION, [operation(str(n)) for n in range(500)])
+        await until(lambda: bench.network.in_flight == 4)
+        assert len(asyncio.all_tasks()) == tasks_before + 4
+        bench.network.gate.set()
+        await asyncio.wait_for(runner.drain(), 10)
+    assert bench.network.most_in_flight == 4
+    assert len(bench.log.results) == 500
+
+
+async def test_a_revoked_partitions_queue_and_waiting_room_are_emptied() -> None:
+    bench = Bench(workers=1, by_hand=True)
+    bench.network.fates["waiting"].append(Fate.REQUEST_LOST)
+    async with bench.runner as runner:
+        runner.submit(PARTITION, [operation("waiting")])
+        await until(lambda: len(bench.time.waits_seconds) == 1)
+        bench.network.gate.clear()
+        runner.submit(4, [operation("ours")])
+        runner.submit(PARTITION, [operation("queued")])
+        await until(lambda: bench.network.in_flight == 1)
+        runner.forget(PARTITION)
+        assert runner.pending == 1
+        bench.time.pass_()
+        bench.network.gate.set()
+        await asyncio.wait_for(runner.drain(), 10)
+    assert bench.network.calls == ["perform waiting", "perform ours"]
+    assert bench.log.results == [("ours", GRANTED)]
+
+
+async def test_what_is_in_flight_when_its_partition_goes_is_reported_if_it_is_known() -> None:
+    bench = Bench(by_hand=True)
+    bench.network.fates["unknown"].append(Fate.ANSWER_LOST)
+    bench.network.gate.clear()
+    async with bench.runner as runner:
+        runner.submit(PARTITION, [operation("known"), operation("unknown")])
+        await until(lambda: bench.network.in_flight == 2)
+        runner.forget(PARTITION)
+        bench.network.gate.set()
+        await asyncio.wait_for(runner.drain(), 10)
+    assert bench.log.results == [("known", GRANTED)]
+    assert bench.time.waits_seconds == []
+    assert "look up unknown" not in bench.network.calls
+
+
+async def test_a_partition_that_comes_back_takes_up_its_call_in_flight() -> None:
+    bench = Bench()
+    bench.network.fates["a"].append(Fate.ANSWER_LOST)
+    bench.network.gate.clear()
+    async with bench.runner as runner:
+        runner.submit(PARTITION, [operation("a")])
+        await until(lambda: bench.network.in_flight == 1)
+        runner.forget(PARTITION)
+        runner.submit(PARTITION, [operation("a")])
+        bench.network.gate.set()
+        await asyncio.wait_for(runner.drain(), 10)
+    assert bench.network.calls == ["perform a", "look up a"]
+    assert bench.log.results == [("a", GRANTED)]
+
+
+async def test_closing_finishes_what_is_in_flight_and_leaves_the_queue() -> None:
+    bench = Bench(workers=2)
+    bench.network.gate.clear()
+    bench.runner.start()
+    bench.runner.submit(PARTITION, [operation(str(n)) for n in range(10)])
+    await until(lambda: bench.network.in_flight == 2)
+    closing = asyncio.create_task(bench.runner.close(deadline_seconds=10))
+    await asyncio.sleep(0)
+    with pytest.raises(RunnerClosedError):
+        bench.runner.submit(PARTITION, [operation("late")])
+    bench.network.gate.set()
+    await asyncio.wait_for(closing, 10)
+    assert sorted(bench.log.results) == [("0", GRANTED), ("1", GRANTED)]
+    assert len(bench.network.calls) == 2
+
+
+async def test_closing_does_not_wait_for_a_call_that_never_ends() -> None:
+    bench = Bench(workers=2)
+    bench.network.gate.clear()
+    bench.runner.start()
+    bench.runner.submit(PARTITION, [operation("a")])
+    await until(lambda: bench.network.in_flight == 1)
+    await asyncio.wait_for(bench.runner.close(deadline_seconds=0.01), 10)
+    assert bench.network.in_flight == 0
+    assert bench.log.results == []
+    await asyncio.wait_for(bench.runner.drain(), 10)
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_whatever_gets_lost_each_operation_is_executed_and_reported_once(seed: int) -> None:
+    chance = random.Random(seed)
+    bench = Bench(workers=chance.choice([1, 3, 16]), refusals=chance.randrange(20), random_fraction=chance.random)
+    operations = [operation(str(n)) for n in range(100)]
+    for one in operations:
+        bench.network.fates[one.operation_id].extend(chance.choices(list(Fate), k=chance.randrange(6)))
+        lost_look_ups = chance.randrange(3)
+        bench.network.look_up_fates[one.operation_id].extend(OutcomeUnknownError("lost") for _ in range(lost_look_ups))
+    await bench.run(*operations, *chance.sample(operations, 30))
+    once_each = Counter(one.operation_id for one in operations)
+    assert bench.network.executed == once_each
+    assert Counter(reported for reported, _ in bench.log.results) == once_each
