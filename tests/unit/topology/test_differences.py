@@ -1,0 +1,114 @@
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from topology.differences import (
+    ConfigDifference,
+    CountDifference,
+    MissingTopic,
+    ObservedCluster,
+    ObservedTopic,
+    TopologyDiff,
+    compare,
+)
+from topology.topics import DEAD_LETTERS, ORDER_EVENTS, TOPICS
+
+
+def cluster(brokers: int = 1, replicas: int = 1, partitions: int = 4) -> ObservedCluster:
+    return ObservedCluster(
+        "C",
+        brokers,
+        {
+            topic.in_namespace("t."): ObservedTopic(partitions, replicas, topic.kafka_configs(replicas))
+            for topic in TOPICS
+        },
+    )
+
+
+def changed(observed: ObservedCluster, name: str, configs: Mapping[str, str | None]) -> ObservedCluster:
+    topic = observed.topics[name]
+    return replace(observed, topics={**observed.topics, name: replace(topic, configs={**topic.configs, **configs})})
+
+
+def differences(observed: ObservedCluster, partitions: int = 4) -> TopologyDiff:
+    return compare(observed, namespace="t.", partitions=partitions)
+
+
+def test_a_cluster_as_declared_does_not_differ() -> None:
+    found = differences(cluster())
+    assert not found
+    assert found.lines() == found.refusals() == []
+
+
+def test_another_namespace_and_a_strangers_topic_are_nobodys_business() -> None:
+    observed = cluster()
+    stranger = ObservedTopic(99, 1, {})
+    assert not differences(
+        replace(observed, topics={**observed.topics, "t.theirs": stranger, "u.order.events": stranger})
+    )
+
+
+def test_a_missing_topic_is_to_be_created_whole() -> None:
+    observed = cluster(brokers=5, replicas=3)
+    topics = {name: topic for name, topic in observed.topics.items() if name != "t.order.events"}
+    found = differences(replace(observed, topics=topics))
+    assert found == TopologyDiff("C", missing=(MissingTopic("t.order.events", 4, 3, ORDER_EVENTS.kafka_configs(3)),))
+    assert found.missing[0].configs["min.insync.replicas"] == "2"
+    assert found.refusals() == []
+
+
+@pytest.mark.parametrize(("wanted", "why"), [(12, "would move keys"), (2, "cannot take partitions away")])
+def test_a_number_of_partitions_is_never_changed(wanted: int, why: str) -> None:
+    found = differences(cluster(partitions=4), partitions=wanted)
+    assert found.partitions[0] == CountDifference("t.inventory.commands", wanted, 4)
+    refusals = found.refusals(allowed=["t.inventory.commands:partitions"])
+    assert len(refusals) == len(TOPICS)
+    assert why in refusals[0]
+    assert "LASTUNIT_PARTITIONS=4" in refusals[0]
+
+
+def test_too_few_replicas_are_shown_and_too_many_are_welcome() -> None:
+    assert differences(cluster(brokers=3, replicas=1)).replicas[0] == CountDifference("t.inventory.commands", 3, 1)
+    assert differences(cluster(brokers=3, replicas=1)).refusals() == []
+    assert not differences(cluster(brokers=2, replicas=3))
+
+
+def test_a_longer_retention_needs_no_permission() -> None:
+    found = differences(changed(cluster(), "t.dead.letters", {"retention.ms": "3600000"}))
+    assert found.configs == (ConfigDifference("t.dead.letters", "retention.ms", "-1", "3600000"),)
+    assert found.lines() == ["t.dead.letters has retention.ms=3600000, wanted -1"]
+    assert found.refusals() == []
+
+
+def test_a_change_that_may_lose_data_must_be_allowed_by_name() -> None:
+    found = differences(changed(cluster(), "t.dead.letters", {"cleanup.policy": "compact"}))
+    (refusal,) = found.refusals(allowed=["t.order.events:cleanup.policy"])
+    assert "t.dead.letters:cleanup.policy" in refusal
+    assert found.refusals(allowed=["t.dead.letters:cleanup.policy"]) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "actual", "wanted", "loses"),
+    [
+        ("retention.ms", "-1", "3600000", True),
+        ("retention.ms", "7200000", "3600000", True),
+        ("retention.ms", "3600000", "-1", False),
+        ("retention.ms", "3600000", "7200000", False),
+        ("retention.bytes", "-1", "1", True),
+        ("min.insync.replicas", "2", "1", True),
+        ("min.insync.replicas", "1", "2", False),
+        ("cleanup.policy", "delete", "compact", True),
+        ("message.timestamp.type", "CreateTime", "LogAppendTime", False),
+        ("max.message.bytes", "2097152", "1048576", False),
+        ("unclean.leader.election.enable", "true", "false", False),
+    ],
+)
+def test_it_is_known_which_changes_lose_data(config: str, actual: str, wanted: str, *, loses: bool) -> None:
+    assert ConfigDifference("t", config, wanted, actual).may_lose_data is loses
+
+
+def test_a_config_that_the_cluster_does_not_know_is_a_difference() -> None:
+    configs = {name: None for name in DEAD_LETTERS.kafka_configs() if name == "max.message.bytes"}
+    found = differences(changed(cluster(), "t.dead.letters", configs))
+    assert found.configs == (ConfigDifference("t.dead.letters", "max.message.bytes", "2097152", None),)

@@ -1,0 +1,216 @@
+"""The topics of a live cluster: compared with the declared ones, and created or altered where that loses nothing.
+
+Nothing here deletes a topic, changes a number of partitions, or writes to a cluster that was not named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+
+from topology.differences import (
+    ConfigDifference,
+    CountDifference,
+    MissingTopic,
+    ObservedCluster,
+    ObservedTopic,
+    TopologyDiff,
+    compare,
+)
+from topology.errors import (
+    ChangeFailedError,
+    ChangesRefusedError,
+    ClusterMismatchError,
+    ClusterNotNamedError,
+    KafkaUnreachableError,
+    TopicsNotReadyError,
+    TopologyDiffersError,
+)
+from topology.incremental_alter import IncrementalAlterConfigsRequest
+from topology.topics import DEFAULT_PARTITIONS, TOPICS
+
+REQUEST_TIMEOUT_MS: Final = 10_000
+_PROBE_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done, and the replicas that only a reassignment by an operator can add."""
+
+    cluster_id: str
+    created: tuple[str, ...]
+    altered: tuple[ConfigDifference, ...]
+    too_few_replicas: tuple[CountDifference, ...]
+
+
+async def diff(
+    bootstrap: str, *, namespace: str = "", partitions: int = DEFAULT_PARTITIONS, expected_cluster_id: str | None = None
+) -> TopologyDiff:
+    """Return how the cluster's topics differ from the declared ones. Changes nothing.
+
+    Raises KafkaUnreachableError, and ClusterMismatchError where `expected_cluster_id` is another one.
+    """
+    async with _connected(bootstrap) as client:
+        cluster = await _observe(client, namespace)
+    _insist_on(expected_cluster_id, cluster, bootstrap)
+    return compare(cluster, namespace=namespace, partitions=partitions)
+
+
+async def check(
+    bootstrap: str, *, namespace: str = "", partitions: int = DEFAULT_PARTITIONS, expected_cluster_id: str | None = None
+) -> None:
+    """Raise TopologyDiffersError where `diff` finds anything."""
+    found = await diff(bootstrap, namespace=namespace, partitions=partitions, expected_cluster_id=expected_cluster_id)
+    if found:
+        raise TopologyDiffersError(found)
+
+
+async def apply(
+    bootstrap: str,
+    *,
+    namespace: str = "",
+    partitions: int = DEFAULT_PARTITIONS,
+    expected_cluster_id: str | None,
+    allowed: Collection[str] = (),
+    deadline_seconds: float = 30.0,
+) -> Applied:
+    """Create the missing topics, alter the configs that differ, and wait until every partition can be written.
+
+    All or nothing is refused beforehand: while one difference must not be mended (see `TopologyDiff.refusals`; `allowed`
+    has the names of config changes that may lose data), none is. Two processes may apply at once.
+
+    Raises ClusterNotNamedError, ClusterMismatchError, ChangesRefusedError before, ChangeFailedError during, and
+    TopicsNotReadyError after the changes; KafkaUnreachableError at any time.
+    """
+    async with _connected(bootstrap) as client:
+        cluster = await _observe(client, namespace)
+        if expected_cluster_id is None:
+            raise ClusterNotNamedError(bootstrap, cluster.cluster_id)
+        _insist_on(expected_cluster_id, cluster, bootstrap)
+        found = compare(cluster, namespace=namespace, partitions=partitions)
+        if reasons := found.refusals(allowed):
+            raise ChangesRefusedError(found, reasons)
+        await _create(client, found.missing)
+        await _alter(client, found.configs)
+        await _until_ready(client, namespace, partitions, deadline_seconds)
+    return Applied(cluster.cluster_id, tuple(new.topic for new in found.missing), found.configs, found.replicas)
+
+
+@asynccontextmanager
+async def _connected(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    try:
+        await client.start()
+        yield client
+    except (KafkaError, TimeoutError) as error:
+        raise KafkaUnreachableError(bootstrap, error) from error
+    finally:
+        await client.close()
+
+
+def _insist_on(expected_cluster_id: str | None, cluster: ObservedCluster, bootstrap: str) -> None:
+    if expected_cluster_id not in {None, cluster.cluster_id}:
+        raise ClusterMismatchError(bootstrap, str(expected_cluster_id), cluster.cluster_id)
+
+
+async def _observe(client: AIOKafkaAdminClient, namespace: str) -> ObservedCluster:
+    """Return what the cluster has of our topics.
+
+    All topics are asked for, not ours: a cluster that creates topics by itself would create those that are asked for.
+    """
+    described = await client.describe_cluster()
+    ours = {topic.in_namespace(namespace) for topic in TOPICS}
+    found = {topic["topic"]: topic["partitions"] for topic in await client.describe_topics() if topic["topic"] in ours}
+    configs = await _configs(client, found)
+    topics = {
+        name: ObservedTopic(
+            partitions=len(found[name]),
+            replication_factor=min((len(partition["replicas"]) for partition in found[name]), default=0),
+            configs=configs[name],
+            leaderless=sum(partition["leader"] < 0 for partition in found[name]),
+        )
+        for name in found
+        if name in configs
+    }
+    return ObservedCluster(described["cluster_id"], len(described["brokers"]), topics)
+
+
+async def _configs(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str | None]]:
+    """Return the configs of the topics; one that the asked broker does not know yet is left out."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    found: dict[str, dict[str, str | None]] = {}
+    for response in await client.describe_configs(resources):
+        for code, message, _, name, entries in response.resources:
+            if code == UnknownTopicOrPartitionError.errno:
+                continue
+            if code:
+                raise for_code(code)(f"the configs of {name}: {message}")
+            found[name] = {entry[0]: entry[1] for entry in entries}
+    return found
+
+
+async def _create(client: AIOKafkaAdminClient, missing: Sequence[MissingTopic]) -> None:
+    """Create the topics; one that another process created meanwhile is judged by `_until_ready` like all others."""
+    if not missing:
+        return
+    response = await client.create_topics(
+        [
+            NewTopic(new.topic, new.partitions, new.replication_factor, topic_configs=dict(new.configs))
+            for new in missing
+        ]
+    )
+    # create_topics does not raise: each topic has its own answer.
+    _raise_failures(
+        (name, code, message) for name, code, message in response.topic_errors if code != TopicAlreadyExistsError.errno
+    )
+
+
+async def _alter(client: AIOKafkaAdminClient, differences: Sequence[ConfigDifference]) -> None:
+    if not differences:
+        return
+    configs: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for difference in differences:
+        configs[difference.topic].append((difference.config, difference.wanted))
+    response = await client._send_request(IncrementalAlterConfigsRequest(list(configs.items())))  # noqa: SLF001
+    _raise_failures((name, code, message) for code, message, _, name in response.resources)
+
+
+def _raise_failures(answers: Iterable[tuple[str, int, str | None]]) -> None:
+    failures = [f"{name}: {message or for_code(code).__name__}" for name, code, message in answers if code]
+    if failures:
+        raise ChangeFailedError(failures)
+
+
+async def _until_ready(client: AIOKafkaAdminClient, namespace: str, partitions: int, deadline_seconds: float) -> None:
+    """Wait until the cluster shows the declared topics, each partition with a leader."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + deadline_seconds
+    while True:
+        cluster = await _observe(client, namespace)
+        left = compare(cluster, namespace=namespace, partitions=partitions)
+        waiting_for = [
+            *TopologyDiff(left.cluster_id, left.missing, left.partitions, configs=left.configs).lines(),
+            *(
+                f"{name} has {topic.leaderless} partitions without a leader"
+                for name, topic in cluster.topics.items()
+                if topic.leaderless
+            ),
+        ]
+        if not waiting_for:
+            return
+        if loop.time() >= deadline:
+            raise TopicsNotReadyError(deadline_seconds, waiting_for)
+        await asyncio.sleep(_PROBE_SECONDS)
