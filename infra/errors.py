@@ -37,3 +37,7 @@ class ServerUnreachableError(StackError):
 
 class NotOursError(StackError):
     """A part that we did not start cannot be stopped, paused or restarted by us."""
+
+
+class MigrationError(InfraError):
+    """The database's tables are not those of this release, and applying more would not make them so."""

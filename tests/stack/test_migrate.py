@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from infra.errors import MigrationError
+from infra.migrate import MIGRATIONS, migrate, read_migrations
+from infra.settings import Settings
+
+
+def written(folder: Path, **migrations: str) -> Path:
+    for name, sql in migrations.items():
+        (folder / f"{name.removeprefix('m')}.sql").write_text(sql)
+    return folder
+
+
+async def answer(dsn: str, query: str) -> object:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+def dsn_of(settings: Settings) -> str:
+    assert settings.postgres_dsn is not None
+    return settings.postgres_dsn
+
+
+async def test_our_migrations_are_applied_once(settings: Settings) -> None:
+    dsn = dsn_of(settings)
+
+    assert await migrate(dsn) == [migration.name for migration in read_migrations(MIGRATIONS)]
+    assert await migrate(dsn) == []
+    assert await answer(dsn, "SELECT count(*) FROM stock") == 0
+
+
+async def test_migrations_run_in_the_order_of_their_numbers(settings: Settings, tmp_path: Path) -> None:
+    written(tmp_path, m0002_fill="INSERT INTO t VALUES (1)", m0001_make="CREATE TABLE t (x int)")
+
+    assert await migrate(dsn_of(settings), tmp_path) == ["0001_make", "0002_fill"]
+
+    written(tmp_path, m0003_more="INSERT INTO t VALUES (2)")
+    assert await migrate(dsn_of(settings), tmp_path) == ["0003_more"]
+    assert await answer(dsn_of(settings), "SELECT sum(x) FROM t") == 3
+
+
+async def test_an_edited_migration_is_refused_by_name(settings: Settings, tmp_path: Path) -> None:
+    await migrate(dsn_of(settings), written(tmp_path, m0001_make="CREATE TABLE t (x int)"))
+    written(tmp_path, m0001_make="CREATE TABLE t (x bigint)", m0002_more="CREATE TABLE u (x int)")
+
+    with pytest.raises(MigrationError, match=r"0001_make\.sql was edited"):
+        await migrate(dsn_of(settings), tmp_path)
+
+    assert await answer(dsn_of(settings), "SELECT to_regclass('u')") is None
+
+
+async def test_a_faulty_migration_leaves_nothing_of_itself_and_all_of_those_before(
+    settings: Settings, tmp_path: Path
+) -> None:
+    written(tmp_path, m0001_make="CREATE TABLE t (x int)", m0002_faulty="CREATE TABLE u (x int); SELECT 1 / 0")
+
+    with pytest.raises(MigrationError, match=r"0002_faulty\.sql failed and was rolled back: division by zero"):
+        await migrate(dsn_of(settings), tmp_path)
+
+    assert await answer(dsn_of(settings), "SELECT array_agg(name) FROM schema_migrations") == ["0001_make"]
+    assert await answer(dsn_of(settings), "SELECT to_regclass('u')") is None
+
+
+async def test_of_many_migrators_at_once_exactly_one_applies_each(settings: Settings, tmp_path: Path) -> None:
+    written(tmp_path, m0001_make="CREATE TABLE t (x int); SELECT pg_sleep(0.2)", m0002_fill="INSERT INTO t VALUES (1)")
+
+    applied = await asyncio.gather(*(migrate(dsn_of(settings), tmp_path) for _ in range(8)))
+
+    assert sorted(applied) == [[]] * 7 + [["0001_make", "0002_fill"]]
+    assert await answer(dsn_of(settings), "SELECT count(*) FROM t") == 1
