@@ -47,13 +47,13 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         ),
     ),
     # commit
-    Reaction("orders", m.PaymentAuthorized, (m.CommitLine,), undone_by=m.ReturnLine),
+    Reaction("orders", m.PaymentAuthorized, (m.CommitLine, m.OrderPlaced), undone_by=m.ReturnLine),
     Reaction("orders", m.PaymentDeclined, (m.OrderRejected, m.ReleaseLine)),
     Reaction("inventory", m.CommitLine, (m.LineCommitted, m.LineCommitFailed), undone_by=m.ReturnLine),
     Reaction("inventory", m.ReturnLine, (m.LineReturned, m.LineCommandRefused)),
-    Reaction("orders", m.LineCommitted, (m.OrderPlaced, m.ReturnLine)),
+    Reaction("orders", m.LineCommitted, (m.OrderPlaced, m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
     Reaction("orders", m.LineCommitFailed, (m.OrderRejected, m.ReturnLine)),
-    Reaction("orders", m.LineReturned, ()),
+    Reaction("orders", m.LineReturned, (m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
     # capture
     Reaction("payments", m.OrderPlaced, (m.RecordPaymentResult,)),
     Reaction("orders", m.PaymentCaptured, (m.OrderPaid,)),

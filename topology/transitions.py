@@ -22,6 +22,7 @@ ORDER_LEADS_TO: Final[Mapping[str, tuple[OrderState, ...]]] = MappingProxyType(
         "reject_for_payment": (OrderState.REJECTED,),
         "gather_commit": (OrderState.RESERVED, OrderState.PLACED),  # commits are missing; this was the last one
         "reject_for_commit": (OrderState.REJECTED,),
+        "reject_for_return": (OrderState.REJECTED,),
         "pay": (OrderState.PAID,),
         "cancel_for_capture": (OrderState.CANCELLED,),
         "release_late": (),

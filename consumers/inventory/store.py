@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from consumers.inventory.ledger import Hold, HoldKey, HoldState, Ledger, Stock
 from consumers.runtime.room import Changes
-from consumers.runtime.sql import load_queries
+from consumers.runtime.sql import columns, load_queries
 from schemas import messages as m
 
 if TYPE_CHECKING:
@@ -121,14 +121,10 @@ def changes(ledger: Ledger, at_ms: int) -> Changes:
     moved = [(it.command_id, it.sku, partition, "receipt", it.quantity, at) for it, at in ledger.received]
     ledger.begin_batch()
     return Changes(
-        (*_columns(placed, 7), *_columns(turned, 4), *_columns(stocked, 5), *_columns(levelled, 4), *_columns(moved, 6)),
+        (*columns(placed, 7), *columns(turned, 4), *columns(stocked, 5), *columns(levelled, 4), *columns(moved, 6)),
         records=levels,
     )
 
 
 def _fields(hold: Hold) -> tuple[int, int, int]:
     return hold.quantity, int(hold.state), hold.expires_at_ms
-
-
-def _columns(rows: list[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

@@ -1,0 +1,58 @@
+"""Binds orders to the runtime: it follows order.events and advances each order through the saga."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumers.orders import store
+from consumers.orders.decide import decide
+from consumers.orders.order import evolve
+from consumers.orders.store import OrderBook
+from consumers.runtime.room import Changes, Room
+from topology.saga import heard_by
+from topology.topics import ORDER_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import asyncpg
+
+    from schemas.messages import Message
+
+
+class OrdersRoom(Room[OrderBook]):
+    """Gathers what happens to an order's lines and money, and says what follows."""
+
+    name = "orders"
+    sources = (ORDER_EVENTS,)
+    hears = heard_by("orders")
+    save = store.QUERIES["save"]
+    cache_limit = 20_000
+
+    def new_state(self, partition: int) -> OrderBook:
+        return OrderBook(partition)
+
+    async def load(
+        self, connection: asyncpg.Connection, loads: Sequence[tuple[OrderBook, Sequence[Message]]], *, thorough: bool
+    ) -> None:
+        del thorough
+        await store.load(connection, loads)
+
+    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
+        order_id: str = message.order_id  # type: ignore[attr-defined]  # every fact about an order has one
+        order = state.order(order_id)
+        outcomes = decide(order, message)
+        evolve(order, message, outcomes, at_ms)
+        state.orders[order_id] = order
+        state.changed.add(order_id)
+        return outcomes
+
+    def close_batch(self, state: OrderBook, at_ms: int) -> Changes:
+        del at_ms
+        return store.changes(state)
+
+    def size(self, state: OrderBook) -> int:
+        return len(state.orders)
+
+    def forget(self, state: OrderBook) -> None:
+        state.orders.clear()
