@@ -73,7 +73,7 @@ def read_lock(root: Traversable = ROOT) -> tuple[Locked, ...]:
         entries = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
         locked = (Locked(int(id_), e["name"], e["version"], e["sha256"]) for id_, e in entries.items())
         return tuple(sorted(locked, key=lambda entry: entry.id))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LockError(f"lock.json cannot be read ({error!r}): restore it from git, never edit it by hand") from error
 
 

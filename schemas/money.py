@@ -51,7 +51,7 @@ def to_minor(amount: Decimal, currency: str) -> int:
     digits = minor_units(currency)
     try:
         minor = int(amount.quantize(Decimal((0, (1,), -digits)), context=_EXACT).scaleb(digits, context=_EXACT))
-    except DecimalException as error:
+    except (DecimalException, ValueError) as error:
         raise InexactAmountError(f"{amount} {currency} is no whole number of minor units ({digits} digits)") from error
     if abs(minor) > MAX_MINOR:
         raise InexactAmountError(f"{amount} {currency} does not fit into 64 bits of minor units")

@@ -117,14 +117,15 @@ def _general_decoder(struct: type[Message], writer: Schema, reader: Schema) -> D
         body.seek(HEAD.size)
         try:
             record: Any = fastavro.schemaless_reader(body, parsed_writer, parsed_reader)
-        except EOFError as error:
-            raise errors.TruncatedBodyError(
-                f"the {len(value) - HEAD.size} bytes of body end before {writer['name']}'s {len(writer['fields'])} "
-                "fields do; produce it again, whole"
-            ) from error
         except UnicodeDecodeError as error:
             raise errors.InvalidFieldError(f"a text of {writer['name']} is not UTF-8: {error.reason}") from error
         except Exception as error:
+            # fastavro ends with EOFError within a text and with IndexError within an integer.
+            if isinstance(error, EOFError) or (isinstance(error, IndexError) and body.tell() == len(value)):
+                raise errors.TruncatedBodyError(
+                    f"the {len(value) - HEAD.size} bytes of body end before {writer['name']}'s {len(writer['fields'])} "
+                    "fields do; produce it again, whole"
+                ) from error
             raise errors.MalformedBodyError(f"the body is no {writer['name']}: {error!r}") from error
         if left := len(value) - body.tell():
             raise errors.TrailingBytesError(
