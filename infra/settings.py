@@ -17,7 +17,7 @@ from infra.errors import SettingsError
 
 PREFIX = "LASTUNIT_"
 
-_PASSWORD_IN_URL = re.compile(r"(?P<before>://[^:/@\s]*:)[^@\s]*(?=@)")
+_PASSWORD_IN_URL = re.compile(r"(?P<before>://[^:/@\s]*:)[^/\s]*(?=@)")
 _PASSWORD_IN_QUERY = re.compile(r"(?P<before>\bpassword=)[^&\s]*", re.IGNORECASE)
 _NAMESPACE = r"^[A-Za-z0-9._-]{0,100}$"  # what Kafka accepts in a topic's name, with room for the name itself
 

