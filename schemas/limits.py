@@ -14,6 +14,17 @@ MAX_TEXT_BYTES: Final = 1000
 RANGES: Final[dict[str, range]] = {"int": range(-(2**31), 2**31), "long": range(-(2**63), 2**63)}
 """The integers of each Avro type; fastavro itself writes and reads any integer as either."""
 
+# What orders and receipts may ask for. Producers refuse beyond it before they publish, inventory when it decides.
+MAX_LINES: Final = 2_000
+"""Lines of one order."""
+MAX_QUANTITY: Final = 1_000_000
+"""Units of one line, of all lines of one order that name one SKU, and of one receipt."""
+MAX_UNIT_PRICE_MINOR: Final = 10**12
+MAX_HOLD_SECONDS: Final = 3600
+"""Stock is held no longer than this for an unpaid order, whatever the command asks for."""
+MAX_TEXT: Final = 200
+"""Characters of a SKU, a customer id, a payment token, a command id; all of them printable."""
+
 
 def is_flat(schema: Schema) -> bool:
     """Tell whether a record has only texts and integers. All have, but for those that carry foreign bytes whole."""
