@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+import structlog
+
 from infra.errors import InfraError
 from infra.settings import load_settings
 from infra.stack.progress import progress_for
@@ -12,8 +14,13 @@ from infra.stack.stack import embedded_stack
 
 
 async def _hold() -> None:
+    settings = load_settings()
+    structlog.configure(  # standard output stays free for the addresses
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     progress = progress_for()
-    async with embedded_stack(load_settings(), progress) as stack:
+    async with embedded_stack(settings, progress) as stack:
         print(stack.endpoints, flush=True)
         progress.say("The stack is up; Ctrl-C stops it.")
         await stack.until_failure()
