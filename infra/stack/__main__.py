@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 
-import structlog
-
 from infra.errors import InfraError
+from infra.logs import set_up_logging
 from infra.settings import load_settings
 from infra.stack.progress import progress_for
 from infra.stack.run import run_until_interrupted
@@ -15,10 +14,7 @@ from infra.stack.stack import embedded_stack
 
 async def _hold() -> None:
     settings = load_settings()
-    structlog.configure(  # standard output stays free for the addresses
-        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    set_up_logging(settings)
     progress = progress_for()
     async with embedded_stack(settings, progress) as stack:
         print(stack.endpoints, flush=True)
