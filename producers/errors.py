@@ -25,3 +25,19 @@ class PublishError(ProducerError):
             error, f"A record for {topic} with key {key!r} has {size} bytes; at most {limit} fit. Split it."
         )
         return error
+
+
+class InvalidRequestError(ProducerError):
+    """A request is not as inventory would take it; nothing was published. The message says what to send instead."""
+
+
+class InvalidOrderError(InvalidRequestError):
+    """An order is not as it must be."""
+
+
+class InvalidReceiptError(InvalidRequestError):
+    """A receipt of stock is not as it must be."""
+
+
+class UnusableFileError(ProducerError):
+    """A file cannot be imported as a whole; what it already brought in stays, so importing it again is harmless."""

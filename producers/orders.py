@@ -1,0 +1,140 @@
+"""The order client: turns orders into commands, one a line, and publishes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from producers.errors import InvalidOrderError
+from producers.publisher import BY_KEY, Outgoing
+from producers.requests import require_quantity, require_text
+from schemas import wire
+from schemas.errors import UnknownCurrencyError
+from schemas.ids import is_order_id, new_order_id
+from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
+from schemas.messages import PlaceOrderLine
+from schemas.money import MAX_MINOR, minor_units
+from topology.topics import INVENTORY_COMMANDS, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from producers.publisher import Publisher
+
+DEFAULT_HOLD_SECONDS: Final = 900
+ACCEPTED_TOKEN: Final = "tok_ok"  # noqa: S105  the sandbox processor's name for a card that pays
+DECLINED_TOKEN: Final = "tok_declined"  # noqa: S105  and for one that does not
+
+
+class OrderLine(NamedTuple):
+    """One line: `quantity` whole units of a SKU, at `unit_price_minor` in minor units of the order's currency."""
+
+    sku: str
+    quantity: int
+    unit_price_minor: int
+
+
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a customer wants. The id is made here, once: whoever publishes the request again publishes the same order."""
+
+    lines: tuple[OrderLine, ...]
+    customer_id: str
+    currency: str = "GBP"
+    payment_token: str = ACCEPTED_TOKEN
+    hold_seconds: int = DEFAULT_HOLD_SECONDS
+    order_id: str = msgspec.field(default_factory=new_order_id)
+
+    @property
+    def amount_minor(self) -> int:
+        """What the order costs, in minor units of its currency."""
+        return sum(line.quantity * line.unit_price_minor for line in self.lines)
+
+
+def place_order_lines(request: OrderRequest) -> list[PlaceOrderLine]:
+    """Return the order's commands, `line i of n`, in the order of its lines. Raises InvalidOrderError.
+
+    `demand` is what this line and the later ones want of its SKU together, so the first line that names a SKU stands for
+    the whole of it: inventory refuses that one when the sum is not there, instead of finding out at the last.
+    """
+    _check(request)
+    demand: dict[str, int] = {}
+    commands = []
+    for number, line in reversed(list(enumerate(request.lines, start=1))):
+        demand[line.sku] = demand.get(line.sku, 0) + line.quantity
+        commands.append(
+            PlaceOrderLine(
+                order_id=request.order_id,
+                line=number,
+                line_count=len(request.lines),
+                sku=line.sku,
+                quantity=line.quantity,
+                demand=demand[line.sku],
+                unit_price_minor=line.unit_price_minor,
+                currency=request.currency,
+                customer_id=request.customer_id,
+                payment_token=request.payment_token,
+                hold_seconds=request.hold_seconds,
+            )
+        )
+    commands.reverse()
+    return commands
+
+
+class OrderClient:
+    """Places orders through a publisher that its owner opens and closes."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def place(self, requests: Sequence[OrderRequest]) -> None:
+        """Publish the orders and return when Kafka has acknowledged every line. Placing one again changes nothing.
+
+        Raises InvalidOrderError before anything is published, and PublishError: then some lines may have got through.
+        """
+        commands = [command for request in requests for command in place_order_lines(request)]
+        await self._publisher.publish([_outgoing(command) for command in commands])
+
+
+def _outgoing(command: PlaceOrderLine) -> Outgoing:
+    return Outgoing(INVENTORY_COMMANDS.name, BY_KEY, key_of(command), wire.encode(command))
+
+
+def _check(request: OrderRequest) -> None:
+    if not is_order_id(request.order_id):
+        raise InvalidOrderError(
+            f"order_id is {request.order_id[:64]!r}; leave it out, or give a UUIDv7 of 36 lower-case characters"
+        )
+    for name in ("customer_id", "payment_token"):
+        require_text(InvalidOrderError, name, getattr(request, name))
+    if not 0 < request.hold_seconds <= MAX_HOLD_SECONDS:
+        raise InvalidOrderError(f"hold_seconds is {request.hold_seconds}; give 1 to {MAX_HOLD_SECONDS}")
+    if not 0 < len(request.lines) <= MAX_LINES:
+        raise InvalidOrderError(f"the order has {len(request.lines)} lines; give 1 to {MAX_LINES:,}, or split it")
+    try:
+        minor_units(request.currency)
+    except UnknownCurrencyError as error:
+        raise InvalidOrderError(str(error)) from error
+    for number, line in enumerate(request.lines, start=1):
+        _check_line(number, line)
+    _check_sums(request)
+
+
+def _check_line(number: int, line: OrderLine) -> None:
+    require_text(InvalidOrderError, f"the SKU of line {number}", line.sku)
+    require_quantity(InvalidOrderError, f"the quantity of line {number}", line.quantity)
+    if not 0 <= line.unit_price_minor <= MAX_UNIT_PRICE_MINOR:
+        raise InvalidOrderError(
+            f"the unit price of line {number} is {line.unit_price_minor}; give 0 to 10^12 minor units"
+        )
+
+
+def _check_sums(request: OrderRequest) -> None:
+    demand: dict[str, int] = {}
+    for line in request.lines:
+        demand[line.sku] = demand.get(line.sku, 0) + line.quantity
+    sku, most = max(demand.items(), key=lambda item: item[1])
+    if most > MAX_QUANTITY:
+        raise InvalidOrderError(f"the lines for {sku} add up to {most} units; at most {MAX_QUANTITY:,} fit one order")
+    if request.amount_minor > MAX_MINOR:
+        raise InvalidOrderError("the order's total does not fit 64 bits of minor units; split it")
