@@ -55,4 +55,6 @@ def configure(level: str, form: str, stream: TextIO, facts: dict[str, Any]) -> N
 def _rendering(form: str, stream: TextIO) -> list[structlog.typing.Processor]:
     if form == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)]
+    # Plain tracebacks: the rich ones show local variables, and those have passwords in them.
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0, exception_formatter=plain)]

@@ -1,0 +1,212 @@
+"""One room as one process: `python -m infra.rooms NAME`, the same as `lastunit room NAME`.
+
+The composition root of a room: it alone reads settings here, and hands the room what it needs. Exit statuses: 0 stopped
+as asked, START_AGAIN and NEEDS_A_PERSON as in infra/exits.py, 128 + n when a second signal n ended it at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import threading
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+
+import structlog
+import uvloop
+
+from consumers.errors import LogGapError, OwnerStoppedError
+from infra.errors import InfraError, StackError
+from infra.exits import NEEDS_A_PERSON, START_AGAIN
+from infra.logs import set_up_logging
+from infra.settings import Settings, load_settings
+from topology import admin
+from topology.errors import ClusterMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from consumers.runtime.owner import OwnerOptions
+    from producers.publisher import Publisher
+
+log = structlog.get_logger(__name__)
+
+RoomName: TypeAlias = Literal["inventory", "orders", "payments"]
+
+STOP_SECONDS: Final = 20.0
+"""How long the batch in hand and the payment calls in flight may take once a stop is asked for; then it ends anyway."""
+
+_BY_SIGNAL: Final = 128
+
+
+class Runnable(Protocol):
+    """What every room is in the end: something that runs until it is asked to stop."""
+
+    async def run(self) -> None:
+        """Work until `stop`. Raises when the process must start afresh."""
+
+    def stop(self) -> None:
+        """Ask for a graceful end."""
+
+
+async def run_room(name: RoomName, settings: Settings) -> int:
+    """Run a room until SIGTERM or SIGINT; return the exit status. `settings` name all servers."""
+    try:
+        await _insist_on_topics(settings)
+        async with AsyncExitStack() as resources:
+            room = await ROOMS[name](settings, resources)
+            _stop_on_signals(room)
+            log.info("room_starts", pid=os.getpid())
+            await room.run()
+    except (LogGapError, ClusterMismatchError) as error:
+        log.error("room_cannot_run", error=str(error))  # noqa: TRY400  the message says it all
+        return NEEDS_A_PERSON
+    except OwnerStoppedError as error:
+        log.error("room_stopped_itself", error=str(error), cause=repr(error.__cause__))  # noqa: TRY400  same
+        return START_AGAIN
+    except Exception:
+        log.exception("room_failed")
+        return START_AGAIN
+    log.info("room_ended")
+    return 0
+
+
+async def _insist_on_topics(settings: Settings) -> None:
+    """Offsets of one cluster mean nothing in another, and a missing topic would look like an empty one."""
+    found = await admin.diff(
+        settings.kafka_bootstrap or "",
+        namespace=settings.namespace,
+        partitions=settings.partitions,
+        expected_cluster_id=settings.cluster_id,
+    )
+    if found.missing:
+        names = ", ".join(missing.topic for missing in found.missing)
+        raise InfraError(f"Cluster {found.cluster_id} lacks {names}; run `lastunit topology apply` first.")
+
+
+def _stop_on_signals(room: Runnable) -> None:
+    received: list[int] = []
+
+    def interrupt(number: int) -> None:
+        received.append(number)
+        if len(received) > 1:
+            os._exit(_BY_SIGNAL + number)
+        log.info("room_stops", signal=signal.Signals(number).name)
+        # A thread, because what hangs may be the event loop.
+        deadline = threading.Timer(STOP_SECONDS, _end_anyway)
+        deadline.daemon = True
+        deadline.start()
+        room.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, interrupt, number)
+
+
+def _end_anyway() -> None:
+    log.error("room_did_not_stop", seconds=STOP_SECONDS)
+    os._exit(START_AGAIN)
+
+
+# --- the rooms: each imports only what it needs, since one process runs one room ----------------------------------------
+
+
+async def _inventory(settings: Settings, resources: AsyncExitStack) -> Runnable:
+    from consumers.inventory.room import InventoryRoom  # noqa: PLC0415
+    from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
+
+    return PartitionOwner(InventoryRoom(), _options(settings), await _publisher(settings, resources))
+
+
+async def _orders(settings: Settings, resources: AsyncExitStack) -> Runnable:
+    from consumers.orders.room import OrdersRoom  # noqa: PLC0415
+    from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
+
+    return PartitionOwner(OrdersRoom(), _options(settings), await _publisher(settings, resources))
+
+
+async def _payments(settings: Settings, resources: AsyncExitStack) -> Runnable:
+    from consumers.payments.http_processor import HttpProcessor  # noqa: PLC0415
+    from consumers.payments.room import PaymentsRoom  # noqa: PLC0415
+    from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
+
+    if not settings.processor_url:
+        raise InfraError("No payment processor is named; set LASTUNIT_PROCESSOR_URL, or let `lastunit up` run one.")
+    publisher = await _publisher(settings, resources)
+    room = PaymentsRoom(HttpProcessor(settings.processor_url), publisher)
+    return PartitionOwner(room, _options(settings), publisher)
+
+
+ROOMS: Final[dict[RoomName, Callable[[Settings, AsyncExitStack], Awaitable[Runnable]]]] = {
+    "inventory": _inventory,
+    "orders": _orders,
+    "payments": _payments,
+}
+
+
+def _options(settings: Settings) -> OwnerOptions:
+    from consumers.runtime.owner import OwnerOptions  # noqa: PLC0415
+
+    return OwnerOptions(
+        kafka_bootstrap=settings.kafka_bootstrap or "",
+        postgres_dsn=settings.postgres_dsn or "",
+        namespace=settings.namespace,
+        batch_records=settings.batch_records,
+        session_timeout_ms=settings.session_timeout_ms,
+        watchdog_seconds=settings.watchdog_seconds,
+    )
+
+
+async def _publisher(settings: Settings, resources: AsyncExitStack) -> Publisher:
+    from producers.publisher import Publisher  # noqa: PLC0415
+
+    publisher = Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace)
+    return await resources.enter_async_context(publisher)
+
+
+# --- the process ----------------------------------------------------------------------------------------------------------
+
+
+def with_servers(settings: Settings) -> Settings:
+    """Return settings that name all servers: those that were named, else those of the stack that runs here.
+
+    Raises StackError when neither is there.
+    """
+    if settings.kafka_bootstrap and settings.postgres_dsn and settings.redis_url and settings.processor_url:
+        return settings
+    from infra.processor.address import address_in  # noqa: PLC0415
+    from infra.stack import running_stack  # noqa: PLC0415
+
+    if (stack := running_stack(settings)) is None:
+        raise StackError("No servers run here. Start them with `lastunit up`, or name them: see `lastunit config`.")
+    processor = address_in(settings.state_dir / "processor")
+    named = settings.model_dump(include=set(Settings.model_fields), exclude_none=True)
+    found = {**asdict(stack), "processor_url": processor.url if processor else None}
+    return settings.model_copy(update={name: named.get(name) or value for name, value in found.items()})
+
+
+def run_room_process(name: RoomName) -> int:
+    """Be the process of one room, with the settings of the environment; return its exit status."""
+    try:
+        settings = load_settings()
+        set_up_logging(settings, room=name)
+        settings = with_servers(settings)
+    except InfraError as error:
+        sys.stderr.write(f"{error}\n")
+        return NEEDS_A_PERSON
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run_room(name, settings))
+
+
+def main() -> int:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m infra.rooms", description="Run one room until SIGTERM")
+    parser.add_argument("room", choices=tuple(ROOMS))
+    return run_room_process(parser.parse_args().room)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
