@@ -234,11 +234,7 @@ class EffectRunner:
 
     def _park(self, call: _Call, wait_seconds: float) -> None:
         call_later = self._call_later or asyncio.get_running_loop().call_later
-        call_later(wait_seconds, lambda: self._unpark(call))
-
-    def _unpark(self, call: _Call) -> None:
-        if self._is_current(call) and not self._closing:
-            self._ready.put_nowait(call)
+        call_later(wait_seconds, lambda: self._ready.put_nowait(call))
 
     def _is_current(self, call: _Call) -> bool:
         """Say whether this call still stands; one that was forgotten while it waited does not."""

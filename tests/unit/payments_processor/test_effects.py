@@ -125,6 +125,14 @@ async def test_a_result_survives_a_publisher_that_fails() -> None:
     assert len(bench.time.waits_seconds) == 5
 
 
+async def test_a_new_kind_of_trouble_starts_with_a_short_wait() -> None:
+    bench = Bench(refusals=1, random_fraction=lambda: 1.0)
+    bench.network.fates["a"].append(Fate.ANSWER_LOST)
+    bench.network.look_up_fates["a"].append(OutcomeUnknownError("lost"))
+    await bench.run(operation("a"))
+    assert bench.time.waits_seconds == [1.0, 2.0, 1.0]
+
+
 async def test_an_unforeseen_error_is_an_unknown_outcome_and_ends_no_worker() -> None:
     bench = Bench(workers=1)
     bench.network.fates["a"].append(ZeroDivisionError("a bug"))
