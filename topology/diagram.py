@@ -18,7 +18,7 @@ from schemas.messages import Message
 from topology.saga import REACTIONS, TERMINAL_FACTS, Reaction
 from topology.states import ORDER_ANSWERS, PAYMENT_ANSWERS, OrderState, PaymentState
 from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, topic_of
-from topology.transitions import ORDER_LEADS_TO, PAYMENT_LEADS_TO
+from topology.transitions import NEVER, ORDER_LEADS_TO, PAYMENT_LEADS_TO
 
 DIRECTORY: Final = Path(__file__).parents[1] / "docs" / "diagrams"
 COMMAND: Final = "python -m topology.diagram"
@@ -87,7 +87,8 @@ def arrows(
     for state, row in answers.items():
         for message, answer in row.items():
             for target in leads_to[answer]:
-                found[state, target].append(message)
+                if (state, answer, target) not in NEVER:
+                    found[state, target].append(message)
     return dict(found)
 
 

@@ -10,6 +10,7 @@ from topology.diagram import (
     COMMAND,
     DIRECTORY,
     Arrow,
+    answers_table,
     arrows,
     main,
     pages,
@@ -76,10 +77,25 @@ def test_every_payment_state_is_reachable_and_each_ends_with_the_money_known() -
 
 
 def test_a_state_diagram_names_the_messages_on_its_arrows() -> None:
-    drawn = states_diagram(ORDER_ANSWERS, ORDER_LEADS_TO, OrderState.UNKNOWN).splitlines()
-    assert drawn[:2] == ["stateDiagram-v2", "    [*] --> unknown"]
-    assert "    pending --> rejected: LineRejected, LineReleased, LineExpired" in drawn
-    assert "    cancelled --> [*]" in drawn
+    answers: dict[OrderState, dict[type[m.Message], str]] = {
+        OrderState.UNKNOWN: {m.LineReserved: "gather", m.LineRejected: "reject", m.LineExpired: "reject"},
+        OrderState.PENDING: {m.LineReserved: "gather", m.LineRejected: "ignore", m.LineExpired: "ignore"},
+        OrderState.REJECTED: {m.LineReserved: "ignore", m.LineRejected: "ignore", m.LineExpired: "ignore"},
+    }
+    leads_to = {"gather": (OrderState.PENDING,), "reject": (OrderState.REJECTED,), "ignore": ()}
+    assert states_diagram(answers, leads_to, OrderState.UNKNOWN).splitlines() == [
+        "stateDiagram-v2",
+        "    [*] --> unknown",
+        "    unknown --> pending: LineReserved",
+        "    unknown --> rejected: LineRejected, LineExpired",
+        "    pending --> pending: LineReserved",
+        "    rejected --> [*]",
+    ]
+    assert answers_table(answers).splitlines()[:3] == [
+        "| message | unknown | pending | rejected |",
+        "| --- | --- | --- | --- |",
+        "| `LineReserved` | gather | gather | ignore |",
+    ]
 
 
 def test_every_reaction_is_drawn() -> None:
