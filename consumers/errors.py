@@ -25,13 +25,25 @@ class FencedError(ConsumerError):
 
 
 class LogGapError(ConsumerError):
-    """Records that were not decided yet are gone from the topic; deciding on would break the audit."""
+    """The topic does not hold the records at the position that the database names; deciding on would break the audit."""
 
-    def __init__(self, room: str, detail: str) -> None:
-        super().__init__(
-            f"{room}: {detail}. The topic's retention removed records before they were decided. Stop, raise the "
-            "retention, restore the missing records from a replica or an archive, then start again."
+    def __init__(self, room: str, topic: str, partition: int, *, offset: int, first: int, end: int) -> None:
+        what = (
+            "retention removed records before they were decided: raise it and restore them from a replica or an archive"
+            if offset < first
+            else "the topic is shorter than what was decided: it was truncated or made anew; restore it, or begin with "
+            "an empty database as well"
         )
+        super().__init__(
+            f"{room} stands at offset {offset} of {topic}/{partition}, which holds {first} to {end}; {what}."
+        )
+
+    @classmethod
+    def unreadable(cls, room: str, error: Exception) -> LogGapError:
+        """Build the error for a position that Kafka refused while reading."""
+        gap = cls.__new__(cls)
+        Exception.__init__(gap, f"{room}: {error!r}; records were removed before they were decided.")
+        return gap
 
 
 class OwnerStoppedError(ConsumerError):

@@ -6,7 +6,7 @@ Why not one send() a record: a task and a future for each cost more than the rec
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 import structlog
@@ -50,7 +50,7 @@ class Publisher:
         self._partitions: dict[str, int] = {}
         self._renewal = asyncio.Lock()
 
-    async def __aenter__(self) -> Publisher:
+    async def __aenter__(self) -> Self:
         await self._connected()
         return self
 
@@ -74,7 +74,7 @@ class Publisher:
         deadline = asyncio.get_running_loop().time() + self._give_up_seconds
         pause_seconds = 0.05
         while True:
-            producer = None
+            producer: AIOKafkaProducer | None = None
             try:
                 producer = await self._connected()
                 async with asyncio.timeout(ATTEMPT_SECONDS):
@@ -108,9 +108,9 @@ class Publisher:
             return self._producer
 
     async def _discard(self, producer: AIOKafkaProducer | None) -> None:
-        async with self._renewal:
-            if producer is None or self._producer is not producer:
-                return
+        if producer is None:
+            return
+        if self._producer is producer:
             self._producer = None
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):

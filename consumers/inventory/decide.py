@@ -5,12 +5,12 @@ Sources: DESIGN, 2-4 (keys, the saga's reserve and commit steps, expiry by logge
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
 from consumers.inventory.ledger import Hold, HoldState, StockReceived
 from schemas import messages as m
+from schemas.ids import is_order_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,9 +25,6 @@ MAX_UNIT_PRICE_MINOR: Final = 10**12
 MAX_TEXT: Final = 200
 MAX_EXPIRIES: Final = 1_000
 
-# RFC 9562: version 7, variant 10; the time in front keeps an order's rows together in the index.
-_UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
 
 def decide(ledger: Ledger, message: Message, at_ms: int) -> list[Outcome]:
     """Return the command's outcomes; the ledger stays as it is. Raises RefusedError for a malformed command."""
@@ -40,12 +37,12 @@ def place_order_line(ledger: Ledger, command: m.PlaceOrderLine, at_ms: int) -> l
     A line that is held, or ever was, is a duplicate; one that was rejected may be asked for again, and orders gives
     back what then comes too late.
     """
+    available = ledger.stock(command.sku).available
+    if (wrong := _fault(command)) is not None:
+        return [_rejected(command, wrong, available)]
     hold = ledger.holds.get((command.order_id, command.line, command.sku))
     if hold is not None:
         return _already_placed(hold, command)
-    if (wrong := _fault(command)) is not None:
-        return [_rejected(command, wrong, ledger.stock(command.sku).available)]
-    available = ledger.stock(command.sku).available
     if command.demand > available:
         return [_rejected(command, "insufficient_stock", available)]
     hold_seconds = min(command.hold_seconds, MAX_HOLD_SECONDS)
@@ -121,11 +118,8 @@ def receive_stock(ledger: Ledger, command: m.ReceiveStock, at_ms: int) -> list[O
 def expire_holds(ledger: Ledger, command: m.ExpireHolds, at_ms: int) -> list[Outcome]:
     """End holds whose time is over, a bounded number at a time, in an order that a replay repeats."""
     limit = max(0, min(command.limit, MAX_EXPIRIES))
-    return [
-        m.LineExpired(order_id, line, command.sku, hold.quantity)
-        for order_id, line in ledger.due(min(command.as_of_ms, at_ms), limit)
-        for hold in (ledger.holds[order_id, line],)
-    ]
+    due = ledger.due(min(command.as_of_ms, at_ms), limit)
+    return [m.LineExpired(*key, ledger.holds[key].quantity) for key in due]
 
 
 def _already_placed(hold: Hold, command: m.PlaceOrderLine) -> list[Outcome]:
@@ -136,7 +130,7 @@ def _already_placed(hold: Hold, command: m.PlaceOrderLine) -> list[Outcome]:
 
 def _fault(command: m.PlaceOrderLine) -> str | None:
     """Return the reason to reject a readable command whose figures make no sense. Raises RefusedError for bad text."""
-    if _UUID7.fullmatch(command.order_id) is None:
+    if not is_order_id(command.order_id):
         raise RefusedError("invalid_order_id", f"{command.order_id!r} is no UUIDv7 in canonical form")
     _require_text(command.sku, command.currency, command.customer_id, command.payment_token)
     if not 0 < command.quantity <= MAX_QUANTITY or not command.quantity <= command.demand <= MAX_QUANTITY:
@@ -157,7 +151,7 @@ def _require_text(*texts: str) -> None:
 
 
 def _hold_of(ledger: Ledger, command: m.ReleaseLine | m.CommitLine | m.ReturnLine) -> Hold | None:
-    if _UUID7.fullmatch(command.order_id) is None:
+    if not is_order_id(command.order_id):
         raise RefusedError("invalid_order_id", f"{command.order_id!r} is no UUIDv7 in canonical form")
     return ledger.holds.get((command.order_id, command.line, command.sku))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from typing_extensions import override
+
 from consumers.inventory import store
 from consumers.inventory.decide import decide
 from consumers.inventory.ledger import Ledger, evolve
@@ -31,32 +33,40 @@ class InventoryRoom(Room[Ledger]):
     hears = heard_by("inventory")
     save = store.QUERIES["save"]
 
+    @override
     def new_state(self, partition: int) -> Ledger:
         return Ledger(partition)
 
+    @override
     async def load(
         self, connection: asyncpg.Connection, loads: Sequence[tuple[Ledger, Sequence[Message]]], *, thorough: bool
     ) -> None:
         await store.load(connection, loads, thorough=thorough)
 
+    @override
     def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message]:
         outcomes = decide(state, message, at_ms)
         for outcome in outcomes:
             evolve(state, outcome, at_ms)
         return [outcome for outcome in outcomes if isinstance(outcome, m.Message)]
 
+    @override
     def close_batch(self, state: Ledger, at_ms: int) -> Changes:
         return store.changes(state, at_ms)
 
+    @override
     def is_barrier(self, message: type[Message]) -> bool:
         return message is m.ExpireHolds
 
+    @override
     def size(self, state: Ledger) -> int:
         return state.size()
 
+    @override
     def forget(self, state: Ledger) -> None:
         state.forget()
 
+    @override
     def reminder(self, state: Ledger, now_ms: int) -> Message | None:
         """Ask for an expiry once the earliest hold is over; the command in the log decides, not this clock."""
         if state.earliest_expiry_ms is None or now_ms < state.earliest_expiry_ms:
@@ -66,6 +76,7 @@ class InventoryRoom(Room[Ledger]):
         state.reminded_at_ms = now_ms
         return m.ExpireHolds(as_of_ms=now_ms, limit=EXPIRIES_A_COMMAND)
 
+    @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: Ledger) -> None:
         del partition
         await store.load_earliest_expiry(connection, state)

@@ -8,9 +8,10 @@ from consumers.inventory.ledger import Hold, HoldKey, HoldState, Ledger, Stock
 from consumers.runtime.room import Changes
 from consumers.runtime.sql import columns, load_queries
 from schemas import messages as m
+from schemas.ids import is_order_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import asyncpg
 
@@ -25,9 +26,11 @@ async def load(
 ) -> None:
     """Bring in the levels, holds and command ids that these messages touch and memory lacks.
 
-    A first PlaceOrderLine has no hold yet, so none is looked for unless `thorough` (after a unique violation).
+    A first PlaceOrderLine has no hold yet, so none is looked for where the stock is plenty: a duplicate then tries to
+    insert its hold again, and the unique violation brings us back here, `thorough`. Where the stock is scarce a
+    duplicate would be rejected instead, without a violation, so there its hold is looked for at once.
     """
-    by_line = (*_BY_LINE, m.PlaceOrderLine) if thorough else _BY_LINE
+    looked_up = (*_BY_LINE, m.PlaceOrderLine) if thorough else _BY_LINE
     skus: dict[str, Ledger] = {}
     keys: dict[HoldKey, Ledger] = {}
     commands: dict[str, Ledger] = {}
@@ -36,16 +39,42 @@ async def load(
             if isinstance(message, m.ExpireHolds):
                 await _load_due(connection, ledger, message)
                 continue
-            sku = message.sku  # type: ignore[attr-defined]  # every other command has one
-            if sku not in ledger.stocks:
-                skus[sku] = ledger
-            if isinstance(message, by_line) and (key := (message.order_id, message.line, sku)) not in ledger.holds:
+            if message.sku not in ledger.stocks:  # type: ignore[attr-defined]  # every other command has one
+                skus[message.sku] = ledger  # type: ignore[attr-defined]
+            if isinstance(message, looked_up) and (key := _key(message)) not in ledger.holds:
                 keys[key] = ledger
             elif isinstance(message, m.ReceiveStock) and message.command_id not in ledger.commands:
                 commands[message.command_id] = ledger
     await _load_holds(connection, keys, skus)
     await _load_stock(connection, skus)
     await _load_commands(connection, commands)
+    if not thorough:
+        await _load_holds(connection, _placed_where_scarce(loads), skus)
+
+
+def _placed_where_scarce(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[HoldKey, Ledger]:
+    """Return the holds of the PlaceOrderLines that this batch may reject: all it wants of a SKU exceeds what is there."""
+    wanted: dict[str, int] = {}
+    for ledger, messages in loads:
+        for message in messages:
+            if isinstance(message, m.PlaceOrderLine):
+                wanted[message.sku] = wanted.get(message.sku, 0) + max(message.demand, message.quantity)
+            elif isinstance(message, m.CommitLine):
+                hold = ledger.holds.get(_key(message))
+                retakes = hold.quantity if hold is not None and hold.state is HoldState.EXPIRED else 0
+                wanted[message.sku] = wanted.get(message.sku, 0) + retakes
+    return {
+        key: ledger
+        for ledger, messages in loads
+        for message in messages
+        if isinstance(message, m.PlaceOrderLine)
+        and wanted[message.sku] > ledger.stock(message.sku).available
+        and (key := _key(message)) not in ledger.holds
+    }
+
+
+def _key(message: m.PlaceOrderLine | m.ReleaseLine | m.CommitLine | m.ReturnLine) -> HoldKey:
+    return message.order_id, message.line, message.sku
 
 
 async def load_earliest_expiry(connection: asyncpg.Connection, ledger: Ledger, after_ms: int = -1) -> None:
@@ -58,14 +87,15 @@ async def _load_stock(connection: asyncpg.Connection, skus: dict[str, Ledger]) -
         return
     for sku, ledger in skus.items():
         ledger.stocks[sku] = Stock()
-    for row in await connection.fetch(QUERIES["load_stock"], _storable(skus)):
+    for row in await connection.fetch(QUERIES["load_stock"], list(skus)):
         skus[row["sku"]].stocks[row["sku"]] = Stock(row["on_hand"], row["reserved"], row["allocated"], is_stored=True)
 
 
 async def _load_holds(connection: asyncpg.Connection, keys: dict[HoldKey, Ledger], skus: dict[str, Ledger]) -> None:
-    if not keys:
+    known = [key for key in keys if is_order_id(key[0])]
+    if not known:
         return
-    order_ids, lines, names = zip(*keys, strict=True)
+    order_ids, lines, names = zip(*known, strict=True)
     for row in await connection.fetch(QUERIES["load_holds"], order_ids, lines, names):
         _keep(keys[str(row["order_id"]), row["line"], row["sku"]], row, skus)
 
@@ -84,7 +114,7 @@ async def _load_due(connection: asyncpg.Connection, ledger: Ledger, command: m.E
 async def _load_commands(connection: asyncpg.Connection, commands: dict[str, Ledger]) -> None:
     if not commands:
         return
-    for row in await connection.fetch(QUERIES["load_commands"], _storable(commands)):
+    for row in await connection.fetch(QUERIES["load_commands"], list(commands)):
         commands[row["command_id"]].commands.add(row["command_id"])
 
 
@@ -97,11 +127,6 @@ def _keep(ledger: Ledger, row: asyncpg.Record, skus: dict[str, Ledger]) -> None:
         ledger.held.add(key)
     if row["sku"] not in ledger.stocks:
         skus[row["sku"]] = ledger
-
-
-def _storable(texts: Iterable[str]) -> list[str]:
-    """Leave out what PostgreSQL cannot hold as text: it cannot be there; `decide` refuses it by name."""
-    return [text for text in texts if "\x00" not in text]
 
 
 def changes(ledger: Ledger, at_ms: int) -> Changes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from consumers.orders import store
 from consumers.orders.decide import decide
 from consumers.orders.order import evolve
@@ -29,15 +31,18 @@ class OrdersRoom(Room[OrderBook]):
     save = store.QUERIES["save"]
     cache_limit = 20_000
 
+    @override
     def new_state(self, partition: int) -> OrderBook:
         return OrderBook(partition)
 
+    @override
     async def load(
         self, connection: asyncpg.Connection, loads: Sequence[tuple[OrderBook, Sequence[Message]]], *, thorough: bool
     ) -> None:
         del thorough
         await store.load(connection, loads)
 
+    @override
     def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
         order_id: str = message.order_id  # type: ignore[attr-defined]  # every fact about an order has one
         order = state.order(order_id)
@@ -47,12 +52,15 @@ class OrdersRoom(Room[OrderBook]):
         state.changed.add(order_id)
         return outcomes
 
+    @override
     def close_batch(self, state: OrderBook, at_ms: int) -> Changes:
         del at_ms
         return store.changes(state)
 
+    @override
     def size(self, state: OrderBook) -> int:
         return len(state.orders)
 
+    @override
     def forget(self, state: OrderBook) -> None:
         state.orders.clear()

@@ -61,9 +61,7 @@ def record_authorization(payment: Payment, command: m.RecordPaymentResult) -> li
         return []
     if command.result != SUCCEEDED:
         return [m.PaymentDeclined(command.order_id, command.reason)]
-    authorized = m.PaymentAuthorized(
-        command.order_id, command.authorization_id, payment.amount_minor, payment.currency
-    )
+    authorized = m.PaymentAuthorized(command.order_id, command.authorization_id, payment.amount_minor, payment.currency)
     if payment.order_over:
         return [authorized, StartOperation(command.order_id, OperationKind.VOID)]
     return [authorized]
@@ -75,9 +73,7 @@ def record_capture(payment: Payment, command: m.RecordPaymentResult) -> list[Out
         return []
     if command.result != SUCCEEDED:
         return [m.PaymentCaptureFailed(command.order_id, payment.authorization_id, command.reason)]
-    return [
-        m.PaymentCaptured(command.order_id, payment.authorization_id, payment.amount_minor, payment.currency)
-    ]
+    return [m.PaymentCaptured(command.order_id, payment.authorization_id, payment.amount_minor, payment.currency)]
 
 
 def record_void(payment: Payment, command: m.RecordPaymentResult) -> list[Outcome]:
@@ -100,7 +96,9 @@ def nothing(payment: Payment, message: Message) -> list[Outcome]:
 
 def refuse(payment: Payment, message: Message) -> list[Outcome]:
     """Refuse what cannot follow from the saga. Raises RefusedError, always."""
-    raise RefusedError("unexpected", f"{type(message).__name__} cannot happen to a payment that is {payment.state.value}")
+    raise RefusedError(
+        "unexpected", f"{type(message).__name__} cannot happen to a payment that is {payment.state.value}"
+    )
 
 
 def _answers(command: m.RecordPaymentResult, kind: OperationKind) -> bool:

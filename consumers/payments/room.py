@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from consumers.payments import store
 from consumers.payments.decide import decide
 from consumers.payments.effects import EffectRunner
@@ -39,19 +41,22 @@ class PaymentsRoom(Room[PaymentBook]):
         self._publisher = publisher
         self._runner = EffectRunner(processor, self._record)
 
+    @override
     def start(self) -> None:
-        """Begin to ask the processor; needs a running event loop."""
         self._runner.start()
 
+    @override
     def new_state(self, partition: int) -> PaymentBook:
         return PaymentBook(partition)
 
+    @override
     async def load(
         self, connection: asyncpg.Connection, loads: Sequence[tuple[PaymentBook, Sequence[Message]]], *, thorough: bool
     ) -> None:
         del thorough
         await store.load(connection, loads)
 
+    @override
     def decide(self, state: PaymentBook, message: Message, at_ms: int) -> Iterable[Message]:
         order_id: str = message.order_id  # type: ignore[attr-defined]  # every message on order.* topics has one
         payment = state.payment(order_id)
@@ -61,33 +66,40 @@ class PaymentsRoom(Room[PaymentBook]):
         evolve(payment, message, outcomes, at_ms)
         state.payments[order_id] = payment
         state.changed.add(order_id)
-        if isinstance(message, m.RecordPaymentResult):
+        if isinstance(message, m.RecordPaymentResult) and outcomes:
             state.answered[message.operation_id] = message.result
         for outcome in outcomes:
             if isinstance(outcome, StartOperation):
                 state.started[operation_id(order_id, outcome.kind)] = (order_id, outcome.kind, at_ms)
         return [outcome for outcome in outcomes if isinstance(outcome, m.Message)]
 
+    @override
     def close_batch(self, state: PaymentBook, at_ms: int) -> Changes:
         del at_ms
         return store.changes(state)
 
+    @override
     def size(self, state: PaymentBook) -> int:
         return len(state.payments)
 
+    @override
     def forget(self, state: PaymentBook) -> None:
         state.payments.clear()
 
+    @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: PaymentBook) -> None:
         del state
         self._runner.submit(partition, await store.load_pending(connection, partition))
 
+    @override
     def released(self, partition: int) -> None:
         self._runner.forget(partition)
 
+    @override
     def after_commit(self, partition: int, effects: Sequence[Operation]) -> None:
         self._runner.submit(partition, effects)
 
+    @override
     async def stop(self) -> None:
         await self._runner.close()
         await self._processor.close()

@@ -12,7 +12,7 @@ from schemas.ids import is_order_id
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import asyncpg
 
@@ -115,7 +115,7 @@ def _operation_of(book: PaymentBook, order_id: str, kind: OperationKind) -> Oper
     )
 
 
-def _operation(order_id: str, kind: OperationKind, row: Mapping[str, Any]) -> Operation:
+def _operation(order_id: str, kind: OperationKind, row: asyncpg.Record) -> Operation:
     return Operation(
         operation_id(order_id, kind),
         order_id,

@@ -84,7 +84,10 @@ def _arguments(room: Room[Any], parts: Sequence[Part[Any]]) -> list[Any]:
     ]
     if len(parts) == 1:
         return [*fence, *parts[0].changes.columns]
-    return [*fence, *([x for part in column for x in part] for column in zip(*(p.changes.columns for p in parts), strict=True))]
+    return [
+        *fence,
+        *([x for part in column for x in part] for column in zip(*(p.changes.columns for p in parts), strict=True)),
+    ]
 
 
 def _array(numbers: Sequence[int]) -> str:

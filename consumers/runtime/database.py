@@ -54,7 +54,7 @@ class Database:
                 # asyncpg's own cancellation can hang on a dead peer, so the connection goes first.
                 self._terminate(purpose)
                 task.cancel()
-                raise TimeoutError(f"no answer within {STATEMENT_SECONDS + 2:.0f} s")  # noqa: TRY301
+                raise TimeoutError(f"no answer within {STATEMENT_SECONDS + 2:.0f} s")
             return task.result()
         except LOST as error:
             self._terminate(purpose)

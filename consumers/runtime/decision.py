@@ -58,7 +58,7 @@ def read(room: Room[Any], record: Record, home: int) -> Message | None:
     return message
 
 
-def decide(room: Room[S], state: S, message: Message, record: Record, source: str, at_ms: int) -> list[Outgoing]:
+def decide(room: Room[S], state: S, message: Message, record: Record, *, source: str, at_ms: int) -> list[Outgoing]:
     """Return what the room says to this message, each with an id that derives from its cause.
 
     Raises RefusedError for what the room refuses, and for a decision that failed: the state has not changed then.
@@ -110,8 +110,8 @@ def decide_records(
         at_ms = max(at_ms, record.timestamp)
         try:
             if isinstance(read_as, RefusedError):
-                raise read_as  # noqa: TRY301  one place turns refusals into dead letters
-            says += decide(room, state, read_as, record, source, at_ms)
+                raise read_as
+            says += decide(room, state, read_as, record, source=source, at_ms=at_ms)
         except RefusedError as refusal:
             log.warning("dead_letter", room=room.name, source=source, offset=record.offset, reason=refusal.reason)
             says.append(dead_letter(room.name, record, source, refusal, at_ms))

@@ -5,7 +5,7 @@ ON CONFLICT (room, partition) DO UPDATE SET epoch = c.epoch + 1
 RETURNING epoch, next_offsets, at_ms, batch;
 
 -- name: positions
-SELECT partition, epoch, next_offsets FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
+SELECT partition, epoch, next_offsets, at_ms, batch FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
 
 -- name: unpublished
 SELECT batch, records FROM outbox WHERE room = $1 AND partition = $2 ORDER BY batch;

@@ -48,7 +48,9 @@ class Room(Generic[S]):
         """Return the state of a partition before its first record."""
         raise NotImplementedError
 
-    async def load(self, connection: asyncpg.Connection, loads: Sequence[tuple[S, Sequence[Message]]], *, thorough: bool) -> None:
+    async def load(
+        self, connection: asyncpg.Connection, loads: Sequence[tuple[S, Sequence[Message]]], *, thorough: bool
+    ) -> None:
         """Load into each state what deciding its messages needs and memory lacks, in as few queries as possible.
 
         `thorough` is set after a unique violation: then load also what a first delivery would not need.
@@ -80,6 +82,9 @@ class Room(Generic[S]):
         """Return a command that the owner shall append to its own partition now, if time asks for one."""
         del state, now_ms
         return None
+
+    def start(self) -> None:
+        """Begin to work; called once, in the event loop, before the first claim."""
 
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: S) -> None:
         """React to a new claim: reload deadlines, resume effects that were persisted but not finished."""
