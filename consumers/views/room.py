@@ -1,0 +1,285 @@
+"""Keeps the order views: reads order.events, writes batches to Redis, at least once.
+
+Not a transactional room: it decides nothing, so it needs no claim, and a partition that two processes read for a moment
+does no harm. Positions are Redis' own (`store.py`); Kafka is told them late, only so that lag tools see them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from consumers.errors import OwnerStoppedError, RefusedError
+from consumers.runtime.batch import read_run
+from consumers.runtime.room import Room
+from consumers.runtime.watchdog import Watchdog
+from consumers.views import store
+from consumers.views.timeline import TimelineEvent, event_of
+from topology.topics import ORDER_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+log = structlog.get_logger()
+
+NAME: Final = "views"
+POLL_MS: Final = 100
+RETRY_SECONDS: Final = 0.5
+HOUSEKEEPING_SECONDS: Final = 1.0
+REDIS_SECONDS: Final = 5.0
+
+
+class ViewsOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the views need to know about where they run. `ttl_seconds` counts from an order's last event."""
+
+    kafka_bootstrap: str
+    redis_url: str
+    namespace: str = ""
+    ttl_seconds: int = store.TTL_SECONDS
+    batch_records: int = 2_000
+    session_timeout_ms: int = 10_000
+    watchdog_seconds: float = 60.0
+
+
+class _Heard(Room[None]):
+    """What the views read, in the words of the runtime, which checks and decodes it as for every room."""
+
+    name = NAME
+    sources = (ORDER_EVENTS,)
+    hears = frozenset(ORDER_EVENTS.carries)
+
+
+class OrderViews:
+    """Keeps the views of whatever partitions Kafka's group gives to this process.
+
+    `written` counts events since the start, `skipped` records that are no event of ours (a transactional room dead-letters
+    those).
+    """
+
+    def __init__(self, options: ViewsOptions) -> None:
+        self.options = options
+        self.written = 0
+        self.skipped = 0
+        self._topic = ORDER_EVENTS.in_namespace(options.namespace)
+        self._redis = Redis.from_url(
+            options.redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+        )
+        self._heard = _Heard()
+        self._partitions = 0
+        self._positions: dict[int, int | None] = {}
+        self._unplaced: set[int] = set()
+        self._housekeeping_at = 0.0
+        self._stopping = asyncio.Event()
+        self._failed = asyncio.Event()
+        self._failure: Exception | None = None
+        self._consumer: AIOKafkaConsumer = None
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Ask for a graceful end: the batch in hand is written first, if Redis takes it."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Keep the views until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
+        self._consumer = self._new_consumer()
+        await self._consumer.start()
+        tasks = [asyncio.create_task(it) for it in (self._work(), self._failed.wait(), self._watchdog().watch())]
+        work, failed, _ = tasks
+        try:
+            await asyncio.wait({work, failed}, return_when=asyncio.FIRST_COMPLETED)
+            if self._failure is not None:
+                raise self._failure
+            await work
+        finally:
+            for task in tasks:
+                task.cancel()
+            with contextlib.suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(self._consumer.stop(), 10)
+            await self._redis.aclose()
+
+    async def _work(self) -> None:
+        self._partitions = len(await self._consumer.partitions_for_topic(self._topic) or ())
+        self._consumer.subscribe([self._topic], listener=_Rebalance(self))
+        while not self._stopping.is_set():
+            try:
+                await self._place()
+                await self._take(await self._poll())
+                await self._keep_house()
+            except (RedisError, OSError, TimeoutError) as error:
+                # What was fetched is fetched again: nothing moved on.
+                log.warning("redis_unavailable", error=repr(error))
+                self._unplace(set(self._positions))
+                await asyncio.sleep(RETRY_SECONDS)
+        await self._tell_kafka()
+
+    def fail(self, error: Exception) -> None:
+        """Stop the process from whatever task notices that it must stop."""
+        if self._failure is None:
+            self._failure = error if isinstance(error, OwnerStoppedError) else OwnerStoppedError(repr(error))
+            self._failed.set()
+
+    # --- where to read ------------------------------------------------------------------------------------------------
+
+    async def _place(self) -> None:
+        """Go to where Redis says that each new partition was left, or to its beginning, and read from there."""
+        if not self._unplaced:
+            return
+        wanted = sorted(self._unplaced)
+        found = await store.read_positions(self._redis, self.options.namespace, wanted)
+        for partition in [it for it in wanted if it in self._unplaced]:
+            tp = TopicPartition(self._topic, partition)
+            position = found[partition]
+            with contextlib.suppress(IllegalStateError):  # taken away meanwhile
+                if position is None:
+                    await self._consumer.seek_to_beginning(tp)
+                    log.info("views_rebuilt", partition=partition)
+                else:
+                    self._consumer.seek(tp, position)
+                self._consumer.resume(tp)
+                self._unplaced.discard(partition)
+                self._positions[partition] = position
+
+    def _unplace(self, partitions: set[int]) -> None:
+        for partition in partitions & self._positions.keys():
+            del self._positions[partition]
+            self._unplaced.add(partition)
+            with contextlib.suppress(IllegalStateError):
+                self._consumer.pause(TopicPartition(self._topic, partition))
+
+    def assigned(self, partitions: set[TopicPartition]) -> None:
+        """Note what Kafka assigned; it stays paused until its place is known."""
+        self._consumer.pause(*partitions)
+        for tp in partitions:
+            # Without a position of its own the consumer would look for one; `_place` sets the true one.
+            self._consumer.seek(tp, 0)
+            self._unplaced.add(tp.partition)
+
+    def revoked(self, partitions: set[TopicPartition]) -> None:
+        """Forget what Kafka took away."""
+        for tp in partitions:
+            self._unplaced.discard(tp.partition)
+            self._positions.pop(tp.partition, None)
+
+    # --- reading and writing ------------------------------------------------------------------------------------------
+
+    async def _poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        try:
+            fetched: Mapping[TopicPartition, Sequence[Any]] = await self._consumer.getmany(
+                timeout_ms=POLL_MS, max_records=self.options.batch_records
+            )
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            log.warning("poll_failed", room=NAME, error=repr(error))
+            await asyncio.sleep(RETRY_SECONDS)
+            return {}
+        return {tp: records for tp, records in fetched.items() if records and tp.partition in self._positions}
+
+    async def _take(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        """Write the events, then move the positions; a position that was lost or moved by another is looked up anew."""
+        if not fetched:
+            return
+        moves = [
+            (tp.partition, self._positions[tp.partition], records[-1].offset + 1) for tp, records in fetched.items()
+        ]
+        by_order: dict[str, list[TimelineEvent]] = {}
+        for records in fetched.values():
+            self._read(records, by_order)
+        await store.write_events(self._redis, self.options.namespace, by_order, self.options.ttl_seconds)
+        lost = await store.move_positions(self._redis, self.options.namespace, moves)
+        for partition, _, new in moves:
+            if partition in self._positions:
+                self._positions[partition] = new
+        self.written += sum(map(len, by_order.values()))
+        self._unplace(lost)
+
+    def _read(self, records: Sequence[Any], by_order: dict[str, list[TimelineEvent]]) -> None:
+        run = read_run(self._heard, 0, records, self._partitions)
+        for record, message in run.readings:
+            if isinstance(message, RefusedError):
+                self.skipped += 1
+                log.warning("event_skipped", partition=record.partition, offset=record.offset, reason=message.reason)
+                continue
+            event_id = next((value.decode(errors="replace") for name, value in record.headers if name == "ce_id"), "")
+            event = event_of(
+                message,
+                event_id=event_id or f"{ORDER_EVENTS.name}/{record.partition}/{record.offset}",
+                at_ms=record.timestamp,
+                offset=record.offset,
+            )
+            by_order.setdefault((record.key or b"").decode(), []).append(event)
+
+    # --- every second -------------------------------------------------------------------------------------------------
+
+    async def _keep_house(self) -> None:
+        now = time.monotonic()
+        if now < self._housekeeping_at:
+            return
+        self._housekeeping_at = now + HOUSEKEEPING_SECONDS
+        found = await store.read_positions(self._redis, self.options.namespace, sorted(self._positions))
+        self._unplace({p for p, position in found.items() if position != self._positions.get(p)})
+        await self._tell_kafka()
+
+    async def _tell_kafka(self) -> None:
+        assigned = self._consumer.assignment()
+        offsets = {
+            tp: position
+            for partition, position in self._positions.items()
+            if position is not None and (tp := TopicPartition(self._topic, partition)) in assigned
+        }
+        if not offsets:
+            return
+        try:
+            await asyncio.wait_for(self._consumer.commit(offsets), 5)
+        except (KafkaError, TimeoutError) as error:
+            log.info("lag_not_updated", room=NAME, error=repr(error))
+
+    def _watchdog(self) -> Watchdog:
+        return Watchdog(
+            NAME, self.options.watchdog_seconds, lag=self._lag, progress=lambda: self.written, on_stuck=self.fail
+        )
+
+    def _lag(self) -> int:
+        ends = {p: self._consumer.highwater(TopicPartition(self._topic, p)) for p in self._positions}
+        return sum(max(0, end - (self._positions[p] or 0)) for p, end in ends.items() if end is not None)
+
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self.options.kafka_bootstrap,
+            group_id=f"{self.options.namespace}{NAME}",
+            enable_auto_commit=False,
+            # Where the log begins later than our position, what is gone from the log is gone from the views.
+            auto_offset_reset="earliest",
+            session_timeout_ms=self.options.session_timeout_ms,
+            heartbeat_interval_ms=max(100, self.options.session_timeout_ms // 5),
+            fetch_max_wait_ms=100,
+        )
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Hands Kafka's word to the views; an exception here would be swallowed, so it becomes their failure."""
+
+    def __init__(self, views: OrderViews) -> None:
+        self._views = views
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        try:
+            self._views.revoked(revoked)
+        except Exception as error:  # noqa: BLE001
+            self._views.fail(error)
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        try:
+            self._views.assigned(assigned)
+        except Exception as error:  # noqa: BLE001
+            self._views.fail(error)

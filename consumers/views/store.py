@@ -1,0 +1,91 @@
+"""Where the views are in Redis, how a batch is written there, and how far each partition has come.
+
+Redis itself remembers the positions, beside the views: whatever loses the views loses the positions too, and who finds
+his position gone reads the log from its beginning. All writes can be repeated and come in any order: an event stands
+under its offset, which no other event of its order has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import Any, Final, cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from consumers.views.timeline import OrderView, TimelineEvent, view_of
+
+TTL_SECONDS: Final = 30 * 86_400
+"""How long an order stays after its last event; it can be read from the log again at any time."""
+
+# Positions move only from where their mover believes them: a writer that was overtaken, or whose Redis was emptied
+# meanwhile, is told so (as the list of such partitions) and moves nothing.
+_MOVE: Final = """
+local lost = {}
+for i = 1, #ARGV, 3 do
+  if (redis.call('HGET', KEYS[1], ARGV[i]) or '') == ARGV[i + 1] then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2])
+  else
+    lost[#lost + 1] = ARGV[i]
+  end
+end
+return lost
+"""
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(TimelineEvent).decode
+
+Move = tuple[int, int | None, int]
+"""(partition, position as it is believed to be, new position); None is a partition never read."""
+
+
+async def read_timeline(redis: Redis, namespace: str, order_id: str) -> OrderView | None:
+    """Return an order as far as its events were read, or None for one of which nothing was heard."""
+    fields = await cast("Awaitable[dict[Any, bytes]]", redis.hgetall(_order_key(namespace, order_id)))
+    return view_of(order_id, map(_decode, fields.values())) if fields else None
+
+
+async def forget_positions(redis: Redis, namespace: str) -> None:
+    """Have the views room, running or not, read the whole log again."""
+    await redis.delete(_positions_key(namespace))
+
+
+async def read_positions(redis: Redis, namespace: str, partitions: Sequence[int]) -> dict[int, int | None]:
+    """Return the next offset to read of each partition."""
+    if not partitions:
+        return {}
+    found = await cast(
+        "Awaitable[list[bytes | None]]", redis.hmget(_positions_key(namespace), list(map(str, partitions)))
+    )
+    return {p: None if at is None else int(at) for p, at in zip(partitions, found, strict=True)}
+
+
+async def move_positions(redis: Redis, namespace: str, moves: Iterable[Move]) -> set[int]:
+    """Remember that all before the new positions is written; return the partitions that stand elsewhere than believed."""
+    arguments = [
+        str(argument) for partition, old, new in moves for argument in (partition, "" if old is None else old, new)
+    ]
+    lost = await cast("Awaitable[list[bytes]]", redis.eval(_MOVE, 1, _positions_key(namespace), *arguments))
+    return {int(partition) for partition in lost}
+
+
+async def write_events(
+    redis: Redis, namespace: str, by_order: Mapping[str, Sequence[TimelineEvent]], ttl_seconds: int = TTL_SECONDS
+) -> None:
+    """Write the events of many orders in one round trip; return when Redis has taken all of them."""
+    if not by_order:
+        return
+    pipeline = redis.pipeline(transaction=False)
+    for order_id, events in by_order.items():
+        key = _order_key(namespace, order_id)
+        pipeline.hset(key, mapping={str(event.offset): _encode(event) for event in events})
+        pipeline.expire(key, ttl_seconds)
+    await pipeline.execute()
+
+
+def _order_key(namespace: str, order_id: str) -> str:
+    return f"{namespace}order:{order_id}"
+
+
+def _positions_key(namespace: str) -> str:
+    return f"{namespace}views:next_offsets"

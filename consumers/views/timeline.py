@@ -1,0 +1,123 @@
+"""One order as its events tell it. Pure: the same events make the same view, in whatever order they were written down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from schemas.messages import Message
+from topology.states import FINAL_ORDER_STATES, OrderState, PaymentState
+from topology.timeline import LINE_STATE_AFTER, ORDER_STATE_AFTER, PAYMENT_STATE_AFTER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NOT_FOR_VIEWS: Final = frozenset({"order_id", "payment_token"})
+"""The order's id is the key already; a payment token is nobody's business who looks on."""
+
+
+class TimelineEvent(msgspec.Struct, frozen=True):
+    """One event: `at_ms` is its append time (ms since the epoch, UTC), `offset` its place in the order's partition.
+
+    `event_id` is the ce_id that derives from its cause: two events of one id are one, said twice.
+    """
+
+    event_id: str
+    type: str
+    at_ms: int
+    offset: int
+    data: dict[str, Any]
+
+
+class LineView(msgspec.Struct):
+    """One line and where its units are, as far as was heard."""
+
+    line: int
+    sku: str
+    quantity: int
+    unit_price_minor: int | None
+    state: str
+
+
+class OrderView(msgspec.Struct):
+    """One order: where it stands, why, what it wants and all that happened to it, in order.
+
+    `amount_minor` is the sum of the lines heard of until the order is reserved, then what it costs.
+    """
+
+    order_id: str
+    state: OrderState = OrderState.UNKNOWN
+    payment: PaymentState = PaymentState.NONE
+    reason: str = ""
+    customer_id: str = ""
+    currency: str = ""
+    amount_minor: int = 0
+    line_count: int = 0
+    lines: list[LineView] = []
+    events: list[TimelineEvent] = []
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the order has come to its end, good or bad."""
+        return self.state in FINAL_ORDER_STATES
+
+
+def event_of(message: Message, *, event_id: str, at_ms: int, offset: int) -> TimelineEvent:
+    """Return a message as an event of its order's timeline."""
+    data = {
+        name: value
+        for name in message.__struct_fields__
+        if name not in NOT_FOR_VIEWS and (value := getattr(message, name)) is not None
+    }
+    return TimelineEvent(event_id, type(message).__name__, at_ms, offset, data)
+
+
+def view_of(order_id: str, events: Iterable[TimelineEvent]) -> OrderView:
+    """Fold the events of one order, in the order of the log, each once however often it was said."""
+    view = OrderView(order_id)
+    seen: set[str] = set()
+    lines: dict[tuple[int, str], LineView] = {}
+    for event in sorted(events, key=lambda it: it.offset):
+        if event.event_id in seen:
+            continue
+        seen.add(event.event_id)
+        view.events.append(event)
+        _fold_order(view, event)
+        _fold_line(lines, event)
+    view.lines = sorted(lines.values(), key=lambda it: (it.line, it.sku))
+    if not any(event.type == "OrderReserved" for event in view.events):
+        view.amount_minor = sum(it.quantity * it.unit_price_minor for it in view.lines if it.unit_price_minor)
+    return view
+
+
+def _fold_order(view: OrderView, event: TimelineEvent) -> None:
+    data = event.data
+    first = OrderState.PENDING if view.state is OrderState.UNKNOWN else view.state
+    view.state = _ORDER_STATE_AFTER.get(event.type, first)
+    view.payment = _PAYMENT_STATE_AFTER.get(event.type, view.payment)
+    view.customer_id = view.customer_id or data.get("customer_id", "")
+    view.currency = view.currency or data.get("currency", "")
+    view.line_count = view.line_count or data.get("line_count", 0)
+    if event.type == "OrderReserved":
+        view.amount_minor = data["amount_minor"]
+    if event.type in _ORDER_STATE_AFTER:
+        view.reason = data.get("reason", "")
+
+
+def _fold_line(lines: dict[tuple[int, str], LineView], event: TimelineEvent) -> None:
+    """A line is its number and its SKU: one number sent for two SKUs is two lines until orders gives one back."""
+    state = _LINE_STATE_AFTER.get(event.type)
+    if state is None:
+        return
+    data = event.data
+    key = (data["line"], data["sku"])
+    line = lines.setdefault(key, LineView(*key, data["quantity"], data.get("unit_price_minor"), state))
+    line.state = state
+    if line.unit_price_minor is None:
+        line.unit_price_minor = data.get("unit_price_minor")
+
+
+_ORDER_STATE_AFTER: Final = {message.__name__: state for message, state in ORDER_STATE_AFTER.items()}
+_PAYMENT_STATE_AFTER: Final = {message.__name__: state for message, state in PAYMENT_STATE_AFTER.items()}
+_LINE_STATE_AFTER: Final = {message.__name__: state for message, state in LINE_STATE_AFTER.items()}
