@@ -10,7 +10,8 @@ lie below folders that only root can enter (a clone in /root, mode 0700), and wi
 that are not ours is no option. So the command runs as uid 65534 with one ambient capability, CAP_DAC_OVERRIDE,
 which lets it through; containers have it by default (CAP_DAC_READ_SEARCH, which would be enough for the way
 in, they have not). An ambient capability survives exec without making the program "secure", so the
-loader still follows $ORIGIN and the parent-death signal is kept (capabilities(7)).
+loader still follows $ORIGIN and the parent-death signal is kept (capabilities(7)). access(2), by which initdb
+looks for its neighbours, forgets capabilities unless the securebit NO_SETUID_FIXUP is set; it also keeps them over setuid.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 UNPRIVILEGED_ID = 65_534  # "nobody" everywhere; needs no entry in /etc/passwd
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAP_DAC_OVERRIDE = 1
@@ -44,29 +47,36 @@ def _prctl(option: int, *values: int) -> None:
     _call("prctl", option, *(ctypes.c_ulong(value) for value in padded))
 
 
-def _keep_only(capability: int) -> None:
-    """Reduce this process to one capability, handed on through exec (capset(2) with the version 3 layout)."""
-    bit = 1 << capability
+def _set_capabilities(bits: int) -> None:
+    """Reduce this process to these capabilities (capset(2), version 3: effective, permitted, inheritable, twice)."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    effective_permitted_inheritable = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)
-    _call("capset", header, effective_permitted_inheritable)
+    _call("capset", header, (ctypes.c_uint32 * 6)(bits, bits, bits, 0, 0, 0))
+
+
+def _keep_only(capability: int) -> None:
+    """Reduce this process to one capability that is handed on through exec."""
+    _set_capabilities(1 << capability)
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability)
 
 
 def _give_up_root() -> None:
-    linux = sys.platform == "linux"
-    if linux:
-        _prctl(_PR_SET_KEEPCAPS, 1)
+    if sys.platform == "linux":
+        _if_allowed("set securebits", lambda: _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP))
     os.setgroups([])
     os.setgid(UNPRIVILEGED_ID)
     os.setuid(UNPRIVILEGED_ID)
-    if not linux:
-        return
+    if sys.platform == "linux" and not _if_allowed("keep CAP_DAC_OVERRIDE", lambda: _keep_only(_CAP_DAC_OVERRIDE)):
+        _if_allowed("drop every capability", lambda: _set_capabilities(0))
+
+
+def _if_allowed(what: str, step: Callable[[], None]) -> bool:
+    """Try; a container with fewer rights goes on without, which works where every folder on the way is open."""
     try:
-        _keep_only(_CAP_DAC_OVERRIDE)
+        step()
     except OSError as error:
-        # A container without the capability: fine as long as every folder on the way is open to others.
-        print(f"launch: no CAP_DAC_OVERRIDE ({error}); going on without it", file=sys.stderr, flush=True)
+        print(f"launch: cannot {what} ({error}); going on without", file=sys.stderr, flush=True)
+        return False
+    return True
 
 
 def _die_with(parent: int, death_signal: int) -> None:

@@ -62,8 +62,16 @@ class Postgres(ServerPart):
 
     async def prepare(self) -> None:
         """Create the data directory once; a half-made one is made anew."""
-        if (self._data / "PG_VERSION").exists():
-            return
+        try:
+            if not (self._data / "PG_VERSION").exists():
+                await self._create()
+        except PermissionError as error:
+            raise PartFailedError(
+                f"Cannot set up PostgreSQL in {self.folder} ({error}). Run Lastunit as an ordinary user who owns that"
+                " directory; as root it needs the usual rights of a container (CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SETUID)."
+            ) from error
+
+    async def _create(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         _give_to_server(self.folder)
         scratch = self.folder / "data.new"
@@ -72,24 +80,9 @@ class Postgres(ServerPart):
         secret.touch(mode=0o600)
         secret.write_text(self._password)
         _give_to_server(secret)
+        arguments = ("--username", _USER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale")
         try:
-            await self.run_tool(
-                "initdb",
-                [
-                    _binaries() / "initdb",
-                    "--pgdata",
-                    scratch,
-                    "--username",
-                    _USER,
-                    "--pwfile",
-                    secret,
-                    "--auth",
-                    "scram-sha-256",
-                    "--encoding",
-                    "UTF8",
-                    "--no-locale",
-                ],
-            )
+            await self.run_tool("initdb", [_binaries() / "initdb", "--pgdata", scratch, "--pwfile", secret, *arguments])
         finally:
             secret.unlink()
         scratch.rename(self._data)
