@@ -36,6 +36,10 @@ class BooksView(msgspec.Struct):
     lines: list[Line]
 
 
+class StartError(Exception):
+    """The process ended before it listened; the message is what it said."""
+
+
 class Server:
     """The processor's process; `start` again after `kill` and it stands at the same address."""
 
@@ -53,7 +57,9 @@ class Server:
         )
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), 30)
-        assert line, await self.stop(signal.SIGKILL)
+        if not line:
+            _, complaints = await self.stop()
+            raise StartError(complaints)
         self.url = msgspec.json.decode(line, type=Ready).url
         return self
 

@@ -6,7 +6,6 @@ It needs no Kafka, PostgreSQL or Valkey: only a free port on the loopback interf
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from consumers.payments.effects import Backoff, EffectRunner
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, ProcessorError
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, OperationKind, ProcessorResult
-from tests.stack.processor_bench import PRICE_MINOR, ROOT, Bench, authorize, capture, void
+from tests.stack.processor_bench import PRICE_MINOR, Bench, StartError, authorize, capture, void
 from tests.unit.payments_processor.fakes import until
 
 
@@ -142,14 +141,8 @@ async def test_a_killed_processor_keeps_its_books(bench: Bench) -> None:
 
 async def test_books_have_one_writer(bench: Bench) -> None:
     server = await bench.server()
-    second = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "infra.processor", "--data-dir", str(server.data_dir)),
-        cwd=ROOT,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, complaint = await asyncio.wait_for(second.communicate(), 30)
-    assert second.returncode == 1
-    assert b"written by another processor" in complaint
+    with pytest.raises(StartError, match="written by another processor"):
+        await bench.server(name=server.data_dir.name)
     assert (server.data_dir / "address.json").exists()
 
 
