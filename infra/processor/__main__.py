@@ -19,6 +19,7 @@ import msgspec
 import uvloop
 from aiohttp import web
 
+from infra.processor.address import Address
 from infra.processor.books import Books
 from infra.processor.faults import FaultPlan, FaultSettings
 from infra.processor.journal import Journal, JournalInUseError
@@ -62,7 +63,7 @@ def run(data_dir: Path, port: int, settings: FaultSettings, *, fsync: bool) -> N
 
 
 def _announce(address_file: Path, port: int) -> None:
-    line = msgspec.json.encode({"ready": True, "url": f"http://{_LOOPBACK}:{port}", "pid": os.getpid()}) + b"\n"
+    line = msgspec.json.encode(Address(ready=True, url=f"http://{_LOOPBACK}:{port}", pid=os.getpid())) + b"\n"
     unfinished = address_file.with_suffix(".part")
     unfinished.write_bytes(line)
     unfinished.replace(address_file)

@@ -12,14 +12,10 @@ import msgspec
 
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, OperationKind
+from infra.processor.address import Address
 
 ROOT = Path(__file__).parents[2]
 PRICE_MINOR = 1999
-
-
-class Ready(msgspec.Struct):
-    url: str
-    pid: int
 
 
 class Line(msgspec.Struct):
@@ -60,7 +56,7 @@ class Server:
         if not line:
             _, complaints = await self.stop()
             raise StartError(complaints)
-        self.url = msgspec.json.decode(line, type=Ready).url
+        self.url = msgspec.json.decode(line, type=Address).url
         return self
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
