@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from producers.publisher import Outgoing
+
 
 class ProducerError(Exception):
     """Base of all errors of this package."""
@@ -18,11 +25,14 @@ class PublishError(ProducerError):
         )
 
     @classmethod
-    def too_large(cls, topic: str, key: bytes | None, size: int, limit: int) -> PublishError:
-        """Build the error for one record that no batch can carry."""
+    def too_large(cls, records: Sequence[Outgoing]) -> PublishError:
+        """Build the error for a list with a record that its topic does not take."""
+        largest = max(records, key=lambda record: len(record.value))
         error = cls.__new__(cls)
         Exception.__init__(
-            error, f"A record for {topic} with key {key!r} has {size} bytes; at most {limit} fit. Split it."
+            error,
+            f"A record is larger than its topic takes; the largest is for {largest.topic}, key {largest.key!r}, with "
+            f"{len(largest.value)} bytes. Split it.",
         )
         return error
 

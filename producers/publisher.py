@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from producers.errors import PublishError
 from topology.partitioner import partitions_of
@@ -63,11 +63,16 @@ class Publisher:
         if producer is not None:
             await producer.stop()
 
+    async def partitions_of(self, topic: str) -> int:
+        """Return how many partitions a topic has. Raises KafkaError when the cluster does not know it."""
+        return await self._partitions_of(await self._connected(), self._namespace + topic)
+
     async def publish(self, records: Sequence[Outgoing]) -> None:
         """Return when the cluster has acknowledged every record.
 
         After any error the whole list is sent again through a new producer, since a failed idempotent producer stays
-        poisoned: a reader may see a record twice, never too few. Raises PublishError when `give_up_seconds` are over.
+        poisoned: a reader may see a record twice, never too few. Raises PublishError when `give_up_seconds` are over,
+        and at once for a record that is larger than its topic takes.
         """
         if not records:
             return
@@ -79,6 +84,8 @@ class Publisher:
                 producer = await self._connected()
                 async with asyncio.timeout(ATTEMPT_SECONDS):
                     await self._send(producer, records)
+            except MessageSizeTooLargeError as error:
+                raise PublishError.too_large(records) from error
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("publish_retried", records=len(records), error=repr(error))
                 await self._discard(producer)
@@ -110,7 +117,7 @@ class Publisher:
     async def _discard(self, producer: AIOKafkaProducer | None) -> None:
         if producer is None:
             return
-        if self._producer is producer:
+        if self._producer == producer:
             self._producer = None
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
@@ -126,8 +133,7 @@ class Publisher:
                 if not _append(batch, record):
                     pending.append(await producer.send_batch(batch, topic, partition=partition))
                     batch = producer.create_batch()
-                    if not _append(batch, record):
-                        raise PublishError.too_large(topic, record.key, len(record.value), MAX_BATCH_BYTES)
+                    _append(batch, record)  # the first record of a batch always fits; the topic has the last word
             pending.append(await producer.send_batch(batch, topic, partition=partition))
         await asyncio.gather(*pending)
 
@@ -140,13 +146,13 @@ class Publisher:
         groups: dict[tuple[str, int], list[Outgoing]] = {}
         for topic, ours in by_topic.items():
             name = self._namespace + topic
-            computed = partitions_of([record.key or b"" for record in ours], await self._count(producer, name))
+            computed = partitions_of([record.key or b"" for record in ours], await self._partitions_of(producer, name))
             for record, partition in zip(ours, computed, strict=True):
                 chosen = partition if record.partition == BY_KEY else record.partition
                 groups.setdefault((name, chosen), []).append(record)
         return groups
 
-    async def _count(self, producer: AIOKafkaProducer, topic: str) -> int:
+    async def _partitions_of(self, producer: AIOKafkaProducer, topic: str) -> int:
         if topic not in self._partitions:
             self._partitions[topic] = len(await producer.partitions_for(topic))
         return self._partitions[topic]

@@ -44,15 +44,16 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
             m.PaymentCaptureFailed,
             m.PaymentVoided,
             m.PaymentVoidFailed,
+            m.RecordPaymentResult,
         ),
     ),
     # commit
     Reaction("orders", m.PaymentAuthorized, (m.CommitLine, m.OrderPlaced), undone_by=m.ReturnLine),
-    Reaction("orders", m.PaymentDeclined, (m.OrderRejected, m.ReleaseLine)),
+    Reaction("orders", m.PaymentDeclined, (m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
     Reaction("inventory", m.CommitLine, (m.LineCommitted, m.LineCommitFailed), undone_by=m.ReturnLine),
     Reaction("inventory", m.ReturnLine, (m.LineReturned, m.LineCommandRefused)),
     Reaction("orders", m.LineCommitted, (m.OrderPlaced, m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
-    Reaction("orders", m.LineCommitFailed, (m.OrderRejected, m.ReturnLine)),
+    Reaction("orders", m.LineCommitFailed, (m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
     Reaction("orders", m.LineReturned, (m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
     # capture
     Reaction("payments", m.OrderPlaced, (m.RecordPaymentResult,)),

@@ -8,6 +8,7 @@ An answer is one of
 - a late compensation (`release_late`, `return_late`): the order is over, so the fact is undone,
 - `note_...`: the fact is written down and changes nothing else,
 - `ignore_duplicate`: the fact is known already, or can only be an echo of one that is,
+- `ignore_repeat`: the same, and it is refused where it contradicts what is known,
 - `refuse`: this cannot follow from the saga; the record goes to dead.letters, whole.
 """
 
@@ -88,7 +89,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             PaymentCaptureFailed="refuse",
         ),
         OrderState.RESERVED: _answers(
-            LineReserved="ignore_duplicate",
+            LineReserved="release_conflicting",
             LineRejected="ignore_duplicate",
             LineReleased="note_line",
             LineExpired="note_line",
@@ -101,7 +102,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             PaymentCaptureFailed="refuse",
         ),
         OrderState.PLACED: _answers(
-            LineReserved="ignore_duplicate",
+            LineReserved="release_conflicting",
             LineRejected="ignore_duplicate",
             LineReleased="ignore_duplicate",
             LineExpired="ignore_duplicate",
@@ -114,7 +115,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             PaymentCaptureFailed="cancel_for_capture",
         ),
         OrderState.PAID: _answers(
-            LineReserved="ignore_duplicate",
+            LineReserved="release_conflicting",
             LineRejected="ignore_duplicate",
             LineReleased="ignore_duplicate",
             LineExpired="ignore_duplicate",
@@ -177,14 +178,14 @@ PAYMENT_ANSWERS: Final[Mapping[PaymentState, Answers]] = MappingProxyType(
             OrderPlaced="capture",
             OrderRejected="void",
             OrderCancelled="void",
-            RecordPaymentResult="ignore_duplicate",
+            RecordPaymentResult="ignore_repeat",
         ),
         PaymentState.DECLINED: _answers(
             OrderReserved="ignore_duplicate",
             OrderPlaced="refuse",
             OrderRejected="owe_nothing",
             OrderCancelled="owe_nothing",
-            RecordPaymentResult="ignore_duplicate",
+            RecordPaymentResult="ignore_repeat",
         ),
         PaymentState.CAPTURING: _answers(
             OrderReserved="ignore_duplicate",
@@ -198,14 +199,14 @@ PAYMENT_ANSWERS: Final[Mapping[PaymentState, Answers]] = MappingProxyType(
             OrderPlaced="ignore_duplicate",
             OrderRejected="refuse",
             OrderCancelled="refuse",
-            RecordPaymentResult="ignore_duplicate",
+            RecordPaymentResult="ignore_repeat",
         ),
         PaymentState.CAPTURE_FAILED: _answers(
             OrderReserved="ignore_duplicate",
             OrderPlaced="ignore_duplicate",
             OrderRejected="void",
             OrderCancelled="void",
-            RecordPaymentResult="ignore_duplicate",
+            RecordPaymentResult="ignore_repeat",
         ),
         PaymentState.VOIDING: _answers(
             OrderReserved="ignore_duplicate",
@@ -219,14 +220,14 @@ PAYMENT_ANSWERS: Final[Mapping[PaymentState, Answers]] = MappingProxyType(
             OrderPlaced="refuse",
             OrderRejected="ignore_duplicate",
             OrderCancelled="ignore_duplicate",
-            RecordPaymentResult="ignore_duplicate",
+            RecordPaymentResult="ignore_repeat",
         ),
         PaymentState.VOID_FAILED: _answers(
             OrderReserved="ignore_duplicate",
             OrderPlaced="refuse",
             OrderRejected="ignore_duplicate",
             OrderCancelled="ignore_duplicate",
-            RecordPaymentResult="ignore_duplicate",
+            RecordPaymentResult="ignore_repeat",
         ),
     }
 )

@@ -27,6 +27,7 @@ ORDER_LEADS_TO: Final[Mapping[str, tuple[OrderState, ...]]] = MappingProxyType(
         "pay": (OrderState.PAID,),
         "cancel_for_capture": (OrderState.CANCELLED,),
         "release_late": (),
+        "release_conflicting": (),
         "return_late": (),
         "leave_to_payments": (),
         "note_line": (),
@@ -47,6 +48,7 @@ PAYMENT_LEADS_TO: Final[Mapping[str, tuple[PaymentState, ...]]] = MappingProxyTy
         "record_void": (PaymentState.VOIDED, PaymentState.VOID_FAILED),
         "owe_nothing": (),
         "ignore_duplicate": (),
+        "ignore_repeat": (),
         "refuse": (),
     }
 )

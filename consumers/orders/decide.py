@@ -138,6 +138,11 @@ def release_late(order: Order, fact: m.LineReserved) -> list[Message]:
     return []
 
 
+def release_conflicting(order: Order, fact: m.LineReserved) -> list[Message]:
+    """Every line is known already: this is an echo, unless it names another SKU; then its hold goes back."""
+    return [] if order.line_of(fact) is not None else [_release(fact, "conflicting_line")]
+
+
 def return_late(order: Order, fact: m.LineCommitted) -> list[Message]:
     """The order is over, yet a line was committed for it: give it back, once."""
     line = order.line_of(fact)
@@ -214,6 +219,7 @@ ANSWERS: Final[Mapping[str, Callable[..., list[Message]]]] = {
     "reject_for_return": reject_for_return,
     "cancel_for_capture": cancel_for_capture,
     "release_late": release_late,
+    "release_conflicting": release_conflicting,
     "return_late": return_late,
     "leave_to_payments": note_only,
     "note_line": note_only,

@@ -13,7 +13,7 @@ from consumers.payments.payment import Outcome, Payment, StartOperation, operati
 from consumers.payments.processor import OperationKind
 from schemas import messages as m
 from schemas.ids import is_order_id
-from topology.states import PAYMENT_ANSWERS
+from topology.states import PAYMENT_ANSWERS, PaymentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ def void(payment: Payment, event: m.OrderRejected | m.OrderCancelled) -> list[Ou
 
 def record_authorization(payment: Payment, command: m.RecordPaymentResult) -> list[Outcome]:
     """The money is held or it is not; where the order ended meanwhile, what is held goes back at once."""
-    if not _answers(command, OperationKind.AUTHORIZE):
+    if not _answers(payment, command, OperationKind.AUTHORIZE):
         return []
     if command.result != SUCCEEDED:
         return [m.PaymentDeclined(command.order_id, command.reason)]
@@ -69,7 +69,7 @@ def record_authorization(payment: Payment, command: m.RecordPaymentResult) -> li
 
 def record_capture(payment: Payment, command: m.RecordPaymentResult) -> list[Outcome]:
     """The money is ours, or it cannot be taken and the order has to end."""
-    if not _answers(command, OperationKind.CAPTURE):
+    if not _answers(payment, command, OperationKind.CAPTURE):
         return []
     if command.result != SUCCEEDED:
         return [m.PaymentCaptureFailed(command.order_id, payment.authorization_id, command.reason)]
@@ -78,7 +78,7 @@ def record_capture(payment: Payment, command: m.RecordPaymentResult) -> list[Out
 
 def record_void(payment: Payment, command: m.RecordPaymentResult) -> list[Outcome]:
     """The money is given back, or a person has to see to it."""
-    if not _answers(command, OperationKind.VOID):
+    if not _answers(payment, command, OperationKind.VOID):
         return []
     if command.result != SUCCEEDED:
         return [m.PaymentVoidFailed(command.order_id, payment.authorization_id, command.reason)]
@@ -101,15 +101,53 @@ def refuse(payment: Payment, message: Message) -> list[Outcome]:
     )
 
 
-def _answers(command: m.RecordPaymentResult, kind: OperationKind) -> bool:
-    """Tell whether the result is about this step; an echo of an earlier step's result is not. Raises RefusedError."""
+def ignore_repeat(payment: Payment, command: m.RecordPaymentResult) -> list[Outcome]:
+    """An answer that is known already changes nothing. Raises RefusedError where it contradicts the known one."""
+    _refuse_contradiction(payment, command, _kind_of(command))
+    return []
+
+
+def _answers(payment: Payment, command: m.RecordPaymentResult, awaited: OperationKind) -> bool:
+    """Tell whether the result is the awaited one; a repeat of an earlier step's is not. Raises RefusedError."""
+    kind = _kind_of(command)
+    if kind is awaited:
+        return True
+    _refuse_contradiction(payment, command, kind)
+    return False
+
+
+def _kind_of(command: m.RecordPaymentResult) -> OperationKind:
     if command.result not in RESULTS:
         raise RefusedError("invalid_result", f"{command.result!r}; send one of {', '.join(sorted(RESULTS))}")
     known = {operation_id(command.order_id, each): each for each in OperationKind}
     if command.operation_id not in known:
         raise RefusedError("unknown_operation", f"{command.operation_id!r} was never asked for this order")
-    return known[command.operation_id] is kind
+    return known[command.operation_id]
 
+
+def _refuse_contradiction(payment: Payment, command: m.RecordPaymentResult, kind: OperationKind) -> None:
+    """Money may stand otherwise than we believe: that must come before a person's eyes, not be dropped."""
+    known = _KNOWN[payment.state].get(kind)
+    if known is None or known != (command.result == SUCCEEDED):
+        raise RefusedError(
+            "contradicts", f"{kind.value} {command.result}, where the payment is {payment.state.value}; reconcile"
+        )
+
+
+_HELD: Final = {OperationKind.AUTHORIZE: True}
+_KNOWN: Final[Mapping[PaymentState, Mapping[OperationKind, bool]]] = {
+    PaymentState.NONE: {},
+    PaymentState.AUTHORIZING: {},
+    PaymentState.AUTHORIZED: _HELD,
+    PaymentState.DECLINED: {OperationKind.AUTHORIZE: False},
+    PaymentState.CAPTURING: _HELD,
+    PaymentState.CAPTURED: {**_HELD, OperationKind.CAPTURE: True},
+    PaymentState.CAPTURE_FAILED: {**_HELD, OperationKind.CAPTURE: False},
+    PaymentState.VOIDING: {**_HELD, OperationKind.CAPTURE: False},
+    PaymentState.VOIDED: {**_HELD, OperationKind.CAPTURE: False, OperationKind.VOID: True},
+    PaymentState.VOID_FAILED: {**_HELD, OperationKind.CAPTURE: False, OperationKind.VOID: False},
+}
+"""Which operations each state knows the answer to, and whether that was a yes."""
 
 ANSWERS: Final[Mapping[str, Callable[..., list[Outcome]]]] = {
     "authorize": authorize,
@@ -121,5 +159,6 @@ ANSWERS: Final[Mapping[str, Callable[..., list[Outcome]]]] = {
     "record_void": record_void,
     "owe_nothing": nothing,
     "ignore_duplicate": nothing,
+    "ignore_repeat": ignore_repeat,
     "refuse": refuse,
 }

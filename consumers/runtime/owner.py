@@ -99,7 +99,7 @@ class PartitionOwner(Generic[S]):
             await self._close()
 
     async def _work(self) -> None:
-        self._partitions = len(await self._consumer.partitions_for_topic(self._topics[0]) or ())
+        self._partitions = await self._publisher.partitions_of(self.room.sources[0].name)
         self._consumer.subscribe(self._topics, listener=_Rebalance(self._consumer, self._ownership, self._fail))
         while not self._stopping.is_set():
             await self._adopt()

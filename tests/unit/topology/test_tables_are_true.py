@@ -116,11 +116,9 @@ def undeclared(room: str, seen: Walked) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.xfail(strict=True, reason="REACTIONS lacks ReturnLine on PaymentDeclined, ReleaseLine on LineCommitFailed")
 def test_orders_says_exactly_what_the_saga_declares(orders_walked: Walked) -> None:
     assert undeclared("orders", orders_walked) == {}
 
 
-@pytest.mark.xfail(strict=True, reason="REACTIONS lacks RecordPaymentResult on itself: a late authorisation is voided")
 def test_payments_says_exactly_what_the_saga_declares(payments_walked: Walked) -> None:
     assert undeclared("payments", payments_walked) == {}
