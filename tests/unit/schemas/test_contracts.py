@@ -128,6 +128,11 @@ def test_an_id_given_to_another_message_is_caught(root: Path) -> None:
     assert any("history/3.avsc is not the lastunit.ReturnLine" in found for found in check.find_all(root))
 
 
+def test_a_name_edited_in_the_lock_is_caught(root: Path) -> None:
+    edit(root / "lock.json", lambda lock: lock["3"].update(name="lastunit.KeepLine"))
+    assert any("history/3.avsc is not the lastunit.KeepLine" in found for found in check.find_all(root))
+
+
 def test_a_version_that_is_skipped_is_caught(root: Path) -> None:
     edit(root / "lock.json", lambda lock: lock["3"].update(version=2))
     assert any("id 3 is lastunit.CommitLine 2, where 1 follows" in found for found in check.find_all(root))
@@ -197,6 +202,14 @@ def test_a_compatible_change_is_the_next_version_under_a_new_id(root: Path) -> N
     assert [(entry.id, entry.name, entry.version) for entry in added] == [(len(before) + 1, "lastunit.CommitLine", 2)]
     assert against == []
     assert read_lock(root) == (*before, *added)
+    assert check.find_all(root) == []
+
+
+def test_two_changes_at_once_get_an_id_each(root: Path) -> None:
+    before = len(read_lock(root))
+    for name in ("CommitLine", "ReturnLine"):
+        edit(root / f"avro/{name}.avsc", set_in_field(1, type="long"))
+    assert [entry.id for entry in register.register(root)[0]] == [before + 1, before + 2]
     assert check.find_all(root) == []
 
 

@@ -151,6 +151,11 @@ def test_a_length_beyond_the_value_or_below_zero_is_refused(length: bytes) -> No
         wire.decode(COMMIT_LINE + length + b"text")
 
 
+def test_a_length_below_zero_does_not_read_a_byte_twice() -> None:
+    with pytest.raises(errors.TruncatedBodyError):
+        wire.decode(COMMIT_LINE + b"\x01" + b"\x02a")
+
+
 @pytest.mark.parametrize("count", [MOST, LEAST, b"\x01\x02"])
 def test_a_map_of_impossible_size_costs_neither_time_nor_memory(count: bytes) -> None:
     value = wire.encode(with_field(A_DEAD_LETTER, headers={}, reason="", detail="", at_ms=0))
@@ -225,7 +230,7 @@ def test_what_cannot_be_written_is_refused_by_name(changes: dict[str, Any], faul
 
 def test_a_dead_letter_holds_anything_whole() -> None:
     letter = with_field(
-        A_DEAD_LETTER, key=None, value=b"\0" * 5000, headers={"\0": b"", "x" * 2000: b"\xff"}, detail="\0"
+        A_DEAD_LETTER, key=None, value=b"\0" * 5000, headers={"\0": b"", "x" * 2000: b"\xff"}, detail="\0" * 2000
     )
     assert wire.decode(wire.encode(letter)) == letter
 
