@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-RoomName: TypeAlias = Literal["inventory", "orders", "payments"]
+RoomName: TypeAlias = Literal["inventory", "orders", "payments", "views"]
 
 STOP_SECONDS: Final = 20.0
 """How long the batch in hand and the payment calls in flight may take once a stop is asked for; then it ends anyway."""
@@ -140,10 +140,25 @@ async def _payments(settings: Settings, resources: AsyncExitStack) -> Runnable:
     return PartitionOwner(room, _options(settings), publisher)
 
 
+async def _views(settings: Settings, resources: AsyncExitStack) -> Runnable:
+    del resources
+    from consumers.views.room import OrderViews, ViewsOptions  # noqa: PLC0415
+
+    options = ViewsOptions(
+        kafka_bootstrap=settings.kafka_bootstrap or "",
+        redis_url=settings.redis_url or "",
+        namespace=settings.namespace,
+        session_timeout_ms=settings.session_timeout_ms,
+        watchdog_seconds=settings.watchdog_seconds,
+    )
+    return OrderViews(options)
+
+
 ROOMS: Final[dict[RoomName, Callable[[Settings, AsyncExitStack], Awaitable[Runnable]]]] = {
     "inventory": _inventory,
     "orders": _orders,
     "payments": _payments,
+    "views": _views,
 }
 
 

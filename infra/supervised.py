@@ -124,7 +124,7 @@ class SupervisedProcess:
                 return
             lived_seconds = time.monotonic() - self._began
             failures = 1 if lived_seconds >= STEADY_SECONDS else failures + 1
-            log.warning("process_ended", process=self.name, exit_code=code, lived_seconds=round(lived_seconds, 1))
+            log.info("process_ended", process=self.name, exit_code=code, lived_seconds=round(lived_seconds, 1))
             if code == NEEDS_A_PERSON or failures > MOST_RESTARTS:
                 self._on_failure(self.failure(f"ended with {_said(code)} and cannot be kept up"))
                 return

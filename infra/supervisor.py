@@ -23,7 +23,7 @@ from infra.settings import Settings
 from infra.stack.ports import lasting_ports
 from infra.supervised import SupervisedProcess
 
-ROOMS: Final = ("inventory", "orders", "payments")
+ROOMS: Final = ("inventory", "orders", "payments", "views")
 PROCESSOR: Final = "processor"
 
 _SAMPLE_SECONDS: Final = 0.5
