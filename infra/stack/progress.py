@@ -49,7 +49,8 @@ class LineProgress:
 
     def say(self, line: str) -> None:
         """Print the line."""
-        print(line, file=self._stream, flush=True)
+        self._stream.write(line + "\n")  # one write: several parts report at the same time
+        self._stream.flush()
 
     @contextlib.contextmanager
     def counted(self, title: str, total: int) -> Iterator[Advance]:
