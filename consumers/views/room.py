@@ -74,7 +74,6 @@ class OrderViews:
             options.redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
         )
         self._heard = _Heard()
-        self._partitions = 0
         self._positions: dict[int, int | None] = {}
         self._unplaced: set[int] = set()
         self._housekeeping_at = 0.0
@@ -108,7 +107,6 @@ class OrderViews:
             await self._redis.aclose()
 
     async def _work(self) -> None:
-        self._partitions = len(await self._consumer.partitions_for_topic(self._topic) or ())
         self._consumer.subscribe([self._topic], listener=_Rebalance(self))
         while not self._stopping.is_set():
             try:
@@ -204,7 +202,7 @@ class OrderViews:
         self._unplace(lost)
 
     def _read(self, records: Sequence[Any], by_order: dict[str, list[TimelineEvent]]) -> None:
-        run = read_run(self._heard, 0, records, self._partitions)
+        run = read_run(self._heard, 0, records, len(self._consumer.partitions_for_topic(self._topic)))
         for record, message in run.readings:
             if isinstance(message, RefusedError):
                 self.skipped += 1

@@ -1,0 +1,216 @@
+"""The order views on the real broker and Redis: duplicates, losses and restarts leave the same views behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+
+from consumers.runtime.decision import outgoing
+from consumers.views import store
+from consumers.views.room import OrderViews, ViewsOptions
+from consumers.views.timeline import OrderView
+from infra.settings import Settings
+from producers.publisher import BY_KEY, Outgoing, Publisher
+from schemas import messages as m
+from schemas.ids import new_order_id
+from topology import admin
+from topology.states import OrderState, PaymentState
+from topology.topics import ORDER_EVENTS
+
+PARTITIONS = 2
+
+
+def paid_order(order_id: str) -> list[Outgoing]:
+    """All that is said about an order of two lines that goes well, with derived ids."""
+    facts: list[m.Message] = [
+        *(
+            m.LineReserved(order_id, line, 2, sku, line, 250, "GBP", "c-1", "tok_ok", 1)
+            for line, sku in enumerate(("MUG", "TIN"), start=1)
+        ),
+        m.OrderReserved(order_id, 2, 750, "GBP", "c-1", "tok_ok"),
+        m.PaymentAuthorized(order_id, "a-1", 750, "GBP"),
+        *(m.LineCommitted(order_id, line, sku, line) for line, sku in enumerate(("MUG", "TIN"), start=1)),
+        m.OrderPlaced(order_id, 750, "GBP"),
+        m.PaymentCaptured(order_id, "a-1", 750, "GBP"),
+        m.OrderPaid(order_id, 750, "GBP"),
+    ]
+    return [outgoing(fact, f"test/{order_id}/0/{index}".encode()) for index, fact in enumerate(facts)]
+
+
+class House:
+    """A namespace of its own with topics, a publisher, Redis, and views rooms on demand."""
+
+    def __init__(self, settings: Settings, publisher: Publisher, redis: Redis) -> None:
+        self.settings = settings
+        self.publisher = publisher
+        self.redis = redis
+        self._running: list[asyncio.Task[None]] = []
+
+    @asynccontextmanager
+    async def views(self) -> AsyncIterator[OrderViews]:
+        room = OrderViews(
+            ViewsOptions(
+                kafka_bootstrap=self.settings.kafka_bootstrap or "",
+                redis_url=self.settings.redis_url or "",
+                namespace=self.settings.namespace,
+                session_timeout_ms=6_000,
+            )
+        )
+        running = asyncio.create_task(room.run())
+        self._running.append(running)
+        try:
+            yield room
+        finally:
+            room.stop()
+            self._running.remove(running)
+            await asyncio.wait_for(running, 20)
+
+    async def view(self, order_id: str) -> OrderView | None:
+        return await store.read_timeline(self.redis, self.settings.namespace, order_id)
+
+    async def final_view(self, order_id: str) -> OrderView:
+        view = await self.view(order_id)
+        async with asyncio.timeout(30):
+            while view is None or not view.is_final:
+                await self.pause()
+                view = await self.view(order_id)
+        return view
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not true():
+                await self.pause()
+
+    async def pause(self) -> None:
+        """Wait a little, and fail at once when a room has ended by itself."""
+        await asyncio.wait(self._running, timeout=0.05)
+        for task in self._running:
+            if task.done():
+                task.result()
+
+    async def lose_redis(self) -> None:
+        keys = [key async for key in self.redis.scan_iter(f"{self.settings.namespace}*")]
+        await self.redis.delete(*keys)
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[House]:
+    await admin.apply(
+        settings.kafka_bootstrap or "",
+        namespace=settings.namespace,
+        partitions=PARTITIONS,
+        expected_cluster_id=settings.cluster_id,
+    )
+    async with (
+        Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace) as publisher,
+        Redis.from_url(settings.redis_url or "") as redis,
+    ):
+        yield House(settings, publisher, redis)
+
+
+async def test_an_order_is_seen_to_its_end_without_its_payment_token(house: House) -> None:
+    order_id = new_order_id()
+    async with house.views():
+        await house.publisher.publish(paid_order(order_id))
+        view = await house.final_view(order_id)
+    assert (view.state, view.payment, view.amount_minor) == (OrderState.PAID, PaymentState.CAPTURED, 750)
+    assert (view.customer_id, view.currency, view.line_count) == ("c-1", "GBP", 2)
+    assert [(line.sku, line.quantity, line.state) for line in view.lines] == [
+        ("MUG", 1, "committed"),
+        ("TIN", 2, "committed"),
+    ]
+    assert [event.type for event in view.events][-1] == "OrderPaid"
+    assert not any("payment_token" in event.data for event in view.events)
+    assert all(event.at_ms > 1_700_000_000_000 for event in view.events)
+    assert 0 < await house.redis.ttl(f"{house.settings.namespace}order:{order_id}") <= store.TTL_SECONDS
+
+
+async def test_events_said_again_are_seen_once_and_take_nothing_back(house: House) -> None:
+    order_id = new_order_id()
+    said = paid_order(order_id)
+    async with house.views() as room:
+        await house.publisher.publish([*said, *said[:4]])
+        await house.until(lambda: room.written == len(said) + 4)
+        view = await house.final_view(order_id)
+    assert view.state is OrderState.PAID, "the repeated OrderReserved is older news"
+    assert len(view.events) == len(said)
+
+
+async def test_a_running_room_rebuilds_what_redis_lost(house: House) -> None:
+    orders = [new_order_id() for _ in range(20)]
+    async with house.views() as room:
+        await house.publisher.publish([record for order_id in orders for record in paid_order(order_id)])
+        await house.until(lambda: room.written == len(orders) * 9)
+        before = [await house.final_view(order_id) for order_id in orders]
+        await house.lose_redis()
+        assert await house.view(orders[0]) is None
+        assert [await house.final_view(order_id) for order_id in orders] == before
+
+
+async def test_a_lost_redis_is_noticed_by_a_batch_that_comes_first(house: House) -> None:
+    early, late = new_order_id(), new_order_id()
+    async with house.views() as room:
+        await house.publisher.publish(paid_order(early))
+        await house.until(lambda: room.written == 9)
+        await house.lose_redis()
+        await house.publisher.publish(paid_order(late))
+        assert (await house.final_view(late)).is_final
+        assert len((await house.final_view(early)).events) == 9
+
+
+async def test_a_restarted_room_goes_on_where_it_was(house: House) -> None:
+    first, second = new_order_id(), new_order_id()
+    async with house.views():
+        await house.publisher.publish(paid_order(first))
+        await house.final_view(first)
+    await house.publisher.publish(paid_order(second))
+    async with house.views() as room:
+        await house.final_view(second)
+        assert room.written == 9, "the first order is not read again"
+
+
+async def test_forgotten_positions_have_the_whole_log_read_again(house: House) -> None:
+    order_id = new_order_id()
+    async with house.views() as room:
+        await house.publisher.publish(paid_order(order_id))
+        await house.until(lambda: room.written == 9)
+        await store.forget_positions(house.redis, house.settings.namespace)
+        await house.until(lambda: room.written == 18)
+        assert len((await house.final_view(order_id)).events) == 9
+
+
+async def test_two_processes_share_the_partitions_and_one_takes_over(house: House) -> None:
+    orders = [new_order_id() for _ in range(40)]
+    async with house.views():
+        async with house.views():
+            await house.publisher.publish([record for order_id in orders[:20] for record in paid_order(order_id)])
+            for order_id in orders[:20]:
+                await house.final_view(order_id)
+        await house.publisher.publish([record for order_id in orders[20:] for record in paid_order(order_id)])
+        for order_id in orders[20:]:
+            assert len((await house.final_view(order_id)).events) == 9
+
+
+async def test_what_is_no_event_of_ours_is_skipped_and_counted(house: House) -> None:
+    order_id = new_order_id()
+    said = paid_order(order_id)
+    foreign = [
+        Outgoing(ORDER_EVENTS.name, BY_KEY, order_id.encode(), b"no avro"),
+        Outgoing(ORDER_EVENTS.name, BY_KEY, b"another key", said[0].value),
+    ]
+    async with house.views() as room:
+        await house.publisher.publish([*foreign, *said])
+        view = await house.final_view(order_id)
+        await house.until(lambda: room.skipped == len(foreign))
+    assert len(view.events) == len(said)
+
+
+async def test_a_position_moves_only_from_where_it_is_believed(house: House) -> None:
+    namespace = house.settings.namespace
+    assert await store.move_positions(house.redis, namespace, [(0, None, 10), (1, None, 5)]) == set()
+    assert await store.move_positions(house.redis, namespace, [(0, None, 99), (1, 5, 6)]) == {0}
+    assert await store.read_positions(house.redis, namespace, [0, 1, 2]) == {0: 10, 1: 6, 2: None}
