@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from infra.settings import Settings, load_settings
-from infra.stack import Stack, embedded_stack, progress_for
+from infra.stack import Endpoints, Stack, embedded_stack, progress_for
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -36,6 +36,13 @@ async def settings(stack: Stack) -> AsyncIterator[Settings]:
         await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await maintenance.close()
+
+
+@pytest.fixture
+def endpoints(settings: Settings) -> Endpoints:
+    """The addresses in `settings`, none of them None."""
+    addresses = (settings.kafka_bootstrap, settings.postgres_dsn, settings.redis_url, settings.cluster_id)
+    return Endpoints(*(address or "" for address in addresses))
 
 
 @pytest.fixture
