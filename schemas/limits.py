@@ -19,7 +19,7 @@ MAX_LINES: Final = 2_000
 """Lines of one order."""
 MAX_QUANTITY: Final = 1_000_000
 """Units of one line, of all lines of one order that name one SKU, and of one receipt."""
-MAX_UNIT_PRICE_MINOR: Final = 10**12
+MAX_UNIT_PRICE_MINOR: Final = 10**9
 MAX_HOLD_SECONDS: Final = 3600
 """Stock is held no longer than this for an unpaid order, whatever the command asks for."""
 MAX_TEXT: Final = 200

@@ -11,6 +11,7 @@ from consumers.errors import RefusedError
 from consumers.inventory.ledger import Hold, HoldState, StockReceived
 from schemas import messages as m
 from schemas.ids import is_order_id
+from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_TEXT, MAX_UNIT_PRICE_MINOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from consumers.inventory.ledger import Ledger, Outcome
     from schemas.messages import Message
 
-MAX_HOLD_SECONDS: Final = 3600
-MAX_QUANTITY: Final = 1_000_000
-MAX_LINES: Final = 2_000
-MAX_UNIT_PRICE_MINOR: Final = 10**12
-MAX_TEXT: Final = 200
 MAX_EXPIRIES: Final = 1_000
 
 

@@ -88,7 +88,7 @@ def dead_letter(room: str, record: Record, source: str, refusal: RefusedError, a
         offset=record.offset,
         key=record.key,
         value=record.value,
-        headers=dict(record.headers),
+        headers={name: value or b"" for name, value in record.headers},
         reason=refusal.reason,
         detail=refusal.detail,
         at_ms=at_ms,
