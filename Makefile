@@ -61,5 +61,5 @@ clean: ## Stop a running system and delete its data and all caches in this folde
 
 lock: .venv ## Resolve the newest allowed versions into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
-	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+	  --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
 	@$(BIN)/python -m infra.stack.jarlock
