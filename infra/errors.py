@@ -35,6 +35,10 @@ class ServerUnreachableError(StackError):
     """An existing server named in the settings does not answer."""
 
 
+class NotRunningError(StackError):
+    """A command needs a server that neither runs here nor is named."""
+
+
 class NotOursError(StackError):
     """A part that we did not start cannot be stopped, paused or restarted by us."""
 
