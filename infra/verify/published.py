@@ -1,0 +1,145 @@
+"""What the rooms have said, by the position that it answers: the topics' derived records, and what the outbox holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from schemas.errors import DecodeError
+from schemas.messages import DeadLetter
+from schemas.wire import decode
+from topology.partitioner import partitions_of
+from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from consumers.runtime.decision import Record
+    from infra.verify.report import Tallies
+    from producers.publisher import Outgoing
+
+SOURCES: Final = {topic.name: topic for topic in (INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS)}
+"""Topics whose records rooms answer."""
+SPOKEN_ON: Final = (ORDER_EVENTS, INVENTORY_COMMANDS, DEAD_LETTERS)
+"""Topics that carry the rooms' answers. On inventory.commands others speak too."""
+_DEAD: Final = "dead"
+_ID_PARTS: Final = 4
+
+
+class Said(NamedTuple):
+    """One derived record."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+
+
+class Copies(msgspec.Struct):
+    """What was said under one event id: the distinct records on the topic, and the one that waits in the outbox."""
+
+    published: list[Said]
+    waiting: Said | None = None
+
+    @property
+    def contents(self) -> list[Said]:
+        """Everything distinct that was said; more than one is one too many."""
+        if self.waiting is None or self.waiting in self.published:
+            return self.published
+        return [*self.published, self.waiting]
+
+
+class EventId(NamedTuple):
+    """The parts of a derived id; `outcome` is a number, or dead/<room> for a dead letter."""
+
+    topic: str
+    partition: int
+    offset: int
+    outcome: str
+
+
+Answers = dict[int, dict[str, Copies]]
+"""Offset of the answered record -> outcome -> what was said."""
+
+
+class Published:
+    """What was said in answer to the given partitions of the source topics. `counts` has each topic's partitions."""
+
+    def __init__(self, asked: Collection[int], counts: Mapping[str, int]) -> None:
+        self._asked = frozenset(asked)
+        self._counts = counts
+        self._answers: dict[tuple[str, int], Answers] = {}
+
+    def answers(self, source: str, partition: int) -> Answers:
+        """Return what was said in answer to one partition of a source topic."""
+        return self._answers.setdefault((source, partition), {})
+
+    def hear(self, topic: str, records: Sequence[Record], tallies: Tallies) -> None:
+        """Take in records of a topic: those that derive from a record, each once however often it was sent."""
+        homes = partitions_of([record.key or b"" for record in records], self._counts[topic])
+        for record, home in zip(records, homes, strict=True):
+            event_id = derived_id(topic, record)
+            if event_id is None:
+                if topic != INVENTORY_COMMANDS.name and record.partition in self._asked:
+                    tallies["replay_gives_the_same_decisions"].breach(
+                        f"{topic}/{record.partition}/{record.offset} has no id of ours: no room said it"
+                    )
+                continue
+            if event_id.partition not in self._asked:
+                continue
+            if home != record.partition:
+                tallies["replay_gives_the_same_decisions"].breach(
+                    f"{topic}/{record.partition}/{record.offset} belongs to partition {home}"
+                )
+            self._keep(event_id, Said(topic, record.key, record.value or b""), tallies)
+
+    def wait(self, record: Outgoing, room: str) -> None:
+        """Take in a record that stands in the outbox."""
+        event_id = parse_id(record.event_id, room)
+        if event_id is not None and event_id.partition in self._asked:
+            copies = self._copies(event_id)
+            copies.waiting = Said(record.topic, record.key, record.value)
+
+    def _keep(self, event_id: EventId, said: Said, tallies: Tallies) -> None:
+        copies = self._copies(event_id)
+        if said in copies.published:
+            tallies["each_command_took_effect_once"].count(published_again=1)
+        else:
+            copies.published.append(said)
+
+    def _copies(self, event_id: EventId) -> Copies:
+        at_offset = self.answers(event_id.topic, event_id.partition).setdefault(event_id.offset, {})
+        return at_offset.setdefault(event_id.outcome, Copies([]))
+
+
+def derived_id(topic: str, record: Record) -> EventId | None:
+    """Return the id of a record that a room said, None for one that others did."""
+    raw = next((value for name, value in record.headers if name == "ce_id"), None)
+    room = ""
+    if topic == DEAD_LETTERS.name:
+        letter = dead_letter_in(record)
+        room = letter.room if letter is not None else ""
+    return parse_id(raw, room) if raw is not None else None
+
+
+def parse_id(raw: bytes, room: str) -> EventId | None:
+    """Return the parts of topic/partition/offset/outcome, None for anything else; `room` is a dead letter's."""
+    parts = raw.decode(errors="replace").split("/")
+    if len(parts) != _ID_PARTS or parts[0] not in SOURCES or not (parts[1].isdecimal() and parts[2].isdecimal()):
+        return None
+    outcome = f"{_DEAD}/{room}" if parts[3] == _DEAD else parts[3]
+    return EventId(parts[0], int(parts[1]), int(parts[2]), outcome)
+
+
+def dead_letter_in(record: Record) -> DeadLetter | None:
+    """Return the dead letter in a record, None where it is none."""
+    try:
+        message = decode(record.value)
+    except DecodeError:
+        return None
+    return message if isinstance(message, DeadLetter) else None
+
+
+def is_dead_letter_of_another(outcome: str, room: str) -> bool:
+    """Tell whether an answer is a dead letter that another room wrote about the same record."""
+    return outcome.startswith(f"{_DEAD}/") and outcome != f"{_DEAD}/{room}"

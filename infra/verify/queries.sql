@@ -1,0 +1,44 @@
+-- name: claims
+SELECT room, partition, epoch, next_offsets, at_ms, batch FROM claims;
+
+-- name: now_ms
+SELECT (extract(epoch FROM now()) * 1000)::bigint;
+
+-- name: outbox
+SELECT room, partition, batch, records FROM outbox ORDER BY room, partition, batch;
+
+-- name: ranges
+SELECT ranges FROM decided_ranges WHERE room = $1 AND partition = $2 ORDER BY batch;
+
+-- name: stock
+SELECT sku, partition, on_hand, reserved, allocated FROM stock WHERE partition = $1;
+
+-- name: holds
+SELECT order_id, line, sku, partition, quantity, state, expires_at_ms FROM holds WHERE partition = $1;
+
+-- name: movements
+SELECT command_id, sku, partition, kind, quantity, at_ms FROM movements WHERE partition = $1;
+
+-- name: orders
+SELECT order_id, partition, state, reason, customer_id, payment_token, currency, line_count, amount_minor, authorized,
+    lines::text, updated_at_ms
+FROM orders WHERE partition = $1;
+
+-- name: payments
+SELECT order_id, partition, state, amount_minor, currency, customer_id, payment_token, authorization_id, order_over,
+    updated_at_ms
+FROM payments WHERE partition = $1;
+
+-- name: attempts
+SELECT operation_id, order_id, partition, kind, result, started_at_ms FROM payment_attempts WHERE partition = $1;
+
+-- name: live_holds
+-- States 0 and 1 are held and committed (consumers/inventory/ledger.py).
+SELECT h.order_id, h.line, h.sku, h.partition, h.quantity, h.state, h.expires_at_ms
+FROM holds h JOIN orders o USING (order_id)
+WHERE o.partition = $1 AND h.state IN (0, 1);
+
+-- name: holds_without_order
+SELECT h.order_id, h.line, h.sku, h.partition, h.quantity, h.state, h.expires_at_ms
+FROM holds h
+WHERE h.state IN (0, 1) AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = h.order_id);

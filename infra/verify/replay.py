@@ -1,0 +1,205 @@
+"""Decides a partition again from its first record, with the owner's own code, and holds it against what was said.
+
+In a replay nothing is ever loaded: what is absent was never there (see Ledger, OrderBook, PaymentBook). A replay is one
+batch that never closes, so what it would insert in the end is what the tables must hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from consumers.errors import RefusedError
+from consumers.inventory.room import InventoryRoom
+from consumers.orders.room import OrdersRoom
+from consumers.payments.room import PaymentsRoom
+from consumers.runtime.batch import read_run
+from consumers.runtime.decision import decide_records
+from infra.verify.published import Said, is_dead_letter_of_another, parse_id
+from infra.verify.rows import AttemptRow, HoldRow, MovementRow, OrderRow, PaymentRow, StockRow
+from infra.verify.words import words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from consumers.runtime.decision import Record
+    from consumers.runtime.room import Room
+    from infra.verify.published import Answers, Copies
+    from infra.verify.report import Tallies, Tally
+    from producers.publisher import Outgoing
+    from schemas.messages import Message
+
+S = TypeVar("S")
+Row = tuple[Any, ...]
+_decode_lines: Final = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
+
+
+class Decision(msgspec.Struct):
+    """One record of a source topic, what the room read in it, and what the room says about it."""
+
+    source: str
+    record: Record
+    at_ms: int
+    message: Message | RefusedError
+    says: list[Outgoing]
+
+    @property
+    def position(self) -> str:
+        """Return where the record stands, as topic/partition/offset."""
+        return f"{self.source}/{self.record.partition}/{self.record.offset}"
+
+
+class Table(NamedTuple):
+    """Where a table's new rows stand among the parameters of a room's `save`: from column `first` on."""
+
+    name: str
+    first: int
+    row: Callable[..., Row]
+    width: int
+    keys: int
+
+
+def _order(*columns: Any) -> OrderRow:
+    *head, lines, updated_at_ms = columns
+    return OrderRow._make((*head, _decode_lines(lines), updated_at_ms))
+
+
+_TABLES: Final[dict[str, tuple[Table, ...]]] = {
+    "inventory": (
+        Table("holds", 0, HoldRow, 7, 3),
+        Table("stock", 11, StockRow, 5, 1),
+        Table("movements", 20, MovementRow, 6, 1),
+    ),
+    "orders": (Table("orders", 0, _order, 12, 1),),
+    "payments": (Table("payments", 0, PaymentRow, 10, 1), Table("attempts", 15, AttemptRow, 6, 1)),
+}
+
+
+class _Payments(PaymentsRoom):
+    """The room without its processor: a replay asks nobody."""
+
+    def __init__(self) -> None:
+        """Leave out what only effects need."""
+
+
+def rooms() -> tuple[Room[Any], ...]:
+    """Return the rooms that decide, in the order of the saga."""
+    return (InventoryRoom(), OrdersRoom(), _Payments())
+
+
+class Replay(Generic[S]):
+    """One partition of one room, decided again; `partitions` counts those of each topic."""
+
+    def __init__(self, room: Room[S], partition: int, partitions: int) -> None:
+        self.room = room
+        self.state = room.new_state(partition)
+        self.at_ms = 0
+        self._partitions = partitions
+
+    def feed(self, source: int, records: Sequence[Record]) -> Iterator[Decision]:
+        """Decide the next records of a source (by its place in `Room.sources`), those that the room hears."""
+        name = self.room.sources[source].name
+        for record, message in read_run(self.room, source, records, self._partitions).readings:
+            says, self.at_ms = decide_records(self.room, self.state, name, [(record, message)], self.at_ms)
+            yield Decision(name, record, self.at_ms, message, says)
+
+    def rows(self) -> dict[str, list[Row]]:
+        """Return what the room's tables must hold now, by table. Ends the replay."""
+        columns = self.room.close_batch(self.state, self.at_ms).columns
+        return {
+            table.name: [table.row(*row) for row in zip(*columns[table.first : table.first + table.width], strict=True)]
+            for table in _TABLES[self.room.name]
+        }
+
+
+def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> list[Said]:
+    """Hold what the room says now against what it said then; return what it said then, in its order.
+
+    What was lost is returned as it should have been, so that the rest of the audit goes on with it.
+    """
+    tally = tallies["replay_gives_the_same_decisions"]
+    said_then = _take(answers, decision.record.offset, room)
+    tally.count(decisions=1, events=len(decision.says))
+    heard: list[Said] = []
+    for says in decision.says:
+        expected = Said(says.topic, says.key, says.value)
+        event_id = parse_id(says.event_id, room)
+        copies = said_then.pop(event_id.outcome, None) if event_id is not None else None
+        name = says.event_id.decode()
+        if copies is None:
+            tally.breach(f"{name} ({describe(expected)}) is neither published nor in the outbox")
+            heard.append(expected)
+            continue
+        _judge_copies(name, copies, expected, tallies)
+        heard.append(copies.contents[0])
+    for outcome, copies in said_then.items():
+        extra = copies.contents[0]
+        tally.breach(f"{decision.position}/{outcome} ({describe(extra)}) was said, the replay does not say it")
+        heard.append(extra)
+    return heard
+
+
+def _judge_copies(name: str, copies: Copies, expected: Said, tallies: Tallies) -> None:
+    contents = copies.contents
+    if not copies.published:
+        tallies["replay_gives_the_same_decisions"].count(waiting_in_outbox=1)
+    if expected not in contents:
+        tallies["replay_gives_the_same_decisions"].breach(
+            f"{name}: the replay says {describe(expected)}, published is {describe(contents[0])}"
+        )
+    if len(contents) > 1:
+        words = f"{name} was said in {len(contents)} ways: {' and '.join(describe(it) for it in contents)}"
+        tallies["each_command_took_effect_once"].breach(words)
+        tallies["no_position_decided_twice"].breach(words)
+
+
+def _take(answers: Answers, offset: int, room: str) -> dict[str, Copies]:
+    at_offset = answers.get(offset, {})
+    ours = {outcome: it for outcome, it in at_offset.items() if not is_dead_letter_of_another(outcome, room)}
+    for outcome in ours:
+        del at_offset[outcome]
+    return ours
+
+
+def leftovers(source: str, partition: int, answers: Answers, until: int, tallies: Tallies) -> None:
+    """Report what answers a position below `until` and was said by nobody in the replay."""
+    for offset in sorted(offset for offset, said in answers.items() if offset < until and said):
+        for outcome, copies in answers[offset].items():
+            tallies["replay_gives_the_same_decisions"].breach(
+                f"{source}/{partition}/{offset}/{outcome} ({describe(copies.contents[0])}) was said, "
+                "the replay does not say it"
+            )
+
+
+def compare_rows(room: str, replayed: dict[str, list[Row]], stored: dict[str, Iterable[Row]], tally: Tally) -> None:
+    """Hold the replay's state against the tables, row by row."""
+    for table in _TABLES[room]:
+        expected = {row[: table.keys]: row for row in replayed[table.name]}
+        tally.count(rows=len(expected))
+        for row in stored[table.name]:
+            wanted = expected.pop(row[: table.keys], None)
+            if wanted is None:
+                tally.breach(f"{table.name} has {_key(row, table)}, of which the log knows nothing")
+            elif wanted != row:
+                tally.breach(f"{table.name} {_key(row, table)}: {_difference(wanted, row)}")
+        for row in expected.values():
+            tally.breach(f"{table.name} lacks {_key(row, table)}, which the log gives")
+
+
+def describe(said: Said) -> str:
+    """Return a record's message in words, or its first bytes where it cannot be read."""
+    return words_of(said.value)
+
+
+def _key(row: Row, table: Table) -> str:
+    return " ".join(map(str, row[: table.keys]))
+
+
+def _difference(wanted: Row, row: Row) -> str:
+    names = getattr(row, "_fields", tuple(map(str, range(len(row)))))
+    return "; ".join(
+        f"{name} is {is_}, the log gives {should}"
+        for name, is_, should in zip(names, row, wanted, strict=True)
+        if is_ != should
+    )

@@ -1,0 +1,130 @@
+"""The rows of PostgreSQL as an audit sees them: column for column what a room's `save` would insert for a new row."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from producers.publisher import Outgoing
+
+
+class ClaimRow(NamedTuple):
+    """How far a room's partition is decided; see infra/migrations/0001_foundation.sql."""
+
+    room: str
+    partition: int
+    epoch: int
+    next_offsets: list[int]
+    at_ms: int
+    batch: int
+
+
+class StockRow(NamedTuple):
+    """One SKU's level, in units."""
+
+    sku: str
+    partition: int
+    on_hand: int
+    reserved: int
+    allocated: int
+
+
+class HoldRow(NamedTuple):
+    """One line's claim on stock; `state` is a consumers.inventory.ledger.HoldState."""
+
+    order_id: str
+    line: int
+    sku: str
+    partition: int
+    quantity: int
+    state: int
+    expires_at_ms: int
+
+
+class MovementRow(NamedTuple):
+    """One change of a SKU's on_hand, in units."""
+
+    command_id: str
+    sku: str
+    partition: int
+    kind: str
+    quantity: int
+    at_ms: int
+
+
+class OrderRow(NamedTuple):
+    """One order; `lines` by line number as in the JSON: {"1": {"sku": ..., "state": ...}}."""
+
+    order_id: str
+    partition: int
+    state: str
+    reason: str
+    customer_id: str
+    payment_token: str
+    currency: str
+    line_count: int
+    amount_minor: int
+    authorized: bool
+    lines: dict[str, dict[str, Any]]
+    updated_at_ms: int
+
+
+class PaymentRow(NamedTuple):
+    """One order's money."""
+
+    order_id: str
+    partition: int
+    state: str
+    amount_minor: int
+    currency: str
+    customer_id: str
+    payment_token: str
+    authorization_id: str
+    order_over: bool
+    updated_at_ms: int
+
+
+class AttemptRow(NamedTuple):
+    """One operation at the payment processor; `result` is 'pending' until its answer was read back from the log."""
+
+    operation_id: str
+    order_id: str
+    partition: int
+    kind: str
+    result: str
+    started_at_ms: int
+
+
+class InventoryRows(msgspec.Struct):
+    """One partition of inventory's tables."""
+
+    stock: list[StockRow]
+    holds: list[HoldRow]
+    movements: list[MovementRow]
+
+
+class OrderRows(msgspec.Struct):
+    """One partition of the orders' and payments' tables, and the live holds (held or committed) of these orders."""
+
+    orders: list[OrderRow]
+    payments: list[PaymentRow]
+    attempts: list[AttemptRow]
+    live_holds: list[HoldRow]
+
+
+class OutboxRow(NamedTuple):
+    """What a batch says that Kafka has not acknowledged as far as the room knows."""
+
+    room: str
+    partition: int
+    batch: int
+    records: list[Outgoing]
+
+
+class Range(NamedTuple):
+    """Records of one source (by its place in `Room.sources`) that were decided in one go."""
+
+    source: int
+    first: int
+    next: int

@@ -1,0 +1,109 @@
+"""One consistent view of PostgreSQL, read partition by partition while the system goes on."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import asyncpg
+import msgspec
+
+from consumers.runtime.sql import load_queries
+from infra.verify.rows import (
+    AttemptRow,
+    ClaimRow,
+    HoldRow,
+    InventoryRows,
+    MovementRow,
+    OrderRow,
+    OrderRows,
+    OutboxRow,
+    PaymentRow,
+    Range,
+    StockRow,
+)
+from producers.publisher import Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+R = TypeVar("R")
+
+QUERIES: Final = load_queries("infra.verify")
+_decode_lines: Final = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
+_decode_blob: Final = msgspec.msgpack.Decoder(list[Outgoing]).decode
+_TRIPLE: Final = 3
+
+
+class Snapshot:
+    """Reads of one REPEATABLE READ transaction; `claims` are by (room, partition), `now_ms` is the database's clock."""
+
+    def __init__(self, connection: asyncpg.Connection, claims: dict[tuple[str, int], ClaimRow], now_ms: int) -> None:
+        self._connection = connection
+        self.claims = claims
+        self.now_ms = now_ms
+
+    async def outbox(self) -> list[OutboxRow]:
+        """Return what is committed but not known to be published."""
+        rows = await self._connection.fetch(QUERIES["outbox"])
+        return [OutboxRow(row[0], row[1], row[2], _decode_blob(row[3])) for row in rows]
+
+    async def ranges(self, room: str, partition: int) -> list[Range]:
+        """Return the order in which a room with several sources decided them."""
+        rows = await self._connection.fetch(QUERIES["ranges"], room, partition)
+        return [Range(*row[0][i : i + _TRIPLE]) for row in rows for i in range(0, len(row[0]), _TRIPLE)]
+
+    async def inventory(self, partition: int) -> InventoryRows:
+        """Return inventory's rows of one partition."""
+        return InventoryRows(
+            stock=await self._rows("stock", partition, StockRow),
+            holds=await self._rows("holds", partition, _hold),
+            movements=await self._rows("movements", partition, MovementRow),
+        )
+
+    async def orders(self, partition: int) -> OrderRows:
+        """Return the orders of one partition, their money and the stock that they hold."""
+        return OrderRows(
+            orders=await self._rows("orders", partition, _order),
+            payments=await self._rows("payments", partition, _payment),
+            attempts=await self._rows("attempts", partition, _attempt),
+            live_holds=await self._rows("live_holds", partition, _hold),
+        )
+
+    async def holds_without_order(self) -> list[HoldRow]:
+        """Return the live holds whose order is not in the books."""
+        return [_hold(*row) for row in await self._connection.fetch(QUERIES["holds_without_order"])]
+
+    async def _rows(self, query: str, partition: int, row_type: Callable[..., R]) -> list[R]:
+        return [row_type(*row) for row in await self._connection.fetch(QUERIES[query], partition)]
+
+
+@asynccontextmanager
+async def snapshot(postgres_dsn: str) -> AsyncIterator[Snapshot]:
+    """Hold one consistent view for the length of the block; it takes no lock and stops nobody."""
+    connection = await asyncpg.connect(postgres_dsn, server_settings={"application_name": "lastunit verify"})
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            rows = await connection.fetch(QUERIES["claims"])
+            now_ms = await connection.fetchval(QUERIES["now_ms"])
+            claims = {(row[0], row[1]): ClaimRow(*row) for row in rows}
+            yield Snapshot(connection, claims, now_ms)
+    finally:
+        await connection.close()
+
+
+def _hold(order_id: object, *rest: Any) -> HoldRow:
+    return HoldRow(str(order_id), *rest)
+
+
+def _order(order_id: object, *rest: Any) -> OrderRow:
+    *head, lines, updated_at_ms = rest
+    return OrderRow._make((str(order_id), *head, _decode_lines(lines), updated_at_ms))
+
+
+def _payment(order_id: object, *rest: Any) -> PaymentRow:
+    return PaymentRow(str(order_id), *rest)
+
+
+def _attempt(operation_id: str, order_id: object, *rest: Any) -> AttemptRow:
+    return AttemptRow(operation_id, str(order_id), *rest)
