@@ -6,6 +6,7 @@ Why not one send() a record: a task and a future for each cost more than the rec
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
@@ -17,8 +18,6 @@ from producers.errors import PublishError
 from topology.partitioner import partitions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aiokafka.producer.message_accumulator import BatchBuilder
 
 log = structlog.get_logger()
@@ -39,8 +38,20 @@ class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     event_id: bytes = b""
 
 
+class _Waiting(msgspec.Struct, frozen=True):
+    """A list to publish, and whom to tell."""
+
+    records: Sequence[Outgoing]
+    done: asyncio.Future[None]
+
+
 class Publisher:
-    """Sends lists of records to one cluster; safe to share between tasks, each list keeps its order per partition."""
+    """Sends lists of records to one cluster; safe to share between tasks, each list keeps its order per partition.
+
+    Lists that arrive while others are on their way go together with the next ones: many small lists cost one request a
+    partition, not one each, and none waits for a free slot in aiokafka, whose queue holds one batch a partition and
+    gives it to whoever wakes up first.
+    """
 
     def __init__(self, bootstrap: str, *, namespace: str = "", give_up_seconds: float = 120.0) -> None:
         self._bootstrap = bootstrap
@@ -49,6 +60,8 @@ class Publisher:
         self._producer: AIOKafkaProducer | None = None
         self._partitions: dict[str, int] = {}
         self._renewal = asyncio.Lock()
+        self._waiting: list[_Waiting] = []
+        self._sender: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._connected()
@@ -59,6 +72,9 @@ class Publisher:
 
     async def close(self) -> None:
         """Send what is under way, then disconnect."""
+        if self._sender is not None:
+            await asyncio.wait({self._sender}, timeout=ATTEMPT_SECONDS)
+            self._sender.cancel()
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.stop()
@@ -76,6 +92,40 @@ class Publisher:
         """
         if not records:
             return
+        waiting = _Waiting(records, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_waiting(), name="publisher")
+        await waiting.done
+
+    async def _send_waiting(self) -> None:
+        while self._waiting:
+            together, self._waiting = self._waiting, []
+            try:
+                await self._send_until_acknowledged([record for waiting in together for record in waiting.records])
+            except PublishError as error:
+                await self._tell_apart(together, error)
+            except BaseException as error:
+                _tell(together, error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                _tell(together, None)
+
+    async def _tell_apart(self, together: list[_Waiting], error: PublishError) -> None:
+        """Tell everyone, unless one list's record is too large: that is no reason to refuse the others."""
+        if len(together) == 1 or not isinstance(error.__cause__, MessageSizeTooLargeError):
+            _tell(together, error)
+            return
+        for waiting in together:
+            try:
+                await self._send_until_acknowledged(waiting.records)
+            except PublishError as own_error:
+                _tell([waiting], own_error)
+            else:
+                _tell([waiting], None)
+
+    async def _send_until_acknowledged(self, records: Sequence[Outgoing]) -> None:
         deadline = asyncio.get_running_loop().time() + self._give_up_seconds
         pause_seconds = 0.05
         while True:
@@ -156,6 +206,18 @@ class Publisher:
         if topic not in self._partitions:
             self._partitions[topic] = len(await producer.partitions_for(topic))
         return self._partitions[topic]
+
+
+def _tell(together: list[_Waiting], error: BaseException | None) -> None:
+    for waiting in together:
+        if waiting.done.done():  # its caller was cancelled meanwhile
+            continue
+        if error is None:
+            waiting.done.set_result(None)
+        elif isinstance(error, asyncio.CancelledError):
+            waiting.done.cancel()
+        else:
+            waiting.done.set_exception(error)
 
 
 def _append(batch: BatchBuilder, record: Outgoing) -> bool:
