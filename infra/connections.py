@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Literal
 
 import asyncpg
@@ -42,11 +42,12 @@ async def kafka_publisher(settings: Settings) -> AsyncIterator[Publisher]:
     """Connect a publisher for the length of the block. Raises ServerUnreachableError, NotRunningError."""
     bootstrap = address_of("kafka_bootstrap", settings)
     publisher = Publisher(bootstrap, namespace=settings.namespace, give_up_seconds=GIVE_UP_SECONDS)
-    try:
-        async with publisher:
-            yield publisher
-    except (KafkaError, OSError) as error:
-        raise _unreachable("kafka_bootstrap", bootstrap, error) from error
+    async with AsyncExitStack() as open_ones:
+        try:
+            await open_ones.enter_async_context(publisher)
+        except (KafkaError, OSError) as error:
+            raise _unreachable("kafka_bootstrap", bootstrap, error) from error
+        yield publisher
 
 
 @asynccontextmanager
@@ -74,9 +75,13 @@ async def redis_client(settings: Settings) -> AsyncIterator[Redis]:
     """Connect to Redis for the length of the block. Raises ServerUnreachableError, NotRunningError."""
     url = address_of("redis_url", settings)
     try:
-        async with Redis.from_url(url, socket_timeout=CONNECT_SECONDS, socket_connect_timeout=CONNECT_SECONDS) as redis:
+        client = Redis.from_url(url, socket_timeout=CONNECT_SECONDS, socket_connect_timeout=CONNECT_SECONDS)
+    except ValueError as error:
+        raise _unreachable("redis_url", url, error) from error
+    try:
+        async with client as redis:
             yield redis
-    except (RedisError, ValueError) as error:
+    except RedisError as error:
         raise _unreachable("redis_url", url, error) from error
 
 

@@ -53,29 +53,40 @@ class Progress(msgspec.Struct, frozen=True):
     orders: int
 
 
-class ImportReport(msgspec.Struct, kw_only=True):
-    """What became of a file's rows: every row is in `lines` or in `skipped_rows`.
+class Tally(msgspec.Struct):
+    """So many orders, of so many lines."""
 
-    `orders` of `lines` lines were found; of them `placed` were published now, `already_imported` were by an earlier
-    run, and `changed` differ from what was imported under their number: those are left alone.
+    orders: int = 0
+    lines: int = 0
+
+    def add(self, invoice: Invoice) -> None:
+        """Count an order."""
+        self.orders += 1
+        self.lines += len(invoice.lines)
+
+
+class ImportReport(msgspec.Struct, kw_only=True):
+    """What became of a file's rows: every row is in `found` or in `skipped_rows`.
+
+    Of the orders found, `placed` were published now, `already_imported` by an earlier run, and `changed` (`changed_ids`)
+    differ from what was imported under their number: those are left alone. A dry run does not tell these apart.
     """
 
     source: str
-    encoding: str
     dry_run: bool
+    encoding: str = ""
     rows: int = 0
-    orders: int = 0
-    lines: int = 0
-    placed: int = 0
-    already_imported: int = 0
-    changed: int = 0
+    found: Tally = msgspec.field(default_factory=Tally)
+    placed: Tally = msgspec.field(default_factory=Tally)
+    already_imported: Tally = msgspec.field(default_factory=Tally)
+    changed: Tally = msgspec.field(default_factory=Tally)
     changed_ids: list[str] = []
     skipped_rows: dict[str, int] = {}
 
 
 def survey(path: Path, on_progress: Callable[[Progress], None] = lambda _: None) -> ImportReport:
     """Return what an import of this file would find, and import nothing. Raises UnusableFileError."""
-    report = ImportReport(source=SOURCE, encoding="", dry_run=True)
+    report = ImportReport(source=SOURCE, dry_run=True)
     file = _file(path, report, on_progress)
     for _ in _requests(file, report):
         pass
@@ -96,7 +107,7 @@ async def import_orders(
 
     Raises UnusableFileError and PublishError; what was placed until then stays, and a rerun goes on from there.
     """
-    report = ImportReport(source=source, encoding="", dry_run=False)
+    report = ImportReport(source=source, dry_run=False)
     file = _file(path, report, on_progress)
     found = _requests(file, report, payment_token=payment_token, hold_seconds=hold_seconds)
     while chunk := list(itertools.islice(found, CHUNK_ORDERS)):
@@ -104,8 +115,9 @@ async def import_orders(
         if due:
             await client.place([request for _, request in due])
             await connection.execute(PUBLISHED, source, [invoice.number for invoice, _ in due])
-            report.placed += len(due)
-            log.info("orders_imported", source=source, orders=report.placed)
+            for invoice, _ in due:
+                report.placed.add(invoice)
+            log.info("orders_imported", source=source, orders=report.placed.orders)
     return _closed(report, file)
 
 
@@ -133,17 +145,17 @@ async def _record(
     for invoice, request in chunk:
         row = known[invoice.number]
         if row["fingerprint"] != invoice.fingerprint:
-            report.changed += 1
+            report.changed.add(invoice)
             report.changed_ids.append(invoice.number)
         elif row["published_at"] is not None:
-            report.already_imported += 1
+            report.already_imported.add(invoice)
         else:
             due.append((invoice, msgspec.structs.replace(request, order_id=str(row["order_id"]))))
     return due
 
 
 def _file(path: Path, report: ImportReport, on_progress: Callable[[Progress], None]) -> RetailFile:
-    return RetailFile(path, lambda rows, total: on_progress(Progress(rows, total, report.orders)))
+    return RetailFile(path, lambda rows, total: on_progress(Progress(rows, total, report.found.orders)))
 
 
 def _requests(
@@ -172,12 +184,11 @@ def _requests(
             file.skip(invoice, Skipped.ORDER_BEYOND_LIMITS)
             log.warning("order_not_imported", invoice=invoice.number, error=str(error))
             continue
-        report.orders += 1
-        report.lines += len(invoice.lines)
+        report.found.add(invoice)
         yield invoice, request
 
 
 def _closed(report: ImportReport, file: RetailFile) -> ImportReport:
-    report.encoding, report.rows = file.encoding, file.rows
+    report.encoding, report.rows = file.encoding.removesuffix("-sig"), file.rows
     report.skipped_rows = {reason.value: rows for reason, rows in sorted(file.skipped.items())}
     return report

@@ -1,0 +1,29 @@
+"""`lastunit config`: every setting, as this process reads it."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from infra.cli.output import AsJson, print_json, quiet_settings, stdout
+from infra.settings import PREFIX, Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("config")(config)
+
+
+def config(*, as_json: AsJson = False) -> None:
+    """Show every setting with its value here; passwords are starred out. Set one through its variable."""
+    settings = quiet_settings()
+    if as_json:
+        print_json(settings.public())
+        return
+    table = Table("variable", "value", "meaning", box=None, pad_edge=False)
+    for name, value in settings.public().items():
+        shown = Text("unset" if value in {None, ""} else str(value))
+        shown.stylize("bold" if name in settings.model_fields_set else "dim")
+        table.add_row(Text(PREFIX + name.upper()), shown, Text(Settings.model_fields[name].description or ""))
+    stdout().print(table)

@@ -1,0 +1,77 @@
+"""What all commands share in how they answer: results on standard output, errors as one line on standard error."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+
+import msgspec
+import typer
+from rich.console import Console
+
+from consumers.errors import ConsumerError
+from infra.errors import InfraError
+from infra.logs import set_up_logging
+from infra.settings import Settings, load_settings
+from producers.errors import ProducerError
+from schemas.errors import SchemaError
+from topology.errors import TopologyError
+
+FAILED: Final = 1
+MISUSED: Final = 2
+
+EXPECTED: Final = (InfraError, ProducerError, TopologyError, ConsumerError, SchemaError)
+"""What can go wrong although the program is right; its message says what to do."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+T = TypeVar("T")
+
+
+def quiet_settings() -> Settings:
+    """Return the settings, with logs held down to what a person at a terminal must know."""
+    with errors_shown():
+        settings = load_settings()
+    set_up_logging(settings.model_copy(update={"log_level": "error"}))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the error that ends the command says it
+    return settings
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Do the work of a command; an expected error becomes its message and exit status 1."""
+    with errors_shown():
+        return asyncio.run(work)
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Turn an expected error into its message and exit status 1."""
+    try:
+        yield
+    except EXPECTED as error:
+        fail(str(error))
+
+
+def fail(message: str, status: int = FAILED) -> NoReturn:
+    """Say on standard error why the command ends here, and end it."""
+    stderr().print(message, markup=False, highlight=False)
+    raise typer.Exit(status)
+
+
+def print_json(document: Any, *, indent: bool = True) -> None:
+    """Print one JSON document; structs and enumerations are fine."""
+    encoded = msgspec.json.encode(document)
+    print((msgspec.json.format(encoded, indent=2) if indent else encoded).decode(), flush=True)
+
+
+def stdout() -> Console:
+    """Where results go."""
+    return Console(soft_wrap=True, highlight=False)
+
+
+def stderr() -> Console:
+    """Where everything else goes."""
+    return Console(stderr=True, soft_wrap=True, highlight=False)
