@@ -100,8 +100,9 @@ class Log:
     async def _partitions(self, topic: Topic) -> list[TopicPartition]:
         name = topic.in_namespace(self._namespace)
         consumer = await self._consumer(0)
-        await consumer.topics()  # a consumer that has read nothing knows no topics yet
-        found = consumer.partitions_for_topic(name)
+        # A consumer without a subscription knows no topics, and asking for their names does not change that.
+        cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001
+        found = cluster.partitions_for_topic(name)
         if not found:
             raise VerifyError(f"There is no topic {name}; is LASTUNIT_NAMESPACE right? `lastunit topology check`.")
         return [TopicPartition(name, partition) for partition in sorted(found)]
