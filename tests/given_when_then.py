@@ -1,0 +1,144 @@
+"""The language in which decisions are tested: given what happened, when this is heard, then this follows.
+
+Messages are spelled as in `schemas.messages`, but a sentence names only the fields that matter to it; the rest is in
+`USUAL`. `when` also sees to it that deciding changed nothing: decisions are pure, only `evolve` writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, Final, Generic, TypeVar
+
+import pytest
+
+from consumers.errors import RefusedError
+from schemas import messages as m
+
+S = TypeVar("S")
+M = TypeVar("M", bound=m.Message)
+
+A: Final = "0190b6c4-7b9a-7c3e-8f00-00000000000a"
+B: Final = "0190b6c4-7b9a-7c3e-8f00-00000000000b"
+C: Final = "0190b6c4-7b9a-7c3e-8f00-00000000000c"
+NOW_MS: Final = 1_790_000_000_000
+HOLD_SECONDS: Final = 900
+
+USUAL: Final[dict[str, Any]] = {
+    "order_id": A,
+    "line": 1,
+    "line_count": 1,
+    "sku": "MUG",
+    "quantity": 1,
+    "available": 0,
+    "unit_price_minor": 500,
+    "amount_minor": 500,
+    "currency": "EUR",
+    "customer_id": "ann",
+    "payment_token": "tok_ann",
+    "hold_seconds": HOLD_SECONDS,
+    "expires_at_ms": NOW_MS + HOLD_SECONDS * 1000,
+    "authorization_id": "auth_1",
+    "reason": "because",
+    "command_id": "delivery-1",
+    "as_of_ms": NOW_MS,
+    "limit": 500,
+    "result": "succeeded",
+}
+
+
+def word(message: type[M]) -> Callable[..., M]:
+    """Return a constructor of the message in which the usual fields need not be said. `demand` is the quantity."""
+
+    def say(**said: Any) -> M:
+        usual = {**USUAL, "demand": said.get("quantity", USUAL["quantity"])}
+        return message(**{name: said.pop(name) if name in said else usual[name] for name in _names(message, said)})
+
+    return say
+
+
+def _names(message: type[m.Message], said: dict[str, Any]) -> tuple[str, ...]:
+    unknown = set(said) - set(message.__struct_fields__)
+    assert not unknown, f"{message.__name__} has no {unknown}"
+    return message.__struct_fields__
+
+
+PlaceOrderLine = word(m.PlaceOrderLine)
+ReleaseLine = word(m.ReleaseLine)
+CommitLine = word(m.CommitLine)
+ReturnLine = word(m.ReturnLine)
+ReceiveStock = word(m.ReceiveStock)
+ExpireHolds = word(m.ExpireHolds)
+LineReserved = word(m.LineReserved)
+LineRejected = word(m.LineRejected)
+LineReleased = word(m.LineReleased)
+LineExpired = word(m.LineExpired)
+LineCommitted = word(m.LineCommitted)
+LineCommitFailed = word(m.LineCommitFailed)
+LineReturned = word(m.LineReturned)
+LineCommandRefused = word(m.LineCommandRefused)
+OrderReserved = word(m.OrderReserved)
+OrderRejected = word(m.OrderRejected)
+OrderPlaced = word(m.OrderPlaced)
+OrderPaid = word(m.OrderPaid)
+OrderCancelled = word(m.OrderCancelled)
+PaymentAuthorized = word(m.PaymentAuthorized)
+PaymentDeclined = word(m.PaymentDeclined)
+PaymentCaptured = word(m.PaymentCaptured)
+PaymentCaptureFailed = word(m.PaymentCaptureFailed)
+PaymentVoided = word(m.PaymentVoided)
+PaymentVoidFailed = word(m.PaymentVoidFailed)
+RecordPaymentResult = word(m.RecordPaymentResult)
+
+
+class Story(Generic[S]):
+    """Tells one room's sentences; `given` begins a new one.
+
+    `hear` writes down one thing that happened, `decide` says what follows from one message, `seen` shows all that the
+    state is made of.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[], S],
+        hear: Callable[[S, Any], None],
+        decide: Callable[[S, Any, int], list[Any]],
+        seen: Callable[[S], Any],
+    ) -> None:
+        self._begin, self._hear, self._decide, self._seen = begin, hear, decide, seen
+        self._state: S | None = None
+        self._outcomes: list[Any] | RefusedError | None = None
+
+    @property
+    def state(self) -> S:
+        assert self._state is not None, "a sentence begins with given()"
+        return self._state
+
+    def given(self, *happened: Any) -> None:
+        self._state, self._outcomes = self._begin(), None
+        for each in happened:
+            self._hear(self.state, each)
+
+    def when(self, message: m.Message, *, at_ms: int = NOW_MS) -> None:
+        before = deepcopy(self._seen(self.state))
+        try:
+            self._outcomes = self._decide(self.state, message, at_ms)
+        except RefusedError as refusal:
+            self._outcomes = refusal
+        assert self._seen(self.state) == before, "a decision is pure"
+
+    def then(self, *expected: Any) -> None:
+        """Say all that follows, in its order; nothing in the brackets means that nothing does."""
+        assert self._outcomes is not None, "then() comes after when()"
+        if self._outcomes != list(expected):
+            pytest.fail("\n  ".join(["expected:", *map(repr, expected), "but it led to:", *_lines(self._outcomes)]))
+
+    def then_refused(self, reason: str) -> None:
+        if not isinstance(self._outcomes, RefusedError):
+            pytest.fail(f"nothing was refused, it led to {self._outcomes}")
+        assert self._outcomes.reason == reason
+        assert self._outcomes.detail
+
+
+def _lines(outcomes: list[Any] | RefusedError) -> list[str]:
+    return [f"refused: {outcomes}"] if isinstance(outcomes, RefusedError) else [*map(repr, outcomes)] or ["nothing"]

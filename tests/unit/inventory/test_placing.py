@@ -1,0 +1,202 @@
+from collections.abc import Callable
+
+import pytest
+
+from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
+from tests.given_when_then import (
+    HOLD_SECONDS,
+    NOW_MS,
+    A,
+    B,
+    LineCommandRefused,
+    LineCommitted,
+    LineExpired,
+    LineRejected,
+    LineReleased,
+    LineReserved,
+    LineReturned,
+    PlaceOrderLine,
+)
+from tests.unit.inventory.sentences import given, stock, then, then_refused, when
+
+
+def test_a_line_is_reserved_while_there_is_stock() -> None:
+    given(stock("MUG", on_hand=3))
+    when(PlaceOrderLine(order_id=A, line=2, line_count=2, sku="MUG", quantity=3, customer_id="bea"))
+    then(LineReserved(order_id=A, line=2, line_count=2, sku="MUG", quantity=3, customer_id="bea"))
+
+
+def test_the_second_buyer_of_the_last_unit_is_told_why() -> None:
+    given(stock("MUG", on_hand=1), LineReserved(order_id=A, line=1, sku="MUG", quantity=1))
+    when(PlaceOrderLine(order_id=B, line=1, sku="MUG", quantity=1))
+    then(LineRejected(order_id=B, line=1, sku="MUG", reason="insufficient_stock", demand=1, available=0))
+
+
+def test_what_was_never_received_is_not_there() -> None:
+    given(stock("MUG", on_hand=1))
+    when(PlaceOrderLine(sku="TEE"))
+    then(LineRejected(sku="TEE", reason="insufficient_stock", demand=1, available=0))
+
+
+def test_what_is_allocated_is_not_there_for_others() -> None:
+    given(stock(on_hand=5), LineReserved(order_id=A, quantity=4), LineCommitted(order_id=A, quantity=4))
+    when(PlaceOrderLine(order_id=B, quantity=2))
+    then(LineRejected(order_id=B, quantity=2, reason="insufficient_stock", demand=2, available=1))
+
+
+@pytest.mark.parametrize("end", [LineReleased, LineExpired])
+def test_what_was_given_back_is_there_for_others(end: Callable[..., object]) -> None:
+    given(stock(on_hand=1), LineReserved(order_id=A), end(order_id=A))
+    when(PlaceOrderLine(order_id=B))
+    then(LineReserved(order_id=B))
+
+
+def test_two_lines_of_one_order_on_one_sku_are_judged_on_their_sum() -> None:
+    given(stock(on_hand=3))
+    when(PlaceOrderLine(line=1, line_count=2, quantity=2, demand=4))
+    then(LineRejected(line=1, line_count=2, quantity=2, demand=4, reason="insufficient_stock", available=3))
+
+
+def test_two_lines_of_one_order_on_one_sku_get_the_last_units_together() -> None:
+    given(stock(on_hand=4), LineReserved(line=1, line_count=2, quantity=2))
+    when(PlaceOrderLine(line=2, line_count=2, quantity=2, demand=2))
+    then(LineReserved(line=2, line_count=2, quantity=2))
+
+
+# --- time ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_hold_begins_when_the_command_was_appended() -> None:
+    given(stock(on_hand=1))
+    when(PlaceOrderLine(hold_seconds=60), at_ms=NOW_MS + 5)
+    then(LineReserved(expires_at_ms=NOW_MS + 5 + 60_000))
+
+
+def test_nobody_holds_stock_for_longer_than_the_limit() -> None:
+    given(stock(on_hand=1))
+    when(PlaceOrderLine(hold_seconds=2**31 - 1))
+    then(LineReserved(expires_at_ms=NOW_MS + MAX_HOLD_SECONDS * 1000))
+
+
+# --- duplicates ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fate",
+    [
+        (),
+        (LineReleased(),),
+        (LineExpired(),),
+        (LineCommitted(),),
+        (LineExpired(), LineCommitted()),
+        (LineCommitted(), LineReturned()),
+    ],
+    ids=["held", "released", "expired", "committed", "expired and committed", "returned"],
+)
+def test_a_duplicate_is_recognised_whatever_became_of_the_line(fate: tuple[object, ...]) -> None:
+    given(stock(on_hand=9), LineReserved(), *fate)
+    when(PlaceOrderLine(), at_ms=NOW_MS + 2 * HOLD_SECONDS * 1000)
+    then()
+
+
+def test_a_duplicate_is_no_reason_to_reject_when_the_line_took_the_last_unit_itself() -> None:
+    given(stock(on_hand=1), LineReserved())
+    when(PlaceOrderLine())
+    then()
+
+
+def test_a_duplicate_that_wants_another_quantity_is_refused_and_changes_nothing() -> None:
+    given(stock(on_hand=9), LineReserved(quantity=1))
+    when(PlaceOrderLine(quantity=2))
+    then(LineCommandRefused(command="PlaceOrderLine", reason="conflicting_duplicate"))
+
+
+def test_a_rejected_line_may_be_asked_for_again() -> None:
+    given(LineRejected(demand=1, reason="insufficient_stock"), stock(on_hand=1))
+    when(PlaceOrderLine())
+    then(LineReserved())
+
+
+def test_one_line_for_two_skus_is_two_holds() -> None:
+    given(stock("MUG", on_hand=1), stock("TEE", on_hand=1), LineReserved(line=1, sku="MUG"))
+    when(PlaceOrderLine(line=1, sku="TEE"))
+    then(LineReserved(line=1, sku="TEE"))
+
+
+# --- what makes no sense ------------------------------------------------------------------------------------------------
+
+NONSENSE: list[tuple[str, dict[str, int]]] = [
+    ("invalid_quantity", {"quantity": 0}),
+    ("invalid_quantity", {"quantity": -1}),
+    ("invalid_quantity", {"quantity": MAX_QUANTITY + 1}),
+    ("invalid_quantity", {"quantity": 2, "demand": 1}),
+    ("invalid_quantity", {"quantity": 2, "demand": MAX_QUANTITY + 1}),
+    ("invalid_line", {"line": 0}),
+    ("invalid_line", {"line": -1}),
+    ("invalid_line", {"line": 3, "line_count": 2}),
+    ("invalid_line", {"line": 1, "line_count": MAX_LINES + 1}),
+    ("invalid_price", {"unit_price_minor": -1}),
+    ("invalid_price", {"unit_price_minor": MAX_UNIT_PRICE_MINOR + 1}),
+    ("invalid_hold_seconds", {"hold_seconds": 0}),
+    ("invalid_hold_seconds", {"hold_seconds": -900}),
+]
+
+
+@pytest.mark.parametrize(("reason", "figures"), NONSENSE, ids=str)
+def test_figures_that_make_no_sense_are_rejected_with_the_reason(reason: str, figures: dict[str, int]) -> None:
+    command = PlaceOrderLine(**figures)
+    given(stock(on_hand=9))
+    when(command)
+    then(
+        LineRejected(
+            line=command.line,
+            line_count=command.line_count,
+            quantity=command.quantity,
+            demand=command.demand,
+            available=9,
+            reason=reason,
+        )
+    )
+
+
+def test_the_largest_figures_that_make_sense_are_accepted() -> None:
+    given(stock(on_hand=MAX_QUANTITY))
+    when(
+        PlaceOrderLine(
+            line=MAX_LINES,
+            line_count=MAX_LINES,
+            quantity=MAX_QUANTITY,
+            unit_price_minor=MAX_UNIT_PRICE_MINOR,
+            hold_seconds=1,
+        )
+    )
+    then(
+        LineReserved(
+            line=MAX_LINES,
+            line_count=MAX_LINES,
+            quantity=MAX_QUANTITY,
+            unit_price_minor=MAX_UNIT_PRICE_MINOR,
+            expires_at_ms=NOW_MS + 1_000,
+        )
+    )
+
+
+def test_a_gift_costs_nothing() -> None:
+    given(stock(on_hand=1))
+    when(PlaceOrderLine(unit_price_minor=0))
+    then(LineReserved(unit_price_minor=0))
+
+
+@pytest.mark.parametrize("order_id", ["", "A", A.upper(), A.replace("-", ""), "0190b6c4-7b9a-4c3e-8f00-00000000000a"])
+def test_an_order_id_that_is_no_canonical_uuid7_is_refused(order_id: str) -> None:
+    given(stock(on_hand=1))
+    when(PlaceOrderLine(order_id=order_id))
+    then_refused("invalid_order_id")
+
+
+@pytest.mark.parametrize("field", ["sku", "currency", "customer_id", "payment_token"])
+@pytest.mark.parametrize("text", ["", "x" * 201, "a\nb", "a\x7fb", "\u202egum"])
+def test_text_that_cannot_be_shown_is_refused(field: str, text: str) -> None:
+    given(stock(on_hand=1))
+    when(PlaceOrderLine(**{field: text}))
+    then_refused("invalid_text")
