@@ -1,0 +1,285 @@
+from typing import Any
+
+import pytest
+
+from consumers.orders.order import LineState
+from tests.given_when_then import (
+    LineCommitFailed,
+    LineCommitted,
+    LineExpired,
+    LineRejected,
+    LineReleased,
+    LineReserved,
+    LineReturned,
+    OrderCancelled,
+    OrderRejected,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentCaptureFailed,
+    PaymentDeclined,
+    ReleaseLine,
+    ReturnLine,
+)
+from tests.unit.orders.sentences import (
+    AUTHORIZED,
+    LINE_1,
+    LINE_2,
+    RESERVED,
+    given,
+    lines,
+    state,
+    then,
+    then_refused,
+    when,
+)
+
+NOT_THERE = LineRejected(line=2, line_count=2, sku="TEE", demand=1, reason="insufficient_stock")
+REJECTED = (LINE_1, NOT_THERE)
+COMMITTED = (*AUTHORIZED, LineCommitted(line=1), LineCommitted(line=2, sku="TEE"))
+CANCELLED = (*COMMITTED, PaymentCaptureFailed())
+
+
+# --- while lines are gathered -------------------------------------------------------------------------------------------
+
+
+def test_an_order_whose_first_line_is_not_there_is_rejected_with_the_reason() -> None:
+    given()
+    when(NOT_THERE)
+    then(OrderRejected(reason="insufficient_stock"))
+
+
+def test_with_one_line_not_there_the_others_are_given_back() -> None:
+    given(LineReserved(line=1, line_count=3), LineReserved(line=3, line_count=3, sku="HAT"))
+    when(LineRejected(line=2, line_count=3, sku="TEE", demand=1, reason="insufficient_stock"))
+    then(
+        OrderRejected(reason="insufficient_stock"),
+        ReleaseLine(line=1, sku="MUG", reason="insufficient_stock"),
+        ReleaseLine(line=3, sku="HAT", reason="insufficient_stock"),
+    )
+
+
+def test_a_rejected_line_of_an_order_id_that_is_none_is_refused() -> None:
+    given()
+    when(LineRejected(order_id="order 66", demand=1))
+    then_refused("invalid_order_id")
+
+
+def test_a_line_rejected_for_a_faulty_duplicate_is_given_back_too_for_it_is_held() -> None:
+    given(LINE_1)
+    when(LineRejected(line=1, line_count=2, sku="MUG", quantity=0, demand=0, reason="invalid_quantity"))
+    then(OrderRejected(reason="invalid_quantity"), ReleaseLine(line=1, sku="MUG", reason="invalid_quantity"))
+
+
+def test_a_rejection_of_a_known_line_for_another_sku_gives_the_known_one_back() -> None:
+    given(LINE_1)
+    when(LineRejected(line=1, line_count=2, sku="HAT", demand=1, reason="insufficient_stock"))
+    then(OrderRejected(reason="insufficient_stock"), ReleaseLine(line=1, sku="MUG", reason="insufficient_stock"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"line_count": 3}, {"customer_id": "bea"}, {"currency": "GBP"}, {"payment_token": "tok_bea"}],
+    ids=lambda other: next(iter(other)),
+)
+def test_lines_that_disagree_about_their_order_reject_it(other: dict[str, Any]) -> None:
+    given(LINE_1)
+    when(LineReserved(**{"line": 2, "line_count": 2, "sku": "TEE", **other}))
+    then(
+        OrderRejected(reason="inconsistent_header"),
+        ReleaseLine(line=1, sku="MUG", reason="inconsistent_header"),
+        ReleaseLine(line=2, sku="TEE", reason="inconsistent_header"),
+    )
+
+
+def test_a_hold_that_ends_before_all_lines_arrived_ends_the_order() -> None:
+    given(LineReserved(line=1, line_count=3), LineReserved(line=2, line_count=3, sku="TEE"))
+    when(LineExpired(line=1))
+    then(OrderRejected(reason="incomplete"), ReleaseLine(line=2, sku="TEE", reason="incomplete"))
+
+
+def test_a_line_that_somebody_gave_back_ends_an_order_that_is_still_gathered() -> None:
+    given(LineReserved(line=1, line_count=3), LineReserved(line=2, line_count=3, sku="TEE"))
+    when(LineReleased(line=2, sku="TEE"))
+    then(OrderRejected(reason="line_released"), ReleaseLine(line=1, sku="MUG", reason="line_released"))
+
+
+def test_a_line_committed_before_anyone_paid_ends_an_order_that_is_still_gathered() -> None:
+    given(LineReserved(line=1, line_count=3), LineReserved(line=2, line_count=3, sku="TEE"))
+    when(LineCommitted(line=1))
+    then(
+        OrderRejected(reason="committed_unasked"),
+        ReleaseLine(line=2, sku="TEE", reason="committed_unasked"),
+        ReturnLine(line=1, sku="MUG", reason="committed_unasked"),
+    )
+
+
+@pytest.mark.parametrize("fact", [LineReleased, LineExpired, LineCommitFailed, LineReturned])
+def test_what_happens_to_a_line_that_is_not_the_orders_does_not_end_it(fact: Any) -> None:
+    given(LINE_1)
+    when(fact(line=1, sku="HAT"))
+    then()
+
+
+# --- while money is asked for -------------------------------------------------------------------------------------------
+
+
+def test_without_money_everything_is_given_back() -> None:
+    given(*RESERVED)
+    when(PaymentDeclined(reason="card_declined"))
+    then(
+        OrderRejected(reason="payment_declined"),
+        ReleaseLine(line=1, sku="MUG", reason="payment_declined"),
+        ReleaseLine(line=2, sku="TEE", reason="payment_declined"),
+    )
+
+
+def test_without_money_what_is_held_no_longer_is_not_given_back_again() -> None:
+    given(*RESERVED, LineExpired(line=1), LineReleased(line=2, sku="TEE"))
+    when(PaymentDeclined())
+    then(OrderRejected(reason="payment_declined"))
+
+
+def test_without_money_what_somebody_committed_early_is_returned() -> None:
+    given(*RESERVED, LineCommitted(line=2, sku="TEE"))
+    when(PaymentDeclined())
+    then(
+        OrderRejected(reason="payment_declined"),
+        ReturnLine(line=2, sku="TEE", reason="payment_declined"),
+        ReleaseLine(line=1, sku="MUG", reason="payment_declined"),
+    )
+
+
+@pytest.mark.parametrize("fact", [LineReleased(line=1), LineExpired(line=1)])
+def test_a_hold_that_ends_while_money_is_asked_for_does_not_end_the_order(fact: Any) -> None:
+    given(*RESERVED)
+    when(fact)
+    then()
+
+
+# --- while lines are committed ------------------------------------------------------------------------------------------
+
+
+def test_a_line_that_is_gone_ends_the_order_and_the_committed_ones_are_returned() -> None:
+    given(*AUTHORIZED, LineCommitted(line=1))
+    when(LineCommitFailed(line=2, sku="TEE", reason="insufficient_stock"))
+    then(OrderRejected(reason="insufficient_stock"), ReturnLine(line=1, sku="MUG", reason="insufficient_stock"))
+
+
+def test_a_line_whose_commit_is_unanswered_is_returned_when_the_answer_comes() -> None:
+    given(*AUTHORIZED, LineCommitFailed(line=2, sku="TEE"))
+    when(LineCommitted(line=1))
+    then(ReturnLine(line=1, sku="MUG", reason="order_over"))
+
+
+def test_a_committed_line_that_somebody_returned_ends_the_order() -> None:
+    given(*AUTHORIZED, LineCommitted(line=1))
+    when(LineReturned(line=1))
+    then(OrderRejected(reason="line_returned"))
+
+
+def test_a_line_that_is_not_the_orders_is_returned_when_somebody_commits_it() -> None:
+    given(*AUTHORIZED)
+    when(LineCommitted(line=1, sku="HAT"))
+    then(ReturnLine(line=1, sku="HAT", reason="conflicting_line"))
+
+
+@pytest.mark.parametrize("fact", [LineCommitFailed, LineReturned])
+def test_what_happens_to_another_sku_does_not_end_a_reserved_order(fact: Any) -> None:
+    given(*AUTHORIZED)
+    when(fact(line=1, sku="HAT"))
+    then()
+
+
+def test_money_that_cannot_be_taken_cancels_the_order_and_its_goods_go_back() -> None:
+    given(*COMMITTED)
+    when(PaymentCaptureFailed())
+    then(
+        OrderCancelled(reason="capture_failed"),
+        ReturnLine(line=1, sku="MUG", reason="capture_failed"),
+        ReturnLine(line=2, sku="TEE", reason="capture_failed"),
+    )
+
+
+# --- after the end ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("over", [REJECTED, CANCELLED], ids=["rejected", "cancelled"])
+def test_a_late_reservation_in_a_finished_order_is_released(over: tuple[Any, ...]) -> None:
+    given(*over)
+    when(LineReserved(line=3, line_count=3, sku="HAT"))
+    then(ReleaseLine(line=3, sku="HAT", reason="order_over"))
+
+
+def test_a_rejected_line_that_is_reserved_after_all_is_released() -> None:
+    given(*REJECTED)
+    when(LINE_2)
+    then(ReleaseLine(line=2, sku="TEE", reason="order_over"))
+
+
+def test_an_echo_of_a_late_reservation_finds_the_line_given_back_already() -> None:
+    given(*REJECTED, LINE_2)
+    when(LINE_2)
+    then()
+
+
+@pytest.mark.parametrize("over", [REJECTED, CANCELLED], ids=["rejected", "cancelled"])
+def test_an_echo_of_an_early_reservation_in_a_finished_order_changes_nothing(over: tuple[Any, ...]) -> None:
+    given(*over)
+    when(LINE_1)
+    then()
+
+
+@pytest.mark.parametrize("over", [REJECTED, CANCELLED], ids=["rejected", "cancelled"])
+def test_a_late_commit_of_a_line_nobody_knew_is_returned(over: tuple[Any, ...]) -> None:
+    given(*over)
+    when(LineCommitted(line=1, sku="HAT"))
+    then(ReturnLine(line=1, sku="HAT", reason="order_over"))
+
+
+def test_a_late_commit_is_returned_though_a_release_was_asked_for() -> None:
+    given(*REJECTED)
+    assert lines()[1] is LineState.RELEASING
+    when(LineCommitted(line=1))
+    then(ReturnLine(line=1, sku="MUG", reason="order_over"))
+
+
+def test_a_late_commit_after_a_failed_one_is_returned() -> None:
+    given(*AUTHORIZED, LineExpired(line=1), LineCommitFailed(line=1))
+    when(LineCommitted(line=1))
+    then(ReturnLine(line=1, sku="MUG", reason="order_over"))
+
+
+@pytest.mark.parametrize("then_heard", [(), (LineReturned(line=1),)], ids=["returning", "returned"])
+def test_an_echo_of_a_commit_that_is_being_returned_is_not_returned_again(then_heard: tuple[Any, ...]) -> None:
+    given(*CANCELLED, *then_heard)
+    when(LineCommitted(line=1))
+    then()
+
+
+@pytest.mark.parametrize("over", [REJECTED, CANCELLED], ids=["rejected", "cancelled"])
+@pytest.mark.parametrize(
+    "fact",
+    [
+        PaymentAuthorized(),
+        PaymentDeclined(),
+        PaymentCaptureFailed(),
+        LineReleased(line=1),
+        LineExpired(line=1),
+        LineCommitFailed(line=1),
+        LineReturned(line=1),
+        NOT_THERE,
+    ],
+    ids=lambda fact: type(fact).__name__,
+)
+def test_an_order_that_is_over_only_takes_note(over: tuple[Any, ...], fact: Any) -> None:
+    given(*over)
+    when(fact)
+    then()
+
+
+@pytest.mark.parametrize(("over", "name"), [(REJECTED, "rejected"), (CANCELLED, "cancelled")])
+def test_money_captured_for_an_order_that_is_over_comes_before_a_persons_eyes(over: tuple[Any, ...], name: str) -> None:
+    given(*over)
+    assert state() == name
+    when(PaymentCaptured())
+    then_refused("unexpected")

@@ -1,0 +1,147 @@
+"""Echoes of older facts, facts that only get written down, and facts that cannot follow from the saga."""
+
+from typing import Any
+
+import pytest
+
+from consumers.orders.order import LineState
+from schemas import messages as m
+from tests.given_when_then import (
+    LineCommitFailed,
+    LineCommitted,
+    LineExpired,
+    LineRejected,
+    LineReleased,
+    LineReserved,
+    LineReturned,
+    OrderPlaced,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentCaptureFailed,
+    PaymentDeclined,
+)
+from tests.unit.orders.sentences import AUTHORIZED, LINE_1, RESERVED, given, lines, story, then, then_refused, when
+from topology.states import ORDER_ANSWERS, OrderState
+
+PLACED = (*AUTHORIZED, LineCommitted(line=1), LineCommitted(line=2, sku="TEE"))
+PAID = (*PLACED, PaymentCaptured())
+REJECTED = (LINE_1, LineRejected(line=2, line_count=2, sku="TEE", demand=1))
+CANCELLED = (*PLACED, PaymentCaptureFailed())
+
+TOLD: dict[OrderState, tuple[Any, ...]] = {
+    OrderState.UNKNOWN: (),
+    OrderState.PENDING: (LINE_1,),
+    OrderState.RESERVED: RESERVED,
+    OrderState.PLACED: PLACED,
+    OrderState.PAID: PAID,
+    OrderState.REJECTED: REJECTED,
+    OrderState.CANCELLED: CANCELLED,
+}
+FACTS: dict[type[m.Message], Any] = {
+    type(fact): fact
+    for fact in (
+        LINE_1,
+        LineRejected(line=1, line_count=2, demand=1),
+        LineReleased(),
+        LineExpired(),
+        LineCommitted(),
+        LineCommitFailed(),
+        LineReturned(),
+        PaymentAuthorized(),
+        PaymentDeclined(),
+        PaymentCaptured(),
+        PaymentCaptureFailed(),
+    )
+}
+
+
+def pairs(*named: str) -> list[Any]:
+    """Return the (state, fact) pairs that the table answers so."""
+    return [
+        pytest.param(state, FACTS[fact], id=f"{state.value}-{fact.__name__}")
+        for state, answers in ORDER_ANSWERS.items()
+        for fact, answer in answers.items()
+        if answer in named
+    ]
+
+
+@pytest.mark.parametrize("state", list(OrderState))
+def test_the_stories_lead_to_the_states_that_they_stand_for(state: OrderState) -> None:
+    given(*TOLD[state])
+    assert story.state.state is state
+
+
+@pytest.mark.parametrize(("state", "fact"), pairs("refuse"))
+def test_what_cannot_follow_from_the_saga_is_refused(state: OrderState, fact: Any) -> None:
+    given(*TOLD[state])
+    when(fact)
+    then_refused("unexpected")
+
+
+@pytest.mark.parametrize(("state", "fact"), pairs("ignore_duplicate", "note_line", "leave_to_payments"))
+def test_what_is_only_noted_leads_to_nothing(state: OrderState, fact: Any) -> None:
+    given(*TOLD[state])
+    when(fact)
+    then()
+    given(*TOLD[state], fact)
+    assert story.state.state is state
+
+
+# --- where a line stands ------------------------------------------------------------------------------------------------
+
+
+def test_an_echo_of_an_expiry_does_not_turn_a_committed_line_back() -> None:
+    given(*RESERVED, LineExpired(line=1), PaymentAuthorized(), LineCommitted(line=1), LineExpired(line=1))
+    assert lines() == {1: LineState.COMMITTED, 2: LineState.RESERVED}
+    when(LineCommitted(line=2, sku="TEE"))
+    then(OrderPlaced(amount_minor=1000))
+
+
+@pytest.mark.parametrize(
+    "echo", [LineReserved(line=1, line_count=2), LineReleased(), LineExpired(), LineCommitFailed()]
+)
+def test_no_older_fact_turns_a_committed_line_back(echo: Any) -> None:
+    given(*PLACED, echo)
+    assert lines()[1] is LineState.COMMITTED
+
+
+@pytest.mark.parametrize(
+    ("told", "echo", "stands"),
+    [
+        ((*RESERVED, LineReleased()), LINE_1, LineState.RELEASED),
+        ((*RESERVED, LineReleased()), LineExpired(), LineState.RELEASED),
+        ((*RESERVED, LineExpired()), LINE_1, LineState.EXPIRED),
+        ((*RESERVED, LineExpired()), LineReleased(), LineState.EXPIRED),
+        (REJECTED, LINE_1, LineState.RELEASING),
+        (REJECTED, LineCommitFailed(), LineState.RELEASING),
+        (REJECTED, LineReturned(), LineState.RELEASING),
+        (CANCELLED, LineCommitted(), LineState.RETURNING),
+        (CANCELLED, LineReleased(), LineState.RETURNING),
+        ((*CANCELLED, LineReturned()), LineCommitted(), LineState.RETURNED),
+        ((*CANCELLED, LineReturned()), LineCommitFailed(), LineState.RETURNED),
+    ],
+)
+def test_an_echo_leaves_a_line_where_it_stands(told: tuple[Any, ...], echo: Any, stands: LineState) -> None:
+    given(*told, echo)
+    assert lines()[1] is stands
+
+
+@pytest.mark.parametrize(
+    ("told", "stands"),
+    [
+        ((*REJECTED, LineReleased()), LineState.RELEASED),
+        ((*REJECTED, LineExpired()), LineState.EXPIRED),
+        ((*REJECTED, LineCommitted()), LineState.RETURNING),
+        ((*REJECTED, LineCommitted(), LineReturned()), LineState.RETURNED),
+        ((*RESERVED, LineReleased(), PaymentAuthorized(), LineCommitFailed()), LineState.COMMIT_FAILED),
+        ((*CANCELLED, LineReturned()), LineState.RETURNED),
+    ],
+)
+def test_inventorys_word_moves_a_line_on(told: tuple[Any, ...], stands: LineState) -> None:
+    given(*told)
+    assert lines()[1] is stands
+
+
+def test_what_happens_to_another_sku_is_not_written_on_the_line() -> None:
+    given(*RESERVED, LineExpired(line=1, sku="HAT"), LineReleased(line=2, sku="HAT"))
+    assert lines() == {1: LineState.RESERVED, 2: LineState.RESERVED}
