@@ -88,6 +88,8 @@ class Log:
                 auto_offset_reset="none",
                 isolation_level="read_committed",
                 max_partition_fetch_bytes=_FETCH_BYTES,
+                # A fetch at a partition's end waits for more, and the next partition waits for that fetch.
+                fetch_max_wait_ms=5,
             )
             self._resources.push_async_callback(consumer.stop)
             try:
