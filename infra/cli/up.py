@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from infra.errors import InfraError
-from infra.logs import set_up_logging
-from infra.settings import load_settings, redacted
+from infra.cli import output
+from infra.settings import Settings, redacted
 from infra.stack import progress_for, run_until_interrupted, stop_running_stack
-from infra.system import System, running_system
-from producers.errors import ProducerError
-from topology.errors import TopologyError
+
+if TYPE_CHECKING:
+    from infra.system import System
 
 _ENDED_BY_REQUEST = {128 + signal.SIGINT, 128 + signal.SIGTERM}
 
@@ -27,30 +26,26 @@ def register(app: typer.Typer) -> None:
 
 def up() -> None:
     """Start the whole system here and keep it running until Ctrl-C; its data stays for the next time."""
-    try:
-        code = run_until_interrupted(_hold(), "Stopping the system; its data stays.")
-    except (InfraError, TopologyError, ProducerError) as error:
-        Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
-        raise typer.Exit(1) from None
+    settings = output.quiet_settings()
+    with output.errors_shown():
+        code = run_until_interrupted(_hold(settings), "Stopping the system; its data stays.")
     if code in _ENDED_BY_REQUEST:  # the normal end of something that runs until it is stopped
-        Console(stderr=True).print("Stopped.")
+        output.stderr().print("Stopped.")
         code = 0
     raise typer.Exit(code)
 
 
 def down() -> None:
     """Stop the system that runs here, from another terminal; its data stays."""
-    try:
-        pid = stop_running_stack(load_settings())
-    except InfraError as error:
-        Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
-        raise typer.Exit(1) from None
-    print("Nothing was running here." if pid is None else f"Stopped process {pid}; its data stays.")
+    settings = output.quiet_settings()
+    with output.errors_shown():
+        pid = stop_running_stack(settings)
+    output.stdout().print("Nothing was running here." if pid is None else f"Stopped process {pid}; its data stays.")
 
 
-async def _hold() -> None:
-    settings = load_settings()
-    set_up_logging(settings.model_copy(update={"log_level": "warning"}))
+async def _hold(settings: Settings) -> None:
+    from infra.system import running_system  # noqa: PLC0415  no other command should wait for it
+
     async with running_system(settings, progress_for()) as system:
         _show(system)
         await system.until_failure()
@@ -65,7 +60,7 @@ def _show(system: System) -> None:
     addresses.add_row("Payments", settings.processor_url)
     addresses.add_row("Logs", str(system.supervisor.folder / "logs"))
     addresses.add_row("Passwords", str(settings.state_dir / "stack.json"))
-    console = Console(soft_wrap=True, highlight=False)
+    console = output.stdout()
     console.print("\nLastunit runs. Ctrl-C stops it, and so does `make down`.\n")
     console.print(addresses)
     console.print(

@@ -16,7 +16,6 @@ from producers.generated import FLASH_SKU, Traffic, generate
 from producers.online_retail import CURRENCY, RetailFile
 from producers.orders import OrderRequest, place_order_lines
 
-GENERATED_ORDERS: Final = 5_000
 GENERATED_STOCK_FACTOR: Final = 1.0
 """Generated traffic has its own scarcity; this scales it."""
 FILE_STOCK_FACTOR: Final = 0.9

@@ -17,18 +17,23 @@ if TYPE_CHECKING:
 
 def print_report(console: Console, race: Race, result: Result) -> None:
     """Print everything that `lastunit demo` found out, ending with the verdict."""
-    console.print()
-    console.print(f"[bold]{race.title}[/bold], {result.lines:,} lines", highlight=False)
+    console.print(Text(f"\n{race.title}, {result.lines:,} lines", "bold"))
     for note in race.notes:
-        console.print(note, style="dim", highlight=False)
-    console.print()
-    console.print(Columns([_orders(result), _stock(result), _speed(result), _cpu(result)], padding=(0, 4)))
-    console.print()
-    for name, holds in result.invariants.items():
-        console.print(Text("holds   " if holds else "BROKEN  ", "green" if holds else "bold red") + Text(name))
+        console.print(Text(note, "dim"))
+    tables = Table.grid(padding=(0, 4))
+    tables.add_row(_orders(result), _stock(result), _speed(result))
+    console.print("", tables, "", Columns([_holds(*invariant) for invariant in result.invariants.items()]), "")
+    for breach in result.breaches:
+        console.print(Text(f"  {breach}", "red"))
     for name, count in result.unfinished.items():
-        console.print(Text("LEFT    ", "bold red") + Text(f"{count:,} {name}"))
+        console.print(Text(f"  {count:,} {name}", "red"))
     console.print(_verdict(result))
+
+
+def _holds(name: str, holds: bool) -> Text:
+    return Text("holds " if holds else "BROKEN ", "green" if holds else "bold red").append(
+        name.replace("_", " "), "default"
+    )
 
 
 def _verdict(result: Result) -> Text:
@@ -40,50 +45,44 @@ def _verdict(result: Result) -> Text:
 
 
 def _orders(result: Result) -> Table:
-    table = _table("orders")
+    table = _table("orders", str(result.orders))
     for state, count in result.states.items():
         table.add_row(state, f"{count:,}")
+    table.add_section()
     for reason, count in result.rejected_by_reason.items():
-        table.add_row(f"  {reason}", f"{count:,}", style="dim")
+        table.add_row(reason.replace("_", " "), f"{count:,}")
     return table
 
 
 def _stock(result: Result) -> Table:
-    table = _table("units")
+    table = _table("units", "")
     table.add_row("received", f"{result.units_received:,}")
     table.add_row("sold", f"{result.units_sold:,}")
     table.add_row("available", f"{result.units_available:,}")
-    table.add_row("oversold", f"{result.oversold_units:,}", style="green" if not result.oversold_units else "bold red")
+    table.add_row("oversold", f"{result.oversold_units:,}", style="bold red" if result.oversold_units else "green")
     if (flash := result.flash_sale) is not None:
-        table.add_section()
+        table.add_row()
         table.add_row(flash.sku, "", style="bold")
-        table.add_row("  wanted", f"{flash.demand:,}")
-        table.add_row("  there", f"{flash.stock:,}")
-        table.add_row("  sold", f"{flash.sold:,}")
+        table.add_row("received", f"{flash.stock:,}")
+        table.add_row("wanted", f"{flash.demand:,}")
+        table.add_row("sold", f"{flash.sold:,}")
     return table
 
 
 def _speed(result: Result) -> Table:
-    table = _table("speed")
+    table = _table("speed", "")
     table.add_row("orders/s", f"{result.orders_per_second:,.0f}")
     table.add_row("seconds", f"{result.seconds:,.1f}")
-    table.add_section()
-    table.add_row("publish to final", "")
-    table.add_row("  p50", f"{result.publish_to_final_ms.p50:,} ms")
-    table.add_row("  p99", f"{result.publish_to_final_ms.p99:,} ms")
-    return table
-
-
-def _cpu(result: Result) -> Table:
-    table = _table("CPU per order")
+    table.add_row("publish to final, p50", f"{result.publish_to_final_ms.p50:,} ms")
+    table.add_row("p99", f"{result.publish_to_final_ms.p99:,} ms")
+    table.add_row()
+    table.add_row("CPU per order", f"{sum(result.cpu_us_per_order.values()):,.0f} us", style="bold")
     for name, used_us in result.cpu_us_per_order.items():
         table.add_row(name, f"{used_us:,.0f} us")
-    table.add_section()
-    table.add_row("all", f"{sum(result.cpu_us_per_order.values()):,.0f} us")
     return table
 
 
-def _table(title: str) -> Table:
-    table = Table(title, "", box=None, padding=(0, 1), header_style="bold underline")
+def _table(title: str, figure: str) -> Table:
+    table = Table(title, figure, box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.columns[1].justify = "right"
     return table

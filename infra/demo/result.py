@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from infra.demo.books import Books, Position
     from infra.demo.inputs import Race
+    from infra.verify import Report
 
 MICROSECONDS: Final = 1_000_000
 
@@ -39,7 +40,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `units_sold` are allocated to orders, `oversold_units` were sold to paid orders beyond what had been received of
     their SKU. `seconds` is from the first order's first record in the log to the last order's final event.
-    `cpu_us_per_order` counts from the first publication until nothing moved any more. `unfinished` names what was left.
+    `cpu_us_per_order` counts from the first publication until nothing moved any more. `unfinished` names what was left,
+    `breaches` has examples of what the audit found.
     """
 
     orders: int
@@ -57,6 +59,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cpu_us_per_order: dict[str, float]
     flash_sale: FlashSale | None = None
     unfinished: dict[str, int] = {}
+    breaches: list[str] = []
 
     @property
     def is_good(self) -> bool:
@@ -70,7 +73,7 @@ def result_of(
     position: Position,
     books: Books,
     times: Mapping[str, tuple[int, int]],
-    invariants: Mapping[str, bool],
+    audit: Report,
     cpu_seconds: Mapping[str, float],
 ) -> Result:
     """Put the figures together. `times` are each order's (first, final) append times in ms."""
@@ -88,13 +91,14 @@ def result_of(
         units_sold=sum(level.allocated for level in books.stock.values()),
         units_available=sum(level.available for level in books.stock.values()),
         oversold_units=sum(max(0, units - received.get(sku, 0)) for sku, units in sold.items()),
-        invariants={**own_invariants(books, sold), **invariants},
+        invariants={**own_invariants(books, sold), **audit.invariants},
         seconds=round(seconds, 3),
         orders_per_second=round(len(times) / seconds, 1) if seconds else 0.0,
         publish_to_final_ms=percentiles([final - first for first, final in times.values()]),
         cpu_us_per_order={name: round(used / orders * MICROSECONDS, 1) for name, used in cpu_seconds.items()},
         flash_sale=FlashSale(flash, race.stock[flash], race.demand()[flash], sold[flash]) if flash else None,
         unfinished=unfinished(race, position),
+        breaches=[f"{it.name}: {example}" for it in audit.findings if not it.holds for example in it.examples],
     )
 
 
@@ -119,9 +123,9 @@ def own_invariants(books: Books, sold: Mapping[str, int]) -> dict[str, bool]:
     """Return what the demo itself can tell from the orders that it placed."""
     stock = books.stock
     return {
-        "what paid orders asked for is what is allocated": {sku: units for sku, units in sold.items() if units}
+        "allocated_is_what_was_paid_for": {sku: units for sku, units in sold.items() if units}
         == {sku: level.allocated for sku, level in stock.items() if level.allocated},
-        "sold and available units are the received ones": all(
+        "received_is_sold_or_available": all(
             level.received == level.available + level.allocated for level in stock.values()
         ),
     }

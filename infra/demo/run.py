@@ -13,6 +13,7 @@ from infra.demo.result import Result, result_of
 from infra.demo.watch import watching
 from infra.supervisor import cpu_seconds_of
 from infra.system import System, running_system
+from infra.verify import verify
 from producers.orders import OrderClient
 from producers.publisher import Publisher
 from producers.stock import StockClient, receipts_of
@@ -49,8 +50,9 @@ async def _race(race: Race, system: System, progress: Progress) -> Result:
             position = await watch.until_over(len(race.orders), progress)
         books = await read_books(watch.connection)
     progress.say("Checking the books")
+    audit = await verify(settings, processor_url=settings.processor_url)
     times = await order_times(settings)
-    return result_of(race, position=position, books=books, times=times, invariants={}, cpu_seconds=used)
+    return result_of(race, position=position, books=books, times=times, audit=audit, cpu_seconds=used)
 
 
 async def _place_orders(race: Race, client: OrderClient, used: dict[str, float]) -> None:
