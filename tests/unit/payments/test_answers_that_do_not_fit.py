@@ -1,0 +1,155 @@
+"""Repeated, unknown and contradicting answers, and messages that cannot follow from the saga."""
+
+from typing import Any
+
+import pytest
+
+from consumers.payments.payment import operation_id
+from consumers.payments.processor import OperationKind
+from schemas import messages as m
+from tests.given_when_then import (
+    A,
+    B,
+    OrderCancelled,
+    OrderPlaced,
+    OrderRejected,
+    OrderReserved,
+    RecordPaymentResult,
+)
+from tests.unit.payments import sentences as told
+from tests.unit.payments.sentences import AUTHORIZE, CAPTURE, VOID, given, result, story, then, then_refused, when
+from topology.states import PAYMENT_ANSWERS, PaymentState
+
+TOLD: dict[PaymentState, tuple[Any, ...]] = {
+    PaymentState.NONE: (),
+    PaymentState.AUTHORIZING: told.AUTHORIZING,
+    PaymentState.AUTHORIZED: told.AUTHORIZED,
+    PaymentState.DECLINED: told.DECLINED,
+    PaymentState.CAPTURING: told.CAPTURING,
+    PaymentState.CAPTURED: told.CAPTURED,
+    PaymentState.CAPTURE_FAILED: told.CAPTURE_FAILED,
+    PaymentState.VOIDING: told.VOIDING,
+    PaymentState.VOIDED: told.VOIDED,
+    PaymentState.VOID_FAILED: told.VOID_FAILED,
+}
+MESSAGES: dict[type[m.Message], Any] = {
+    type(message): message
+    for message in (OrderReserved(), OrderPlaced(), OrderRejected(), OrderCancelled(), result(AUTHORIZE))
+}
+
+P = PaymentState
+YES, NO = "succeeded", "failed"
+REPEATS: list[tuple[PaymentState, OperationKind, str]] = [
+    (P.AUTHORIZED, AUTHORIZE, YES),
+    (P.DECLINED, AUTHORIZE, "declined"),
+    (P.CAPTURING, AUTHORIZE, YES),
+    (P.CAPTURED, AUTHORIZE, YES),
+    (P.CAPTURED, CAPTURE, YES),
+    (P.CAPTURE_FAILED, AUTHORIZE, YES),
+    (P.CAPTURE_FAILED, CAPTURE, NO),
+    (P.VOIDING, AUTHORIZE, YES),
+    (P.VOIDED, AUTHORIZE, YES),
+    (P.VOIDED, VOID, YES),
+    (P.VOID_FAILED, AUTHORIZE, YES),
+    (P.VOID_FAILED, VOID, NO),
+]
+CONTRADICTIONS: list[tuple[PaymentState, OperationKind, str]] = [
+    (P.AUTHORIZING, CAPTURE, YES),
+    (P.AUTHORIZING, VOID, YES),
+    (P.AUTHORIZED, AUTHORIZE, "declined"),
+    (P.AUTHORIZED, CAPTURE, YES),
+    (P.AUTHORIZED, VOID, YES),
+    (P.DECLINED, AUTHORIZE, YES),
+    (P.DECLINED, CAPTURE, YES),
+    (P.CAPTURING, AUTHORIZE, "declined"),
+    (P.CAPTURING, VOID, YES),
+    (P.CAPTURED, AUTHORIZE, "declined"),
+    (P.CAPTURED, CAPTURE, NO),
+    (P.CAPTURED, VOID, YES),
+    (P.CAPTURE_FAILED, CAPTURE, YES),
+    (P.VOIDING, CAPTURE, YES),
+    (P.VOIDING, AUTHORIZE, "declined"),
+    (P.VOIDED, CAPTURE, YES),
+    (P.VOIDED, VOID, NO),
+    (P.VOID_FAILED, CAPTURE, YES),
+    (P.VOID_FAILED, VOID, YES),
+]
+
+
+def pairs(*named: str) -> list[Any]:
+    """Return the (state, message) pairs that the table answers so."""
+    return [
+        pytest.param(state, MESSAGES[message], id=f"{state.value}-{message.__name__}")
+        for state, answers in PAYMENT_ANSWERS.items()
+        for message, answer in answers.items()
+        if answer in named
+    ]
+
+
+@pytest.mark.parametrize("state", list(PaymentState))
+def test_the_stories_lead_to_the_states_that_they_stand_for(state: PaymentState) -> None:
+    given(*TOLD[state])
+    assert story.state.state is state
+
+
+@pytest.mark.parametrize(("state", "message"), pairs("refuse"))
+def test_what_cannot_follow_from_the_saga_is_refused(state: PaymentState, message: Any) -> None:
+    given(*TOLD[state])
+    when(message)
+    then_refused("unexpected")
+
+
+@pytest.mark.parametrize(("state", "message"), pairs("ignore_duplicate", "owe_nothing", "void_when_known"))
+def test_what_is_known_already_asks_nothing_of_the_processor(state: PaymentState, message: Any) -> None:
+    given(*TOLD[state])
+    when(message)
+    then()
+
+
+@pytest.mark.parametrize(("state", "kind", "said"), REPEATS)
+def test_a_repeated_answer_changes_nothing(state: PaymentState, kind: OperationKind, said: str) -> None:
+    given(*TOLD[state])
+    when(result(kind, said))
+    then()
+    given(*TOLD[state], result(kind, said))
+    assert story.state.state is state
+
+
+@pytest.mark.parametrize(("state", "kind", "said"), CONTRADICTIONS)
+def test_an_answer_that_contradicts_what_is_known_comes_before_a_persons_eyes(
+    state: PaymentState, kind: OperationKind, said: str
+) -> None:
+    given(*TOLD[state])
+    when(result(kind, said))
+    then_refused("contradicts")
+
+
+def test_a_repeated_capture_failure_while_its_money_is_given_back_changes_nothing() -> None:
+    given(*told.VOIDING_AFTER_CAPTURE)
+    when(result(CAPTURE, "failed"))
+    then()
+
+
+ANSWERED_STATES = [state for state in PaymentState if PAYMENT_ANSWERS[state][m.RecordPaymentResult] != "refuse"]
+
+
+@pytest.mark.parametrize("state", ANSWERED_STATES)
+@pytest.mark.parametrize("said", ["", "SUCCEEDED", "timeout", "unknown"])
+def test_a_result_that_is_no_answer_is_refused(state: PaymentState, said: str) -> None:
+    given(*TOLD[state])
+    when(result(AUTHORIZE, said))
+    then_refused("invalid_result")
+
+
+@pytest.mark.parametrize("state", ANSWERED_STATES)
+@pytest.mark.parametrize("operation", ["", "capture", f"{A}:refund", operation_id(B, AUTHORIZE)])
+def test_an_answer_to_what_was_never_asked_for_this_order_is_refused(state: PaymentState, operation: str) -> None:
+    given(*TOLD[state])
+    when(RecordPaymentResult(operation_id=operation))
+    then_refused("unknown_operation")
+
+
+def test_an_end_that_was_heard_before_the_answer_is_remembered_across_repetitions() -> None:
+    given(*told.AUTHORIZING, OrderRejected(), OrderRejected(), OrderReserved(amount_minor=1))
+    assert story.state.order_over
+    assert story.state.amount_minor == 500

@@ -1,0 +1,143 @@
+from typing import Any
+
+import pytest
+
+from tests.given_when_then import (
+    OrderCancelled,
+    OrderPlaced,
+    OrderRejected,
+    OrderReserved,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentCaptureFailed,
+    PaymentDeclined,
+    PaymentVoided,
+    PaymentVoidFailed,
+)
+from tests.unit.payments.sentences import (
+    AUTHORIZE,
+    AUTHORIZED,
+    AUTHORIZING,
+    CAPTURE,
+    CAPTURE_FAILED,
+    CAPTURING,
+    DECLINED,
+    VOID,
+    VOIDING,
+    VOIDING_AFTER_CAPTURE,
+    asked,
+    given,
+    result,
+    then,
+    then_refused,
+    when,
+)
+
+# --- authorize ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_reserved_order_has_its_money_authorised() -> None:
+    given()
+    when(OrderReserved())
+    then(asked(AUTHORIZE))
+
+
+def test_no_money_is_asked_for_an_order_id_that_is_none() -> None:
+    given()
+    when(OrderReserved(order_id="order 66"))
+    then_refused("invalid_order_id")
+
+
+def test_held_money_is_told_with_the_amount_that_was_asked_for() -> None:
+    given(OrderReserved(amount_minor=1999, currency="GBP"))
+    when(result(AUTHORIZE, authorization_id="auth_7"))
+    then(PaymentAuthorized(authorization_id="auth_7", amount_minor=1999, currency="GBP"))
+
+
+@pytest.mark.parametrize("said", ["declined", "failed"])
+def test_refused_money_is_told_with_the_processors_reason(said: str) -> None:
+    given(*AUTHORIZING)
+    when(result(AUTHORIZE, said, reason="card_declined"))
+    then(PaymentDeclined(reason="card_declined"))
+
+
+# --- capture ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_placed_order_has_its_money_captured() -> None:
+    given(*AUTHORIZED)
+    when(OrderPlaced())
+    then(asked(CAPTURE))
+
+
+def test_captured_money_is_told_with_what_was_authorised() -> None:
+    given(OrderReserved(amount_minor=1999), result(AUTHORIZE, authorization_id="auth_7"), OrderPlaced())
+    when(result(CAPTURE, authorization_id="another"))
+    then(PaymentCaptured(authorization_id="auth_7", amount_minor=1999))
+
+
+@pytest.mark.parametrize("said", ["declined", "failed"])
+def test_money_that_cannot_be_taken_is_told_with_the_reason(said: str) -> None:
+    given(*CAPTURING)
+    when(result(CAPTURE, said, reason="expired_card"))
+    then(PaymentCaptureFailed(reason="expired_card"))
+
+
+# --- void ---------------------------------------------------------------------------------------------------------------
+
+
+def test_held_money_of_an_order_without_a_sale_is_given_back() -> None:
+    given(*AUTHORIZED)
+    when(OrderRejected())
+    then(asked(VOID))
+
+
+def test_money_that_could_not_be_taken_is_given_back() -> None:
+    given(*CAPTURE_FAILED)
+    when(OrderCancelled())
+    then(asked(VOID))
+
+
+def test_what_is_not_known_yet_is_not_voided_yet() -> None:
+    given(*AUTHORIZING)
+    when(OrderRejected())
+    then()
+
+
+@pytest.mark.parametrize("end", [OrderRejected(), OrderCancelled()], ids=["rejected", "cancelled"])
+def test_money_that_turns_out_held_after_the_order_ended_is_given_back_at_once(end: Any) -> None:
+    given(*AUTHORIZING, end)
+    when(result(AUTHORIZE, authorization_id="auth_7"))
+    then(PaymentAuthorized(authorization_id="auth_7"), asked(VOID))
+
+
+def test_money_that_turns_out_refused_after_the_order_ended_needs_no_giving_back() -> None:
+    given(*AUTHORIZING, OrderRejected())
+    when(result(AUTHORIZE, "declined", reason="card_declined"))
+    then(PaymentDeclined(reason="card_declined"))
+
+
+@pytest.mark.parametrize("told", [VOIDING, VOIDING_AFTER_CAPTURE], ids=["uncaptured", "capture failed"])
+def test_money_given_back_is_told(told: tuple[Any, ...]) -> None:
+    given(*told)
+    when(result(VOID))
+    then(PaymentVoided())
+
+
+def test_money_that_cannot_be_given_back_is_told_so_that_a_person_sees_to_it() -> None:
+    given(*VOIDING)
+    when(result(VOID, "failed", reason="processor_error"))
+    then(PaymentVoidFailed(reason="processor_error"))
+
+
+@pytest.mark.parametrize("end", [OrderRejected(), OrderCancelled()], ids=["rejected", "cancelled"])
+def test_where_money_was_declined_none_is_owed(end: Any) -> None:
+    given(*DECLINED)
+    when(end)
+    then()
+
+
+def test_where_no_money_was_asked_for_none_is_owed() -> None:
+    given()
+    when(OrderRejected())
+    then()
