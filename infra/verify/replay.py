@@ -162,14 +162,19 @@ def _take(answers: Answers, offset: int, room: str) -> dict[str, Copies]:
     return ours
 
 
-def leftovers(source: str, partition: int, answers: Answers, until: int, tallies: Tallies) -> None:
-    """Report what answers a position below `until` and was said by nobody in the replay."""
-    for offset in sorted(offset for offset, said in answers.items() if offset < until and said):
+def leftovers(source: str, answers: Answers, decided: int, exists: int, tallies: Tallies) -> None:
+    """Report what the replay does not say, although it answers a position below `decided`, or one not below `exists`.
+
+    What answers a position between the two was said after the snapshot.
+    """
+    tally = tallies["replay_gives_the_same_decisions"]
+    for offset in sorted(answers):
+        if decided <= offset < exists:
+            continue
         for outcome, copies in answers[offset].items():
-            tallies["replay_gives_the_same_decisions"].breach(
-                f"{source}/{partition}/{offset}/{outcome} ({describe(copies.contents[0])}) was said, "
-                "the replay does not say it"
-            )
+            what = f"{source}/{offset}/{outcome} ({describe(copies.contents[0])})"
+            why = "the replay does not say it" if offset < decided else "but there is no such position"
+            tally.breach(f"{what} was said, {why}")
 
 
 def compare_rows(room: str, replayed: dict[str, list[Row]], stored: dict[str, Iterable[Row]], tally: Tally) -> None:

@@ -128,3 +128,8 @@ class Range(NamedTuple):
     source: int
     first: int
     next: int
+
+
+def tables(rows: InventoryRows | OrderRows) -> dict[str, Any]:
+    """Return a partition's rows by table."""
+    return {name: getattr(rows, name) for name in rows.__struct_fields__}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import asyncpg
 import msgspec
 
 from consumers.runtime.sql import load_queries
+from infra import connections
 from infra.verify.rows import (
     AttemptRow,
     ClaimRow,
@@ -26,6 +26,10 @@ from producers.publisher import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    import asyncpg
+
+    from infra.settings import Settings
 
 R = TypeVar("R")
 
@@ -79,17 +83,16 @@ class Snapshot:
 
 
 @asynccontextmanager
-async def snapshot(postgres_dsn: str) -> AsyncIterator[Snapshot]:
-    """Hold one consistent view for the length of the block; it takes no lock and stops nobody."""
-    connection = await asyncpg.connect(postgres_dsn, server_settings={"application_name": "lastunit verify"})
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            rows = await connection.fetch(QUERIES["claims"])
-            now_ms = await connection.fetchval(QUERIES["now_ms"])
-            claims = {(row[0], row[1]): ClaimRow(*row) for row in rows}
-            yield Snapshot(connection, claims, now_ms)
-    finally:
-        await connection.close()
+async def snapshot(settings: Settings) -> AsyncIterator[Snapshot]:
+    """Hold one consistent view for the length of the block; it takes no lock and stops nobody. Raises InfraError."""
+    async with (
+        connections.database(settings) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        rows = await connection.fetch(QUERIES["claims"])
+        now_ms = await connection.fetchval(QUERIES["now_ms"])
+        claims = {(row[0], row[1]): ClaimRow(*row) for row in rows}
+        yield Snapshot(connection, claims, now_ms)
 
 
 def _hold(order_id: object, *rest: Any) -> HoldRow:

@@ -1,0 +1,158 @@
+"""The log as an auditor reads it: each decision with its input, its outcome, and where the thing stood before and after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumers.errors import RefusedError
+from infra.connections import address_of
+from infra.verify.evidence import Evidence
+from infra.verify.log import Log
+from infra.verify.replay import Replay, match, rooms
+from infra.verify.report import Tallies
+from infra.verify.snapshot import snapshot
+from infra.verify.words import facts_of
+from schemas.messages import Message
+from schemas.wire import decode
+from topology.partitioner import partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from consumers.runtime.room import Room
+    from infra.settings import Settings
+    from infra.verify.published import Published
+    from infra.verify.replay import Decision
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which decisions to tell. `room` None is every room; `until_ms` is an append time (ms since the epoch, UTC)."""
+
+    room: str | None = None
+    partition: int | None = None
+    sku: str | None = None
+    order_id: str | None = None
+    until_ms: int | None = None
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One outcome: its name, why, and what it is about."""
+
+    type: str
+    facts: dict[str, Any]
+
+    @property
+    def reason(self) -> str:
+        """Return why, where the outcome says so."""
+        return str(self.facts.get("reason", ""))
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One decision. `before` and `after` are the levels or states that it touched; `difference` is None where the
+    published events are exactly these.
+    """
+
+    position: str
+    room: str
+    at_ms: int
+    input: str
+    facts: dict[str, Any]
+    outcomes: list[Said]
+    before: dict[str, str]
+    after: dict[str, str]
+    difference: str | None
+
+
+async def history(settings: Settings, wanted: Wanted) -> AsyncIterator[Step]:
+    """Decide the log again and yield what is wanted of it, room by room and partition by partition.
+
+    Raises InfraError when it cannot be read.
+    """
+    bootstrap = address_of("kafka_bootstrap", settings)
+    async with snapshot(settings) as database, Log(bootstrap, settings.namespace) as log:
+        evidence = Evidence(database, log)
+        await evidence.gather()
+        async for step in tell(evidence, wanted):
+            yield step
+
+
+async def tell(evidence: Evidence, wanted: Wanted) -> AsyncIterator[Step]:
+    """Yield what is wanted of the evidence."""
+    chosen = [room for room in rooms() if wanted.room in (None, room.name)]
+    asked = sorted({partition for room in chosen for partition in _partitions(evidence, room, wanted)})
+    published = await evidence.published(asked, Tallies())
+    for room in chosen:
+        for partition in _partitions(evidence, room, wanted):
+            async for step in _tell_partition(evidence, room, partition, published, wanted):
+                yield step
+
+
+def _partitions(evidence: Evidence, room: Room[Any], wanted: Wanted) -> list[int]:
+    """Return the partitions where the wanted decisions can be."""
+    count = evidence.partitions(room)
+    if wanted.partition is not None:
+        return [wanted.partition] if wanted.partition < count else []
+    key = wanted.sku if room.name == "inventory" else wanted.order_id
+    return [partition_of(key.encode(), count)] if key else list(range(count))
+
+
+async def _tell_partition(
+    evidence: Evidence, room: Room[Any], partition: int, published: Published, wanted: Wanted
+) -> AsyncIterator[Step]:
+    replay = Replay(room, partition, evidence.partitions(room))
+    ranges = await evidence.ranges(room, partition)
+    levels: dict[str, str] = {}
+    async for decision in evidence.decisions(replay, partition, ranges):
+        if wanted.until_ms is not None and decision.record.timestamp > wanted.until_ms:
+            return
+        step = _step(decision, room.name, published, levels, replay.state)
+        if _is_wanted(step, wanted):
+            yield step
+
+
+def _step(decision: Decision, room: str, published: Published, levels: dict[str, str], state: Any) -> Step:
+    tallies = Tallies()
+    match(decision, published.answers(decision.source, decision.record.partition), room, tallies)
+    examples = tallies["replay_gives_the_same_decisions"].examples + tallies["no_position_decided_twice"].examples
+    outcomes = [decode(it.value) for it in decision.says]
+    inputs = decision.message
+    messages = [*outcomes, inputs] if isinstance(inputs, Message) else outcomes
+    after = {name: _standing(state, room, name) for message in messages for name in _things(room, message)}
+    before = {name: levels.get(name, "nothing") for name in after}
+    levels.update(after)
+    return Step(
+        decision.position,
+        room,
+        decision.record.timestamp,
+        "unusable" if isinstance(inputs, RefusedError) else type(inputs).__name__,
+        {"detail": str(inputs)} if isinstance(inputs, RefusedError) else facts_of(inputs),
+        [Said(type(it).__name__, facts_of(it)) for it in outcomes],
+        before,
+        after,
+        examples[0] if examples else None,
+    )
+
+
+def _things(room: str, message: Message) -> Iterator[str]:
+    """Yield what a room keeps a state of, as far as the message names it."""
+    thing = getattr(message, "sku" if room == "inventory" else "order_id", None)
+    if thing is not None:
+        yield thing
+
+
+def _standing(state: Any, room: str, name: str) -> str:
+    """Say where a SKU, an order or a payment stands now."""
+    if room == "inventory":
+        stock = state.stock(name)
+        return f"{stock.available} available, {stock.reserved} reserved, {stock.allocated} allocated"
+    found = state.order(name) if room == "orders" else state.payment(name)
+    return str(found.state.value)
+
+
+def _is_wanted(step: Step, wanted: Wanted) -> bool:
+    facts = [step.facts, *(outcome.facts for outcome in step.outcomes)]
+    if wanted.sku is not None and all(it.get("sku") != wanted.sku for it in facts):
+        return False
+    return wanted.order_id is None or any(it.get("order_id") == wanted.order_id for it in facts)

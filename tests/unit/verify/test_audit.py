@@ -1,0 +1,343 @@
+"""A sound system passes; each planted breach is found under its name, and under no other."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from consumers.runtime.decision import outgoing
+from infra.verify.report import NAMES
+from infra.verify.rows import OutboxRow
+from producers.publisher import Outgoing
+from schemas import messages as m
+from schemas.wire import encode
+from tests.unit.verify.world import MemorySnapshot, World, said
+
+REPLAY = "replay_gives_the_same_decisions"
+ONCE = "each_command_took_effect_once"
+TWICE = "no_position_decided_twice"
+BOUNDS = "stock_within_bounds"
+SUMS = "on_hand_is_the_sum_of_movements"
+OVERSOLD = "nothing_oversold"
+REFUSALS = "every_refusal_was_justified"
+PROGRESS = "every_order_is_final_or_waits"
+MONEY = "money_matches_goods"
+
+
+def busy_world(world: World) -> World:
+    """Let every branch of the saga happen at least once."""
+    world.receive("MUG", 5)
+    world.receive("HAT", 3)
+    world.receive("BAG", 10)
+    world.place(("MUG", 2), ("HAT", 1))
+    world.place(("HAT", 1), ("MUG", 1), ("MUG", 1))
+    world.place(("BAG", 4), token="tok_declined")
+    world.place(("BAG", 4), token="tok_capture_fails")
+    world.place(("MUG", 9))
+    world.place(("BAG", 1), ("MUG", 9))
+    world.run()
+    world.place(("MUG", 1))
+    world.place(("MUG", 1))
+    world.run()
+    return world
+
+
+async def found(world: World, database: MemorySnapshot | None = None) -> set[str]:
+    return (await world.audit(database or world.stop())).breaches
+
+
+def changing(kind: type[m.Message], **fields: object) -> World:
+    """Return a world in which each fact of this kind reaches its topic with these fields; without fields, not at all."""
+
+    def tamper(record: Outgoing) -> list[Outgoing]:
+        message = said(record)
+        if not isinstance(message, kind):
+            return [record]
+        if not fields:
+            return []
+        return [msgspec.structs.replace(record, value=encode(msgspec.structs.replace(message, **fields)))]
+
+    return World(tamper)
+
+
+async def test_a_sound_system_passes_with_its_figures() -> None:
+    world = busy_world(World())
+    report = await world.audit(world.stop())
+    assert report.breaches == set(), [finding for finding in report.findings if not finding.holds]
+    assert tuple(report.invariants) == NAMES
+    figures = report.finding(OVERSOLD).figure
+    assert figures["units_received"] == 18
+    assert figures["units_sold"] + figures["units_held"] + figures["units_available"] == 18
+    assert figures["oversold_units"] == 0
+    assert report.finding(REFUSALS).figure["for_lack_of_stock"] == 3
+    assert report.finding(PROGRESS).figure["final"] == 8
+    assert report.finding(MONEY).figure["books_compared"] == 8
+    assert report.finding(REPLAY).figure["events"] > 40
+
+
+async def test_an_idle_system_passes() -> None:
+    assert await found(World()) == set()
+
+
+async def test_a_system_in_motion_passes_and_says_what_it_waits_for() -> None:
+    world = World()
+    world.receive("MUG", 5)
+    world.place(("MUG", 1))
+    world.place(("MUG", 1), ("HAT", 1), keep=1)
+    world.run("inventory")
+    report = await world.audit(world.stop())
+    assert report.breaches == set()
+    assert report.finding(PROGRESS).figure["undecided_records"] > 0
+
+
+async def test_what_waits_in_the_outbox_is_not_lost() -> None:
+    kept: list[Outgoing] = []
+
+    def hold_back(record: Outgoing) -> list[Outgoing]:
+        if isinstance(said(record), m.OrderPaid):
+            kept.append(record)
+            return []
+        return [record]
+
+    world = busy_world(World(hold_back))
+    database = world.stop()
+    database.waiting = [OutboxRow("orders", 0, 1, kept)]
+    assert kept
+    report = await world.audit(database)
+    assert report.breaches == set()
+    assert report.finding(REPLAY).figure["waiting_in_outbox"] == len(kept)
+
+
+async def test_an_order_whose_last_line_never_came_waits_for_its_holds_to_end() -> None:
+    world = World()
+    world.receive("MUG", 5)
+    world.place(("MUG", 1), ("MUG", 1), keep=1)
+    world.run()
+    report = await world.audit(world.stop())
+    assert report.breaches == set()
+    assert report.finding(PROGRESS).figure["waiting_for_missing_lines_or_expiry"] == 1
+
+
+async def test_a_hold_that_nobody_ends_leaves_its_order_in_limbo() -> None:
+    world = World()
+    world.receive("MUG", 5)
+    world.place(("MUG", 1), ("MUG", 1), keep=1)
+    world.run()
+    database = world.stop()
+    database.now_ms += 3_600_000
+    assert await found(world, database) == {PROGRESS}
+
+
+async def test_an_expired_order_is_over() -> None:
+    world = World()
+    world.receive("MUG", 5)
+    world.place(("MUG", 1), ("MUG", 1), keep=1)
+    world.run()
+    world.now_ms += 3_600_000
+    for partition in range(3):
+        world.publish(outgoing(m.ExpireHolds(world.now_ms, 100), partition=partition))
+    world.run()
+    report = await world.audit(world.stop())
+    assert report.breaches == set()
+    assert report.finding(PROGRESS).figure["final"] == 1
+
+
+async def test_dead_letters_are_counted_by_reason_and_break_nothing() -> None:
+    world = busy_world(World())
+    world.publish(Outgoing("inventory.commands", 0, b"MUG", b"garbage"))
+    world.publish(Outgoing("order.events", 1, b"MUG", b"\x00garbage", b"inventory.commands/0/0/99"))
+    world.run()
+    report = await world.audit(world.stop())
+    letters = report.finding("dead_letters")
+    assert letters.holds
+    assert letters.figure["dead_letters"] == 3  # orders and payments both refuse what is on order.events
+    assert report.breaches == {REPLAY}  # nobody who decides wrote that event
+
+
+# --- planted breaches -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_lost_event() -> None:
+    assert await found(busy_world(changing(m.OrderPaid))) == {REPLAY}
+
+
+async def test_a_changed_event() -> None:
+    assert await found(busy_world(changing(m.OrderPaid, amount_minor=1))) == {REPLAY}
+
+
+async def test_one_changed_byte() -> None:
+    world = busy_world(World())
+    record = next(it for part in world.log.topics["order.events"] for it in part if b"insufficient_stock" in it.value)
+    record.value = record.value.replace(b"insufficient_stock", b"insufficient_stocK")
+    assert REPLAY in await found(world)
+
+
+@pytest.mark.parametrize("offset", [0, 99])
+async def test_an_event_that_no_position_led_to(offset: int) -> None:
+    world = busy_world(World())
+    order_id = world.place(("MUG", 9))
+    world.run()
+    received = next(part for part in world.log.topics["inventory.commands"] if part)
+    cause = f"inventory.commands/{received[0].partition}/{offset}/7"
+    world.publish(outgoing(m.OrderPaid(order_id, 1, "GBP"), cause.encode()))
+    world.run()
+    assert await found(world) == {REPLAY}
+
+
+async def test_an_event_without_an_id_of_ours() -> None:
+    world = busy_world(World())
+    world.publish(outgoing(m.OrderPaid(world.place(("MUG", 9)), 1, "GBP")))
+    world.run()
+    assert await found(world) == {REPLAY}
+
+
+async def test_a_fenced_owner_that_spoke() -> None:
+    def twice(record: Outgoing) -> list[Outgoing]:
+        message = said(record)
+        if isinstance(message, m.OrderPaid):
+            return [record, msgspec.structs.replace(record, value=encode(m.OrderPaid(message.order_id, 1, "GBP")))]
+        return [record]
+
+    assert await found(busy_world(World(twice))) == {ONCE, TWICE}
+
+
+async def test_the_same_bytes_twice_are_no_breach() -> None:
+    world = busy_world(World(lambda record: [record, record]))
+    report = await world.audit(world.stop())
+    assert report.breaches == set()
+    assert report.finding(ONCE).figure["published_again"] > 40
+
+
+async def test_a_doubled_reservation() -> None:
+    world = World()
+    world.receive("MUG", 5)
+    order_id = world.place(("MUG", 1), ("HAT", 1), keep=1)
+    world.run()
+    hold = next(said(Outgoing("", 0, None, it.value)) for part in world.log.topics["order.events"] for it in part)
+    command = m.PlaceOrderLine(order_id, 1, 2, "MUG", 1, 1, 500, "GBP", "c1", "tok_ok", 900)
+    again = world.publish(outgoing(command))
+    world.publish(outgoing(hold, f"inventory.commands/{again.partition}/{again.offset}/0".encode()))
+    world.run()
+    assert await found(world) == {ONCE, REPLAY}
+
+
+async def test_an_unjustified_refusal() -> None:
+    world = World()
+    world.receive("MUG", 5)
+    order_id = world.place(("MUG", 2))
+    world.run("inventory")
+    record = next(it for part in world.log.topics["order.events"] for it in part)
+    record.value = encode(m.LineRejected(order_id, 1, 1, "MUG", 2, 2, 1, "c1", "insufficient_stock"))
+    assert await found(world) == {REFUSALS, REPLAY}
+
+
+async def test_a_reservation_of_what_is_not_there() -> None:
+    world = World()
+    world.receive("MUG", 1)
+    order_id = world.place(("MUG", 2))
+    world.run("inventory")
+    record = next(it for part in world.log.topics["order.events"] for it in part)
+    record.value = encode(m.LineReserved(order_id, 1, 1, "MUG", 2, 500, "GBP", "c1", "tok_ok", world.now_ms))
+    assert await found(world) == {BOUNDS, REPLAY}
+
+
+async def test_a_stranded_authorisation() -> None:
+    world = busy_world(World())
+    database = world.stop()
+    rows = database.tables["payments"]
+    voided = next(i for i, row in enumerate(rows) if row.state == "voided")
+    rows[voided] = rows[voided]._replace(state="authorized")
+    assert await found(world, database) == {MONEY, REPLAY}
+
+
+async def test_a_void_that_failed() -> None:
+    world = World()
+    world.receive("MUG", 1)
+    order_id = world.place(("MUG", 1), token="tok_void_fails")
+    world.run("inventory", "orders")
+    world.publish(outgoing(m.ReleaseLine(order_id, 1, "MUG", "by hand")))
+    world.run()
+    report = await world.audit(world.stop())
+    assert report.breaches == {MONEY}
+    assert "void failed" in report.finding(MONEY).examples[0]
+
+
+async def test_money_that_the_processor_never_took() -> None:
+    world = busy_world(World())
+    for lines in world.books.values():
+        lines[0].captured_minor = 0
+    assert await found(world) == {MONEY}
+
+
+async def test_money_at_the_processor_for_an_order_nobody_knows() -> None:
+    world = busy_world(World())
+    lines = next(iter(world.books.values()))
+    world.books["0192c5f0-0000-7000-8000-000000000000"] = lines
+    lines[0].voided_minor = 0
+    assert await found(world) == {MONEY}
+
+
+@pytest.mark.parametrize(
+    ("column", "by", "names"),
+    [
+        ("on_hand", -100, {BOUNDS, SUMS, OVERSOLD, REPLAY}),
+        ("on_hand", 1, {SUMS, OVERSOLD, REPLAY}),
+        ("reserved", 1, {SUMS, OVERSOLD, REPLAY}),
+        ("allocated", 1, {SUMS, OVERSOLD, REPLAY}),
+    ],
+)
+async def test_a_level_changed_behind_the_log(column: str, by: int, names: set[str]) -> None:
+    world = busy_world(World())
+    database = world.stop()
+    database.replace(
+        "stock", lambda row: row._replace(**{column: getattr(row, column) + by}) if row.sku == "BAG" else row
+    )
+    assert await found(world, database) == names
+
+
+async def test_an_oversold_sku() -> None:
+    world = busy_world(World())
+    database = world.stop()
+    database.replace("holds", lambda row: row._replace(quantity=row.quantity + 20) if row.state == 1 else row)
+    database.replace("stock", lambda row: row._replace(allocated=row.allocated + 20))
+    assert {BOUNDS, OVERSOLD} <= await found(world, database)
+
+
+async def test_a_movement_behind_the_log() -> None:
+    world = busy_world(World())
+    database = world.stop()
+    database.tables["movements"].pop()
+    assert await found(world, database) == {SUMS, OVERSOLD, REPLAY}
+
+
+async def test_goods_of_a_paid_order_given_back_by_hand() -> None:
+    world = World()
+    world.receive("MUG", 5)
+    order_id = world.place(("MUG", 1))
+    world.run()
+    world.publish(outgoing(m.ReturnLine(order_id, 1, "MUG", "by hand")))
+    world.run()
+    assert await found(world) == {MONEY}
+
+
+async def test_a_batch_in_the_outbox_that_was_never_decided() -> None:
+    world = busy_world(World())
+    database = world.stop()
+    database.waiting = [OutboxRow("orders", 0, 99, [])]
+    assert await found(world, database) == {TWICE}
+
+
+async def test_a_position_beyond_the_log() -> None:
+    world = busy_world(World())
+    database = world.stop()
+    claim = database.claims["orders", 0]
+    database.claims["orders", 0] = claim._replace(next_offsets=[claim.next_offsets[0] + 1])
+    assert await found(world, database) == {TWICE}
+
+
+async def test_a_range_decided_twice() -> None:
+    world = busy_world(World())
+    database = world.stop()
+    ranges = next(ranges for (room, _), ranges in database.all_ranges.items() if room == "payments" and ranges)
+    ranges.append(ranges[-1])
+    assert TWICE in await found(world, database)

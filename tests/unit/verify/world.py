@@ -1,0 +1,228 @@
+"""A whole system in memory: the rooms' real decisions, a log of lists, a processor that answers by token.
+
+What is planted goes in through `tamper` (what a room says is changed on its way) or into the rows of `stop()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from consumers.payments.payment import operation_id
+from consumers.runtime.decision import Record, outgoing
+from infra.processor.books import Authorization
+from infra.verify.log import Log
+from infra.verify.published import SOURCES, SPOKEN_ON
+from infra.verify.replay import Replay, rooms
+from infra.verify.report import Report
+from infra.verify.rows import ClaimRow, HoldRow, InventoryRows, OrderRow, OrderRows, OutboxRow, Range
+from infra.verify.run import Audit
+from infra.verify.snapshot import Snapshot
+from producers.orders import OrderLine, OrderRequest, place_order_lines
+from producers.publisher import BY_KEY, Outgoing
+from schemas import messages as m
+from schemas.wire import decode
+from topology.partitioner import partition_of
+from topology.topics import ORDER_COMMANDS, Topic
+
+PARTITIONS = 3
+START_MS = 1_760_000_000_000
+
+Tamper = Callable[[Outgoing], Sequence[Outgoing]]
+
+
+class Kept(msgspec.Struct):
+    """One record as Kafka keeps it."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class MemoryLog(Log):
+    """Topics that are lists."""
+
+    def __init__(self) -> None:
+        names = {topic.name for topic in (*SOURCES.values(), *SPOKEN_ON)}
+        self.topics: dict[str, list[list[Any]]] = {name: [[] for _ in range(PARTITIONS)] for name in names}
+
+    async def ends(self, topic: Topic) -> list[int]:
+        return [len(records) for records in self.topics[topic.name]]
+
+    async def begins(self, topic: Topic) -> list[int]:
+        return [0 for _ in self.topics[topic.name]]
+
+    async def read(
+        self, topic: Topic, partition: int, until: int, *, start: int = 0
+    ) -> AsyncIterator[Sequence[Record]]:
+        yield self.topics[topic.name][partition][start:until]
+
+    async def follow(
+        self, topics: Sequence[Topic], partition: int, ranges: Sequence[Range]
+    ) -> AsyncIterator[tuple[int, Sequence[Record]]]:
+        for part in ranges:
+            if records := self.topics[topics[part.source].name][partition][part.first : part.next]:
+                yield part.source, records
+
+
+class MemorySnapshot(Snapshot):
+    """Tables that are lists; tests plant breaches in them."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.claims: dict[tuple[str, int], ClaimRow] = {}
+        self.now_ms = now_ms
+        self.tables: dict[str, list[Any]] = {}
+        self.all_ranges: dict[tuple[str, int], list[Range]] = {}
+        self.waiting: list[OutboxRow] = []
+
+    async def outbox(self) -> list[OutboxRow]:
+        return self.waiting
+
+    async def ranges(self, room: str, partition: int) -> list[Range]:
+        return self.all_ranges[room, partition]
+
+    async def inventory(self, partition: int) -> InventoryRows:
+        return InventoryRows(*(self._of(name, partition) for name in ("stock", "holds", "movements")))
+
+    async def orders(self, partition: int) -> OrderRows:
+        orders: list[OrderRow] = self._of("orders", partition)
+        ids = {row.order_id for row in orders}
+        live = [hold for hold in self._live() if hold.order_id in ids]
+        return OrderRows(orders, self._of("payments", partition), self._of("attempts", partition), live)
+
+    async def holds_without_order(self) -> list[HoldRow]:
+        ids = {row.order_id for row in self.tables["orders"]}
+        return [hold for hold in self._live() if hold.order_id not in ids]
+
+    def replace(self, table: str, change: Callable[[Any], Any]) -> None:
+        """Plant a change in every row of a table for which `change` returns another one."""
+        self.tables[table] = [change(row) for row in self.tables[table]]
+
+    def _of(self, table: str, partition: int) -> list[Any]:
+        return [row for row in self.tables[table] if row.partition == partition]
+
+    def _live(self) -> list[HoldRow]:
+        return [hold for hold in self.tables["holds"] if hold.state in (0, 1)]
+
+
+class World:
+    """Runs what is published until nothing moves any more."""
+
+    def __init__(self, tamper: Tamper = lambda says: [says]) -> None:
+        self.log = MemoryLog()
+        self.now_ms = START_MS
+        self._tamper = tamper
+        self._seats = [(room, p) for room in rooms() for p in range(PARTITIONS)]
+        self._replays = {(room.name, p): Replay(room, p, PARTITIONS) for room, p in self._seats}
+        self._next = {(room.name, p): [0] * len(room.sources) for room, p in self._seats}
+        self._ranges: dict[tuple[str, int], list[Range]] = {key: [] for key in self._next}
+        self._asked: set[str] = set()
+        self.books: dict[str, list[Authorization]] = {}
+
+    # --- what happens ---------------------------------------------------------------------------------------------------
+
+    def receive(self, sku: str, quantity: int, command_id: str = "") -> None:
+        self.publish(outgoing(m.ReceiveStock(command_id or f"receipt/{sku}", sku, quantity)))
+
+    def place(self, *lines: tuple[str, int], token: str = "tok_ok", keep: int | None = None) -> str:  # noqa: S107
+        """Publish an order of (sku, quantity) lines, or only its first `keep` lines; return its id."""
+        request = OrderRequest(
+            lines=tuple(OrderLine(sku, quantity, 500) for sku, quantity in lines),
+            customer_id="c1",
+            payment_token=token,
+        )
+        for command in place_order_lines(request)[:keep]:
+            self.publish(outgoing(command))
+        return request.order_id
+
+    def publish(self, record: Outgoing) -> Kept:
+        partition = partition_of(record.key or b"", PARTITIONS) if record.partition == BY_KEY else record.partition
+        records = self.log.topics[record.topic][partition]
+        self.now_ms += 10
+        headers = [("ce_id", record.event_id)] if record.event_id else []
+        kept = Kept(partition, len(records), self.now_ms, record.key, record.value, headers)
+        records.append(kept)
+        return kept
+
+    def run(self, *only: str) -> None:
+        """Let the rooms (all, or these) decide until nothing is left to decide."""
+        while any(self._turn(room, p) for room, p in self._seats if not only or room.name in only):
+            pass
+
+    def _turn(self, room: Any, partition: int) -> bool:
+        moved = False
+        for source, topic in enumerate(room.sources):
+            first = self._next[room.name, partition][source]
+            records = self.log.topics[topic.name][partition][first:]
+            if not records:
+                continue
+            moved = True
+            self._next[room.name, partition][source] = first + len(records)
+            self._ranges[room.name, partition].append(Range(source, first, first + len(records)))
+            replay = self._replays[room.name, partition]
+            says = [it for decision in replay.feed(source, records) for it in decision.says]
+            for record in says:
+                for changed in self._tamper(record):
+                    self.publish(changed)
+            if room.name == "payments":
+                self._answer(replay.state)
+        return moved
+
+    def _answer(self, book: Any) -> None:
+        """Be the processor: answer each new operation at once."""
+        for attempt, (order_id, kind, _) in list(book.started.items()):
+            if attempt in self._asked:
+                continue
+            self._asked.add(attempt)
+            payment = book.payments[order_id]
+            refused = payment.payment_token == {
+                "authorize": "tok_declined",
+                "capture": "tok_capture_fails",
+                "void": "tok_void_fails",
+            }.get(kind.value)
+            self._write_books(order_id, kind.value, payment, refused=refused)
+            result = "succeeded" if not refused else ("declined" if kind.value == "authorize" else "failed")
+            answer = m.RecordPaymentResult(order_id, operation_id(order_id, kind), result, f"auth_{order_id}", "")
+            assert outgoing(answer).topic == ORDER_COMMANDS.name
+            self.publish(outgoing(answer))
+
+    def _write_books(self, order_id: str, kind: str, payment: Any, *, refused: bool) -> None:
+        if refused:
+            return
+        if kind == "authorize":
+            line = Authorization(f"auth_{order_id}", order_id, payment.currency, payment.amount_minor)
+            self.books[order_id] = [line]
+        elif kind == "capture":
+            self.books[order_id][0].captured_minor = payment.amount_minor
+        else:
+            self.books[order_id][0].voided_minor = payment.amount_minor
+
+    # --- what is left ---------------------------------------------------------------------------------------------------
+
+    def stop(self) -> MemorySnapshot:
+        """Return the database as the rooms have left it."""
+        database = MemorySnapshot(self.now_ms)
+        database.all_ranges = self._ranges
+        for (room, partition), replay in self._replays.items():
+            offsets = self._next[room, partition]
+            database.claims[room, partition] = ClaimRow(room, partition, 1, list(offsets), replay.at_ms, 1)
+            for table, rows in replay.rows().items():
+                database.tables.setdefault(table, []).extend(rows)
+        return database
+
+    async def audit(self, database: MemorySnapshot, *, books: bool = True) -> Report:
+        audit = Audit(database, self.log)
+        await audit.run()
+        if books:
+            await audit.compare_with(self.books, self.books)
+        return audit.tallies.report()
+
+
+def said(record: Outgoing) -> Any:
+    """Return the message that a room says."""
+    return decode(record.value)
