@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from infra.supervised import SupervisedProcess
 ROOMS: Final = ("inventory", "orders", "payments", "views")
 PROCESSOR: Final = "processor"
 
+_INSTANCE: Final = re.compile(r"(?P<room>[a-z]+)(-\d+)?")
 _SAMPLE_SECONDS: Final = 0.5
 
 
@@ -159,11 +161,11 @@ class Supervisor:
         if name == PROCESSOR and self._processor_port:
             port = ["--port", str(self._processor_port)]
             return [*python, "infra.processor", "--data-dir", self._books, *port, *self._processor_options]
-        room, _, instance = name.partition("-")
-        if room not in ROOMS or (instance and not instance.isdecimal()):
+        named = _INSTANCE.fullmatch(name)
+        if named is None or named["room"] not in ROOMS:
             known = ", ".join(self.whole_system)
             raise InfraError(f"There is no process {name} here; there are {known}, and more of a room as in orders-2")
-        return [*python, "infra.rooms", room]
+        return [*python, "infra.rooms", named["room"]]
 
     def _fail(self, failure: InfraError) -> None:
         self.failure = self.failure or failure
