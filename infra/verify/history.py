@@ -50,9 +50,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One decision. `before` and `after` are the levels or states that it touched; `difference` is None where the
-    published events are exactly these.
-    """
+    """One decision. `before` and `after` are what it touched; `difference` is None where these events are published."""
 
     position: str
     room: str

@@ -1,0 +1,145 @@
+"""The audit and the replay on a real system: sound as it runs, and every row changed behind its back is seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import pytest_asyncio
+from click.testing import Result
+from typer.testing import CliRunner
+
+from consumers.runtime.decision import outgoing
+from infra.cli import build
+from infra.cli.output import FAILED
+from infra.settings import Settings
+from infra.verify.errors import VerifyError
+from infra.verify.history import Wanted, history
+from infra.verify.report import NAMES
+from infra.verify.run import verify
+from schemas import messages as m
+from tests.harness.shop import Shop, in_miniature, open_shop, order
+
+REPLAY = "replay_gives_the_same_decisions"
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        yield opened
+
+
+async def trade(shop: Shop) -> None:
+    """Let some orders be paid, refused and undone."""
+    await shop.receive(MUG=5, TIN=3)
+    await shop.place(
+        order(("MUG", 2), ("TIN", 1)),
+        order(("MUG", 1), token="tok_declined"),
+        order(("TIN", 1), token="tok_capture_fails"),
+        order(("MUG", 9)),
+    )
+    await shop.until_quiet(orders=4)
+
+
+async def test_a_system_that_traded_is_sound_until_its_rows_are_changed(shop: Shop) -> None:
+    async with shop.running():
+        await trade(shop)
+        report = await shop.audit()
+        assert report.breaches == set(), [finding for finding in report.findings if not finding.holds]
+        assert tuple(report.invariants) == NAMES
+        figures = report.finding("nothing_oversold").figure
+        assert (figures["units_received"], figures["units_sold"], figures["units_available"]) == (8, 3, 5)
+        assert report.finding("money_matches_goods").figure["books_compared"] == 4
+
+        await shop.value("UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'MUG'")
+        level = {"on_hand_is_the_sum_of_movements", "nothing_oversold", REPLAY}
+        assert (await shop.audit()).breaches == level
+        await shop.value("UPDATE stock SET on_hand = on_hand - 1 WHERE sku = 'MUG'")
+
+        await shop.value("UPDATE payments SET state = 'authorized' WHERE state = 'voided'")
+        assert (await shop.audit()).breaches == {"money_matches_goods", REPLAY}
+        await shop.value("UPDATE payments SET state = 'voided' WHERE state = 'authorized'")
+
+        await shop.value("UPDATE orders SET reason = 'bad luck' WHERE state = 'rejected'")
+        assert (await shop.audit()).breaches == {REPLAY}
+
+
+async def test_a_system_in_motion_is_sound(shop: Shop) -> None:
+    await shop.receive(MUG=100)
+    async with shop.running():
+        async with asyncio.TaskGroup() as at_once:
+            at_once.create_task(shop.place(*(order(("MUG", 1), ("MUG", 1)) for _ in range(100))))
+            for _ in range(4):
+                await shop.assert_sound()
+        await shop.until_quiet(orders=100)
+    await shop.assert_sound()
+
+
+async def test_the_replay_tells_an_order_s_decisions_as_they_were_published(shop: Shop) -> None:
+    mine = order(("MUG", 2))
+    async with shop.running():
+        await trade(shop)
+        await shop.place(mine)
+        await shop.until_quiet(orders=5)
+    steps = [step async for step in history(shop.settings, Wanted(order_id=mine.order_id))]
+    assert all(step.difference is None for step in steps)
+    placed = steps[0]
+    assert (placed.input, [it.type for it in placed.outcomes]) == ("PlaceOrderLine", ["LineReserved"])
+    assert placed.before == {"MUG": "3 available, 0 reserved, 2 allocated"}
+    assert placed.after == {"MUG": "1 available, 2 reserved, 2 allocated"}
+    assert "OrderPaid" in [it.type for step in steps for it in step.outcomes]
+    received = [step async for step in history(shop.settings, Wanted(room="inventory", sku="TIN"))]
+    assert {step.facts["sku"] for step in received} == {"TIN"}
+    before = [step async for step in history(shop.settings, Wanted(room="inventory", until_ms=placed.at_ms - 1))]
+    assert placed.position not in {step.position for step in before}
+
+
+async def test_the_commands_print_what_holds_and_fail_on_a_breach(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with shop.running():
+        await trade(shop)
+    for name, value in shop.settings.environment().items():
+        monkeypatch.setenv(name, value)
+    verified = await lastunit("verify", "--json")
+    assert verified.exit_code == 0, verified.output
+    assert msgspec.json.decode(verified.stdout)["invariants"] == dict.fromkeys(NAMES, True)
+    assert "Every invariant holds." in (await lastunit("verify")).stdout
+    replayed = await lastunit("replay", "--sku", "MUG")
+    assert replayed.exit_code == 0, replayed.output
+    assert "decisions, all equal to the published events" in replayed.stdout
+    *steps, verdict = map(msgspec.json.decode, (await lastunit("replay", "--json")).stdout.splitlines())
+    assert verdict == {"decisions": len(steps), "equal": True, "first_difference": None}
+
+    await shop.value("UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'MUG'")
+    verified = await lastunit("verify")
+    assert verified.exit_code == FAILED
+    assert "MUG: on_hand is 6, its movements sum up to 5" in verified.stdout
+
+
+async def test_another_namespace_is_said_to_be_missing(shop: Shop) -> None:
+    with pytest.raises(VerifyError, match="There is no topic"):
+        await verify(shop.settings.model_copy(update={"namespace": "nowhere."}))
+
+
+async def test_a_second_content_under_one_id_is_seen_in_the_replay(shop: Shop) -> None:
+    mine = order(("MUG", 1))
+    await shop.receive(MUG=1)
+    await shop.place(mine)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+        [step] = [step async for step in history(shop.settings, Wanted(room="inventory", order_id=mine.order_id))]
+        await forge(shop, m.OrderPaid(mine.order_id, 1, "GBP"), f"{step.position}/0")
+        [step] = [step async for step in history(shop.settings, Wanted(room="inventory", order_id=mine.order_id))]
+        assert step.difference is not None
+        report = await shop.audit()
+    assert {"each_command_took_effect_once", "no_position_decided_twice"} <= report.breaches
+
+
+async def forge(shop: Shop, message: m.Message, event_id: str) -> None:
+    await shop.publisher.publish([outgoing(message, event_id.encode())])
+
+
+async def lastunit(*arguments: str) -> Result:
+    return await asyncio.to_thread(lambda: CliRunner().invoke(build(), list(arguments)))
