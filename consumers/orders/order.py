@@ -81,10 +81,7 @@ _TURNS: Final[Mapping[type[Message], tuple[LineState, frozenset[LineState]]]] = 
         LineState.COMMITTED,
         frozenset({LineState.RESERVED, LineState.RELEASING, LineState.EXPIRED, LineState.COMMIT_FAILED}),
     ),
-    m.LineCommitFailed: (
-        LineState.COMMIT_FAILED,
-        frozenset({LineState.RESERVED, LineState.RELEASED, LineState.EXPIRED}),
-    ),
+    m.LineCommitFailed: (LineState.COMMIT_FAILED, frozenset({LineState.RELEASED, LineState.EXPIRED})),
     m.LineReturned: (LineState.RETURNED, frozenset({LineState.COMMITTED, LineState.RETURNING})),
 }
 """The state that a fact turns a line to, and from which states: an echo of an older fact must not turn it back."""
