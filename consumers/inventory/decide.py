@@ -101,12 +101,12 @@ def return_line(ledger: Ledger, command: m.ReturnLine, at_ms: int) -> list[Outco
 
 
 def receive_stock(ledger: Ledger, command: m.ReceiveStock, at_ms: int) -> list[Outcome]:
-    """Add received units, once per command id."""
+    """Add received units, once per command id and SKU (another SKU may have another owner)."""
     del at_ms
     _require_text(command.command_id, command.sku)
     if not 0 < command.quantity <= MAX_QUANTITY:
         raise RefusedError("invalid_quantity", f"{command.quantity} units received; send 1 to {MAX_QUANTITY}")
-    if command.command_id in ledger.commands:
+    if (command.command_id, command.sku) in ledger.commands:
         return []
     return [StockReceived(command.command_id, command.sku, command.quantity)]
 

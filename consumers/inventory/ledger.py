@@ -79,7 +79,7 @@ class Ledger:
         self.stocks: dict[str, Stock] = {}
         self.holds: dict[HoldKey, Hold] = {}
         self.held: set[HoldKey] = set()
-        self.commands: set[str] = set()
+        self.commands: set[tuple[str, str]] = set()
 
     def begin_batch(self) -> None:
         """Forget what changed; keep what is."""
@@ -145,7 +145,7 @@ def _return(ledger: Ledger, event: m.LineReturned, _: int) -> None:
 
 def _receive(ledger: Ledger, event: StockReceived, at_ms: int) -> None:
     _touch(ledger, event.sku).on_hand += event.quantity
-    ledger.commands.add(event.command_id)
+    ledger.commands.add((event.command_id, event.sku))
     ledger.received.append((event, at_ms))
 
 

@@ -57,7 +57,7 @@ def commit_lines(order: Order, fact: m.PaymentAuthorized) -> list[Message]:
         return []
     commits = [
         m.CommitLine(fact.order_id, number, line.sku)
-        for number, line in order.lines.items()
+        for number, line in sorted(order.lines.items())
         if line.state is not LineState.COMMITTED
     ]
     return [*commits] if commits else [_placed(order, fact.order_id)]

@@ -60,8 +60,8 @@ class Order(msgspec.Struct):
         return line if line is not None and line.sku == message.sku else None
 
     def lines_in(self, state: LineState) -> list[tuple[int, Line]]:
-        """Return the numbered lines in this state, in the order in which they were heard of."""
-        return [(number, line) for number, line in self.lines.items() if line.state is state]
+        """Return the numbered lines in this state, by number: a reloaded order must say the same as one in memory."""
+        return [(number, line) for number, line in sorted(self.lines.items()) if line.state is state]
 
 
 LineFact = (
