@@ -120,7 +120,7 @@ async def test_a_room_without_servers_says_what_to_do(tmp_path: Path) -> None:
     _, err = await room.communicate()
 
     assert room.returncode == 78
-    assert b"Start them with `lastunit up`" in err
+    assert b"`lastunit up`, or name LASTUNIT_KAFKA_BOOTSTRAP, LASTUNIT_POSTGRES_DSN." in err
 
 
 async def test_a_room_without_topics_asks_to_be_started_again_and_with_them_stops_when_asked(
