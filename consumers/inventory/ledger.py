@@ -98,6 +98,12 @@ class Ledger:
         over = [(self.holds[key].expires_at_ms, key) for key in self.held if self.holds[key].expires_at_ms <= as_of_ms]
         return [key for _, key in sorted(over)[:limit]]
 
+    def expect_expiry(self, as_of_ms: int) -> None:
+        """Ask again for holds that were over at `as_of_ms` but not yet by the log's own time (a clock ahead of it)."""
+        waiting = [hold.expires_at_ms for key in self.held if (hold := self.holds[key]).expires_at_ms <= as_of_ms]
+        if waiting:
+            self.earliest_expiry_ms = min(waiting)
+
     def size(self) -> int:
         """Return the number of entries in memory."""
         return len(self.stocks) + len(self.holds) + len(self.commands)

@@ -48,6 +48,8 @@ class InventoryRoom(Room[Ledger]):
         outcomes = decide(state, message, at_ms)
         for outcome in outcomes:
             evolve(state, outcome, at_ms)
+        if isinstance(message, m.ExpireHolds):
+            state.expect_expiry(message.as_of_ms)
         return [outcome for outcome in outcomes if isinstance(outcome, m.Message)]
 
     @override

@@ -59,7 +59,7 @@ def _placed_where_scarce(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> d
     for ledger, messages in loads:
         for message in messages:
             if isinstance(message, m.PlaceOrderLine):
-                wanted[message.sku] = wanted.get(message.sku, 0) + max(message.demand, message.quantity)
+                wanted[message.sku] = wanted.get(message.sku, 0) + max(0, message.demand, message.quantity)
             elif isinstance(message, m.CommitLine):
                 hold = ledger.holds.get(_key(message))
                 retakes = hold.quantity if hold is not None and hold.state is HoldState.EXPIRED else 0

@@ -168,7 +168,6 @@ def _is_below_zero(command: m.Message) -> bool:
         pytest.param(
             as_the_store_does,
             id="store.load",
-            marks=pytest.mark.xfail(strict=True, reason="a negative demand hides in the sum that tells scarcity"),
         ),
     ],
 )
