@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any, cast
 
-import pytest
-
 from consumers.inventory import store
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import REMIND_AGAIN_MS
@@ -82,7 +80,6 @@ def test_a_new_owner_learns_when_to_ask() -> None:
     assert partition.reminder(END_MS) is not None
 
 
-@pytest.mark.xfail(strict=True, reason="a hold between the append time and as_of is neither ended nor remembered")
 def test_a_hold_is_not_forgotten_when_the_owners_clock_runs_ahead_of_the_brokers() -> None:
     partition = Partition()
     asked = partition.reminder(END_MS)
@@ -91,7 +88,6 @@ def test_a_hold_is_not_forgotten_when_the_owners_clock_runs_ahead_of_the_brokers
     assert partition.reminder(END_MS + REMIND_AGAIN_MS) is not None
 
 
-@pytest.mark.xfail(strict=True, reason="a hold between the append time and as_of is neither ended nor remembered")
 def test_a_stranger_who_dates_a_command_far_ahead_does_not_stop_holds_from_ending() -> None:
     partition = Partition()
     assert partition.take(ExpireHolds(as_of_ms=NOW_MS * 2), NOW_MS) == []
