@@ -6,6 +6,7 @@ Orders stand on Kafka; measured is the rate of outcome events, from the first th
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +23,7 @@ from tests.benchmarks.harness.lanes import Lane, Ours, is_installed
 from tests.benchmarks.harness.options import Options, read_options
 from tests.benchmarks.harness.orders import HOT_SKU, hot
 from tests.benchmarks.harness.report import Report, at_most, emit
-from tests.benchmarks.harness.rounds import alternate, note, rates, say
+from tests.benchmarks.harness.rounds import alternate, note, rates, tune
 from tests.benchmarks.harness.servers import Servers, running_servers
 from tests.benchmarks.harness.spread import paired
 from tests.benchmarks.harness.trial import Trial, backlog_trial
@@ -45,7 +46,6 @@ SHARES: Final = {
 """Orders of each lane as a share of the product's: about the seconds of work that the product has too."""
 BARS: Final = {"row_lock_cte": 20, "redis_lua_always": 2, "faust_agent": 20, "dbos": 200, "restate": 200}
 CPU_BAR_US: Final = 25
-CONNECTIONS: Final = (4, 8, 16, 32)
 
 
 def figure_name(lane: str) -> str:
@@ -81,19 +81,6 @@ _ROW_LOCKS: Final = {
 }
 
 
-async def tune(lane: Lane, options: Options) -> dict[str, float]:
-    """Find the number of connections with which a row-lock lane is fastest, and use it."""
-    if not isinstance(lane, Baseline) or lane.name not in _ROW_LOCKS:
-        return {}
-    found: dict[int, float] = {}
-    for connections in CONNECTIONS:
-        lane.connections = connections
-        found[connections] = (await _trial(lane, options.share(0.02, 200))).orders_per_s
-        say(f"{lane.name} with {connections} connections: {found[connections]:,.0f}/s")
-    lane.connections = max(found, key=found.__getitem__)
-    return {str(connections): rate for connections, rate in found.items()}
-
-
 async def _trial(lane: Lane, orders: int, units: int | None = None) -> Trial:
     return await backlog_trial(lane, hot(orders), units={HOT_SKU: orders if units is None else units})
 
@@ -111,7 +98,9 @@ async def run(options: Options, report: Report) -> None:
         ready = {it.name: await open_lanes.enter_async_context(it) for it in lanes(servers, report, options)}
         if not options.quick:
             report.setup["connections"] = {
-                name: tuned for name, it in ready.items() if (tuned := await tune(it, options))
+                name: await tune(it, partial(_trial, it, options.share(0.02, 200)))
+                for name, it in ready.items()
+                if isinstance(it, Baseline) and name in _ROW_LOCKS
             }
         trials = await alternate(options.rounds, {name: _turn(lane, options) for name, lane in ready.items()})
         scarce = await alternate(1, {f"{name}_half": _turn(lane, options, 0.5) for name, lane in ready.items()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -12,8 +12,11 @@ from tests.benchmarks.harness.spread import spread
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from tests.benchmarks.harness.baseline import Baseline
     from tests.benchmarks.harness.report import Report
     from tests.benchmarks.harness.trial import Trial
+
+CONNECTIONS: Final = (4, 8, 16, 32)
 
 
 async def alternate(rounds: int, turns: Mapping[str, Callable[[], Awaitable[Trial]]]) -> dict[str, list[Trial]]:
@@ -29,6 +32,17 @@ async def alternate(rounds: int, turns: Mapping[str, Callable[[], Awaitable[Tria
                 f" us of CPU an order: {trial.cpu_us_per_order}"
             )
     return found
+
+
+async def tune(lane: Baseline, trial: Callable[[], Awaitable[Trial]]) -> dict[str, float]:
+    """Find the number of connections with which a baseline is fastest, and let it use that; return all rates."""
+    found: dict[int, float] = {}
+    for connections in CONNECTIONS:
+        lane.connections = connections
+        found[connections] = (await trial()).orders_per_s
+        say(f"{lane.name} with {connections} connections: {found[connections]:,.0f}/s")
+    lane.connections = max(found, key=found.__getitem__)
+    return {str(connections): rate for connections, rate in found.items()}
 
 
 def note(report: Report, trials: Mapping[str, list[Trial]]) -> None:

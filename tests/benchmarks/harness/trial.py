@@ -74,7 +74,7 @@ async def backlog_trial(lane: Lane, skus: Sequence[str], *, units: dict[str, int
         counted / (last.at - first.at),
         us_per_order(first.cpu, last.cpu, counted),
         (last.wal_bytes - first.wal_bytes) / counted,
-        await _batches(lane, skus[0], levels),
+        await _batches(lane, skus, levels),
         found,
     )
 
@@ -112,11 +112,11 @@ async def _levels_end(lane: Lane) -> list[int]:
     return await lane.topics.ends(STOCK_LEVELS) if isinstance(lane, Ours) else []
 
 
-async def _batches(lane: Lane, sku: str, since: list[int]) -> dict[str, int]:
-    """Return a histogram of batch sizes: upper bound of the size -> batches."""
-    if not isinstance(lane, Ours):
+async def _batches(lane: Lane, skus: Sequence[str], since: list[int]) -> dict[str, int]:
+    """Return a histogram of our batch sizes, where they can be told: upper bound of the size -> batches."""
+    if not isinstance(lane, Ours) or len(set(skus)) > 1:
         return {}
-    sizes = await lane.topics.batch_sizes(sku, since)
+    sizes = await lane.topics.batch_sizes(skus[0], since)
     bounds = (1, 10, 50, 100, 200, 300, 400, 499, 500, 10_000)
     counted = Counter(next(bound for bound in bounds if size <= bound) for size in sizes)
     return {f"<={bound}": counted[bound] for bound in bounds if counted[bound]}
