@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.harness.options import Options
     from topology.topics import Topic
 
+READY_SECONDS: Final = 30.0
 _KEPT = {PREFIX + "CACHE_DIR"}
 
 
@@ -74,6 +77,9 @@ class Servers:
             for name, code, message in (await client.create_topics(new)).topic_errors:
                 if code:
                     raise for_code(code)(f"{name}: {message}")
+            async with asyncio.timeout(READY_SECONDS):
+                while not await _all_led(client, [it.in_namespace(namespace) for it in topics]):
+                    await asyncio.sleep(0.1)
         finally:
             await client.close()
 
@@ -93,6 +99,7 @@ async def running_servers(options: Options) -> AsyncIterator[Servers]:
         if name.startswith(PREFIX):  # a developer's own settings must not change what is measured
             del os.environ[name]
     configure("warning", "console", sys.stderr, {})
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains while new topics find their leaders
     folder = options.folder / "stack"
     shutil.rmtree(folder, ignore_errors=True)
     settings = load_settings(state_dir=folder, log_format="json")
@@ -103,6 +110,12 @@ async def running_servers(options: Options) -> AsyncIterator[Servers]:
         finally:
             await postgres.close()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _all_led(client: Any, names: Sequence[str]) -> bool:
+    """Tell whether every partition of these topics has a leader."""
+    described = await client.describe_topics(names)
+    return all(not it["error_code"] and all(p["leader"] >= 0 for p in it["partitions"]) for it in described)
 
 
 def environment(settings: Settings | None = None) -> Mapping[str, str]:

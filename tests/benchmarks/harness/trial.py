@@ -103,6 +103,17 @@ async def _watch(lane: Lane, process: ChildProcess, before: int, orders: int) ->
         await asyncio.sleep(SAMPLE_SECONDS)
 
 
+async def until_counted(lane: Lane, process: ChildProcess, count: int) -> None:
+    """Wait until the outcome topic has had so many records."""
+    seen, moved_at = -1, time.perf_counter()
+    while (now := await lane.topics.count()) < count:
+        if now > seen:
+            seen, moved_at = now, time.perf_counter()
+        if not process.running or time.perf_counter() - moved_at > STILL_SECONDS:
+            raise RuntimeError(f"{lane.name} stands at {seen} of {count} outcomes:\n{process.log_tail(40)}")
+        await asyncio.sleep(SAMPLE_SECONDS * 5)
+
+
 def _nothing(last: _Reading) -> _Reading:
     """Stand in for a first reading when the first sample saw everything already (tiny sizes only)."""
     return _Reading(last.at - SAMPLE_SECONDS, 0, last.cpu, last.wal_bytes)
