@@ -154,3 +154,14 @@ def test_inventorys_word_moves_a_line_on(told: tuple[Any, ...], stands: LineStat
 def test_what_happens_to_another_sku_is_not_written_on_the_line() -> None:
     given(*RESERVED, LineExpired(line=1, sku="HAT"), LineReleased(line=2, sku="HAT"))
     assert lines() == {1: LineState.RESERVED, 2: LineState.RESERVED}
+
+
+def test_a_rejected_line_is_remembered_as_rejected() -> None:
+    given(*REJECTED)
+    assert lines() == {1: LineState.RELEASING, 2: LineState.REJECTED}
+
+
+def test_a_late_line_for_another_sku_does_not_take_a_rejected_lines_place() -> None:
+    given(*REJECTED, LineReserved(line=2, line_count=2, sku="HAT"))
+    assert story.state.lines[2].sku == "TEE"
+    assert lines()[2] is LineState.REJECTED
