@@ -87,13 +87,10 @@ def _judge_orders(shop: Shop, committed: dict[str, list[m.LineReserved]]) -> Non
 
 
 def _judge_dead_letters(shop: Shop) -> None:
-    """What the rooms say to each other is never refused, except for what follows from a stranger's command.
-
-    An echo of OrderPlaced after the capture failed is refused as well, though it is only an echo: topology/states.py.
-    """
+    """What the rooms say to each other is never refused, except for what follows from a stranger's command."""
     for room, message, refusal in shop.dead:
-        expected = isinstance(message, m.LineCommitFailed | m.OrderPlaced)
-        _holds(expected and refusal.reason == "unexpected", room, "refused", message, refusal)
+        expected = isinstance(message, m.LineCommitFailed) and refusal.reason == "unexpected"
+        _holds(expected, room, "refused", message, refusal)
 
 
 def _first_reservations(shop: Shop) -> list[m.LineReserved]:
