@@ -27,7 +27,7 @@ class HoldState(IntEnum):
     RETURNED = 4
 
 
-class Hold(msgspec.Struct):
+class Hold(msgspec.Struct, gc=False):
     """One order line's claim on stock; it stays as the memory of what happened to the line."""
 
     quantity: int
@@ -35,7 +35,7 @@ class Hold(msgspec.Struct):
     expires_at_ms: int
 
 
-class Stock(msgspec.Struct):
+class Stock(msgspec.Struct, gc=False):
     """One SKU's level, in units. Always 0 <= reserved, 0 <= allocated, reserved + allocated <= on_hand."""
 
     on_hand: int = 0
