@@ -71,7 +71,12 @@ def decide(room: Room[S], state: S, message: Message, record: Record, *, source:
         log.exception("decision_failed", room=room.name, source=source, offset=record.offset)
         raise RefusedError("decision_failed", repr(error)) from error
     cause = f"{source}/{record.partition}/{record.offset}/"
-    return [outgoing(outcome, f"{cause}{index}".encode()) for index, outcome in enumerate(outcomes)]
+    return [
+        dead_letter(room.name, record, source, outcome, at_ms)
+        if isinstance(outcome, RefusedError)
+        else outgoing(outcome, f"{cause}{index}".encode())
+        for index, outcome in enumerate(outcomes)
+    ]
 
 
 def outgoing(message: Message, event_id: bytes = b"", partition: int = BY_KEY) -> Outgoing:
