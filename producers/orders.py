@@ -14,7 +14,7 @@ from schemas.errors import UnknownCurrencyError
 from schemas.ids import is_order_id, new_order_id
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
 from schemas.messages import PlaceOrderLine
-from schemas.money import MAX_MINOR, minor_units
+from schemas.money import minor_units
 from topology.topics import INVENTORY_COMMANDS, key_of
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _check_line(number: int, line: OrderLine) -> None:
     require_quantity(InvalidOrderError, f"the quantity of line {number}", line.quantity)
     if not 0 <= line.unit_price_minor <= MAX_UNIT_PRICE_MINOR:
         raise InvalidOrderError(
-            f"the unit price of line {number} is {line.unit_price_minor}; give 0 to 10^12 minor units"
+            f"the unit price of line {number} is {line.unit_price_minor}; give 0 to {MAX_UNIT_PRICE_MINOR:,} minor units"
         )
 
 
@@ -136,5 +136,3 @@ def _check_sums(request: OrderRequest) -> None:
     sku, most = max(demand.items(), key=lambda item: item[1])
     if most > MAX_QUANTITY:
         raise InvalidOrderError(f"the lines for {sku} add up to {most} units; at most {MAX_QUANTITY:,} fit one order")
-    if request.amount_minor > MAX_MINOR:
-        raise InvalidOrderError("the order's total does not fit 64 bits of minor units; split it")

@@ -1,4 +1,4 @@
-"""What inventory answers to commands about a SKU itself. Pure; each takes effect once per command id.
+"""What inventory answers to commands about a SKU itself. Pure; each takes effect once per command id and SKU.
 
 A command that is well formed but cannot be done is refused for good: it leaves a row in the ledger and a dead letter, so
 whoever sent it learns why, and sending it again later does not surprise anyone.
@@ -104,7 +104,7 @@ def retire_sku(ledger: Ledger, command: m.RetireSku, at_ms: int) -> list[Outcome
 
 def _is_known(ledger: Ledger, command: StockCommand) -> bool:
     require_text(command.command_id, command.sku)
-    return command.command_id in ledger.commands
+    return (command.command_id, command.sku) in ledger.commands
 
 
 def _require_quantity(quantity: int) -> None:

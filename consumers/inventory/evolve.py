@@ -224,7 +224,7 @@ def _count(ledger: Ledger, sku: str, hold: Hold, units: int) -> None:
 def _move(
     ledger: Ledger, event: Inside, kind: str, quantity: int, at_ms: int, *, quarantined: int = 0, note: str = ""
 ) -> None:
-    ledger.commands.add(event.command_id)
+    ledger.commands.add((event.command_id, event.sku))
     ledger.movements.append(
         Movement(event.command_id, event.sku, kind, quantity, quarantined, None, None, note, at_ms)
     )
@@ -233,7 +233,7 @@ def _move(
 def _move_line(
     ledger: Ledger, event: m.LineShipped | m.LineReturned, kind: str, quantity: int, quarantined: int, at_ms: int
 ) -> None:
-    command_id = f"{event.order_id}/{event.line}/{event.sku}/{kind}"
+    command_id = f"{event.order_id}/{event.line}/{kind}"
     ledger.movements.append(
         Movement(command_id, event.sku, kind, quantity, quarantined, event.order_id, event.line, "", at_ms)
     )

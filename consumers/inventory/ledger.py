@@ -110,7 +110,7 @@ class Ledger:
         self.stocks: dict[str, Stock] = {}
         self.holds: dict[HoldKey, Hold] = {}
         self.held: set[HoldKey] = set()
-        self.commands: set[str] = set()
+        self.commands: set[tuple[str, str]] = set()
         self.purchases: dict[Buyer, int] = {}
         self.carts: dict[Cart, list[HoldKey]] = {}
 

@@ -7,7 +7,9 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS k (order_id, line, sku)
 JOIN holds h USING (order_id, line, sku);
 
 -- name: load_commands
-SELECT command_id FROM movements WHERE command_id = ANY($1::text[]);
+SELECT command_id, sku
+FROM unnest($1::text[], $2::text[]) AS k (command_id, sku)
+JOIN movements USING (command_id, sku);
 
 -- name: load_due
 SELECT order_id, line, sku, quantity, state, expires_at_ms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from consumers.inventory.decide import MAX_EXPIRIES
 from consumers.inventory.ledger import Hold, HoldKey, HoldState, Ledger, Stock
 from consumers.runtime.room import Changes
 from consumers.runtime.sql import columns, load_queries
@@ -33,7 +34,7 @@ async def load(
     looked_up = (*_BY_LINE, m.PlaceOrderLine) if thorough else _BY_LINE
     skus: dict[str, Ledger] = {}
     keys: dict[HoldKey, Ledger] = {}
-    commands: dict[str, Ledger] = {}
+    commands: dict[tuple[str, str], Ledger] = {}
     for ledger, messages in loads:
         for message in messages:
             if isinstance(message, m.ExpireHolds):
@@ -43,8 +44,8 @@ async def load(
                 skus[message.sku] = ledger  # type: ignore[attr-defined]
             if isinstance(message, looked_up) and (key := _key(message)) not in ledger.holds:
                 keys[key] = ledger
-            elif isinstance(message, m.ReceiveStock) and message.command_id not in ledger.commands:
-                commands[message.command_id] = ledger
+            elif isinstance(message, m.ReceiveStock):
+                commands[message.command_id, message.sku] = ledger
     await _load_holds(connection, keys, skus)
     await _load_stock(connection, skus)
     await _load_commands(connection, commands)
@@ -102,20 +103,23 @@ async def _load_holds(connection: asyncpg.Connection, keys: dict[HoldKey, Ledger
 
 async def _load_due(connection: asyncpg.Connection, ledger: Ledger, command: m.ExpireHolds) -> None:
     skus: dict[str, Ledger] = {}
-    rows = await connection.fetch(QUERIES["load_due"], ledger.partition, command.as_of_ms, command.limit)
+    limit = max(0, min(command.limit, MAX_EXPIRIES))
+    rows = await connection.fetch(QUERIES["load_due"], ledger.partition, command.as_of_ms, limit)
     for row in rows:
         _keep(ledger, row, skus)
     await _load_stock(connection, skus)
-    if len(rows) < command.limit:
+    if len(rows) < limit:
         await load_earliest_expiry(connection, ledger, command.as_of_ms)
     ledger.reminded_at_ms = 0
 
 
-async def _load_commands(connection: asyncpg.Connection, commands: dict[str, Ledger]) -> None:
-    if not commands:
+async def _load_commands(connection: asyncpg.Connection, commands: dict[tuple[str, str], Ledger]) -> None:
+    unseen = [command for command, ledger in commands.items() if command not in ledger.commands]
+    if not unseen:
         return
-    for row in await connection.fetch(QUERIES["load_commands"], list(commands)):
-        commands[row["command_id"]].commands.add(row["command_id"])
+    for row in await connection.fetch(QUERIES["load_commands"], *zip(*unseen, strict=True)):
+        command = (row["command_id"], row["sku"])
+        commands[command].commands.add(command)
 
 
 def _keep(ledger: Ledger, row: asyncpg.Record, skus: dict[str, Ledger]) -> None:

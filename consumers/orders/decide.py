@@ -57,7 +57,7 @@ def commit_lines(order: Order, fact: m.PaymentAuthorized) -> list[Message]:
         return []
     commits = [
         m.CommitLine(fact.order_id, number, line.sku)
-        for number, line in order.lines.items()
+        for number, line in sorted(order.lines.items())
         if line.state is not LineState.COMMITTED
     ]
     return [*commits] if commits else [_placed(order, fact.order_id)]
@@ -172,11 +172,10 @@ def _reject(order: Order, fact: LineFact | m.PaymentDeclined, reason: str) -> li
 def _undo(order: Order, fact: Message, reason: str) -> list[Message]:
     """Give back all that the order has, except the line whose end the fact itself reports.
 
-    Lines whose CommitLine is unanswered are not touched: the answer comes, and finds the order over. A LineRejected
-    about a held line answers a faulty duplicate of its command, so the hold has not ended.
+    Lines whose CommitLine is unanswered are not touched: the answer comes, and finds the order over.
     """
     order_id: str = fact.order_id  # type: ignore[attr-defined]  # every fact about an order has one
-    ended = order.line_of(fact) if isinstance(fact, LineFact) and not isinstance(fact, m.LineRejected) else None
+    ended = order.line_of(fact) if isinstance(fact, _ENDS_A_HOLD) else None
     back: list[Message] = [
         m.ReturnLine(order_id, number, line.sku, reason)
         for number, line in order.lines_in(LineState.COMMITTED)
@@ -189,6 +188,11 @@ def _undo(order: Order, fact: Message, reason: str) -> list[Message]:
             if line is not ended
         ]
     return back
+
+
+_ENDS_A_HOLD: Final = (m.LineReleased, m.LineExpired, m.LineCommitted, m.LineReturned)
+"""Not LineRejected and LineCommitFailed: where their line is held, they answer a faulty duplicate, or are echoes of a
+command that came before the hold."""
 
 
 def _header(order: Order) -> tuple[int, str, str, str]:

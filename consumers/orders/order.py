@@ -60,8 +60,8 @@ class Order(msgspec.Struct):
         return line if line is not None and line.sku == message.sku else None
 
     def lines_in(self, state: LineState) -> list[tuple[int, Line]]:
-        """Return the numbered lines in this state, in the order in which they were heard of."""
-        return [(number, line) for number, line in self.lines.items() if line.state is state]
+        """Return the numbered lines in this state, by number: a reloaded order must say the same as one in memory."""
+        return [(number, line) for number, line in sorted(self.lines.items()) if line.state is state]
 
 
 LineFact = (
@@ -81,10 +81,7 @@ _TURNS: Final[Mapping[type[Message], tuple[LineState, frozenset[LineState]]]] = 
         LineState.COMMITTED,
         frozenset({LineState.RESERVED, LineState.RELEASING, LineState.EXPIRED, LineState.COMMIT_FAILED}),
     ),
-    m.LineCommitFailed: (
-        LineState.COMMIT_FAILED,
-        frozenset({LineState.RESERVED, LineState.RELEASED, LineState.EXPIRED}),
-    ),
+    m.LineCommitFailed: (LineState.COMMIT_FAILED, frozenset({LineState.RELEASED, LineState.EXPIRED})),
     m.LineReturned: (LineState.RETURNED, frozenset({LineState.COMMITTED, LineState.RETURNING})),
 }
 """The state that a fact turns a line to, and from which states: an echo of an older fact must not turn it back."""

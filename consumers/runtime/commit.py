@@ -41,13 +41,13 @@ async def commit(database: Database, room: Room[Any], statement: str, parts: Seq
             await database.once("commit", lambda connection: connection.fetchval(statement, *arguments))
         except ConnectionLostError:
             await asyncio.sleep(RETRY_SECONDS)
-            if await _took_effect(database, room, parts):
-                return
         except asyncpg.PostgresError as error:
             if error.sqlstate != FENCED_SQLSTATE:
                 raise
-            await _took_effect(database, room, parts)
         else:
+            return
+        # What fenced us may be our own earlier sending, which was still being carried out when we looked.
+        if await _took_effect(database, room, parts):
             return
 
 

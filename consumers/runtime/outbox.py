@@ -65,6 +65,11 @@ class Outbox:
             self._worker.cancel()
             await asyncio.wait({self._worker})
 
+    def abandon(self) -> None:
+        """End at once; what waits stays in the database for the next owner."""
+        if self._worker is not None:
+            self._worker.cancel()
+
     async def republish(self, partition: int) -> int:
         """Publish again what an earlier owner committed but did not see acknowledged; return how many blobs."""
         rows = await self._database.repeatedly(

@@ -114,6 +114,9 @@ class PartitionOwner(Generic[S]):
 
     async def _close(self) -> None:
         """Leave the group, so that a successor need not wait for our session to end; bounded in time."""
+        self._outbox.abandon()
+        if self._in_flight is not None:
+            self._in_flight[1].cancel()
         await self.room.stop()
         with contextlib.suppress(KafkaError, TimeoutError):
             await asyncio.wait_for(self._consumer.stop(), 10)

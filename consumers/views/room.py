@@ -134,13 +134,13 @@ class OrderViews:
             return
         wanted = sorted(self._unplaced)
         found = await store.read_positions(self._redis, self.options.namespace, wanted)
+        log.info("views_placed", partitions=wanted, from_the_beginning=[p for p in wanted if found[p] is None])
         for partition in [it for it in wanted if it in self._unplaced]:
             tp = TopicPartition(self._topic, partition)
             position = found[partition]
             with contextlib.suppress(IllegalStateError):  # taken away meanwhile
                 if position is None:
                     await self._consumer.seek_to_beginning(tp)
-                    log.info("views_rebuilt", partition=partition)
                 else:
                     self._consumer.seek(tp, position)
                 self._consumer.resume(tp)

@@ -43,7 +43,7 @@ class LineView(msgspec.Struct):
 class OrderView(msgspec.Struct):
     """One order: where it stands, why, what it wants and all that happened to it, in order.
 
-    `amount_minor` is the sum of the lines heard of until the order is reserved, then what it costs.
+    `amount_minor` is 0 until every line is reserved: the price of a line that was refused is not heard of.
     """
 
     order_id: str
@@ -86,8 +86,6 @@ def view_of(order_id: str, events: Iterable[TimelineEvent]) -> OrderView:
         _fold_order(view, event)
         _fold_line(lines, event)
     view.lines = sorted(lines.values(), key=lambda it: (it.line, it.sku))
-    if not any(event.type == "OrderReserved" for event in view.events):
-        view.amount_minor = sum(it.quantity * it.unit_price_minor for it in view.lines if it.unit_price_minor)
     return view
 
 

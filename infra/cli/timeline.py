@@ -59,14 +59,17 @@ def timeline(view: OrderView) -> RenderableType:
     head = Text.assemble("Order ", (view.order_id, "bold"), " is ", (view.state.value, _STYLES.get(view.state, "bold")))
     if view.reason:
         head.append(f" ({view.reason})")
-    facts = Text(
-        f"{view.line_count} {'line' if view.line_count == 1 else 'lines'} for {view.customer_id}, "
-        f"{_money(view.amount_minor, view.currency)}, payment {view.payment.value}"
-    )
-    table = Table("time (UTC)", "event", "what happened", "reason", box=None, pad_edge=False, header_style="bold")
-    for row in rows(view.events, view.currency):
-        table.add_row(*(Text(cell) for cell in row))
-    return Group(head, facts, Text(), table)
+    facts = [f"{view.line_count} {'line' if view.line_count == 1 else 'lines'}", f"customer {view.customer_id}"]
+    if view.amount_minor:
+        facts.append(_money(view.amount_minor, view.currency))
+    facts += [f"payment {view.payment.value}", f"since {moment(view.events[0].at_ms)[:16]} UTC"]
+    table = Table("time", "event", "what happened", "reason", box=None, pad_edge=False, header_style="bold")
+    for column in (0, 1):
+        table.columns[column].no_wrap = True
+    days = {moment(event.at_ms)[:10] for event in view.events}
+    for at, *cells in rows(view.events, view.currency):
+        table.add_row(*map(Text, (at if len(days) > 1 else at[11:], *cells)))
+    return Group(head, Text(", ".join(facts)), Text(), table)
 
 
 def rows(events: Iterable[TimelineEvent], currency: str) -> list[tuple[str, str, str, str]]:

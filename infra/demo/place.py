@@ -56,7 +56,7 @@ async def fresh_place(settings: Settings) -> AsyncIterator[Place]:
             corners.push_async_callback(_forget, place.settings)
             yield place
         if not place.keep:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
 
 @contextlib.contextmanager
@@ -71,8 +71,14 @@ def _folder(state_dir: Path) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         raise
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()  # when nothing else is in it
 
 
 @asynccontextmanager

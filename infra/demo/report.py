@@ -73,8 +73,8 @@ def _speed(result: Result) -> Table:
     table = _table("speed", "")
     table.add_row("orders/s", f"{result.orders_per_second:,.0f}")
     table.add_row("seconds", f"{result.seconds:,.1f}")
-    table.add_row("publish to final, p50", f"{result.publish_to_final_ms.p50:,} ms")
-    table.add_row("p99", f"{result.publish_to_final_ms.p99:,} ms")
+    table.add_row("p50 until final", f"{result.publish_to_final_ms.p50:,} ms")
+    table.add_row("p99 until final", f"{result.publish_to_final_ms.p99:,} ms")
     table.add_row()
     table.add_row("CPU per order", f"{sum(result.cpu_us_per_order.values()):,.0f} us", style="bold")
     for name, used_us in result.cpu_us_per_order.items():

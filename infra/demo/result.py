@@ -96,7 +96,7 @@ def result_of(
         orders_per_second=round(len(times) / seconds, 1) if seconds else 0.0,
         publish_to_final_ms=percentiles([final - first for first, final in times.values()]),
         cpu_us_per_order={name: round(used / orders * MICROSECONDS, 1) for name, used in cpu_seconds.items()},
-        flash_sale=FlashSale(flash, race.stock[flash], race.demand()[flash], sold[flash]) if flash else None,
+        flash_sale=FlashSale(flash, race.stock.get(flash, 0), race.demand()[flash], sold[flash]) if flash else None,
         unfinished=unfinished(race, position),
         breaches=[f"{it.name}: {example}" for it in audit.findings if not it.holds for example in it.examples],
     )

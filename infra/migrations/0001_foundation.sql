@@ -66,12 +66,13 @@ CREATE TABLE holds (
 CREATE INDEX holds_due ON holds (partition, expires_at_ms) WHERE state = 0;
 
 CREATE TABLE movements (
-    command_id text    PRIMARY KEY,  -- a second application is impossible
+    command_id text    NOT NULL,
     sku        text    NOT NULL,
     partition  integer NOT NULL,
     kind       text    NOT NULL,
     quantity   bigint  NOT NULL,     -- change of on_hand, in units
-    at_ms      bigint  NOT NULL
+    at_ms      bigint  NOT NULL,
+    PRIMARY KEY (command_id, sku)    -- a second application is impossible
 );
 CREATE INDEX movements_of_sku ON movements (sku, at_ms);
 

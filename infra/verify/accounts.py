@@ -17,7 +17,7 @@ from schemas.wire import decode
 from topology.topics import DEAD_LETTERS, ORDER_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from infra.verify.published import Said
     from infra.verify.report import Tallies
@@ -67,9 +67,8 @@ class Accounts:
         self._receipts: set[str] = set()
         self._tallies = tallies
 
-    def post(self, command: object, said: Iterable[Said], position: str) -> None:
+    def post(self, command: object, said: Sequence[Said], position: str) -> None:
         """Write down one command with what was said about it, in the order of the log."""
-        said = list(said)
         if isinstance(command, m.ReceiveStock) and all(it.topic != DEAD_LETTERS.name for it in said):
             self._receive(command)
         for it in said:
@@ -124,7 +123,7 @@ class Accounts:
         was, quantity = self._lines.get(key, (None, fact.quantity))
         before, after = _TURNS[type(fact)]
         tally = self._tallies["each_command_took_effect_once"]
-        tally.count(effects=1)
+        tally.figure["effects"] += 1
         if was not in before:
             state = "nothing" if was is None else was.name.lower()
             tally.breach(
@@ -139,7 +138,7 @@ class Accounts:
 
     def _judge_level(self, sku: str, account: Account, position: str) -> None:
         tally = self._tallies["stock_within_bounds"]
-        tally.count(points_in_the_log=1)
+        tally.figure["points_in_the_log"] += 1
         if account.held < 0 or account.sold < 0 or account.available < 0:
             tally.breach(
                 f"{sku} at {position}: {account.held} held and {account.sold} sold of {account.received} received"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SOURCES: Final = {topic.name: topic for topic in (INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS)}
 """Topics whose records rooms answer."""
+_NAMES: Final = {name.encode(): name for name in SOURCES}
 SPOKEN_ON: Final = (ORDER_EVENTS, INVENTORY_COMMANDS, DEAD_LETTERS)
 """Topics that carry the rooms' answers. On inventory.commands others speak too."""
 _DEAD: Final = "dead"
@@ -124,11 +125,17 @@ def derived_id(topic: str, record: Record) -> EventId | None:
 
 def parse_id(raw: bytes, room: str) -> EventId | None:
     """Return the parts of topic/partition/offset/outcome, None for anything else; `room` is a dead letter's."""
-    parts = raw.decode(errors="replace").split("/")
-    if len(parts) != _ID_PARTS or parts[0] not in SOURCES or not (parts[1].isdecimal() and parts[2].isdecimal()):
+    parts = raw.split(b"/")
+    if len(parts) != _ID_PARTS or not (parts[1].isdigit() and parts[2].isdigit()):
         return None
-    outcome = f"{_DEAD}/{room}" if parts[3] == _DEAD else parts[3]
-    return EventId(parts[0], int(parts[1]), int(parts[2]), outcome)
+    source = _NAMES.get(parts[0])
+    return EventId(source, int(parts[1]), int(parts[2]), outcome_of(raw, room)) if source is not None else None
+
+
+def outcome_of(raw: bytes, room: str) -> str:
+    """Return the outcome that an id ends with; `room` is a dead letter's."""
+    outcome = raw[raw.rfind(b"/") + 1 :].decode(errors="replace")
+    return f"{_DEAD}/{room}" if outcome == _DEAD else outcome
 
 
 def dead_letter_in(record: Record) -> DeadLetter | None:

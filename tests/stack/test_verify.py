@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import pytest_asyncio
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from consumers.runtime.decision import outgoing
 from infra.cli import build

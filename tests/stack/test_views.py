@@ -14,6 +14,7 @@ from consumers.views import store
 from consumers.views.room import OrderViews, ViewsOptions
 from consumers.views.timeline import OrderView
 from infra.settings import Settings
+from infra.stack import Stack
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
 from schemas.ids import new_order_id
@@ -171,6 +172,19 @@ async def test_a_restarted_room_goes_on_where_it_was(house: House) -> None:
     async with house.views() as room:
         await house.final_view(second)
         assert room.written == 9, "the first order is not read again"
+
+
+async def test_while_redis_is_away_the_views_wait_and_miss_nothing(house: House, stack: Stack) -> None:
+    before, meanwhile = new_order_id(), new_order_id()
+    async with house.views() as room:
+        await house.publisher.publish(paid_order(before))
+        await house.final_view(before)
+        await stack.valkey.kill()
+        await house.publisher.publish(paid_order(meanwhile))
+        await asyncio.sleep(1.5)
+        assert room.written == 9
+        await stack.valkey.start()
+        assert len((await house.final_view(meanwhile)).events) == 9
 
 
 async def test_forgotten_positions_have_the_whole_log_read_again(house: House) -> None:

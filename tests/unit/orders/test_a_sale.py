@@ -1,6 +1,7 @@
 from tests.given_when_then import (
     A,
     CommitLine,
+    LineCommitFailed,
     LineCommitted,
     LineExpired,
     LineReserved,
@@ -84,6 +85,12 @@ def test_a_line_of_an_order_id_that_is_none_is_refused() -> None:
     given()
     when(LineReserved(order_id="order 66"))
     then_refused("invalid_order_id")
+
+
+def test_an_old_failure_of_somebody_elses_commit_takes_no_line_from_the_order() -> None:
+    given(LINE_1, LineCommitFailed(line=1, reason="unknown_hold"))
+    when(LINE_2)
+    then(OrderReserved(line_count=2, amount_minor=1000))
 
 
 # --- committing ---------------------------------------------------------------------------------------------------------

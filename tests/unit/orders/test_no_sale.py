@@ -165,6 +165,22 @@ def test_a_line_that_is_gone_ends_the_order_and_the_committed_ones_are_returned(
     then(OrderRejected(reason="insufficient_stock"), ReturnLine(line=1, sku="MUG", reason="insufficient_stock"))
 
 
+def test_an_old_failure_of_somebody_elses_commit_leaves_no_line_held() -> None:
+    given(*RESERVED)
+    when(LineCommitFailed(line=1, reason="unknown_hold"))
+    then(
+        OrderRejected(reason="unknown_hold"),
+        ReleaseLine(line=1, sku="MUG", reason="unknown_hold"),
+        ReleaseLine(line=2, sku="TEE", reason="unknown_hold"),
+    )
+
+
+def test_an_old_failure_of_somebody_elses_commit_leaves_no_line_committed() -> None:
+    given(*AUTHORIZED, LineCommitted(line=1))
+    when(LineCommitFailed(line=1, reason="unknown_hold"))
+    then(OrderRejected(reason="unknown_hold"), ReturnLine(line=1, sku="MUG", reason="unknown_hold"))
+
+
 def test_a_line_whose_commit_is_unanswered_is_returned_when_the_answer_comes() -> None:
     given(*AUTHORIZED, LineCommitFailed(line=2, sku="TEE"))
     when(LineCommitted(line=1))

@@ -108,6 +108,7 @@ def test_no_older_fact_turns_a_committed_line_back(echo: Any) -> None:
 @pytest.mark.parametrize(
     ("told", "echo", "stands"),
     [
+        ((LINE_1,), LineCommitFailed(reason="unknown_hold"), LineState.RESERVED),
         ((*RESERVED, LineReleased()), LINE_1, LineState.RELEASED),
         ((*RESERVED, LineReleased()), LineExpired(), LineState.RELEASED),
         ((*RESERVED, LineExpired()), LINE_1, LineState.EXPIRED),

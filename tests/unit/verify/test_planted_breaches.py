@@ -1,4 +1,4 @@
-"""A sound system passes; each planted breach is found under its name, and under no other."""
+"""Each planted breach is found under its name, and under no other."""
 
 from __future__ import annotations
 
@@ -6,155 +6,24 @@ import msgspec
 import pytest
 
 from consumers.runtime.decision import outgoing
-from infra.verify.report import NAMES
 from infra.verify.rows import OutboxRow
 from producers.publisher import Outgoing
 from schemas import messages as m
 from schemas.wire import encode
-from tests.unit.verify.world import MemorySnapshot, World, said
-
-REPLAY = "replay_gives_the_same_decisions"
-ONCE = "each_command_took_effect_once"
-TWICE = "no_position_decided_twice"
-BOUNDS = "stock_within_bounds"
-SUMS = "on_hand_is_the_sum_of_movements"
-OVERSOLD = "nothing_oversold"
-REFUSALS = "every_refusal_was_justified"
-PROGRESS = "every_order_is_final_or_waits"
-MONEY = "money_matches_goods"
-
-
-def busy_world(world: World) -> World:
-    """Let every branch of the saga happen at least once."""
-    world.receive("MUG", 5)
-    world.receive("HAT", 3)
-    world.receive("BAG", 10)
-    world.place(("MUG", 2), ("HAT", 1))
-    world.place(("HAT", 1), ("MUG", 1), ("MUG", 1))
-    world.place(("BAG", 4), token="tok_declined")
-    world.place(("BAG", 4), token="tok_capture_fails")
-    world.place(("MUG", 9))
-    world.place(("BAG", 1), ("MUG", 9))
-    world.run()
-    world.place(("MUG", 1))
-    world.place(("MUG", 1))
-    world.run()
-    return world
-
-
-async def found(world: World, database: MemorySnapshot | None = None) -> set[str]:
-    return (await world.audit(database or world.stop())).breaches
-
-
-def changing(kind: type[m.Message], **fields: object) -> World:
-    """Return a world in which each fact of this kind reaches its topic with these fields; without fields, not at all."""
-
-    def tamper(record: Outgoing) -> list[Outgoing]:
-        message = said(record)
-        if not isinstance(message, kind):
-            return [record]
-        if not fields:
-            return []
-        return [msgspec.structs.replace(record, value=encode(msgspec.structs.replace(message, **fields)))]
-
-    return World(tamper)
-
-
-async def test_a_sound_system_passes_with_its_figures() -> None:
-    world = busy_world(World())
-    report = await world.audit(world.stop())
-    assert report.breaches == set(), [finding for finding in report.findings if not finding.holds]
-    assert tuple(report.invariants) == NAMES
-    figures = report.finding(OVERSOLD).figure
-    assert figures["units_received"] == 18
-    assert figures["units_sold"] + figures["units_held"] + figures["units_available"] == 18
-    assert figures["oversold_units"] == 0
-    assert report.finding(REFUSALS).figure["for_lack_of_stock"] == 3
-    assert report.finding(PROGRESS).figure["final"] == 8
-    assert report.finding(MONEY).figure["books_compared"] == 8
-    assert report.finding(REPLAY).figure["events"] > 40
-
-
-async def test_an_idle_system_passes() -> None:
-    assert await found(World()) == set()
-
-
-async def test_a_system_in_motion_passes_and_says_what_it_waits_for() -> None:
-    world = World()
-    world.receive("MUG", 5)
-    world.place(("MUG", 1))
-    world.place(("MUG", 1), ("HAT", 1), keep=1)
-    world.run("inventory")
-    report = await world.audit(world.stop())
-    assert report.breaches == set()
-    assert report.finding(PROGRESS).figure["undecided_records"] > 0
-
-
-async def test_what_waits_in_the_outbox_is_not_lost() -> None:
-    kept: list[Outgoing] = []
-
-    def hold_back(record: Outgoing) -> list[Outgoing]:
-        if isinstance(said(record), m.OrderPaid):
-            kept.append(record)
-            return []
-        return [record]
-
-    world = busy_world(World(hold_back))
-    database = world.stop()
-    database.waiting = [OutboxRow("orders", 0, 1, kept)]
-    assert kept
-    report = await world.audit(database)
-    assert report.breaches == set()
-    assert report.finding(REPLAY).figure["waiting_in_outbox"] == len(kept)
-
-
-async def test_an_order_whose_last_line_never_came_waits_for_its_holds_to_end() -> None:
-    world = World()
-    world.receive("MUG", 5)
-    world.place(("MUG", 1), ("MUG", 1), keep=1)
-    world.run()
-    report = await world.audit(world.stop())
-    assert report.breaches == set()
-    assert report.finding(PROGRESS).figure["waiting_for_missing_lines_or_expiry"] == 1
-
-
-async def test_a_hold_that_nobody_ends_leaves_its_order_in_limbo() -> None:
-    world = World()
-    world.receive("MUG", 5)
-    world.place(("MUG", 1), ("MUG", 1), keep=1)
-    world.run()
-    database = world.stop()
-    database.now_ms += 3_600_000
-    assert await found(world, database) == {PROGRESS}
-
-
-async def test_an_expired_order_is_over() -> None:
-    world = World()
-    world.receive("MUG", 5)
-    world.place(("MUG", 1), ("MUG", 1), keep=1)
-    world.run()
-    world.now_ms += 3_600_000
-    for partition in range(3):
-        world.publish(outgoing(m.ExpireHolds(world.now_ms, 100), partition=partition))
-    world.run()
-    report = await world.audit(world.stop())
-    assert report.breaches == set()
-    assert report.finding(PROGRESS).figure["final"] == 1
-
-
-async def test_dead_letters_are_counted_by_reason_and_break_nothing() -> None:
-    world = busy_world(World())
-    world.publish(Outgoing("inventory.commands", 0, b"MUG", b"garbage"))
-    world.publish(Outgoing("order.events", 1, b"MUG", b"\x00garbage", b"inventory.commands/0/0/99"))
-    world.run()
-    report = await world.audit(world.stop())
-    letters = report.finding("dead_letters")
-    assert letters.holds
-    assert letters.figure["dead_letters"] == 3  # orders and payments both refuse what is on order.events
-    assert report.breaches == {REPLAY}  # nobody who decides wrote that event
-
-
-# --- planted breaches -------------------------------------------------------------------------------------------------------
+from tests.unit.verify.scenes import (
+    BOUNDS,
+    MONEY,
+    ONCE,
+    OVERSOLD,
+    REFUSALS,
+    REPLAY,
+    SUMS,
+    TWICE,
+    busy_world,
+    changing,
+    found,
+)
+from tests.unit.verify.world import World, said
 
 
 async def test_a_lost_event() -> None:

@@ -1,0 +1,275 @@
+"""A shop for one test: topics, tables, a payment processor with books, and rooms, here or as processes of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import msgspec
+from aiokafka.errors import KafkaError
+
+from consumers.inventory.room import InventoryRoom
+from consumers.orders.room import OrdersRoom
+from consumers.payments.http_processor import HttpProcessor
+from consumers.payments.room import PaymentsRoom
+from consumers.runtime.decision import Record, outgoing
+from consumers.runtime.owner import OwnerOptions, PartitionOwner
+from consumers.runtime.room import Room
+from infra.migrate import migrate
+from infra.settings import Settings
+from infra.supervisor import PROCESSOR, ROOMS, Supervisor
+from infra.verify import Report, verify
+from infra.verify.errors import VerifyError
+from infra.verify.log import Log
+from producers.orders import ACCEPTED_TOKEN, OrderClient, OrderLine, OrderRequest
+from producers.publisher import Publisher
+from producers.stock import StockClient, receipts_of
+from schemas.messages import Message
+from schemas.wire import decode
+from topology import admin
+from topology.states import FINAL_ORDER_STATES
+from topology.topics import ORDER_EVENTS, Topic, topics_read_by
+
+PARTITIONS = 3
+PATIENCE_SECONDS = 60.0
+"""Longest wait for anything here. Nothing waits for so long unless it is broken; two busy cores may be slow."""
+
+T = TypeVar("T")
+
+_QUIET = """
+SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM payment_attempts WHERE result = 'pending')
+"""
+
+
+class Level(msgspec.Struct, frozen=True):
+    """One SKU's units."""
+
+    on_hand: int
+    reserved: int
+    allocated: int
+
+
+class Shop:
+    """Everything that a test does to a system, and sees of it."""
+
+    def __init__(
+        self, settings: Settings, supervisor: Supervisor, publisher: Publisher, database: asyncpg.Pool
+    ) -> None:
+        self.settings = settings
+        self.supervisor = supervisor
+        self.publisher = publisher
+        self.database = database
+        self._owners: dict[str, asyncio.Task[None]] = {}
+
+    # --- what customers and warehouses do ---------------------------------------------------------------------------------
+
+    async def receive(self, delivery: str = "delivery", **units: int) -> None:
+        await StockClient(self.publisher).receive(receipts_of(delivery, units))
+
+    async def stock_up(self, units: Mapping[str, int]) -> None:
+        await StockClient(self.publisher).receive(receipts_of("delivery", units))
+
+    async def place(self, *orders: OrderRequest) -> None:
+        await OrderClient(self.publisher).place(orders)
+
+    async def say(self, *messages: Message) -> None:
+        await self.publisher.publish([outgoing(message) for message in messages])
+
+    # --- rooms in this process --------------------------------------------------------------------------------------------
+
+    def room(self, name: str) -> Room[Any]:
+        if name == "inventory":
+            return InventoryRoom()
+        if name == "orders":
+            return OrdersRoom()
+        return PaymentsRoom(HttpProcessor(self.supervisor.processor_url), self.publisher)
+
+    def options(self, **changes: Any) -> OwnerOptions:
+        return options_of(self.settings, **changes)
+
+    @asynccontextmanager
+    async def running(self, *names: str) -> AsyncIterator[None]:
+        """Run these rooms (all by default) in this process, with the processor where payments need it."""
+        async with AsyncExitStack() as owners:
+            if not names or "payments" in names:
+                await self.supervisor.start(PROCESSOR)
+            for name in names or ROOMS:
+                await owners.enter_async_context(
+                    self.owning(PartitionOwner(self.room(name), self.options(), self.publisher))
+                )
+            yield
+
+    @asynccontextmanager
+    async def owning(self, owner: PartitionOwner[Any]) -> AsyncIterator[asyncio.Task[None]]:
+        """Run one owner; on the way out it stops as asked, whatever it was doing."""
+        task = asyncio.create_task(owner.run())
+        self._owners[f"{owner.room.name} {id(owner)}"] = task
+        try:
+            yield task
+        finally:
+            del self._owners[f"{owner.room.name} {id(owner)}"]
+            owner.stop()
+            await asyncio.wait_for(task, PATIENCE_SECONDS)
+
+    # --- waiting ----------------------------------------------------------------------------------------------------------
+
+    async def until(self, condition: Callable[[], Awaitable[T]], seconds: float = PATIENCE_SECONDS) -> T:
+        """Return the condition's first answer that counts as true; what an owner here fails with is raised at once."""
+        async with asyncio.timeout(seconds):
+            while not (answer := await condition()):
+                for task in self._owners.values():
+                    if task.done():
+                        await task
+                await asyncio.sleep(0.02)
+        return answer
+
+    async def until_quiet(self, *names: str, orders: int | None = None) -> None:
+        """Wait until these rooms (all by default) have decided, said and done all that there is, for so many orders."""
+
+        async def quiet() -> bool:
+            try:
+                return await self._final(orders) and await self._is_quiet(names or ROOMS)
+            except (KafkaError, VerifyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                return False  # a server is being restarted
+
+        await self.until(quiet)
+
+    async def _final(self, orders: int | None) -> bool:
+        return orders is None or orders == await self.value(
+            "SELECT count(*) FROM orders WHERE state = ANY($1::text[])", list(FINAL_ORDER_STATES)
+        )
+
+    async def _is_quiet(self, rooms: Iterable[str]) -> bool:
+        """Compare one snapshot of what is done with the topics' later ends: equal, nothing was under way."""
+        async with self.database.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            if await connection.fetchval(_QUIET):
+                return False
+            rows = await connection.fetch("SELECT room, partition, next_offsets FROM claims")
+        done = {(row["room"], row["partition"]): list(row["next_offsets"]) for row in rows}
+        async with Log(self.settings.kafka_bootstrap or "", self.settings.namespace) as log:
+            for room in rooms:
+                ends = [await log.ends(topic) for topic in topics_read_by(room)]
+                wanted = {(room, partition): list(each) for partition, each in enumerate(zip(*ends, strict=True))}
+                if any(done.get(claim) != offsets for claim, offsets in wanted.items()):
+                    return False
+        return True
+
+    # --- looking ----------------------------------------------------------------------------------------------------------
+
+    async def value(self, query: str, *arguments: Any) -> Any:
+        return await self.database.fetchval(query, *arguments)
+
+    async def progress(self, room: str) -> int:
+        """Return how many records the room has decided."""
+        query = "SELECT coalesce(sum(n), 0)::bigint FROM claims, unnest(next_offsets) AS n WHERE room = $1"
+        return int(await self.value(query, room))
+
+    async def state(self, order: OrderRequest) -> tuple[str, str]:
+        row = await self.database.fetchrow("SELECT state, reason FROM orders WHERE order_id = $1", order.order_id)
+        return (row["state"], row["reason"]) if row else ("unknown", "")
+
+    async def payment(self, order: OrderRequest) -> str | None:
+        state: str | None = await self.value("SELECT state FROM payments WHERE order_id = $1", order.order_id)
+        return state
+
+    async def levels(self) -> dict[str, Level]:
+        rows = await self.database.fetch("SELECT sku, on_hand, reserved, allocated FROM stock")
+        return {row["sku"]: Level(row["on_hand"], row["reserved"], row["allocated"]) for row in rows}
+
+    async def records(self, topic: Topic) -> list[Record]:
+        """Return all that stands on a topic, partition by partition."""
+        async with Log(self.settings.kafka_bootstrap or "", self.settings.namespace) as log:
+            found: list[Record] = []
+            for partition, end in enumerate(await log.ends(topic)):
+                async for records in log.read(topic, partition, end):
+                    found += records
+            return found
+
+    async def timeline(self, order: OrderRequest) -> list[str]:
+        """Return the names of the order's events, in their order."""
+        mine = [record for record in await self.records(ORDER_EVENTS) if record.key == order.order_id.encode()]
+        return [type(decode(record.value)).__name__ for record in mine]
+
+    def logged(self, process: str, event: str) -> list[dict[str, Any]]:
+        """Return what a process of the supervisor has logged under this name."""
+        path = self.supervisor.folder / "logs" / f"{process}.log"
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        facts = [msgspec.json.decode(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
+        return [fact for fact in facts if fact.get("event") == event]
+
+    # --- judging ----------------------------------------------------------------------------------------------------------
+
+    async def audit(self) -> Report:
+        """Audit the system as an operator would."""
+        with_books = self.supervisor.pid(PROCESSOR) if PROCESSOR in self.supervisor.started else None
+        return await verify(self.settings, processor_url=self.supervisor.processor_url if with_books else None)
+
+    async def assert_sound(self) -> None:
+        """Nothing lost, nothing doubled, nothing said in two ways, all of it as the log says."""
+        report = await self.audit()
+        assert report.holds, "\n".join(
+            f"{it.name}: {it.detail} {it.examples}" for it in report.findings if not it.holds
+        )
+
+
+@asynccontextmanager
+async def open_shop(settings: Settings, folder: Path, processor_options: Sequence[str] = ()) -> AsyncIterator[Shop]:
+    """Open a shop without any room at work yet. `settings` have an empty database and a namespace without topics."""
+    bootstrap, dsn = settings.kafka_bootstrap or "", settings.postgres_dsn or ""
+    await admin.apply(
+        bootstrap,
+        namespace=settings.namespace,
+        partitions=settings.partitions,
+        expected_cluster_id=settings.cluster_id,
+    )
+    await migrate(dsn)
+    async with (
+        Publisher(bootstrap, namespace=settings.namespace) as publisher,
+        asyncpg.create_pool(dsn, min_size=1, max_size=5, command_timeout=30) as database,
+        Supervisor(settings, folder=folder, processor_options=processor_options) as supervisor,
+    ):
+        yield Shop(settings, supervisor, publisher, database)
+
+
+def options_of(settings: Settings, **changes: Any) -> OwnerOptions:
+    """Return an owner's options for this process, where many owners share one loop: hence the long session."""
+    options = OwnerOptions(
+        kafka_bootstrap=settings.kafka_bootstrap or "",
+        postgres_dsn=settings.postgres_dsn or "",
+        namespace=settings.namespace,
+        batch_records=settings.batch_records,
+        session_timeout_ms=10_000,
+        watchdog_seconds=settings.watchdog_seconds,
+    )
+    return msgspec.structs.replace(options, **changes)
+
+
+def in_miniature(settings: Settings, **changes: Any) -> Settings:
+    """Return settings for a test: few partitions, short sessions, logs that a test can read."""
+    small = {"partitions": PARTITIONS, "session_timeout_ms": 3_000, "watchdog_seconds": 30.0, "log_format": "json"}
+    return settings.model_copy(update={**small, **changes})
+
+
+def order(*lines: tuple[str, int], token: str = ACCEPTED_TOKEN, hold_seconds: int = 900) -> OrderRequest:
+    """Return an order of (SKU, quantity) lines at 5.00 a unit."""
+    return OrderRequest(
+        lines=tuple(OrderLine(sku, quantity, 500) for sku, quantity in lines),
+        customer_id="customer-1",
+        payment_token=token,
+        hold_seconds=hold_seconds,
+    )
+
+
+def copies(records: Iterable[Record]) -> dict[bytes, Counter[bytes]]:
+    """Return for each event id how often which content was published under it."""
+    found: dict[bytes, Counter[bytes]] = {}
+    for record in records:
+        for name, value in record.headers:
+            if name == "ce_id":
+                found.setdefault(value, Counter())[record.value or b""] += 1
+    return found

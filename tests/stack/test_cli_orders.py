@@ -1,0 +1,218 @@
+"""The command line as people and scripts meet it, on a whole running system."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from infra.migrate import migrate
+from infra.settings import Settings
+from infra.supervisor import Supervisor
+from producers.online_retail import HEADER
+from schemas.ids import is_order_id, new_order_id
+from topology import admin
+
+
+class Answer(NamedTuple):
+    status: int | None
+    output: str
+    errors: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.output)
+
+    @property
+    def json_lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.output.splitlines()]
+
+
+async def lastunit(environment: dict[str, str], *arguments: str) -> Answer:
+    """Run a command in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from infra.cli import main; main()",
+        *arguments,
+        env={**environment, "COLUMNS": "200"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    return Answer(process.returncode, output.decode(), errors.decode())
+
+
+@pytest.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+    """Topics, tables and all processes; the environment of whoever uses them."""
+    small = settings.model_copy(update={"partitions": 2})
+    await admin.apply(
+        small.kafka_bootstrap or "",
+        namespace=small.namespace,
+        partitions=small.partitions,
+        expected_cluster_id=small.cluster_id,
+    )
+    await migrate(small.postgres_dsn or "")
+    async with Supervisor(small, folder=tmp_path) as supervisor:
+        await supervisor.start_all()
+        yield {**os.environ, **supervisor.settings.environment()}
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> dict[str, str]:
+    """The environment of somebody who has started nothing."""
+    return {**os.environ, "LASTUNIT_STATE_DIR": str(tmp_path / "nothing")}
+
+
+async def received(shop: dict[str, str], *items: str) -> None:
+    answer = await lastunit(shop, "stock", "receive", *items, "--json")
+    assert (answer.status, answer.errors) == (0, "")
+    skus = [receipt["sku"] for receipt in answer.json]
+    async with asyncio.timeout(60):
+        while (await lastunit(shop, "stock", "show", *skus)).status:
+            pass
+
+
+async def test_an_order_is_followed_to_its_end_and_shown(shop: dict[str, str]) -> None:
+    await received(shop, "MUG=10", "TIN=3")
+    answer = await lastunit(
+        shop, "order", "place", "--line", "MUG=2@9.99", "--line", "TIN=1", "--wait", "--timeout", "60"
+    )
+    assert (answer.status, answer.errors) == (0, "")
+    order_id, *told = answer.output.splitlines()
+    assert is_order_id(order_id)
+    assert told[-1] == f"Order {order_id} is paid (GBP 29.98)"
+    assert any("2 x MUG at GBP 9.99" in line for line in told)
+
+    answer = await lastunit(shop, "order", "show", order_id)
+    assert (answer.status, answer.errors) == (0, "")
+    assert f"Order {order_id} is paid" in answer.output
+    assert "GBP 29.98 is in" in answer.output
+
+    view = (await lastunit(shop, "order", "show", order_id, "--json")).json
+    assert (view["state"], view["payment"], view["amount_minor"]) == ("paid", "captured", 2998)
+    assert [event["type"] for event in view["events"]][-1] == "OrderPaid"
+
+    levels = (await lastunit(shop, "stock", "show", "--json")).json
+    assert levels[0] == {"sku": "MUG", "on_hand": 10, "reserved": 0, "allocated": 2, "available": 8}
+
+
+async def test_a_script_follows_an_order_that_ends_without_a_sale(shop: dict[str, str]) -> None:
+    await received(shop, "MUG", "1")
+    placed = (await lastunit(shop, "order", "place", "--line", "MUG=2", "--json")).json
+    assert (placed["lines"], placed["amount_minor"], placed["currency"]) == (1, 2000, "GBP")
+    answer = await lastunit(shop, "order", "watch", placed["order_id"], "--json", "--timeout", "60")
+    assert (answer.status, answer.errors) == (0, "")
+    *events, end = answer.json_lines
+    assert [event["type"] for event in events] == ["LineRejected", "OrderRejected"]
+    assert (end["state"], end["reason"], end["is_final"]) == ("rejected", "insufficient_stock", True)
+
+
+async def test_a_file_is_imported_once(shop: dict[str, str], tmp_path: Path) -> None:
+    rows = ("1,22196,SPOONS,2,12/1/2010 10:03,0.85,7,UK", "C2,22196,SPOONS,-2,12/1/2010 10:03,0.85,7,UK")
+    (tmp_path / "orders.csv").write_text("\n".join([",".join(HEADER), *rows]))
+    path = str(tmp_path / "orders.csv")
+    report = (await lastunit(shop, "orders", "import", path, "--json")).json
+    assert (report["placed"], report["skipped_rows"]) == ({"orders": 1, "lines": 1}, {"cancellation": 1})
+    answer = await lastunit(shop, "orders", "import", path)
+    assert (answer.status, answer.errors) == (0, "")
+    assert [line.split() for line in answer.output.splitlines()[2:]] == [
+        ["placed", "now", "0", "0"],
+        ["already", "imported", "1", "1"],
+        ["skipped:", "cancellation", "1"],
+        ["all", "1", "2"],
+    ]
+
+
+async def test_what_is_not_known_is_said_in_one_line(shop: dict[str, str]) -> None:
+    order_id = new_order_id()
+    for arguments, says in (
+        (("order", "show", order_id), f"No order {order_id} is known"),
+        (("order", "watch", order_id, "--timeout", "0"), f"Nothing was heard of order {order_id}"),
+        (("stock", "show", "NOPE"), "No stock of NOPE ever came in"),
+        (("order", "place", "--line", "MUG=0"), "the quantity of line 1 is 0"),
+    ):
+        answer = await lastunit(shop, *arguments)
+        assert (answer.status, answer.output) == (1, ""), arguments
+        assert answer.errors.startswith(says)
+        assert answer.errors.count("\n") == 1
+
+
+async def test_an_empty_database_is_told_from_an_unknown_sku(environment: dict[str, str]) -> None:
+    answer = await lastunit(environment, "stock", "show")
+    assert (answer.status, answer.output) == (1, "")
+    assert "lacks tables" in answer.errors
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("order", "place", "--line", "MUG=1"),
+        ("order", "show", new_order_id()),
+        ("order", "watch", new_order_id()),
+        ("stock", "receive", "MUG", "1"),
+        ("stock", "show"),
+    ],
+)
+async def test_without_a_system_a_command_says_how_to_start_one(
+    nowhere: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    answer = await lastunit(nowhere, *arguments)
+    assert (answer.status, answer.output) == (1, "")
+    assert "Start the system with `make up`" in answer.errors
+    assert answer.errors.count("\n") == 1
+
+
+async def test_a_server_that_does_not_answer_is_named_without_its_password(nowhere: dict[str, str]) -> None:
+    for variable, address, arguments in (
+        ("KAFKA_BOOTSTRAP", "127.0.0.1:1", ("stock", "receive", "MUG", "1")),
+        ("POSTGRES_DSN", "postgresql://me:hush@127.0.0.1:1/shop", ("stock", "show")),
+        ("REDIS_URL", "redis://:hush@127.0.0.1:1/0", ("order", "show", new_order_id())),
+    ):
+        answer = await lastunit({**nowhere, f"LASTUNIT_{variable}": address}, *arguments)
+        assert (answer.status, answer.output) == (1, "")
+        assert f"correct LASTUNIT_{variable}" in answer.errors
+        assert "127.0.0.1:1" in answer.errors
+        assert "hush" not in answer.errors
+        assert answer.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("order", "place", "--line", "MUG"), "give SKU=QTY"),
+        (("order", "place", "--line", "MUG=two"), "give SKU=QTY"),
+        (("order", "place", "--line", "MUG=1@x"), "is no price"),
+        (("order", "place", "--line", "MUG=1@1.234"), "no whole number of minor units"),
+        (("order", "show", "abc"), "is no order id"),
+        (("stock", "receive", "MUG"), "as in MUG 10"),
+        (("stock", "receive", "MUG=1", "TIN=1", "--command-id", "x"), "names one receipt"),
+    ],
+)
+async def test_a_command_that_cannot_be_meant_ends_with_status_2(
+    nowhere: dict[str, str], arguments: tuple[str, ...], says: str
+) -> None:
+    answer = await lastunit(nowhere, *arguments)
+    assert (answer.status, answer.output) == (2, "")
+    assert says in answer.errors
+
+
+async def test_config_shows_every_setting_and_no_password(nowhere: dict[str, str]) -> None:
+    environment = {**nowhere, "LASTUNIT_HOLD_SECONDS": "77", "LASTUNIT_REDIS_URL": "redis://:hush@127.0.0.1:1/0"}
+    document = (await lastunit(environment, "config", "--json")).json
+    assert (document["hold_seconds"], document["redis_url"]) == (77, "redis://:***@127.0.0.1:1/0")
+    answer = await lastunit(environment, "config")
+    assert answer.status == 0
+    assert all(f"LASTUNIT_{name.upper()}" in answer.output for name in document)
+    assert "hush" not in answer.output
+
+    answer = await lastunit({**nowhere, "LASTUNIT_HOLD_SECONDS": "soon"}, "config")
+    assert (answer.status, answer.output) == (1, "")
+    assert "LASTUNIT_HOLD_SECONDS" in answer.errors

@@ -1,0 +1,54 @@
+"""Receipts: counted once by their ids, whoever sends them again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.errors import InvalidReceiptError
+from producers.stock import Receipt, receipts_of, receive_stock
+from schemas.limits import MAX_QUANTITY
+
+NAMES = st.text("ab/", min_size=1, max_size=4)
+
+
+def test_a_receipt_has_an_id_of_its_own_unless_given_one() -> None:
+    assert Receipt(sku="MUG", quantity=1).command_id != Receipt(sku="MUG", quantity=1).command_id
+    assert receive_stock(Receipt(sku="MUG", quantity=5, command_id="r-1")).command_id == "r-1"
+
+
+@given(st.dictionaries(NAMES, st.integers(0, 3 * MAX_QUANTITY), max_size=5))
+def test_a_delivery_is_the_same_receipts_each_time_and_loses_no_unit(quantities: dict[str, int]) -> None:
+    receipts = receipts_of("d1", quantities)
+    assert receipts == receipts_of("d1", quantities)
+    assert all(0 < receipt.quantity <= MAX_QUANTITY for receipt in receipts)
+    for sku, quantity in quantities.items():
+        assert sum(receipt.quantity for receipt in receipts if receipt.sku == sku) == quantity
+
+
+@given(NAMES, NAMES, NAMES.filter(lambda it: "/" not in it), NAMES.filter(lambda it: "/" not in it))
+def test_no_two_receipts_share_an_id(sku: str, other_sku: str, delivery: str, other_delivery: str) -> None:
+    [one], [other] = receipts_of(delivery, {sku: 1}), receipts_of(other_delivery, {other_sku: 1})
+    assert (one.command_id == other.command_id) == ((delivery, sku) == (other_delivery, other_sku))
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    [
+        Receipt(sku="", quantity=1),
+        Receipt(sku="MUG", quantity=0),
+        Receipt(sku="MUG", quantity=MAX_QUANTITY + 1),
+        Receipt(sku="MUG", quantity=1, command_id="x" * 201),
+    ],
+)
+def test_a_receipt_that_inventory_would_refuse_is_not_sent(receipt: Receipt) -> None:
+    with pytest.raises(InvalidReceiptError, match="give 1 to"):
+        receive_stock(receipt)
+
+
+def test_a_delivery_that_takes_away_or_could_be_confused_with_another_is_refused() -> None:
+    with pytest.raises(InvalidReceiptError, match="cannot come in"):
+        receipts_of("d1", {"MUG": -5})
+    with pytest.raises(InvalidReceiptError, match="without a slash"):
+        receipts_of("d/1", {"MUG": 5})

@@ -1,0 +1,56 @@
+"""What the audit's tests share: the findings' names, a world where much happens, and one that says things changed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from producers.publisher import Outgoing
+from schemas import messages as m
+from schemas.wire import encode
+from tests.unit.verify.world import MemorySnapshot, World, said
+
+REPLAY = "replay_gives_the_same_decisions"
+ONCE = "each_command_took_effect_once"
+TWICE = "no_position_decided_twice"
+BOUNDS = "stock_within_bounds"
+SUMS = "on_hand_is_the_sum_of_movements"
+OVERSOLD = "nothing_oversold"
+REFUSALS = "every_refusal_was_justified"
+PROGRESS = "every_order_is_final_or_waits"
+MONEY = "money_matches_goods"
+
+
+def busy_world(world: World) -> World:
+    """Let every branch of the saga happen at least once."""
+    world.receive("MUG", 5)
+    world.receive("HAT", 3)
+    world.receive("BAG", 10)
+    world.place(("MUG", 2), ("HAT", 1))
+    world.place(("HAT", 1), ("MUG", 1), ("MUG", 1))
+    world.place(("BAG", 4), token="tok_declined")
+    world.place(("BAG", 4), token="tok_capture_fails")
+    world.place(("MUG", 9))
+    world.place(("BAG", 1), ("MUG", 9))
+    world.run()
+    world.place(("MUG", 1))
+    world.place(("MUG", 1))
+    world.run()
+    return world
+
+
+async def found(world: World, database: MemorySnapshot | None = None) -> set[str]:
+    return (await world.audit(database or world.stop())).breaches
+
+
+def changing(kind: type[m.Message], **fields: object) -> World:
+    """Return a world in which each fact of this kind reaches its topic with these fields; without fields, not at all."""
+
+    def tamper(record: Outgoing) -> list[Outgoing]:
+        message = said(record)
+        if not isinstance(message, kind):
+            return [record]
+        if not fields:
+            return []
+        return [msgspec.structs.replace(record, value=encode(msgspec.structs.replace(message, **fields)))]
+
+    return World(tamper)
