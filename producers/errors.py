@@ -27,12 +27,12 @@ class PublishError(ProducerError):
     @classmethod
     def too_large(cls, records: Sequence[Outgoing]) -> PublishError:
         """Build the error for a list with a record that its topic does not take."""
-        largest = max(records, key=lambda record: len(record.value))
+        largest = max(records, key=lambda record: len(record.value or b""))
         error = cls.__new__(cls)
         Exception.__init__(
             error,
             f"A record is larger than its topic takes; the largest is for {largest.topic}, key {largest.key!r}, with "
-            f"{len(largest.value)} bytes. Split it.",
+            f"{len(largest.value or b'')} bytes. Split it.",
         )
         return error
 

@@ -29,12 +29,15 @@ ATTEMPT_SECONDS: Final = 15.0
 
 
 class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One record to publish. `partition` is explicit, or `BY_KEY`; an empty `event_id` sends no ce_id header."""
+    """One record to publish. `partition` is explicit, or `BY_KEY`; an empty `event_id` sends no ce_id header.
+
+    A record without a value is a tombstone.
+    """
 
     topic: str
     partition: int
     key: bytes | None
-    value: bytes
+    value: bytes | None
     event_id: bytes = b""
 
 

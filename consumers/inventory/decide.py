@@ -14,8 +14,14 @@ from consumers.inventory.ledger import AVAILABLE, QUARANTINE, Hold, HoldKey, Hol
 from consumers.inventory.text import require_text
 from schemas import messages as m
 from schemas.ids import is_order_id, order_id_ms
-from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
-from schemas.limits import ORDER_ID_AHEAD_MS, ORDER_ID_WINDOW_MS
+from schemas.limits import (
+    MAX_HOLD_SECONDS,
+    MAX_LINES,
+    MAX_QUANTITY,
+    MAX_UNIT_PRICE_MINOR,
+    ORDER_ID_AHEAD_MS,
+    ORDER_ID_WINDOW_MS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,9 +88,7 @@ def commit_line(ledger: Ledger, command: m.CommitLine, at_ms: int) -> list[Outco
     reason = _commit_fault(ledger, stock, hold, command.sku)
     if reason is None:
         return [m.LineCommitted(command.order_id, command.line, command.sku, hold.quantity)]
-    return [
-        m.LineCommitFailed(command.order_id, command.line, command.sku, hold.quantity, stock.available, reason)
-    ]
+    return [m.LineCommitFailed(command.order_id, command.line, command.sku, hold.quantity, stock.available, reason)]
 
 
 def ship_line(ledger: Ledger, command: m.ShipLine, at_ms: int) -> list[Outcome]:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from consumers.inventory.evolve import Outcome
     from consumers.inventory.ledger import Ledger
 
-StockCommand = m.ReceiveStock | m.AdjustStock | m.ClearQuarantine | m.SetPurchaseLimit | m.SuspendSale | m.ResumeSale | m.RetireSku
+StockCommand = (
+    m.ReceiveStock | m.AdjustStock | m.ClearQuarantine | m.SetPurchaseLimit | m.SuspendSale | m.ResumeSale | m.RetireSku
+)
 
 
 def receive_stock(ledger: Ledger, command: m.ReceiveStock, at_ms: int) -> list[Outcome]:

@@ -129,7 +129,7 @@ def _ship(ledger: Ledger, event: m.LineShipped, at_ms: int) -> None:
     stock.allocated -= event.quantity
     stock.on_hand -= event.quantity
     _turn(ledger, event, HoldState.SHIPPED)
-    _move_line(ledger, event, "shipment", -event.quantity, 0, at_ms)
+    _move_line(ledger, event, "shipment", quantity=-event.quantity, quarantined=0, at_ms=at_ms)
 
 
 def _return(ledger: Ledger, event: m.LineReturned, at_ms: int) -> None:
@@ -141,7 +141,7 @@ def _return(ledger: Ledger, event: m.LineReturned, at_ms: int) -> None:
     stock.quarantined += quarantined
     _count(ledger, event.sku, _turn(ledger, event, HoldState.RETURNED), -event.quantity)
     if came_back or quarantined:
-        _move_line(ledger, event, "return", came_back, quarantined, at_ms)
+        _move_line(ledger, event, "return", quantity=came_back, quarantined=quarantined, at_ms=at_ms)
 
 
 # --- stock itself -------------------------------------------------------------------------------------------------------
@@ -225,13 +225,11 @@ def _move(
     ledger: Ledger, event: Inside, kind: str, quantity: int, at_ms: int, *, quarantined: int = 0, note: str = ""
 ) -> None:
     ledger.commands.add((event.command_id, event.sku))
-    ledger.movements.append(
-        Movement(event.command_id, event.sku, kind, quantity, quarantined, None, None, note, at_ms)
-    )
+    ledger.movements.append(Movement(event.command_id, event.sku, kind, quantity, quarantined, None, None, note, at_ms))
 
 
 def _move_line(
-    ledger: Ledger, event: m.LineShipped | m.LineReturned, kind: str, quantity: int, quarantined: int, at_ms: int
+    ledger: Ledger, event: m.LineShipped | m.LineReturned, kind: str, *, quantity: int, quarantined: int, at_ms: int
 ) -> None:
     command_id = f"{event.order_id}/{event.line}/{kind}"
     ledger.movements.append(

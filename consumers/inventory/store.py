@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from consumers.inventory.decide import MAX_EXPIRIES
-from consumers.inventory.ledger import Hold, HoldKey, HoldState, Ledger, Stock
-from consumers.runtime.room import Changes
+from consumers.inventory.ledger import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, Stock, cart_owner
+from consumers.runtime.room import Changes, Tombstone
 from consumers.runtime.sql import columns, load_queries
 from schemas import messages as m
 from schemas.ids import is_order_id
+from topology.topics import STOCK_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,22 +20,32 @@ if TYPE_CHECKING:
     from schemas.messages import Message
 
 QUERIES: Final = load_queries("consumers.inventory")
-_BY_LINE: Final = (m.ReleaseLine, m.CommitLine, m.ReturnLine)
+_BY_LINE: Final = (m.ReleaseLine, m.CommitLine, m.ShipLine, m.ReturnLine)
+_BY_COMMAND: Final = (
+    m.ReceiveStock,
+    m.AdjustStock,
+    m.ClearQuarantine,
+    m.SetPurchaseLimit,
+    m.SuspendSale,
+    m.ResumeSale,
+    m.RetireSku,
+)
 
 
 async def load(
     connection: asyncpg.Connection, loads: Sequence[tuple[Ledger, Sequence[Message]]], *, thorough: bool
 ) -> None:
-    """Bring in the levels, holds and command ids that these messages touch and memory lacks.
+    """Bring in what these messages touch and memory lacks.
 
     A first PlaceOrderLine has no hold yet, so none is looked for where the stock is plenty: a duplicate then tries to
-    insert its hold again, and the unique violation brings us back here, `thorough`. Where the stock is scarce a
-    duplicate would be rejected instead, without a violation, so there its hold is looked for at once.
+    insert its hold again, and the unique violation brings us back here, `thorough`. Where a line may be rejected, a
+    duplicate would be rejected without a violation, so there its hold is looked for at once.
     """
     looked_up = (*_BY_LINE, m.PlaceOrderLine) if thorough else _BY_LINE
     skus: dict[str, Ledger] = {}
     keys: dict[HoldKey, Ledger] = {}
     commands: dict[tuple[str, str], Ledger] = {}
+    carts: dict[Cart, Ledger] = {}
     for ledger, messages in loads:
         for message in messages:
             if isinstance(message, m.ExpireHolds):
@@ -44,18 +55,27 @@ async def load(
                 skus[message.sku] = ledger  # type: ignore[attr-defined]
             if isinstance(message, looked_up) and (key := _key(message)) not in ledger.holds:
                 keys[key] = ledger
-            elif isinstance(message, m.ReceiveStock):
+            elif isinstance(message, _BY_COMMAND):
                 commands[message.command_id, message.sku] = ledger
+            if isinstance(message, m.PlaceOrderLine) and message.cart_id:
+                carts[cart_owner(message.customer_id, message.cart_id), message.sku] = ledger
     await _load_holds(connection, keys, skus)
+    await _load_carts(connection, carts, skus)
     await _load_stock(connection, skus)
     await _load_commands(connection, commands)
     if not thorough:
-        await _load_holds(connection, _placed_where_scarce(loads), skus)
+        await _load_holds(connection, _may_be_rejected(loads), skus)
+    await _load_purchases(connection, loads)
 
 
-def _placed_where_scarce(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[HoldKey, Ledger]:
-    """Return the holds of the PlaceOrderLines that this batch may reject: all it wants of a SKU exceeds what is there."""
+def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[HoldKey, Ledger]:
+    """Return the holds of the PlaceOrderLines that this batch may reject.
+
+    That is, where all it wants of a SKU exceeds what is there, where a restriction is in force, and where a command
+    about the SKU itself stands in the same batch.
+    """
     wanted: dict[str, int] = {}
+    doubtful: set[str] = set()
     for ledger, messages in loads:
         for message in messages:
             if isinstance(message, m.PlaceOrderLine):
@@ -64,17 +84,23 @@ def _placed_where_scarce(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> d
                 hold = ledger.holds.get(_key(message))
                 retakes = hold.quantity if hold is not None and hold.state is HoldState.EXPIRED else 0
                 wanted[message.sku] = wanted.get(message.sku, 0) + retakes
+            elif isinstance(message, _BY_COMMAND):
+                doubtful.add(message.sku)
     return {
         key: ledger
         for ledger, messages in loads
         for message in messages
         if isinstance(message, m.PlaceOrderLine)
-        and wanted[message.sku] > ledger.stock(message.sku).available
+        and (
+            message.sku in doubtful
+            or (stock := ledger.stock(message.sku)).is_restricted
+            or wanted[message.sku] > stock.available
+        )
         and (key := _key(message)) not in ledger.holds
     }
 
 
-def _key(message: m.PlaceOrderLine | m.ReleaseLine | m.CommitLine | m.ReturnLine) -> HoldKey:
+def _key(message: m.PlaceOrderLine | m.ReleaseLine | m.CommitLine | m.ShipLine | m.ReturnLine) -> HoldKey:
     return message.order_id, message.line, message.sku
 
 
@@ -88,8 +114,9 @@ async def _load_stock(connection: asyncpg.Connection, skus: dict[str, Ledger]) -
         return
     for sku, ledger in skus.items():
         ledger.stocks[sku] = Stock()
-    for row in await connection.fetch(QUERIES["load_stock"], list(skus)):
-        skus[row["sku"]].stocks[row["sku"]] = Stock(row["on_hand"], row["reserved"], row["allocated"], is_stored=True)
+    for sku, *level in await connection.fetch(QUERIES["load_stock"], list(skus)):
+        stock = skus[sku].stocks[sku] = Stock(*level)
+        stock.is_stored = True
 
 
 async def _load_holds(connection: asyncpg.Connection, keys: dict[HoldKey, Ledger], skus: dict[str, Ledger]) -> None:
@@ -99,6 +126,16 @@ async def _load_holds(connection: asyncpg.Connection, keys: dict[HoldKey, Ledger
     order_ids, lines, names = zip(*known, strict=True)
     for row in await connection.fetch(QUERIES["load_holds"], order_ids, lines, names):
         _keep(keys[str(row["order_id"]), row["line"], row["sku"]], row, skus)
+
+
+async def _load_carts(connection: asyncpg.Connection, carts: dict[Cart, Ledger], skus: dict[str, Ledger]) -> None:
+    unseen = {cart: ledger for cart, ledger in carts.items() if cart not in ledger.carts}
+    if not unseen:
+        return
+    for cart, ledger in unseen.items():
+        ledger.carts[cart] = [key for key in ledger.held if (ledger.holds[key].cart, key[2]) == cart]
+    for row in await connection.fetch(QUERIES["load_carts"], *zip(*unseen, strict=True)):
+        _keep(unseen[row["cart"], row["sku"]], row, skus)
 
 
 async def _load_due(connection: asyncpg.Connection, ledger: Ledger, command: m.ExpireHolds) -> None:
@@ -122,13 +159,39 @@ async def _load_commands(connection: asyncpg.Connection, commands: dict[tuple[st
         commands[command].commands.add(command)
 
 
+async def _load_purchases(connection: asyncpg.Connection, loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> None:
+    """Bring in what a purchase limit has counted of the customers who may be judged by it."""
+    buyers: dict[Buyer, Ledger] = {}
+    for ledger, messages in loads:
+        limits = {it.sku for it in messages if isinstance(it, m.SetPurchaseLimit)}
+        for message in messages:
+            if isinstance(message, m.PlaceOrderLine):
+                if message.sku in limits or ledger.stock(message.sku).purchase_limit:
+                    buyers[message.sku, message.customer_id] = ledger
+            elif isinstance(message, m.CommitLine):
+                hold = ledger.holds.get(_key(message))
+                if hold is not None and hold.buyer:
+                    buyers[message.sku, hold.buyer] = ledger
+    unseen = {buyer: ledger for buyer, ledger in buyers.items() if buyer not in ledger.purchases}
+    if not unseen:
+        return
+    for buyer, ledger in unseen.items():
+        ledger.purchases[buyer] = 0
+    for sku, customer_id, units in await connection.fetch(QUERIES["load_purchases"], *zip(*unseen, strict=True)):
+        unseen[sku, customer_id].purchases[sku, customer_id] = units
+
+
 def _keep(ledger: Ledger, row: asyncpg.Record, skus: dict[str, Ledger]) -> None:
     key = (str(row["order_id"]), row["line"], row["sku"])
     if key in ledger.holds:
         return
-    hold = ledger.holds[key] = Hold(row["quantity"], HoldState(row["state"]), row["expires_at_ms"])
+    hold = ledger.holds[key] = Hold(
+        row["quantity"], HoldState(row["state"]), row["expires_at_ms"], row["buyer"] or "", row["cart"] or ""
+    )
     if hold.state is HoldState.HELD:
         ledger.held.add(key)
+        if hold.cart and (peers := ledger.carts.get((hold.cart, row["sku"]))) is not None:
+            peers.append(key)
     if row["sku"] not in ledger.stocks:
         skus[row["sku"]] = ledger
 
@@ -138,22 +201,45 @@ def changes(ledger: Ledger, at_ms: int) -> Changes:
     partition = ledger.partition
     placed = [(*key, partition, *_fields(ledger.holds[key])) for key in ledger.new_holds]
     turned = [(*key, int(ledger.holds[key].state)) for key in ledger.changed_holds]
-    stocked, levelled, levels = [], [], []
-    for sku, (on_hand, reserved, allocated) in ledger.before.items():
+    stocked: list[tuple[Any, ...]] = []
+    levelled: list[tuple[Any, ...]] = []
+    levels: list[m.StockLevel | Tombstone] = []
+    for sku, before in ledger.before.items():
         stock = ledger.stocks[sku]
+        level = (stock.on_hand, stock.reserved, stock.allocated, stock.quarantined)
+        rules = (stock.purchase_limit, stock.is_suspended, stock.is_retired)
         if stock.is_stored:
-            levelled.append((sku, stock.on_hand - on_hand, stock.reserved - reserved, stock.allocated - allocated))
+            levelled.append((sku, *(now - then for now, then in zip(level, before, strict=True)), *rules))
         else:
-            stocked.append((sku, partition, stock.on_hand, stock.reserved, stock.allocated))
+            stocked.append((sku, partition, *level, *rules))
             stock.is_stored = True
-        levels.append(m.StockLevel(sku, stock.on_hand, stock.reserved, stock.allocated, stock.available, at_ms))
-    moved = [(it.command_id, it.sku, partition, "receipt", it.quantity, at) for it, at in ledger.received]
+        levels.append(_level_of(sku, stock, at_ms))
+    moved = [
+        (
+            it.command_id,
+            it.sku,
+            partition,
+            it.kind,
+            it.quantity,
+            it.quarantined,
+            it.order_id,
+            it.line,
+            it.note,
+            it.at_ms,
+        )
+        for it in ledger.movements
+    ]
+    counted = [(*buyer, partition, units) for buyer, units in ledger.purchase_changes.items() if units]
     ledger.begin_batch()
-    return Changes(
-        (*columns(placed, 7), *columns(turned, 4), *columns(stocked, 5), *columns(levelled, 4), *columns(moved, 6)),
-        records=levels,
-    )
+    rows = ((placed, 9), (turned, 4), (stocked, 9), (levelled, 8), (moved, 10), (counted, 4))
+    return Changes(tuple(column for part, width in rows for column in columns(part, width)), records=levels)
 
 
-def _fields(hold: Hold) -> tuple[int, int, int]:
-    return hold.quantity, int(hold.state), hold.expires_at_ms
+def _level_of(sku: str, stock: Stock, at_ms: int) -> m.StockLevel | Tombstone:
+    if stock.is_retired:
+        return Tombstone(STOCK_LEVELS.name, sku.encode())
+    return m.StockLevel(sku, stock.on_hand, stock.reserved, stock.allocated, stock.available, at_ms, stock.quarantined)
+
+
+def _fields(hold: Hold) -> tuple[int, int, int, str | None, str | None]:
+    return hold.quantity, int(hold.state), hold.expires_at_ms, hold.buyer or None, hold.cart or None

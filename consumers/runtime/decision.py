@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import structlog
 
 from consumers.errors import RefusedError
+from consumers.runtime.room import Tombstone
 from producers.publisher import BY_KEY, Outgoing
 from schemas.errors import DecodeError
 from schemas.messages import DeadLetter, Message
@@ -82,6 +83,11 @@ def decide(room: Room[S], state: S, message: Message, record: Record, *, source:
 def outgoing(message: Message, event_id: bytes = b"", partition: int = BY_KEY) -> Outgoing:
     """Encode a message for its topic."""
     return Outgoing(topic_of(type(message)).name, partition, key_of(message), encode(message), event_id)
+
+
+def level(record: Message | Tombstone) -> Outgoing:
+    """Encode what a batch says of a key of a compacted topic: its latest value, or that it ended."""
+    return Outgoing(record.topic, BY_KEY, record.key, None) if isinstance(record, Tombstone) else outgoing(record)
 
 
 def dead_letter(room: str, record: Record, source: str, refusal: RefusedError, at_ms: int) -> Outgoing:
