@@ -29,7 +29,7 @@ help: ## Show this list
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: .venv ## Watch orders race for the last units: ORDERS=n STOCK_FACTOR=x SEED=n JSON=1
+demo: .venv ## Watch orders race for the last units: ORDERS=n or =FILE.csv, STOCK_FACTOR=x SEED=n JSON=1
 	@$(BIN)/lastunit demo $(if $(ORDERS),--orders $(ORDERS)) $(if $(STOCK_FACTOR),--stock-factor $(STOCK_FACTOR)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 

@@ -20,10 +20,10 @@ import structlog
 import uvloop
 
 from consumers.errors import LogGapError, OwnerStoppedError
-from infra.errors import InfraError, StackError
+from infra.errors import InfraError, NotRunningError
 from infra.exits import NEEDS_A_PERSON, START_AGAIN
 from infra.logs import set_up_logging
-from infra.settings import Settings, load_settings
+from infra.settings import PREFIX, Settings, load_settings
 from topology import admin
 from topology.errors import ClusterMismatchError
 
@@ -133,10 +133,8 @@ async def _payments(settings: Settings, resources: AsyncExitStack) -> Runnable:
     from consumers.payments.room import PaymentsRoom  # noqa: PLC0415
     from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
 
-    if not settings.processor_url:
-        raise InfraError("No payment processor is named; set LASTUNIT_PROCESSOR_URL, or let `lastunit up` run one.")
     publisher = await _publisher(settings, resources)
-    room = PaymentsRoom(HttpProcessor(settings.processor_url), publisher)
+    room = PaymentsRoom(HttpProcessor(settings.processor_url or ""), publisher)
     return PartitionOwner(room, _options(settings), publisher)
 
 
@@ -182,25 +180,41 @@ async def _publisher(settings: Settings, resources: AsyncExitStack) -> Publisher
     return await resources.enter_async_context(publisher)
 
 
+_NEEDS: Final[dict[RoomName, tuple[str, ...]]] = {
+    "inventory": ("kafka_bootstrap", "postgres_dsn"),
+    "orders": ("kafka_bootstrap", "postgres_dsn"),
+    "payments": ("kafka_bootstrap", "postgres_dsn", "processor_url"),
+    "views": ("kafka_bootstrap", "redis_url"),
+}
+"""Settings without which a room cannot work."""
+
 # --- the process ----------------------------------------------------------------------------------------------------------
 
 
-def with_servers(settings: Settings) -> Settings:
-    """Return settings that name all servers: those that were named, else those of the stack that runs here.
+def with_servers(name: RoomName, settings: Settings) -> Settings:
+    """Return settings that name the servers which this room needs: those that were named, else those that run here.
 
-    Raises StackError when neither is there.
+    Raises NotRunningError when one is neither named nor here.
     """
-    if settings.kafka_bootstrap and settings.postgres_dsn and settings.redis_url and settings.processor_url:
+    missing = [server for server in _NEEDS[name] if not getattr(settings, server)]
+    if not missing:
         return settings
+    found = _found_here(settings)
+    if lacking := [PREFIX + server.upper() for server in missing if not found.get(server)]:
+        raise NotRunningError(f"Nothing runs here. Start the system with `lastunit up`, or name {', '.join(lacking)}.")
+    update = {server: found[server] for server in missing}
+    if "kafka_bootstrap" in update and settings.cluster_id is None:
+        update["cluster_id"] = found["cluster_id"]
+    return settings.model_copy(update=update)
+
+
+def _found_here(settings: Settings) -> dict[str, str | None]:
     from infra.processor.address import address_in  # noqa: PLC0415
     from infra.stack import running_stack  # noqa: PLC0415
 
-    if (stack := running_stack(settings)) is None:
-        raise StackError("No servers run here. Start them with `lastunit up`, or name them: see `lastunit config`.")
+    stack = running_stack(settings)
     processor = address_in(settings.state_dir / "processor")
-    named = settings.model_dump(include=set(Settings.model_fields), exclude_none=True)
-    found = {**asdict(stack), "processor_url": processor.url if processor else None}
-    return settings.model_copy(update={name: named.get(name) or value for name, value in found.items()})
+    return {**(asdict(stack) if stack else {}), "processor_url": processor.url if processor else None}
 
 
 def run_room_process(name: RoomName) -> int:
@@ -208,7 +222,7 @@ def run_room_process(name: RoomName) -> int:
     try:
         settings = load_settings()
         set_up_logging(settings, room=name)
-        settings = with_servers(settings)
+        settings = with_servers(name, settings)
     except InfraError as error:
         sys.stderr.write(f"{error}\n")
         return NEEDS_A_PERSON

@@ -115,7 +115,7 @@ class OrderViews:
                 await self._keep_house()
             except (RedisError, OSError, TimeoutError) as error:
                 # What was fetched is fetched again: nothing moved on.
-                log.warning("redis_unavailable", error=repr(error))
+                log.warning("redis_unavailable", error=f"{type(error).__name__}: {error}")
                 self._unplace(set(self._positions))
                 await asyncio.sleep(RETRY_SECONDS)
         await self._tell_kafka()

@@ -65,7 +65,7 @@ def _show(system: System) -> None:
     console.print(addresses)
     console.print(
         "\nTry, in another terminal:\n"
-        "  .venv/bin/lastunit stock receive MUG=10\n"
+        "  .venv/bin/lastunit stock receive MUG 10\n"
         "  .venv/bin/lastunit order place --line MUG=1 --wait\n",
         markup=False,
     )

@@ -7,6 +7,7 @@ import sys
 
 from infra.errors import InfraError
 from infra.settings import load_settings
+from infra.stack.lock import holder_of
 from infra.stack.stop import stop_running_stack
 
 # Deleting is limited to what the stack wrote, in case LASTUNIT_STATE_DIR names a folder with other things in it.
@@ -14,6 +15,7 @@ _OURS = (
     "kafka",
     "postgres",
     "valkey",
+    "processor",
     "logs",
     "ports.json",
     "secret",
@@ -32,8 +34,9 @@ def main() -> int:
     except InfraError as error:
         print(error, file=sys.stderr)
         return 1
-    for name in _OURS:
-        path = settings.state_dir / name
+    # A demo's folder holds a stack of its own: the running one is left alone.
+    demos = [path for path in settings.state_dir.glob("demo-*") if holder_of(path) is None]
+    for path in [*(settings.state_dir / name for name in _OURS), *demos]:
         if path.is_dir():
             shutil.rmtree(path)
         else:

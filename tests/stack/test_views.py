@@ -184,6 +184,7 @@ async def test_while_redis_is_away_the_views_wait_and_miss_nothing(house: House,
         await asyncio.sleep(1.5)
         assert room.written == 9
         await stack.valkey.start()
+        await house.redis.connection_pool.disconnect()
         assert len((await house.final_view(meanwhile)).events) == 9
 
 

@@ -1,0 +1,74 @@
+"""What the outside sends in one case: orders that compete for a few units, deliveries, and mistakes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas import messages as m
+from tests.model.dice import Pick
+
+SKUS: Final = ("MUG", "TEE", "HAT")
+ORDER_IDS: Final = tuple(f"0190b6c4-7b9a-7c3e-8f00-00000000000{n}" for n in range(1, 6))
+HOLD_SECONDS: Final = (10, 1, 3)
+
+
+def sendings(pick: Pick) -> list[m.Message]:
+    """Return the commands of a case, in no particular order."""
+    found: list[m.Message] = [
+        m.ReceiveStock(f"delivery of {sku} {n}", sku, 1 + pick(3)) for sku in SKUS for n in range(pick(3))
+    ]
+    for order_id in ORDER_IDS[: 1 + pick(4)]:
+        lines = order(order_id, pick)
+        found += lines
+        if pick(12) == 1:
+            found.remove(lines[pick(len(lines))])
+        if pick(10) == 1:
+            lines.append(_contradicted(lines[pick(len(lines))], pick))
+            found.append(lines[-1])
+        if pick(16) == 1:
+            found.append(_meddling(lines[pick(len(lines))], pick))
+    return found
+
+
+def order(order_id: str, pick: Pick) -> list[m.PlaceOrderLine]:
+    """Return an order's lines; two may name one SKU, and are then judged on their sum."""
+    count = 1 + (pick(4) if pick(3) == 1 else pick(2))
+    wanted = [(SKUS[pick(3)], 1 + (pick(4) == 1)) for _ in range(count)]
+    hold_seconds = HOLD_SECONDS[pick(3)]
+    return [
+        m.PlaceOrderLine(
+            order_id,
+            number,
+            count,
+            sku,
+            quantity,
+            sum(q for other, q in wanted[number - 1 :] if other == sku),
+            100 + number,
+            "EUR",
+            "ann",
+            "tok_ann",
+            hold_seconds,
+        )
+        for number, (sku, quantity) in enumerate(wanted, start=1)
+    ]
+
+
+def _contradicted(line: m.PlaceOrderLine, pick: Pick) -> m.PlaceOrderLine:
+    """Return the line once more, as somebody sends it who has lost the first version."""
+    changed = (
+        {"sku": SKUS[pick(3)]},
+        {"quantity": line.quantity + 1, "demand": line.demand + 1},
+        {"line_count": line.line_count + 1},
+        {"customer_id": "bea"},
+        {"quantity": 0},
+    )[pick(5)]
+    return msgspec.structs.replace(line, **changed)
+
+
+def _meddling(line: m.PlaceOrderLine, pick: Pick) -> m.Message:
+    """Return what an authorised producer might say about a line that is not its business."""
+    if pick(2):
+        return m.CommitLine(line.order_id, line.line, line.sku)
+    return m.ReleaseLine(line.order_id, line.line, line.sku, "meddling")

@@ -1,0 +1,101 @@
+"""Plays cases one after the other, and tells of a failure the shortest story that still fails."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final, NamedTuple
+
+from schemas import messages as m
+from tests.model.dice import Pick, recorded, scripted, seeded, shrunk
+from tests.model.orders import ORDER_IDS, sendings
+from tests.model.shop import Rooms, Shop
+from tests.model.verdict import judge, judge_before_time_passes
+
+
+class Failure(NamedTuple):
+    """Case `case` of seed `seed` failed; `story` is its log, made as short as it gets."""
+
+    seed: int
+    case: int
+    why: str
+    story: list[str]
+
+    def __str__(self) -> str:
+        head = f"case {self.case} of seed {self.seed}: {self.why}; this is all it takes:"
+        return "\n".join([head, *self.story, f"again: python -m tests.model --seed {self.seed} --case {self.case}"])
+
+
+class Played(NamedTuple):
+    """How many cases were played, in which time, and the first that failed."""
+
+    cases: int
+    seconds: float
+    failure: Failure | None
+
+
+def play_one(pick: Pick, unsent: Iterable[m.Message], rooms: Rooms, trace: Callable[[str], None] | None = None) -> None:
+    """Play one case to its end. Raises AssertionError where an invariant is broken, or whatever a room raises."""
+    shop = Shop(pick, list(unsent), rooms, trace)
+    shop.run()
+    judge_before_time_passes(shop)
+    shop.expire_everything()
+    judge(shop)
+
+
+def play(seed: int, cases: range, rooms: Rooms | None = None) -> Played:
+    """Play the cases of a seed until one fails."""
+    rooms = rooms or Rooms()
+    began = time.perf_counter()
+    for case in cases:
+        pick = seeded(_seed_of(seed, case))
+        try:
+            play_one(pick, sendings(pick), rooms)
+        except Exception as error:  # noqa: BLE001  a room that raises has failed the case too
+            seconds = time.perf_counter() - began
+            return Played(case - cases.start + 1, seconds, _told(seed, case, rooms, type(error)))
+    return Played(len(cases), time.perf_counter() - began, None)
+
+
+def _seed_of(seed: int, case: int) -> int:
+    return seed << 40 | case
+
+
+def _told(seed: int, case: int, rooms: Rooms, kind: type[Exception]) -> Failure:
+    """Make a failed case as small as it gets while it fails with the same kind of error, and write it down."""
+    choices: list[int] = []
+    pick = seeded(_seed_of(seed, case))
+    sent = sendings(pick)
+    _failure_of(recorded(pick, choices), sent, rooms)
+
+    def fails(chosen: list[int], unsent: list[m.Message]) -> bool:
+        return isinstance(_failure_of(scripted(chosen), unsent, rooms), kind)
+
+    sent = shrunk(sent, partial(fails, choices))
+    choices = shrunk(choices, lambda chosen: fails(chosen, sent), blank=0)
+    sent = shrunk(sent, partial(fails, choices))
+    story: list[str] = []
+    why = _failure_of(scripted(choices), sent, rooms, story.append)
+    return Failure(seed, case, _short(repr(why)), [*map(_short, story)])
+
+
+def _failure_of(
+    pick: Pick, unsent: Iterable[m.Message], rooms: Rooms, trace: Callable[[str], None] | None = None
+) -> Exception | None:
+    try:
+        play_one(pick, unsent, rooms, trace)
+    except Exception as error:  # noqa: BLE001  see play
+        return error
+    return None
+
+
+def _short(text: str) -> str:
+    """Leave out what hardly ever matters to a failure."""
+    return _TEDIOUS.sub("", text.replace(ORDER_IDS[0][:-1], "order "))
+
+
+_TEDIOUS: Final = re.compile(
+    r", (?:unit_price_minor|currency|customer_id|payment_token|amount_minor|authorization_id)=[^,)]*"
+)

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest_asyncio
+
+from infra.connections import kafka_publisher
+from infra.migrate import migrate
+from infra.settings import Settings, load_settings
+from infra.stack import running_stack
+from producers.orders import OrderClient, OrderLine, OrderRequest
+from producers.stock import Receipt, StockClient
+from topology import admin
+
+LASTUNIT = Path(sys.executable).with_name("lastunit")
+SMALL_AND_QUICK = {"LASTUNIT_KAFKA_HEAP_MB": "512", "LASTUNIT_SESSION_TIMEOUT_MS": "2000"}
+
+
+async def lastunit(state_dir: Path, *arguments: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        LASTUNIT, *arguments,
+        env={**os.environ, "LASTUNIT_STATE_DIR": str(state_dir), **SMALL_AND_QUICK},
+        stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+
+
+async def line_with(process: Process, text: str) -> str:
+    """Read the process's standard output until a line has this text; return everything up to it."""
+    assert process.stdout is not None
+    said = ""
+    async with asyncio.timeout(60):
+        while text not in said:
+            line = await process.stdout.readline()
+            assert line, said
+            said += line.decode()
+    return said
+
+
+@pytest_asyncio.fixture
+async def up(tmp_path: Path) -> AsyncIterator[Process]:
+    process = await lastunit(tmp_path, "up")
+    try:
+        await line_with(process, "order place")
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+async def state_of(settings: Settings, order: OrderRequest) -> str:
+    """Place the order and return its final state."""
+    async with kafka_publisher(settings) as publisher:
+        await OrderClient(publisher).place([order])
+    stack = running_stack(settings)
+    assert stack is not None
+    connection = await asyncpg.connect(stack.postgres_dsn)
+    try:
+        async with asyncio.timeout(40):
+            while True:
+                state = await connection.fetchval("SELECT state FROM orders WHERE order_id = $1", order.order_id)
+                if state in {"paid", "rejected", "cancelled"}:
+                    return str(state)
+                await asyncio.sleep(0.1)
+    finally:
+        await connection.close()
+
+
+def order(quantity: int = 1) -> OrderRequest:
+    return OrderRequest(lines=(OrderLine("MUG", quantity, 700),), customer_id="somebody")
+
+
+def room_process(up: Process, room: str) -> psutil.Process:
+    children = psutil.Process(up.pid).children()
+    return next(child for child in children if child.cmdline()[-2:] == ["infra.rooms", room])
+
+
+async def test_a_system_that_is_up_sells_survives_a_crash_and_goes_down(up: Process, tmp_path: Path) -> None:
+    settings = load_settings(state_dir=tmp_path)
+    async with kafka_publisher(settings) as publisher:
+        await StockClient(publisher).receive([Receipt(sku="MUG", quantity=2)])
+    assert await state_of(settings, order()) == "paid"
+
+    second = await lastunit(tmp_path, "up")
+    _, err = await second.communicate()
+    assert second.returncode == 1
+    assert b"already running" in err
+
+    room_process(up, "inventory").send_signal(signal.SIGKILL)
+    room_process(up, "orders").send_signal(signal.SIGKILL)
+    assert await state_of(settings, order()) == "paid"
+    assert await state_of(settings, order()) == "rejected"
+
+    children = psutil.Process(up.pid).children(recursive=True)
+    down = await lastunit(tmp_path, "down")
+    out, _ = await down.communicate()
+    assert (down.returncode, out.decode()) == (0, f"Stopped process {up.pid}; its data stays.\n")
+    _, err = await asyncio.wait_for(up.communicate(), 10)
+    assert up.returncode == 0
+    assert "inventory ended with signal 9; starting it again" in err.decode()
+    assert "Traceback" not in err.decode()
+    assert not [child for child in children if child.is_running()]
+
+    again = await lastunit(tmp_path, "down")
+    assert (await again.communicate())[0] == b"Nothing was running here.\n"
+
+
+async def test_a_room_without_servers_says_what_to_do(tmp_path: Path) -> None:
+    room = await lastunit(tmp_path, "room", "inventory")
+    _, err = await room.communicate()
+
+    assert room.returncode == 78
+    assert b"`lastunit up`, or name LASTUNIT_KAFKA_BOOTSTRAP, LASTUNIT_POSTGRES_DSN." in err
+
+
+async def test_a_room_without_topics_asks_to_be_started_again_and_with_them_stops_when_asked(
+    settings: Settings, environment: dict[str, str]
+) -> None:
+    room = await orders_room(environment)
+    _, err = await room.communicate()
+    assert room.returncode == 70
+    assert "lastunit topology apply" in json.loads(err.splitlines()[-1])["exception"]
+
+    await admin.apply(
+        settings.kafka_bootstrap or "", namespace=settings.namespace, expected_cluster_id=settings.cluster_id
+    )
+    await migrate(settings.postgres_dsn or "")
+    room = await orders_room(environment)
+    assert room.stderr is not None
+    async with asyncio.timeout(30):
+        while json.loads(await room.stderr.readline())["event"] != "claimed":
+            pass
+    room.terminate()
+    _, err = await asyncio.wait_for(room.communicate(), 20)
+    assert room.returncode == 0, err.decode()
+    events = [json.loads(line)["event"] for line in err.splitlines()]
+    assert "room_stops" in events
+    assert events[-1] == "room_ended"
+
+
+async def orders_room(environment: dict[str, str]) -> Process:
+    environment |= {"LASTUNIT_LOG_FORMAT": "json", "LASTUNIT_PROCESSOR_URL": "http://127.0.0.1:9"}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "infra.rooms", "orders", env=environment, stderr=PIPE
+    )
