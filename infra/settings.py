@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.errors import SettingsError
+from schemas.limits import MAX_HOLD_SECONDS
 
 PREFIX = "LASTUNIT_"
 
@@ -41,7 +42,7 @@ class Settings(BaseSettings):
         default=None, description="Existing Kafka, host:port[,host:port]; unset: the embedded one"
     )
     postgres_dsn: str | None = Field(
-        default=None, description="Existing PostgreSQL 14 or newer, postgresql://user:password@host:port/database"
+        default=None, description="Existing PostgreSQL (tested with 18), postgresql://user:password@host:port/database"
     )
     redis_url: str | None = Field(default=None, description="Existing Redis or Valkey, redis://:password@host:port/0")
     processor_url: str | None = Field(
@@ -65,7 +66,10 @@ class Settings(BaseSettings):
 
     # The shop.
     hold_seconds: int = Field(
-        default=900, ge=1, le=7 * 86_400, description="How long stock is held for an order that is not yet paid, s"
+        default=900,
+        ge=1,
+        le=MAX_HOLD_SECONDS,
+        description="How long stock is held for an order that is not yet paid, s",
     )
 
     # Throughput and ownership.

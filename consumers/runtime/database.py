@@ -17,6 +17,8 @@ T = TypeVar("T")
 STATEMENT_SECONDS: Final = 10.0
 """Server-side limit of one statement; our own limit is a little later, so that the server's answer comes first."""
 RETRY_SECONDS: Final = 0.2
+REPEATABLE: Final = "outbox"
+"""The purpose whose writes may be lost in a crash: a blob that is deleted too late is published twice, no more."""
 
 LOST: Final = (
     OSError,
@@ -88,6 +90,7 @@ class Database:
                     "application_name": f"lastunit {self._name} {purpose}",
                     "statement_timeout": f"{STATEMENT_SECONDS:.0f}s",
                     "jit": "off",
+                    "synchronous_commit": "off" if purpose == REPEATABLE else "on",
                 },
             )
             self._connections[purpose] = connection

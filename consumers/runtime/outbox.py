@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from consumers.runtime.commit import QUERIES
+from consumers.runtime.database import REPEATABLE
 from producers.publisher import Outgoing
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Outbox:
     async def republish(self, partition: int) -> int:
         """Publish again what an earlier owner committed but did not see acknowledged; return how many blobs."""
         rows = await self._database.repeatedly(
-            "outbox", lambda connection: connection.fetch(QUERIES["unpublished"], self._room, partition)
+            REPEATABLE, lambda connection: connection.fetch(QUERIES["unpublished"], self._room, partition)
         )
         blobs = [(partition, row["batch"], msgspec.msgpack.decode(row["records"], type=list[Outgoing])) for row in rows]
         await self._publish(blobs)
@@ -100,5 +101,5 @@ class Outbox:
         partitions = [partition for partition, _, _ in blobs]
         batches = [batch for _, batch, _ in blobs]
         await self._database.repeatedly(
-            "outbox", lambda connection: connection.execute(QUERIES["published"], self._room, partitions, batches)
+            REPEATABLE, lambda connection: connection.execute(QUERIES["published"], self._room, partitions, batches)
         )

@@ -19,7 +19,7 @@ from consumers.runtime.batch import Claim
 from consumers.runtime.commit import QUERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aiokafka import AIOKafkaConsumer
 
@@ -69,24 +69,31 @@ class Ownership(Generic[S]):
     async def claim(self, consumer: AIOKafkaConsumer, partitions: Sequence[int]) -> None:
         """Claim partitions: fence the earlier owner, say what it left unsaid, go to its last durable position."""
         tps = [tp for partition in partitions for tp in self.sources(partition)]
-        begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-        for partition in partitions:
-            claim = await self._claim_row(partition, [begins[tp] for tp in self.sources(partition)])
-            for tp, offset in zip(self.sources(partition), claim.next_offsets, strict=True):
-                if not begins[tp] <= offset <= ends[tp]:
-                    raise LogGapError(
-                        self._room.name, tp.topic, partition, offset=offset, first=begins[tp], end=ends[tp]
-                    )
-            republished = await self._outbox.republish(partition)
+        begins = await consumer.beginning_offsets(tps)
+        claims = [await self._claim_row(each, [begins[tp] for tp in self.sources(each)]) for each in partitions]
+        # Only now, because up to its fencing the earlier owner may have decided what came in meanwhile.
+        ends = await consumer.end_offsets(tps)
+        for claim in claims:
+            self._insist_on_records(claim, begins, ends)
+            republished = await self._outbox.republish(claim.partition)
             await self._tell_room(claim)
             if self._seek(consumer, claim):
                 log.info(
                     "claimed",
                     room=self._room.name,
-                    partition=partition,
+                    partition=claim.partition,
                     epoch=claim.epoch,
                     next=claim.next_offsets,
                     republished=republished,
+                )
+
+    def _insist_on_records(
+        self, claim: Claim[S], begins: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+    ) -> None:
+        for tp, offset in zip(self.sources(claim.partition), claim.next_offsets, strict=True):
+            if not begins[tp] <= offset <= ends[tp]:
+                raise LogGapError(
+                    self._room.name, tp.topic, claim.partition, offset=offset, first=begins[tp], end=ends[tp]
                 )
 
     async def _claim_row(self, partition: int, first_offsets: list[int]) -> Claim[S]:

@@ -63,7 +63,7 @@ def place(
         customer_id=customer,
         currency=currency,
         payment_token=token,
-        hold_seconds=hold_seconds or min(settings.hold_seconds, MAX_HOLD_SECONDS),
+        hold_seconds=hold_seconds or settings.hold_seconds,
     )
     run(_place(request, settings))
     if as_json:

@@ -17,7 +17,6 @@ from infra.settings import Settings
 from producers.importer import SOURCE, ImportReport, import_orders, survey
 from producers.importer import Progress as ImportProgress
 from producers.orders import ACCEPTED_TOKEN, OrderClient
-from schemas.limits import MAX_HOLD_SECONDS
 
 NAMED: Final = 20
 """Changed orders that are named; --json names all."""
@@ -75,7 +74,7 @@ async def _import(
             connection,
             source=source,
             payment_token=token,
-            hold_seconds=min(settings.hold_seconds, MAX_HOLD_SECONDS),
+            hold_seconds=settings.hold_seconds,
             on_progress=advance,
         )
 

@@ -22,7 +22,7 @@ from consumers.runtime.owner import OwnerOptions, PartitionOwner
 from consumers.runtime.room import Room
 from infra.migrate import migrate
 from infra.settings import Settings
-from infra.supervisor import PROCESSOR, ROOMS, Supervisor
+from infra.supervisor import PROCESSOR, Supervisor
 from infra.verify import Report, verify
 from infra.verify.errors import VerifyError
 from infra.verify.log import Log
@@ -35,6 +35,8 @@ from topology import admin
 from topology.states import FINAL_ORDER_STATES
 from topology.topics import ORDER_EVENTS, Topic, topics_read_by
 
+ROOMS = ("inventory", "orders", "payments")
+"""The rooms that decide."""
 PARTITIONS = 3
 PATIENCE_SECONDS = 60.0
 """Longest wait for anything here. Nothing waits for so long unless it is broken; two busy cores may be slow."""
@@ -104,6 +106,11 @@ class Shop:
                 )
             yield
 
+    async def start_processes(self) -> None:
+        """Start the processor and the rooms as processes of their own."""
+        for name in (PROCESSOR, *ROOMS):
+            await self.supervisor.start(name)
+
     @asynccontextmanager
     async def owning(self, owner: PartitionOwner[Any]) -> AsyncIterator[asyncio.Task[None]]:
         """Run one owner; on the way out it stops as asked, whatever it was doing."""
@@ -169,6 +176,9 @@ class Shop:
         query = "SELECT coalesce(sum(n), 0)::bigint FROM claims, unnest(next_offsets) AS n WHERE room = $1"
         return int(await self.value(query, room))
 
+    async def has_decided(self, room: str, records: int) -> bool:
+        return await self.progress(room) >= records
+
     async def state(self, order: OrderRequest) -> tuple[str, str]:
         row = await self.database.fetchrow("SELECT state, reason FROM orders WHERE order_id = $1", order.order_id)
         return (row["state"], row["reason"]) if row else ("unknown", "")
@@ -194,13 +204,6 @@ class Shop:
         """Return the names of the order's events, in their order."""
         mine = [record for record in await self.records(ORDER_EVENTS) if record.key == order.order_id.encode()]
         return [type(decode(record.value)).__name__ for record in mine]
-
-    def logged(self, process: str, event: str) -> list[dict[str, Any]]:
-        """Return what a process of the supervisor has logged under this name."""
-        path = self.supervisor.folder / "logs" / f"{process}.log"
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        facts = [msgspec.json.decode(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
-        return [fact for fact in facts if fact.get("event") == event]
 
     # --- judging ----------------------------------------------------------------------------------------------------------
 
@@ -263,6 +266,13 @@ def order(*lines: tuple[str, int], token: str = ACCEPTED_TOKEN, hold_seconds: in
         payment_token=token,
         hold_seconds=hold_seconds,
     )
+
+
+def logged(folder: Path, process: str, event: str) -> list[dict[str, Any]]:
+    """Return what a process of the supervisor with this folder has logged under this name."""
+    lines = (folder / "logs" / f"{process}.log").read_bytes().splitlines()
+    facts = [msgspec.json.decode(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
+    return [fact for fact in facts if fact.get("event") == event]
 
 
 def copies(records: Iterable[Record]) -> dict[bytes, Counter[bytes]]:

@@ -37,7 +37,7 @@ class Books:
         self.life: dict[Key, str] = {}
         self.quantity: dict[Key, int] = {}
         self.end_of: dict[Key, int] = {}
-        self.deliveries: set[str] = set()
+        self.deliveries: set[tuple[str, str]] = set()
 
     def available(self, sku: str) -> int:
         return self.received.get(sku, 0) - self.reserved.get(sku, 0) - self.allocated.get(sku, 0)
@@ -114,8 +114,9 @@ class Books:
     def _receive(self, command: m.ReceiveStock, facts: list[Any], at_ms: int) -> None:
         del at_ms
         _holds(facts == [], "a receipt says nothing about lines:", facts)
-        if command.command_id not in self.deliveries:
-            self.deliveries.add(command.command_id)
+        delivery = (command.command_id, command.sku)
+        if delivery not in self.deliveries:
+            self.deliveries.add(delivery)
             self.received[command.sku] = self.received.get(command.sku, 0) + command.quantity
 
     def _expire(self, command: m.ExpireHolds, facts: list[Any], at_ms: int) -> None:

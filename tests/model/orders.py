@@ -27,7 +27,7 @@ def sendings(pick: Pick) -> list[m.Message]:
         if pick(10) == 1:
             lines.append(_contradicted(lines[pick(len(lines))], pick))
             found.append(lines[-1])
-        if pick(16) == 1:
+        if pick(8) == 1:
             found.append(_meddling(lines[pick(len(lines))], pick))
     return found
 

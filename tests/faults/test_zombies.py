@@ -1,0 +1,134 @@
+"""Owners that do not know that they no longer own: paused, partitioned away, resumed. And what happens without a fence."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from typing_extensions import override
+
+from consumers.inventory.room import InventoryRoom
+from consumers.orders.room import OrdersRoom
+from consumers.runtime.owner import PartitionOwner
+from infra.supervisor import Supervisor
+from producers.orders import place_order_lines
+from schemas import messages as m
+from tests.harness.postgres_proxy import Fate, PostgresProxy
+from tests.harness.race import race
+from tests.harness.shop import Level, Shop, copies, logged, order
+from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
+
+ORDERS = 200
+FENCE = "AND c.epoch = f.epoch AND c.next_offsets = f.old_offsets::bigint[]"
+
+
+class Stray(PartitionOwner[Any]):
+    """Reads in a group of its own: for Kafka it owns every partition, whoever else does."""
+
+    @override
+    def _new_consumer(self) -> Any:
+        ours = self.options
+        self.options = msgspec.structs.replace(ours, namespace=f"stray.{ours.namespace}")
+        try:
+            return super()._new_consumer()
+        finally:
+            self.options = ours
+
+
+def without_fence(owner: PartitionOwner[Any]) -> PartitionOwner[Any]:
+    """Take the compare-and-set out of an owner's commit statement."""
+    whole = owner._statement
+    owner._statement = whole.replace(FENCE, "")
+    assert owner._statement != whole
+    return owner
+
+
+@pytest.mark.timeout(180)
+async def test_a_paused_owner_that_wakes_up_changes_nothing_and_says_nothing_new(shop: Shop, tmp_path: Path) -> None:
+    traffic = await race(shop, 4_711, orders=ORDERS)
+    async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
+        theirs = shop.settings.model_copy(update={"postgres_dsn": proxy.dsn})
+        async with Supervisor(theirs, folder=tmp_path / "first") as first:
+            await first.start("inventory")
+            await shop.until(lambda: shop.value("SELECT count(*) = 3 FROM claims"))
+            proxy.bring(Fate.HOLD, at=8)
+            await shop.place(*traffic.orders)
+            await asyncio.wait_for(proxy.held.wait(), 60)
+            first.pause("inventory")
+            await shop.start_processes()
+            await shop.until_quiet(orders=ORDERS)
+            said = copies([*await shop.records(ORDER_EVENTS), *await shop.records(INVENTORY_COMMANDS)])
+            levels = await shop.levels()
+            first.resume("inventory")
+            proxy.release()
+            await shop.until(lambda: _has_logged(tmp_path / "first", "fenced"))
+            await first.stop("inventory")
+        await shop.until_quiet(orders=ORDERS)
+    assert await shop.levels() == levels
+    said_now = copies([*await shop.records(ORDER_EVENTS), *await shop.records(INVENTORY_COMMANDS)])
+    assert said_now.keys() == said.keys()
+    assert all(len(contents) == 1 for contents in said_now.values())
+    await shop.assert_sound()
+
+
+async def _has_logged(folder: Path, event: str) -> bool:
+    await asyncio.sleep(0)
+    return bool(logged(folder, "inventory", event))
+
+
+@pytest.mark.timeout(180)
+async def test_two_owners_whom_kafka_does_not_keep_apart_do_the_work_of_one(shop: Shop) -> None:
+    traffic = await race(shop, 4_712, orders=ORDERS)
+    often = shop.options(session_timeout_ms=1_000, batch_records=20)
+    async with (
+        shop.owning(PartitionOwner(InventoryRoom(), often, shop.publisher)),
+        shop.owning(Stray(InventoryRoom(), often, shop.publisher)),
+        shop.owning(Stray(OrdersRoom(), often, shop.publisher)),
+        shop.running("orders", "payments"),
+    ):
+        for start in range(0, ORDERS, 20):
+            await shop.place(*traffic.orders[start : start + 20])
+            await asyncio.sleep(0.1)
+        await shop.until_quiet(orders=ORDERS)
+    assert await shop.value("SELECT min(epoch) FROM claims WHERE room IN ('inventory', 'orders')") > 2
+    await shop.assert_sound()
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+async def test_the_fence_is_what_keeps_a_second_owner_from_deciding_the_same_records_again(
+    shop: Shop, fenced: bool
+) -> None:
+    orders = [order(("MUG", 1)) for _ in range(6)]
+    await shop.receive(MUG=10)
+    await shop.place(*orders)
+    async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
+        slow = PartitionOwner(InventoryRoom(), shop.options(postgres_dsn=proxy.dsn), shop.publisher)
+        other = Stray(InventoryRoom(), shop.options(), shop.publisher)
+        for owner in () if fenced else (slow, other):
+            without_fence(owner)
+        async with shop.owning(slow):
+            await shop.until_quiet("inventory")
+            proxy.bring(Fate.HOLD, at=1)
+            released = [place_order_lines(each)[0] for each in orders[:2]]
+            await shop.say(*(m.ReleaseLine(line.order_id, 1, line.sku, "changed my mind") for line in released))
+            await asyncio.wait_for(proxy.held.wait(), 30)
+            async with shop.owning(other):
+                await shop.until_quiet("inventory")
+                assert await shop.levels() == {"MUG": Level(10, 4, 0)}
+                proxy.release()
+                await shop.until(lambda: _settled(slow))
+    report = await shop.audit()
+    if fenced:
+        assert await shop.levels() == {"MUG": Level(10, 4, 0)}
+        await shop.assert_sound()
+    else:
+        assert await shop.levels() == {"MUG": Level(10, 2, 0)}
+        assert {"on_hand_is_the_sum_of_movements", "replay_gives_the_same_decisions"} <= report.breaches
+
+
+async def _settled(owner: PartitionOwner[Any]) -> bool:
+    await asyncio.sleep(0)
+    return owner._in_flight is None

@@ -1,0 +1,48 @@
+"""An inventory whose process ends exactly between a commit and its publication: `python -m tests.harness.doomed`.
+
+With `--without-outbox` the commit also leaves out what is to be said, as a system without an outbox would: the negative
+control. The settings come from the environment, as for any room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from typing_extensions import override
+
+from consumers.inventory.room import InventoryRoom
+from consumers.runtime.owner import PartitionOwner
+from infra.settings import load_settings
+from producers.publisher import Outgoing, Publisher
+from tests.harness.shop import options_of
+
+DIED: Final = 77
+WITHOUT_OUTBOX: Final = "--without-outbox"
+
+
+class Dying(Publisher):
+    """Ends the process where the first word would be said; what is to be said was committed just before."""
+
+    @override
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        if records:
+            os._exit(DIED)
+
+
+async def main() -> None:
+    settings = load_settings()
+    async with Dying(settings.kafka_bootstrap or "", namespace=settings.namespace) as publisher:
+        owner = PartitionOwner(InventoryRoom(), options_of(settings), publisher)
+        if WITHOUT_OUTBOX in sys.argv:
+            whole = owner._statement
+            owner._statement = whole.replace("WHERE u.records IS NOT NULL", "WHERE false")
+            assert owner._statement != whole
+        await owner.run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

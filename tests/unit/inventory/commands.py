@@ -1,0 +1,100 @@
+"""Logs of one partition, as Hypothesis draws them: few orders, SKUs and units, so that everything collides."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from consumers.inventory.ledger import Ledger
+from consumers.inventory.room import InventoryRoom
+from schemas import messages as m
+from tests.given_when_then import NOW_MS, A, B, C
+
+ROOM = InventoryRoom()
+SKUS = ("MUG", "TEE")
+Entry = tuple[m.Message, int]
+"""(command, append time in ms)"""
+Decided = list[list[m.Message]]
+"""What was said about each command"""
+
+
+def decided(ledger: Ledger, log: list[Entry]) -> Decided:
+    """Return what is said about each command; the ledger has changed by it."""
+    return [list(ROOM.decide(ledger, command, at_ms)) for command, at_ms in log]
+
+
+_ORDERS = st.sampled_from((A, B, C))
+_LINES = st.sampled_from((1, 2))
+_SKUS = st.sampled_from(SKUS)
+_SMALL = st.integers(1, 3)
+
+
+@st.composite
+def _placements(draw: st.DrawFn) -> m.PlaceOrderLine:
+    """Mostly sensible lines; the same one twice, the same with another quantity, and nonsense all occur."""
+    quantity = draw(_SMALL | st.sampled_from((-10, -1, 0, 1_000_001)))
+    return m.PlaceOrderLine(
+        order_id=draw(_ORDERS),
+        line=draw(_LINES),
+        line_count=draw(st.sampled_from((2, 2, 2, 1))),
+        sku=draw(_SKUS),
+        quantity=quantity,
+        demand=quantity + draw(st.sampled_from((0, 0, 0, 1, 2, -1))),
+        unit_price_minor=draw(st.sampled_from((500, 500, 500, 0, -1))),
+        currency="EUR",
+        customer_id="ann",
+        payment_token="tok_ann",
+        hold_seconds=draw(st.sampled_from((1, 2, 4000, 0))),
+    )
+
+
+def _about_a_line(message: type[m.Message], **more: st.SearchStrategy[str]) -> st.SearchStrategy[m.Message]:
+    return st.builds(message, order_id=_ORDERS, line=_LINES, sku=_SKUS, **more)
+
+
+_EXPIRIES = st.builds(
+    m.ExpireHolds,
+    as_of_ms=st.integers(NOW_MS, NOW_MS + 20_000) | st.just(NOW_MS + 10_000_000),
+    limit=st.sampled_from((500, 500, 1, 2, 0, -3)),
+)
+_RECEIPTS = st.builds(
+    m.ReceiveStock, command_id=st.sampled_from(("d1", "d2", "d3")), sku=_SKUS, quantity=_SMALL | st.just(9)
+)
+COMMANDS: st.SearchStrategy[m.Message] = st.one_of(
+    _placements(),
+    _placements(),
+    _about_a_line(m.ReleaseLine, reason=st.just("because")),
+    _about_a_line(m.CommitLine),
+    _about_a_line(m.CommitLine),
+    _about_a_line(m.ReturnLine, reason=st.just("because")),
+    _RECEIPTS,
+    _RECEIPTS,
+    _EXPIRIES,
+)
+
+
+_REPEATED = st.sampled_from((0, 0, 0, 1, 2, 5))
+_STEPS_MS = st.sampled_from((0, 0, 1, 1000, 3000))
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Entry]:
+    """Return commands with append times; some were sent before, and time stands still or passes, by seconds at most."""
+    now_ms = NOW_MS
+    log: list[Entry] = []
+    for command in draw(st.lists(COMMANDS, min_size=1, max_size=30)):
+        back = draw(_REPEATED)
+        now_ms += draw(_STEPS_MS)
+        log.append((log[-back][0] if 0 < back <= len(log) else command, now_ms))
+    return log
+
+
+@st.composite
+def cut_logs(draw: st.DrawFn) -> list[list[Entry]]:
+    """Return a log cut into batches at any places; ExpireHolds is alone in its batch, as `is_barrier` says."""
+    batches: list[list[Entry]] = [[]]
+    for entry in draw(logs()):
+        alone = isinstance(entry[0], m.ExpireHolds)
+        if batches[-1] and (alone or isinstance(batches[-1][0][0], m.ExpireHolds) or draw(st.integers(0, 2)) == 0):
+            batches.append([])
+        batches[-1].append(entry)
+    return batches

@@ -1,0 +1,192 @@
+"""A partition's memory may be emptied between batches; what it decides must not depend on that.
+
+The owner is played as `consumers/runtime/owner.py` works: a batch is decided while the one before it is being saved; a
+unique violation tells of a duplicate that nobody looked for, and then both are decided again with everything loaded.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.inventory import store
+from consumers.inventory.ledger import Hold, HoldState, Ledger, Stock
+from consumers.runtime.room import Changes
+from schemas import messages as m
+from schemas.ids import is_order_id
+from tests.given_when_then import NOW_MS, A, B, PlaceOrderLine, ReceiveStock
+from tests.unit.inventory.commands import ROOM, Decided, Entry, cut_logs, decided
+from tests.unit.inventory.tables import Tables, UniqueViolationError
+
+Load = Callable[[Tables, Ledger, Sequence[m.Message], bool], Awaitable[None]]
+
+
+async def as_the_store_does(tables: Tables, ledger: Ledger, messages: Sequence[m.Message], thorough: bool) -> None:
+    await store.load(cast("Any", tables), [(ledger, messages)], thorough=thorough)
+
+
+async def as_the_rule_says(tables: Tables, ledger: Ledger, messages: Sequence[m.Message], thorough: bool) -> None:
+    """Know, before deciding, all that a decision looks at; of first placements only what could be rejected.
+
+    A placement whose hold is not looked for is either a first one, or its insert is refused and we come back here,
+    `thorough`. That needs it to be reserved, so where the SKU could run out within the batch its hold is looked for.
+    """
+    for message in messages:
+        _know_what_it_names(tables, ledger, message, thorough)
+    wanted = Counter[str]()
+    for message in messages:
+        if isinstance(message, m.PlaceOrderLine):
+            wanted[message.sku] += max(0, message.quantity, message.demand)
+        elif isinstance(message, m.CommitLine) and (hold := ledger.holds.get(_key(message))) is not None:
+            wanted[message.sku] += hold.quantity if hold.state is HoldState.EXPIRED else 0
+    for message in messages:
+        if isinstance(message, m.PlaceOrderLine) and wanted[message.sku] > ledger.stock(message.sku).available:
+            _know_hold(tables, ledger, _key(message))
+
+
+def _know_what_it_names(tables: Tables, ledger: Ledger, message: m.Message, thorough: bool) -> None:
+    if isinstance(message, m.ExpireHolds):
+        for key, row in tables.holds.items():
+            if row["state"] == HoldState.HELD and row["expires_at_ms"] <= message.as_of_ms:
+                _know_hold(tables, ledger, key)
+    elif isinstance(message, m.ReceiveStock):
+        _know_stock(tables, ledger, message.sku)
+        if (message.command_id, message.sku) in tables.movements:
+            ledger.commands.add((message.command_id, message.sku))
+    else:
+        key = _key(message)
+        _know_stock(tables, ledger, key[2])
+        if (thorough or not isinstance(message, m.PlaceOrderLine)) and is_order_id(key[0]):
+            _know_hold(tables, ledger, key)
+
+
+def _key(message: Any) -> tuple[str, int, str]:
+    return message.order_id, message.line, message.sku
+
+
+def _know_stock(tables: Tables, ledger: Ledger, sku: str) -> None:
+    if sku not in ledger.stocks:
+        row = tables.stock.get(sku)
+        ledger.stocks[sku] = Stock() if row is None else Stock(**row, is_stored=True)
+
+
+def _know_hold(tables: Tables, ledger: Ledger, key: tuple[str, int, str]) -> None:
+    row = tables.holds.get(key)
+    if row is None or key in ledger.holds:
+        return
+    ledger.holds[key] = Hold(row["quantity"], HoldState(row["state"]), row["expires_at_ms"])
+    if row["state"] == HoldState.HELD:
+        ledger.held.add(key)
+    _know_stock(tables, ledger, key[2])
+
+
+class ForgetfulOwner:
+    """Decides batches as the partition owner does, on a memory that is emptied whenever `forgets` says so."""
+
+    def __init__(self, load: Load) -> None:
+        self.tables = Tables()
+        self._load = load
+        self._ledger = Ledger(0)
+        self._in_flight: tuple[list[Entry], Decided, Changes] | None = None
+        self.said: Decided = []
+        self.redone = 0
+
+    async def take(self, batch: list[Entry], *, forgets: bool) -> None:
+        if forgets or isinstance(batch[0][0], m.ExpireHolds):
+            await self.settle()
+        if forgets:
+            self._ledger.forget()
+        decision = await self._decide(batch)
+        if not await self.settle():
+            decision = await self._decide(batch)
+        self._in_flight = (batch, *decision)
+
+    async def settle(self) -> bool:
+        if self._in_flight is None:
+            return True
+        (batch, says, changes), self._in_flight = self._in_flight, None
+        try:
+            self.tables.save(changes)
+        except UniqueViolationError:
+            self.redone += 1
+            self._ledger = Ledger(0)
+            says, changes = await self._decide(batch, thorough=True)
+            self.tables.save(changes)
+            self.said += says
+            return False
+        self.said += says
+        return True
+
+    async def _decide(self, batch: list[Entry], *, thorough: bool = False) -> tuple[Decided, Changes]:
+        await self._load(self.tables, self._ledger, [command for command, _ in batch], thorough)
+        says = decided(self._ledger, batch)
+        return says, ROOM.close_batch(self._ledger, batch[-1][1])
+
+
+async def _played(load: Load, batches: list[list[Entry]], forgets: Sequence[bool]) -> ForgetfulOwner:
+    owner = ForgetfulOwner(load)
+    for n, batch in enumerate(batches):
+        await owner.take(batch, forgets=forgets[n % len(forgets)])
+    await owner.settle()
+    return owner
+
+
+FULL = (ReceiveStock(command_id="d1", quantity=1), NOW_MS)
+HOLD_A = (PlaceOrderLine(order_id=A), NOW_MS)
+NONSENSE = (PlaceOrderLine(order_id=B, quantity=-10), NOW_MS)
+STORE = pytest.param(as_the_store_does, id="store.load")
+RULE = pytest.param(as_the_rule_says, id="the rule")
+
+
+@pytest.mark.parametrize("load", [RULE, STORE])
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(cut_logs(), st.lists(st.booleans(), min_size=1, max_size=8))
+def test_a_memory_that_forgets_decides_as_one_that_remembers_everything(
+    load: Load, batches: list[list[Entry]], forgets: list[bool]
+) -> None:
+    if load is as_the_store_does:  # until the test below passes
+        batches = [[entry for entry in batch if not _is_below_zero(entry[0])] for batch in batches]
+        batches = [batch for batch in batches if batch]
+    owner = asyncio.run(_played(load, batches, forgets))
+    remembers = Ledger(0)
+    assert owner.said == decided(remembers, [entry for batch in batches for entry in batch])
+    assert owner.tables.sums_agree()
+
+
+def _is_below_zero(command: m.Message) -> bool:
+    return isinstance(command, m.PlaceOrderLine) and command.quantity < 0 > command.demand
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        RULE,
+        pytest.param(
+            as_the_store_does,
+            id="store.load",
+            marks=pytest.mark.xfail(strict=True, reason="a negative demand hides in the sum that tells scarcity"),
+        ),
+    ],
+)
+def test_nonsense_in_a_batch_does_not_hide_that_the_stock_is_scarce(load: Load) -> None:
+    owner = asyncio.run(_played(load, [[FULL, HOLD_A], [HOLD_A, NONSENSE]], [True]))
+    assert owner.said[2] == [], "a duplicate, whatever else is in its batch"
+
+
+@pytest.mark.parametrize("load", [RULE, STORE])
+def test_an_unseen_duplicate_where_stock_is_plenty_is_found_by_the_database(load: Load) -> None:
+    plenty = (ReceiveStock(command_id="d1", quantity=9), NOW_MS)
+    owner = asyncio.run(_played(load, [[plenty, HOLD_A], [HOLD_A], [HOLD_A]], [True]))
+    assert owner.redone == 2
+    assert owner.said[2:] == [[], []]
+
+
+@pytest.mark.parametrize("load", [RULE, STORE])
+def test_an_unseen_duplicate_where_stock_is_scarce_is_looked_for(load: Load) -> None:
+    owner = asyncio.run(_played(load, [[FULL, HOLD_A], [HOLD_A]], [True]))
+    assert owner.redone == 0
+    assert owner.said[2:] == [[]]
