@@ -23,7 +23,7 @@ class PlaceOrderLine(Message, frozen=True):
     An order of n lines is n of these, each with the order's header, so that a lost line shows (`line` of `line_count`).
     `demand` counts the units of this SKU that this line and the later lines of the same order want together, so that
     two lines naming one SKU are judged on their sum; it is never below `quantity`. A `cart_id` names what the customer
-    checks out: a later order of the same customer and cart takes over what an earlier one holds of the SKU.
+    checks out: a later order (by its id) of the same customer and cart takes over what an earlier one holds of the SKU.
     """
 
     order_id: str
@@ -131,7 +131,7 @@ class ResumeSale(Message, frozen=True):
 
 
 class RetireSku(Message, frozen=True):
-    """Ends a SKU of which nothing is left; its level disappears from stock.levels until stock is received again."""
+    """Ends a SKU of which nothing is left; its level disappears from stock.levels until units come in again."""
 
     command_id: str
     sku: str

@@ -1,4 +1,4 @@
-"""What inventory answers to each command: pure decisions, and how their outcomes change the ledger.
+"""What inventory answers to commands about lines, and to the clock: pure decisions. `evolve.py` carries them out.
 
 Sources: DESIGN, 2-4 (keys, the saga's reserve and commit steps, expiry by logged commands).
 """
@@ -43,7 +43,8 @@ def place_order_line(ledger: Ledger, command: m.PlaceOrderLine, at_ms: int) -> l
 
     A line that is held, or ever was, is a duplicate; one that was rejected may be asked for again, and orders gives
     back what then comes too late. What an earlier order of the same cart holds of the SKU counts as available, and goes
-    to the new one: a shopper does not compete with themselves.
+    to the new one: a shopper does not compete with themselves. Which order is the earlier one, its id says (RFC 9562:
+    UUIDv7 sorts by time), so that all partitions agree on it in whatever order the lines reach them.
     """
     stock = ledger.stock(command.sku)
     if (wrong := _fault(command, at_ms)) is not None:
@@ -52,12 +53,12 @@ def place_order_line(ledger: Ledger, command: m.PlaceOrderLine, at_ms: int) -> l
     if hold is not None:
         return _already_placed(hold, command)
     owner = cart_owner(command.customer_id, command.cart_id)
-    replaced = _replaced(ledger, command, owner) if owner else []
-    freed = sum(ledger.holds[key].quantity for key in replaced)
-    if (refusal := _restriction(ledger, stock, command, replaced)) is not None:
+    peers = sorted(ledger.carts.get((owner, command.sku), ())) if owner else []
+    replaced = [key for key in peers if key[0] < command.order_id]
+    is_late = any(key[0] > command.order_id for key in peers)
+    refusal = "replaced" if is_late else _refusal(ledger, stock, command, replaced)
+    if refusal is not None:
         return [_rejected(command, refusal, stock.available)]
-    if command.demand > stock.available + freed:
-        return [_rejected(command, "insufficient_stock", stock.available)]
     reserved = _reserved(command, at_ms)
     if not owner:
         return [reserved]
@@ -68,8 +69,8 @@ def place_order_line(ledger: Ledger, command: m.PlaceOrderLine, at_ms: int) -> l
 def release_line(ledger: Ledger, command: m.ReleaseLine, at_ms: int) -> list[Outcome]:
     """Give a held line back. A line that already is no longer held stays as it is."""
     hold = _hold_of(ledger, command, at_ms)
-    if hold is None:
-        return [_refused(command, "unknown_hold")]
+    if isinstance(hold, str):
+        return [_refused(command, hold)]
     if hold.state is HoldState.HELD:
         return [m.LineReleased(command.order_id, command.line, command.sku, hold.quantity, command.reason)]
     if hold.state in (HoldState.COMMITTED, HoldState.SHIPPED):
@@ -80,8 +81,8 @@ def release_line(ledger: Ledger, command: m.ReleaseLine, at_ms: int) -> list[Out
 def commit_line(ledger: Ledger, command: m.CommitLine, at_ms: int) -> list[Outcome]:
     """Allocate a held line; an expired hold takes the stock again if it is there (DESIGN, 3)."""
     hold = _hold_of(ledger, command, at_ms)
-    if hold is None:
-        return [m.LineCommitFailed(command.order_id, command.line, command.sku, 0, 0, "unknown_hold")]
+    if isinstance(hold, str):
+        return [m.LineCommitFailed(command.order_id, command.line, command.sku, 0, 0, hold)]
     if hold.state in (HoldState.COMMITTED, HoldState.SHIPPED):
         return []
     stock = ledger.stock(command.sku)
@@ -94,8 +95,8 @@ def commit_line(ledger: Ledger, command: m.CommitLine, at_ms: int) -> list[Outco
 def ship_line(ledger: Ledger, command: m.ShipLine, at_ms: int) -> list[Outcome]:
     """Send an allocated line's units out, once."""
     hold = _hold_of(ledger, command, at_ms)
-    if hold is None:
-        return [_refused(command, "unknown_hold")]
+    if isinstance(hold, str):
+        return [_refused(command, hold)]
     if hold.state is HoldState.COMMITTED:
         return [m.LineShipped(command.order_id, command.line, command.sku, hold.quantity)]
     return [] if hold.state is HoldState.SHIPPED else [_refused(command, "not_committed")]
@@ -106,14 +107,11 @@ def return_line(ledger: Ledger, command: m.ReturnLine, at_ms: int) -> list[Outco
     if command.disposition not in (AVAILABLE, QUARANTINE):
         raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {AVAILABLE} or {QUARANTINE}")
     hold = _hold_of(ledger, command, at_ms)
-    if hold is None:
-        return [_refused(command, "unknown_hold")]
+    if isinstance(hold, str):
+        return [_refused(command, hold)]
     if hold.state in (HoldState.COMMITTED, HoldState.SHIPPED):
-        return [
-            m.LineReturned(
-                command.order_id, command.line, command.sku, hold.quantity, command.reason, command.disposition
-            )
-        ]
+        line = (command.order_id, command.line, command.sku, hold.quantity)
+        return [m.LineReturned(*line, command.reason, command.disposition)]
     return [] if hold.state is HoldState.RETURNED else [_refused(command, "not_committed")]
 
 
@@ -155,17 +153,19 @@ def _is_in_window(order_id: str, at_ms: int) -> bool:
     return at_ms - ORDER_ID_WINDOW_MS <= order_id_ms(order_id) <= at_ms + ORDER_ID_AHEAD_MS
 
 
-def _restriction(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, replaced: list[HoldKey]) -> str | None:
-    """Return why this customer may not have the units although they may be there."""
-    if not stock.is_restricted:
-        return None
+def _refusal(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, replaced: list[HoldKey]) -> str | None:
+    """Return why the customer may not have the units, None where they may. What is `replaced` they give back for it."""
     if stock.is_retired:
         return "sku_retired"
     if stock.is_suspended:
         return "sale_suspended"
-    given_back = sum(ledger.holds[key].quantity for key in replaced if ledger.holds[key].buyer)
-    bought = ledger.purchases.get((command.sku, command.customer_id), 0) - given_back
-    return "purchase_limit" if bought + command.demand > stock.purchase_limit else None
+    if stock.purchase_limit:
+        given_back = sum(ledger.holds[key].quantity for key in replaced if ledger.holds[key].buyer)
+        counted = ledger.purchases.get((command.sku, command.customer_id), 0) - given_back
+        if counted + command.demand > stock.purchase_limit:
+            return "purchase_limit"
+    freed = sum(ledger.holds[key].quantity for key in replaced)
+    return "insufficient_stock" if command.demand > stock.available + freed else None
 
 
 def _commit_fault(ledger: Ledger, stock: Stock, hold: Hold, sku: str) -> str | None:
@@ -175,24 +175,22 @@ def _commit_fault(ledger: Ledger, stock: Stock, hold: Hold, sku: str) -> str | N
         return f"hold_{hold.state.name.lower()}"
     if hold.quantity > stock.available:
         return "insufficient_stock"
+    if stock.is_suspended:
+        return "sale_suspended"
     counted = ledger.purchases.get((sku, hold.buyer), 0) if hold.buyer else 0
     if hold.buyer and stock.purchase_limit and counted + hold.quantity > stock.purchase_limit:
         return "purchase_limit"
     return None
 
 
-def _replaced(ledger: Ledger, command: m.PlaceOrderLine, owner: str) -> list[HoldKey]:
-    """Return what earlier orders of the same cart hold of the SKU."""
-    return [key for key in ledger.carts.get((owner, command.sku), ()) if key[0] != command.order_id]
-
-
 def _hold_of(
     ledger: Ledger, command: m.ReleaseLine | m.CommitLine | m.ShipLine | m.ReturnLine, at_ms: int
-) -> Hold | None:
+) -> Hold | str:
+    """Return the hold that the command is about, or the reason why there is none. Raises RefusedError for no order id."""
     _require_order_id(command.order_id)
     if not _is_in_window(command.order_id, at_ms):
-        raise RefusedError("order_id_outside_window", f"{command.order_id} is older than what is kept of orders")
-    return ledger.holds.get((command.order_id, command.line, command.sku))
+        return "order_id_outside_window"
+    return ledger.holds.get((command.order_id, command.line, command.sku)) or "unknown_hold"
 
 
 def _require_order_id(order_id: str) -> None:

@@ -6,11 +6,12 @@ whoever sent it learns why, and sending it again later does not surprise anyone.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
 from consumers.inventory.evolve import QuarantineCleared, SaleRuled, StockAdjusted, StockCommandRefused, StockReceived
-from consumers.inventory.ledger import AVAILABLE, SCRAP
+from consumers.inventory.ledger import AVAILABLE, RETURN, SCRAP, SHIPMENT
 from consumers.inventory.text import require_text
 from schemas import messages as m
 from schemas.limits import MAX_QUANTITY
@@ -73,7 +74,7 @@ def set_purchase_limit(ledger: Ledger, command: m.SetPurchaseLimit, at_ms: int) 
         raise RefusedError("invalid_quantity", f"limit {command.limit}; send 0 (none) to {MAX_QUANTITY}")
     if _is_known(ledger, command):
         return []
-    return [SaleRuled(command.command_id, command.sku, "limit", command.limit)]
+    return [SaleRuled(command.command_id, command.sku, "purchase_limit", str(command.limit), command.limit)]
 
 
 def suspend_sale(ledger: Ledger, command: m.SuspendSale, at_ms: int) -> list[Outcome]:
@@ -82,7 +83,7 @@ def suspend_sale(ledger: Ledger, command: m.SuspendSale, at_ms: int) -> list[Out
     require_text(command.reason)
     if _is_known(ledger, command):
         return []
-    return [SaleRuled(command.command_id, command.sku, "suspended", 1, command.reason)]
+    return [SaleRuled(command.command_id, command.sku, "suspension", command.reason)]
 
 
 def resume_sale(ledger: Ledger, command: m.ResumeSale, at_ms: int) -> list[Outcome]:
@@ -90,7 +91,7 @@ def resume_sale(ledger: Ledger, command: m.ResumeSale, at_ms: int) -> list[Outco
     del at_ms
     if _is_known(ledger, command):
         return []
-    return [SaleRuled(command.command_id, command.sku, "suspended", 0)]
+    return [SaleRuled(command.command_id, command.sku, "resumption")]
 
 
 def retire_sku(ledger: Ledger, command: m.RetireSku, at_ms: int) -> list[Outcome]:
@@ -101,12 +102,18 @@ def retire_sku(ledger: Ledger, command: m.RetireSku, at_ms: int) -> list[Outcome
     stock = ledger.stock(command.sku)
     if stock.on_hand:
         return _refused(command, f"{stock.on_hand} units are still on hand; sell them or adjust the stock to 0 first")
-    return [SaleRuled(command.command_id, command.sku, "retired", 1)]
+    return [SaleRuled(command.command_id, command.sku, "retirement")]
 
 
 def _is_known(ledger: Ledger, command: StockCommand) -> bool:
     require_text(command.command_id, command.sku)
+    if _is_of_a_line(command.command_id):
+        raise RefusedError("reserved_command_id", f"{command.command_id} names a line's own movement; send another id")
     return (command.command_id, command.sku) in ledger.commands
+
+
+_is_of_a_line: Final = re.compile(rf"[0-9a-f-]{{36}}/[0-9]+/({SHIPMENT}|{RETURN})").fullmatch
+"""What `evolve.line_movement_id` makes: under such an id a stock command would take a line's place in the ledger."""
 
 
 def _require_quantity(quantity: int) -> None:

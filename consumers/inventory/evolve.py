@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from consumers.errors import RefusedError
-from consumers.inventory.ledger import QUARANTINE, SCRAP, Hold, HoldKey, HoldState, Ledger, Movement, Stock
+from consumers.inventory.ledger import (
+    QUARANTINE,
+    REFUSAL,
+    RETURN,
+    SCRAP,
+    SHIPMENT,
+    Hold,
+    HoldKey,
+    HoldState,
+    Ledger,
+    Movement,
+    Stock,
+)
 from schemas import messages as m
 
 if TYPE_CHECKING:
@@ -48,13 +60,13 @@ class QuarantineCleared(msgspec.Struct, frozen=True):
 
 
 class SaleRuled(msgspec.Struct, frozen=True):
-    """How a SKU may be sold changed: `rule` is `limit`, `suspended` or `retired`, with its new `value`."""
+    """How a SKU may be sold changed; `kind` is `purchase_limit` (with the `limit`), `suspension`, `resumption`, `retirement`."""
 
     command_id: str
     sku: str
-    rule: str
-    value: int
+    kind: str
     note: str = ""
+    limit: int = 0
 
 
 class StockCommandRefused(msgspec.Struct, frozen=True):
@@ -67,7 +79,7 @@ class StockCommandRefused(msgspec.Struct, frozen=True):
 
 
 Inside = StockReceived | StockAdjusted | QuarantineCleared | SaleRuled | StockCommandRefused
-"""Outcomes that stay inside the room as rows of `movements`; the outside sees stock.levels."""
+"""Outcomes that stay inside the room, as rows of `movements`; the outside sees stock.levels."""
 Outcome = m.Message | Inside | Reserved | RefusedError
 """A RefusedError among the outcomes sends the command to dead.letters too."""
 
@@ -101,7 +113,7 @@ def _reserve_for_cart(ledger: Ledger, outcome: Reserved, at_ms: int) -> None:
     _reserve(ledger, outcome.fact, at_ms)
     key = (outcome.fact.order_id, outcome.fact.line, outcome.fact.sku)
     ledger.holds[key].cart = outcome.cart
-    ledger.carts.setdefault((outcome.cart, outcome.fact.sku), []).append(key)
+    ledger.carts.setdefault((outcome.cart, outcome.fact.sku), set()).add(key)
 
 
 def _commit(ledger: Ledger, event: m.LineCommitted, _: int) -> None:
@@ -129,35 +141,30 @@ def _ship(ledger: Ledger, event: m.LineShipped, at_ms: int) -> None:
     stock.allocated -= event.quantity
     stock.on_hand -= event.quantity
     _turn(ledger, event, HoldState.SHIPPED)
-    _move_line(ledger, event, "shipment", quantity=-event.quantity, quarantined=0, at_ms=at_ms)
+    _move_line(ledger, event, SHIPMENT, quantity=-event.quantity, quarantined=0, at_ms=at_ms)
 
 
 def _return(ledger: Ledger, event: m.LineReturned, at_ms: int) -> None:
     stock, hold = _touch(ledger, event.sku), ledger.holds[event.order_id, event.line, event.sku]
     quarantined = event.quantity if event.disposition == QUARANTINE else 0
     came_back = event.quantity if hold.state is HoldState.SHIPPED else 0
-    stock.on_hand += came_back
+    _change_on_hand(stock, came_back)
     stock.allocated -= event.quantity - came_back
     stock.quarantined += quarantined
     _count(ledger, event.sku, _turn(ledger, event, HoldState.RETURNED), -event.quantity)
-    if came_back or quarantined:
-        _move_line(ledger, event, "return", quantity=came_back, quarantined=quarantined, at_ms=at_ms)
+    _move_line(ledger, event, RETURN, quantity=came_back, quarantined=quarantined, at_ms=at_ms)
 
 
 # --- stock itself -------------------------------------------------------------------------------------------------------
 
 
 def _receive(ledger: Ledger, event: StockReceived, at_ms: int) -> None:
-    stock = _touch(ledger, event.sku)
-    stock.on_hand += event.quantity
-    if stock.is_retired:
-        stock.is_retired = False
-        ledger.ruled.add(event.sku)
+    _change_on_hand(_touch(ledger, event.sku), event.quantity)
     _move(ledger, event, "receipt", event.quantity, at_ms)
 
 
 def _adjust(ledger: Ledger, event: StockAdjusted, at_ms: int) -> None:
-    _touch(ledger, event.sku).on_hand += event.change
+    _change_on_hand(_touch(ledger, event.sku), event.change)
     _move(ledger, event, "adjustment", event.change, at_ms, note=event.reason)
 
 
@@ -172,19 +179,25 @@ def _clear_quarantine(ledger: Ledger, event: QuarantineCleared, at_ms: int) -> N
 
 def _rule(ledger: Ledger, event: SaleRuled, at_ms: int) -> None:
     stock = _touch(ledger, event.sku)
-    match event.rule:
-        case "limit":
-            stock.purchase_limit = event.value
-        case "suspended":
-            stock.is_suspended = bool(event.value)
-        case "retired":
-            stock.is_retired = bool(event.value)
-    ledger.ruled.add(event.sku)
-    _move(ledger, event, f"{event.rule}={event.value}", 0, at_ms, note=event.note)
+    match event.kind:
+        case "purchase_limit":
+            stock.purchase_limit = event.limit
+        case "suspension":
+            stock.is_suspended = True
+        case "resumption":
+            stock.is_suspended = False
+        case "retirement":
+            stock.is_retired = True
+    _move(ledger, event, event.kind, 0, at_ms, note=event.note)
 
 
 def _remember_refusal(ledger: Ledger, event: StockCommandRefused, at_ms: int) -> None:
-    _move(ledger, event, f"refused {event.kind}", 0, at_ms, note=event.reason)
+    _move(ledger, event, REFUSAL, 0, at_ms, note=f"{event.kind}: {event.reason}")
+
+
+def line_movement_id(order_id: str, line: int, kind: str) -> str:
+    """Return the id under which a line's shipment or return stands in the ledger, once. No stock command may have it."""
+    return f"{order_id}/{line}/{kind}"
 
 
 # --- what all share -----------------------------------------------------------------------------------------------------
@@ -199,25 +212,33 @@ def _touch(ledger: Ledger, sku: str) -> Stock:
     return stock
 
 
+def _change_on_hand(stock: Stock, change: int) -> None:
+    """Bring units in or take them out; a retired SKU of which units come in is retired no longer."""
+    stock.on_hand += change
+    if change > 0:
+        stock.is_retired = False
+
+
 def _turn(ledger: Ledger, event: Any, state: HoldState) -> Hold:
     key: HoldKey = (event.order_id, event.line, event.sku)
     hold = ledger.holds[key]
     hold.state = state
     ledger.held.discard(key)
-    if hold.cart and (peers := ledger.carts.get((hold.cart, event.sku))) is not None and key in peers:
-        peers.remove(key)
+    if hold.cart and (peers := ledger.carts.get((hold.cart, event.sku))) is not None:
+        peers.discard(key)
+        if not peers:
+            del ledger.carts[hold.cart, event.sku]
     if key not in ledger.new_holds:
         ledger.changed_holds.add(key)
     return hold
 
 
 def _count(ledger: Ledger, sku: str, hold: Hold, units: int) -> None:
-    """Add to what a purchase limit counts of the hold's buyer; what is not in memory is only summed up for the table."""
+    """Add to what a purchase limit counts of the hold's buyer; their count so far is in memory, as `store.load` sees to."""
     if not hold.buyer:
         return
     buyer = (sku, hold.buyer)
-    if buyer in ledger.purchases or units > 0:
-        ledger.purchases[buyer] = ledger.purchases.get(buyer, 0) + units
+    ledger.purchases[buyer] = ledger.purchases.get(buyer, 0) + units
     ledger.purchase_changes[buyer] = ledger.purchase_changes.get(buyer, 0) + units
 
 
@@ -231,7 +252,7 @@ def _move(
 def _move_line(
     ledger: Ledger, event: m.LineShipped | m.LineReturned, kind: str, *, quantity: int, quarantined: int, at_ms: int
 ) -> None:
-    command_id = f"{event.order_id}/{event.line}/{kind}"
+    command_id = line_movement_id(event.order_id, event.line, kind)
     ledger.movements.append(
         Movement(command_id, event.sku, kind, quantity, quarantined, event.order_id, event.line, "", at_ms)
     )

@@ -21,6 +21,11 @@ QUARANTINE: Final = "quarantine"
 AVAILABLE: Final = "available"
 SCRAP: Final = "scrap"
 
+REFUSAL: Final = "refusal"
+"""The kind of a movement that moved nothing: the memory of a stock command that was refused."""
+SHIPMENT: Final = "shipment"
+RETURN: Final = "return"
+
 
 class HoldState(IntEnum):
     """Where a line's units are. Stored as is in `holds.state`."""
@@ -49,8 +54,8 @@ class Hold(msgspec.Struct):
 class Stock(msgspec.Struct):
     """One SKU's level, in units, and whether it may be sold.
 
-    Always 0 <= reserved, allocated, quarantined and reserved + allocated + quarantined <= on_hand. A `purchase_limit`
-    of 0 is none.
+    Always 0 <= reserved, allocated, quarantined and reserved + allocated + quarantined <= on_hand, and nothing is on hand
+    of a retired SKU. A `purchase_limit` of 0 is none.
     """
 
     on_hand: int = 0
@@ -74,7 +79,10 @@ class Stock(msgspec.Struct):
 
 
 class Movement(msgspec.Struct, frozen=True):
-    """One row of the ledger: what a command changed of a SKU, in units. A refused command leaves a row of zeros."""
+    """One row of the ledger: what a command changed of on_hand and quarantined, in units.
+
+    What changes how a SKU is sold, a refused command, and a return of what never left are rows of zeros.
+    """
 
     command_id: str
     sku: str
@@ -95,7 +103,9 @@ class Ledger:
     """One partition's stock and holds.
 
     An absent SKU has no stock, an absent hold was never made: `store.load` brings in what a batch touches, a replay
-    starts from nothing and sees everything. What stands under `begin_batch` collects the open batch.
+    starts from nothing and sees everything. Whose hold is in memory and counts, their count is in memory too. `carts` has
+    the carts' lines that are held, as far as in memory; of `known_carts` it has all. What stands under `begin_batch`
+    collects the open batch.
     """
 
     def __init__(self, partition: int) -> None:
@@ -112,7 +122,8 @@ class Ledger:
         self.held: set[HoldKey] = set()
         self.commands: set[tuple[str, str]] = set()
         self.purchases: dict[Buyer, int] = {}
-        self.carts: dict[Cart, list[HoldKey]] = {}
+        self.carts: dict[Cart, set[HoldKey]] = {}
+        self.known_carts: set[Cart] = set()
 
     def begin_batch(self) -> None:
         """Forget what changed; keep what is."""
@@ -121,7 +132,6 @@ class Ledger:
         self.changed_holds: set[HoldKey] = set()
         self.movements: list[Movement] = []
         self.purchase_changes: dict[Buyer, int] = {}
-        self.ruled: set[str] = set()
 
     def stock(self, sku: str) -> Stock:
         """Return a SKU's level; a SKU never received has none."""
@@ -133,11 +143,21 @@ class Ledger:
         over = [(self.holds[key].expires_at_ms, key) for key in self.held if self.holds[key].expires_at_ms <= as_of_ms]
         return [key for _, key in sorted(over)[:limit]]
 
+    def expect_next_expiry(self) -> None:
+        """Note when the first of the holds in memory ends, where that is sooner than what is expected so far."""
+        first = min((self.holds[key].expires_at_ms for key in self.held), default=None)
+        if first is not None and (self.earliest_expiry_ms is None or first < self.earliest_expiry_ms):
+            self.earliest_expiry_ms = first
+
     def size(self) -> int:
         """Return the number of entries in memory."""
-        return len(self.stocks) + len(self.holds) + len(self.commands) + len(self.purchases) + len(self.carts)
+        lines = len(self.holds) + len(self.carts) + len(self.known_carts)
+        return lines + len(self.stocks) + len(self.commands) + len(self.purchases)
 
 
 def cart_owner(customer_id: str, cart_id: str) -> str:
-    """Return whose cart it is: one customer's cart is never another's, whatever it is called. Empty without a cart."""
-    return f"{customer_id}/{cart_id}" if cart_id else ""
+    """Return whose cart it is: one customer's cart is never another's, whatever the two are called. Empty without one.
+
+    The sign between them (U+001F, the unit separator) is in neither: both are printable.
+    """
+    return f"{customer_id}\x1f{cart_id}" if cart_id else ""

@@ -50,6 +50,8 @@ class InventoryRoom(Room[Ledger]):
         outcomes = decide(state, message, at_ms)
         for outcome in outcomes:
             evolve(state, outcome, at_ms)
+        if isinstance(message, m.ExpireHolds):
+            state.expect_next_expiry()
         said = (outcome.fact if isinstance(outcome, Reserved) else outcome for outcome in outcomes)
         return [outcome for outcome in said if isinstance(outcome, m.Message | RefusedError)]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from consumers.inventory.decide import MAX_EXPIRIES
 from consumers.inventory.ledger import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, Stock, cart_owner
 from consumers.runtime.room import Changes, Tombstone
@@ -30,6 +32,15 @@ _BY_COMMAND: Final = (
     m.ResumeSale,
     m.RetireSku,
 )
+_RESTRICTING: Final = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku)
+"""What may stand between a customer and units that are there, or take them away."""
+
+
+class _Lacks(msgspec.Struct):
+    """What memory lacks, and whose memory: SKUs' levels, and counts of buyers whose holds are in memory."""
+
+    skus: dict[str, Ledger] = msgspec.field(default_factory=dict)
+    buyers: dict[Buyer, Ledger] = msgspec.field(default_factory=dict)
 
 
 async def load(
@@ -42,49 +53,55 @@ async def load(
     duplicate would be rejected without a violation, so there its hold is looked for at once.
     """
     looked_up = (*_BY_LINE, m.PlaceOrderLine) if thorough else _BY_LINE
-    skus: dict[str, Ledger] = {}
+    lacks = _Lacks()
     keys: dict[HoldKey, Ledger] = {}
     commands: dict[tuple[str, str], Ledger] = {}
     carts: dict[Cart, Ledger] = {}
     for ledger, messages in loads:
         for message in messages:
             if isinstance(message, m.ExpireHolds):
-                await _load_due(connection, ledger, message)
+                await _load_due(connection, ledger, message, lacks)
                 continue
             if message.sku not in ledger.stocks:  # type: ignore[attr-defined]  # every other command has one
-                skus[message.sku] = ledger  # type: ignore[attr-defined]
+                lacks.skus[message.sku] = ledger  # type: ignore[attr-defined]
             if isinstance(message, looked_up) and (key := _key(message)) not in ledger.holds:
                 keys[key] = ledger
             elif isinstance(message, _BY_COMMAND):
                 commands[message.command_id, message.sku] = ledger
             if isinstance(message, m.PlaceOrderLine) and message.cart_id:
-                carts[cart_owner(message.customer_id, message.cart_id), message.sku] = ledger
-    await _load_holds(connection, keys, skus)
-    await _load_carts(connection, carts, skus)
-    await _load_stock(connection, skus)
+                carts[_cart(message)] = ledger
+    await _load_holds(connection, keys, lacks)
+    await _load_carts(connection, carts, lacks)
+    await _load_stock(connection, lacks.skus)
     await _load_commands(connection, commands)
     if not thorough:
-        await _load_holds(connection, _may_be_rejected(loads), skus)
-    await _load_purchases(connection, loads)
+        await _load_holds(connection, _may_be_rejected(loads), lacks)
+    await _load_purchases(connection, loads, lacks.buyers)
 
 
 def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[HoldKey, Ledger]:
     """Return the holds of the PlaceOrderLines that this batch may reject.
 
-    That is, where all it wants of a SKU exceeds what is there, where a restriction is in force, and where a command
-    about the SKU itself stands in the same batch.
+    That is: where all that the batch wants of a SKU exceeds what is there; where a restriction is in force, or may come
+    into force within the batch; and where a later order of the same cart is known.
     """
     wanted: dict[str, int] = {}
     doubtful: set[str] = set()
+    latest: dict[Cart, str] = {}
     for ledger, messages in loads:
         for message in messages:
             if isinstance(message, m.PlaceOrderLine):
-                wanted[message.sku] = wanted.get(message.sku, 0) + max(message.demand, message.quantity)
+                # Nonsense is rejected before its hold is asked for; it must not hide how scarce the stock is.
+                wanted[message.sku] = wanted.get(message.sku, 0) + max(0, message.demand, message.quantity)
+                if message.cart_id:
+                    cart = _cart(message)
+                    orders = [message.order_id, *(key[0] for key in ledger.carts.get(cart, ()))]
+                    latest[cart] = max(latest.get(cart, ""), *orders)
             elif isinstance(message, m.CommitLine):
                 hold = ledger.holds.get(_key(message))
                 retakes = hold.quantity if hold is not None and hold.state is HoldState.EXPIRED else 0
                 wanted[message.sku] = wanted.get(message.sku, 0) + retakes
-            elif isinstance(message, _BY_COMMAND):
+            elif isinstance(message, _RESTRICTING):
                 doubtful.add(message.sku)
     return {
         key: ledger
@@ -95,6 +112,7 @@ def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[
             message.sku in doubtful
             or (stock := ledger.stock(message.sku)).is_restricted
             or wanted[message.sku] > stock.available
+            or (message.cart_id and latest[_cart(message)] > message.order_id)
         )
         and (key := _key(message)) not in ledger.holds
     }
@@ -102,6 +120,10 @@ def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[
 
 def _key(message: m.PlaceOrderLine | m.ReleaseLine | m.CommitLine | m.ShipLine | m.ReturnLine) -> HoldKey:
     return message.order_id, message.line, message.sku
+
+
+def _cart(message: m.PlaceOrderLine) -> Cart:
+    return cart_owner(message.customer_id, message.cart_id), message.sku
 
 
 async def load_earliest_expiry(connection: asyncpg.Connection, ledger: Ledger, after_ms: int = -1) -> None:
@@ -117,34 +139,34 @@ async def _load_stock(connection: asyncpg.Connection, skus: dict[str, Ledger]) -
     for sku, *level in await connection.fetch(QUERIES["load_stock"], list(skus)):
         stock = skus[sku].stocks[sku] = Stock(*level)
         stock.is_stored = True
+    skus.clear()
 
 
-async def _load_holds(connection: asyncpg.Connection, keys: dict[HoldKey, Ledger], skus: dict[str, Ledger]) -> None:
+async def _load_holds(connection: asyncpg.Connection, keys: dict[HoldKey, Ledger], lacks: _Lacks) -> None:
     known = [key for key in keys if is_order_id(key[0])]
     if not known:
         return
     order_ids, lines, names = zip(*known, strict=True)
     for row in await connection.fetch(QUERIES["load_holds"], order_ids, lines, names):
-        _keep(keys[str(row["order_id"]), row["line"], row["sku"]], row, skus)
+        _keep(keys[str(row["order_id"]), row["line"], row["sku"]], row, lacks)
 
 
-async def _load_carts(connection: asyncpg.Connection, carts: dict[Cart, Ledger], skus: dict[str, Ledger]) -> None:
-    unseen = {cart: ledger for cart, ledger in carts.items() if cart not in ledger.carts}
-    if not unseen:
+async def _load_carts(connection: asyncpg.Connection, carts: dict[Cart, Ledger], lacks: _Lacks) -> None:
+    """Bring in every line that these carts hold; from then on memory follows them."""
+    unknown = {cart: ledger for cart, ledger in carts.items() if cart not in ledger.known_carts}
+    if not unknown:
         return
-    for cart, ledger in unseen.items():
-        ledger.carts[cart] = [key for key in ledger.held if (ledger.holds[key].cart, key[2]) == cart]
-    for row in await connection.fetch(QUERIES["load_carts"], *zip(*unseen, strict=True)):
-        _keep(unseen[row["cart"], row["sku"]], row, skus)
+    for row in await connection.fetch(QUERIES["load_carts"], *zip(*unknown, strict=True)):
+        _keep(unknown[row["cart"], row["sku"]], row, lacks)
+    for cart, ledger in unknown.items():
+        ledger.known_carts.add(cart)
 
 
-async def _load_due(connection: asyncpg.Connection, ledger: Ledger, command: m.ExpireHolds) -> None:
-    skus: dict[str, Ledger] = {}
+async def _load_due(connection: asyncpg.Connection, ledger: Ledger, command: m.ExpireHolds, lacks: _Lacks) -> None:
     limit = max(0, min(command.limit, MAX_EXPIRIES))
     rows = await connection.fetch(QUERIES["load_due"], ledger.partition, command.as_of_ms, limit)
     for row in rows:
-        _keep(ledger, row, skus)
-    await _load_stock(connection, skus)
+        _keep(ledger, row, lacks)
     if len(rows) < limit:
         await load_earliest_expiry(connection, ledger, command.as_of_ms)
     ledger.reminded_at_ms = 0
@@ -159,29 +181,32 @@ async def _load_commands(connection: asyncpg.Connection, commands: dict[tuple[st
         commands[command].commands.add(command)
 
 
-async def _load_purchases(connection: asyncpg.Connection, loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> None:
-    """Bring in what a purchase limit has counted of the customers who may be judged by it."""
-    buyers: dict[Buyer, Ledger] = {}
+async def _load_purchases(
+    connection: asyncpg.Connection, loads: Sequence[tuple[Ledger, Sequence[Message]]], buyers: dict[Buyer, Ledger]
+) -> None:
+    """Bring in what purchase limits have counted of `buyers`, and of the customers whom these messages put to the test.
+
+    A count changes only with a hold in memory, and stands there from then on: the table may be a batch behind.
+    """
     for ledger, messages in loads:
         limits = {it.sku for it in messages if isinstance(it, m.SetPurchaseLimit)}
         for message in messages:
-            if isinstance(message, m.PlaceOrderLine):
-                if message.sku in limits or ledger.stock(message.sku).purchase_limit:
-                    buyers[message.sku, message.customer_id] = ledger
-            elif isinstance(message, m.CommitLine):
-                hold = ledger.holds.get(_key(message))
-                if hold is not None and hold.buyer:
-                    buyers[message.sku, hold.buyer] = ledger
+            if isinstance(message, m.PlaceOrderLine) and (
+                message.sku in limits or ledger.stock(message.sku).purchase_limit
+            ):
+                buyers[message.sku, message.customer_id] = ledger
     unseen = {buyer: ledger for buyer, ledger in buyers.items() if buyer not in ledger.purchases}
     if not unseen:
         return
     for buyer, ledger in unseen.items():
         ledger.purchases[buyer] = 0
-    for sku, customer_id, units in await connection.fetch(QUERIES["load_purchases"], *zip(*unseen, strict=True)):
-        unseen[sku, customer_id].purchases[sku, customer_id] = units
+    for row in await connection.fetch(QUERIES["load_purchases"], *zip(*unseen, strict=True)):
+        buyer = (row["sku"], row["customer_id"])
+        unseen[buyer].purchases[buyer] = row["units"]
 
 
-def _keep(ledger: Ledger, row: asyncpg.Record, skus: dict[str, Ledger]) -> None:
+def _keep(ledger: Ledger, row: asyncpg.Record, lacks: _Lacks) -> None:
+    """Take a stored hold into memory, unless memory knows better; note what else has to be known of it then."""
     key = (str(row["order_id"]), row["line"], row["sku"])
     if key in ledger.holds:
         return
@@ -190,10 +215,12 @@ def _keep(ledger: Ledger, row: asyncpg.Record, skus: dict[str, Ledger]) -> None:
     )
     if hold.state is HoldState.HELD:
         ledger.held.add(key)
-        if hold.cart and (peers := ledger.carts.get((hold.cart, row["sku"]))) is not None:
-            peers.append(key)
+        if hold.cart:
+            ledger.carts.setdefault((hold.cart, row["sku"]), set()).add(key)
+    if hold.buyer:
+        lacks.buyers[row["sku"], hold.buyer] = ledger
     if row["sku"] not in ledger.stocks:
-        skus[row["sku"]] = ledger
+        lacks.skus[row["sku"]] = ledger
 
 
 def changes(ledger: Ledger, at_ms: int) -> Changes:
@@ -215,19 +242,7 @@ def changes(ledger: Ledger, at_ms: int) -> Changes:
             stock.is_stored = True
         levels.append(_level_of(sku, stock, at_ms))
     moved = [
-        (
-            it.command_id,
-            it.sku,
-            partition,
-            it.kind,
-            it.quantity,
-            it.quarantined,
-            it.order_id,
-            it.line,
-            it.note,
-            it.at_ms,
-        )
-        for it in ledger.movements
+        (command_id, sku, partition, *rest) for command_id, sku, *rest in map(msgspec.structs.astuple, ledger.movements)
     ]
     counted = [(*buyer, partition, units) for buyer, units in ledger.purchase_changes.items() if units]
     ledger.begin_batch()

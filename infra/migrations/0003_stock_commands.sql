@@ -8,11 +8,12 @@ ALTER TABLE stock
     DROP CONSTRAINT stock_never_oversold,
     ADD CONSTRAINT stock_never_oversold CHECK (
         reserved >= 0 AND allocated >= 0 AND quarantined >= 0 AND reserved + allocated + quarantined <= on_hand
-    );
+    ),
+    ADD CONSTRAINT stock_retired_is_empty CHECK (NOT is_retired OR on_hand = 0);
 
 ALTER TABLE holds
-    ADD COLUMN buyer text,  -- the customer, while a purchase limit counts the units
-    ADD COLUMN cart  text;  -- whose checkout this is, where one was named
+    ADD COLUMN buyer text,  -- the customer, where a purchase limit was in force and counted the units
+    ADD COLUMN cart  text;  -- whose checkout this is, where one was named: customer and cart, U+001F between them
 CREATE INDEX holds_of_cart ON holds (cart, sku) WHERE state = 0 AND cart IS NOT NULL;
 
 ALTER TABLE movements

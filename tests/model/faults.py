@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from consumers.inventory.ledger import HoldState, Ledger, evolve
+from consumers.inventory.evolve import evolve
+from consumers.inventory.ledger import HoldState, Ledger
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.order import Order
 from consumers.orders.room import OrdersRoom
@@ -36,7 +37,7 @@ class ReleasesAgain(InventoryRoom):
     """Gives a released line's units back once more for every further ReleaseLine."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
         if isinstance(message, m.ReleaseLine):
             hold = state.holds.get((message.order_id, message.line, message.sku))
             if hold is not None and hold.state is HoldState.RELEASED:

@@ -10,7 +10,7 @@ from schemas import messages as m
 from tests.model.dice import Pick
 
 SKUS: Final = ("MUG", "TEE", "HAT")
-ORDER_IDS: Final = tuple(f"0190b6c4-7b9a-7c3e-8f00-00000000000{n}" for n in range(1, 6))
+ORDER_IDS: Final = tuple(f"01a0bf2a-1000-7c3e-8f00-00000000000{n}" for n in range(1, 6))
 HOLD_SECONDS: Final = (10, 1, 3)
 
 

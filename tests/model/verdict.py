@@ -49,13 +49,15 @@ def judge(shop: Shop) -> None:
 def _judge_stock(shop: Shop) -> None:
     """No oversell and no undersell: what was received is sold or for sale, and memory agrees with the books."""
     for books, ledger in zip(shop.books, shop.ledgers, strict=True):
-        for sku, received in books.received.items():
+        for sku, on_hand in books.on_hand.items():
             lines = [key for key, stands in books.life.items() if key[2] == sku and stands == COMMITTED]
             sold = sum(books.quantity[key] for key in lines)
-            _holds(sold + books.available(sku) == received, sku, "sold and for sale are not what was received")
-            _holds(books.reserved.get(sku, 0) == 0, sku, "is still reserved")
+            rest = on_hand - books.quarantined[sku]
+            _holds(sold + books.available(sku) == rest, sku, "sold and for sale are not what is there")
+            _holds(books.reserved[sku] == 0, sku, "is still reserved")
             level = ledger.stock(sku)
-            _holds((level.on_hand, level.reserved, level.allocated) == (received, 0, sold), "the ledger of", sku)
+            kept = (level.on_hand, level.reserved, level.allocated, level.quarantined)
+            _holds(kept == (on_hand, 0, sold, books.quarantined[sku]), "the ledger of", sku)
 
 
 def _judge_orders(shop: Shop, committed: dict[str, list[m.LineReserved]]) -> None:

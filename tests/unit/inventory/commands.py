@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from consumers.errors import RefusedError
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
 from schemas import messages as m
@@ -13,16 +14,20 @@ ROOM = InventoryRoom()
 SKUS = ("MUG", "TEE")
 Entry = tuple[m.Message, int]
 """(command, append time in ms)"""
-Decided = list[list[m.Message]]
-"""What was said about each command"""
+Decided = list[list[m.Message | str]]
+"""What was said about each command; a refusal in words"""
 
 
 def decided(ledger: Ledger, log: list[Entry]) -> Decided:
     """Return what is said about each command; the ledger has changed by it."""
-    return [list(ROOM.decide(ledger, command, at_ms)) for command, at_ms in log]
+    return [
+        [f"refused: {it}" if isinstance(it, RefusedError) else it for it in ROOM.decide(ledger, command, at_ms)]
+        for command, at_ms in log
+    ]
 
 
-_ORDERS = st.sampled_from((A, B, C))
+TOO_OLD = "0190b6c4-7b9a-7c3e-8f00-00000000000a"
+_ORDERS = st.sampled_from((A, B, C, A, B, C, A, B, C, TOO_OLD))
 _LINES = st.sampled_from((1, 2))
 _SKUS = st.sampled_from(SKUS)
 _SMALL = st.integers(1, 3)
@@ -41,9 +46,10 @@ def _placements(draw: st.DrawFn) -> m.PlaceOrderLine:
         demand=quantity + draw(st.sampled_from((0, 0, 0, 1, 2, -1))),
         unit_price_minor=draw(st.sampled_from((500, 500, 500, 0, -1))),
         currency="EUR",
-        customer_id="ann",
+        customer_id=draw(st.sampled_from(("ann", "ann", "bea"))),
         payment_token="tok_ann",
-        hold_seconds=draw(st.sampled_from((1, 2, 4000, 0))),
+        hold_seconds=draw(st.sampled_from((1, 2, 4000, 4000, 0))),
+        cart_id=draw(st.sampled_from(("", "", "cart"))),
     )
 
 
@@ -59,13 +65,33 @@ _EXPIRIES = st.builds(
 _RECEIPTS = st.builds(
     m.ReceiveStock, command_id=st.sampled_from(("d1", "d2", "d3")), sku=_SKUS, quantity=_SMALL | st.just(9)
 )
+_ANY_ID = st.sampled_from(("d1", "d2", "x1", "x2", "x3", "x4"))
+_DISPOSED = st.sampled_from(("available", "quarantine"))
+
+
+def _about_a_sku(message: type[m.Message], **more: st.SearchStrategy[object]) -> st.SearchStrategy[m.Message]:
+    return st.builds(message, command_id=_ANY_ID, sku=_SKUS, **more)
+
+
+_RULES: st.SearchStrategy[m.Message] = st.one_of(
+    _about_a_sku(m.AdjustStock, change=st.sampled_from((-9, -2, -1, 1, 2)), reason=st.just("counted")),
+    _about_a_sku(m.ClearQuarantine, quantity=_SMALL, disposition=st.sampled_from(("available", "scrap"))),
+    _about_a_sku(m.SetPurchaseLimit, limit=st.sampled_from((0, 1, 2, 3))),
+    _about_a_sku(m.SetPurchaseLimit, limit=st.sampled_from((1, 2, 3))),
+    _about_a_sku(m.SuspendSale, reason=st.just("recall")),
+    _about_a_sku(m.ResumeSale),
+    _about_a_sku(m.RetireSku),
+)
 COMMANDS: st.SearchStrategy[m.Message] = st.one_of(
     _placements(),
     _placements(),
     _about_a_line(m.ReleaseLine, reason=st.just("because")),
     _about_a_line(m.CommitLine),
     _about_a_line(m.CommitLine),
-    _about_a_line(m.ReturnLine, reason=st.just("because")),
+    _placements(),
+    _about_a_line(m.ShipLine),
+    _about_a_line(m.ReturnLine, reason=st.just("because"), disposition=_DISPOSED),
+    _RULES,
     _RECEIPTS,
     _RECEIPTS,
     _EXPIRIES,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from consumers.inventory.decide import decide
-from consumers.inventory.ledger import Ledger, StockReceived, evolve
+from consumers.inventory.evolve import StockReceived, evolve
+from consumers.inventory.ledger import Ledger
 from tests.given_when_then import NOW_MS, Story
 
 story = Story(

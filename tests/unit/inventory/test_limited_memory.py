@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.inventory import store
-from consumers.inventory.ledger import Hold, HoldState, Ledger, Stock
+from consumers.inventory.ledger import Hold, HoldState, Ledger, Stock, cart_owner
 from consumers.runtime.room import Changes
 from schemas import messages as m
 from schemas.ids import is_order_id
@@ -43,25 +43,39 @@ async def as_the_rule_says(tables: Tables, ledger: Ledger, messages: Sequence[m.
             wanted[message.sku] += max(0, message.quantity, message.demand)
         elif isinstance(message, m.CommitLine) and (hold := ledger.holds.get(_key(message))) is not None:
             wanted[message.sku] += hold.quantity if hold.state is HoldState.EXPIRED else 0
+    ruled = {message.sku for message in messages if isinstance(message, RULING)}
     for message in messages:
-        if isinstance(message, m.PlaceOrderLine) and wanted[message.sku] > ledger.stock(message.sku).available:
+        if not isinstance(message, m.PlaceOrderLine):
+            continue
+        stock = ledger.stock(message.sku)
+        # A line of a cart may come after a later order of it: here each is looked for, where the store is choosier.
+        if message.sku in ruled or stock.is_restricted or message.cart_id or wanted[message.sku] > stock.available:
             _know_hold(tables, ledger, _key(message))
+        _know_count(tables, ledger, (message.sku, message.customer_id))
 
 
-def _know_what_it_names(tables: Tables, ledger: Ledger, message: m.Message, thorough: bool) -> None:
+def _know_what_it_names(tables: Tables, ledger: Ledger, message: Any, thorough: bool) -> None:
     if isinstance(message, m.ExpireHolds):
         for key, row in tables.holds.items():
             if row["state"] == HoldState.HELD and row["expires_at_ms"] <= message.as_of_ms:
                 _know_hold(tables, ledger, key)
-    elif isinstance(message, m.ReceiveStock):
-        _know_stock(tables, ledger, message.sku)
+        return
+    _know_stock(tables, ledger, message.sku)
+    if not hasattr(message, "order_id"):
         if (message.command_id, message.sku) in tables.movements:
             ledger.commands.add((message.command_id, message.sku))
-    else:
-        key = _key(message)
-        _know_stock(tables, ledger, key[2])
-        if (thorough or not isinstance(message, m.PlaceOrderLine)) and is_order_id(key[0]):
-            _know_hold(tables, ledger, key)
+        return
+    key = _key(message)
+    if (thorough or not isinstance(message, m.PlaceOrderLine)) and is_order_id(key[0]):
+        _know_hold(tables, ledger, key)
+    if isinstance(message, m.PlaceOrderLine) and message.cart_id:
+        owner = cart_owner(message.customer_id, message.cart_id)
+        for held, row in tables.holds.items():
+            if row["state"] == HoldState.HELD and (row["cart"], held[2]) == (owner, message.sku):
+                _know_hold(tables, ledger, held)
+
+
+RULING = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku)
 
 
 def _key(message: Any) -> tuple[str, int, str]:
@@ -78,10 +92,19 @@ def _know_hold(tables: Tables, ledger: Ledger, key: tuple[str, int, str]) -> Non
     row = tables.holds.get(key)
     if row is None or key in ledger.holds:
         return
-    ledger.holds[key] = Hold(row["quantity"], HoldState(row["state"]), row["expires_at_ms"])
-    if row["state"] == HoldState.HELD:
+    hold = Hold(row["quantity"], HoldState(row["state"]), row["expires_at_ms"], row["buyer"] or "", row["cart"] or "")
+    ledger.holds[key] = hold
+    if hold.state is HoldState.HELD:
         ledger.held.add(key)
+        if hold.cart:
+            ledger.carts.setdefault((hold.cart, key[2]), set()).add(key)
+    if hold.buyer:
+        _know_count(tables, ledger, (key[2], hold.buyer))
     _know_stock(tables, ledger, key[2])
+
+
+def _know_count(tables: Tables, ledger: Ledger, buyer: tuple[str, str]) -> None:
+    ledger.purchases.setdefault(buyer, tables.purchases.get(buyer, 0))
 
 
 class ForgetfulOwner:
@@ -143,35 +166,18 @@ RULE = pytest.param(as_the_rule_says, id="the rule")
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(cut_logs(), st.lists(st.booleans(), min_size=1, max_size=8))
 def test_a_memory_that_forgets_decides_as_one_that_remembers_everything(
     load: Load, batches: list[list[Entry]], forgets: list[bool]
 ) -> None:
-    if load is as_the_store_does:  # until the test below passes
-        batches = [[entry for entry in batch if not _is_below_zero(entry[0])] for batch in batches]
-        batches = [batch for batch in batches if batch]
     owner = asyncio.run(_played(load, batches, forgets))
     remembers = Ledger(0)
     assert owner.said == decided(remembers, [entry for batch in batches for entry in batch])
     assert owner.tables.sums_agree()
 
 
-def _is_below_zero(command: m.Message) -> bool:
-    return isinstance(command, m.PlaceOrderLine) and command.quantity < 0 > command.demand
-
-
-@pytest.mark.parametrize(
-    "load",
-    [
-        RULE,
-        pytest.param(
-            as_the_store_does,
-            id="store.load",
-            marks=pytest.mark.xfail(strict=True, reason="a negative demand hides in the sum that tells scarcity"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("load", [RULE, STORE])
 def test_nonsense_in_a_batch_does_not_hide_that_the_stock_is_scarce(load: Load) -> None:
     owner = asyncio.run(_played(load, [[FULL, HOLD_A], [HOLD_A, NONSENSE]], [True]))
     assert owner.said[2] == [], "a duplicate, whatever else is in its batch"
