@@ -125,6 +125,10 @@ class Story(Generic[S]):
         assert self._state is not None, "a sentence begins with given()"
         return self._state
 
+    @property
+    def outcomes(self) -> list[Any] | RefusedError | None:
+        return self._outcomes
+
     def given(self, *happened: Any) -> None:
         self._state, self._outcomes = self._begin(), None
         for each in happened:

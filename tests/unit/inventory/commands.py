@@ -29,7 +29,7 @@ def decided(ledger: Ledger, log: list[Entry]) -> Decided:
 TOO_OLD = "0190b6c4-7b9a-7c3e-8f00-00000000000a"
 _ORDERS = st.sampled_from((A, B, C, A, B, C, A, B, C, TOO_OLD))
 _LINES = st.sampled_from((1, 2))
-_SKUS = st.sampled_from(SKUS)
+_SKUS = st.sampled_from((*SKUS, "MUG", "MUG"))
 _SMALL = st.integers(1, 3)
 
 
@@ -51,6 +51,20 @@ def _placements(draw: st.DrawFn) -> m.PlaceOrderLine:
         hold_seconds=draw(st.sampled_from((1, 2, 4000, 4000, 0))),
         cart_id=draw(st.sampled_from(("", "", "cart"))),
     )
+
+
+_SENSIBLE = st.builds(
+    lambda order_id, line, quantity, customer_id, hold_seconds, cart_id: m.PlaceOrderLine(
+        order_id, line, 2, "MUG", quantity, quantity, 500, "EUR", customer_id, "tok_ann", hold_seconds, cart_id
+    ),
+    st.sampled_from((A, B, C)),
+    _LINES,
+    st.sampled_from((1, 1, 2)),
+    st.sampled_from(("ann", "ann", "ann", "bea")),
+    st.sampled_from((2, 4000)),
+    st.sampled_from(("", "cart")),
+)
+"""Lines that compete for one SKU, most of them one customer's."""
 
 
 def _about_a_line(message: type[m.Message], **more: st.SearchStrategy[str]) -> st.SearchStrategy[m.Message]:
@@ -83,7 +97,9 @@ _RULES: st.SearchStrategy[m.Message] = st.one_of(
     _about_a_sku(m.RetireSku),
 )
 COMMANDS: st.SearchStrategy[m.Message] = st.one_of(
-    _placements(),
+    _SENSIBLE,
+    _SENSIBLE,
+    _SENSIBLE,
     _placements(),
     _about_a_line(m.ReleaseLine, reason=st.just("because")),
     _about_a_line(m.CommitLine),
@@ -102,11 +118,21 @@ _REPEATED = st.sampled_from((0, 0, 0, 1, 2, 5))
 _STEPS_MS = st.sampled_from((0, 0, 1, 1000, 3000))
 
 
+_STOCK = m.ReceiveStock("opening", "MUG", 9)
+OPENINGS: tuple[list[m.Message], ...] = (
+    [],
+    [_STOCK],
+    [_STOCK, m.SetPurchaseLimit("opening limit", "MUG", 2)],
+    [_STOCK, m.SetPurchaseLimit("opening limit", "MUG", 3)],
+)
+"""How a log begins: without stock and limits most of what is interesting would rarely happen."""
+
+
 @st.composite
 def logs(draw: st.DrawFn) -> list[Entry]:
     """Return commands with append times; some were sent before, and time stands still or passes, by seconds at most."""
     now_ms = NOW_MS
-    log: list[Entry] = []
+    log: list[Entry] = [(command, now_ms) for command in draw(st.sampled_from(OPENINGS))]
     for command in draw(st.lists(COMMANDS, min_size=1, max_size=30)):
         back = draw(_REPEATED)
         now_ms += draw(_STEPS_MS)

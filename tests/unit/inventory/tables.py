@@ -19,6 +19,8 @@ HoldKey = tuple[str, int, str]
 WIDTHS = (9, 4, 9, 8, 10, 4)
 """Columns of holds placed, holds turned, SKUs stocked, SKUs levelled, movements and counts, in the order of `save`."""
 UNITS = ("on_hand", "reserved", "allocated", "quarantined")
+OF_A_HOLD = ("quantity", "state", "expires_at_ms", "buyer", "cart")
+OF_A_MOVEMENT = ("kind", "quantity", "quarantined", "order_id", "line", "note", "at_ms")
 RULES = ("purchase_limit", "is_suspended", "is_retired")
 
 
@@ -41,8 +43,7 @@ class Tables:
         try:
             placed, turned, stocked, levelled, moved, counted = _rows(changes)
             for order_id, line, sku, _, *rest in placed:
-                columns = ("quantity", "state", "expires_at_ms", "buyer", "cart")
-                _insert(self.holds, (order_id, line, sku), dict(zip(columns, rest, strict=True)))
+                _insert(self.holds, (order_id, line, sku), dict(zip(OF_A_HOLD, rest, strict=True)))
             for order_id, line, sku, state in turned:
                 self.holds[order_id, line, sku]["state"] = state
             for sku, _, *rest in stocked:
@@ -53,8 +54,7 @@ class Tables:
                 level |= {name: level[name] + change for name, change in changes_of_units.items()}
                 level |= dict(zip(RULES, rest[len(UNITS) :], strict=True))
             for command_id, sku, _, *rest in moved:
-                columns = ("kind", "quantity", "quarantined", "order_id", "line", "note", "at_ms")
-                _insert(self.movements, (command_id, sku), dict(zip(columns, rest, strict=True)))
+                _insert(self.movements, (command_id, sku), dict(zip(OF_A_MOVEMENT, rest, strict=True)))
             self._count(counted)
         except UniqueViolationError:
             self.holds, self.stock, self.movements, self.purchases = before

@@ -1,6 +1,6 @@
 """Whatever is said to inventory in whatever order: the books, kept a second time by other means, must agree."""
 
-from typing import cast
+from typing import Any, cast
 
 from hypothesis import given, settings
 
@@ -65,7 +65,7 @@ def test_the_last_level_told_of_a_sku_is_its_level(batches: list[list[Entry]]) -
     for batch in batches:
         decided(ledger, batch)
         records = ROOM.close_batch(ledger, batch[-1][1]).records
-        latest = {_sku_of(record): record for record in records}
+        latest: dict[str, Any] = {_sku_of(record): record for record in records}
         assert len(latest) == len(records), "one level a SKU and batch"
         told |= latest
     for sku, units in levels(ledger).items():

@@ -18,7 +18,18 @@ from consumers.inventory.ledger import Hold, HoldState, Ledger, Stock, cart_owne
 from consumers.runtime.room import Changes
 from schemas import messages as m
 from schemas.ids import is_order_id
-from tests.given_when_then import NOW_MS, A, B, PlaceOrderLine, ReceiveStock
+from tests.given_when_then import (
+    NOW_MS,
+    A,
+    AdjustStock,
+    B,
+    C,
+    PlaceOrderLine,
+    ReceiveStock,
+    ReleaseLine,
+    SetPurchaseLimit,
+    SuspendSale,
+)
 from tests.unit.inventory.commands import ROOM, Decided, Entry, cut_logs, decided
 from tests.unit.inventory.tables import Tables, UniqueViolationError
 
@@ -196,3 +207,42 @@ def test_an_unseen_duplicate_where_stock_is_scarce_is_looked_for(load: Load) -> 
     owner = asyncio.run(_played(load, [[FULL, HOLD_A], [HOLD_A]], [True]))
     assert owner.redone == 0
     assert owner.said[2:] == [[]]
+
+
+LOTS = (ReceiveStock(command_id="d9", quantity=99), NOW_MS)
+LIMITED = (SetPurchaseLimit(command_id="limit", limit=1), NOW_MS)
+RELEASE_A = (ReleaseLine(order_id=A), NOW_MS)
+IN_CART_A = (PlaceOrderLine(order_id=A, cart_id="c"), NOW_MS)
+IN_CART_B = (PlaceOrderLine(order_id=B, cart_id="c"), NOW_MS)
+
+
+def kinds(said: Decided) -> list[list[str]]:
+    return [[type(it).__name__ for it in each] for each in said]
+
+
+@pytest.mark.parametrize("load", [RULE, STORE])
+@pytest.mark.parametrize("forgets", [[True], [False, True, False, False]], ids=["always", "once"])
+def test_what_is_given_back_while_the_count_is_only_in_the_table_is_given_back_once(
+    load: Load, forgets: list[bool]
+) -> None:
+    more: list[list[Entry]] = [[(PlaceOrderLine(order_id=each), NOW_MS)] for each in (B, C)]
+    owner = asyncio.run(_played(load, [[LOTS, LIMITED, HOLD_A], [RELEASE_A], *more], forgets))
+    assert kinds(owner.said)[3:] == [["LineReleased"], ["LineReserved"], ["LineRejected"]]
+    assert owner.tables.sums_agree()
+
+
+@pytest.mark.parametrize("load", [RULE, STORE])
+def test_a_duplicate_of_a_replaced_line_is_known_although_its_successor_would_turn_it_away(load: Load) -> None:
+    owner = asyncio.run(_played(load, [[LOTS, IN_CART_A], [IN_CART_B], [IN_CART_A]], [True]))
+    assert kinds(owner.said)[1:] == [["LineReserved"], ["LineReleased", "LineReserved"], []]
+
+
+@pytest.mark.parametrize("load", [RULE, STORE])
+@pytest.mark.parametrize(
+    "rule",
+    [SetPurchaseLimit(command_id="r", limit=1), SuspendSale(command_id="r"), AdjustStock(command_id="r", change=-98)],
+    ids=lambda rule: type(rule).__name__,
+)
+def test_a_duplicate_is_known_although_a_rule_of_its_own_batch_would_turn_it_away(load: Load, rule: m.Message) -> None:
+    owner = asyncio.run(_played(load, [[LOTS, HOLD_A], [(rule, NOW_MS), HOLD_A]], [True]))
+    assert kinds(owner.said)[1:] == [["LineReserved"], [], []]
