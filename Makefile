@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra
 
-.PHONY: help .venv demo test check fmt up down clean lock
+.PHONY: help .venv demo test check bench fmt up down clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[.a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,28 @@ check: .venv ## Formatting, lint, types, import rules, schema compatibility, dia
 	$(BIN)/python -m schemas.check
 	$(BIN)/python -m topology.diagram --check
 
+# Benchmarks: hot-sku zipf latency failover growth. Each prints progress, then one line of JSON; plots in .lastunit/bench.
+BENCHMARKS := $(addprefix bench-,hot-sku zipf latency failover growth)
+BENCH := .lastunit/bench
+
+bench: $(BENCH)/.installed ## Compare with other designs, an hour in all; one alone: make bench-hot-sku ARGS="--rounds 5"
+	@PYTHONPATH=$(BENCH)/site $(BIN)/python -m tests.benchmarks $(ARGS)
+
+.PHONY: $(BENCHMARKS)
+$(BENCHMARKS): bench-%: $(BENCH)/.installed
+	@PYTHONPATH=$(BENCH)/site $(BIN)/python -m tests.benchmarks.$(subst -,_,$*) $(ARGS)
+
+# The baselines' packages stay out of .venv, since some of them want other versions of ours.
+$(BENCH)/.installed: .venv/.complete requirements-bench.lock tests/benchmarks/baselines/restate/package-lock.json
+	@echo "Installing the baselines' packages into $(BENCH)" >&2
+	@rm -rf $(BENCH)/site && mkdir -p $(BENCH)/npm
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --no-deps --require-hashes \
+	  --target $(BENCH)/site -r requirements-bench.lock
+	@cp tests/benchmarks/baselines/restate/package*.json $(BENCH)/npm/
+	@if command -v npm >/dev/null; then cd $(BENCH)/npm && npm ci --ignore-scripts --no-audit --no-fund --silent; \
+	 else echo "There is no npm here, so the comparison with Restate will be skipped." >&2; fi
+	@touch $@
+
 fmt: .venv ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -62,4 +84,6 @@ clean: ## Stop a running system and delete its data and all caches in this folde
 lock: .venv ## Resolve the newest allowed versions into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
+	@$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-header --no-annotate --quiet --output-file requirements-bench.lock
 	@$(BIN)/python -m infra.stack.jarlock

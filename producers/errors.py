@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from producers.publisher import Outgoing
-
 
 class ProducerError(Exception):
     """Base of all errors of this package."""
@@ -25,14 +18,13 @@ class PublishError(ProducerError):
         )
 
     @classmethod
-    def too_large(cls, records: Sequence[Outgoing]) -> PublishError:
-        """Build the error for a list with a record that its topic does not take."""
-        largest = max(records, key=lambda record: len(record.value or b""))
+    def too_large(cls, topic: str, key: bytes | None, size: int) -> PublishError:
+        """Build the error for a list of records whose largest, of `size` bytes, its topic does not take."""
         error = cls.__new__(cls)
         Exception.__init__(
             error,
-            f"A record is larger than its topic takes; the largest is for {largest.topic}, key {largest.key!r}, with "
-            f"{len(largest.value or b'')} bytes. Split it.",
+            f"A record is larger than its topic takes; the largest is for {topic}, key {key!r}, with {size} bytes. "
+            "Split it.",
         )
         return error
 
@@ -47,6 +39,10 @@ class InvalidOrderError(InvalidRequestError):
 
 class InvalidReceiptError(InvalidRequestError):
     """A receipt of stock is not as it must be."""
+
+
+class InvalidStockCommandError(InvalidRequestError):
+    """A command about a SKU is not as it must be."""
 
 
 class UnusableFileError(ProducerError):

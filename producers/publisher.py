@@ -138,7 +138,8 @@ class Publisher:
                 async with asyncio.timeout(ATTEMPT_SECONDS):
                     await self._send(producer, records)
             except MessageSizeTooLargeError as error:
-                raise PublishError.too_large(records) from error
+                largest = max(records, key=lambda record: len(record.value or b""))
+                raise PublishError.too_large(largest.topic, largest.key, len(largest.value or b"")) from error
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("publish_retried", records=len(records), error=repr(error))
                 await self._discard(producer)

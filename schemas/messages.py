@@ -10,8 +10,8 @@ from __future__ import annotations
 import msgspec
 
 
-class Message(msgspec.Struct, frozen=True):
-    """What all messages have in common: immutable, comparable by value."""
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """What all messages have in common: immutable, comparable by value, and no concern of the garbage collector's."""
 
 
 # --- commands on inventory.commands, keyed by sku ---------------------------------------------------------------------

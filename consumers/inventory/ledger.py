@@ -143,11 +143,11 @@ class Ledger:
         over = [(self.holds[key].expires_at_ms, key) for key in self.held if self.holds[key].expires_at_ms <= as_of_ms]
         return [key for _, key in sorted(over)[:limit]]
 
-    def expect_next_expiry(self) -> None:
-        """Note when the first of the holds in memory ends, where that is sooner than what is expected so far."""
-        first = min((self.holds[key].expires_at_ms for key in self.held), default=None)
-        if first is not None and (self.earliest_expiry_ms is None or first < self.earliest_expiry_ms):
-            self.earliest_expiry_ms = first
+    def expect_expiry(self, as_of_ms: int) -> None:
+        """Ask again for holds that were over at `as_of_ms` but not yet by the log's own time (a clock ahead of it)."""
+        waiting = [hold.expires_at_ms for key in self.held if (hold := self.holds[key]).expires_at_ms <= as_of_ms]
+        if waiting:
+            self.earliest_expiry_ms = min(waiting)
 
     def size(self) -> int:
         """Return the number of entries in memory."""

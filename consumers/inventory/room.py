@@ -51,7 +51,7 @@ class InventoryRoom(Room[Ledger]):
         for outcome in outcomes:
             evolve(state, outcome, at_ms)
         if isinstance(message, m.ExpireHolds):
-            state.expect_next_expiry()
+            state.expect_expiry(message.as_of_ms)
         said = (outcome.fact if isinstance(outcome, Reserved) else outcome for outcome in outcomes)
         return [outcome for outcome in said if isinstance(outcome, m.Message | RefusedError)]
 

@@ -104,7 +104,7 @@ def dead_letter(room: str, record: Record, source: str, refusal: RefusedError, a
         detail=refusal.detail,
         at_ms=at_ms,
     )
-    event_id = f"{source}/{record.partition}/{record.offset}/dead/{room}".encode()
+    event_id = f"{source}/{record.partition}/{record.offset}/dead:{room}".encode()
     return Outgoing(DEAD_LETTERS.name, BY_KEY, record.key, encode(letter), event_id)
 
 

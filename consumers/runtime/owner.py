@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from consumers.errors import FencedError, LogGapError, OwnerStoppedError
+from consumers.errors import FencedError, LogGapError, OwnerStoppedError, RefusedError
 from consumers.runtime.batch import Batch, Claim, Part, Run, Step, read_run, steps
 from consumers.runtime.commit import commit, commit_statement
 from consumers.runtime.database import Database
@@ -196,7 +196,7 @@ class PartitionOwner(Generic[S]):
                 by_partition.setdefault(run.partition, []).append(run)
         work = [(self._claims[partition], ours) for partition, ours in by_partition.items()]
         loads = [
-            (claim.state, [m for run in ours for _, m in run.readings if isinstance(m, msgspec.Struct)])
+            (claim.state, [it for run in ours for _, it in run.readings if not isinstance(it, RefusedError)])
             for claim, ours in work
         ]
         await self._database.repeatedly("load", lambda c: self.room.load(c, loads, thorough=thorough))

@@ -48,7 +48,7 @@ class Evidence:
                     published.hear(topic.name, records, tallies)
         for row in self.outbox:
             for record in row.records:
-                published.wait(record, row.room)
+                published.wait(record)
         return published
 
     def decided(self, room: Room[Any], partition: int) -> list[int]:

@@ -24,7 +24,7 @@ SOURCES: Final = {topic.name: topic for topic in (INVENTORY_COMMANDS, ORDER_COMM
 _NAMES: Final = {name.encode(): name for name in SOURCES}
 SPOKEN_ON: Final = (ORDER_EVENTS, INVENTORY_COMMANDS, DEAD_LETTERS)
 """Topics that carry the rooms' answers. On inventory.commands others speak too."""
-_DEAD: Final = "dead"
+_DEAD: Final = "dead:"
 _ID_PARTS: Final = 4
 
 
@@ -51,7 +51,7 @@ class Copies(msgspec.Struct):
 
 
 class EventId(NamedTuple):
-    """The parts of a derived id; `outcome` is a number, or dead/<room> for a dead letter."""
+    """The parts of a derived id; `outcome` is a number, or dead:<room> for a dead letter."""
 
     topic: str
     partition: int
@@ -79,7 +79,7 @@ class Published:
         """Take in records of a topic: those that derive from a record, each once however often it was sent."""
         homes = partitions_of([record.key or b"" for record in records], self._counts[topic])
         for record, home in zip(records, homes, strict=True):
-            event_id = derived_id(topic, record)
+            event_id = derived_id(record)
             if event_id is None:
                 if topic != INVENTORY_COMMANDS.name and record.partition in self._asked:
                     tallies["replay_gives_the_same_decisions"].breach(
@@ -94,9 +94,9 @@ class Published:
                 )
             self._keep(event_id, Said(topic, record.key, record.value or b""), tallies)
 
-    def wait(self, record: Outgoing, room: str) -> None:
+    def wait(self, record: Outgoing) -> None:
         """Take in a record that stands in the outbox."""
-        event_id = parse_id(record.event_id, room)
+        event_id = parse_id(record.event_id)
         if event_id is not None and event_id.partition in self._asked:
             copies = self._copies(event_id)
             copies.waiting = Said(record.topic, record.key, record.value or b"")
@@ -113,29 +113,24 @@ class Published:
         return at_offset.setdefault(event_id.outcome, Copies([]))
 
 
-def derived_id(topic: str, record: Record) -> EventId | None:
+def derived_id(record: Record) -> EventId | None:
     """Return the id of a record that a room said, None for one that others did."""
     raw = next((value for name, value in record.headers if name == "ce_id"), None)
-    room = ""
-    if topic == DEAD_LETTERS.name:
-        letter = dead_letter_in(record)
-        room = letter.room if letter is not None else ""
-    return parse_id(raw, room) if raw is not None else None
+    return parse_id(raw) if raw is not None else None
 
 
-def parse_id(raw: bytes, room: str) -> EventId | None:
-    """Return the parts of topic/partition/offset/outcome, None for anything else; `room` is a dead letter's."""
+def parse_id(raw: bytes) -> EventId | None:
+    """Return the parts of topic/partition/offset/outcome, None for anything else."""
     parts = raw.split(b"/")
     if len(parts) != _ID_PARTS or not (parts[1].isdigit() and parts[2].isdigit()):
         return None
     source = _NAMES.get(parts[0])
-    return EventId(source, int(parts[1]), int(parts[2]), outcome_of(raw, room)) if source is not None else None
+    return EventId(source, int(parts[1]), int(parts[2]), outcome_of(raw)) if source is not None else None
 
 
-def outcome_of(raw: bytes, room: str) -> str:
-    """Return the outcome that an id ends with; `room` is a dead letter's."""
-    outcome = raw[raw.rfind(b"/") + 1 :].decode(errors="replace")
-    return f"{_DEAD}/{room}" if outcome == _DEAD else outcome
+def outcome_of(raw: bytes) -> str:
+    """Return the outcome that an id ends with."""
+    return raw[raw.rfind(b"/") + 1 :].decode(errors="replace")
 
 
 def dead_letter_in(record: Record) -> DeadLetter | None:
@@ -149,4 +144,4 @@ def dead_letter_in(record: Record) -> DeadLetter | None:
 
 def is_dead_letter_of_another(outcome: str, room: str) -> bool:
     """Tell whether an answer is a dead letter that another room wrote about the same record."""
-    return outcome.startswith(f"{_DEAD}/") and outcome != f"{_DEAD}/{room}"
+    return outcome.startswith(_DEAD) and outcome != _DEAD + room

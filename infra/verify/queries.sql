@@ -55,3 +55,21 @@ WHERE o.partition = $1 AND h.state = 4;
 SELECT h.order_id, h.line, h.sku, h.partition, h.quantity, h.state, h.expires_at_ms, h.buyer, h.cart
 FROM holds h
 WHERE h.state IN (0, 1, 5) AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = h.order_id);
+
+
+-- name: sides
+-- States 0 and 1 are held and committed. What was never received has no row of its own, but may have others.
+SELECT sku,
+    coalesce(l.on_hand, 0), coalesce(l.reserved, 0), coalesce(l.allocated, 0), coalesce(l.quarantined, 0),
+    coalesce(m.on_hand, 0), coalesce(h.reserved, 0), coalesce(h.allocated, 0), coalesce(m.quarantined, 0)
+FROM stock l
+FULL JOIN (
+    SELECT sku, sum(quantity)::bigint AS on_hand, sum(quarantined)::bigint AS quarantined
+    FROM movements WHERE $1::text[] IS NULL OR sku = ANY($1) GROUP BY sku
+) m USING (sku)
+LEFT JOIN (
+    SELECT sku, sum(quantity) FILTER (WHERE state = 0) AS reserved, sum(quantity) FILTER (WHERE state = 1) AS allocated
+    FROM holds WHERE state IN (0, 1) AND ($1::text[] IS NULL OR sku = ANY($1)) GROUP BY sku
+) h USING (sku)
+WHERE $1::text[] IS NULL OR sku = ANY($1)
+ORDER BY sku;

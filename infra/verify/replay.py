@@ -129,7 +129,7 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
     heard: list[Said] = []
     for says in decision.says:
         expected = Said(says.topic, says.key, says.value or b"")
-        copies = said_then.pop(outcome_of(says.event_id, room), None)
+        copies = said_then.pop(outcome_of(says.event_id), None)
         if copies is None:
             tally.breach(f"{says.event_id.decode()} ({describe(expected)}) is neither published nor in the outbox")
             heard.append(expected)

@@ -81,6 +81,10 @@ class Snapshot:
         """Return the live holds whose order is not in the books."""
         return [_hold(*row) for row in await self._connection.fetch(QUERIES["holds_without_order"])]
 
+    async def sides(self, skus: list[str] | None) -> list[Any]:
+        """Return (SKU, its level, its level by movements and holds) of these SKUs, or of all."""
+        return list(await self._connection.fetch(QUERIES["sides"], skus))
+
     async def _rows(self, query: str, partition: int, row_type: Callable[..., R]) -> list[R]:
         return [row_type(*row) for row in await self._connection.fetch(QUERIES[query], partition)]
 

@@ -144,7 +144,23 @@ class Shop:
             except (KafkaError, VerifyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 return False  # a server is being restarted
 
-        await self.until(quiet)
+        try:
+            await self.until(quiet)
+        except TimeoutError:
+            raise AssertionError(await self._unquiet(names or ROOMS)) from None
+
+    async def _unquiet(self, rooms: Iterable[str]) -> str:
+        """Say what keeps a shop from being quiet."""
+        queries = (
+            "SELECT state, count(*) FROM orders GROUP BY state",
+            "SELECT room, partition, batch FROM outbox",
+            "SELECT * FROM payment_attempts WHERE result = 'pending' LIMIT 5",
+            "SELECT room, partition, epoch, next_offsets FROM claims ORDER BY room, partition",
+        )
+        found = [str([tuple(row) for row in await self.database.fetch(query)]) for query in queries]
+        async with Log(self.settings.kafka_bootstrap or "", self.settings.namespace) as log:
+            found += [f"{topic.name} ends {await log.ends(topic)}" for room in rooms for topic in topics_read_by(room)]
+        return "not quiet: " + "\n".join(found)
 
     async def _final(self, orders: int | None) -> bool:
         return orders is None or orders == await self.value(

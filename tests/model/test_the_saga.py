@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterable
 
+import pytest
+from typing_extensions import override
+
+from consumers.orders import store
+from consumers.orders.room import OrdersRoom
+from consumers.orders.store import OrderBook
+from schemas import messages as m
 from tests.model.dice import Pick, recorded, scripted, seeded
 from tests.model.faults import PLANTED
 from tests.model.orders import sendings
@@ -34,9 +41,20 @@ def test_the_story_of_a_failure_is_short_and_names_what_to_run_again() -> None:
     assert f"--seed {SEED} --case {failure.case}" in str(failure)
 
 
-def told(pick: Pick) -> list[str]:
+class LoadsItsOrders(OrdersRoom):
+    """Reads every order back from what is stored of it, after every fact."""
+
+    @override
+    def decide(self, state: OrderBook, message: m.Message, at_ms: int) -> Iterable[m.Message]:
+        said = super().decide(state, message, at_ms)
+        for order in state.orders.values():
+            order.lines = store._decode_lines(store._encode(order.lines))
+        return said
+
+
+def told(pick: Pick, rooms: Rooms | None = None) -> list[str]:
     story: list[str] = []
-    Shop(pick, sendings(pick), Rooms(), story.append).run()
+    Shop(pick, sendings(pick), rooms or Rooms(), story.append).run()
     return story
 
 
@@ -47,6 +65,11 @@ def test_a_case_depends_on_nothing_but_its_seed() -> None:
 def test_written_down_choices_lead_to_the_same_story() -> None:
     choices: list[int] = []
     assert told(recorded(seeded(SEED), choices)) == told(scripted(choices))
+
+
+def test_orders_that_were_loaded_say_what_orders_in_memory_say() -> None:
+    for case in range(200):
+        assert told(seeded(SEED + case)) == told(seeded(SEED + case), Rooms(orders=LoadsItsOrders()))
 
 
 def test_the_cases_reach_every_end_and_more_than_one_kind_of_trouble() -> None:

@@ -28,14 +28,19 @@ async def settings(stack: Stack) -> AsyncIterator[Settings]:
     assert stack.failure is None, stack.failure
     name = f"t{secrets.token_hex(5)}"
     dsn = stack.endpoints.postgres_dsn
-    maintenance = await asyncpg.connect(dsn)
+    await _maintain(dsn, f"CREATE DATABASE {name}")
+    update = {"namespace": f"{name}.", "postgres_dsn": f"{dsn.rpartition('/')[0]}/{name}"}
+    yield stack.endpoints.applied_to(stack.settings).model_copy(update=update)
+    await _maintain(dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _maintain(dsn: str, statement: str) -> None:
+    """Run one statement on a connection of its own: a test may restart the server."""
+    connection = await asyncpg.connect(dsn)
     try:
-        await maintenance.execute(f"CREATE DATABASE {name}")
-        update = {"namespace": f"{name}.", "postgres_dsn": f"{dsn.rpartition('/')[0]}/{name}"}
-        yield stack.endpoints.applied_to(stack.settings).model_copy(update=update)
-        await maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await connection.execute(statement)
     finally:
-        await maintenance.close()
+        await connection.close()
 
 
 @pytest.fixture

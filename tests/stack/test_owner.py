@@ -104,11 +104,6 @@ async def test_poison_ends_whole_in_dead_letters_and_nothing_else_is_skipped(sho
     await shop.assert_sound()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=asyncpg.PostgresError,
-    reason="inventory's load hands `limit` to PostgreSQL as it is: LIMIT -1 ends the room, each time it comes back",
-)
 async def test_an_expiry_command_with_senseless_figures_harms_nobody(shop: Shop) -> None:
     kept = order(("MUG", 1), ("TIN", 1))
     await shop.receive(MUG=1)
@@ -121,11 +116,6 @@ async def test_an_expiry_command_with_senseless_figures_harms_nobody(shop: Shop)
     assert (await shop.levels())["MUG"] == Level(1, 1, 0)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=TimeoutError,
-    reason="inventory's load looks for the next expiry after `as_of_ms`, though nothing after the append time has ended",
-)
 async def test_an_expiry_asked_for_too_early_does_not_forget_the_holds_that_end_later(shop: Shop) -> None:
     partial = order(("MUG", 1), ("TIN", 1), hold_seconds=2)
     await shop.receive(MUG=1)

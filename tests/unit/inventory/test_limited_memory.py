@@ -246,3 +246,14 @@ def test_a_duplicate_of_a_replaced_line_is_known_although_its_successor_would_tu
 def test_a_duplicate_is_known_although_a_rule_of_its_own_batch_would_turn_it_away(load: Load, rule: m.Message) -> None:
     owner = asyncio.run(_played(load, [[LOTS, HOLD_A], [(rule, NOW_MS), HOLD_A]], [True]))
     assert kinds(owner.said)[1:] == [["LineReserved"], [], []]
+
+
+@pytest.mark.parametrize("load", [RULE, STORE])
+@pytest.mark.parametrize(
+    "rule",
+    [SetPurchaseLimit(command_id="r", limit=1), SuspendSale(command_id="r")],
+    ids=lambda rule: type(rule).__name__,
+)
+def test_a_duplicate_is_known_although_a_rule_in_force_would_turn_it_away(load: Load, rule: m.Message) -> None:
+    owner = asyncio.run(_played(load, [[LOTS, HOLD_A], [(rule, NOW_MS)], [HOLD_A]], [True]))
+    assert kinds(owner.said)[1:] == [["LineReserved"], [], []]

@@ -7,7 +7,16 @@ from typing import Any
 from consumers.orders.decide import decide
 from consumers.orders.order import LineState, Order, evolve
 from schemas.messages import Message
-from tests.given_when_then import NOW_MS, LineReserved, PaymentAuthorized, Story
+from tests.given_when_then import (
+    NOW_MS,
+    LineCommitted,
+    LineRejected,
+    LineReserved,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentCaptureFailed,
+    Story,
+)
 
 
 def _hear(order: Order, fact: Message) -> None:
@@ -26,6 +35,11 @@ LINE_1 = LineReserved(line=1, line_count=2, sku="MUG")
 LINE_2 = LineReserved(line=2, line_count=2, sku="TEE")
 RESERVED = (LINE_1, LINE_2)
 AUTHORIZED = (*RESERVED, PaymentAuthorized(amount_minor=1000))
+COMMITTED = (*AUTHORIZED, LineCommitted(line=1), LineCommitted(line=2, sku="TEE"))
+PAID = (*COMMITTED, PaymentCaptured())
+CANCELLED = (*COMMITTED, PaymentCaptureFailed())
+NOT_THERE = LineRejected(line=2, line_count=2, sku="TEE", demand=1, reason="insufficient_stock")
+REJECTED = (LINE_1, NOT_THERE)
 
 
 def lines() -> dict[int, LineState]:

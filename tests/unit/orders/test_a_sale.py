@@ -12,10 +12,18 @@ from tests.given_when_then import (
     PaymentCaptured,
     ReleaseLine,
 )
-from tests.unit.orders.sentences import AUTHORIZED, LINE_1, LINE_2, RESERVED, given, state, then, then_refused, when
-
-COMMITTED = (*AUTHORIZED, LineCommitted(line=1), LineCommitted(line=2, sku="TEE"))
-
+from tests.unit.orders.sentences import (
+    AUTHORIZED,
+    COMMITTED,
+    LINE_1,
+    LINE_2,
+    RESERVED,
+    given,
+    state,
+    then,
+    then_refused,
+    when,
+)
 
 # --- gathering ----------------------------------------------------------------------------------------------------------
 

@@ -20,19 +20,27 @@ from tests.given_when_then import (
     PaymentCaptureFailed,
     PaymentDeclined,
 )
-from tests.unit.orders.sentences import AUTHORIZED, LINE_1, RESERVED, given, lines, story, then, then_refused, when
+from tests.unit.orders.sentences import (
+    CANCELLED,
+    COMMITTED,
+    LINE_1,
+    PAID,
+    REJECTED,
+    RESERVED,
+    given,
+    lines,
+    story,
+    then,
+    then_refused,
+    when,
+)
 from topology.states import ORDER_ANSWERS, OrderState
-
-PLACED = (*AUTHORIZED, LineCommitted(line=1), LineCommitted(line=2, sku="TEE"))
-PAID = (*PLACED, PaymentCaptured())
-REJECTED = (LINE_1, LineRejected(line=2, line_count=2, sku="TEE", demand=1))
-CANCELLED = (*PLACED, PaymentCaptureFailed())
 
 TOLD: dict[OrderState, tuple[Any, ...]] = {
     OrderState.UNKNOWN: (),
     OrderState.PENDING: (LINE_1,),
     OrderState.RESERVED: RESERVED,
-    OrderState.PLACED: PLACED,
+    OrderState.PLACED: COMMITTED,
     OrderState.PAID: PAID,
     OrderState.REJECTED: REJECTED,
     OrderState.CANCELLED: CANCELLED,
@@ -101,7 +109,7 @@ def test_an_echo_of_an_expiry_does_not_turn_a_committed_line_back() -> None:
     "echo", [LineReserved(line=1, line_count=2), LineReleased(), LineExpired(), LineCommitFailed()]
 )
 def test_no_older_fact_turns_a_committed_line_back(echo: Any) -> None:
-    given(*PLACED, echo)
+    given(*COMMITTED, echo)
     assert lines()[1] is LineState.COMMITTED
 
 
@@ -146,3 +154,14 @@ def test_inventorys_word_moves_a_line_on(told: tuple[Any, ...], stands: LineStat
 def test_what_happens_to_another_sku_is_not_written_on_the_line() -> None:
     given(*RESERVED, LineExpired(line=1, sku="HAT"), LineReleased(line=2, sku="HAT"))
     assert lines() == {1: LineState.RESERVED, 2: LineState.RESERVED}
+
+
+def test_a_rejected_line_is_remembered_as_rejected() -> None:
+    given(*REJECTED)
+    assert lines() == {1: LineState.RELEASING, 2: LineState.REJECTED}
+
+
+def test_a_late_line_for_another_sku_does_not_take_a_rejected_lines_place() -> None:
+    given(*REJECTED, LineReserved(line=2, line_count=2, sku="HAT"))
+    assert story.state.lines[2].sku == "TEE"
+    assert lines()[2] is LineState.REJECTED

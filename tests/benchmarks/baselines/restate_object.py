@@ -1,0 +1,173 @@
+"""Stock as the state of a Restate virtual object keyed by SKU, called through the ingress by many requests at once.
+
+This one process serves the object, reads Kafka, and publishes each outcome when Restate has answered. An order's id is
+its idempotency key: a redelivered order gets the recorded answer. Restate itself runs as a child, with its defaults
+(durable log) and lazy state, so that a call does not carry every hold of its SKU. Each process begins with an empty
+Restate: `variant` names the units to receive, and the state in the end is left in books.json.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import hypercorn.asyncio
+import restate
+from hypercorn.config import Config
+
+from infra.stack import ChildProcess
+from producers.publisher import Publisher
+from tests.benchmarks.baselines.relay import said
+from tests.benchmarks.baselines.source import Order, OrderSource
+from tests.benchmarks.baselines.task import Task, run_until_stopped
+
+SERVER_VARIABLE: Final = "BENCH_RESTATE_SERVER"
+START_SECONDS: Final = 60.0
+BOOKS_NAME: Final = "books.json"
+
+stock = restate.VirtualObject("Stock", enable_lazy_state=True)
+
+
+@stock.handler()  # type: ignore[untyped-decorator]
+async def place(context: restate.ObjectContext, order: dict[str, Any]) -> bool:
+    """Sell one line; return whether the units were there."""
+    available = await context.get("available") or 0
+    if available < order["quantity"]:
+        return False
+    context.set("available", available - order["quantity"])
+    context.set(f"hold/{order['order_id']}", [order["quantity"], order["expires_at_ms"]])
+    return True
+
+
+@stock.handler()  # type: ignore[untyped-decorator]
+async def receive(context: restate.ObjectContext, units: int) -> int:
+    """Let units come in; return how many are available."""
+    available = (await context.get("available") or 0) + units
+    context.set("available", available)
+    return int(available)
+
+
+class Server:
+    """restate-server as our child, and the object registered with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.ingress = f"http://127.0.0.1:{_free_port()}"
+        self._admin = f"http://127.0.0.1:{_free_port()}"
+        self._object_port = _free_port()
+        self._stop = asyncio.Event()
+
+    async def start(self, resources: AsyncExitStack) -> None:
+        """Start everything for the length of the stack."""
+        config = Config()
+        config.bind = [f"127.0.0.1:{self._object_port}"]
+        serving = asyncio.create_task(
+            hypercorn.asyncio.serve(restate.app([stock]), config, shutdown_trigger=self._stop.wait)
+        )
+        resources.push_async_callback(self._stop_serving, serving)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        child = await ChildProcess.spawn(
+            "restate", [os.environ[SERVER_VARIABLE]], log_path=self._folder / "restate.log", env=self._environment()
+        )
+        resources.push_async_callback(child.terminate)
+        async with aiohttp.ClientSession() as session, asyncio.timeout(START_SECONDS):
+            while not await self._registered(session):  # noqa: ASYNC110  another process says when
+                await asyncio.sleep(0.2)
+
+    async def books(self, session: aiohttp.ClientSession) -> dict[str, int]:
+        """Return what the state says: units still available, and holds."""
+        query = {"query": "SELECT key, value_utf8 FROM state WHERE service_name = 'Stock'"}
+        headers = {"accept": "application/json"}
+        async with session.post(f"{self._admin}/query", json=query, headers=headers) as answer:
+            answer.raise_for_status()
+            rows = {row["key"]: row["value_utf8"] for row in (await answer.json())["rows"]}
+        return {"available": int(rows.pop("available")), "holds": len(rows)}
+
+    async def _stop_serving(self, serving: asyncio.Task[None]) -> None:
+        self._stop.set()
+        await asyncio.wait({serving}, timeout=5)
+
+    async def _registered(self, session: aiohttp.ClientSession) -> bool:
+        deployment = {"uri": f"http://127.0.0.1:{self._object_port}", "force": True}
+        try:
+            async with session.post(f"{self._admin}/deployments", json=deployment) as answer:
+                return answer.ok
+        except aiohttp.ClientError:
+            return False
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "RESTATE_BASE_DIR": str(self._folder),
+            "RESTATE_LISTEN_MODE": "tcp",
+            "RESTATE_BIND_IP": "127.0.0.1",
+            "RESTATE_BIND_PORT": str(_free_port()),
+            "RESTATE_INGRESS__BIND_PORT": self.ingress.rpartition(":")[2],
+            "RESTATE_ADMIN__BIND_PORT": self._admin.rpartition(":")[2],
+            "RESTATE_DISABLE_TELEMETRY": "true",
+            "RESTATE_NODE_NAME": "bench",
+        }
+
+
+async def work(task: Task, stopping: asyncio.Event) -> None:
+    """Sell until told to stop; then finish what was taken."""
+    async with AsyncExitStack() as resources:
+        server = Server(Path(task.state_dir))
+        await server.start(resources)
+        # Restate's SDK takes SIGTERM for itself when it begins to serve.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+        session = await resources.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+        await receive_units(task, session, server.ingress)
+        publisher = await resources.enter_async_context(Publisher(task.kafka_bootstrap, namespace=task.namespace))
+        source = await resources.enter_async_context(OrderSource(task))
+        slots = asyncio.Semaphore(task.connections)
+
+        async def sell(order: Order) -> None:
+            try:
+                is_sold = await call(session, server.ingress, order)
+            finally:
+                slots.release()
+            outcome = order.reserved() if is_sold else order.rejected()
+            await publisher.publish([said(order.command.order_id.encode(), outcome)])
+            source.done([order])
+
+        async with asyncio.TaskGroup() as sellers:
+            while not stopping.is_set():
+                for order in await source.take():
+                    await slots.acquire()
+                    sellers.create_task(sell(order))
+        (Path(task.state_dir) / BOOKS_NAME).write_text(json.dumps(await server.books(session)))
+
+
+async def call(session: aiohttp.ClientSession, ingress: str, order: Order) -> bool:
+    """Ask the object through the ingress; the answer is durable when it comes."""
+    it = order.command
+    body = {"order_id": it.order_id, "quantity": it.quantity, "expires_at_ms": order.expires_at_ms}
+    headers = {"idempotency-key": it.order_id}
+    async with session.post(f"{ingress}/Stock/{it.sku}/place", json=body, headers=headers) as answer:
+        answer.raise_for_status()
+        return bool(await answer.json())
+
+
+async def receive_units(task: Task, session: aiohttp.ClientSession, ingress: str) -> None:
+    """Take in what the task's `variant`, SKU=units, says."""
+    sku, _, units = task.variant.partition("=")
+    async with session.post(f"{ingress}/Stock/{sku}/receive", json=int(units)) as answer:
+        answer.raise_for_status()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    run_until_stopped(work)

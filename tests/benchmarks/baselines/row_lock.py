@@ -1,0 +1,119 @@
+"""Stock in PostgreSQL, an order a transaction, by several connections: the designs that most shops run.
+
+Variants: `cte` (one statement), `conditional_update` and `select_for_update` (transactions of several statements),
+`skip_locked` (one row a unit).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from consumers.runtime.sql import load_queries
+from tests.benchmarks.baselines.relay import Relay
+from tests.benchmarks.baselines.source import Order, OrderSource
+from tests.benchmarks.baselines.task import Task, run_until_stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+QUERIES: Final = load_queries("tests.benchmarks.baselines")
+
+
+async def one_statement(connection: asyncpg.Connection, order: Order) -> asyncpg.Record | None:
+    return await connection.fetchrow(QUERIES["cte"], *in_full(order))
+
+
+async def skip_locked(connection: asyncpg.Connection, order: Order) -> asyncpg.Record | None:
+    return await connection.fetchrow(QUERIES["skip_locked"], *in_full(order))
+
+
+async def conditional_update(connection: asyncpg.Connection, order: Order) -> asyncpg.Record | None:
+    it = order.command
+    async with connection.transaction():
+        taken = await connection.fetchval(QUERIES["decrement_if_there"], it.sku, it.quantity) is not None
+        return await _hold_and_say(connection, order, taken=taken)
+
+
+async def select_for_update(connection: asyncpg.Connection, order: Order) -> asyncpg.Record | None:
+    it = order.command
+    async with connection.transaction():
+        available = await connection.fetchval(QUERIES["lock"], it.sku)
+        taken = available is not None and available >= it.quantity
+        if taken:
+            await connection.execute(QUERIES["decrement"], it.sku, it.quantity)
+        return await _hold_and_say(connection, order, taken=taken)
+
+
+async def _hold_and_say(connection: asyncpg.Connection, order: Order, *, taken: bool) -> asyncpg.Record | None:
+    it = order.command
+    if taken:
+        await connection.execute(QUERIES["hold"], it.order_id, it.line, it.sku, it.quantity, order.expires_at_ms)
+    said = order.reserved() if taken else order.rejected()
+    return await connection.fetchrow(QUERIES["say"], it.order_id.encode(), said)
+
+
+VARIANTS: Final[Mapping[str, Callable[[asyncpg.Connection, Order], Awaitable[asyncpg.Record | None]]]] = {
+    "cte": one_statement,
+    "skip_locked": skip_locked,
+    "conditional_update": conditional_update,
+    "select_for_update": select_for_update,
+}
+
+
+def in_full(order: Order) -> tuple[object, ...]:
+    """Return the parameters of a statement that does everything."""
+    it = order.command
+    return (
+        it.order_id,
+        it.line,
+        it.sku,
+        it.quantity,
+        order.expires_at_ms,
+        it.order_id.encode(),
+        order.reserved(),
+        order.rejected(),
+    )
+
+
+async def work(task: Task, stopping: asyncio.Event) -> None:
+    """Sell until told to stop; then finish what was taken."""
+    sell = VARIANTS[task.variant]
+    queue: asyncio.Queue[Order | None] = asyncio.Queue(1_000)
+    async with AsyncExitStack() as resources:
+        connections = [await connected(task, resources) for _ in range(task.connections + 1)]
+        relay = await resources.enter_async_context(Relay(task, connections.pop()))
+        source = await resources.enter_async_context(OrderSource(task))
+
+        async def seller(connection: asyncpg.Connection) -> None:
+            while (order := await queue.get()) is not None:
+                try:
+                    row = await sell(connection, order)
+                except asyncpg.UniqueViolationError:
+                    row = None  # redelivered: it was sold before, and what is said of it stands in the outbox
+                if row is not None:
+                    relay.put(row["id"], order.command.order_id.encode(), row["payload"])
+                source.done([order])
+
+        async with asyncio.TaskGroup() as sellers:
+            for connection in connections:
+                sellers.create_task(seller(connection))
+            while not stopping.is_set():
+                for order in await source.take():
+                    await queue.put(order)
+            for _ in connections:
+                await queue.put(None)
+
+
+async def connected(task: Task, resources: AsyncExitStack) -> asyncpg.Connection:
+    """Connect for the length of the stack."""
+    connection = await asyncpg.connect(task.postgres_dsn, server_settings={"jit": "off"})
+    resources.push_async_callback(connection.close)
+    return connection
+
+
+if __name__ == "__main__":
+    run_until_stopped(work)

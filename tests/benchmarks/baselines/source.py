@@ -1,0 +1,140 @@
+"""Orders from Kafka for baselines that work on many at once: nothing is lost, and what is redelivered they recognise.
+
+The position that Kafka is told is that of the oldest order still under way, so a crash redelivers orders and skips none;
+each baseline's hold has the order as its key, which makes a redelivery harmless. This is the usual way to do it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.messages import LineRejected, LineReserved, PlaceOrderLine
+from schemas.wire import decode, encode, message_type
+from topology.topics import INVENTORY_COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.benchmarks.baselines.task import Task
+
+GROUP: Final = "baseline"
+TOGETHER: Final = 500
+COMMIT_SECONDS: Final = 1.0
+
+
+class Order(msgspec.Struct, frozen=True, gc=False):
+    """One order of one line, where it came from, and the two things that can be said about it."""
+
+    place: tuple[int, int]
+    command: PlaceOrderLine
+    expires_at_ms: int
+
+    def reserved(self) -> bytes:
+        """Return the event of a sale, as the product writes it."""
+        it = self.command
+        return encode(
+            LineReserved(
+                it.order_id,
+                it.line,
+                it.line_count,
+                it.sku,
+                it.quantity,
+                it.unit_price_minor,
+                it.currency,
+                it.customer_id,
+                it.payment_token,
+                self.expires_at_ms,
+            )
+        )
+
+    def rejected(self) -> bytes:
+        """Return the event of a refusal; with one unit an order it means that none was left."""
+        it = self.command
+        return encode(
+            LineRejected(
+                it.order_id,
+                it.line,
+                it.line_count,
+                it.sku,
+                it.quantity,
+                it.demand,
+                0,
+                it.customer_id,
+                "insufficient_stock",
+            )
+        )
+
+
+def order_of(record: Any) -> Order | None:
+    """Return the order in a record, or None for other commands."""
+    if message_type(record.value) is not PlaceOrderLine:
+        return None
+    command = decode(record.value)
+    assert isinstance(command, PlaceOrderLine)
+    return Order((record.partition, record.offset), command, record.timestamp + command.hold_seconds * 1000)
+
+
+class OrderSource:
+    """The input topic of a namespace, all partitions, in one process."""
+
+    def __init__(self, task: Task) -> None:
+        self._topic = INVENTORY_COMMANDS.in_namespace(task.namespace)
+        self._consumer = AIOKafkaConsumer(
+            self._topic,
+            bootstrap_servers=task.kafka_bootstrap,
+            group_id=f"{task.namespace}{GROUP}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=100,
+        )
+        self._under_way: dict[int, dict[int, None]] = {}
+        self._ends: dict[int, int] = {}
+        self._committing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._consumer.start()
+        self._committing = asyncio.create_task(self._commit_now_and_then())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._committing is not None:
+            self._committing.cancel()
+        await self.commit()
+        await self._consumer.stop()
+
+    async def take(self) -> list[Order]:
+        """Return the next orders, at most TOGETHER; none when a tenth of a second brought none."""
+        found: list[Order] = []
+        for tp, records in (await self._consumer.getmany(timeout_ms=100, max_records=TOGETHER)).items():
+            orders = [order for record in records if (order := order_of(record)) is not None]
+            self._under_way.setdefault(tp.partition, {}).update(dict.fromkeys(order.place[1] for order in orders))
+            self._ends[tp.partition] = records[-1].offset + 1
+            found += orders
+        return found
+
+    def done(self, orders: Sequence[Order]) -> None:
+        """Note that these orders' outcomes are durable."""
+        for order in orders:
+            partition, offset = order.place
+            del self._under_way[partition][offset]
+
+    async def commit(self) -> None:
+        """Tell Kafka how far everything is done."""
+        positions = {
+            TopicPartition(self._topic, partition): min(self._under_way.get(partition) or (end,))
+            for partition, end in self._ends.items()
+        }
+        if positions:
+            with contextlib.suppress(KafkaError):
+                await self._consumer.commit(positions)
+
+    async def _commit_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_SECONDS)
+            await self.commit()

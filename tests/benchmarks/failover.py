@@ -1,0 +1,193 @@
+"""`make bench-failover`: two processes share the partitions; one is killed, or asked to leave. How long is a client kept waiting?
+
+A client orders one SKU of each partition at a steady rate. A gap is the longest time between two consecutive outcomes of
+one SKU around the event; the worst of all SKUs counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from contextlib import AsyncExitStack
+from itertools import count, pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from infra.stack import ChildProcess, run_until_interrupted
+from tests.benchmarks.harness.facts import setup_facts
+from tests.benchmarks.harness.lanes import Ours
+from tests.benchmarks.harness.open_loop import OpenLoop
+from tests.benchmarks.harness.options import Options, read_options
+from tests.benchmarks.harness.orders import orders_for
+from tests.benchmarks.harness.outcomes import breaches
+from tests.benchmarks.harness.report import Report, at_most, emit
+from tests.benchmarks.harness.rounds import say
+from tests.benchmarks.harness.servers import running_servers
+from tests.benchmarks.harness.spread import Spread, spread
+from topology.partitioner import partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.benchmarks.harness.orders import Orders
+    from tests.benchmarks.harness.outcomes import Outcome
+
+TIMES: Final = 10
+RATE: Final = 600.0
+"""Orders a second over all partitions: with 12 of them a SKU's outcomes are 20 ms apart."""
+MOST_SECONDS: Final = 560.0
+HANDOVER_BAR_SECONDS: Final = 1.0
+AFTER_SESSION_SECONDS: Final = 2.0
+_SETTLE_SECONDS: Final = 1.5
+_PATIENCE_SECONDS: Final = 90.0
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that was done to a process, and the time (ms since the epoch) until which its effect is looked for."""
+
+    kind: str
+    at_ms: float
+    until_ms: float
+
+
+class Pair:
+    """Two rooms that share the partitions; one of them at a time is ended and replaced."""
+
+    def __init__(self, lane: Ours, loop: OpenLoop, before: int) -> None:
+        self._lane = lane
+        self._loop = loop
+        self._before = before
+        self._processes: list[ChildProcess] = []
+        self.events: list[Event] = []
+
+    async def fill(self) -> None:
+        """Start processes until there are two."""
+        while len(self._processes) < 2:
+            self._processes.append(await self._lane.start())
+
+    async def kill(self) -> None:
+        """End the older one at once."""
+        await self._observed("failover", self._processes.pop(0).kill())
+
+    async def leave(self) -> None:
+        """Ask the older one to leave."""
+        await self._observed("handover", self._processes.pop(0).terminate())
+
+    async def join(self) -> None:
+        """Start another one."""
+        await self._observed("join", self.fill())
+
+    async def stop(self) -> None:
+        """Ask both to leave."""
+        for process in self._processes:
+            await process.terminate()
+
+    async def caught_up(self) -> None:
+        """Wait until outcomes have kept up with orders for a while."""
+        calm = 0
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while calm < 10:
+                behind = self._loop.published - (await self._lane.topics.count() - self._before)
+                calm = calm + 1 if behind < RATE * 0.3 else 0
+                await asyncio.sleep(0.05)
+
+    async def _observed(self, kind: str, action: Any) -> None:
+        at_ms = time.time() * 1000
+        await action
+        await asyncio.sleep(_SETTLE_SECONDS if kind != "join" else 2 * _SETTLE_SECONDS)
+        await self.caught_up()
+        self.events.append(Event(kind, at_ms, time.time() * 1000))
+        say(f"{kind}: served again at the latest after {(time.time() * 1000 - at_ms) / 1000 - _SETTLE_SECONDS:.1f} s")
+
+
+def one_sku_a_partition(partitions: int) -> list[str]:
+    """Return a SKU for each partition."""
+    found: dict[int, str] = {}
+    for number in count():
+        sku = f"SKU-{number:03}"
+        found.setdefault(partition_of(sku.encode(), partitions), sku)
+        if len(found) == partitions:
+            return list(found.values())
+    raise AssertionError
+
+
+def gaps(events: Sequence[Event], orders: Orders, outcomes: Sequence[Outcome]) -> dict[str, list[float]]:
+    """Return the worst gap (s) around each event, by kind."""
+    sku_of = dict(zip(orders.ids, orders.skus, strict=True))
+    at_ms: defaultdict[str, list[int]] = defaultdict(list)
+    for outcome in outcomes:
+        at_ms[sku_of[outcome.order_id]].append(outcome.at_ms)
+    silences = [pair for times in at_ms.values() for pair in pairwise(sorted(times))]
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for event in events:
+        around = [end - start for start, end in silences if event.at_ms <= end <= event.until_ms]
+        found[event.kind].append(max(around, default=0) / 1000)
+    return dict(found)
+
+
+async def run(options: Options, report: Report) -> None:
+    """Kill, replace, ask to leave, replace; all the while a client orders."""
+    times = report.rounds
+    async with running_servers(options) as servers, AsyncExitStack() as open_lanes:
+        report.setup = await setup_facts(servers)
+        lane = await open_lanes.enter_async_context(Ours("ours", servers))
+        skus = one_sku_a_partition(lane.settings.partitions)
+        await lane.receive(dict.fromkeys(skus, 1_000_000))
+        await lane.digest()
+        most = MOST_SECONDS if not options.quick else 60
+        orders = orders_for([skus[index % len(skus)] for index in range(round(RATE * most))])
+        loop, since = OpenLoop(lane.publisher, orders, RATE), await lane.topics.ends()
+        pair = Pair(lane, loop, sum(since))
+        await pair.fill()
+        publishing = asyncio.create_task(loop.run())
+        await asyncio.sleep(2 * _SETTLE_SECONDS)
+        await pair.caught_up()
+        for _ in range(times):
+            await pair.kill()
+            await pair.join()
+        for _ in range(times):
+            await pair.leave()
+            await pair.join()
+        loop.stop()
+        await publishing
+        await pair.caught_up()
+        await pair.stop()
+        outcomes = await lane.topics.outcomes(since)
+        lane.sold = sum(outcome.is_sale for outcome in outcomes)
+        report.breaches = breaches(orders.ids[: loop.published], outcomes) + await lane.audit()
+        session_seconds = lane.settings.session_timeout_ms / 1000
+    judge(report, gaps(pair.events, orders, outcomes), session_seconds)
+
+
+def judge(report: Report, found: dict[str, list[float]], session_seconds: float) -> None:
+    """Compute figures and bars; a bar holds for the worst."""
+    report.setup["session_timeout_s"] = session_seconds
+    for kind, seconds in found.items():
+        over: Spread = spread(seconds)
+        report.spreads[kind] = over
+        report.details[f"{kind}_gaps_s"] = seconds
+        report.figure(f"{kind}_gap_s", over.max)
+        report.figure(f"{kind}_gap_median_s", median(seconds))
+    limits = {"failover": session_seconds + AFTER_SESSION_SECONDS, "handover": HANDOVER_BAR_SECONDS}
+    for kind, limit in limits.items():
+        report.bars[f"{kind}_gap_s"] = at_most(max(found[kind]), limit)
+
+
+async def main() -> int:
+    """Be the program."""
+    options = read_options("failover", "The gap that a client sees", orders=0, quick_orders=0)
+    report = Report(
+        name="failover",
+        title="The gap that a client sees when an owner ends",
+        unit="s",
+        rounds=1 if options.quick else TIMES,
+    )
+    await run(options, report)
+    return emit(report, options.folder)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_until_interrupted(main()))

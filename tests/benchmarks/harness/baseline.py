@@ -1,0 +1,176 @@
+"""The lanes that are not ours: each a program in tests/benchmarks/baselines, with its stock where it keeps it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+from redis.asyncio import Redis
+from typing_extensions import override
+
+from tests.benchmarks.baselines.redis_lua import BOOKS, available_key, holds_key
+from tests.benchmarks.baselines.task import Task
+from tests.benchmarks.harness.lanes import Books, Lane
+from tests.benchmarks.harness.options import ROOT
+from tests.benchmarks.harness.servers import environment
+from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.stack import ChildProcess
+    from tests.benchmarks.harness.servers import Servers
+
+_TABLES: Final = ROOT / "tests" / "benchmarks" / "baselines" / "tables.sql"
+
+
+class Baseline(Lane):
+    """A baseline's process; `connections` is its concurrency and may be changed between trials."""
+
+    def __init__(self, name: str, servers: Servers, program: str, *, variant: str = "", connections: int = 8) -> None:
+        super().__init__(name, servers)
+        self.program = program
+        self.variant = variant
+        self.connections = connections
+        self.postgres_dsn = ""
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the latest process may leave files."""
+        return self.servers.settings.state_dir / "lanes" / f"{self.name}-{self.started}"
+
+    @override
+    async def open(self) -> None:
+        await self.servers.topics(self.namespace, (INVENTORY_COMMANDS, ORDER_EVENTS))
+
+    @override
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", f"tests.benchmarks.baselines.{self.program}"]
+
+    @override
+    def environment(self) -> Mapping[str, str]:
+        task = Task(
+            kafka_bootstrap=self.servers.bootstrap,
+            postgres_dsn=self.postgres_dsn,
+            redis_url=self.servers.redis_url,
+            namespace=self.namespace,
+            variant=self.variant,
+            connections=self.connections,
+            state_dir=str(self.state_dir),
+        )
+        return {**environment(), **task.environment(), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+
+
+class PostgresBaseline(Baseline):
+    """Stock, holds and outbox in a PostgreSQL database of its own."""
+
+    @override
+    async def open(self) -> None:
+        await super().open()
+        self.postgres_dsn = await self.servers.empty_database(self.name)
+        connection = await asyncpg.connect(self.postgres_dsn)
+        try:
+            await connection.execute(_TABLES.read_text())
+        finally:
+            await connection.close()
+
+    @override
+    async def receive(self, units: Mapping[str, int]) -> None:
+        self.received += sum(units.values())
+        connection = await asyncpg.connect(self.postgres_dsn)
+        try:
+            if self.variant == "skip_locked":
+                await connection.executemany(_RECEIVE_UNITS, units.items())
+            else:
+                await connection.execute(_RECEIVE, list(units), list(units.values()))
+            await connection.execute("VACUUM ANALYZE")
+        finally:
+            await connection.close()
+
+    @override
+    async def books(self) -> Books:
+        connection = await asyncpg.connect(self.postgres_dsn)
+        try:
+            row = await connection.fetchrow(_BOOKS_OF_UNITS if self.variant == "skip_locked" else _BOOKS)
+        finally:
+            await connection.close()
+        return Books(**dict(row or {}))
+
+
+class RedisBaseline(Baseline):
+    """Stock, holds and outbox in Valkey. The append-only file's policy is set for the length of each process."""
+
+    def __init__(self, name: str, servers: Servers, *, appendfsync: str) -> None:
+        super().__init__(name, servers, "redis_lua", variant=appendfsync)
+
+    @override
+    async def start(self) -> ChildProcess:
+        async with Redis.from_url(self.servers.redis_url) as redis:
+            await redis.config_set("appendfsync", self.variant)
+        return await super().start()
+
+    @override
+    async def receive(self, units: Mapping[str, int]) -> None:
+        self.received += sum(units.values())
+        async with Redis.from_url(self.servers.redis_url) as redis, redis.pipeline(transaction=False) as pipeline:
+            for sku, count in units.items():
+                pipeline.incrby(available_key(self.namespace, sku), count)
+            await pipeline.execute()
+
+    @override
+    async def books(self) -> Books:
+        async with Redis.from_url(self.servers.redis_url) as redis:
+            available, holds, unsaid = await redis.eval(BOOKS, 1, holds_key(self.namespace), self.namespace)
+        return Books(self.received, self.received - available, holds, unsaid)
+
+
+class RestateBaseline(Baseline):
+    """Stock and holds as the state of a Restate object; every process begins with an empty Restate."""
+
+    def __init__(self, name: str, servers: Servers, server: Path, *, connections: int) -> None:
+        super().__init__(name, servers, "restate_object", connections=connections)
+        self._server = server
+
+    @override
+    def environment(self) -> Mapping[str, str]:
+        return {**super().environment(), "BENCH_RESTATE_SERVER": str(self._server)}
+
+    @override
+    async def receive(self, units: Mapping[str, int]) -> None:
+        ((sku, count),) = units.items()
+        self.variant = f"{sku}={count}"
+        self.received, self.sold = count, 0
+
+    @override
+    async def books(self) -> Books:
+        found = json.loads((self.state_dir / "books.json").read_text())
+        return Books(self.received, self.received - found["available"], found["holds"])
+
+
+def restate_server(folder: Path) -> Path | None:
+    """Return the program that `make bench-install` fetched into the benchmark's folder, or None."""
+    packages = folder / "npm" / "node_modules" / "@restatedev"
+    return next(packages.glob("restate-server-*/bin/restate-server"), None)
+
+
+_RECEIVE: Final = """
+INSERT INTO stock AS s (sku, on_hand) SELECT * FROM unnest($1::text[], $2::bigint[])
+ON CONFLICT (sku) DO UPDATE SET on_hand = s.on_hand + excluded.on_hand
+"""
+_RECEIVE_UNITS: Final = "INSERT INTO units (sku) SELECT $1 FROM generate_series(1, $2::bigint)"
+_BOOKS: Final = """
+SELECT (SELECT coalesce(sum(on_hand), 0)::bigint FROM stock) AS received,
+       (SELECT coalesce(sum(reserved), 0)::bigint FROM stock) AS sold,
+       (SELECT count(*) FROM holds) AS holds,
+       (SELECT count(*) FROM outbox) AS unsaid
+"""
+_BOOKS_OF_UNITS: Final = """
+SELECT (SELECT count(*) FROM units) AS received,
+       (SELECT count(*) FROM units WHERE order_id IS NOT NULL) AS sold,
+       (SELECT count(*) FROM holds) AS holds,
+       (SELECT count(*) FROM outbox) AS unsaid
+"""

@@ -1,0 +1,124 @@
+"""The embedded stack that a benchmark has for itself: fsync on, data made anew, nothing shared with a running system."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
+
+from infra.logs import configure
+from infra.migrate import migrate
+from infra.settings import PREFIX, Settings, load_settings
+from infra.stack import Stack, embedded_stack, progress_for
+from topology import admin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.benchmarks.harness.options import Options
+    from topology.topics import Topic
+
+READY_SECONDS: Final = 30.0
+_KEPT = {PREFIX + "CACHE_DIR"}
+
+
+class Servers:
+    """Kafka, PostgreSQL and Valkey, with what a lane needs made on request."""
+
+    def __init__(self, stack: Stack, postgres: asyncpg.Connection) -> None:
+        self.stack = stack
+        self.settings = stack.endpoints.applied_to(stack.settings)
+        self.postgres = postgres
+
+    @property
+    def bootstrap(self) -> str:
+        return self.stack.endpoints.kafka_bootstrap
+
+    @property
+    def redis_url(self) -> str:
+        return self.stack.endpoints.redis_url
+
+    async def empty_database(self, name: str) -> str:
+        """Return the DSN of a new, empty database."""
+        await self.postgres.execute(f'CREATE DATABASE "{name}"')
+        return f"{self.stack.endpoints.postgres_dsn.rpartition('/')[0]}/{name}"
+
+    async def shop(self, name: str, **changes: Any) -> Settings:
+        """Return settings of a new system of ours: all topics, all tables."""
+        update = {"namespace": f"{name}.", "postgres_dsn": await self.empty_database(name), **changes}
+        settings = self.settings.model_copy(update=update)
+        await admin.apply(
+            self.bootstrap,
+            namespace=settings.namespace,
+            partitions=settings.partitions,
+            expected_cluster_id=settings.cluster_id,
+        )
+        await migrate(settings.postgres_dsn or "")
+        return settings
+
+    async def topics(self, namespace: str, topics: Sequence[Topic]) -> None:
+        """Create some of our topics, as they are declared, in a namespace of their own."""
+        client = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await client.start()
+        try:
+            new = [
+                NewTopic(it.in_namespace(namespace), it.partitions, 1, topic_configs=it.kafka_configs())
+                for it in topics
+            ]
+            for name, code, message in (await client.create_topics(new)).topic_errors:
+                if code:
+                    raise for_code(code)(f"{name}: {message}")
+            async with asyncio.timeout(READY_SECONDS):
+                while not await _all_led(client, [it.in_namespace(namespace) for it in topics]):
+                    await asyncio.sleep(0.1)
+        finally:
+            await client.close()
+
+    async def settle(self) -> None:
+        """Write out what the last lane left dirty, so that the next one does not pay for it."""
+        await self.postgres.execute("CHECKPOINT")
+
+    async def wal_bytes(self) -> int:
+        """Return how many bytes of WAL were written since the server was made."""
+        return int(await self.postgres.fetchval("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
+
+
+@asynccontextmanager
+async def running_servers(options: Options) -> AsyncIterator[Servers]:
+    """Run a stack with new data in the benchmark's folder for the length of the block."""
+    for name in set(os.environ) - _KEPT:
+        if name.startswith(PREFIX):  # a developer's own settings must not change what is measured
+            del os.environ[name]
+    configure("warning", "console", sys.stderr, {})
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains while new topics find their leaders
+    folder = options.folder / "stack"
+    shutil.rmtree(folder, ignore_errors=True)
+    settings = load_settings(state_dir=folder, log_format="json")
+    async with embedded_stack(settings, progress_for()) as stack:
+        postgres = await asyncpg.connect(stack.endpoints.postgres_dsn)
+        try:
+            yield Servers(stack, postgres)
+        finally:
+            await postgres.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _all_led(client: Any, names: Sequence[str]) -> bool:
+    """Tell whether every partition of these topics has a leader."""
+    described = await client.describe_topics(names)
+    return all(not it["error_code"] and all(p["leader"] >= 0 for p in it["partitions"]) for it in described)
+
+
+def environment(settings: Settings | None = None) -> Mapping[str, str]:
+    """Return the whole environment of a lane's process."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return {**inherited, **(settings.environment() if settings else {})}

@@ -1,0 +1,121 @@
+"""Servers restart and processes come and go while orders flow in: the rooms go on by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+
+import asyncpg
+import pytest
+
+from infra.stack import Stack
+from infra.stack.part import Part
+from producers.generated import Traffic
+from tests.harness.race import race
+from tests.harness.shop import Shop, logged
+
+ORDERS = 3_000
+"""More than there is time for."""
+AT_ONCE = 10
+PAUSE_SECONDS = 0.25
+DECIDING = ("inventory", "orders", "payments")
+
+
+class Flow:
+    """Places orders, a few at a time, for as long as the block lasts; `placed` counts them."""
+
+    def __init__(self, shop: Shop, traffic: Traffic) -> None:
+        self.placed = 0
+        self._shop = shop
+        self._orders = traffic.orders
+        self._over = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._place())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        if self._task is not None:
+            await self._task
+
+    async def _place(self) -> None:
+        while not self._over.is_set():
+            await self._shop.place(*self._orders[self.placed : self.placed + AT_ONCE])
+            self.placed += AT_ONCE
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), PAUSE_SECONDS)
+        assert self.placed < len(self._orders), "there was no load in the end"
+
+
+@pytest.mark.timeout(240)
+async def test_servers_restart_under_load_and_nothing_is_lost_or_doubled(shop: Shop, stack: Stack) -> None:
+    traffic = await race(shop, 1_729, orders=ORDERS)
+    await shop.start_processes()
+    async with Flow(shop, traffic) as flow:
+        for fault in (stack.postgres.restart, stack.kafka.restart, stack.valkey.restart, crash_of(stack.postgres)):
+            await shop.until(goes_on_from(shop, await shop.progress("orders")))
+            await fault()
+        await shop.until(goes_on_from(shop, await shop.progress("orders")))
+    await shop.until_quiet(orders=flow.placed)
+    assert shop.supervisor.failure is None
+    await shop.assert_sound()
+
+
+@pytest.mark.timeout(180)
+async def test_processes_join_and_leave_under_load_and_nothing_is_lost_or_doubled(shop: Shop) -> None:
+    traffic = await race(shop, 1_730, orders=ORDERS)
+    await shop.start_processes()
+    async with Flow(shop, traffic) as flow:
+        await shop.until(goes_on_from(shop, 0))
+        for room in DECIDING:
+            await shop.supervisor.start(f"{room}-2")
+        for room in DECIDING:
+            await shop.until(has_claimed(shop, f"{room}-2", 1))
+        already = {room: len(claims(shop, f"{room}-2")) for room in DECIDING}
+        for room in DECIDING:
+            await shop.supervisor.stop(room)
+            await shop.until(has_claimed(shop, f"{room}-2", already[room] + 3))
+        await shop.until(goes_on_from(shop, await shop.progress("orders")))
+    await shop.until_quiet(orders=flow.placed)
+    for room in DECIDING:
+        inherited = claims(shop, f"{room}-2")[already[room] :]
+        assert {claim["partition"] for claim in inherited} == {0, 1, 2}
+        assert {claim["republished"] for claim in inherited} == {0}, f"{room} left without saying what it had to say"
+    await shop.assert_sound()
+
+
+def crash_of(part: Part) -> Callable[[], Awaitable[None]]:
+    async def crash() -> None:
+        await part.kill()
+        await part.start()
+
+    return crash
+
+
+def goes_on_from(shop: Shop, before: int) -> Callable[[], Awaitable[bool]]:
+    """Return the question whether the saga has clearly advanced since."""
+
+    async def goes_on() -> bool:
+        try:
+            return await shop.progress("orders") > before + 20
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            return False  # the database is being restarted
+
+    return goes_on
+
+
+def claims(shop: Shop, process: str) -> list[dict[str, Any]]:
+    """Return what a process has logged about its claims."""
+    return logged(shop.supervisor.folder, process, "claimed")
+
+
+def has_claimed(shop: Shop, process: str, times: int) -> Callable[[], Awaitable[bool]]:
+    async def has() -> bool:
+        await asyncio.sleep(0)
+        return len(claims(shop, process)) >= times
+
+    return has

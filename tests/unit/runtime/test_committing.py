@@ -1,0 +1,83 @@
+"""What the one statement of a batch is given; that PostgreSQL takes it is tested with PostgreSQL (tests/stack)."""
+
+import re
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from consumers.inventory.ledger import Ledger
+from consumers.inventory.room import InventoryRoom
+from consumers.orders.room import OrdersRoom
+from consumers.payments.room import PaymentsRoom
+from consumers.runtime.batch import Claim, Part
+from consumers.runtime.commit import _arguments, commit_statement
+from consumers.runtime.decision import outgoing
+from consumers.runtime.room import Room
+from producers.publisher import Outgoing
+from tests.given_when_then import NOW_MS, A, B, OrderReserved, PlaceOrderLine, ReceiveStock
+
+NOBODY = cast("Any", None)
+INVENTORY, PAYMENTS = InventoryRoom(), PaymentsRoom(NOBODY, NOBODY)
+ROOMS: list[Room[Any]] = [INVENTORY, OrdersRoom(), PAYMENTS]
+FENCE = 9
+
+
+def part(room: Room[Any], partition: int, *messages: Any, says: list[Outgoing] | None = None) -> Part[Any]:
+    """Return a decided part; each message has been decided as offset 0."""
+    state = room.new_state(partition)
+    for message in messages:
+        room.decide(state, message, NOW_MS)
+    many = len(room.sources)
+    claim = Claim(partition, epoch=4, next_offsets=[8] * many, at_ms=NOW_MS, batch=2, state=state)
+    changes = room.close_batch(state, NOW_MS)
+    return Part(claim, [7] * many, [8] * many, NOW_MS, 2, [0, 7, 8], says or [], changes)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_the_statement_has_a_parameter_for_every_argument_and_for_nothing_else(room: Room[Any]) -> None:
+    named = {int(number) for number in re.findall(r"\$(\d+)", commit_statement(room))}
+    assert named == set(range(1, len(_arguments(room, [part(room, 3)])) + 1))
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_the_statement_leaves_nothing_to_be_filled_in(room: Room[Any]) -> None:
+    assert "{save}" not in commit_statement(room)
+    assert room.save in commit_statement(room)
+
+
+def test_the_fence_is_given_what_was_claimed_and_where_it_stood() -> None:
+    says = [outgoing(OrderReserved(), b"cause")]
+    fence = _arguments(INVENTORY, [part(INVENTORY, 3, says=says), part(INVENTORY, 5)])[:FENCE]
+    assert fence[:7] == ["inventory", [3, 5], [4, 4], ["{7}", "{7}"], ["{8}", "{8}"], [NOW_MS] * 2, [2, 2]]
+    blob, nothing = fence[7]
+    assert msgspec.msgpack.decode(blob, type=list[Outgoing]) == says
+    assert nothing is None, "a batch that says nothing leaves no blob"
+
+
+def test_only_a_room_with_several_sources_writes_down_in_which_order_it_read_them() -> None:
+    assert _arguments(INVENTORY, [part(INVENTORY, 3)])[8] == [None]
+    assert _arguments(PAYMENTS, [part(PAYMENTS, 3)])[3] == ["{7,7}"]
+    assert _arguments(PAYMENTS, [part(PAYMENTS, 3)])[8] == ["{0,7,8}"]
+
+
+def test_the_changes_of_several_partitions_stand_one_after_the_other() -> None:
+    receipts = [ReceiveStock(sku=sku, command_id=f"delivery of {sku}", quantity=2) for sku in ("MUG", "TEE")]
+    mugs = part(INVENTORY, 3, receipts[0], PlaceOrderLine(order_id=A, sku="MUG"))
+    tees = part(INVENTORY, 5, receipts[1], PlaceOrderLine(order_id=B, sku="TEE"))
+    arguments = _arguments(INVENTORY, [mugs, tees])
+    columns = arguments[FENCE:]
+    assert columns[:4] == [[A, B], [1, 1], ["MUG", "TEE"], [3, 5]]
+    assert [*mugs.changes.columns, *tees.changes.columns] != columns
+    assert columns == [a + b for a, b in zip(mugs.changes.columns, tees.changes.columns, strict=True)]
+
+
+def test_one_part_alone_is_given_as_it_is() -> None:
+    alone = part(INVENTORY, 3, ReceiveStock())
+    assert _arguments(INVENTORY, [alone])[FENCE:] == list(alone.changes.columns)
+
+
+def test_a_batch_that_changed_nothing_has_empty_columns() -> None:
+    changes = INVENTORY.close_batch(Ledger(0), NOW_MS)
+    assert set(map(tuple, changes.columns)) == {()}
+    assert changes.records == []

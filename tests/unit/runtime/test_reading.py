@@ -1,0 +1,103 @@
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from consumers.errors import RefusedError
+from consumers.inventory.room import InventoryRoom
+from consumers.orders.room import OrdersRoom
+from consumers.runtime.batch import read_run
+from consumers.runtime.decision import read
+from schemas import messages as m
+from schemas.wire import encode
+from tests.given_when_then import (
+    ExpireHolds,
+    LineCommandRefused,
+    OrderPaid,
+    PlaceOrderLine,
+    ReceiveStock,
+    ReleaseLine,
+)
+from tests.unit.runtime.records import PARTITIONS, ARecord, home_of, record
+
+INVENTORY, ORDERS = InventoryRoom(), OrdersRoom()
+MUG = PlaceOrderLine(sku="MUG")
+
+
+def refused(change: Callable[[ARecord], ARecord]) -> RefusedError:
+    faulty = change(record(MUG))
+    with pytest.raises(RefusedError) as caught:
+        read(INVENTORY, faulty, home_of(MUG))
+    return caught.value
+
+
+def test_a_record_where_it_belongs_is_read() -> None:
+    assert read(INVENTORY, record(MUG), home_of(MUG)) == MUG
+
+
+@pytest.mark.parametrize("fact", [OrderPaid(), LineCommandRefused(command="ReleaseLine")])
+def test_what_a_room_does_not_hear_is_skipped_even_if_its_body_is_broken(fact: m.Message) -> None:
+    whole = record(fact)
+    broken = msgspec.structs.replace(whole, value=(whole.value or b"")[:-1], key=b"another key")
+    assert read(ORDERS, broken, home_of(fact)) is None
+
+
+@pytest.mark.parametrize("key", [None, b"", b"TEE", b"mug"])
+def test_a_key_that_is_not_the_messages_is_refused(key: bytes | None) -> None:
+    assert refused(lambda it: msgspec.structs.replace(it, key=key)).reason == "key_mismatch"
+
+
+def test_a_key_in_a_partition_where_it_does_not_belong_is_refused_and_the_sender_is_told_how_to_partition() -> None:
+    refusal = refused(lambda it: msgspec.structs.replace(it, partition=(it.partition + 1) % PARTITIONS))
+    assert refusal.reason == "wrong_partition"
+    assert "murmur2" in refusal.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "empty_value"),
+        (b"", "empty_value"),
+        (b'{"sku": "MUG"}', "not_wire_format"),
+        (b"\x00\x7f\xff\xff\xff", "unknown_schema_id"),
+        (encode(MUG)[:-3], "truncated_body"),
+        (encode(MUG) + b"!", "trailing_bytes"),
+    ],
+)
+def test_what_cannot_be_decoded_is_refused_with_the_reason(value: bytes | None, reason: str) -> None:
+    assert refused(lambda it: msgspec.structs.replace(it, value=value)).reason == reason
+
+
+def test_what_is_addressed_to_a_partition_needs_no_key() -> None:
+    expiry = ExpireHolds()
+    asked = ARecord(partition=7, offset=0, timestamp=0, key=None, value=encode(expiry))
+    assert read(INVENTORY, asked, home=3) == expiry
+
+
+def test_a_run_spans_what_it_skips_and_keeps_what_it_refuses() -> None:
+    place, receive, release = MUG, ReceiveStock(sku="MUG"), ReleaseLine(sku="MUG")
+    records = [
+        record(place, 10),
+        msgspec.structs.replace(record(receive, 11), value=encode(OrderPaid())),
+        msgspec.structs.replace(record(receive, 14), key=b"TEE"),
+        record(release, 15),
+        msgspec.structs.replace(record(receive, 19), value=encode(OrderPaid())),
+    ]
+    run = read_run(INVENTORY, 0, records, PARTITIONS)
+    assert (run.partition, run.source, run.first, run.next) == (home_of(MUG), 0, 10, 20)
+    assert [(it.offset, type(read_as)) for it, read_as in run.readings] == [
+        (10, m.PlaceOrderLine),
+        (14, RefusedError),
+        (15, m.ReleaseLine),
+    ]
+
+
+def test_a_whole_batch_is_checked_against_its_partition() -> None:
+    """Ten keys of many lengths in the partition of one: all but that one are refused."""
+    skus = [f"SKU-{'x' * n}" for n in range(10)]
+    home = home_of(ReceiveStock(sku=skus[0]))
+    records = [msgspec.structs.replace(record(ReceiveStock(sku=sku), n), partition=home) for n, sku in enumerate(skus)]
+    readings = read_run(INVENTORY, 0, records, PARTITIONS).readings
+    at_home = [home_of(ReceiveStock(sku=sku)) == home for sku in skus]
+    assert [not isinstance(read_as, RefusedError) for _, read_as in readings] == at_home
+    assert not all(at_home)
