@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+MAX_DETAIL: Final = 1_000
+"""Characters of a detail: it may repeat foreign bytes, and a dead letter must fit its topic."""
+
 
 class ConsumerError(Exception):
     """Base of all errors of this package."""
@@ -11,9 +16,9 @@ class RefusedError(ConsumerError):
     """A message cannot be decided as it is; the record goes to dead.letters, whole, with `reason` and the detail."""
 
     def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
         self.reason = reason
-        self.detail = detail
+        self.detail = detail[:MAX_DETAIL]
+        super().__init__(f"{reason}: {self.detail}")
 
 
 class FencedError(ConsumerError):

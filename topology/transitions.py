@@ -29,6 +29,7 @@ ORDER_LEADS_TO: Final[Mapping[str, tuple[OrderState, ...]]] = MappingProxyType(
         "release_late": (),
         "release_conflicting": (),
         "return_late": (),
+        "return_conflicting": (),
         "leave_to_payments": (),
         "note_line": (),
         "ignore_duplicate": (),

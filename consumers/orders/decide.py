@@ -151,6 +151,11 @@ def return_late(order: Order, fact: m.LineCommitted) -> list[Message]:
     return []
 
 
+def return_conflicting(order: Order, fact: m.LineCommitted) -> list[Message]:
+    """Every line is committed already: this is an echo, unless it names another SKU; then its units go back."""
+    return [] if order.line_of(fact) is not None else [_return(fact, "conflicting_line")]
+
+
 def note_only(order: Order, fact: Message) -> list[Message]:
     """Nothing follows; `evolve` writes the fact down where it is about a line."""
     del order, fact
@@ -226,6 +231,7 @@ ANSWERS: Final[Mapping[str, Callable[..., list[Message]]]] = {
     "release_late": release_late,
     "release_conflicting": release_conflicting,
     "return_late": return_late,
+    "return_conflicting": return_conflicting,
     "leave_to_payments": note_only,
     "note_line": note_only,
     "ignore_duplicate": note_only,

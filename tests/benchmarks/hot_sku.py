@@ -34,17 +34,19 @@ if TYPE_CHECKING:
 SHARES: Final = {
     "ours": 1.0,
     "row_lock_cte": 0.08,
-    "select_for_update": 0.05,
-    "conditional_update": 0.06,
-    "skip_locked": 0.12,
+    "select_for_update": 0.03,
+    "conditional_update": 0.04,
+    "skip_locked": 0.15,
     "redis_lua_everysec": 0.5,
     "redis_lua_always": 0.5,
-    "faust_agent": 0.06,
-    "dbos": 0.008,
-    "restate": 0.01,
+    "faust_agent": 0.05,
+    "dbos": 0.005,
+    "restate": 0.005,
 }
 """Orders of each lane as a share of the product's: about the seconds of work that the product has too."""
 BARS: Final = {"row_lock_cte": 20, "redis_lua_always": 2, "faust_agent": 20, "dbos": 200, "restate": 200}
+TUNED: Final = frozenset(SHARES) - {"ours", "redis_lua_everysec", "redis_lua_always"}
+"""Lanes that run with whichever number of connections serves them best; the others need only one."""
 CPU_BAR_US: Final = 25
 
 
@@ -85,10 +87,14 @@ async def _trial(lane: Lane, orders: int, units: int | None = None) -> Trial:
     return await backlog_trial(lane, hot(orders), units={HOT_SKU: orders if units is None else units})
 
 
-def _turn(lane: Lane, options: Options, part: float = 1.0) -> Callable[[], Awaitable[Trial]]:
-    """Return a lane's turn; with `part` below 1 there are fewer units than orders."""
-    orders = options.share(SHARES[lane.name])
-    return lambda: _trial(lane, orders, round(orders * part))
+def _turn(lane: Lane, options: Options) -> Callable[[], Awaitable[Trial]]:
+    return partial(_trial, lane, options.share(SHARES[lane.name]))
+
+
+def _scarce_turn(lane: Lane, options: Options) -> Callable[[], Awaitable[Trial]]:
+    """Return a shorter turn with half of the units that are wanted."""
+    orders = options.share(SHARES[lane.name] / 3)
+    return partial(_trial, lane, orders, orders // 2)
 
 
 async def run(options: Options, report: Report) -> None:
@@ -98,12 +104,12 @@ async def run(options: Options, report: Report) -> None:
         ready = {it.name: await open_lanes.enter_async_context(it) for it in lanes(servers, report, options)}
         if not options.quick:
             report.setup["connections"] = {
-                name: await tune(it, partial(_trial, it, options.share(0.02, 200)))
+                name: await tune(it, partial(_trial, it, options.share(SHARES[name] / 3)))
                 for name, it in ready.items()
-                if isinstance(it, Baseline) and name in _ROW_LOCKS
+                if isinstance(it, Baseline) and name in TUNED
             }
         trials = await alternate(options.rounds, {name: _turn(lane, options) for name, lane in ready.items()})
-        scarce = await alternate(1, {f"{name}_half": _turn(lane, options, 0.5) for name, lane in ready.items()})
+        scarce = await alternate(1, {f"{name}_half": _scarce_turn(it, options) for name, it in ready.items()})
     note(report, trials)
     for name, of_lane in scarce.items():
         report.details[name] = of_lane

@@ -78,7 +78,7 @@ class Servers:
                 if code:
                     raise for_code(code)(f"{name}: {message}")
             async with asyncio.timeout(READY_SECONDS):
-                while not await _all_led(client, [it.in_namespace(namespace) for it in topics]):
+                while not await _all_led(client, [it.in_namespace(namespace) for it in topics]):  # noqa: ASYNC110  Kafka says
                     await asyncio.sleep(0.1)
         finally:
             await client.close()

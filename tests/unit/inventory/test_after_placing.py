@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from schemas.ids import order_id_ms
-from schemas.limits import ORDER_ID_AHEAD_MS, ORDER_ID_WINDOW_MS
+from schemas.limits import MAX_QUANTITY, MAX_TEXT, ORDER_ID_AHEAD_MS, ORDER_ID_WINDOW_MS
 from tests.given_when_then import (
     HOLD_SECONDS,
     NOW_MS,
@@ -163,6 +163,12 @@ def test_received_units_are_added() -> None:
     then(received("delivery-7", "MUG", 12))
 
 
+def test_the_largest_delivery_under_the_longest_names_is_received() -> None:
+    given()
+    when(ReceiveStock(command_id="d" * MAX_TEXT, sku="s" * MAX_TEXT, quantity=MAX_QUANTITY))
+    then(received("d" * MAX_TEXT, "s" * MAX_TEXT, MAX_QUANTITY))
+
+
 def test_a_delivery_is_received_once_whatever_its_repetition_says() -> None:
     given(received("delivery-7", "MUG", 12))
     for quantity in (12, 5):
@@ -170,14 +176,16 @@ def test_a_delivery_is_received_once_whatever_its_repetition_says() -> None:
         then()
 
 
-@pytest.mark.parametrize("quantity", [0, -1, 1_000_001])
+@pytest.mark.parametrize("quantity", [0, -1, MAX_QUANTITY + 1])
 def test_a_delivery_of_no_or_too_many_units_is_refused(quantity: int) -> None:
     given()
     when(ReceiveStock(quantity=quantity))
     then_refused("invalid_quantity")
 
 
-@pytest.mark.parametrize("wrong", [{"command_id": ""}, {"command_id": "x" * 201}, {"sku": ""}, {"sku": "\t"}])
+@pytest.mark.parametrize(
+    "wrong", [{"command_id": ""}, {"command_id": "x" * (MAX_TEXT + 1)}, {"sku": ""}, {"sku": "\t"}]
+)
 def test_a_delivery_without_a_name_is_refused(wrong: dict[str, str]) -> None:
     given()
     when(ReceiveStock(**wrong))

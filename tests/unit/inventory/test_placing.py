@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
+from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_TEXT, MAX_UNIT_PRICE_MINOR
 from tests.given_when_then import (
     HOLD_SECONDS,
     NOW_MS,
@@ -195,7 +195,7 @@ def test_an_order_id_that_is_no_canonical_uuid7_is_refused(order_id: str) -> Non
 
 
 @pytest.mark.parametrize("field", ["sku", "currency", "customer_id", "payment_token"])
-@pytest.mark.parametrize("text", ["", "x" * 201, "a\nb", "a\x7fb", "\u202egum"])
+@pytest.mark.parametrize("text", ["", "x" * (MAX_TEXT + 1), "a\nb", "a\x7fb", "\u202egum"])
 def test_text_that_cannot_be_shown_is_refused(field: str, text: str) -> None:
     given(stock(on_hand=1))
     when(PlaceOrderLine(**{field: text}))

@@ -190,7 +190,6 @@ def test_a_line_that_is_not_the_orders_is_returned_when_somebody_commits_it() ->
     then(ReturnLine(line=1, sku="HAT", reason="conflicting_line"))
 
 
-@pytest.mark.xfail(strict=True, reason="topology/states.py takes every LineCommitted of a placed order for an echo")
 @pytest.mark.parametrize("told", [COMMITTED, (*COMMITTED, PaymentCaptured())], ids=["placed", "paid"])
 def test_a_line_that_is_not_the_orders_is_returned_from_later_states_too(told: tuple[Any, ...]) -> None:
     given(*told)

@@ -155,7 +155,6 @@ def test_an_end_that_was_heard_before_the_answer_is_remembered_across_repetition
     assert story.state.amount_minor == 500
 
 
-@pytest.mark.xfail(strict=True, reason="topology/states.py refuses an echo of OrderPlaced once its money is given back")
 @pytest.mark.parametrize("back", [(), (result(VOID),), (result(VOID, "failed"),)], ids=["voiding", "voided", "failed"])
 def test_an_echo_of_a_placed_order_that_was_cancelled_is_no_dead_letter(back: tuple[Any, ...]) -> None:
     given(*told.VOIDING_AFTER_CAPTURE, *back)

@@ -174,7 +174,6 @@ def test_a_decision_that_fails_is_a_dead_letter_and_changes_nothing() -> None:
     assert [type(each) for each in said(says)] == [m.LineRejected], "the next record is decided"
 
 
-@pytest.mark.xfail(strict=True, reason="a detail repeats foreign bytes whole, and repr makes them four times as long")
 def test_a_dead_letters_detail_is_short_however_long_the_key() -> None:
     """dead.letters takes 2 MiB: a letter that is refused there would stop its partition."""
     from consumers.runtime.decision import read  # noqa: PLC0415  goes to the top when this passes
