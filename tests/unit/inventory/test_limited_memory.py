@@ -257,3 +257,12 @@ def test_a_duplicate_is_known_although_a_rule_of_its_own_batch_would_turn_it_awa
 def test_a_duplicate_is_known_although_a_rule_in_force_would_turn_it_away(load: Load, rule: m.Message) -> None:
     owner = asyncio.run(_played(load, [[LOTS, HOLD_A], [(rule, NOW_MS)], [HOLD_A]], [True]))
     assert kinds(owner.said)[1:] == [["LineReserved"], [], []]
+
+
+@pytest.mark.parametrize("load", [RULE, STORE])
+def test_what_an_earlier_limit_counted_is_known_when_a_new_one_comes(load: Load) -> None:
+    lifted = (SetPurchaseLimit(command_id="lift", limit=0), NOW_MS)
+    anew = (SetPurchaseLimit(command_id="anew", limit=1), NOW_MS)
+    other = (PlaceOrderLine(order_id=B), NOW_MS)
+    owner = asyncio.run(_played(load, [[LOTS, LIMITED, HOLD_A], [lifted], [anew, other]], [True]))
+    assert kinds(owner.said)[-1] == ["LineRejected"]

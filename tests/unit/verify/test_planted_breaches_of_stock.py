@@ -9,14 +9,11 @@ import pytest
 
 from consumers.errors import RefusedError
 from consumers.runtime.decision import dead_letter, outgoing
-from producers.publisher import Outgoing
 from schemas import messages as m
-from schemas.wire import encode
+from schemas.wire import decode, encode
 from tests.unit.verify.scenes import BOUNDS, MONEY, ONCE, OVERSOLD, PROGRESS, REFUSALS, REPLAY, SUMS, found
-from tests.unit.verify.world import Kept, World, said
+from tests.unit.verify.world import Kept, World
 from topology.topics import DEAD_LETTERS
-
-Table = list[Any]
 
 
 def stocked_world(world: World) -> World:
@@ -116,13 +113,9 @@ async def test_goods_that_went_out_for_an_order_without_a_sale() -> None:
 
 
 def replaced_answer(world: World, topic: str, of: type[m.Message]) -> Kept:
-    """Return the last record of a kind, for a test to put another in its place."""
+    """Return the latest record of a kind, for a test to put another in its place."""
     records: list[Kept] = [it for part in world.log.topics[topic] for it in part]
-    return [it for it in records if isinstance(said(Outgoing("", 0, None, it.value)), of)][-1]
-
-
-def refused_for(reason: str) -> m.LineRejected:
-    return m.LineRejected("", 1, 1, "MUG", 2, 2, 5, "c1", reason)
+    return max((it for it in records if isinstance(decode(it.value), of)), key=lambda it: it.timestamp)
 
 
 @pytest.mark.parametrize("reason", ["purchase_limit", "sale_suspended", "sku_retired", "replaced"])
