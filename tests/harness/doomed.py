@@ -36,7 +36,8 @@ class Dying(Publisher):
 async def main() -> None:
     settings = load_settings()
     async with Dying(settings.kafka_bootstrap or "", namespace=settings.namespace) as publisher:
-        owner = PartitionOwner(InventoryRoom(), options_of(settings), publisher)
+        soon = options_of(settings, session_timeout_ms=1_000)  # so that the next owner need not wait for long
+        owner = PartitionOwner(InventoryRoom(), soon, publisher)
         if WITHOUT_OUTBOX in sys.argv:
             whole = owner._statement
             owner._statement = whole.replace("WHERE u.records IS NOT NULL", "WHERE false")

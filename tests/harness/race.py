@@ -14,5 +14,5 @@ async def race(shop: Shop, seed: int, *, orders: int) -> Traffic:
     """Bring in the stock of a race, and return its orders, which are still to be placed."""
     print(f"seed {seed}, {orders} orders")  # noqa: T201  shown when the test fails
     traffic = generate(seed, now_ms=time.time_ns() // 1_000_000, orders=orders, skus=SKUS)
-    await shop.stock_up(traffic.stock)
+    await shop.receive(**traffic.stock)
     return traffic

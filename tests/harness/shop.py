@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,10 +70,7 @@ class Shop:
 
     # --- what customers and warehouses do ---------------------------------------------------------------------------------
 
-    async def receive(self, delivery: str = "delivery", **units: int) -> None:
-        await StockClient(self.publisher).receive(receipts_of(delivery, units))
-
-    async def stock_up(self, units: Mapping[str, int]) -> None:
+    async def receive(self, **units: int) -> None:
         await StockClient(self.publisher).receive(receipts_of("delivery", units))
 
     async def place(self, *orders: OrderRequest) -> None:
@@ -153,7 +150,7 @@ class Shop:
         """Say what keeps a shop from being quiet."""
         queries = (
             "SELECT state, count(*) FROM orders GROUP BY state",
-            "SELECT room, partition, batch FROM outbox",
+            "SELECT room, partition, batch, records FROM outbox",
             "SELECT * FROM payment_attempts WHERE result = 'pending' LIMIT 5",
             "SELECT room, partition, epoch, next_offsets FROM claims ORDER BY room, partition",
         )

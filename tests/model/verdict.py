@@ -92,10 +92,9 @@ def _judge_dead_letters(shop: Shop) -> None:
     """What the rooms say to each other is never refused, except for what follows from a stranger's command.
 
     What is asked of the stock and cannot be done is refused, and only that: `accounting` has seen to it.
-    An echo of OrderPlaced after the capture failed is refused as well, though it is only an echo: topology/states.py.
     """
     for room, message, refusal in shop.dead:
-        expected = isinstance(message, m.LineCommitFailed | m.OrderPlaced) and refusal.reason == "unexpected"
+        expected = isinstance(message, m.LineCommitFailed) and refusal.reason == "unexpected"
         impossible = refusal.reason in ("AdjustStock_refused", "RetireSku_refused")
         _holds(expected or impossible, room, "refused", message, refusal)
 

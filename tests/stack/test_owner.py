@@ -208,6 +208,17 @@ async def test_an_owner_that_cannot_publish_stops_and_its_words_stay_for_the_nex
     await shop.assert_sound()
 
 
+async def test_blobs_that_a_crash_of_postgresql_brought_back_are_deleted_with_the_next_one(shop: Shop) -> None:
+    home = partition_of(b"MUG", 3)
+    await shop.receive(MUG=5)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+        await shop.value("INSERT INTO outbox VALUES ('inventory', $1, 1, $2)", home, msgspec.msgpack.encode([]))
+        await shop.place(order(("MUG", 1)))
+        await shop.until_quiet("inventory")
+    await shop.assert_sound()
+
+
 # --- what was fetched too early -----------------------------------------------------------------------------------------
 
 
