@@ -53,7 +53,7 @@ async def test_each_command_waits_for_its_outcome(shop: Shop) -> None:
         refused = await answer("stock", "adjust", "MUG", "-4", "--reason", "x", "--command-id", "c1", status=1)
         assert (refused["accepted"], refused["kind"]) == (False, "refusal")
         assert "on_hand 5 -4 would be less than reserved 0 + allocated 2 + quarantined 0" in refused["reason"]
-        await shop.receive("more", MUG=10)
+        await shop.say(m.ReceiveStock("more", "MUG", 10))
         await shop.until_quiet()
         again = await lastunit("stock", "adjust", "MUG", "-4", "--reason", "x", "--command-id", "c1")
         assert (again.exit_code, again.stdout) == (1, "")

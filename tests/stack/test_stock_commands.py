@@ -107,7 +107,7 @@ async def test_what_was_refused_stays_refused_across_restarts_and_though_it_coul
         await shop.until_quiet("inventory")
     refused = "AdjustStock: on_hand 4 -3 would be less than reserved 2 + allocated 0 + quarantined 0"
     assert (await movements(shop))[1:] == [("refusal", 0, 0, refused)]
-    await shop.receive("more", MUG=50)
+    await shop.say(m.ReceiveStock("more", "MUG", 50))
     async with shop.running():
         await shop.say(too_much)
         await shop.say(m.AdjustStock("count-2", "MUG", -3, "fewer on the shelf"))
@@ -225,7 +225,7 @@ async def test_a_retired_sku_leaves_a_tombstone_and_comes_back_with_its_units(sh
         await shop.place(late)
         await shop.until_quiet(orders=2)
         assert await shop.state(late) == ("rejected", "sku_retired")
-        await shop.receive("again", MUG=2)
+        await shop.say(m.ReceiveStock("again", "MUG", 2))
         await shop.until_quiet()
     told = (await latest_levels(shop))[b"MUG"]
     assert told is not None
