@@ -56,11 +56,11 @@ $(BENCHMARKS): bench-%: $(BENCH)/.installed
 	@PYTHONPATH=$(BENCH)/site $(BIN)/python -m tests.benchmarks.$(subst -,_,$*) $(ARGS)
 
 # The baselines' packages stay out of .venv, since some of them want other versions of ours.
-$(BENCH)/.installed: .venv/.complete requirements-bench.lock tests/benchmarks/baselines/restate/package-lock.json
+$(BENCH)/.installed: .venv/.complete tests/benchmarks/requirements.lock tests/benchmarks/baselines/restate/package-lock.json
 	@echo "Installing the baselines' packages into $(BENCH)" >&2
 	@rm -rf $(BENCH)/site && mkdir -p $(BENCH)/npm
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --no-deps --require-hashes \
-	  --target $(BENCH)/site -r requirements-bench.lock
+	  --target $(BENCH)/site -r tests/benchmarks/requirements.lock
 	@cp tests/benchmarks/baselines/restate/package*.json $(BENCH)/npm/
 	@if command -v npm >/dev/null; then cd $(BENCH)/npm && npm ci --ignore-scripts --no-audit --no-fund --silent; \
 	 else echo "There is no npm here, so the comparison with Restate will be skipped." >&2; fi
@@ -85,5 +85,5 @@ lock: .venv ## Resolve the newest allowed versions into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
 	@$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --upgrade \
-	  --generate-hashes --no-header --no-annotate --quiet --output-file requirements-bench.lock
+	  --generate-hashes --no-header --no-annotate --quiet --output-file tests/benchmarks/requirements.lock
 	@$(BIN)/python -m infra.stack.jarlock

@@ -79,16 +79,10 @@ class Settings(BaseSettings):
         default=10_000, ge=1_000, le=300_000, description="Kafka hands partitions on after this silence of a member, ms"
     )
     heartbeat_interval_ms: int = Field(
-        default=3_000,
+        default=500,
         ge=100,
         le=100_000,
-        description="A member's heartbeats; at most a third of the session timeout, ms",
-    )
-    request_timeout_ms: int = Field(
-        default=10_000, ge=500, le=300_000, description="Longest wait for one answer from Kafka, ms"
-    )
-    statement_timeout_ms: int = Field(
-        default=10_000, ge=100, le=300_000, description="PostgreSQL ends a statement after this long, ms"
+        description="A member's heartbeats, with which it hears of a handover; at most a third of the session timeout, ms",
     )
     watchdog_seconds: float = Field(
         default=60.0, gt=0, description="A process whose lag stands still for this long ends itself, s"

@@ -38,7 +38,7 @@ class HoldState(IntEnum):
     SHIPPED = 5
 
 
-class Hold(msgspec.Struct):
+class Hold(msgspec.Struct, gc=False):
     """One order line's claim on stock; it stays as the memory of what happened to the line.
 
     `buyer` is the customer while a purchase limit counts the units, else empty; `cart` the owner of the cart, if any.
@@ -51,7 +51,7 @@ class Hold(msgspec.Struct):
     cart: str = ""
 
 
-class Stock(msgspec.Struct):
+class Stock(msgspec.Struct, gc=False):
     """One SKU's level, in units, and whether it may be sold.
 
     Always 0 <= reserved, allocated, quarantined and reserved + allocated + quarantined <= on_hand, and nothing is on hand

@@ -37,6 +37,9 @@ log = structlog.get_logger()
 S = TypeVar("S")
 
 POLL_MS: Final = 100
+FETCH_WAIT_MS: Final = 10
+"""aiokafka asks a broker once at a time. While a fetch of the idle partitions waits there for this long, the partition
+whose records were just read is not asked for: it bounds what that adds to a record's latency."""
 KAFKA_COMMIT_SECONDS: Final = 1.0
 
 
@@ -48,6 +51,8 @@ class OwnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str = ""
     batch_records: int = 500
     session_timeout_ms: int = 10_000
+    heartbeat_ms: int = 500
+    """A member learns of a rebalance with its next heartbeat, so this bounds the gap of a planned handover."""
     watchdog_seconds: float = 60.0
 
 
@@ -279,9 +284,9 @@ class PartitionOwner(Generic[S]):
             # Range gives partition i of every source topic to the same member.
             partition_assignment_strategy=[RangePartitionAssignor],
             session_timeout_ms=self.options.session_timeout_ms,
-            heartbeat_interval_ms=max(100, self.options.session_timeout_ms // 5),
+            heartbeat_interval_ms=min(self.options.heartbeat_ms, self.options.session_timeout_ms // 3),
             max_poll_interval_ms=300_000,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
 
 

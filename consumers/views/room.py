@@ -47,6 +47,7 @@ class ViewsOptions(msgspec.Struct, frozen=True, kw_only=True):
     ttl_seconds: int = store.TTL_SECONDS
     batch_records: int = 2_000
     session_timeout_ms: int = 10_000
+    heartbeat_ms: int = 500
     watchdog_seconds: float = 60.0
 
 
@@ -259,7 +260,7 @@ class OrderViews:
             # Where the log begins later than our position, what is gone from the log is gone from the views.
             auto_offset_reset="earliest",
             session_timeout_ms=self.options.session_timeout_ms,
-            heartbeat_interval_ms=max(100, self.options.session_timeout_ms // 5),
+            heartbeat_interval_ms=min(self.options.heartbeat_ms, self.options.session_timeout_ms // 3),
             fetch_max_wait_ms=100,
         )
 

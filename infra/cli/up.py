@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from infra.stack import progress_for, run_until_interrupted, stop_running_stack
 if TYPE_CHECKING:
     from infra.system import System
 
-_ENDED_BY_REQUEST = {128 + signal.SIGINT, 128 + signal.SIGTERM}
+_ENDED_BY_REQUEST = {128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP}
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +31,8 @@ def up() -> None:
     with output.errors_shown():
         code = run_until_interrupted(_hold(settings), "Stopping the system; its data stays.")
     if code in _ENDED_BY_REQUEST:  # the normal end of something that runs until it is stopped
-        output.stderr().print("Stopped.")
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            output.stderr().print("Stopped.")
         code = 0
     raise typer.Exit(code)
 

@@ -48,9 +48,10 @@ class LineProgress:
         self._every_seconds = every_seconds
 
     def say(self, line: str) -> None:
-        """Print the line."""
-        self._stream.write(line + "\n")  # one write: several parts report at the same time
-        self._stream.flush()
+        """Print the line, if anyone still listens."""
+        with contextlib.suppress(OSError):
+            self._stream.write(line + "\n")  # one write: several parts report at the same time
+            self._stream.flush()
 
     @contextlib.contextmanager
     def counted(self, title: str, total: int) -> Iterator[Advance]:
@@ -77,8 +78,9 @@ class TerminalProgress:
         self._console = console or Console(stderr=True, highlight=False)
 
     def say(self, line: str) -> None:
-        """Print the line, above a bar if there is one."""
-        self._console.print(line, markup=False)
+        """Print the line, above a bar if there is one, if anyone still listens."""
+        with contextlib.suppress(OSError):
+            self._console.print(line, markup=False)
 
     @contextlib.contextmanager
     def counted(self, title: str, total: int) -> Iterator[Advance]:

@@ -1,8 +1,9 @@
-"""Run a coroutine as the main work of a process that ends well on Ctrl-C and on SIGTERM."""
+"""Run a coroutine as the main work of a process that ends well on Ctrl-C, on SIGTERM and with its terminal."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ _BY_SIGNAL = 128  # a shell's exit code for "ended by signal n" is 128 + n
 def run_until_interrupted(main: Coroutine[object, object, int | None], stopping: str = "Stopping.") -> int:
     """Run `main` on uvloop in this, the main thread; return the exit code for the process.
 
-    SIGINT and SIGTERM cancel `main`, which thereby stops what it started; the code is then 130 or 143. A second signal
+    SIGINT, SIGTERM and SIGHUP cancel `main`, which stops what it started; the code is then 128 + signal. A second one
     says that stopping is under way, a third ends the process at once (its children die with it, see ChildProcess).
     `stopping` is printed to standard error at the first. Exceptions of `main` are passed on.
     """
@@ -32,14 +33,14 @@ async def _guarded(main: Coroutine[object, object, int | None], stopping: str) -
     def interrupt(number: signal.Signals) -> None:
         received.append(number)
         if len(received) == 1:
-            print(f"\n{stopping}", file=sys.stderr, flush=True)
             task.cancel()
+            _say(f"\n{stopping}")
         elif len(received) == 2:  # noqa: PLR2004  the second signal
-            print("Still stopping; once more to end at once.", file=sys.stderr, flush=True)
+            _say("Still stopping; once more to end at once.")
         else:
             os._exit(_BY_SIGNAL + received[0])
 
-    handled = (signal.SIGINT, signal.SIGTERM)
+    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in handled:
         loop.add_signal_handler(number, interrupt, number)
     try:
@@ -52,3 +53,9 @@ async def _guarded(main: Coroutine[object, object, int | None], stopping: str) -
         for number in handled:
             loop.remove_signal_handler(number)
     return _BY_SIGNAL + received[0] if received else code or 0
+
+
+def _say(line: str) -> None:
+    """Say it if anyone still listens: a closed terminal must not keep a process from stopping."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)

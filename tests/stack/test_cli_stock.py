@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import pytest_asyncio
-from typer.testing import CliRunner, Result
 
-from infra.cli import build
 from infra.settings import Settings
 from schemas import messages as m
+from tests.harness import cli
+from tests.harness.cli import Answer
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 
 
@@ -27,14 +26,15 @@ async def shop(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         yield opened
 
 
-async def lastunit(*arguments: str) -> Result:
-    return await asyncio.to_thread(lambda: CliRunner().invoke(build(), list(arguments), env={"COLUMNS": "200"}))
+async def lastunit(*arguments: str) -> Answer:
+    return await cli.lastunit(os.environ, *arguments)
 
 
 async def answer(*arguments: str, status: int = 0) -> Any:
-    result = await lastunit(*arguments, "--json")
-    assert result.exit_code == status, result.output
-    return msgspec.json.decode(result.stdout)
+    """Return the JSON that a command printed."""
+    found = await lastunit(*arguments, "--json")
+    assert found.status == status, found
+    return found.json
 
 
 async def test_each_command_waits_for_its_outcome(shop: Shop) -> None:
@@ -48,7 +48,7 @@ async def test_each_command_waits_for_its_outcome(shop: Shop) -> None:
         assert (found["accepted"], found["kind"], found["quantity"]) == (True, "adjustment", -1)
         assert (found["reason"], found["level"]["available"]) == ("broken in the shop", 2)
         told = await lastunit("stock", "adjust", "MUG", "+1", "--reason", "found it")
-        assert told.stdout == "MUG: adjustment +1 on hand (found it), now 5 on hand, 3 available\n"
+        assert told.output == "MUG: adjustment +1 on hand (found it), now 5 on hand, 3 available\n"
 
         refused = await answer("stock", "adjust", "MUG", "-4", "--reason", "x", "--command-id", "c1", status=1)
         assert (refused["accepted"], refused["kind"]) == (False, "refusal")
@@ -56,14 +56,14 @@ async def test_each_command_waits_for_its_outcome(shop: Shop) -> None:
         await shop.say(m.ReceiveStock("more", "MUG", 10))
         await shop.until_quiet()
         again = await lastunit("stock", "adjust", "MUG", "-4", "--reason", "x", "--command-id", "c1")
-        assert (again.exit_code, again.stdout) == (1, "")
-        assert again.stderr.startswith("Refused: MUG: AdjustStock: on_hand 5 -4")
+        assert (again.status, again.output) == (1, "")
+        assert again.errors.startswith("Refused: MUG: AdjustStock: on_hand 5 -4")
 
         assert (await answer("stock", "limit", "MUG", "3"))["reason"] == "3"
         assert (await answer("stock", "suspend", "MUG", "--reason", "recall"))["kind"] == "suspension"
         [shown] = await answer("stock", "show", "MUG")
         assert (shown["purchase_limit"], shown["is_suspended"], shown["quarantined"]) == (3, True, 0)
-        words = (await lastunit("stock", "show", "MUG")).stdout.split()
+        words = (await lastunit("stock", "show", "MUG")).output.split()
         assert words[-2:] == ["3", "suspended"]
         assert (await answer("stock", "resume", "MUG"))["kind"] == "resumption"
 
@@ -83,8 +83,8 @@ async def test_each_command_waits_for_its_outcome(shop: Shop) -> None:
 
 async def test_without_inventory_a_command_says_how_to_ask_again(shop: Shop) -> None:
     asked = await lastunit("stock", "limit", "MUG", "3", "--timeout", "0.1", "--command-id", "l1")
-    assert (asked.exit_code, asked.stdout) == (1, "")
-    assert "Nothing was heard of l1 within 0.1 s" in asked.stderr
+    assert (asked.status, asked.output) == (1, "")
+    assert "Nothing was heard of l1 within 0.1 s" in asked.errors
     async with shop.running("inventory"):
         assert (await answer("stock", "limit", "MUG", "3", "--command-id", "l1"))["accepted"] is True
 
@@ -102,8 +102,8 @@ async def test_without_inventory_a_command_says_how_to_ask_again(shop: Shop) -> 
 )
 async def test_what_cannot_be_meant_is_not_sent(arguments: tuple[str, ...], status: int, says: str) -> None:
     result = await lastunit("stock", *arguments)
-    assert result.exit_code == status
-    assert says in result.stderr
+    assert result.status == status
+    assert says in result.errors
 
 
 async def test_history_is_one_ledger_as_of_any_moment(shop: Shop) -> None:
@@ -131,9 +131,9 @@ async def test_history_is_one_ledger_as_of_any_moment(shop: Shop) -> None:
 
     then = datetime.fromtimestamp(entries[0]["at_ms"] / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     before = await lastunit("stock", "history", "MUG", "--as-of", then)
-    assert (before.exit_code, before.stdout) == (1, ""), "whole seconds: the receipt came within this one"
-    assert "Nothing ever happened to MUG by then" in before.stderr
-    assert "shipment" in (await lastunit("stock", "history", "MUG")).stdout
+    assert (before.status, before.output) == (1, ""), "whole seconds: the receipt came within this one"
+    assert "Nothing ever happened to MUG by then" in before.errors
+    assert "shipment" in (await lastunit("stock", "history", "MUG")).output
 
 
 async def test_reconcile_lays_the_sides_side_by_side_and_only_proposes(shop: Shop) -> None:
@@ -151,15 +151,15 @@ async def test_reconcile_lays_the_sides_side_by_side_and_only_proposes(shop: Sho
     assert (found["level"]["on_hand"], found["ledger"]["on_hand"], found["log"]["on_hand"]) == (7, 5, 5)
     assert (found["agree"], found["proposal"]["change"]) == (False, -2)
     told = await lastunit("stock", "reconcile", "MUG")
-    assert "differs" in told.stdout
-    assert "lastunit stock adjust MUG -2" in told.stdout
+    assert "differs" in told.output
+    assert "lastunit stock adjust MUG -2" in told.output
     assert await shop.value("SELECT on_hand FROM stock WHERE sku = 'MUG'") == 7, "it changes nothing"
     async with shop.running("inventory"):
         assert (await answer("stock", "adjust", "MUG", "-2", "--reason", "stock reconcile"))["accepted"] is True
     assert await shop.value("SELECT on_hand - reserved - allocated FROM stock WHERE sku = 'MUG'") == 3
     assert not (await shop.audit()).holds, "what was done behind the log stays visible"
     missing = await lastunit("stock", "reconcile", "NOPE")
-    assert (missing.exit_code, missing.stderr.split(".")[0]) == (1, "Nothing is known of NOPE")
+    assert (missing.status, missing.errors.split(".")[0]) == (1, "Nothing is known of NOPE")
 
 
 async def test_an_order_of_a_cart_is_placed_from_the_command_line(shop: Shop) -> None:
@@ -167,7 +167,7 @@ async def test_an_order_of_a_cart_is_placed_from_the_command_line(shop: Shop) ->
     async with shop.running("inventory", "orders"):
         for _ in range(2):
             placed = await lastunit("order", "place", "--line", "MUG=1", "--cart", "basket", "--customer", "ann")
-            assert placed.exit_code == 0, placed.output
+            assert placed.status == 0, placed.output
             await shop.until_quiet("inventory", "orders")
         assert await shop.value("SELECT count(*)::int FROM holds WHERE state = 0") == 1
         assert await shop.value("SELECT count(*)::int FROM holds WHERE state = 2") == 1
