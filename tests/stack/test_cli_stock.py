@@ -93,7 +93,7 @@ async def test_without_inventory_a_command_says_how_to_ask_again(shop: Shop) -> 
     ("arguments", "status", "says"),
     [
         (("adjust", "MUG", "0", "--reason", "x"), 1, "the change of MUG is 0"),
-        (("adjust", "MUG", "-x", "--reason", "x"), 2, "is not a valid"),
+        (("adjust", "MUG", "-x", "--reason", "x"), 2, "should be a valid integer"),
         (("adjust", "MUG", "1"), 2, "--reason"),
         (("limit", "MUG", "9999999"), 1, "the limit is 9999999"),
         (("quarantine", "clear", "MUG", "1", "--to", "garden"), 2, "garden"),
