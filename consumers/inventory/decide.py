@@ -13,7 +13,8 @@ from consumers.inventory.evolve import Reserved
 from consumers.inventory.ledger import AVAILABLE, QUARANTINE, Hold, HoldKey, HoldState, cart_owner
 from consumers.inventory.text import require_text
 from schemas import messages as m
-from schemas.ids import is_order_id, order_id_ms
+from schemas.errors import InvalidIdError
+from schemas.ids import order_id_ms
 from schemas.limits import (
     MAX_HOLD_SECONDS,
     MAX_LINES,
@@ -24,7 +25,7 @@ from schemas.limits import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from consumers.inventory.evolve import Outcome
     from consumers.inventory.ledger import Ledger, Stock
@@ -52,18 +53,11 @@ def place_order_line(ledger: Ledger, command: m.PlaceOrderLine, at_ms: int) -> l
     hold = ledger.holds.get((command.order_id, command.line, command.sku))
     if hold is not None:
         return _already_placed(hold, command)
-    owner = cart_owner(command.customer_id, command.cart_id)
-    peers = sorted(ledger.carts.get((owner, command.sku), ())) if owner else []
-    replaced = [key for key in peers if key[0] < command.order_id]
-    is_late = any(key[0] > command.order_id for key in peers)
-    refusal = "replaced" if is_late else _refusal(ledger, stock, command, replaced)
-    if refusal is not None:
+    if command.cart_id:
+        return _place_for_cart(ledger, stock, command, at_ms)
+    if (refusal := _refusal(ledger, stock, command)) is not None:
         return [_rejected(command, refusal, stock.available)]
-    reserved = _reserved(command, at_ms)
-    if not owner:
-        return [reserved]
-    released = [m.LineReleased(*key, ledger.holds[key].quantity, "replaced") for key in replaced]
-    return [*released, Reserved(reserved, owner)]
+    return [_reserved(command, at_ms)]
 
 
 def release_line(ledger: Ledger, command: m.ReleaseLine, at_ms: int) -> list[Outcome]:
@@ -133,7 +127,7 @@ def _already_placed(hold: Hold, command: m.PlaceOrderLine) -> list[Outcome]:
 
 def _fault(command: m.PlaceOrderLine, at_ms: int) -> str | None:
     """Return the reason to reject a readable command whose figures make no sense. Raises RefusedError for bad text."""
-    _require_order_id(command.order_id)
+    in_window = _is_in_window(command.order_id, at_ms)
     require_text(command.sku, command.currency, command.customer_id, command.payment_token)
     if command.cart_id:
         require_text(command.cart_id)
@@ -145,27 +139,48 @@ def _fault(command: m.PlaceOrderLine, at_ms: int) -> str | None:
         return "invalid_price"
     if command.hold_seconds <= 0:
         return "invalid_hold_seconds"
-    return None if _is_in_window(command.order_id, at_ms) else "order_id_outside_window"
+    return None if in_window else "order_id_outside_window"
 
 
 def _is_in_window(order_id: str, at_ms: int) -> bool:
-    """Tell whether the log still answers for this id: its hold's partition is kept exactly that long (DESIGN, 5)."""
-    return at_ms - ORDER_ID_WINDOW_MS <= order_id_ms(order_id) <= at_ms + ORDER_ID_AHEAD_MS
+    """Tell whether the log still answers for this id: its hold is kept exactly that long. Raises RefusedError for no id."""
+    try:
+        made_ms = order_id_ms(order_id)
+    except InvalidIdError as error:
+        raise RefusedError("invalid_order_id", f"{order_id!r} is no UUIDv7 in canonical form") from error
+    return at_ms - ORDER_ID_WINDOW_MS <= made_ms <= at_ms + ORDER_ID_AHEAD_MS
 
 
-def _refusal(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, replaced: list[HoldKey]) -> str | None:
+def _place_for_cart(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, at_ms: int) -> list[Outcome]:
+    """Reserve a line of a cart with what earlier orders of the cart hold; it comes too late where a later order does."""
+    owner = cart_owner(command.customer_id, command.cart_id)
+    peers = sorted(ledger.carts.get((owner, command.sku), ()))
+    replaced = [key for key in peers if key[0] < command.order_id]
+    is_late = any(key[0] > command.order_id for key in peers)
+    refusal = "replaced" if is_late else _refusal(ledger, stock, command, replaced)
+    if refusal is not None:
+        return [_rejected(command, refusal, stock.available)]
+    released = [m.LineReleased(*key, ledger.holds[key].quantity, "replaced") for key in replaced]
+    return [*released, Reserved(_reserved(command, at_ms), owner)]
+
+
+def _refusal(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, replaced: Sequence[HoldKey] = ()) -> str | None:
     """Return why the customer may not have the units, None where they may. What is `replaced` they give back for it."""
+    if stock.is_restricted and (reason := _restriction(ledger, stock, command, replaced)) is not None:
+        return reason
+    freed = sum(ledger.holds[key].quantity for key in replaced) if replaced else 0
+    return "insufficient_stock" if command.demand > stock.available + freed else None
+
+
+def _restriction(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, replaced: Sequence[HoldKey]) -> str | None:
+    """Return what stands between the customer and the units, were they there."""
     if stock.is_retired:
         return "sku_retired"
     if stock.is_suspended:
         return "sale_suspended"
-    if stock.purchase_limit:
-        given_back = sum(ledger.holds[key].quantity for key in replaced if ledger.holds[key].buyer)
-        counted = ledger.purchases.get((command.sku, command.customer_id), 0) - given_back
-        if counted + command.demand > stock.purchase_limit:
-            return "purchase_limit"
-    freed = sum(ledger.holds[key].quantity for key in replaced)
-    return "insufficient_stock" if command.demand > stock.available + freed else None
+    given_back = sum(ledger.holds[key].quantity for key in replaced if ledger.holds[key].buyer)
+    counted = ledger.purchases.get((command.sku, command.customer_id), 0) - given_back
+    return "purchase_limit" if 0 < stock.purchase_limit < counted + command.demand else None
 
 
 def _commit_fault(ledger: Ledger, stock: Stock, hold: Hold, sku: str) -> str | None:
@@ -187,15 +202,9 @@ def _hold_of(
     ledger: Ledger, command: m.ReleaseLine | m.CommitLine | m.ShipLine | m.ReturnLine, at_ms: int
 ) -> Hold | str:
     """Return the hold that the command is about, or the reason why there is none. Raises RefusedError for no order id."""
-    _require_order_id(command.order_id)
     if not _is_in_window(command.order_id, at_ms):
         return "order_id_outside_window"
     return ledger.holds.get((command.order_id, command.line, command.sku)) or "unknown_hold"
-
-
-def _require_order_id(order_id: str) -> None:
-    if not is_order_id(order_id):
-        raise RefusedError("invalid_order_id", f"{order_id!r} is no UUIDv7 in canonical form")
 
 
 def _reserved(command: m.PlaceOrderLine, at_ms: int) -> m.LineReserved:

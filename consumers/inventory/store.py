@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
 from consumers.inventory.decide import MAX_EXPIRIES
+from consumers.inventory.decide_stock import STOCK_DECISIONS
 from consumers.inventory.ledger import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, Stock, cart_owner
 from consumers.runtime.room import Changes, Tombstone
 from consumers.runtime.sql import columns, load_queries
@@ -22,16 +23,7 @@ if TYPE_CHECKING:
     from schemas.messages import Message
 
 QUERIES: Final = load_queries("consumers.inventory")
-_BY_LINE: Final = (m.ReleaseLine, m.CommitLine, m.ShipLine, m.ReturnLine)
-_BY_COMMAND: Final = (
-    m.ReceiveStock,
-    m.AdjustStock,
-    m.ClearQuarantine,
-    m.SetPurchaseLimit,
-    m.SuspendSale,
-    m.ResumeSale,
-    m.RetireSku,
-)
+_BY_COMMAND: Final = frozenset(STOCK_DECISIONS)
 _RESTRICTING: Final = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku)
 """What may stand between a customer and units that are there, or take them away."""
 
@@ -52,24 +44,26 @@ async def load(
     insert its hold again, and the unique violation brings us back here, `thorough`. Where a line may be rejected, a
     duplicate would be rejected without a violation, so there its hold is looked for at once.
     """
-    looked_up = (*_BY_LINE, m.PlaceOrderLine) if thorough else _BY_LINE
     lacks = _Lacks()
     keys: dict[HoldKey, Ledger] = {}
     commands: dict[tuple[str, str], Ledger] = {}
     carts: dict[Cart, Ledger] = {}
     for ledger, messages in loads:
         for message in messages:
-            if isinstance(message, m.ExpireHolds):
-                await _load_due(connection, ledger, message, lacks)
+            kind = type(message)
+            if kind is m.ExpireHolds:
+                await _load_due(connection, ledger, cast("m.ExpireHolds", message), lacks)
                 continue
-            if message.sku not in ledger.stocks:  # type: ignore[attr-defined]  # every other command has one
-                lacks.skus[message.sku] = ledger  # type: ignore[attr-defined]
-            if isinstance(message, looked_up) and (key := _key(message)) not in ledger.holds:
+            command = cast("Any", message)  # each of the others has a SKU
+            if command.sku not in ledger.stocks:
+                lacks.skus[command.sku] = ledger
+            if kind in _BY_COMMAND:
+                commands[command.command_id, command.sku] = ledger
+                continue
+            if (kind is not m.PlaceOrderLine or thorough) and (key := _key(command)) not in ledger.holds:
                 keys[key] = ledger
-            elif isinstance(message, _BY_COMMAND):
-                commands[message.command_id, message.sku] = ledger
-            if isinstance(message, m.PlaceOrderLine) and message.cart_id:
-                carts[_cart(message)] = ledger
+            if kind is m.PlaceOrderLine and command.cart_id:
+                carts[_cart(command)] = ledger
     await _load_holds(connection, keys, lacks)
     await _load_carts(connection, carts, lacks)
     await _load_stock(connection, lacks.skus)
@@ -85,37 +79,51 @@ def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[
     That is: where all that the batch wants of a SKU exceeds what is there; where a restriction is in force, or may come
     into force within the batch; and where a later order of the same cart is known.
     """
+    found: dict[HoldKey, Ledger] = {}
+    for ledger, messages in loads:
+        placed = [message for message in messages if type(message) is m.PlaceOrderLine]
+        doubtful = _doubtful_skus(ledger, placed, messages)
+        latest = _latest_orders(ledger, placed)
+        if not doubtful and not latest:
+            continue
+        for message in placed:
+            is_late = bool(message.cart_id) and latest[_cart(message)] > message.order_id
+            if (message.sku in doubtful or is_late) and (key := _key(message)) not in ledger.holds:
+                found[key] = ledger
+    return found
+
+
+def _doubtful_skus(ledger: Ledger, placed: Sequence[m.PlaceOrderLine], messages: Sequence[Message]) -> set[str]:
+    """Return the SKUs of which this batch may reject lines, whoever wants them."""
     wanted: dict[str, int] = {}
     doubtful: set[str] = set()
-    latest: dict[Cart, str] = {}
-    for ledger, messages in loads:
+    for line in placed:
+        # Nonsense is rejected before its hold is asked for; it must not hide how scarce the stock is.
+        wanted[line.sku] = wanted.get(line.sku, 0) + max(0, line.demand, line.quantity)
+    if len(placed) < len(messages):
         for message in messages:
-            if isinstance(message, m.PlaceOrderLine):
-                # Nonsense is rejected before its hold is asked for; it must not hide how scarce the stock is.
-                wanted[message.sku] = wanted.get(message.sku, 0) + max(0, message.demand, message.quantity)
-                if message.cart_id:
-                    cart = _cart(message)
-                    orders = [message.order_id, *(key[0] for key in ledger.carts.get(cart, ()))]
-                    latest[cart] = max(latest.get(cart, ""), *orders)
-            elif isinstance(message, m.CommitLine):
+            if isinstance(message, m.CommitLine):
                 hold = ledger.holds.get(_key(message))
                 retakes = hold.quantity if hold is not None and hold.state is HoldState.EXPIRED else 0
                 wanted[message.sku] = wanted.get(message.sku, 0) + retakes
             elif isinstance(message, _RESTRICTING):
                 doubtful.add(message.sku)
-    return {
-        key: ledger
-        for ledger, messages in loads
-        for message in messages
-        if isinstance(message, m.PlaceOrderLine)
-        and (
-            message.sku in doubtful
-            or (stock := ledger.stock(message.sku)).is_restricted
-            or wanted[message.sku] > stock.available
-            or (message.cart_id and latest[_cart(message)] > message.order_id)
-        )
-        and (key := _key(message)) not in ledger.holds
-    }
+    for sku, units in wanted.items():
+        stock = ledger.stock(sku)
+        if units > stock.available or stock.is_restricted:
+            doubtful.add(sku)
+    return doubtful
+
+
+def _latest_orders(ledger: Ledger, placed: Sequence[m.PlaceOrderLine]) -> dict[Cart, str]:
+    """Return the latest order that is known of each cart: among these lines, and among what carts hold."""
+    latest: dict[Cart, str] = {}
+    for line in placed:
+        if line.cart_id:
+            cart = _cart(line)
+            held = (key[0] for key in ledger.carts.get(cart, ()))
+            latest[cart] = max(latest.get(cart, ""), line.order_id, *held)
+    return latest
 
 
 def _key(message: m.PlaceOrderLine | m.ReleaseLine | m.CommitLine | m.ShipLine | m.ReturnLine) -> HoldKey:
@@ -189,9 +197,9 @@ async def _load_purchases(
     A count changes only with a hold in memory, and stands there from then on: the table may be a batch behind.
     """
     for ledger, messages in loads:
-        limits = {it.sku for it in messages if isinstance(it, m.SetPurchaseLimit)}
+        limits = {it.sku for it in messages if type(it) is m.SetPurchaseLimit}
         for message in messages:
-            if isinstance(message, m.PlaceOrderLine) and (
+            if type(message) is m.PlaceOrderLine and (
                 message.sku in limits or ledger.stock(message.sku).purchase_limit
             ):
                 buyers[message.sku, message.customer_id] = ledger
