@@ -82,7 +82,15 @@ def order(quantity: int = 1) -> OrderRequest:
 
 def room_process(up: Process, room: str) -> psutil.Process:
     children = psutil.Process(up.pid).children()
-    return next(child for child in children if child.cmdline()[-2:] == ["infra.rooms", room])
+    return next(child for child in children if command_of(child)[-2:] == ["infra.rooms", room])
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Return a process's command line; one that was just killed has none any more."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # a zombie is one too
+        return []
 
 
 async def test_a_system_that_is_up_sells_survives_a_crash_and_goes_down(up: Process, tmp_path: Path) -> None:
