@@ -41,5 +41,9 @@ class InvalidReceiptError(InvalidRequestError):
     """A receipt of stock is not as it must be."""
 
 
+class InvalidStockCommandError(InvalidRequestError):
+    """A command about a SKU is not as it must be."""
+
+
 class UnusableFileError(ProducerError):
     """A file cannot be imported as a whole; what it already brought in stays, so importing it again is harmless."""

@@ -36,13 +36,17 @@ class OrderLine(NamedTuple):
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a customer wants. The id is made here, once: whoever publishes the request again publishes the same order."""
+    """What a customer wants. The id is made here, once: whoever publishes the request again publishes the same order.
+
+    A later order with the same customer and `cart_id` takes over what an earlier one holds and has not paid yet.
+    """
 
     lines: tuple[OrderLine, ...]
     customer_id: str
     currency: str = "GBP"
     payment_token: str = ACCEPTED_TOKEN
     hold_seconds: int = DEFAULT_HOLD_SECONDS
+    cart_id: str = ""
     order_id: str = msgspec.field(default_factory=new_order_id)
 
     @property
@@ -75,6 +79,7 @@ def place_order_lines(request: OrderRequest) -> list[PlaceOrderLine]:
                 customer_id=request.customer_id,
                 payment_token=request.payment_token,
                 hold_seconds=request.hold_seconds,
+                cart_id=request.cart_id,
             )
         )
     commands.reverse()
@@ -107,6 +112,8 @@ def _check(request: OrderRequest) -> None:
         )
     for name in ("customer_id", "payment_token"):
         require_text(InvalidOrderError, name, getattr(request, name))
+    if request.cart_id:
+        require_text(InvalidOrderError, "cart_id", request.cart_id)
     if not 0 < request.hold_seconds <= MAX_HOLD_SECONDS:
         raise InvalidOrderError(f"hold_seconds is {request.hold_seconds}; give 1 to {MAX_HOLD_SECONDS}")
     if not 0 < len(request.lines) <= MAX_LINES:

@@ -29,12 +29,15 @@ ATTEMPT_SECONDS: Final = 15.0
 
 
 class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One record to publish. `partition` is explicit, or `BY_KEY`; an empty `event_id` sends no ce_id header."""
+    """One record to publish. `partition` is explicit, or `BY_KEY`; an empty `event_id` sends no ce_id header.
+
+    A record without a value is a tombstone.
+    """
 
     topic: str
     partition: int
     key: bytes | None
-    value: bytes
+    value: bytes | None
     event_id: bytes = b""
 
 
@@ -135,8 +138,8 @@ class Publisher:
                 async with asyncio.timeout(ATTEMPT_SECONDS):
                     await self._send(producer, records)
             except MessageSizeTooLargeError as error:
-                largest = max(records, key=lambda record: len(record.value))
-                raise PublishError.too_large(largest.topic, largest.key, len(largest.value)) from error
+                largest = max(records, key=lambda record: len(record.value or b""))
+                raise PublishError.too_large(largest.topic, largest.key, len(largest.value or b"")) from error
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("publish_retried", records=len(records), error=repr(error))
                 await self._discard(producer)

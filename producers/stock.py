@@ -1,24 +1,42 @@
-"""Stock comes in: one command for each SKU received, counted once however often it is sent."""
+"""What is said about stock itself: units come in, counts are corrected, sales are limited, suspended, ended.
+
+Each command takes effect once, however often it is sent.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from producers.errors import InvalidReceiptError
+from producers.errors import InvalidReceiptError, InvalidStockCommandError
 from producers.publisher import BY_KEY, Outgoing
 from producers.requests import require_quantity, require_text
 from schemas import wire
 from schemas.ids import new_order_id
 from schemas.limits import MAX_QUANTITY
-from schemas.messages import ReceiveStock
+from schemas.messages import (
+    AdjustStock,
+    ClearQuarantine,
+    ReceiveStock,
+    ResumeSale,
+    RetireSku,
+    SetPurchaseLimit,
+    SuspendSale,
+)
 from topology.topics import INVENTORY_COMMANDS, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from producers.publisher import Publisher
+
+
+StockCommand: TypeAlias = (
+    ReceiveStock | AdjustStock | ClearQuarantine | SetPurchaseLimit | SuspendSale | ResumeSale | RetireSku
+)
+DISPOSITIONS: Final = ("available", "scrap")
+"""Where units go from quarantine."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +70,30 @@ def receive_stock(receipt: Receipt) -> ReceiveStock:
     return ReceiveStock(receipt.command_id, receipt.sku, receipt.quantity)
 
 
+def new_command_id(kind: str) -> str:
+    """Return an id for a new command. Whoever sends a command again must send it under the id that it has."""
+    return f"{kind}/{new_order_id()}"
+
+
+def check_stock_command(command: StockCommand) -> None:
+    """Raise InvalidStockCommandError for a command that inventory could not even read."""
+    name = type(command).__name__
+    require_text(InvalidStockCommandError, "the SKU", command.sku)
+    require_text(InvalidStockCommandError, "command_id", command.command_id)
+    if isinstance(command, AdjustStock | SuspendSale):
+        require_text(InvalidStockCommandError, "the reason", command.reason)
+    if isinstance(command, AdjustStock):
+        require_quantity(InvalidStockCommandError, f"the change of {command.sku}", abs(command.change))
+    if isinstance(command, ReceiveStock | ClearQuarantine):
+        require_quantity(InvalidStockCommandError, f"the quantity of {command.sku}", command.quantity)
+    if isinstance(command, ClearQuarantine) and command.disposition not in DISPOSITIONS:
+        raise InvalidStockCommandError(f"{name} to {command.disposition!r}; give one of {', '.join(DISPOSITIONS)}")
+    if isinstance(command, SetPurchaseLimit) and not 0 <= command.limit <= MAX_QUANTITY:
+        raise InvalidStockCommandError(f"the limit is {command.limit}; give 1 to {MAX_QUANTITY:,} units, or 0 for none")
+
+
 class StockClient:
-    """Receives stock through a publisher that its owner opens and closes."""
+    """Speaks about stock through a publisher that its owner opens and closes."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
@@ -63,7 +103,18 @@ class StockClient:
 
         Raises InvalidReceiptError before anything is published, and PublishError.
         """
-        commands = [receive_stock(receipt) for receipt in receipts]
+        await self._publish([receive_stock(receipt) for receipt in receipts])
+
+    async def send(self, commands: Sequence[StockCommand]) -> None:
+        """Publish the commands and return when Kafka has acknowledged them. Sending one again changes nothing.
+
+        Raises InvalidStockCommandError before anything is published, and PublishError.
+        """
+        for command in commands:
+            check_stock_command(command)
+        await self._publish(commands)
+
+    async def _publish(self, commands: Sequence[StockCommand]) -> None:
         await self._publisher.publish(
             [Outgoing(INVENTORY_COMMANDS.name, BY_KEY, key_of(command), wire.encode(command)) for command in commands]
         )

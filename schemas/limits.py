@@ -22,6 +22,10 @@ MAX_QUANTITY: Final = 1_000_000
 MAX_UNIT_PRICE_MINOR: Final = 10**9
 MAX_HOLD_SECONDS: Final = 3600
 """Stock is held no longer than this for an unpaid order, whatever the command asks for."""
+ORDER_ID_WINDOW_MS: Final = 120 * 24 * 60 * 60 * 1000
+"""How far back an order id may lie: as long as its holds are kept to recognise a duplicate by, and to take a return."""
+ORDER_ID_AHEAD_MS: Final = 24 * 60 * 60 * 1000
+"""How far a client's clock may be ahead."""
 MAX_TEXT: Final = 200
 """Characters of a SKU, a customer id, a payment token, a command id; all of them printable."""
 

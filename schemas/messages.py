@@ -22,7 +22,8 @@ class PlaceOrderLine(Message, frozen=True):
 
     An order of n lines is n of these, each with the order's header, so that a lost line shows (`line` of `line_count`).
     `demand` counts the units of this SKU that this line and the later lines of the same order want together, so that
-    two lines naming one SKU are judged on their sum; it is never below `quantity`.
+    two lines naming one SKU are judged on their sum; it is never below `quantity`. A `cart_id` names what the customer
+    checks out: a later order (by its id) of the same customer and cart takes over what an earlier one holds of the SKU.
     """
 
     order_id: str
@@ -36,6 +37,7 @@ class PlaceOrderLine(Message, frozen=True):
     customer_id: str
     payment_token: str
     hold_seconds: int
+    cart_id: str = ""
 
 
 class ReleaseLine(Message, frozen=True):
@@ -56,12 +58,24 @@ class CommitLine(Message, frozen=True):
 
 
 class ReturnLine(Message, frozen=True):
-    """Gives an allocated line's units back. Undoes CommitLine."""
+    """Gives an allocated or shipped line's units back. Undoes CommitLine and ShipLine.
+
+    `disposition` is `available` (they can be sold again) or `quarantine` (they are here, but must not be sold).
+    """
 
     order_id: str
     line: int
     sku: str
     reason: str
+    disposition: str = "available"
+
+
+class ShipLine(Message, frozen=True):
+    """Sends an allocated line's units out of the house."""
+
+    order_id: str
+    line: int
+    sku: str
 
 
 class ReceiveStock(Message, frozen=True):
@@ -70,6 +84,57 @@ class ReceiveStock(Message, frozen=True):
     command_id: str
     sku: str
     quantity: int
+
+
+class AdjustStock(Message, frozen=True):
+    """Corrects a count by `change` units (negative: fewer are here than believed), once per `command_id`."""
+
+    command_id: str
+    sku: str
+    change: int
+    reason: str
+
+
+class ClearQuarantine(Message, frozen=True):
+    """Ends the quarantine of `quantity` units: `available` makes them sellable, `scrap` writes them off."""
+
+    command_id: str
+    sku: str
+    quantity: int
+    disposition: str
+
+
+class SetPurchaseLimit(Message, frozen=True):
+    """Limits what one customer may hold and buy of a SKU to `limit` units; 0 lifts the limit.
+
+    Units count from the moment a limit is in force, and are given back with the line.
+    """
+
+    command_id: str
+    sku: str
+    limit: int
+
+
+class SuspendSale(Message, frozen=True):
+    """Takes a SKU off sale; what is held or allocated goes on."""
+
+    command_id: str
+    sku: str
+    reason: str
+
+
+class ResumeSale(Message, frozen=True):
+    """Puts a suspended SKU on sale again."""
+
+    command_id: str
+    sku: str
+
+
+class RetireSku(Message, frozen=True):
+    """Ends a SKU of which nothing is left; its level disappears from stock.levels until units come in again."""
+
+    command_id: str
+    sku: str
 
 
 class ExpireHolds(Message, frozen=True):
@@ -151,13 +216,23 @@ class LineCommitFailed(Message, frozen=True):
 
 
 class LineReturned(Message, frozen=True):
-    """An allocated line's units are available again."""
+    """An allocated or shipped line's units are back, as `disposition` says."""
 
     order_id: str
     line: int
     sku: str
     quantity: int
     reason: str
+    disposition: str = "available"
+
+
+class LineShipped(Message, frozen=True):
+    """A line's units have left the house."""
+
+    order_id: str
+    line: int
+    sku: str
+    quantity: int
 
 
 class LineCommandRefused(Message, frozen=True):
@@ -294,6 +369,7 @@ class StockLevel(Message, frozen=True):
     allocated: int
     available: int
     at_ms: int
+    quarantined: int = 0
 
 
 class DeadLetter(Message, frozen=True):
@@ -316,7 +392,14 @@ MESSAGES: tuple[type[Message], ...] = (
     ReleaseLine,
     CommitLine,
     ReturnLine,
+    ShipLine,
     ReceiveStock,
+    AdjustStock,
+    ClearQuarantine,
+    SetPurchaseLimit,
+    SuspendSale,
+    ResumeSale,
+    RetireSku,
     ExpireHolds,
     LineReserved,
     LineRejected,
@@ -325,6 +408,7 @@ MESSAGES: tuple[type[Message], ...] = (
     LineCommitted,
     LineCommitFailed,
     LineReturned,
+    LineShipped,
     LineCommandRefused,
     OrderReserved,
     OrderRejected,

@@ -18,10 +18,11 @@ from schemas import messages as m
 S = TypeVar("S")
 M = TypeVar("M", bound=m.Message)
 
-A: Final = "0190b6c4-7b9a-7c3e-8f00-00000000000a"
-B: Final = "0190b6c4-7b9a-7c3e-8f00-00000000000b"
-C: Final = "0190b6c4-7b9a-7c3e-8f00-00000000000c"
 NOW_MS: Final = 1_790_000_000_000
+A: Final = "01a0bf2a-1000-7c3e-8f00-00000000000a"
+B: Final = "01a0bf2a-1000-7c3e-8f00-00000000000b"
+C: Final = "01a0bf2a-1000-7c3e-8f00-00000000000c"
+"""Orders from the day before NOW_MS, in this order."""
 HOLD_SECONDS: Final = 900
 
 USUAL: Final[dict[str, Any]] = {
@@ -41,6 +42,8 @@ USUAL: Final[dict[str, Any]] = {
     "authorization_id": "auth_1",
     "reason": "because",
     "command_id": "delivery-1",
+    "cart_id": "",
+    "disposition": "available",
     "as_of_ms": NOW_MS,
     "limit": 500,
     "result": "succeeded",
@@ -67,7 +70,14 @@ PlaceOrderLine = word(m.PlaceOrderLine)
 ReleaseLine = word(m.ReleaseLine)
 CommitLine = word(m.CommitLine)
 ReturnLine = word(m.ReturnLine)
+ShipLine = word(m.ShipLine)
 ReceiveStock = word(m.ReceiveStock)
+AdjustStock = word(m.AdjustStock)
+ClearQuarantine = word(m.ClearQuarantine)
+SetPurchaseLimit = word(m.SetPurchaseLimit)
+SuspendSale = word(m.SuspendSale)
+ResumeSale = word(m.ResumeSale)
+RetireSku = word(m.RetireSku)
 ExpireHolds = word(m.ExpireHolds)
 LineReserved = word(m.LineReserved)
 LineRejected = word(m.LineRejected)
@@ -76,6 +86,7 @@ LineExpired = word(m.LineExpired)
 LineCommitted = word(m.LineCommitted)
 LineCommitFailed = word(m.LineCommitFailed)
 LineReturned = word(m.LineReturned)
+LineShipped = word(m.LineShipped)
 LineCommandRefused = word(m.LineCommandRefused)
 OrderReserved = word(m.OrderReserved)
 OrderRejected = word(m.OrderRejected)
@@ -113,6 +124,10 @@ class Story(Generic[S]):
     def state(self) -> S:
         assert self._state is not None, "a sentence begins with given()"
         return self._state
+
+    @property
+    def outcomes(self) -> list[Any] | RefusedError | None:
+        return self._outcomes
 
     def given(self, *happened: Any) -> None:
         self._state, self._outcomes = self._begin(), None

@@ -24,10 +24,22 @@ class Reaction:
 
 REACTIONS: Final[tuple[Reaction, ...]] = (
     # reserve
-    Reaction("inventory", m.PlaceOrderLine, (m.LineReserved, m.LineRejected), undone_by=m.ReleaseLine),
+    Reaction(
+        "inventory",
+        m.PlaceOrderLine,
+        (m.LineReserved, m.LineRejected, m.LineReleased, m.LineCommandRefused),
+        undone_by=m.ReleaseLine,
+    ),
     Reaction("inventory", m.ReleaseLine, (m.LineReleased, m.LineCommandRefused)),
     Reaction("inventory", m.ExpireHolds, (m.LineExpired,)),
+    # stock itself
     Reaction("inventory", m.ReceiveStock, (m.StockLevel,)),
+    Reaction("inventory", m.AdjustStock, (m.StockLevel,)),
+    Reaction("inventory", m.ClearQuarantine, (m.StockLevel,)),
+    Reaction("inventory", m.SetPurchaseLimit, (m.StockLevel,)),
+    Reaction("inventory", m.SuspendSale, (m.StockLevel,)),
+    Reaction("inventory", m.ResumeSale, (m.StockLevel,)),
+    Reaction("inventory", m.RetireSku, (m.StockLevel,)),
     Reaction("orders", m.LineReserved, (m.OrderReserved, m.OrderRejected, m.ReleaseLine), undone_by=m.ReleaseLine),
     Reaction("orders", m.LineRejected, (m.OrderRejected, m.ReleaseLine)),
     Reaction("orders", m.LineReleased, (m.OrderRejected, m.ReleaseLine)),
@@ -52,6 +64,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     Reaction("orders", m.PaymentDeclined, (m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
     Reaction("inventory", m.CommitLine, (m.LineCommitted, m.LineCommitFailed), undone_by=m.ReturnLine),
     Reaction("inventory", m.ReturnLine, (m.LineReturned, m.LineCommandRefused)),
+    Reaction("inventory", m.ShipLine, (m.LineShipped, m.LineCommandRefused), undone_by=m.ReturnLine),
     Reaction("orders", m.LineCommitted, (m.OrderPlaced, m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
     Reaction("orders", m.LineCommitFailed, (m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
     Reaction("orders", m.LineReturned, (m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
@@ -66,7 +79,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
 
 # Facts that end a step: nobody has to react, they stand on the timeline for people and views.
 TERMINAL_FACTS: Final[frozenset[type[m.Message]]] = frozenset(
-    {m.OrderPaid, m.LineCommandRefused, m.PaymentVoided, m.PaymentVoidFailed, m.StockLevel}
+    {m.OrderPaid, m.LineShipped, m.LineCommandRefused, m.PaymentVoided, m.PaymentVoidFailed, m.StockLevel}
 )
 
 

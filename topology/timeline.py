@@ -32,6 +32,7 @@ LINE_STATE_AFTER: Final[Mapping[type[m.Message], str]] = MappingProxyType(
         m.LineExpired: "expired",
         m.LineCommitted: "committed",
         m.LineCommitFailed: "commit_failed",
+        m.LineShipped: "shipped",
         m.LineReturned: "returned",
     }
 )

@@ -79,7 +79,21 @@ _COMPACTED_SOON: Final = MappingProxyType({"segment.bytes": str(64 * MIB), "max.
 INVENTORY_COMMANDS: Final = Topic(
     "inventory.commands",
     key="sku",
-    carries=(m.PlaceOrderLine, m.ReleaseLine, m.CommitLine, m.ReturnLine, m.ReceiveStock, m.ExpireHolds),
+    carries=(
+        m.PlaceOrderLine,
+        m.ReleaseLine,
+        m.CommitLine,
+        m.ReturnLine,
+        m.ShipLine,
+        m.ReceiveStock,
+        m.AdjustStock,
+        m.ClearQuarantine,
+        m.SetPurchaseLimit,
+        m.SuspendSale,
+        m.ResumeSale,
+        m.RetireSku,
+        m.ExpireHolds,
+    ),
     written_by=frozenset({ANYONE, "orders", "inventory"}),
 )
 ORDER_COMMANDS: Final = Topic(
@@ -99,6 +113,7 @@ ORDER_EVENTS: Final = Topic(
         m.LineCommitted,
         m.LineCommitFailed,
         m.LineReturned,
+        m.LineShipped,
         m.LineCommandRefused,
         m.OrderReserved,
         m.OrderRejected,

@@ -1,4 +1,4 @@
-"""What inventory answers to each command: pure decisions, and how their outcomes change the ledger.
+"""What inventory answers to commands about lines, and to the clock: pure decisions. `evolve.py` carries them out.
 
 Sources: DESIGN, 2-4 (keys, the saga's reserve and commit steps, expiry by logged commands).
 """
@@ -8,15 +8,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
-from consumers.inventory.ledger import Hold, HoldState, StockReceived
+from consumers.inventory.decide_stock import STOCK_DECISIONS
+from consumers.inventory.evolve import Reserved
+from consumers.inventory.ledger import AVAILABLE, QUARANTINE, Hold, HoldKey, HoldState, cart_owner
+from consumers.inventory.text import require_text
 from schemas import messages as m
-from schemas.ids import is_order_id
-from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_TEXT, MAX_UNIT_PRICE_MINOR
+from schemas.errors import InvalidIdError
+from schemas.ids import order_id_ms
+from schemas.limits import (
+    MAX_HOLD_SECONDS,
+    MAX_LINES,
+    MAX_QUANTITY,
+    MAX_UNIT_PRICE_MINOR,
+    ORDER_ID_AHEAD_MS,
+    ORDER_ID_WINDOW_MS,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from consumers.inventory.ledger import Ledger, Outcome
+    from consumers.inventory.evolve import Outcome
+    from consumers.inventory.ledger import Ledger, Stock
     from schemas.messages import Message
 
 MAX_EXPIRIES: Final = 1_000
@@ -31,84 +43,70 @@ def place_order_line(ledger: Ledger, command: m.PlaceOrderLine, at_ms: int) -> l
     """Reserve one order line, or say why not. `at_ms` is the record's append time (ms since the epoch, UTC).
 
     A line that is held, or ever was, is a duplicate; one that was rejected may be asked for again, and orders gives
-    back what then comes too late.
+    back what then comes too late. What an earlier order of the same cart holds of the SKU counts as available, and goes
+    to the new one: a shopper does not compete with themselves. Which order is the earlier one, its id says (RFC 9562:
+    UUIDv7 sorts by time), so that all partitions agree on it in whatever order the lines reach them.
     """
-    available = ledger.stock(command.sku).available
-    if (wrong := _fault(command)) is not None:
-        return [_rejected(command, wrong, available)]
+    stock = ledger.stock(command.sku)
+    if (wrong := _fault(command, at_ms)) is not None:
+        return [_rejected(command, wrong, stock.available)]
     hold = ledger.holds.get((command.order_id, command.line, command.sku))
     if hold is not None:
         return _already_placed(hold, command)
-    if command.demand > available:
-        return [_rejected(command, "insufficient_stock", available)]
-    hold_seconds = min(command.hold_seconds, MAX_HOLD_SECONDS)
-    return [
-        m.LineReserved(
-            command.order_id,
-            command.line,
-            command.line_count,
-            command.sku,
-            command.quantity,
-            command.unit_price_minor,
-            command.currency,
-            command.customer_id,
-            command.payment_token,
-            at_ms + hold_seconds * 1000,
-        )
-    ]
+    if command.cart_id:
+        return _place_for_cart(ledger, stock, command, at_ms)
+    if (refusal := _refusal(ledger, stock, command)) is not None:
+        return [_rejected(command, refusal, stock.available)]
+    return [_reserved(command, at_ms)]
 
 
 def release_line(ledger: Ledger, command: m.ReleaseLine, at_ms: int) -> list[Outcome]:
     """Give a held line back. A line that already is no longer held stays as it is."""
-    del at_ms
-    hold = _hold_of(ledger, command)
-    if hold is None:
-        return [_refused(command, "unknown_hold")]
+    hold = _hold_of(ledger, command, at_ms)
+    if isinstance(hold, str):
+        return [_refused(command, hold)]
     if hold.state is HoldState.HELD:
         return [m.LineReleased(command.order_id, command.line, command.sku, hold.quantity, command.reason)]
-    if hold.state is HoldState.COMMITTED:
-        return [_refused(command, "already_committed")]
+    if hold.state in (HoldState.COMMITTED, HoldState.SHIPPED):
+        return [_refused(command, f"already_{hold.state.name.lower()}")]
     return []
 
 
 def commit_line(ledger: Ledger, command: m.CommitLine, at_ms: int) -> list[Outcome]:
     """Allocate a held line; an expired hold takes the stock again if it is there (DESIGN, 3)."""
-    del at_ms
-    hold = _hold_of(ledger, command)
-    if hold is None:
-        return [m.LineCommitFailed(command.order_id, command.line, command.sku, 0, 0, "unknown_hold")]
-    if hold.state is HoldState.COMMITTED:
+    hold = _hold_of(ledger, command, at_ms)
+    if isinstance(hold, str):
+        return [m.LineCommitFailed(command.order_id, command.line, command.sku, 0, 0, hold)]
+    if hold.state in (HoldState.COMMITTED, HoldState.SHIPPED):
         return []
-    available = ledger.stock(command.sku).available
-    retakes = hold.state is HoldState.EXPIRED and hold.quantity <= available
-    if hold.state is HoldState.HELD or retakes:
+    stock = ledger.stock(command.sku)
+    reason = _commit_fault(ledger, stock, hold, command.sku)
+    if reason is None:
         return [m.LineCommitted(command.order_id, command.line, command.sku, hold.quantity)]
-    reason = "insufficient_stock" if hold.state is HoldState.EXPIRED else f"hold_{hold.state.name.lower()}"
-    return [m.LineCommitFailed(command.order_id, command.line, command.sku, hold.quantity, available, reason)]
+    return [m.LineCommitFailed(command.order_id, command.line, command.sku, hold.quantity, stock.available, reason)]
+
+
+def ship_line(ledger: Ledger, command: m.ShipLine, at_ms: int) -> list[Outcome]:
+    """Send an allocated line's units out, once."""
+    hold = _hold_of(ledger, command, at_ms)
+    if isinstance(hold, str):
+        return [_refused(command, hold)]
+    if hold.state is HoldState.COMMITTED:
+        return [m.LineShipped(command.order_id, command.line, command.sku, hold.quantity)]
+    return [] if hold.state is HoldState.SHIPPED else [_refused(command, "not_committed")]
 
 
 def return_line(ledger: Ledger, command: m.ReturnLine, at_ms: int) -> list[Outcome]:
-    """Make an allocated line's units available again, once."""
-    del at_ms
-    hold = _hold_of(ledger, command)
-    if hold is None:
-        return [_refused(command, "unknown_hold")]
-    if hold.state is HoldState.COMMITTED:
-        return [m.LineReturned(command.order_id, command.line, command.sku, hold.quantity, command.reason)]
-    if hold.state is HoldState.RETURNED:
-        return []
-    return [_refused(command, "not_committed")]
-
-
-def receive_stock(ledger: Ledger, command: m.ReceiveStock, at_ms: int) -> list[Outcome]:
-    """Add received units, once per command id and SKU (another SKU may have another owner)."""
-    del at_ms
-    _require_text(command.command_id, command.sku)
-    if not 0 < command.quantity <= MAX_QUANTITY:
-        raise RefusedError("invalid_quantity", f"{command.quantity} units received; send 1 to {MAX_QUANTITY}")
-    if (command.command_id, command.sku) in ledger.commands:
-        return []
-    return [StockReceived(command.command_id, command.sku, command.quantity)]
+    """Take an allocated or shipped line's units back, once."""
+    if command.disposition not in (AVAILABLE, QUARANTINE):
+        raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {AVAILABLE} or {QUARANTINE}")
+    hold = _hold_of(ledger, command, at_ms)
+    if isinstance(hold, str):
+        return [_refused(command, hold)]
+    if hold.state in (HoldState.COMMITTED, HoldState.SHIPPED):
+        line = (command.order_id, command.line, command.sku, hold.quantity)
+        return [m.LineReturned(*line, command.reason, command.disposition)]
+    return [] if hold.state is HoldState.RETURNED else [_refused(command, "not_committed")]
 
 
 def expire_holds(ledger: Ledger, command: m.ExpireHolds, at_ms: int) -> list[Outcome]:
@@ -118,17 +116,21 @@ def expire_holds(ledger: Ledger, command: m.ExpireHolds, at_ms: int) -> list[Out
     return [m.LineExpired(*key, ledger.holds[key].quantity) for key in due]
 
 
+# --- parts of decisions -------------------------------------------------------------------------------------------------
+
+
 def _already_placed(hold: Hold, command: m.PlaceOrderLine) -> list[Outcome]:
     if hold.quantity == command.quantity:
         return []
     return [_refused(command, "conflicting_duplicate")]
 
 
-def _fault(command: m.PlaceOrderLine) -> str | None:
+def _fault(command: m.PlaceOrderLine, at_ms: int) -> str | None:
     """Return the reason to reject a readable command whose figures make no sense. Raises RefusedError for bad text."""
-    if not is_order_id(command.order_id):
-        raise RefusedError("invalid_order_id", f"{command.order_id!r} is no UUIDv7 in canonical form")
-    _require_text(command.sku, command.currency, command.customer_id, command.payment_token)
+    in_window = _is_in_window(command.order_id, at_ms)
+    require_text(command.sku, command.currency, command.customer_id, command.payment_token)
+    if command.cart_id:
+        require_text(command.cart_id)
     if not 0 < command.quantity <= MAX_QUANTITY or not command.quantity <= command.demand <= MAX_QUANTITY:
         return "invalid_quantity"
     if not 1 <= command.line <= command.line_count <= MAX_LINES:
@@ -137,19 +139,87 @@ def _fault(command: m.PlaceOrderLine) -> str | None:
         return "invalid_price"
     if command.hold_seconds <= 0:
         return "invalid_hold_seconds"
+    return None if in_window else "order_id_outside_window"
+
+
+def _is_in_window(order_id: str, at_ms: int) -> bool:
+    """Tell whether the log still answers for this id: its hold is kept exactly that long. Raises RefusedError for no id."""
+    try:
+        made_ms = order_id_ms(order_id)
+    except InvalidIdError as error:
+        raise RefusedError("invalid_order_id", f"{order_id!r} is no UUIDv7 in canonical form") from error
+    return at_ms - ORDER_ID_WINDOW_MS <= made_ms <= at_ms + ORDER_ID_AHEAD_MS
+
+
+def _place_for_cart(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, at_ms: int) -> list[Outcome]:
+    """Reserve a line of a cart with what earlier orders of the cart hold; it comes too late where a later order does."""
+    owner = cart_owner(command.customer_id, command.cart_id)
+    peers = sorted(ledger.carts.get((owner, command.sku), ()))
+    replaced = [key for key in peers if key[0] < command.order_id]
+    is_late = any(key[0] > command.order_id for key in peers)
+    refusal = "replaced" if is_late else _refusal(ledger, stock, command, replaced)
+    if refusal is not None:
+        return [_rejected(command, refusal, stock.available)]
+    released = [m.LineReleased(*key, ledger.holds[key].quantity, "replaced") for key in replaced]
+    return [*released, Reserved(_reserved(command, at_ms), owner)]
+
+
+def _refusal(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, replaced: Sequence[HoldKey] = ()) -> str | None:
+    """Return why the customer may not have the units, None where they may. What is `replaced` they give back for it."""
+    if stock.is_restricted and (reason := _restriction(ledger, stock, command, replaced)) is not None:
+        return reason
+    freed = sum(ledger.holds[key].quantity for key in replaced) if replaced else 0
+    return "insufficient_stock" if command.demand > stock.available + freed else None
+
+
+def _restriction(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, replaced: Sequence[HoldKey]) -> str | None:
+    """Return what stands between the customer and the units, were they there."""
+    if stock.is_retired:
+        return "sku_retired"
+    if stock.is_suspended:
+        return "sale_suspended"
+    given_back = sum(ledger.holds[key].quantity for key in replaced if ledger.holds[key].buyer)
+    counted = ledger.purchases.get((command.sku, command.customer_id), 0) - given_back
+    return "purchase_limit" if 0 < stock.purchase_limit < counted + command.demand else None
+
+
+def _commit_fault(ledger: Ledger, stock: Stock, hold: Hold, sku: str) -> str | None:
+    if hold.state is HoldState.HELD:
+        return None
+    if hold.state is not HoldState.EXPIRED:
+        return f"hold_{hold.state.name.lower()}"
+    if hold.quantity > stock.available:
+        return "insufficient_stock"
+    if stock.is_suspended:
+        return "sale_suspended"
+    counted = ledger.purchases.get((sku, hold.buyer), 0) if hold.buyer else 0
+    if hold.buyer and stock.purchase_limit and counted + hold.quantity > stock.purchase_limit:
+        return "purchase_limit"
     return None
 
 
-def _require_text(*texts: str) -> None:
-    for text in texts:
-        if not text or len(text) > MAX_TEXT or not text.isprintable():
-            raise RefusedError("invalid_text", f"{text[:MAX_TEXT]!r}: send 1 to {MAX_TEXT} printable characters")
+def _hold_of(
+    ledger: Ledger, command: m.ReleaseLine | m.CommitLine | m.ShipLine | m.ReturnLine, at_ms: int
+) -> Hold | str:
+    """Return the hold that the command is about, or the reason why there is none. Raises RefusedError for no order id."""
+    if not _is_in_window(command.order_id, at_ms):
+        return "order_id_outside_window"
+    return ledger.holds.get((command.order_id, command.line, command.sku)) or "unknown_hold"
 
 
-def _hold_of(ledger: Ledger, command: m.ReleaseLine | m.CommitLine | m.ReturnLine) -> Hold | None:
-    if not is_order_id(command.order_id):
-        raise RefusedError("invalid_order_id", f"{command.order_id!r} is no UUIDv7 in canonical form")
-    return ledger.holds.get((command.order_id, command.line, command.sku))
+def _reserved(command: m.PlaceOrderLine, at_ms: int) -> m.LineReserved:
+    return m.LineReserved(
+        command.order_id,
+        command.line,
+        command.line_count,
+        command.sku,
+        command.quantity,
+        command.unit_price_minor,
+        command.currency,
+        command.customer_id,
+        command.payment_token,
+        at_ms + min(command.hold_seconds, MAX_HOLD_SECONDS) * 1000,
+    )
 
 
 def _rejected(command: m.PlaceOrderLine, reason: str, available: int) -> m.LineRejected:
@@ -167,7 +237,7 @@ def _rejected(command: m.PlaceOrderLine, reason: str, available: int) -> m.LineR
 
 
 def _refused(
-    command: m.PlaceOrderLine | m.ReleaseLine | m.CommitLine | m.ReturnLine, reason: str
+    command: m.PlaceOrderLine | m.ReleaseLine | m.ShipLine | m.ReturnLine, reason: str
 ) -> m.LineCommandRefused:
     return m.LineCommandRefused(command.order_id, command.line, command.sku, type(command).__name__, reason)
 
@@ -176,7 +246,8 @@ _DECISIONS: Final[Mapping[type, Callable[..., list[Outcome]]]] = {
     m.PlaceOrderLine: place_order_line,
     m.ReleaseLine: release_line,
     m.CommitLine: commit_line,
+    m.ShipLine: ship_line,
     m.ReturnLine: return_line,
-    m.ReceiveStock: receive_stock,
     m.ExpireHolds: expire_holds,
+    **STOCK_DECISIONS,
 }

@@ -1,20 +1,30 @@
-"""The state that inventory decides on, and how each outcome changes it: one partition's stock and holds."""
+"""The state that inventory decides on: one partition's stock, holds, purchase counts and carts, as far as loaded."""
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
-
-from schemas import messages as m
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 HoldKey = tuple[str, int, str]
 """(order_id, line, sku). The SKU belongs to it: one line sent for two SKUs meets two owners, who cannot see each
 other; each decides for itself, and orders gives the second one back."""
+
+Buyer = tuple[str, str]
+"""(sku, customer_id): whose units a purchase limit counts."""
+
+Cart = tuple[str, str]
+"""(owner, sku): which holds a new checkout of the same cart replaces."""
+
+QUARANTINE: Final = "quarantine"
+AVAILABLE: Final = "available"
+SCRAP: Final = "scrap"
+
+REFUSAL: Final = "refusal"
+"""The kind of a movement that moved nothing: the memory of a stock command that was refused."""
+SHIPMENT: Final = "shipment"
+RETURN: Final = "return"
 
 
 class HoldState(IntEnum):
@@ -25,46 +35,77 @@ class HoldState(IntEnum):
     RELEASED = 2
     EXPIRED = 3
     RETURNED = 4
+    SHIPPED = 5
 
 
 class Hold(msgspec.Struct, gc=False):
-    """One order line's claim on stock; it stays as the memory of what happened to the line."""
+    """One order line's claim on stock; it stays as the memory of what happened to the line.
+
+    `buyer` is the customer while a purchase limit counts the units, else empty; `cart` the owner of the cart, if any.
+    """
 
     quantity: int
     state: HoldState
     expires_at_ms: int
+    buyer: str = ""
+    cart: str = ""
 
 
 class Stock(msgspec.Struct, gc=False):
-    """One SKU's level, in units. Always 0 <= reserved, 0 <= allocated, reserved + allocated <= on_hand."""
+    """One SKU's level, in units, and whether it may be sold.
+
+    Always 0 <= reserved, allocated, quarantined and reserved + allocated + quarantined <= on_hand, and nothing is on hand
+    of a retired SKU. A `purchase_limit` of 0 is none.
+    """
 
     on_hand: int = 0
     reserved: int = 0
     allocated: int = 0
+    quarantined: int = 0
+    purchase_limit: int = 0
+    is_suspended: bool = False
+    is_retired: bool = False
     is_stored: bool = False
 
     @property
     def available(self) -> int:
         """Units that can still be reserved."""
-        return self.on_hand - self.reserved - self.allocated
+        return self.on_hand - self.reserved - self.allocated - self.quarantined
+
+    @property
+    def is_restricted(self) -> bool:
+        """Tell whether a line can be rejected although its units are there."""
+        return self.is_suspended or self.is_retired or self.purchase_limit > 0
 
 
-class StockReceived(msgspec.Struct, frozen=True):
-    """Units came in; becomes a row of `movements`. It stays inside the room: the outside sees stock.levels."""
+class Movement(msgspec.Struct, frozen=True):
+    """One row of the ledger: what a command changed of on_hand and quarantined, in units.
+
+    What changes how a SKU is sold, a refused command, and a return of what never left are rows of zeros.
+    """
 
     command_id: str
     sku: str
+    kind: str
     quantity: int
+    quarantined: int
+    order_id: str | None
+    line: int | None
+    note: str
+    at_ms: int
 
 
-Outcome = m.Message | StockReceived
+Level = tuple[int, int, int, int]
+"""(on_hand, reserved, allocated, quarantined)"""
 
 
 class Ledger:
     """One partition's stock and holds.
 
     An absent SKU has no stock, an absent hold was never made: `store.load` brings in what a batch touches, a replay
-    starts from nothing and sees everything. `before`, `new_holds`, `changed_holds` and `received` collect the open batch.
+    starts from nothing and sees everything. Whose hold is in memory and counts, their count is in memory too. `carts` has
+    the carts' lines that are held, as far as in memory; of `known_carts` it has all. What stands under `begin_batch`
+    collects the open batch.
     """
 
     def __init__(self, partition: int) -> None:
@@ -80,13 +121,17 @@ class Ledger:
         self.holds: dict[HoldKey, Hold] = {}
         self.held: set[HoldKey] = set()
         self.commands: set[tuple[str, str]] = set()
+        self.purchases: dict[Buyer, int] = {}
+        self.carts: dict[Cart, set[HoldKey]] = {}
+        self.known_carts: set[Cart] = set()
 
     def begin_batch(self) -> None:
         """Forget what changed; keep what is."""
-        self.before: dict[str, tuple[int, int, int]] = {}
+        self.before: dict[str, Level] = {}
         self.new_holds: set[HoldKey] = set()
         self.changed_holds: set[HoldKey] = set()
-        self.received: list[tuple[StockReceived, int]] = []
+        self.movements: list[Movement] = []
+        self.purchase_changes: dict[Buyer, int] = {}
 
     def stock(self, sku: str) -> Stock:
         """Return a SKU's level; a SKU never received has none."""
@@ -106,79 +151,13 @@ class Ledger:
 
     def size(self) -> int:
         """Return the number of entries in memory."""
-        return len(self.stocks) + len(self.holds) + len(self.commands)
+        lines = len(self.holds) + len(self.carts) + len(self.known_carts)
+        return lines + len(self.stocks) + len(self.commands) + len(self.purchases)
 
 
-def evolve(ledger: Ledger, outcome: Outcome, at_ms: int) -> None:
-    """Change the ledger by one outcome; a refusal changes nothing. The only writer of stock and holds in memory."""
-    change = _CHANGES.get(type(outcome))
-    if change is not None:
-        change(ledger, outcome, at_ms)
+def cart_owner(customer_id: str, cart_id: str) -> str:
+    """Return whose cart it is: one customer's cart is never another's, whatever the two are called. Empty without one.
 
-
-def _reserve(ledger: Ledger, event: m.LineReserved, _: int) -> None:
-    key = (event.order_id, event.line, event.sku)
-    ledger.holds[key] = Hold(event.quantity, HoldState.HELD, event.expires_at_ms)
-    ledger.held.add(key)
-    ledger.new_holds.add(key)
-    _touch(ledger, event.sku).reserved += event.quantity
-    if ledger.earliest_expiry_ms is None or event.expires_at_ms < ledger.earliest_expiry_ms:
-        ledger.earliest_expiry_ms = event.expires_at_ms
-
-
-def _commit(ledger: Ledger, event: m.LineCommitted, _: int) -> None:
-    stock = _touch(ledger, event.sku)
-    if ledger.holds[event.order_id, event.line, event.sku].state is HoldState.HELD:
-        stock.reserved -= event.quantity
-    stock.allocated += event.quantity
-    _turn(ledger, event, HoldState.COMMITTED)
-
-
-def _release(ledger: Ledger, event: m.LineReleased, _: int) -> None:
-    _touch(ledger, event.sku).reserved -= event.quantity
-    _turn(ledger, event, HoldState.RELEASED)
-
-
-def _expire(ledger: Ledger, event: m.LineExpired, _: int) -> None:
-    _touch(ledger, event.sku).reserved -= event.quantity
-    _turn(ledger, event, HoldState.EXPIRED)
-
-
-def _return(ledger: Ledger, event: m.LineReturned, _: int) -> None:
-    _touch(ledger, event.sku).allocated -= event.quantity
-    _turn(ledger, event, HoldState.RETURNED)
-
-
-def _receive(ledger: Ledger, event: StockReceived, at_ms: int) -> None:
-    _touch(ledger, event.sku).on_hand += event.quantity
-    ledger.commands.add((event.command_id, event.sku))
-    ledger.received.append((event, at_ms))
-
-
-def _touch(ledger: Ledger, sku: str) -> Stock:
-    stock = ledger.stocks.get(sku)
-    if stock is None:
-        stock = ledger.stocks[sku] = Stock()
-    if sku not in ledger.before:
-        ledger.before[sku] = (stock.on_hand, stock.reserved, stock.allocated)
-    return stock
-
-
-def _turn(
-    ledger: Ledger, event: m.LineCommitted | m.LineReleased | m.LineExpired | m.LineReturned, state: HoldState
-) -> None:
-    key = (event.order_id, event.line, event.sku)
-    ledger.holds[key].state = state
-    ledger.held.discard(key)
-    if key not in ledger.new_holds:
-        ledger.changed_holds.add(key)
-
-
-_CHANGES: Final[Mapping[type, Callable[..., None]]] = {
-    m.LineReserved: _reserve,
-    m.LineCommitted: _commit,
-    m.LineReleased: _release,
-    m.LineExpired: _expire,
-    m.LineReturned: _return,
-    StockReceived: _receive,
-}
+    The sign between them (U+001F, the unit separator) is in neither: both are printable.
+    """
+    return f"{customer_id}\x1f{cart_id}" if cart_id else ""

@@ -1,10 +1,21 @@
 -- name: load_stock
-SELECT sku, on_hand, reserved, allocated FROM stock WHERE sku = ANY($1::text[]);
+SELECT sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired
+FROM stock WHERE sku = ANY($1::text[]);
 
 -- name: load_holds
-SELECT h.order_id, h.line, h.sku, h.quantity, h.state, h.expires_at_ms
+SELECT h.order_id, h.line, h.sku, h.quantity, h.state, h.expires_at_ms, h.buyer, h.cart
 FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS k (order_id, line, sku)
 JOIN holds h USING (order_id, line, sku);
+
+-- name: load_carts
+SELECT h.order_id, h.line, h.sku, h.quantity, h.state, h.expires_at_ms, h.buyer, h.cart
+FROM unnest($1::text[], $2::text[]) AS k (cart, sku)
+JOIN holds h ON h.cart = k.cart AND h.sku = k.sku AND h.state = 0;
+
+-- name: load_purchases
+SELECT p.sku, p.customer_id, p.units
+FROM unnest($1::text[], $2::text[]) AS k (sku, customer_id)
+JOIN purchases p USING (sku, customer_id);
 
 -- name: load_commands
 SELECT command_id, sku
@@ -12,7 +23,7 @@ FROM unnest($1::text[], $2::text[]) AS k (command_id, sku)
 JOIN movements USING (command_id, sku);
 
 -- name: load_due
-SELECT order_id, line, sku, quantity, state, expires_at_ms
+SELECT order_id, line, sku, quantity, state, expires_at_ms, buyer, cart
 FROM holds
 WHERE partition = $1 AND state = 0 AND expires_at_ms <= $2
 ORDER BY expires_at_ms, order_id, line, sku COLLATE "C"
@@ -24,31 +35,52 @@ SELECT min(expires_at_ms) FROM holds WHERE partition = $1 AND state = 0 AND expi
 -- name: save
 -- Levels change by differences, so that the CHECK of `stock` also catches a memory that went wrong.
 placed AS (
-    INSERT INTO holds (order_id, line, sku, partition, quantity, state, expires_at_ms)
-    SELECT n.order_id, n.line, n.sku, n.partition, n.quantity, n.state, n.expires_at_ms
-    FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::integer[], $14::integer[], $15::smallint[], $16::bigint[])
-        AS n (order_id, line, sku, partition, quantity, state, expires_at_ms), held
+    INSERT INTO holds (order_id, line, sku, partition, quantity, state, expires_at_ms, buyer, cart)
+    SELECT n.order_id, n.line, n.sku, n.partition, n.quantity, n.state, n.expires_at_ms, n.buyer, n.cart
+    FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::integer[], $14::integer[], $15::smallint[],
+        $16::bigint[], $17::text[], $18::text[])
+        AS n (order_id, line, sku, partition, quantity, state, expires_at_ms, buyer, cart), held
 ),
 turned AS (
     UPDATE holds h SET state = c.state
-    FROM unnest($17::uuid[], $18::integer[], $19::text[], $20::smallint[]) AS c (order_id, line, sku, state), held
+    FROM unnest($19::uuid[], $20::integer[], $21::text[], $22::smallint[]) AS c (order_id, line, sku, state), held
     WHERE h.order_id = c.order_id AND h.line = c.line AND h.sku = c.sku
 ),
 stocked AS (
-    INSERT INTO stock (sku, partition, on_hand, reserved, allocated)
-    SELECT n.sku, n.partition, n.on_hand, n.reserved, n.allocated
-    FROM unnest($21::text[], $22::integer[], $23::bigint[], $24::bigint[], $25::bigint[])
-        AS n (sku, partition, on_hand, reserved, allocated), held
+    INSERT INTO stock (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended,
+        is_retired)
+    SELECT n.sku, n.partition, n.on_hand, n.reserved, n.allocated, n.quarantined, n.purchase_limit, n.is_suspended,
+        n.is_retired
+    FROM unnest($23::text[], $24::integer[], $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[],
+        $29::bigint[], $30::boolean[], $31::boolean[])
+        AS n (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired), held
 ),
 levelled AS (
     UPDATE stock s
-    SET on_hand = s.on_hand + c.on_hand, reserved = s.reserved + c.reserved, allocated = s.allocated + c.allocated
-    FROM unnest($26::text[], $27::bigint[], $28::bigint[], $29::bigint[]) AS c (sku, on_hand, reserved, allocated), held
+    SET on_hand = s.on_hand + c.on_hand, reserved = s.reserved + c.reserved, allocated = s.allocated + c.allocated,
+        quarantined = s.quarantined + c.quarantined, purchase_limit = c.purchase_limit,
+        is_suspended = c.is_suspended, is_retired = c.is_retired
+    FROM unnest($32::text[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[],
+        $38::boolean[], $39::boolean[])
+        AS c (sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired), held
     WHERE s.sku = c.sku
 ),
 moved AS (
-    INSERT INTO movements (command_id, sku, partition, kind, quantity, at_ms)
-    SELECT n.command_id, n.sku, n.partition, n.kind, n.quantity, n.at_ms
-    FROM unnest($30::text[], $31::text[], $32::integer[], $33::text[], $34::bigint[], $35::bigint[])
-        AS n (command_id, sku, partition, kind, quantity, at_ms), held
+    INSERT INTO movements (command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms)
+    SELECT n.command_id, n.sku, n.partition, n.kind, n.quantity, n.quarantined, n.order_id, n.line, n.note, n.at_ms
+    FROM unnest($40::text[], $41::text[], $42::integer[], $43::text[], $44::bigint[], $45::bigint[], $46::uuid[],
+        $47::integer[], $48::text[], $49::bigint[])
+        AS n (command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms), held
+),
+counted AS (
+    INSERT INTO purchases AS p (sku, customer_id, partition, units)
+    SELECT n.sku, n.customer_id, n.partition, n.units
+    FROM unnest($50::text[], $51::text[], $52::integer[], $53::bigint[]) AS n (sku, customer_id, partition, units), held
+    WHERE n.units > 0
+    ON CONFLICT (sku, customer_id) DO UPDATE SET units = p.units + excluded.units
+),
+given_back AS (
+    UPDATE purchases p SET units = p.units + n.units
+    FROM unnest($50::text[], $51::text[], $53::bigint[]) AS n (sku, customer_id, units), held
+    WHERE n.units < 0 AND p.sku = n.sku AND p.customer_id = n.customer_id
 )

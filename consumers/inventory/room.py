@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
+from consumers.errors import RefusedError
 from consumers.inventory import store
 from consumers.inventory.decide import decide
-from consumers.inventory.ledger import Ledger, evolve
+from consumers.inventory.evolve import Reserved, evolve
+from consumers.inventory.ledger import Ledger
 from consumers.runtime.room import Changes, Room
 from schemas import messages as m
 from topology.saga import heard_by
@@ -44,13 +46,14 @@ class InventoryRoom(Room[Ledger]):
         await store.load(connection, loads, thorough=thorough)
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
         outcomes = decide(state, message, at_ms)
         for outcome in outcomes:
             evolve(state, outcome, at_ms)
         if isinstance(message, m.ExpireHolds):
             state.expect_expiry(message.as_of_ms)
-        return [outcome for outcome in outcomes if isinstance(outcome, m.Message)]
+        said = (outcome.fact if isinstance(outcome, Reserved) else outcome for outcome in outcomes)
+        return [outcome for outcome in said if isinstance(outcome, m.Message | RefusedError)]
 
     @override
     def close_batch(self, state: Ledger, at_ms: int) -> Changes:

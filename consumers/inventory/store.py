@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import msgspec
 
 from consumers.inventory.decide import MAX_EXPIRIES
-from consumers.inventory.ledger import Hold, HoldKey, HoldState, Ledger, Stock
-from consumers.runtime.room import Changes
+from consumers.inventory.decide_stock import STOCK_DECISIONS
+from consumers.inventory.ledger import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, Stock, cart_owner
+from consumers.runtime.room import Changes, Tombstone
 from consumers.runtime.sql import columns, load_queries
 from schemas import messages as m
 from schemas.ids import is_order_id
+from topology.topics import STOCK_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,63 +23,115 @@ if TYPE_CHECKING:
     from schemas.messages import Message
 
 QUERIES: Final = load_queries("consumers.inventory")
-_BY_LINE: Final = (m.ReleaseLine, m.CommitLine, m.ReturnLine)
+_BY_COMMAND: Final = frozenset(STOCK_DECISIONS)
+_RESTRICTING: Final = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku)
+"""What may stand between a customer and units that are there, or take them away."""
+
+
+class _Lacks(msgspec.Struct):
+    """What memory lacks, and whose memory: SKUs' levels, and counts of buyers whose holds are in memory."""
+
+    skus: dict[str, Ledger] = msgspec.field(default_factory=dict)
+    buyers: dict[Buyer, Ledger] = msgspec.field(default_factory=dict)
 
 
 async def load(
     connection: asyncpg.Connection, loads: Sequence[tuple[Ledger, Sequence[Message]]], *, thorough: bool
 ) -> None:
-    """Bring in the levels, holds and command ids that these messages touch and memory lacks.
+    """Bring in what these messages touch and memory lacks.
 
     A first PlaceOrderLine has no hold yet, so none is looked for where the stock is plenty: a duplicate then tries to
-    insert its hold again, and the unique violation brings us back here, `thorough`. Where the stock is scarce a
-    duplicate would be rejected instead, without a violation, so there its hold is looked for at once.
+    insert its hold again, and the unique violation brings us back here, `thorough`. Where a line may be rejected, a
+    duplicate would be rejected without a violation, so there its hold is looked for at once.
     """
-    looked_up = (*_BY_LINE, m.PlaceOrderLine) if thorough else _BY_LINE
-    skus: dict[str, Ledger] = {}
+    lacks = _Lacks()
     keys: dict[HoldKey, Ledger] = {}
     commands: dict[tuple[str, str], Ledger] = {}
+    carts: dict[Cart, Ledger] = {}
     for ledger, messages in loads:
         for message in messages:
-            if isinstance(message, m.ExpireHolds):
-                await _load_due(connection, ledger, message)
+            kind = type(message)
+            if kind is m.ExpireHolds:
+                await _load_due(connection, ledger, cast("m.ExpireHolds", message), lacks)
                 continue
-            if message.sku not in ledger.stocks:  # type: ignore[attr-defined]  # every other command has one
-                skus[message.sku] = ledger  # type: ignore[attr-defined]
-            if isinstance(message, looked_up) and (key := _key(message)) not in ledger.holds:
+            command = cast("Any", message)  # each of the others has a SKU
+            if command.sku not in ledger.stocks:
+                lacks.skus[command.sku] = ledger
+            if kind in _BY_COMMAND:
+                commands[command.command_id, command.sku] = ledger
+                continue
+            if (kind is not m.PlaceOrderLine or thorough) and (key := _key(command)) not in ledger.holds:
                 keys[key] = ledger
-            elif isinstance(message, m.ReceiveStock):
-                commands[message.command_id, message.sku] = ledger
-    await _load_holds(connection, keys, skus)
-    await _load_stock(connection, skus)
+            if kind is m.PlaceOrderLine and command.cart_id:
+                carts[_cart(command)] = ledger
+    await _load_holds(connection, keys, lacks)
+    await _load_carts(connection, carts, lacks)
+    await _load_stock(connection, lacks.skus)
     await _load_commands(connection, commands)
     if not thorough:
-        await _load_holds(connection, _placed_where_scarce(loads), skus)
+        await _load_holds(connection, _may_be_rejected(loads), lacks)
+    await _load_purchases(connection, loads, lacks.buyers)
 
 
-def _placed_where_scarce(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[HoldKey, Ledger]:
-    """Return the holds of the PlaceOrderLines that this batch may reject: all it wants of a SKU exceeds what is there."""
-    wanted: dict[str, int] = {}
+def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[HoldKey, Ledger]:
+    """Return the holds of the PlaceOrderLines that this batch may reject.
+
+    That is: where all that the batch wants of a SKU exceeds what is there; where a restriction is in force, or may come
+    into force within the batch; and where a later order of the same cart is known.
+    """
+    found: dict[HoldKey, Ledger] = {}
     for ledger, messages in loads:
+        placed = [message for message in messages if type(message) is m.PlaceOrderLine]
+        doubtful = _doubtful_skus(ledger, placed, messages)
+        latest = _latest_orders(ledger, placed)
+        if not doubtful and not latest:
+            continue
+        for message in placed:
+            is_late = bool(message.cart_id) and latest[_cart(message)] > message.order_id
+            if (message.sku in doubtful or is_late) and (key := _key(message)) not in ledger.holds:
+                found[key] = ledger
+    return found
+
+
+def _doubtful_skus(ledger: Ledger, placed: Sequence[m.PlaceOrderLine], messages: Sequence[Message]) -> set[str]:
+    """Return the SKUs of which this batch may reject lines, whoever wants them."""
+    wanted: dict[str, int] = {}
+    doubtful: set[str] = set()
+    for line in placed:
+        # Nonsense is rejected before its hold is asked for; it must not hide how scarce the stock is.
+        wanted[line.sku] = wanted.get(line.sku, 0) + max(0, line.demand, line.quantity)
+    if len(placed) < len(messages):
         for message in messages:
-            if isinstance(message, m.PlaceOrderLine):
-                wanted[message.sku] = wanted.get(message.sku, 0) + max(0, message.demand, message.quantity)
-            elif isinstance(message, m.CommitLine):
+            if isinstance(message, m.CommitLine):
                 hold = ledger.holds.get(_key(message))
                 retakes = hold.quantity if hold is not None and hold.state is HoldState.EXPIRED else 0
                 wanted[message.sku] = wanted.get(message.sku, 0) + retakes
-    return {
-        key: ledger
-        for ledger, messages in loads
-        for message in messages
-        if isinstance(message, m.PlaceOrderLine)
-        and wanted[message.sku] > ledger.stock(message.sku).available
-        and (key := _key(message)) not in ledger.holds
-    }
+            elif isinstance(message, _RESTRICTING):
+                doubtful.add(message.sku)
+    for sku, units in wanted.items():
+        stock = ledger.stock(sku)
+        if units > stock.available or stock.is_restricted:
+            doubtful.add(sku)
+    return doubtful
 
 
-def _key(message: m.PlaceOrderLine | m.ReleaseLine | m.CommitLine | m.ReturnLine) -> HoldKey:
+def _latest_orders(ledger: Ledger, placed: Sequence[m.PlaceOrderLine]) -> dict[Cart, str]:
+    """Return the latest order that is known of each cart: among these lines, and among what carts hold."""
+    latest: dict[Cart, str] = {}
+    for line in placed:
+        if line.cart_id:
+            cart = _cart(line)
+            held = (key[0] for key in ledger.carts.get(cart, ()))
+            latest[cart] = max(latest.get(cart, ""), line.order_id, *held)
+    return latest
+
+
+def _key(message: m.PlaceOrderLine | m.ReleaseLine | m.CommitLine | m.ShipLine | m.ReturnLine) -> HoldKey:
     return message.order_id, message.line, message.sku
+
+
+def _cart(message: m.PlaceOrderLine) -> Cart:
+    return cart_owner(message.customer_id, message.cart_id), message.sku
 
 
 async def load_earliest_expiry(connection: asyncpg.Connection, ledger: Ledger, after_ms: int = -1) -> None:
@@ -88,26 +144,37 @@ async def _load_stock(connection: asyncpg.Connection, skus: dict[str, Ledger]) -
         return
     for sku, ledger in skus.items():
         ledger.stocks[sku] = Stock()
-    for row in await connection.fetch(QUERIES["load_stock"], list(skus)):
-        skus[row["sku"]].stocks[row["sku"]] = Stock(row["on_hand"], row["reserved"], row["allocated"], is_stored=True)
+    for sku, *level in await connection.fetch(QUERIES["load_stock"], list(skus)):
+        stock = skus[sku].stocks[sku] = Stock(*level)
+        stock.is_stored = True
+    skus.clear()
 
 
-async def _load_holds(connection: asyncpg.Connection, keys: dict[HoldKey, Ledger], skus: dict[str, Ledger]) -> None:
+async def _load_holds(connection: asyncpg.Connection, keys: dict[HoldKey, Ledger], lacks: _Lacks) -> None:
     known = [key for key in keys if is_order_id(key[0])]
     if not known:
         return
     order_ids, lines, names = zip(*known, strict=True)
     for row in await connection.fetch(QUERIES["load_holds"], order_ids, lines, names):
-        _keep(keys[str(row["order_id"]), row["line"], row["sku"]], row, skus)
+        _keep(keys[str(row["order_id"]), row["line"], row["sku"]], row, lacks)
 
 
-async def _load_due(connection: asyncpg.Connection, ledger: Ledger, command: m.ExpireHolds) -> None:
-    skus: dict[str, Ledger] = {}
+async def _load_carts(connection: asyncpg.Connection, carts: dict[Cart, Ledger], lacks: _Lacks) -> None:
+    """Bring in every line that these carts hold; from then on memory follows them."""
+    unknown = {cart: ledger for cart, ledger in carts.items() if cart not in ledger.known_carts}
+    if not unknown:
+        return
+    for row in await connection.fetch(QUERIES["load_carts"], *zip(*unknown, strict=True)):
+        _keep(unknown[row["cart"], row["sku"]], row, lacks)
+    for cart, ledger in unknown.items():
+        ledger.known_carts.add(cart)
+
+
+async def _load_due(connection: asyncpg.Connection, ledger: Ledger, command: m.ExpireHolds, lacks: _Lacks) -> None:
     limit = max(0, min(command.limit, MAX_EXPIRIES))
     rows = await connection.fetch(QUERIES["load_due"], ledger.partition, command.as_of_ms, limit)
     for row in rows:
-        _keep(ledger, row, skus)
-    await _load_stock(connection, skus)
+        _keep(ledger, row, lacks)
     if len(rows) < limit:
         await load_earliest_expiry(connection, ledger, command.as_of_ms)
     ledger.reminded_at_ms = 0
@@ -122,15 +189,46 @@ async def _load_commands(connection: asyncpg.Connection, commands: dict[tuple[st
         commands[command].commands.add(command)
 
 
-def _keep(ledger: Ledger, row: asyncpg.Record, skus: dict[str, Ledger]) -> None:
+async def _load_purchases(
+    connection: asyncpg.Connection, loads: Sequence[tuple[Ledger, Sequence[Message]]], buyers: dict[Buyer, Ledger]
+) -> None:
+    """Bring in what purchase limits have counted of `buyers`, and of the customers whom these messages put to the test.
+
+    A count changes only with a hold in memory, and stands there from then on: the table may be a batch behind.
+    """
+    for ledger, messages in loads:
+        limits = {it.sku for it in messages if type(it) is m.SetPurchaseLimit}
+        for message in messages:
+            if type(message) is m.PlaceOrderLine and (
+                message.sku in limits or ledger.stock(message.sku).purchase_limit
+            ):
+                buyers[message.sku, message.customer_id] = ledger
+    unseen = {buyer: ledger for buyer, ledger in buyers.items() if buyer not in ledger.purchases}
+    if not unseen:
+        return
+    for buyer, ledger in unseen.items():
+        ledger.purchases[buyer] = 0
+    for row in await connection.fetch(QUERIES["load_purchases"], *zip(*unseen, strict=True)):
+        buyer = (row["sku"], row["customer_id"])
+        unseen[buyer].purchases[buyer] = row["units"]
+
+
+def _keep(ledger: Ledger, row: asyncpg.Record, lacks: _Lacks) -> None:
+    """Take a stored hold into memory, unless memory knows better; note what else has to be known of it then."""
     key = (str(row["order_id"]), row["line"], row["sku"])
     if key in ledger.holds:
         return
-    hold = ledger.holds[key] = Hold(row["quantity"], HoldState(row["state"]), row["expires_at_ms"])
+    hold = ledger.holds[key] = Hold(
+        row["quantity"], HoldState(row["state"]), row["expires_at_ms"], row["buyer"] or "", row["cart"] or ""
+    )
     if hold.state is HoldState.HELD:
         ledger.held.add(key)
+        if hold.cart:
+            ledger.carts.setdefault((hold.cart, row["sku"]), set()).add(key)
+    if hold.buyer:
+        lacks.buyers[row["sku"], hold.buyer] = ledger
     if row["sku"] not in ledger.stocks:
-        skus[row["sku"]] = ledger
+        lacks.skus[row["sku"]] = ledger
 
 
 def changes(ledger: Ledger, at_ms: int) -> Changes:
@@ -138,22 +236,33 @@ def changes(ledger: Ledger, at_ms: int) -> Changes:
     partition = ledger.partition
     placed = [(*key, partition, *_fields(ledger.holds[key])) for key in ledger.new_holds]
     turned = [(*key, int(ledger.holds[key].state)) for key in ledger.changed_holds]
-    stocked, levelled, levels = [], [], []
-    for sku, (on_hand, reserved, allocated) in ledger.before.items():
+    stocked: list[tuple[Any, ...]] = []
+    levelled: list[tuple[Any, ...]] = []
+    levels: list[m.StockLevel | Tombstone] = []
+    for sku, before in ledger.before.items():
         stock = ledger.stocks[sku]
+        level = (stock.on_hand, stock.reserved, stock.allocated, stock.quarantined)
+        rules = (stock.purchase_limit, stock.is_suspended, stock.is_retired)
         if stock.is_stored:
-            levelled.append((sku, stock.on_hand - on_hand, stock.reserved - reserved, stock.allocated - allocated))
+            levelled.append((sku, *(now - then for now, then in zip(level, before, strict=True)), *rules))
         else:
-            stocked.append((sku, partition, stock.on_hand, stock.reserved, stock.allocated))
+            stocked.append((sku, partition, *level, *rules))
             stock.is_stored = True
-        levels.append(m.StockLevel(sku, stock.on_hand, stock.reserved, stock.allocated, stock.available, at_ms))
-    moved = [(it.command_id, it.sku, partition, "receipt", it.quantity, at) for it, at in ledger.received]
+        levels.append(_level_of(sku, stock, at_ms))
+    moved = [
+        (command_id, sku, partition, *rest) for command_id, sku, *rest in map(msgspec.structs.astuple, ledger.movements)
+    ]
+    counted = [(*buyer, partition, units) for buyer, units in ledger.purchase_changes.items() if units]
     ledger.begin_batch()
-    return Changes(
-        (*columns(placed, 7), *columns(turned, 4), *columns(stocked, 5), *columns(levelled, 4), *columns(moved, 6)),
-        records=levels,
-    )
+    rows = ((placed, 9), (turned, 4), (stocked, 9), (levelled, 8), (moved, 10), (counted, 4))
+    return Changes(tuple(column for part, width in rows for column in columns(part, width)), records=levels)
 
 
-def _fields(hold: Hold) -> tuple[int, int, int]:
-    return hold.quantity, int(hold.state), hold.expires_at_ms
+def _level_of(sku: str, stock: Stock, at_ms: int) -> m.StockLevel | Tombstone:
+    if stock.is_retired:
+        return Tombstone(STOCK_LEVELS.name, sku.encode())
+    return m.StockLevel(sku, stock.on_hand, stock.reserved, stock.allocated, stock.available, at_ms, stock.quarantined)
+
+
+def _fields(hold: Hold) -> tuple[int, int, int, str | None, str | None]:
+    return hold.quantity, int(hold.state), hold.expires_at_ms, hold.buyer or None, hold.cart or None

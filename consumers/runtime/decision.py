@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import structlog
 
 from consumers.errors import RefusedError
+from consumers.runtime.room import Tombstone
 from producers.publisher import BY_KEY, Outgoing
 from schemas.errors import DecodeError
 from schemas.messages import DeadLetter, Message
@@ -71,12 +72,22 @@ def decide(room: Room[S], state: S, message: Message, record: Record, *, source:
         log.exception("decision_failed", room=room.name, source=source, offset=record.offset)
         raise RefusedError("decision_failed", repr(error)) from error
     cause = f"{source}/{record.partition}/{record.offset}/"
-    return [outgoing(outcome, f"{cause}{index}".encode()) for index, outcome in enumerate(outcomes)]
+    return [
+        dead_letter(room.name, record, source, outcome, at_ms)
+        if isinstance(outcome, RefusedError)
+        else outgoing(outcome, f"{cause}{index}".encode())
+        for index, outcome in enumerate(outcomes)
+    ]
 
 
 def outgoing(message: Message, event_id: bytes = b"", partition: int = BY_KEY) -> Outgoing:
     """Encode a message for its topic."""
     return Outgoing(topic_of(type(message)).name, partition, key_of(message), encode(message), event_id)
+
+
+def level(record: Message | Tombstone) -> Outgoing:
+    """Encode what a batch says of a key of a compacted topic: its latest value, or that it ended."""
+    return Outgoing(record.topic, BY_KEY, record.key, None) if isinstance(record, Tombstone) else outgoing(record)
 
 
 def dead_letter(room: str, record: Record, source: str, refusal: RefusedError, at_ms: int) -> Outgoing:

@@ -22,7 +22,7 @@ from consumers.errors import FencedError, LogGapError, OwnerStoppedError, Refuse
 from consumers.runtime.batch import Batch, Claim, Part, Run, Step, read_run, steps
 from consumers.runtime.commit import commit, commit_statement
 from consumers.runtime.database import Database
-from consumers.runtime.decision import decide_records, outgoing
+from consumers.runtime.decision import decide_records, level, outgoing
 from consumers.runtime.outbox import Outbox
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.watchdog import Watchdog
@@ -220,7 +220,7 @@ class PartitionOwner(Generic[S]):
             ranges += (run.source, run.first, run.next)
         claim.batch += 1
         changes = self.room.close_batch(claim.state, claim.at_ms)
-        says += [outgoing(record) for record in changes.records]
+        says += [level(record) for record in changes.records]
         return Part(claim, old_offsets, claim.next_offsets, claim.at_ms, claim.batch, ranges, says, changes)
 
     # --- committing ---------------------------------------------------------------------------------------------------

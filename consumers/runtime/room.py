@@ -11,11 +11,19 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from consumers.errors import RefusedError
     from schemas.messages import Message
     from topology.topics import Topic
 
 S = TypeVar("S")
 """A room's state of one partition, in memory: what is loaded so far and what the open batch changed."""
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """Ends a key of a compacted topic: a record without a value."""
+
+    topic: str
+    key: bytes
 
 
 class Changes(msgspec.Struct):
@@ -27,7 +35,7 @@ class Changes(msgspec.Struct):
     """
 
     columns: tuple[list[Any], ...]
-    records: Sequence[Message] = ()
+    records: Sequence[Message | Tombstone] = ()
     effects: Sequence[Any] = ()
 
 
@@ -56,8 +64,12 @@ class Room(Generic[S]):
         `thorough` is set after a unique violation: then load also what a first delivery would not need.
         """
 
-    def decide(self, state: S, message: Message, at_ms: int) -> Iterable[Message]:
-        """Return what the message leads to, and evolve the state by it. Pure: no I/O, no clock, no randomness."""
+    def decide(self, state: S, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
+        """Return what the message leads to, and evolve the state by it. Pure: no I/O, no clock, no randomness.
+
+        A RefusedError among the outcomes sends the record to dead.letters beside the rest; one that is raised says
+        that nothing changed.
+        """
         raise NotImplementedError
 
     def close_batch(self, state: S, at_ms: int) -> Changes:

@@ -52,6 +52,10 @@ def place(
     hold_seconds: Annotated[
         int | None, typer.Option(min=1, max=MAX_HOLD_SECONDS, help="How long stock is held unpaid; unset: the setting.")
     ] = None,
+    cart: Annotated[
+        str,
+        typer.Option(metavar="ID", help="What is checked out: a later order of the same customer and cart takes over."),
+    ] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Follow the order to its end.")] = False,
     timeout: Timeout = 30.0,
     as_json: AsJson = False,
@@ -63,6 +67,7 @@ def place(
         customer_id=customer,
         currency=currency,
         payment_token=token,
+        cart_id=cart,
         hold_seconds=hold_seconds or settings.hold_seconds,
     )
     run(_place(request, settings))

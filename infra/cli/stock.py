@@ -1,9 +1,13 @@
-"""`lastunit stock receive | show`: bring units in, and see how many are there."""
+"""`lastunit stock receive | show`: bring units in, and see how many are there.
+
+The other commands of the group stand in `stock_commands.py` and `stock_ledger.py`.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated
 
+import asyncpg
 import msgspec
 import typer
 from rich.table import Table
@@ -17,19 +21,24 @@ from producers.stock import Receipt, StockClient
 app = typer.Typer(name="stock", help="Bring units in, and see how many are there.", no_args_is_help=True)
 
 LEVELS = """
-SELECT sku, on_hand, reserved, allocated, on_hand - reserved - allocated AS available
+SELECT sku, on_hand, reserved, allocated, quarantined,
+    on_hand - reserved - allocated - quarantined AS available, purchase_limit, is_suspended, is_retired
 FROM stock WHERE $1::text[] IS NULL OR sku = ANY($1) ORDER BY sku
 """
 
 
 class Level(msgspec.Struct):
-    """One SKU's level, in units."""
+    """One SKU's level, in units, and how it may be sold. A `purchase_limit` of 0 is none."""
 
     sku: str
     on_hand: int
     reserved: int
     allocated: int
+    quarantined: int
     available: int
+    purchase_limit: int
+    is_suspended: bool
+    is_retired: bool
 
 
 @app.command()
@@ -65,12 +74,19 @@ def show(
     if as_json:
         print_json(levels)
         return
-    table = Table("SKU", *Level.__struct_fields__[1:], box=None, pad_edge=False)
-    for column in table.columns[1:]:
+    stdout().print(_table(levels))
+
+
+def _table(levels: list[Level]) -> Table:
+    units = ("on_hand", "reserved", "allocated", "quarantined", "available")
+    table = Table("SKU", *units, "limit", "sale", box=None, pad_edge=False)
+    for column in table.columns[1:-1]:
         column.justify = "right"
     for level in levels:
-        table.add_row(Text(level.sku), *(f"{units:,}" for units in msgspec.structs.astuple(level)[1:]))
-    stdout().print(table)
+        sale = "retired" if level.is_retired else "suspended" if level.is_suspended else "on"
+        limit = f"{level.purchase_limit:,}" if level.purchase_limit else "none"
+        table.add_row(Text(level.sku), *(f"{getattr(level, name):,}" for name in units), limit, sale)
+    return table
 
 
 async def _receive(receipts: list[Receipt], settings: Settings) -> None:
@@ -80,7 +96,12 @@ async def _receive(receipts: list[Receipt], settings: Settings) -> None:
 
 async def _levels(skus: list[str] | None, settings: Settings) -> list[Level]:
     async with database(settings) as connection:
-        return [Level(**row) for row in await connection.fetch(LEVELS, skus)]
+        return await levels_of(skus, connection)
+
+
+async def levels_of(skus: list[str] | None, connection: asyncpg.Connection) -> list[Level]:
+    """Return the levels of these SKUs, or of all."""
+    return [Level(**row) for row in await connection.fetch(LEVELS, skus)]
 
 
 def _receipts(items: list[str], command_id: str | None) -> list[Receipt]:

@@ -144,7 +144,8 @@ def _standing(state: Any, room: str, name: str) -> str:
     """Say where a SKU, an order or a payment stands now."""
     if room == "inventory":
         stock = state.stock(name)
-        return f"{stock.available} available, {stock.reserved} reserved, {stock.allocated} allocated"
+        quarantined = f", {stock.quarantined} quarantined" if stock.quarantined else ""
+        return f"{stock.available} available, {stock.reserved} reserved, {stock.allocated} allocated{quarantined}"
     found = state.order(name) if room == "orders" else state.payment(name)
     return str(found.state.value)
 

@@ -99,7 +99,7 @@ class Published:
         event_id = parse_id(record.event_id)
         if event_id is not None and event_id.partition in self._asked:
             copies = self._copies(event_id)
-            copies.waiting = Said(record.topic, record.key, record.value)
+            copies.waiting = Said(record.topic, record.key, record.value or b"")
 
     def _keep(self, event_id: EventId, said: Said, tallies: Tallies) -> None:
         copies = self._copies(event_id)

@@ -11,13 +11,19 @@ SELECT room, partition, batch, records FROM outbox ORDER BY room, partition, bat
 SELECT ranges FROM decided_ranges WHERE room = $1 AND partition = $2 ORDER BY batch;
 
 -- name: stock
-SELECT sku, partition, on_hand, reserved, allocated FROM stock WHERE partition = $1;
+SELECT sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired
+FROM stock WHERE partition = $1;
 
 -- name: holds
-SELECT order_id, line, sku, partition, quantity, state, expires_at_ms FROM holds WHERE partition = $1;
+SELECT order_id, line, sku, partition, quantity, state, expires_at_ms, buyer, cart FROM holds WHERE partition = $1;
 
 -- name: movements
-SELECT command_id, sku, partition, kind, quantity, at_ms FROM movements WHERE partition = $1;
+SELECT command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms
+FROM movements WHERE partition = $1;
+
+-- name: purchases
+-- A count that went back to nothing says what no row says.
+SELECT sku, customer_id, partition, units FROM purchases WHERE partition = $1 AND units <> 0;
 
 -- name: orders
 SELECT order_id, partition, state, reason, customer_id, payment_token, currency, line_count, amount_minor, authorized,
@@ -33,12 +39,37 @@ FROM payments WHERE partition = $1;
 SELECT operation_id, order_id, partition, kind, result, started_at_ms FROM payment_attempts WHERE partition = $1;
 
 -- name: live_holds
--- States 0 and 1 are held and committed (consumers/inventory/ledger.py).
-SELECT h.order_id, h.line, h.sku, h.partition, h.quantity, h.state, h.expires_at_ms
+-- States 0, 1 and 5 are held, committed and shipped (consumers/inventory/ledger.py).
+SELECT h.order_id, h.line, h.sku, h.partition, h.quantity, h.state, h.expires_at_ms, h.buyer, h.cart
 FROM holds h JOIN orders o USING (order_id)
-WHERE o.partition = $1 AND h.state IN (0, 1);
+WHERE o.partition = $1 AND h.state IN (0, 1, 5);
+
+-- name: came_back
+-- State 4 is returned; only a shipment says whether the units had been away.
+SELECT h.order_id, h.line, h.sku, h.partition, h.quantity, h.state, h.expires_at_ms, h.buyer, h.cart
+FROM holds h JOIN orders o USING (order_id)
+JOIN movements v ON v.command_id = h.order_id || '/' || h.line || '/shipment' AND v.sku = h.sku
+WHERE o.partition = $1 AND h.state = 4;
 
 -- name: holds_without_order
-SELECT h.order_id, h.line, h.sku, h.partition, h.quantity, h.state, h.expires_at_ms
+SELECT h.order_id, h.line, h.sku, h.partition, h.quantity, h.state, h.expires_at_ms, h.buyer, h.cart
 FROM holds h
-WHERE h.state IN (0, 1) AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = h.order_id);
+WHERE h.state IN (0, 1, 5) AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = h.order_id);
+
+
+-- name: sides
+-- States 0 and 1 are held and committed. What was never received has no row of its own, but may have others.
+SELECT sku,
+    coalesce(l.on_hand, 0), coalesce(l.reserved, 0), coalesce(l.allocated, 0), coalesce(l.quarantined, 0),
+    coalesce(m.on_hand, 0), coalesce(h.reserved, 0), coalesce(h.allocated, 0), coalesce(m.quarantined, 0)
+FROM stock l
+FULL JOIN (
+    SELECT sku, sum(quantity)::bigint AS on_hand, sum(quarantined)::bigint AS quarantined
+    FROM movements WHERE $1::text[] IS NULL OR sku = ANY($1) GROUP BY sku
+) m USING (sku)
+LEFT JOIN (
+    SELECT sku, sum(quantity) FILTER (WHERE state = 0) AS reserved, sum(quantity) FILTER (WHERE state = 1) AS allocated
+    FROM holds WHERE state IN (0, 1) AND ($1::text[] IS NULL OR sku = ANY($1)) GROUP BY sku
+) h USING (sku)
+WHERE $1::text[] IS NULL OR sku = ANY($1)
+ORDER BY sku;

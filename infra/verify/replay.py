@@ -17,7 +17,7 @@ from consumers.payments.room import PaymentsRoom
 from consumers.runtime.batch import read_run
 from consumers.runtime.decision import decide_records
 from infra.verify.published import Said, is_dead_letter_of_another, outcome_of
-from infra.verify.rows import AttemptRow, HoldRow, MovementRow, OrderRow, PaymentRow, StockRow
+from infra.verify.rows import AttemptRow, HoldRow, MovementRow, OrderRow, PaymentRow, PurchaseRow, StockRow
 from infra.verify.words import words_of
 
 if TYPE_CHECKING:
@@ -67,9 +67,10 @@ def _order(*columns: Any) -> OrderRow:
 
 _TABLES: Final[dict[str, tuple[Table, ...]]] = {
     "inventory": (
-        Table("holds", 0, HoldRow, 7, 3),
-        Table("stock", 11, StockRow, 5, 1),
-        Table("movements", 20, MovementRow, 6, 1),
+        Table("holds", 0, HoldRow, 9, 3),
+        Table("stock", 13, StockRow, 9, 1),
+        Table("movements", 30, MovementRow, 10, 2),
+        Table("purchases", 40, PurchaseRow, 4, 2),
     ),
     "orders": (Table("orders", 0, _order, 12, 1),),
     "payments": (Table("payments", 0, PaymentRow, 10, 1), Table("attempts", 15, AttemptRow, 6, 1)),
@@ -127,7 +128,7 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
     said_then = _take(at_offset or {}, room)
     heard: list[Said] = []
     for says in decision.says:
-        expected = Said(says.topic, says.key, says.value)
+        expected = Said(says.topic, says.key, says.value or b"")
         copies = said_then.pop(outcome_of(says.event_id), None)
         if copies is None:
             tally.breach(f"{says.event_id.decode()} ({describe(expected)}) is neither published nor in the outbox")

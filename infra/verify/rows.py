@@ -21,17 +21,24 @@ class ClaimRow(NamedTuple):
 
 
 class StockRow(NamedTuple):
-    """One SKU's level, in units."""
+    """One SKU's level, in units, and how it may be sold."""
 
     sku: str
     partition: int
     on_hand: int
     reserved: int
     allocated: int
+    quarantined: int
+    purchase_limit: int
+    is_suspended: bool
+    is_retired: bool
 
 
 class HoldRow(NamedTuple):
-    """One line's claim on stock; `state` is a consumers.inventory.ledger.HoldState."""
+    """One line's claim on stock; `state` is a consumers.inventory.ledger.HoldState.
+
+    `buyer` is set where a purchase limit counts the units, `cart` where the order named one.
+    """
 
     order_id: str
     line: int
@@ -40,17 +47,32 @@ class HoldRow(NamedTuple):
     quantity: int
     state: int
     expires_at_ms: int
+    buyer: str | None
+    cart: str | None
 
 
 class MovementRow(NamedTuple):
-    """One change of a SKU's on_hand, in units."""
+    """One row of the ledger: changes of on_hand (`quantity`) and of what is quarantined, in units."""
 
     command_id: str
     sku: str
     partition: int
     kind: str
     quantity: int
+    quarantined: int
+    order_id: str | None
+    line: int | None
+    note: str
     at_ms: int
+
+
+class PurchaseRow(NamedTuple):
+    """What a purchase limit has counted of one customer, in units."""
+
+    sku: str
+    customer_id: str
+    partition: int
+    units: int
 
 
 class OrderRow(NamedTuple):
@@ -102,15 +124,20 @@ class InventoryRows(msgspec.Struct):
     stock: list[StockRow]
     holds: list[HoldRow]
     movements: list[MovementRow]
+    purchases: list[PurchaseRow]
 
 
 class OrderRows(msgspec.Struct):
-    """One partition of the orders' and payments' tables, and the live holds (held or committed) of these orders."""
+    """One partition of the orders' and payments' tables, and what these orders have of the stock.
+
+    `live_holds` are held, committed or shipped; `came_back` are lines that were returned after they had been shipped.
+    """
 
     orders: list[OrderRow]
     payments: list[PaymentRow]
     attempts: list[AttemptRow]
     live_holds: list[HoldRow]
+    came_back: list[HoldRow]
 
 
 class OutboxRow(NamedTuple):

@@ -28,12 +28,17 @@ _PAYING: Final = frozenset(
 
 
 class Case(msgspec.Struct):
-    """One order with all that is known of it. `moving` says that a record about it is not decided yet."""
+    """One order with all that is known of it. `moving` says that a record about it is not decided yet.
+
+    `came_back` are its lines that were shipped and returned: the goods were delivered, what is owed for them is the
+    refund's matter.
+    """
 
     order: OrderRow
     payment: PaymentRow | None
     asked: list[str]
     holds: list[HoldRow]
+    came_back: list[HoldRow]
     moving: bool
 
     @property
@@ -62,19 +67,25 @@ def cases(rows: OrderRows, moving: Collection[str]) -> list[Case]:
     for attempt in rows.attempts:
         if attempt.result == PENDING:
             asked.setdefault(attempt.order_id, []).append(attempt.kind)
-    holds: dict[str, list[HoldRow]] = {}
-    for hold in rows.live_holds:
-        holds.setdefault(hold.order_id, []).append(hold)
+    holds, came_back = _by_order(rows.live_holds), _by_order(rows.came_back)
     return [
         Case(
             order,
             payments.get(order.order_id),
             asked.get(order.order_id, []),
             holds.get(order.order_id, []),
+            came_back.get(order.order_id, []),
             order.order_id in moving,
         )
         for order in rows.orders
     ]
+
+
+def _by_order(rows: Iterable[HoldRow]) -> dict[str, list[HoldRow]]:
+    found: dict[str, list[HoldRow]] = {}
+    for row in rows:
+        found.setdefault(row.order_id, []).append(row)
+    return found
 
 
 def check_progress(all_cases: Iterable[Case], now_ms: int, tally: Tally) -> None:
@@ -138,6 +149,7 @@ def check_money(all_cases: Iterable[Case], payments: Iterable[PaymentRow], talli
     for case in all_cases:
         known.add(case.order.order_id)
         tally.count(paid=case.order.state == OrderState.PAID, captured=case.money is PaymentState.CAPTURED)
+        tally.count(lines_back_after_shipping=len(case.came_back))
         if case.money is PaymentState.VOID_FAILED:
             tally.breach(f"{case}: the void failed, so the money stays authorised until a person resolves it")
             continue
@@ -170,18 +182,18 @@ def _mismatch(case: Case) -> str | None:
 
 def _uncommitted(case: Case) -> str | None:
     """Say how many lines of a placed or paid order lack their goods."""
-    committed = {
+    served = {
         hold.line
-        for hold in case.holds
-        if hold.state == HoldState.COMMITTED and case.order.lines.get(str(hold.line), {}).get("sku") == hold.sku
+        for hold in [*case.holds, *case.came_back]
+        if hold.state != HoldState.HELD and case.order.lines.get(str(hold.line), {}).get("sku") == hold.sku
     }
     count = case.order.line_count
-    return f"{len(committed)} of its {count} lines are allocated" if len(committed) != count else None
+    return f"{len(served)} of its {count} lines are allocated or shipped" if len(served) != count else None
 
 
 def _leftover(case: Case) -> str | None:
     """Say what an order without a sale still keeps."""
     if case.holds:
         units = sum(hold.quantity for hold in case.holds)
-        return f"it is over, but {units} units in {len(case.holds)} lines are kept for it"
+        return f"it is over, but {units} units in {len(case.holds)} lines are kept for it or went out"
     return f"it is over, but its money is {case.money.value}" if case.money not in _NO_MONEY else None

@@ -19,6 +19,7 @@ from infra.verify.rows import (
     OrderRows,
     OutboxRow,
     PaymentRow,
+    PurchaseRow,
     Range,
     StockRow,
 )
@@ -62,7 +63,8 @@ class Snapshot:
         return InventoryRows(
             stock=await self._rows("stock", partition, StockRow),
             holds=await self._rows("holds", partition, _hold),
-            movements=await self._rows("movements", partition, MovementRow),
+            movements=await self._rows("movements", partition, _movement),
+            purchases=await self._rows("purchases", partition, PurchaseRow),
         )
 
     async def orders(self, partition: int) -> OrderRows:
@@ -72,11 +74,16 @@ class Snapshot:
             payments=await self._rows("payments", partition, _payment),
             attempts=await self._rows("attempts", partition, _attempt),
             live_holds=await self._rows("live_holds", partition, _hold),
+            came_back=await self._rows("came_back", partition, _hold),
         )
 
     async def holds_without_order(self) -> list[HoldRow]:
         """Return the live holds whose order is not in the books."""
         return [_hold(*row) for row in await self._connection.fetch(QUERIES["holds_without_order"])]
+
+    async def sides(self, skus: list[str] | None) -> list[Any]:
+        """Return (SKU, its level, its level by movements and holds) of these SKUs, or of all."""
+        return list(await self._connection.fetch(QUERIES["sides"], skus))
 
     async def _rows(self, query: str, partition: int, row_type: Callable[..., R]) -> list[R]:
         return [row_type(*row) for row in await self._connection.fetch(QUERIES[query], partition)]
@@ -97,6 +104,11 @@ async def snapshot(settings: Settings) -> AsyncIterator[Snapshot]:
 
 def _hold(order_id: object, *rest: Any) -> HoldRow:
     return HoldRow(str(order_id), *rest)
+
+
+def _movement(*columns: Any) -> MovementRow:
+    row = MovementRow(*columns)
+    return row if row.order_id is None else row._replace(order_id=str(row.order_id))
 
 
 def _order(order_id: object, *rest: Any) -> OrderRow:

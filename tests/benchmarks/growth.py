@@ -32,6 +32,8 @@ PAST_HOLDS: Final = 10_000_000
 CHUNK: Final = 1_000_000
 UNITS: Final = 1_000_000
 BAR: Final = 0.95
+OF_STOCK: Final = ("sku", "partition", "on_hand", "reserved", "allocated")
+OF_MOVEMENTS: Final = ("command_id", "sku", "partition", "kind", "quantity", "at_ms")
 QUERIES: Final = load_queries("tests.benchmarks.past")
 
 
@@ -43,9 +45,9 @@ async def fill(lane: Ours, skus: int, holds: int) -> None:
     connection = await asyncpg.connect(lane.settings.postgres_dsn)
     try:
         stock = [(sku, home, UNITS, 0, 0) for sku, home in zip(catalogue, partitions, strict=True)]
-        await connection.copy_records_to_table("stock", records=stock)
+        await connection.copy_records_to_table("stock", records=stock, columns=OF_STOCK)
         moved = [(f"past/{sku}", sku, home, "receipt", UNITS, 0) for sku, home, *_ in stock]
-        await connection.copy_records_to_table("movements", records=moved)
+        await connection.copy_records_to_table("movements", records=moved, columns=OF_MOVEMENTS)
         for first in range(0, holds, CHUNK):
             await connection.execute(QUERIES["past"], first, holds, min(CHUNK, holds - first), skus)
             say(f"{lane.name}: {min(first + CHUNK, holds):,} past holds after {time.monotonic() - began:.0f} s")

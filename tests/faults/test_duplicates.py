@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from consumers.errors import RefusedError
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.owner import PartitionOwner
@@ -96,7 +97,7 @@ class Forgetful(InventoryRoom):
     """An inventory that does not remember which lines it holds."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
         if isinstance(message, m.PlaceOrderLine):
             state.holds.pop((message.order_id, message.line, message.sku), None)
         return super().decide(state, message, at_ms)

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from consumers.inventory.ledger import HoldState, Ledger, evolve
+from consumers.errors import RefusedError
+from consumers.inventory.evolve import evolve
+from consumers.inventory.ledger import HoldState, Ledger
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.order import Order
 from consumers.orders.room import OrdersRoom
@@ -36,7 +38,7 @@ class ReleasesAgain(InventoryRoom):
     """Gives a released line's units back once more for every further ReleaseLine."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
         if isinstance(message, m.ReleaseLine):
             hold = state.holds.get((message.order_id, message.line, message.sku))
             if hold is not None and hold.state is HoldState.RELEASED:
@@ -72,7 +74,7 @@ class ForgetsHolds(InventoryRoom):
     """Looks for no hold before it places a line: a duplicate reserves once more."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
         if isinstance(message, m.PlaceOrderLine):
             key = (message.order_id, message.line, message.sku)
             state.holds.pop(key, None)
@@ -84,7 +86,7 @@ class JudgesLinesAlone(InventoryRoom):
     """Forgets that two lines of one order may want the same SKU."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
         if isinstance(message, m.PlaceOrderLine) and message.quantity > 0:
             message = _alone(message)
         return super().decide(state, message, at_ms)

@@ -10,7 +10,7 @@ from schemas import messages as m
 from tests.model.dice import Pick
 
 SKUS: Final = ("MUG", "TEE", "HAT")
-ORDER_IDS: Final = tuple(f"0190b6c4-7b9a-7c3e-8f00-00000000000{n}" for n in range(1, 6))
+ORDER_IDS: Final = tuple(f"01a0bf2a-1000-7c3e-8f00-00000000000{n}" for n in range(1, 6))
 HOLD_SECONDS: Final = (10, 1, 3)
 
 
@@ -19,6 +19,8 @@ def sendings(pick: Pick) -> list[m.Message]:
     found: list[m.Message] = [
         m.ReceiveStock(f"delivery of {sku} {n}", sku, 1 + pick(3)) for sku in SKUS for n in range(pick(3))
     ]
+    if pick(3) == 1:
+        found += [_rule(n, SKUS[pick(3)], pick) for n in range(1 + pick(3))]
     for order_id in ORDER_IDS[: 1 + pick(4)]:
         lines = order(order_id, pick)
         found += lines
@@ -32,11 +34,26 @@ def sendings(pick: Pick) -> list[m.Message]:
     return found
 
 
+def _rule(number: int, sku: str, pick: Pick) -> m.Message:
+    """Return what a warehouse or a shopkeeper might say about a SKU."""
+    command_id = f"rule {number}"
+    rules: tuple[m.Message, ...] = (
+        m.AdjustStock(command_id, sku, 1, "found"),
+        m.AdjustStock(command_id, sku, -1, "lost"),
+        m.SetPurchaseLimit(command_id, sku, 1 + pick(2)),
+        m.SuspendSale(command_id, sku, "recall"),
+        m.ResumeSale(command_id, sku),
+        m.RetireSku(command_id, sku),
+    )
+    return rules[pick(len(rules))]
+
+
 def order(order_id: str, pick: Pick) -> list[m.PlaceOrderLine]:
     """Return an order's lines; two may name one SKU, and are then judged on their sum."""
     count = 1 + (pick(4) if pick(3) == 1 else pick(2))
     wanted = [(SKUS[pick(3)], 1 + (pick(4) == 1)) for _ in range(count)]
     hold_seconds = HOLD_SECONDS[pick(3)]
+    cart_id = "cart" if pick(4) == 1 else ""
     return [
         m.PlaceOrderLine(
             order_id,
@@ -50,6 +67,7 @@ def order(order_id: str, pick: Pick) -> list[m.PlaceOrderLine]:
             "ann",
             "tok_ann",
             hold_seconds,
+            cart_id,
         )
         for number, (sku, quantity) in enumerate(wanted, start=1)
     ]
@@ -69,6 +87,8 @@ def _contradicted(line: m.PlaceOrderLine, pick: Pick) -> m.PlaceOrderLine:
 
 def _meddling(line: m.PlaceOrderLine, pick: Pick) -> m.Message:
     """Return what an authorised producer might say about a line that is not its business."""
+    if pick(4) == 1:
+        return m.ShipLine(line.order_id, line.line, line.sku)
     if pick(2):
         return m.CommitLine(line.order_id, line.line, line.sku)
     return m.ReleaseLine(line.order_id, line.line, line.sku, "meddling")

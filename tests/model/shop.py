@@ -181,7 +181,7 @@ class Shop:
         reader.next += 1
         if type(message) not in reader.room.hears:
             return
-        says: Sequence[m.Message] = ()
+        says: Sequence[m.Message | RefusedError] = ()
         try:
             says = list(reader.room.decide(reader.state, message, at_ms))
         except RefusedError as refusal:
@@ -193,4 +193,7 @@ class Shop:
         elif getattr(reader.state, "started", None):
             self.unanswered += reader.room.close_batch(reader.state, at_ms).effects
         for said in says:
-            self.append(said)
+            if isinstance(said, RefusedError):
+                self.dead.append((reader.name, message, said))
+            else:
+                self.append(said)

@@ -96,4 +96,8 @@ def test_the_cases_reach_every_end_and_more_than_one_kind_of_trouble() -> None:
         "committed_unasked",
         "invalid_quantity",
         "hold_released",
+        "replaced",
+        "purchase_limit",
+        "sale_suspended",
+        "sku_retired",
     }

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
@@ -17,36 +14,8 @@ from infra.settings import Settings
 from infra.supervisor import Supervisor
 from producers.online_retail import HEADER
 from schemas.ids import is_order_id, new_order_id
+from tests.harness.cli import lastunit
 from topology import admin
-
-
-class Answer(NamedTuple):
-    status: int | None
-    output: str
-    errors: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.output)
-
-    @property
-    def json_lines(self) -> list[Any]:
-        return [json.loads(line) for line in self.output.splitlines()]
-
-
-async def lastunit(environment: dict[str, str], *arguments: str) -> Answer:
-    """Run a command in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from infra.cli import main; main()",
-        *arguments,
-        env={**environment, "COLUMNS": "200"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await process.communicate()
-    return Answer(process.returncode, output.decode(), errors.decode())
 
 
 @pytest.fixture
@@ -101,7 +70,17 @@ async def test_an_order_is_followed_to_its_end_and_shown(shop: dict[str, str]) -
     assert [event["type"] for event in view["events"]][-1] == "OrderPaid"
 
     levels = (await lastunit(shop, "stock", "show", "--json")).json
-    assert levels[0] == {"sku": "MUG", "on_hand": 10, "reserved": 0, "allocated": 2, "available": 8}
+    assert levels[0] == {
+        "sku": "MUG",
+        "on_hand": 10,
+        "reserved": 0,
+        "allocated": 2,
+        "quarantined": 0,
+        "available": 8,
+        "purchase_limit": 0,
+        "is_suspended": False,
+        "is_retired": False,
+    }
 
 
 async def test_a_script_follows_an_order_that_ends_without_a_sale(shop: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from consumers.errors import RefusedError
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
 from schemas import messages as m
@@ -13,18 +14,22 @@ ROOM = InventoryRoom()
 SKUS = ("MUG", "TEE")
 Entry = tuple[m.Message, int]
 """(command, append time in ms)"""
-Decided = list[list[m.Message]]
-"""What was said about each command"""
+Decided = list[list[m.Message | str]]
+"""What was said about each command; a refusal in words"""
 
 
 def decided(ledger: Ledger, log: list[Entry]) -> Decided:
     """Return what is said about each command; the ledger has changed by it."""
-    return [list(ROOM.decide(ledger, command, at_ms)) for command, at_ms in log]
+    return [
+        [f"refused: {it}" if isinstance(it, RefusedError) else it for it in ROOM.decide(ledger, command, at_ms)]
+        for command, at_ms in log
+    ]
 
 
-_ORDERS = st.sampled_from((A, B, C))
-_LINES = st.sampled_from((1, 2))
-_SKUS = st.sampled_from(SKUS)
+TOO_OLD = "0190b6c4-7b9a-7c3e-8f00-00000000000a"
+_ORDERS = st.sampled_from((A, B, C, A, B, C, A, B, C, TOO_OLD))
+_LINES = st.sampled_from((1, 1, 1, 2))
+_SKUS = st.sampled_from(("MUG",) * 7 + ("TEE",))
 _SMALL = st.integers(1, 3)
 
 
@@ -41,10 +46,25 @@ def _placements(draw: st.DrawFn) -> m.PlaceOrderLine:
         demand=quantity + draw(st.sampled_from((0, 0, 0, 1, 2, -1))),
         unit_price_minor=draw(st.sampled_from((500, 500, 500, 0, -1))),
         currency="EUR",
-        customer_id="ann",
+        customer_id=draw(st.sampled_from(("ann", "ann", "bea"))),
         payment_token="tok_ann",
-        hold_seconds=draw(st.sampled_from((1, 2, 4000, 0))),
+        hold_seconds=draw(st.sampled_from((1, 2, 4000, 4000, 0))),
+        cart_id=draw(st.sampled_from(("", "", "cart"))),
     )
+
+
+_SENSIBLE = st.builds(
+    lambda order_id, line, quantity, customer_id, hold_seconds, cart_id: m.PlaceOrderLine(
+        order_id, line, 2, "MUG", quantity, quantity, 500, "EUR", customer_id, "tok_ann", hold_seconds, cart_id
+    ),
+    st.sampled_from((A, B, C)),
+    _LINES,
+    st.sampled_from((1, 1, 2)),
+    st.sampled_from(("ann", "ann", "ann", "bea")),
+    st.sampled_from((2, 4000)),
+    st.sampled_from(("", "cart")),
+)
+"""Lines that compete for one SKU, most of them one customer's."""
 
 
 def _about_a_line(message: type[m.Message], **more: st.SearchStrategy[str]) -> st.SearchStrategy[m.Message]:
@@ -59,29 +79,64 @@ _EXPIRIES = st.builds(
 _RECEIPTS = st.builds(
     m.ReceiveStock, command_id=st.sampled_from(("d1", "d2", "d3")), sku=_SKUS, quantity=_SMALL | st.just(9)
 )
-COMMANDS: st.SearchStrategy[m.Message] = st.one_of(
-    _placements(),
+_ANY_ID = st.sampled_from(("d1", "d2", "x1", "x2", "x3", "x4"))
+_DISPOSED = st.sampled_from(("available", "quarantine"))
+
+
+def _about_a_sku(message: type[m.Message], **more: st.SearchStrategy[object]) -> st.SearchStrategy[m.Message]:
+    return st.builds(message, command_id=_ANY_ID, sku=_SKUS, **more)
+
+
+_RULES: st.SearchStrategy[m.Message] = st.one_of(
+    _about_a_sku(m.AdjustStock, change=st.sampled_from((-9, -2, -1, 1, 2)), reason=st.just("counted")),
+    _about_a_sku(m.ClearQuarantine, quantity=_SMALL, disposition=st.sampled_from(("available", "scrap"))),
+    _about_a_sku(m.SetPurchaseLimit, limit=st.sampled_from((0, 1, 2, 3))),
+    _about_a_sku(m.SetPurchaseLimit, limit=st.sampled_from((1, 2, 3))),
+    _about_a_sku(m.SuspendSale, reason=st.just("recall")),
+    _about_a_sku(m.ResumeSale),
+    _about_a_sku(m.RetireSku),
+)
+_SORTS: tuple[st.SearchStrategy[m.Message], ...] = (
     _placements(),
     _about_a_line(m.ReleaseLine, reason=st.just("because")),
     _about_a_line(m.CommitLine),
     _about_a_line(m.CommitLine),
-    _about_a_line(m.ReturnLine, reason=st.just("because")),
-    _RECEIPTS,
+    _about_a_line(m.ShipLine),
+    _about_a_line(m.ReturnLine, reason=st.just("because"), disposition=_DISPOSED),
+    _RULES,
     _RECEIPTS,
     _EXPIRIES,
 )
+# By number, not st.one_of: that one flattens what it is given and favours whatever has many kinds.
+COMMANDS: st.SearchStrategy[m.Message] = st.integers(0, 2 * len(_SORTS) - 1).flatmap(
+    lambda n: _SORTS[n] if n < len(_SORTS) else _SENSIBLE
+)
 
 
-_REPEATED = st.sampled_from((0, 0, 0, 1, 2, 5))
+_REPEATED = st.sampled_from((0, 0, 0, 0, 1, 2, 5, 9))
 _STEPS_MS = st.sampled_from((0, 0, 1, 1000, 3000))
+
+
+_STOCK = m.ReceiveStock("opening", "MUG", 9)
+_PLACED = m.PlaceOrderLine(A, 1, 2, "MUG", 1, 1, 500, "EUR", "ann", "tok_ann", 4000)
+OPENINGS: tuple[list[m.Message], ...] = (
+    [],
+    [_STOCK],
+    [m.ReceiveStock("opening", "MUG", 3)],
+    [_STOCK, m.SetPurchaseLimit("opening limit", "MUG", 2)],
+    [_STOCK, m.SetPurchaseLimit("opening limit", "MUG", 3)],
+    [_STOCK, m.SetPurchaseLimit("opening limit", "MUG", 3), _PLACED, m.CommitLine(A, 1, "MUG")],
+    [_STOCK, _PLACED, m.CommitLine(A, 1, "MUG"), m.ShipLine(A, 1, "MUG")],
+)
+"""How a log begins: without stock and limits most of what is interesting would rarely happen."""
 
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[Entry]:
     """Return commands with append times; some were sent before, and time stands still or passes, by seconds at most."""
     now_ms = NOW_MS
-    log: list[Entry] = []
-    for command in draw(st.lists(COMMANDS, min_size=1, max_size=30)):
+    log: list[Entry] = [(command, now_ms) for command in draw(st.sampled_from(OPENINGS))]
+    for command in draw(st.lists(COMMANDS, min_size=draw(st.sampled_from((1, 8, 25))), max_size=40)):
         back = draw(_REPEATED)
         now_ms += draw(_STEPS_MS)
         log.append((log[-back][0] if 0 < back <= len(log) else command, now_ms))

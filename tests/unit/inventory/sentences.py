@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from consumers.errors import RefusedError
 from consumers.inventory.decide import decide
-from consumers.inventory.ledger import Ledger, StockReceived, evolve
+from consumers.inventory.evolve import Reserved, SaleRuled, StockCommandRefused, StockReceived, evolve
+from consumers.inventory.ledger import Ledger, cart_owner
+from schemas import messages as m
 from tests.given_when_then import NOW_MS, Story
 
 story = Story(
@@ -23,3 +28,36 @@ def stock(sku: str = "MUG", *, on_hand: int) -> StockReceived:
 
 def received(command_id: str, sku: str = "MUG", quantity: int = 1) -> Any:
     return StockReceived(command_id, sku, quantity)
+
+
+def ruled(kind: str, command_id: str = "rule", *, limit: int = 0) -> SaleRuled:
+    return SaleRuled(command_id, "MUG", kind, limit=limit)
+
+
+def limited(limit: int, command_id: str = "limit") -> SaleRuled:
+    return ruled("purchase_limit", command_id, limit=limit)
+
+
+def refused(command_id: str) -> StockCommandRefused:
+    return StockCommandRefused(command_id, "MUG", "AdjustStock", "there was a reason")
+
+
+def in_cart(cart_id: str, fact: m.LineReserved) -> Reserved:
+    return Reserved(fact, cart_owner(fact.customer_id, cart_id))
+
+
+def level(sku: str = "MUG") -> tuple[int, int, int, int]:
+    """Return on hand, reserved, allocated and quarantined units."""
+    found = story.state.stock(sku)
+    return found.on_hand, found.reserved, found.allocated, found.quarantined
+
+
+def then_refused_for_good(command_id: str, kind: str, why: str) -> None:
+    """Say that a stock command is refused, remembered so, and dead-lettered with the same words."""
+    outcomes = story.outcomes
+    if not isinstance(outcomes, list) or len(outcomes) != 2:
+        pytest.fail(f"it was not refused for good, it led to {outcomes}")
+    remembered, letter = outcomes
+    assert remembered == StockCommandRefused(command_id, "MUG", kind, why)
+    assert isinstance(letter, RefusedError)
+    assert (letter.reason, letter.detail) == (f"{kind}_refused", why)

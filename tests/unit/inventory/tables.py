@@ -10,12 +10,18 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+from typing_extensions import override
+
 from consumers.inventory import store
 from consumers.runtime.room import Changes
 
 HoldKey = tuple[str, int, str]
-WIDTHS = (7, 4, 5, 4, 6)
-"""Columns of holds placed, holds turned, SKUs stocked, SKUs levelled and movements, in the order of `save`."""
+WIDTHS = (9, 4, 9, 8, 10, 4)
+"""Columns of holds placed, holds turned, SKUs stocked, SKUs levelled, movements and counts, in the order of `save`."""
+UNITS = ("on_hand", "reserved", "allocated", "quarantined")
+OF_A_HOLD = ("quantity", "state", "expires_at_ms", "buyer", "cart")
+OF_A_MOVEMENT = ("kind", "quantity", "quarantined", "order_id", "line", "note", "at_ms")
+RULES = ("purchase_limit", "is_suspended", "is_retired")
 
 
 class UniqueViolationError(Exception):
@@ -23,55 +29,72 @@ class UniqueViolationError(Exception):
 
 
 class Tables:
-    """`holds`, `stock` and `movements` of one partition."""
+    """`holds`, `stock`, `movements` and `purchases` of one partition."""
 
     def __init__(self) -> None:
         self.holds: dict[HoldKey, dict[str, Any]] = {}
-        self.stock: dict[str, dict[str, int]] = {}
+        self.stock: dict[str, dict[str, Any]] = {}
         self.movements: dict[tuple[str, str], dict[str, Any]] = {}
+        self.purchases: dict[tuple[str, str], int] = {}
 
     def save(self, changes: Changes) -> None:
         """Apply one batch. Raises UniqueViolationError; asserts what no memory may ever get wrong."""
-        before = deepcopy((self.holds, self.stock, self.movements))
+        before = deepcopy((self.holds, self.stock, self.movements, self.purchases))
         try:
-            placed, turned, stocked, levelled, moved = _rows(changes)
-            for order_id, line, sku, partition, quantity, state, expires_at_ms in placed:
-                row = {"partition": partition, "quantity": quantity, "state": state, "expires_at_ms": expires_at_ms}
-                _insert(self.holds, (order_id, line, sku), row)
+            placed, turned, stocked, levelled, moved, counted = _rows(changes)
+            for order_id, line, sku, _, *rest in placed:
+                _insert(self.holds, (order_id, line, sku), dict(zip(OF_A_HOLD, rest, strict=True)))
             for order_id, line, sku, state in turned:
                 self.holds[order_id, line, sku]["state"] = state
-            for sku, _, on_hand, reserved, allocated in stocked:
-                _insert(self.stock, sku, {"on_hand": on_hand, "reserved": reserved, "allocated": allocated})
-            for sku, on_hand, reserved, allocated in levelled:
+            for sku, _, *rest in stocked:
+                _insert(self.stock, sku, dict(zip((*UNITS, *RULES), rest, strict=True)))
+            for sku, *rest in levelled:
                 level = self.stock[sku]
-                level["on_hand"] += on_hand
-                level["reserved"] += reserved
-                level["allocated"] += allocated
-            for command_id, sku, _, kind, quantity, at_ms in moved:
-                _insert(self.movements, (command_id, sku), {"kind": kind, "quantity": quantity, "at_ms": at_ms})
+                changes_of_units = dict(zip(UNITS, rest, strict=False))
+                level |= {name: level[name] + change for name, change in changes_of_units.items()}
+                level |= dict(zip(RULES, rest[len(UNITS) :], strict=True))
+            for command_id, sku, _, *rest in moved:
+                _insert(self.movements, (command_id, sku), dict(zip(OF_A_MOVEMENT, rest, strict=True)))
+            self._count(counted)
         except UniqueViolationError:
-            self.holds, self.stock, self.movements = before
+            self.holds, self.stock, self.movements, self.purchases = before
             raise
         self._check(turned, levelled)
 
+    def _count(self, counted: list[Any]) -> None:
+        for sku, customer_id, _, units in counted:
+            assert units > 0 or (sku, customer_id) in self.purchases, "what was never counted cannot be given back"
+            self.purchases[sku, customer_id] = self.purchases.get((sku, customer_id), 0) + units
+            assert self.purchases[sku, customer_id] >= 0, (sku, customer_id)
+        assert len({tuple(row[:2]) for row in counted}) == len(counted), "UPDATE ... FROM applies one row of two"
+
     def _check(self, turned: list[Any], levelled: list[Any]) -> None:
         for sku, level in self.stock.items():
-            assert level["reserved"] >= 0 <= level["allocated"], sku
-            assert level["reserved"] + level["allocated"] <= level["on_hand"], sku
+            on_hand, *parts = (level[name] for name in UNITS)
+            assert min(parts) >= 0, sku
+            assert sum(parts) <= on_hand, sku
+            assert not level["is_retired"] or on_hand == 0, sku
         assert len({tuple(key) for *key, _ in turned}) == len(turned), "UPDATE ... FROM applies one row of two"
         assert len({row[0] for row in levelled}) == len(levelled), "UPDATE ... FROM applies one row of two"
 
     def sums_agree(self) -> bool:
-        """Tell whether each level is what its holds and movements add up to (DESIGN 6, 2)."""
-        return all(
-            level
-            == {
-                "on_hand": sum(row["quantity"] for key, row in self.movements.items() if key[1] == sku),
-                "reserved": self._held(sku, 0),
-                "allocated": self._held(sku, 1),
-            }
+        """Tell whether each level and count is what its holds and movements add up to (DESIGN 6, 2)."""
+        bought = {
+            buyer: sum(
+                row["quantity"]
+                for key, row in self.holds.items()
+                if (key[2], row["buyer"]) == buyer and row["state"] in (0, 1, 5)
+            )
+            for buyer in self.purchases
+        }
+        return bought == self.purchases and all(
+            [level[name] for name in UNITS]
+            == [self._moved(sku, "quantity"), self._held(sku, 0), self._held(sku, 1), self._moved(sku, "quarantined")]
             for sku, level in self.stock.items()
         )
+
+    def _moved(self, sku: str, column: str) -> int:
+        return sum(row[column] for key, row in self.movements.items() if key[1] == sku)
 
     def _held(self, sku: str, state: int) -> int:
         return sum(row["quantity"] for key, row in self.holds.items() if key[2] == sku and row["state"] == state)
@@ -80,12 +103,18 @@ class Tables:
 
     async def fetch(self, query: str, *arguments: Any) -> list[dict[str, Any]]:
         if query == store.QUERIES["load_stock"]:
-            return [{"sku": sku, **self.stock[sku]} for sku in arguments[0] if sku in self.stock]
+            return [_Row(sku=sku, **self.stock[sku]) for sku in arguments[0] if sku in self.stock]
         if query == store.QUERIES["load_holds"]:
             return [_hold(key, self.holds[key]) for key in zip(*arguments, strict=True) if key in self.holds]
         if query == store.QUERIES["load_commands"]:
             keys = zip(*arguments, strict=True)
             return [{"command_id": key[0], "sku": key[1]} for key in keys if key in self.movements]
+        if query == store.QUERIES["load_carts"]:
+            carts = set(zip(*arguments, strict=True))
+            return [_hold(key, row) for key, row in self._held_rows() if (row["cart"], key[2]) in carts]
+        if query == store.QUERIES["load_purchases"]:
+            buyers = [buyer for buyer in zip(*arguments, strict=True) if buyer in self.purchases]
+            return [{"sku": sku, "customer_id": who, "units": self.purchases[sku, who]} for sku, who in buyers]
         assert query == store.QUERIES["load_due"]
         _, as_of_ms, limit = arguments
         assert limit >= 0, "LIMIT must not be negative"
@@ -101,6 +130,14 @@ class Tables:
 
     def _held_rows(self) -> Iterator[tuple[HoldKey, dict[str, Any]]]:
         return ((key, row) for key, row in self.holds.items() if row["state"] == 0)
+
+
+class _Row(dict[str, Any]):
+    """A row that unpacks into its values, as asyncpg's do."""
+
+    @override
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.values())
 
 
 def _insert(table: dict[Any, Any], key: Any, row: dict[str, Any]) -> None:

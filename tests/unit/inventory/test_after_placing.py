@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 
-from schemas.limits import MAX_QUANTITY, MAX_TEXT
+from schemas.ids import order_id_ms
+from schemas.limits import MAX_QUANTITY, MAX_TEXT, ORDER_ID_AHEAD_MS, ORDER_ID_WINDOW_MS
 from tests.given_when_then import (
+    HOLD_SECONDS,
     NOW_MS,
     A,
     B,
@@ -15,12 +17,15 @@ from tests.given_when_then import (
     LineCommitFailed,
     LineCommitted,
     LineExpired,
+    LineRejected,
     LineReleased,
     LineReserved,
     LineReturned,
+    PlaceOrderLine,
     ReceiveStock,
     ReleaseLine,
     ReturnLine,
+    ShipLine,
 )
 from tests.unit.inventory.sentences import given, received, stock, then, then_refused, when
 
@@ -241,3 +246,40 @@ def test_what_is_held_no_longer_does_not_end_again(end: Callable[..., Any]) -> N
     given(stock(on_hand=1), held_until(A, LATER_MS), end(order_id=A))
     when(ExpireHolds(as_of_ms=LATER_MS), at_ms=LATER_MS)
     then()
+
+
+# --- the window of order ids --------------------------------------------------------------------------------------------
+
+EDGE_MS = order_id_ms(A) + ORDER_ID_WINDOW_MS
+"""The last moment at which the log answers for order A."""
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "reserved"),
+    [
+        (EDGE_MS, True),
+        (EDGE_MS + 1, False),
+        (order_id_ms(A) - ORDER_ID_AHEAD_MS, True),
+        (order_id_ms(A) - ORDER_ID_AHEAD_MS - 1, False),
+    ],
+)
+def test_an_order_is_accepted_in_exactly_its_window(at_ms: int, reserved: bool) -> None:
+    given(stock(on_hand=1))
+    when(PlaceOrderLine(order_id=A), at_ms=at_ms)
+    if reserved:
+        then(LineReserved(expires_at_ms=at_ms + HOLD_SECONDS * 1000))
+    else:
+        then(LineRejected(demand=1, available=1, reason="order_id_outside_window"))
+
+
+@pytest.mark.parametrize("command", [ReleaseLine, ShipLine, ReturnLine])
+def test_of_an_order_older_than_what_is_kept_nothing_is_decided_any_more(command: Callable[..., Any]) -> None:
+    given(stock(on_hand=1), LineReserved(), LineCommitted())
+    when(command(), at_ms=EDGE_MS + 1)
+    then(LineCommandRefused(command=type(command()).__name__, reason="order_id_outside_window"))
+
+
+def test_a_commit_that_comes_after_the_window_fails_so_that_its_order_can_end() -> None:
+    given(stock(on_hand=1), LineReserved())
+    when(CommitLine(), at_ms=EDGE_MS + 1)
+    then(LineCommitFailed(quantity=0, available=0, reason="order_id_outside_window"))

@@ -1,16 +1,19 @@
 """Whatever is said to inventory in whatever order: the books, kept a second time by other means, must agree."""
 
+from typing import Any, cast
+
 from hypothesis import given, settings
 
 from consumers.inventory.ledger import Hold, Ledger, Stock
+from consumers.runtime.room import Tombstone
 from schemas import messages as m
 from tests.model.accounting import Books
 from tests.unit.inventory.commands import ROOM, Decided, Entry, cut_logs, decided, logs
-from tests.unit.inventory.tables import Tables
+from tests.unit.inventory.tables import UNITS, Tables
 
 
-def levels(ledger: Ledger) -> dict[str, tuple[int, int, int]]:
-    return {sku: (stock.on_hand, stock.reserved, stock.allocated) for sku, stock in ledger.stocks.items()}
+def levels(ledger: Ledger) -> dict[str, tuple[int, int, int, int]]:
+    return {sku: (it.on_hand, it.reserved, it.allocated, it.quarantined) for sku, it in ledger.stocks.items()}
 
 
 def memory(ledger: Ledger) -> tuple[dict[str, Stock], dict[tuple[str, int, str], Hold], set[tuple[str, int, str]]]:
@@ -23,9 +26,11 @@ def test_nothing_is_oversold_undersold_done_twice_or_refused_without_need(log: l
     ledger, books = Ledger(0), Books()
     for command, at_ms in log:
         books.hear(command, ROOM.decide(ledger, command, at_ms), at_ms)
-        for sku, (on_hand, reserved, allocated) in levels(ledger).items():
-            kept = (books.received.get(sku, 0), books.reserved.get(sku, 0), books.allocated.get(sku, 0))
-            assert (on_hand, reserved, allocated) == kept
+        assert levels(ledger) == {sku: books.level(sku) for sku in ledger.stocks}
+        assert {sku: it.is_retired for sku, it in ledger.stocks.items()} == {
+            sku: sku in books.retired for sku in ledger.stocks
+        }
+        assert ledger.purchases == {buyer: books.bought(*buyer) for buyer in ledger.purchases}
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -48,7 +53,7 @@ def test_where_a_log_is_cut_into_batches_makes_no_difference(batches: list[list[
         assert tables.sums_agree()
     assert by_batch == at_once
     assert levels(cut) == levels(whole)
-    assert levels(cut) == {sku: (r["on_hand"], r["reserved"], r["allocated"]) for sku, r in tables.stock.items()}
+    assert levels(cut) == {sku: tuple(row[name] for name in UNITS) for sku, row in tables.stock.items()}
     assert cut.holds == whole.holds
 
 
@@ -56,14 +61,20 @@ def test_where_a_log_is_cut_into_batches_makes_no_difference(batches: list[list[
 @given(cut_logs())
 def test_the_last_level_told_of_a_sku_is_its_level(batches: list[list[Entry]]) -> None:
     ledger = Ledger(0)
-    told: dict[str, m.StockLevel] = {}
+    told: dict[str, m.StockLevel | Tombstone] = {}
     for batch in batches:
         decided(ledger, batch)
         records = ROOM.close_batch(ledger, batch[-1][1]).records
-        latest = {record.sku: record for record in records if isinstance(record, m.StockLevel)}
+        latest: dict[str, Any] = {_sku_of(record): record for record in records}
         assert len(latest) == len(records), "one level a SKU and batch"
         told |= latest
-    for sku, (on_hand, reserved, allocated) in levels(ledger).items():
+    for sku, units in levels(ledger).items():
         level = told[sku]
-        assert (level.on_hand, level.reserved, level.allocated) == (on_hand, reserved, allocated)
-        assert level.available == on_hand - reserved - allocated >= 0
+        assert isinstance(level, Tombstone) is ledger.stock(sku).is_retired
+        if isinstance(level, m.StockLevel):
+            assert (level.on_hand, level.reserved, level.allocated, level.quarantined) == units
+            assert level.available == units[0] - sum(units[1:]) >= 0
+
+
+def _sku_of(record: m.Message | Tombstone) -> str:
+    return record.key.decode() if isinstance(record, Tombstone) else cast("m.StockLevel", record).sku

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, cast
 
+from consumers.errors import RefusedError
 from consumers.inventory import store
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import REMIND_AGAIN_MS
@@ -23,7 +24,7 @@ class Partition:
         self.take(ReceiveStock(quantity=5), NOW_MS)
         self.take(PlaceOrderLine(order_id=A, hold_seconds=10), NOW_MS)
 
-    def take(self, command: m.Message, at_ms: int) -> list[m.Message]:
+    def take(self, command: m.Message, at_ms: int) -> list[m.Message | RefusedError]:
         asyncio.run(store.load(cast("Any", self.tables), [(self.ledger, [command])], thorough=False))
         said = list(ROOM.decide(self.ledger, command, at_ms))
         self.tables.save(ROOM.close_batch(self.ledger, at_ms))

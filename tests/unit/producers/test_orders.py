@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.inventory.decide import decide
-from consumers.inventory.ledger import Ledger, StockReceived, evolve
+from consumers.inventory.evolve import StockReceived, evolve
+from consumers.inventory.ledger import Ledger
 from producers.errors import InvalidOrderError
 from producers.orders import OrderClient, OrderLine, OrderRequest, place_order_lines
 from producers.publisher import Outgoing
-from schemas.ids import is_order_id
+from schemas.ids import is_order_id, order_id_ms
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
 from schemas.messages import LineReserved, PlaceOrderLine
 from schemas.money import MAX_MINOR
@@ -70,7 +71,7 @@ def test_inventory_holds_all_lines_of_a_sku_or_none(lines: tuple[OrderLine, ...]
     held: dict[str, int] = {}
     first_refused = set()
     for command in place_order_lines(request(*lines)):
-        [outcome] = decide(ledger, command, 0)
+        [outcome] = decide(ledger, command, order_id_ms(command.order_id))
         evolve(ledger, outcome, 0)
         if isinstance(outcome, LineReserved):
             held[command.sku] = held.get(command.sku, 0) + command.quantity

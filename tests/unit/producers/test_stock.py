@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.errors import InvalidReceiptError
-from producers.stock import Receipt, receipts_of, receive_stock
+from producers.errors import InvalidReceiptError, InvalidStockCommandError
+from producers.stock import (
+    Receipt,
+    StockCommand,
+    check_stock_command,
+    new_command_id,
+    receipts_of,
+    receive_stock,
+)
+from schemas import messages as m
 from schemas.limits import MAX_QUANTITY
 
 NAMES = st.text("ab/", min_size=1, max_size=4)
@@ -52,3 +60,47 @@ def test_a_delivery_that_takes_away_or_could_be_confused_with_another_is_refused
         receipts_of("d1", {"MUG": -5})
     with pytest.raises(InvalidReceiptError, match="without a slash"):
         receipts_of("d/1", {"MUG": 5})
+
+
+# --- other commands -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        m.ReceiveStock("c", "MUG", 1),
+        m.AdjustStock("c", "MUG", -1_000_000, "counted"),
+        m.ClearQuarantine("c", "MUG", 1, "scrap"),
+        m.SetPurchaseLimit("c", "MUG", 0),
+        m.SuspendSale("c", "MUG", "recall"),
+        m.ResumeSale("c", "MUG"),
+        m.RetireSku("c", "MUG"),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_a_stock_command_that_makes_sense_is_sent(command: StockCommand) -> None:
+    check_stock_command(command)
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (m.ResumeSale("", "MUG"), "command_id"),
+        (m.RetireSku("c", "M\tG"), "the SKU"),
+        (m.AdjustStock("c", "MUG", 0, "counted"), "the change of MUG"),
+        (m.AdjustStock("c", "MUG", 1, ""), "the reason"),
+        (m.SuspendSale("c", "MUG", "x" * 201), "the reason"),
+        (m.ClearQuarantine("c", "MUG", 0, "scrap"), "the quantity of MUG"),
+        (m.ClearQuarantine("c", "MUG", 1, "garden"), "available, scrap"),
+        (m.SetPurchaseLimit("c", "MUG", -1), "the limit is -1"),
+    ],
+    ids=str,
+)
+def test_what_inventory_could_not_read_is_not_sent(command: StockCommand, says: str) -> None:
+    with pytest.raises(InvalidStockCommandError, match=says):
+        check_stock_command(command)
+
+
+def test_each_new_command_has_an_id_of_its_own() -> None:
+    assert new_command_id("adjust") != new_command_id("adjust")
+    assert new_command_id("adjust").startswith("adjust/")

@@ -17,19 +17,20 @@ from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
 from schemas.ids import event_id
 from schemas.wire import decode, encode
-from tests.given_when_then import A, B, ExpireHolds, LineRejected, LineReserved, PlaceOrderLine, ReceiveStock
+from tests.given_when_then import NOW_MS, A, B, ExpireHolds, LineRejected, LineReserved, PlaceOrderLine, ReceiveStock
 from tests.unit.runtime.records import ARecord, home_of, record
 
 SOURCE = "inventory.commands"
 ROOM = InventoryRoom()
 STOCKED = ReceiveStock(quantity=1)
+MOMENTS = st.integers(NOW_MS, NOW_MS + 10_000)
 
 
 class FailsOnMugs(InventoryRoom):
     """Has a bug."""
 
     @override
-    def decide(self, state: Ledger, message: m.Message, at_ms: int) -> Iterable[m.Message]:
+    def decide(self, state: Ledger, message: m.Message, at_ms: int) -> Iterable[m.Message | RefusedError]:
         if isinstance(message, m.PlaceOrderLine) and message.sku == "MUG":
             raise ZeroDivisionError("a bug")
         return super().decide(state, message, at_ms)
@@ -42,7 +43,7 @@ def decided(
     return decide_records(room, ledger, SOURCE, readings, at_ms)
 
 
-def entry(message: m.Message, offset: int = 0, *, at_ms: int = 1_000) -> tuple[ARecord, m.Message]:
+def entry(message: m.Message, offset: int = 0, *, at_ms: int = NOW_MS) -> tuple[ARecord, m.Message]:
     return record(message, offset, at_ms=at_ms), message
 
 
@@ -56,7 +57,7 @@ def said(outgoings: list[Outgoing]) -> list[m.Message]:
 def test_an_outcome_goes_to_its_topic_under_its_own_key() -> None:
     says, _ = decided(ROOM, Ledger(0), entry(STOCKED, 41), entry(PlaceOrderLine(order_id=A), 42))
     assert [(it.topic, it.partition, it.key) for it in says] == [("order.events", BY_KEY, A.encode())]
-    assert said(says) == [LineReserved(order_id=A, expires_at_ms=901_000)]
+    assert said(says) == [LineReserved(order_id=A, expires_at_ms=NOW_MS + 900_000)]
 
 
 def test_an_events_id_derives_from_its_cause() -> None:
@@ -92,11 +93,11 @@ def test_what_is_addressed_to_a_partition_has_no_key() -> None:
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
-@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=20), st.integers(0, 10_000))
+@given(st.lists(MOMENTS, min_size=1, max_size=20), MOMENTS)
 def test_the_append_time_never_steps_back(appended_ms: list[int], known_ms: int) -> None:
     """A new leader's clock may be behind; decisions take the latest time seen."""
     ledger = Ledger(0)
-    decided(ROOM, ledger, entry(ReceiveStock(quantity=20)))
+    decided(ROOM, ledger, entry(ReceiveStock(quantity=20), at_ms=0))
     log = [entry(PlaceOrderLine(line=n, line_count=20), n, at_ms=at) for n, at in enumerate(appended_ms, start=1)]
     says, at_ms = decided(ROOM, ledger, *log, at_ms=known_ms)
     ends = [fact.expires_at_ms - 900_000 for fact in said(says) if isinstance(fact, m.LineReserved)]

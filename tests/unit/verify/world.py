@@ -23,6 +23,7 @@ from infra.verify.snapshot import Snapshot
 from producers.orders import OrderLine, OrderRequest, place_order_lines
 from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
+from schemas.ids import new_order_id
 from schemas.wire import decode
 from topology.partitioner import partition_of
 from topology.topics import ORDER_COMMANDS, Topic
@@ -87,13 +88,21 @@ class MemorySnapshot(Snapshot):
         return self.all_ranges[room, partition]
 
     async def inventory(self, partition: int) -> InventoryRows:
-        return InventoryRows(*(self._of(name, partition) for name in ("stock", "holds", "movements")))
+        return InventoryRows(*(self._of(name, partition) for name in ("stock", "holds", "movements", "purchases")))
 
     async def orders(self, partition: int) -> OrderRows:
         orders: list[OrderRow] = self._of("orders", partition)
         ids = {row.order_id for row in orders}
         live = [hold for hold in self._live() if hold.order_id in ids]
-        return OrderRows(orders, self._of("payments", partition), self._of("attempts", partition), live)
+        shipped = {(row.command_id, row.sku) for row in self.tables["movements"]}
+        back = [
+            hold
+            for hold in self.tables["holds"]
+            if hold.order_id in ids
+            and hold.state == 4
+            and (f"{hold.order_id}/{hold.line}/shipment", hold.sku) in shipped
+        ]
+        return OrderRows(orders, self._of("payments", partition), self._of("attempts", partition), live, back)
 
     async def holds_without_order(self) -> list[HoldRow]:
         ids = {row.order_id for row in self.tables["orders"]}
@@ -107,7 +116,7 @@ class MemorySnapshot(Snapshot):
         return [row for row in self.tables[table] if row.partition == partition]
 
     def _live(self) -> list[HoldRow]:
-        return [hold for hold in self.tables["holds"] if hold.state in (0, 1)]
+        return [hold for hold in self.tables["holds"] if hold.state in (0, 1, 5)]
 
 
 class World:
@@ -129,12 +138,25 @@ class World:
     def receive(self, sku: str, quantity: int, command_id: str = "") -> None:
         self.publish(outgoing(m.ReceiveStock(command_id or f"receipt/{sku}", sku, quantity)))
 
-    def place(self, *lines: tuple[str, int], token: str = "tok_ok", keep: int | None = None) -> str:  # noqa: S107
+    def say(self, *commands: m.Message) -> None:
+        for command in commands:
+            self.publish(outgoing(command))
+
+    def place(
+        self,
+        *lines: tuple[str, int],
+        token: str = "tok_ok",  # noqa: S107
+        keep: int | None = None,
+        customer: str = "c1",
+        cart: str = "",
+    ) -> str:
         """Publish an order of (sku, quantity) lines, or only its first `keep` lines; return its id."""
         request = OrderRequest(
             lines=tuple(OrderLine(sku, quantity, 500) for sku, quantity in lines),
-            customer_id="c1",
+            customer_id=customer,
             payment_token=token,
+            cart_id=cart,
+            order_id=new_order_id(self.now_ms),
         )
         for command in place_order_lines(request)[:keep]:
             self.publish(outgoing(command))

@@ -1,0 +1,140 @@
+"""What inventory answers to commands about a SKU itself. Pure; each takes effect once per command id and SKU.
+
+A command that is well formed but cannot be done is refused for good: it leaves a row in the ledger and a dead letter, so
+whoever sent it learns why, and sending it again later does not surprise anyone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from consumers.errors import RefusedError
+from consumers.inventory.evolve import QuarantineCleared, SaleRuled, StockAdjusted, StockCommandRefused, StockReceived
+from consumers.inventory.ledger import AVAILABLE, RETURN, SCRAP, SHIPMENT
+from consumers.inventory.text import require_text
+from schemas import messages as m
+from schemas.limits import MAX_QUANTITY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from consumers.inventory.evolve import Outcome
+    from consumers.inventory.ledger import Ledger
+
+StockCommand = (
+    m.ReceiveStock | m.AdjustStock | m.ClearQuarantine | m.SetPurchaseLimit | m.SuspendSale | m.ResumeSale | m.RetireSku
+)
+
+
+def receive_stock(ledger: Ledger, command: m.ReceiveStock, at_ms: int) -> list[Outcome]:
+    """Add received units."""
+    del at_ms
+    _require_quantity(command.quantity)
+    if _is_known(ledger, command):
+        return []
+    return [StockReceived(command.command_id, command.sku, command.quantity)]
+
+
+def adjust_stock(ledger: Ledger, command: m.AdjustStock, at_ms: int) -> list[Outcome]:
+    """Correct a count; what is promised to buyers or quarantined cannot be counted away."""
+    del at_ms
+    require_text(command.reason)
+    _require_quantity(abs(command.change))
+    if _is_known(ledger, command):
+        return []
+    stock = ledger.stock(command.sku)
+    if stock.available + command.change >= 0:
+        return [StockAdjusted(command.command_id, command.sku, command.change, command.reason)]
+    return _refused(
+        command,
+        f"on_hand {stock.on_hand} {command.change:+d} would be less than reserved {stock.reserved} + allocated "
+        f"{stock.allocated} + quarantined {stock.quarantined}",
+    )
+
+
+def clear_quarantine(ledger: Ledger, command: m.ClearQuarantine, at_ms: int) -> list[Outcome]:
+    """Make quarantined units sellable, or write them off."""
+    del at_ms
+    _require_quantity(command.quantity)
+    if command.disposition not in (AVAILABLE, SCRAP):
+        raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {AVAILABLE} or {SCRAP}")
+    if _is_known(ledger, command):
+        return []
+    quarantined = ledger.stock(command.sku).quarantined
+    if command.quantity > quarantined:
+        return _refused(command, f"{command.quantity} units asked for, {quarantined} are quarantined")
+    return [QuarantineCleared(command.command_id, command.sku, command.quantity, command.disposition)]
+
+
+def set_purchase_limit(ledger: Ledger, command: m.SetPurchaseLimit, at_ms: int) -> list[Outcome]:
+    """Limit what one customer may have of the SKU from here on; 0 lifts the limit."""
+    del at_ms
+    if not 0 <= command.limit <= MAX_QUANTITY:
+        raise RefusedError("invalid_quantity", f"limit {command.limit}; send 0 (none) to {MAX_QUANTITY}")
+    if _is_known(ledger, command):
+        return []
+    return [SaleRuled(command.command_id, command.sku, "purchase_limit", str(command.limit), command.limit)]
+
+
+def suspend_sale(ledger: Ledger, command: m.SuspendSale, at_ms: int) -> list[Outcome]:
+    """Take the SKU off sale."""
+    del at_ms
+    require_text(command.reason)
+    if _is_known(ledger, command):
+        return []
+    return [SaleRuled(command.command_id, command.sku, "suspension", command.reason)]
+
+
+def resume_sale(ledger: Ledger, command: m.ResumeSale, at_ms: int) -> list[Outcome]:
+    """Put the SKU on sale again."""
+    del at_ms
+    if _is_known(ledger, command):
+        return []
+    return [SaleRuled(command.command_id, command.sku, "resumption")]
+
+
+def retire_sku(ledger: Ledger, command: m.RetireSku, at_ms: int) -> list[Outcome]:
+    """End a SKU of which nothing is left."""
+    del at_ms
+    if _is_known(ledger, command):
+        return []
+    stock = ledger.stock(command.sku)
+    if stock.on_hand:
+        return _refused(command, f"{stock.on_hand} units are still on hand; sell them or adjust the stock to 0 first")
+    return [SaleRuled(command.command_id, command.sku, "retirement")]
+
+
+def _is_known(ledger: Ledger, command: StockCommand) -> bool:
+    require_text(command.command_id, command.sku)
+    if _is_of_a_line(command.command_id):
+        raise RefusedError("reserved_command_id", f"{command.command_id} names a line's own movement; send another id")
+    return (command.command_id, command.sku) in ledger.commands
+
+
+_is_of_a_line: Final = re.compile(rf"[0-9a-f-]{{36}}/[0-9]+/({SHIPMENT}|{RETURN})").fullmatch
+"""What `evolve.line_movement_id` makes: under such an id a stock command would take a line's place in the ledger."""
+
+
+def _require_quantity(quantity: int) -> None:
+    if not 0 < quantity <= MAX_QUANTITY:
+        raise RefusedError("invalid_quantity", f"{quantity} units; send 1 to {MAX_QUANTITY}")
+
+
+def _refused(command: StockCommand, detail: str) -> list[Outcome]:
+    kind = type(command).__name__
+    return [
+        StockCommandRefused(command.command_id, command.sku, kind, detail),
+        RefusedError(f"{kind}_refused", detail),
+    ]
+
+
+STOCK_DECISIONS: Final[Mapping[type, Callable[..., list[Outcome]]]] = {
+    m.ReceiveStock: receive_stock,
+    m.AdjustStock: adjust_stock,
+    m.ClearQuarantine: clear_quarantine,
+    m.SetPurchaseLimit: set_purchase_limit,
+    m.SuspendSale: suspend_sale,
+    m.ResumeSale: resume_sale,
+    m.RetireSku: retire_sku,
+}

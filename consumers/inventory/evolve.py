@@ -1,0 +1,274 @@
+"""How each outcome changes the ledger: the only writer of stock, holds and counts in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from consumers.errors import RefusedError
+from consumers.inventory.ledger import (
+    QUARANTINE,
+    REFUSAL,
+    RETURN,
+    SCRAP,
+    SHIPMENT,
+    Hold,
+    HoldKey,
+    HoldState,
+    Ledger,
+    Movement,
+    Stock,
+)
+from schemas import messages as m
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Reserved(msgspec.Struct, frozen=True):
+    """A line is reserved: the fact that is published, and what only the ledger needs to know of it."""
+
+    fact: m.LineReserved
+    cart: str
+
+
+class StockReceived(msgspec.Struct, frozen=True):
+    """Units came in."""
+
+    command_id: str
+    sku: str
+    quantity: int
+
+
+class StockAdjusted(msgspec.Struct, frozen=True):
+    """A count was corrected by `change` units."""
+
+    command_id: str
+    sku: str
+    change: int
+    reason: str
+
+
+class QuarantineCleared(msgspec.Struct, frozen=True):
+    """Quarantined units became available or were written off."""
+
+    command_id: str
+    sku: str
+    quantity: int
+    disposition: str
+
+
+class SaleRuled(msgspec.Struct, frozen=True):
+    """How a SKU may be sold changed; `kind` is `purchase_limit` (with the `limit`), `suspension`, `resumption`, `retirement`."""
+
+    command_id: str
+    sku: str
+    kind: str
+    note: str = ""
+    limit: int = 0
+
+
+class StockCommandRefused(msgspec.Struct, frozen=True):
+    """A command about a SKU was refused for good: sent again it stays refused."""
+
+    command_id: str
+    sku: str
+    kind: str
+    reason: str
+
+
+Inside = StockReceived | StockAdjusted | QuarantineCleared | SaleRuled | StockCommandRefused
+"""Outcomes that stay inside the room, as rows of `movements`; the outside sees stock.levels."""
+Outcome = m.Message | Inside | Reserved | RefusedError
+"""A RefusedError among the outcomes sends the command to dead.letters too."""
+
+
+def evolve(ledger: Ledger, outcome: Outcome, at_ms: int) -> None:
+    """Change the ledger by one outcome; a rejected or refused line changes nothing."""
+    change = _CHANGES.get(type(outcome))
+    if change is not None:
+        change(ledger, outcome, at_ms)
+
+
+# --- lines --------------------------------------------------------------------------------------------------------------
+
+
+def _reserve(ledger: Ledger, event: m.LineReserved, _: int) -> None:
+    key = (event.order_id, event.line, event.sku)
+    hold = Hold(event.quantity, HoldState.HELD, event.expires_at_ms)
+    stock = _touch(ledger, event.sku)
+    stock.reserved += event.quantity
+    if stock.purchase_limit:
+        hold.buyer = event.customer_id
+        _count(ledger, event.sku, hold, event.quantity)
+    ledger.holds[key] = hold
+    ledger.held.add(key)
+    ledger.new_holds.add(key)
+    if ledger.earliest_expiry_ms is None or event.expires_at_ms < ledger.earliest_expiry_ms:
+        ledger.earliest_expiry_ms = event.expires_at_ms
+
+
+def _reserve_for_cart(ledger: Ledger, outcome: Reserved, at_ms: int) -> None:
+    _reserve(ledger, outcome.fact, at_ms)
+    key = (outcome.fact.order_id, outcome.fact.line, outcome.fact.sku)
+    ledger.holds[key].cart = outcome.cart
+    ledger.carts.setdefault((outcome.cart, outcome.fact.sku), set()).add(key)
+
+
+def _commit(ledger: Ledger, event: m.LineCommitted, _: int) -> None:
+    stock, hold = _touch(ledger, event.sku), ledger.holds[event.order_id, event.line, event.sku]
+    if hold.state is HoldState.HELD:
+        stock.reserved -= event.quantity
+    else:
+        _count(ledger, event.sku, hold, event.quantity)
+    stock.allocated += event.quantity
+    _turn(ledger, event, HoldState.COMMITTED)
+
+
+def _release(ledger: Ledger, event: m.LineReleased, _: int) -> None:
+    _touch(ledger, event.sku).reserved -= event.quantity
+    _count(ledger, event.sku, _turn(ledger, event, HoldState.RELEASED), -event.quantity)
+
+
+def _expire(ledger: Ledger, event: m.LineExpired, _: int) -> None:
+    _touch(ledger, event.sku).reserved -= event.quantity
+    _count(ledger, event.sku, _turn(ledger, event, HoldState.EXPIRED), -event.quantity)
+
+
+def _ship(ledger: Ledger, event: m.LineShipped, at_ms: int) -> None:
+    stock = _touch(ledger, event.sku)
+    stock.allocated -= event.quantity
+    stock.on_hand -= event.quantity
+    _turn(ledger, event, HoldState.SHIPPED)
+    _move_line(ledger, event, SHIPMENT, quantity=-event.quantity, quarantined=0, at_ms=at_ms)
+
+
+def _return(ledger: Ledger, event: m.LineReturned, at_ms: int) -> None:
+    stock, hold = _touch(ledger, event.sku), ledger.holds[event.order_id, event.line, event.sku]
+    quarantined = event.quantity if event.disposition == QUARANTINE else 0
+    came_back = event.quantity if hold.state is HoldState.SHIPPED else 0
+    _change_on_hand(stock, came_back)
+    stock.allocated -= event.quantity - came_back
+    stock.quarantined += quarantined
+    _count(ledger, event.sku, _turn(ledger, event, HoldState.RETURNED), -event.quantity)
+    _move_line(ledger, event, RETURN, quantity=came_back, quarantined=quarantined, at_ms=at_ms)
+
+
+# --- stock itself -------------------------------------------------------------------------------------------------------
+
+
+def _receive(ledger: Ledger, event: StockReceived, at_ms: int) -> None:
+    _change_on_hand(_touch(ledger, event.sku), event.quantity)
+    _move(ledger, event, "receipt", event.quantity, at_ms)
+
+
+def _adjust(ledger: Ledger, event: StockAdjusted, at_ms: int) -> None:
+    _change_on_hand(_touch(ledger, event.sku), event.change)
+    _move(ledger, event, "adjustment", event.change, at_ms, note=event.reason)
+
+
+def _clear_quarantine(ledger: Ledger, event: QuarantineCleared, at_ms: int) -> None:
+    stock = _touch(ledger, event.sku)
+    scrapped = event.quantity if event.disposition == SCRAP else 0
+    stock.quarantined -= event.quantity
+    stock.on_hand -= scrapped
+    kind = "scrap" if scrapped else "restock"
+    _move(ledger, event, kind, -scrapped, at_ms, quarantined=-event.quantity)
+
+
+def _rule(ledger: Ledger, event: SaleRuled, at_ms: int) -> None:
+    stock = _touch(ledger, event.sku)
+    match event.kind:
+        case "purchase_limit":
+            stock.purchase_limit = event.limit
+        case "suspension":
+            stock.is_suspended = True
+        case "resumption":
+            stock.is_suspended = False
+        case "retirement":
+            stock.is_retired = True
+    _move(ledger, event, event.kind, 0, at_ms, note=event.note)
+
+
+def _remember_refusal(ledger: Ledger, event: StockCommandRefused, at_ms: int) -> None:
+    _move(ledger, event, REFUSAL, 0, at_ms, note=f"{event.kind}: {event.reason}")
+
+
+def line_movement_id(order_id: str, line: int, kind: str) -> str:
+    """Return the id under which a line's shipment or return stands in the ledger, once. No stock command may have it."""
+    return f"{order_id}/{line}/{kind}"
+
+
+# --- what all share -----------------------------------------------------------------------------------------------------
+
+
+def _touch(ledger: Ledger, sku: str) -> Stock:
+    stock = ledger.stocks.get(sku)
+    if stock is None:
+        stock = ledger.stocks[sku] = Stock()
+    if sku not in ledger.before:
+        ledger.before[sku] = (stock.on_hand, stock.reserved, stock.allocated, stock.quarantined)
+    return stock
+
+
+def _change_on_hand(stock: Stock, change: int) -> None:
+    """Bring units in or take them out; a retired SKU of which units come in is retired no longer."""
+    stock.on_hand += change
+    if change > 0:
+        stock.is_retired = False
+
+
+def _turn(ledger: Ledger, event: Any, state: HoldState) -> Hold:
+    key: HoldKey = (event.order_id, event.line, event.sku)
+    hold = ledger.holds[key]
+    hold.state = state
+    ledger.held.discard(key)
+    if hold.cart and (peers := ledger.carts.get((hold.cart, event.sku))) is not None:
+        peers.discard(key)
+        if not peers:
+            del ledger.carts[hold.cart, event.sku]
+    if key not in ledger.new_holds:
+        ledger.changed_holds.add(key)
+    return hold
+
+
+def _count(ledger: Ledger, sku: str, hold: Hold, units: int) -> None:
+    """Add to what a purchase limit counts of the hold's buyer; their count so far is in memory, as `store.load` sees to."""
+    if not hold.buyer:
+        return
+    buyer = (sku, hold.buyer)
+    ledger.purchases[buyer] = ledger.purchases.get(buyer, 0) + units
+    ledger.purchase_changes[buyer] = ledger.purchase_changes.get(buyer, 0) + units
+
+
+def _move(
+    ledger: Ledger, event: Inside, kind: str, quantity: int, at_ms: int, *, quarantined: int = 0, note: str = ""
+) -> None:
+    ledger.commands.add((event.command_id, event.sku))
+    ledger.movements.append(Movement(event.command_id, event.sku, kind, quantity, quarantined, None, None, note, at_ms))
+
+
+def _move_line(
+    ledger: Ledger, event: m.LineShipped | m.LineReturned, kind: str, *, quantity: int, quarantined: int, at_ms: int
+) -> None:
+    command_id = line_movement_id(event.order_id, event.line, kind)
+    ledger.movements.append(
+        Movement(command_id, event.sku, kind, quantity, quarantined, event.order_id, event.line, "", at_ms)
+    )
+
+
+_CHANGES: Final[Mapping[type, Callable[..., None]]] = {
+    m.LineReserved: _reserve,
+    Reserved: _reserve_for_cart,
+    m.LineCommitted: _commit,
+    m.LineReleased: _release,
+    m.LineExpired: _expire,
+    m.LineShipped: _ship,
+    m.LineReturned: _return,
+    StockReceived: _receive,
+    StockAdjusted: _adjust,
+    QuarantineCleared: _clear_quarantine,
+    SaleRuled: _rule,
+    StockCommandRefused: _remember_refusal,
+}
