@@ -24,6 +24,8 @@ from tests.given_when_then import (
     AdjustStock,
     B,
     C,
+    CommitLine,
+    ExpireHolds,
     PlaceOrderLine,
     ReceiveStock,
     ReleaseLine,
@@ -266,3 +268,15 @@ def test_what_an_earlier_limit_counted_is_known_when_a_new_one_comes(load: Load)
     other = (PlaceOrderLine(order_id=B), NOW_MS)
     owner = asyncio.run(_played(load, [[LOTS, LIMITED, HOLD_A], [lifted], [anew, other]], [True]))
     assert kinds(owner.said)[-1] == ["LineRejected"]
+
+
+@pytest.mark.parametrize("load", [RULE, STORE])
+def test_a_duplicate_is_known_although_a_retake_of_its_batch_leaves_nothing(load: Load) -> None:
+    two = (ReceiveStock(command_id="d2", quantity=2), NOW_MS)
+    brief = (PlaceOrderLine(order_id=A, hold_seconds=1), NOW_MS)
+    hold_b = (PlaceOrderLine(order_id=B), NOW_MS)
+    later_ms = NOW_MS + 2_000
+    expiry = (ExpireHolds(as_of_ms=later_ms), later_ms)
+    retake = (CommitLine(order_id=A), later_ms)
+    owner = asyncio.run(_played(load, [[two, brief, hold_b], [expiry], [retake, hold_b]], [True]))
+    assert kinds(owner.said)[3:] == [["LineExpired"], ["LineCommitted"], []]
