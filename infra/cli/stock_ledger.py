@@ -115,13 +115,14 @@ def _print(found: list[Sides], proposals: dict[str, int]) -> None:
 
 
 def _ledger(entries: list[Entry]) -> Table:
-    table = Table("time", "what", "change", *WHERE, "available", "cause", "note", box=None, pad_edge=False)
-    for column in table.columns[3:8]:
-        column.justify = "right"
+    """Show one entry a line, whatever the width: what changed, the level after it, and what it came from below."""
+    table = Table("time", "what", "change", "level after", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
     for it in entries:
         changed = (f"{where} {change:+,}" for where in WHERE if (change := getattr(it.change, where)))
-        level = [f"{getattr(it.level, where):,}" for where in (*WHERE, "available")]
-        table.add_row(moment(it.at_ms), it.kind, ", ".join(changed), *level, Text(it.cause), Text(it.note))
+        level = (f"{units:,} {where}" for where in ("available", *WHERE) if (units := getattr(it.level, where)))
+        table.add_row(moment(it.at_ms), it.kind, ", ".join(changed), ", ".join(level))
+        table.add_row("", "", Text(it.cause, "dim"), Text(it.note, "dim"))
     return table
 
 
