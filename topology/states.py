@@ -60,6 +60,22 @@ def _answers(**answers: str) -> Answers:
     return MappingProxyType({getattr(m, message): answer for message, answer in answers.items()})
 
 
+_OVER: Final = _answers(
+    LineReserved="release_late",
+    LineRejected="ignore_duplicate",
+    LineReleased="note_line",
+    LineExpired="note_line",
+    LineCommitted="return_late",
+    LineCommitFailed="note_line",
+    LineReturned="note_line",
+    PaymentAuthorized="leave_to_payments",
+    PaymentDeclined="leave_to_payments",
+    PaymentCaptured="refuse",
+    PaymentCaptureFailed="leave_to_payments",
+)
+"""What an order that ended without a sale answers: whatever comes in for it is given back."""
+
+
 ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
     {
         OrderState.UNKNOWN: _answers(
@@ -127,32 +143,8 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             PaymentCaptured="ignore_duplicate",
             PaymentCaptureFailed="ignore_duplicate",
         ),
-        OrderState.REJECTED: _answers(
-            LineReserved="release_late",
-            LineRejected="ignore_duplicate",
-            LineReleased="note_line",
-            LineExpired="note_line",
-            LineCommitted="return_late",
-            LineCommitFailed="note_line",
-            LineReturned="note_line",
-            PaymentAuthorized="leave_to_payments",
-            PaymentDeclined="leave_to_payments",
-            PaymentCaptured="refuse",
-            PaymentCaptureFailed="leave_to_payments",
-        ),
-        OrderState.CANCELLED: _answers(
-            LineReserved="release_late",
-            LineRejected="ignore_duplicate",
-            LineReleased="note_line",
-            LineExpired="note_line",
-            LineCommitted="return_late",
-            LineCommitFailed="note_line",
-            LineReturned="note_line",
-            PaymentAuthorized="leave_to_payments",
-            PaymentDeclined="leave_to_payments",
-            PaymentCaptured="refuse",
-            PaymentCaptureFailed="leave_to_payments",
-        ),
+        OrderState.REJECTED: _OVER,
+        OrderState.CANCELLED: _OVER,
     }
 )
 

@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import asyncpg
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from consumers.errors import FencedError, LogGapError, OwnerStoppedError, RefusedError
+from consumers.errors import FencedError, LogGapError, RefusedError
 from consumers.runtime.batch import Batch, Claim, Part, Run, Step, read_run, steps
 from consumers.runtime.commit import commit, commit_statement
 from consumers.runtime.database import Database
 from consumers.runtime.decision import decide_records, level, outgoing
+from consumers.runtime.life import Life, Rebalance
 from consumers.runtime.outbox import Outbox
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from consumers.runtime.room import Room
     from producers.publisher import Outgoing, Publisher
@@ -62,19 +64,17 @@ class PartitionOwner(Generic[S]):
     def __init__(self, room: Room[S], options: OwnerOptions, publisher: Publisher) -> None:
         self.room = room
         self.options = options
+        self._life = Life()
         self._publisher = publisher
         self._topics = [topic.in_namespace(options.namespace) for topic in room.sources]
         self._database = Database(options.postgres_dsn, room.name)
-        self._outbox = Outbox(room.name, self._database, publisher, self._fail)
+        self._outbox = Outbox(room.name, self._database, publisher, self._life.fail)
         self._ownership = Ownership(
             room, self._database, self._outbox, self._topics, retry_seconds=options.session_timeout_ms / 1000
         )
         self._claims = self._ownership.claims
         self._statement = commit_statement(room)
         self._in_flight: tuple[Batch, asyncio.Task[None]] | None = None
-        self._stopping = asyncio.Event()
-        self._failed = asyncio.Event()
-        self._failure: Exception | None = None
         self._partitions = 0
         self._consumer: AIOKafkaConsumer = None
 
@@ -82,7 +82,7 @@ class PartitionOwner(Generic[S]):
 
     def stop(self) -> None:
         """Ask for a graceful end: the batch in hand is finished and published first."""
-        self._stopping.set()
+        self._life.stop()
 
     async def run(self) -> None:
         """Own partitions until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
@@ -90,23 +90,15 @@ class PartitionOwner(Generic[S]):
         await self._consumer.start()
         self.room.start()
         self._outbox.start()
-        work = asyncio.create_task(self._work())
-        failed = asyncio.create_task(self._failed.wait())
-        helpers = [asyncio.create_task(self._watchdog().watch()), asyncio.create_task(self._commit_to_kafka())]
         try:
-            await asyncio.wait({work, failed}, return_when=asyncio.FIRST_COMPLETED)
-            if self._failure is not None:
-                raise self._failure
-            await work
+            await self._life.run(self._work(), self._watchdog().watch(), self._commit_to_kafka())
         finally:
-            for task in (work, failed, *helpers):
-                task.cancel()
             await self._close()
 
     async def _work(self) -> None:
         self._partitions = await self._publisher.partitions_of(self.room.sources[0].name)
-        self._consumer.subscribe(self._topics, listener=_Rebalance(self._consumer, self._ownership, self._fail))
-        while not self._stopping.is_set():
+        self._consumer.subscribe(self._topics, listener=self._rebalance())
+        while self._life.goes_on:
             await self._adopt()
             await self._remind()
             for step in steps(await self._poll(), self.room.is_barrier):
@@ -117,6 +109,10 @@ class PartitionOwner(Generic[S]):
         await self._outbox.stop()
         await self._ownership.tell_kafka(self._consumer)
 
+    def _rebalance(self) -> Rebalance:
+        assigned = functools.partial(self._ownership.assigned, self._consumer)
+        return Rebalance(assigned, self._ownership.revoked, self._life)
+
     async def _close(self) -> None:
         """Leave the group, so that a successor need not wait for our session to end; bounded in time."""
         self._outbox.abandon()
@@ -126,12 +122,6 @@ class PartitionOwner(Generic[S]):
         with contextlib.suppress(KafkaError, TimeoutError):
             await asyncio.wait_for(self._consumer.stop(), 10)
         await self._database.close()
-
-    def _fail(self, error: Exception) -> None:
-        """Stop the process from whatever task notices that it must stop."""
-        if self._failure is None:
-            self._failure = error if isinstance(error, OwnerStoppedError) else OwnerStoppedError(repr(error))
-            self._failed.set()
 
     # --- owning -------------------------------------------------------------------------------------------------------
 
@@ -271,7 +261,7 @@ class PartitionOwner(Generic[S]):
             self.options.watchdog_seconds,
             lag=lambda: self._ownership.lag(self._consumer),
             progress=self._ownership.progress,
-            on_stuck=self._fail,
+            on_stuck=self._life.fail,
         )
 
     def _new_consumer(self) -> AIOKafkaConsumer:
@@ -288,26 +278,3 @@ class PartitionOwner(Generic[S]):
             max_poll_interval_ms=300_000,
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
-
-
-class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
-    """Hands Kafka's word on; an exception here would be swallowed, so it becomes the owner's failure."""
-
-    def __init__(
-        self, consumer: AIOKafkaConsumer, ownership: Ownership[Any], on_failure: Callable[[Exception], None]
-    ) -> None:
-        self._consumer = consumer
-        self._ownership = ownership
-        self._on_failure = on_failure
-
-    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        try:
-            self._ownership.revoked(revoked)
-        except Exception as error:  # noqa: BLE001  whatever it is, the owner must not go on
-            self._on_failure(error)
-
-    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        try:
-            self._ownership.assigned(self._consumer, assigned)
-        except Exception as error:  # noqa: BLE001  whatever it is, the owner must not go on
-            self._on_failure(error)

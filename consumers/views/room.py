@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from consumers.errors import OwnerStoppedError, RefusedError
+from consumers.errors import RefusedError
 from consumers.runtime.batch import read_run
+from consumers.runtime.life import Life, Rebalance
 from consumers.runtime.room import Room
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
@@ -78,38 +79,29 @@ class OrderViews:
         self._positions: dict[int, int | None] = {}
         self._unplaced: set[int] = set()
         self._housekeeping_at = 0.0
-        self._stopping = asyncio.Event()
-        self._failed = asyncio.Event()
-        self._failure: Exception | None = None
+        self._life = Life()
         self._consumer: AIOKafkaConsumer = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """Ask for a graceful end: the batch in hand is written first, if Redis takes it."""
-        self._stopping.set()
+        self._life.stop()
 
     async def run(self) -> None:
         """Keep the views until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
         self._consumer = self._new_consumer()
         await self._consumer.start()
-        tasks = [asyncio.create_task(it) for it in (self._work(), self._failed.wait(), self._watchdog().watch())]
-        work, failed, _ = tasks
         try:
-            await asyncio.wait({work, failed}, return_when=asyncio.FIRST_COMPLETED)
-            if self._failure is not None:
-                raise self._failure
-            await work
+            await self._life.run(self._work(), self._watchdog().watch())
         finally:
-            for task in tasks:
-                task.cancel()
             with contextlib.suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(self._consumer.stop(), 10)
             await self._redis.aclose()
 
     async def _work(self) -> None:
-        self._consumer.subscribe([self._topic], listener=_Rebalance(self))
-        while not self._stopping.is_set():
+        self._consumer.subscribe([self._topic], listener=Rebalance(self.assigned, self.revoked, self._life))
+        while self._life.goes_on:
             try:
                 await self._place()
                 await self._take(await self._poll())
@@ -120,12 +112,6 @@ class OrderViews:
                 self._unplace(set(self._positions))
                 await asyncio.sleep(RETRY_SECONDS)
         await self._tell_kafka()
-
-    def fail(self, error: Exception) -> None:
-        """Stop the process from whatever task notices that it must stop."""
-        if self._failure is None:
-            self._failure = error if isinstance(error, OwnerStoppedError) else OwnerStoppedError(repr(error))
-            self._failed.set()
 
     # --- where to read ------------------------------------------------------------------------------------------------
 
@@ -245,7 +231,7 @@ class OrderViews:
 
     def _watchdog(self) -> Watchdog:
         return Watchdog(
-            NAME, self.options.watchdog_seconds, lag=self._lag, progress=lambda: self.written, on_stuck=self.fail
+            NAME, self.options.watchdog_seconds, lag=self._lag, progress=lambda: self.written, on_stuck=self._life.fail
         )
 
     def _lag(self) -> int:
@@ -263,22 +249,3 @@ class OrderViews:
             heartbeat_interval_ms=min(self.options.heartbeat_ms, self.options.session_timeout_ms // 3),
             fetch_max_wait_ms=100,
         )
-
-
-class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Hands Kafka's word to the views; an exception here would be swallowed, so it becomes their failure."""
-
-    def __init__(self, views: OrderViews) -> None:
-        self._views = views
-
-    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        try:
-            self._views.revoked(revoked)
-        except Exception as error:  # noqa: BLE001
-            self._views.fail(error)
-
-    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        try:
-            self._views.assigned(assigned)
-        except Exception as error:  # noqa: BLE001
-            self._views.fail(error)
