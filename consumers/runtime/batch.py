@@ -13,7 +13,7 @@ from topology.partitioner import partitions_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consumers.runtime.room import Changes, Room
+    from consumers.runtime.room import Changes, Hearer
     from producers.publisher import Outgoing
     from schemas.messages import Message
 
@@ -80,7 +80,7 @@ class Batch(msgspec.Struct, eq=False):
     parts: list[Part[Any]]
 
 
-def read_run(room: Room[Any], source: int, records: Sequence[Record], partitions: int) -> Run:
+def read_run(room: Hearer, source: int, records: Sequence[Record], partitions: int) -> Run:
     """Decode the records that the room hears, each once, and check that they are where their key belongs."""
     homes = partitions_of([record.key or b"" for record in records], partitions)
     readings: list[tuple[Record, Message | RefusedError]] = []

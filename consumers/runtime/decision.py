@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import structlog
 
@@ -17,7 +17,7 @@ from topology.topics import DEAD_LETTERS, key_of, topic_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from consumers.runtime.room import Room
+    from consumers.runtime.room import Hearer, Room
 
 log = structlog.get_logger()
 S = TypeVar("S")
@@ -34,7 +34,7 @@ class Record(Protocol):
     headers: Sequence[tuple[str, bytes]]
 
 
-def read(room: Room[Any], record: Record, home: int) -> Message | None:
+def read(room: Hearer, record: Record, home: int) -> Message | None:
     """Return the record's message, or None where the room does not hear its type.
 
     `home` is the partition that the record's key belongs to. Raises RefusedError for what must not be decided here.

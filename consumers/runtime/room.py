@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -39,7 +40,15 @@ class Changes(msgspec.Struct):
     effects: Sequence[Any] = ()
 
 
-class Room(Generic[S]):
+class Hearer(Protocol):
+    """Who reads a topic; `hears` are the messages that it decodes."""
+
+    @property
+    def hears(self) -> frozenset[type[Message]]:
+        """Messages of other types are skipped undecoded."""
+
+
+class Room(ABC, Generic[S]):
     """One transactional service. Subclasses bind `decide.py` and `store.py` to the runtime; the defaults do nothing."""
 
     name: str
@@ -52,9 +61,9 @@ class Room(Generic[S]):
     cache_limit: int = 200_000
     """Entries of one partition's state beyond which its memory is emptied."""
 
+    @abstractmethod
     def new_state(self, partition: int) -> S:
         """Return the state of a partition before its first record."""
-        raise NotImplementedError
 
     async def load(
         self, connection: asyncpg.Connection, loads: Sequence[tuple[S, Sequence[Message]]], *, thorough: bool
@@ -64,17 +73,17 @@ class Room(Generic[S]):
         `thorough` is set after a unique violation: then load also what a first delivery would not need.
         """
 
+    @abstractmethod
     def decide(self, state: S, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
         """Return what the message leads to, and evolve the state by it. Pure: no I/O, no clock, no randomness.
 
         A RefusedError among the outcomes sends the record to dead.letters beside the rest; one that is raised says
         that nothing changed.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def close_batch(self, state: S, at_ms: int) -> Changes:
         """Return what the batch changed in this state, and begin the next batch."""
-        raise NotImplementedError
 
     def is_barrier(self, message: type[Message]) -> bool:
         """Tell whether such a message is decided alone, after all before it is in the database."""

@@ -21,7 +21,6 @@ from redis.exceptions import RedisError
 from consumers.errors import RefusedError
 from consumers.runtime.batch import read_run
 from consumers.runtime.life import Life, Rebalance
-from consumers.runtime.room import Room
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
 from consumers.views.timeline import TimelineEvent, event_of
@@ -29,6 +28,8 @@ from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from schemas.messages import Message
 
 log = structlog.get_logger()
 
@@ -52,12 +53,10 @@ class ViewsOptions(msgspec.Struct, frozen=True, kw_only=True):
     watchdog_seconds: float = 60.0
 
 
-class _Heard(Room[None]):
+class _Heard(msgspec.Struct, frozen=True):
     """What the views read, in the words of the runtime, which checks and decodes it as for every room."""
 
-    name = NAME
-    sources = (ORDER_EVENTS,)
-    hears = frozenset(ORDER_EVENTS.carries)
+    hears: frozenset[type[Message]] = frozenset(ORDER_EVENTS.carries)
 
 
 class OrderViews:
