@@ -237,8 +237,8 @@ def run_room_process(name: RoomName) -> int:
 def _collect_garbage_rarely() -> None:
     """Let the collector leave alone what lives as long as the process, and look at the rest less often.
 
-    A batch makes thousands of objects without a cycle among them; with Python's own thresholds a sixth of inventory's
-    time went into looking for some (measured by `make bench-hot-sku`: 33 us of CPU per order before, 27 after).
+    A batch makes thousands of objects without a cycle among them, and looking for some took time: 33 us of CPU per
+    order with Python's own thresholds, 27 with these (medians of four noisy rounds, ARCHITECTURE.md).
     """
     gc.collect()
     gc.freeze()
