@@ -49,11 +49,13 @@ class InventoryRoom(Room[Ledger]):
     def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
         outcomes = decide(state, message, at_ms)
         for outcome in outcomes:
+            said = outcome.fact if isinstance(outcome, Reserved) else outcome
+            if isinstance(said, m.Message | RefusedError):
+                yield said
+        for outcome in outcomes:
             evolve(state, outcome, at_ms)
         if isinstance(message, m.ExpireHolds):
             state.expect_expiry(message.as_of_ms)
-        said = (outcome.fact if isinstance(outcome, Reserved) else outcome for outcome in outcomes)
-        return [outcome for outcome in said if isinstance(outcome, m.Message | RefusedError)]
 
     @override
     def close_batch(self, state: Ledger, at_ms: int) -> Changes:

@@ -47,10 +47,10 @@ class OrdersRoom(Room[OrderBook]):
         order_id: str = message.order_id  # type: ignore[attr-defined]  # every fact about an order has one
         order = state.order(order_id)
         outcomes = decide(order, message)
+        yield from outcomes
         evolve(order, message, outcomes, at_ms)
         state.orders[order_id] = order
         state.changed.add(order_id)
-        return outcomes
 
     @override
     def close_batch(self, state: OrderBook, at_ms: int) -> Changes:

@@ -62,7 +62,8 @@ class PaymentsRoom(Room[PaymentBook]):
         payment = state.payment(order_id)
         outcomes = decide(payment, message)
         if order_id not in state.payments and not outcomes:
-            return []
+            return
+        yield from (outcome for outcome in outcomes if isinstance(outcome, m.Message))
         evolve(payment, message, outcomes, at_ms)
         state.payments[order_id] = payment
         state.changed.add(order_id)
@@ -71,7 +72,6 @@ class PaymentsRoom(Room[PaymentBook]):
         for outcome in outcomes:
             if isinstance(outcome, StartOperation):
                 state.started[operation_id(order_id, outcome.kind)] = (order_id, outcome.kind, at_ms)
-        return [outcome for outcome in outcomes if isinstance(outcome, m.Message)]
 
     @override
     def close_batch(self, state: PaymentBook, at_ms: int) -> Changes:

@@ -62,22 +62,22 @@ def read(room: Hearer, record: Record, home: int) -> Message | None:
 def decide(room: Room[S], state: S, message: Message, record: Record, *, source: str, at_ms: int) -> list[Outgoing]:
     """Return what the room says to this message, each with an id that derives from its cause.
 
-    Raises RefusedError for what the room refuses, and for a decision that failed: the state has not changed then.
+    Raises RefusedError for what the room refuses, and for a decision that failed or cannot be written down: the state
+    has not changed then, since a room evolves it only when all its outcomes are taken.
     """
+    cause = f"{source}/{record.partition}/{record.offset}/"
     try:
-        outcomes = room.decide(state, message, at_ms)
+        return [
+            dead_letter(room.name, record, source, outcome, at_ms)
+            if isinstance(outcome, RefusedError)
+            else outgoing(outcome, f"{cause}{index}".encode())
+            for index, outcome in enumerate(room.decide(state, message, at_ms))
+        ]
     except RefusedError:
         raise
     except Exception as error:
         log.exception("decision_failed", room=room.name, source=source, offset=record.offset)
         raise RefusedError("decision_failed", repr(error)) from error
-    cause = f"{source}/{record.partition}/{record.offset}/"
-    return [
-        dead_letter(room.name, record, source, outcome, at_ms)
-        if isinstance(outcome, RefusedError)
-        else outgoing(outcome, f"{cause}{index}".encode())
-        for index, outcome in enumerate(outcomes)
-    ]
 
 
 def outgoing(message: Message, event_id: bytes = b"", partition: int = BY_KEY) -> Outgoing:

@@ -75,9 +75,10 @@ class Room(ABC, Generic[S]):
 
     @abstractmethod
     def decide(self, state: S, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
-        """Return what the message leads to, and evolve the state by it. Pure: no I/O, no clock, no randomness.
+        """Yield what the message leads to, then evolve the state by it. Pure: no I/O, no clock, no randomness.
 
-        A RefusedError among the outcomes sends the record to dead.letters beside the rest; one that is raised says
+        The state changes only once every outcome was taken: whoever cannot write one down stops taking, and nothing
+        has happened. A RefusedError among the outcomes sends the record to dead.letters beside the rest; one that is raised says
         that nothing changed.
         """
 

@@ -30,7 +30,7 @@ class IgnoresLateReservations(OrdersRoom):
     @override
     def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
         was_over = _order(state, message).state in FINAL_ORDER_STATES
-        said = super().decide(state, message, at_ms)
+        said = list(super().decide(state, message, at_ms))
         return [] if was_over and isinstance(message, m.LineReserved) else said
 
 
@@ -61,7 +61,7 @@ class CapturesAgain(PaymentsRoom):
 
     @override
     def decide(self, state: PaymentBook, message: Message, at_ms: int) -> Iterable[Message]:
-        said = super().decide(state, message, at_ms)
+        said = list(super().decide(state, message, at_ms))
         if isinstance(message, m.OrderPlaced):
             kind = OperationKind.CAPTURE
             known = state.payment(message.order_id).state in (PaymentState.CAPTURING, PaymentState.CAPTURED)

@@ -46,7 +46,7 @@ class LoadsItsOrders(OrdersRoom):
 
     @override
     def decide(self, state: OrderBook, message: m.Message, at_ms: int) -> Iterable[m.Message]:
-        said = super().decide(state, message, at_ms)
+        said = list(super().decide(state, message, at_ms))
         for order in state.orders.values():
             order.lines = store._decode_lines(store._encode(order.lines))
         return said

@@ -27,7 +27,7 @@ def part(room: Room[Any], partition: int, *messages: Any, says: list[Outgoing] |
     """Return a decided part; each message has been decided as offset 0."""
     state = room.new_state(partition)
     for message in messages:
-        room.decide(state, message, NOW_MS)
+        list(room.decide(state, message, NOW_MS))
     many = len(room.sources)
     claim = Claim(partition, epoch=4, next_offsets=[8] * many, at_ms=NOW_MS, batch=2, state=state)
     changes = room.close_batch(state, NOW_MS)

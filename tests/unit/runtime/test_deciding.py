@@ -174,6 +174,27 @@ def test_a_decision_that_fails_is_a_dead_letter_and_changes_nothing() -> None:
     assert [type(each) for each in said(says)] == [m.LineRejected], "the next record is decided"
 
 
+class SaysTheUnsayable(InventoryRoom):
+    """Answers orders of mugs, and then once more with a number that Avro does not hold."""
+
+    @override
+    def decide(self, state: Ledger, message: m.Message, at_ms: int) -> Iterable[m.Message | RefusedError]:
+        for said in super().decide(state, message, at_ms):
+            yield said
+            if isinstance(message, m.PlaceOrderLine) and message.sku == "MUG":
+                yield m.StockLevel("MUG", 2**63, 0, 0, 0, 0)
+
+
+def test_an_answer_that_cannot_be_written_down_is_a_dead_letter_and_leaves_no_trace_in_memory() -> None:
+    ledger = Ledger(0)
+    decided(ROOM, ledger, entry(STOCKED))
+    says, _ = decided(SaysTheUnsayable(), ledger, entry(PlaceOrderLine(sku="MUG"), 1), entry(STOCKED, 2))
+    assert letter_of(says).reason == "decision_failed"
+    assert "beyond an Avro long" in letter_of(says).detail
+    assert (ledger.holds, ledger.new_holds, ledger.stocks["MUG"].reserved) == ({}, set(), 0)
+    assert [type(each) for each in said(says)] == [m.DeadLetter], "neither is the answer before it said"
+
+
 def test_a_dead_letters_detail_is_short_however_long_the_key() -> None:
     """dead.letters takes 2 MiB: a letter that is refused there would stop its partition."""
     from consumers.runtime.decision import read  # noqa: PLC0415  goes to the top when this passes
