@@ -23,6 +23,9 @@ FOREVER: Final = -1
 MIB: Final = 1024 * 1024
 MAX_RECORD_BYTES: Final = 1 * MIB
 """Largest batch of records that a topic takes; a single record has to fit into it."""
+MAX_DEAD_LETTER_BYTES: Final = 8 * MAX_RECORD_BYTES
+"""A letter has its source's key twice, and numbers headers of one name, of which the smallest have two bytes: at worst it
+is five times as large as its source."""
 
 ANYONE: Final = "producers"
 """Who writes a topic from outside the rooms: any authorised producer."""
@@ -76,6 +79,10 @@ def min_insync_replicas(replication_factor: int) -> int:
 # Compaction spares the segment that is being written, so a small one bounds what a reader of the latest values re-reads.
 _COMPACTED_SOON: Final = MappingProxyType({"segment.bytes": str(64 * MIB), "max.compaction.lag.ms": str(DAY_MS)})
 
+# Strangers write here. The broker unpacks what they compressed before it measures it: a small batch that unpacks to a
+# hundred times the limit would fill its reader's memory, and no dead letter could hold it.
+_AS_LARGE_AS_IT_LOOKS: Final = MappingProxyType({"compression.type": "uncompressed"})
+
 INVENTORY_COMMANDS: Final = Topic(
     "inventory.commands",
     key="sku",
@@ -95,12 +102,14 @@ INVENTORY_COMMANDS: Final = Topic(
         m.ExpireHolds,
     ),
     written_by=frozenset({ANYONE, "orders", "inventory"}),
+    extra=_AS_LARGE_AS_IT_LOOKS,
 )
 ORDER_COMMANDS: Final = Topic(
     "order.commands",
     key="order_id",
     carries=(m.RecordPaymentResult,),
     written_by=frozenset({ANYONE, "payments"}),
+    extra=_AS_LARGE_AS_IT_LOOKS,
 )
 ORDER_EVENTS: Final = Topic(
     "order.events",
@@ -150,7 +159,7 @@ DEAD_LETTERS: Final = Topic(
     key="key",
     carries=(m.DeadLetter,),
     written_by=_ROOMS,
-    max_message_bytes=2 * MAX_RECORD_BYTES,  # the largest record, whole, and why it is here
+    max_message_bytes=MAX_DEAD_LETTER_BYTES,
 )
 
 TOPICS: Final = (INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, STOCK_LEVELS, CATALOGUE_PRODUCTS, DEAD_LETTERS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
 
 from consumers.errors import RefusedError
 from consumers.runtime.decision import Record, read
+from schemas.limits import MAX_TEXT_BYTES
 from topology.partitioner import partitions_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from schemas.messages import Message
 
 S = TypeVar("S")
+
+MAX_KEY_BYTES: Final = MAX_TEXT_BYTES + 1
+"""As much of a key is hashed: a longer one is no message's, wherever it belongs, and would take a quarter of a second."""
 
 
 class Run(msgspec.Struct):
@@ -82,7 +86,7 @@ class Batch(msgspec.Struct, eq=False):
 
 def read_run(room: Hearer, source: int, records: Sequence[Record], partitions: int) -> Run:
     """Decode the records that the room hears, each once, and check that they are where their key belongs."""
-    homes = partitions_of([record.key or b"" for record in records], partitions)
+    homes = partitions_of([(record.key or b"")[:MAX_KEY_BYTES] for record in records], partitions)
     readings: list[tuple[Record, Message | RefusedError]] = []
     for record, home in zip(records, homes, strict=True):
         try:

@@ -99,13 +99,24 @@ def dead_letter(room: str, record: Record, source: str, refusal: RefusedError, a
         offset=record.offset,
         key=record.key,
         value=record.value,
-        headers={name: value or b"" for name, value in record.headers},
+        headers=_named_once(record.headers),
         reason=refusal.reason,
         detail=refusal.detail,
         at_ms=at_ms,
     )
     event_id = f"{source}/{record.partition}/{record.offset}/dead:{room}".encode()
     return Outgoing(DEAD_LETTERS.name, BY_KEY, record.key, encode(letter), event_id)
+
+
+def _named_once(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, bytes]:
+    """Return every header. One whose name is taken gets its place in the list as well: `name#2`. No value becomes b""."""
+    found: dict[str, bytes] = {}
+    for place, (name, value) in enumerate(headers, start=1):
+        free = name
+        while free in found:
+            free += f"#{place}"
+        found[free] = value or b""
+    return found
 
 
 def decide_records(

@@ -146,6 +146,12 @@ def test_a_header_without_a_value_is_kept_as_an_empty_one() -> None:
     assert letter_of(says).headers == {"traceparent": b""}
 
 
+def test_headers_of_one_name_are_all_kept() -> None:
+    headers = [("a#3", b"1"), ("a", b"2"), ("a", b"3"), ("a", b"4")]
+    says, _ = decided(ROOM, Ledger(0), (ARecord(3, 1, 0, None, None, headers), RefusedError("empty_value", "null")))
+    assert letter_of(says).headers == {"a#3": b"1", "a": b"2", "a#3#3": b"3", "a#4": b"4"}
+
+
 def test_what_the_room_refuses_is_a_dead_letter_and_the_partition_moves_on() -> None:
     unnamed = PlaceOrderLine(order_id="order 66")
     says, _ = decided(ROOM, Ledger(0), entry(STOCKED, 1), entry(unnamed, 2), entry(PlaceOrderLine(), 3))

@@ -2,14 +2,16 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.runtime.batch import read_run
-from consumers.runtime.decision import read
+from consumers.runtime.decision import dead_letter, read
 from schemas import messages as m
-from schemas.wire import encode
+from schemas.wire import decode, encode
 from tests.given_when_then import (
     ExpireHolds,
     LineCommandRefused,
@@ -66,6 +68,34 @@ def test_a_key_in_a_partition_where_it_does_not_belong_is_refused_and_the_sender
 )
 def test_what_cannot_be_decoded_is_refused_with_the_reason(value: bytes | None, reason: str) -> None:
     assert refused(lambda it: msgspec.structs.replace(it, value=value)).reason == reason
+
+
+EDITS = (st.integers(0, len(encode(MUG)) - 6), st.binary(max_size=3))
+HEADS = [encode(message)[:5] for message in (MUG, ReceiveStock(), ReleaseLine(), ExpireHolds(), OrderPaid())]
+BODIES = st.one_of(
+    st.binary(max_size=120),
+    st.builds(lambda whole, at, byte: whole[:at] + byte + whole[at + 1 :], st.just(encode(MUG)[5:]), *EDITS),
+    st.builds(lambda size, rest: size + rest, st.binary(min_size=1, max_size=11), st.binary(max_size=40)),
+)
+VALUES = st.one_of(st.none(), st.binary(max_size=60), st.builds(bytes.__add__, st.sampled_from(HEADS), BODIES))
+KEYS = st.one_of(st.none(), st.just(b"MUG"), st.binary(max_size=8), st.sampled_from([b"k" * 1_000, b"\xff" * 3_000]))
+HEADERS = st.lists(st.tuples(st.text(max_size=3), st.one_of(st.none(), st.binary(max_size=3))), max_size=4)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.lists(st.builds(ARecord, st.just(3), st.just(7), st.just(1), KEYS, VALUES, HEADERS), min_size=1, max_size=5))
+def test_whatever_the_bytes_are_they_are_read_or_refused_and_what_is_refused_is_kept_whole(
+    records: list[ARecord],
+) -> None:
+    run = read_run(INVENTORY, 0, records, PARTITIONS)
+    for it, read_as in run.readings:
+        if isinstance(read_as, RefusedError):
+            kept = decode(dead_letter("inventory", it, "inventory.commands", read_as, 1).value)
+            assert isinstance(kept, m.DeadLetter)
+            assert (kept.key, kept.value, kept.reason) == (it.key, it.value, read_as.reason)
+            assert list(kept.headers.values()) == [value or b"" for _, value in it.headers]
+        else:
+            assert encode(read_as) == it.value
 
 
 def test_what_is_addressed_to_a_partition_needs_no_key() -> None:
