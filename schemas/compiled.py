@@ -23,7 +23,6 @@ MAX_SHIFT: Final = 63
 """Where the tenth and last byte of an integer belongs: 64 bits, seven at a time."""
 
 
-@lru_cache(maxsize=4096, typed=True)  # prices and times repeat within a batch: the broker stamps a batch, not a record
 def varint(number: int) -> bytes:
     """Return a 64-bit integer as Avro writes it: zig-zag, then seven bits a byte, the lowest first."""
     rest = (number << 1) ^ (number >> 63)
@@ -38,6 +37,7 @@ def varint(number: int) -> bytes:
 VARINTS: Final = tuple(varint(number) for number in range(1024))
 
 
+@lru_cache(maxsize=4096, typed=True)  # prices and times repeat within a batch: the broker stamps a batch, not a record
 def _wide_varint(number: int, avro_type: str) -> bytes:
     """Return any integer that the type holds; raises ValueError beyond it."""
     if number not in RANGES[avro_type]:
@@ -81,7 +81,7 @@ def _read_length(value: bytes, at: int) -> tuple[int, int]:
     return length, at
 
 
-# One byte holds -64..63: an odd first byte is negative, one of 0x80 and more goes on.
+# One byte holds -64..63: an odd first byte is negative, one of 0x80 and more goes on. Two bytes hold prices and times to hold.
 _READ_TEXT = """
         n = value[at]
         at += 1
@@ -94,10 +94,13 @@ _READ_TEXT = """
 _READ_INTEGER = """
         {name} = value[at]
         at += 1
-        if {name} & 0x81:
+        if not {name} & 0x81:
+            {name} >>= 1
+        elif {name} & 1 or (n := value[at]) > 0x7F:
             {name}, at = read_{type}(value, at)
         else:
-            {name} >>= 1"""
+            {name} = ({name} & 0x7F | n << 7) >> 1
+            at += 1"""
 _DECODER = """
 def decode(value):
     at = 5

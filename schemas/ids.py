@@ -51,6 +51,16 @@ def order_id_ms(order_id: str) -> int:
     return int(order_id[:8] + order_id[9:13], 16)
 
 
+TIME_DIGITS: Final = 13
+"""Characters of an order id that name its time: 48 bits in hexadecimal, with the first hyphen among them."""
+
+
+def id_time(at_ms: int) -> str:
+    """Return how the ids made at `at_ms` (ms since the Unix epoch) begin: ids, and these beginnings, sort by time as text."""
+    digits = f"{at_ms:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
 def event_id(topic: str, partition: int, offset: int, index: int) -> str:
     """Return the id of the `index`-th (from 0) outcome of one record: the same whenever the record is decided again."""
     return f"{topic}/{partition}/{offset}/{index}"

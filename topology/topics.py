@@ -170,6 +170,8 @@ ADDRESSED_TO_A_PARTITION: Final[frozenset[type[m.Message]]] = frozenset({m.Expir
 """Messages that are about a whole partition: sent to it by number, without a key."""
 
 _TOPIC_OF: Final[dict[type[m.Message], Topic]] = {message: topic for topic in TOPICS for message in topic.carries}
+TOPIC_NAMES: Final[dict[type[m.Message], str]] = {message: topic.name for message, topic in _TOPIC_OF.items()}
+"""The name of the one topic that carries a message."""
 _KEY_FIELD: Final[dict[type[m.Message], str | None]] = {
     message: None if message in ADDRESSED_TO_A_PARTITION else topic.key for message, topic in _TOPIC_OF.items()
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
@@ -80,6 +80,7 @@ class StockCommandRefused(msgspec.Struct, frozen=True):
 
 Inside = StockReceived | StockAdjusted | QuarantineCleared | SaleRuled | StockCommandRefused
 """Outcomes that stay inside the room, as rows of `movements`; the outside sees stock.levels."""
+STAYS_INSIDE: Final[frozenset[type]] = frozenset(get_args(Inside))
 Outcome = m.Message | Inside | Reserved | RefusedError
 """A RefusedError among the outcomes sends the command to dead.letters too."""
 
@@ -102,9 +103,8 @@ def _reserve(ledger: Ledger, event: m.LineReserved, _: int) -> None:
     if stock.purchase_limit:
         hold.buyer = event.customer_id
         _count(ledger, event.sku, hold, event.quantity)
-    ledger.holds[key] = hold
+    ledger.holds[key] = ledger.new_holds[key] = hold
     ledger.held.add(key)
-    ledger.new_holds.add(key)
     if ledger.earliest_expiry_ms is None or event.expires_at_ms < ledger.earliest_expiry_ms:
         ledger.earliest_expiry_ms = event.expires_at_ms
 
@@ -229,7 +229,7 @@ def _turn(ledger: Ledger, event: Any, state: HoldState) -> Hold:
         if not peers:
             del ledger.carts[hold.cart, event.sku]
     if key not in ledger.new_holds:
-        ledger.changed_holds.add(key)
+        ledger.changed_holds[key] = hold
     return hold
 
 

@@ -128,8 +128,8 @@ class Ledger:
     def begin_batch(self) -> None:
         """Forget what changed; keep what is."""
         self.before: dict[str, Level] = {}
-        self.new_holds: set[HoldKey] = set()
-        self.changed_holds: set[HoldKey] = set()
+        self.new_holds: dict[HoldKey, Hold] = {}
+        self.changed_holds: dict[HoldKey, Hold] = {}
         self.movements: list[Movement] = []
         self.purchase_changes: dict[Buyer, int] = {}
 

@@ -9,7 +9,7 @@ from typing_extensions import override
 from consumers.errors import RefusedError
 from consumers.inventory import store
 from consumers.inventory.decide import decide
-from consumers.inventory.evolve import Reserved, evolve
+from consumers.inventory.evolve import STAYS_INSIDE, Reserved, evolve
 from consumers.inventory.ledger import Ledger
 from consumers.runtime.room import Changes, Room
 from schemas import messages as m
@@ -49,12 +49,13 @@ class InventoryRoom(Room[Ledger]):
     def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
         outcomes = decide(state, message, at_ms)
         for outcome in outcomes:
-            said = outcome.fact if isinstance(outcome, Reserved) else outcome
-            if isinstance(said, m.Message | RefusedError):
-                yield said
+            if type(outcome) is Reserved:
+                yield outcome.fact
+            elif type(outcome) not in STAYS_INSIDE:
+                yield outcome  # type: ignore[misc]  # what stays inside is left out
         for outcome in outcomes:
             evolve(state, outcome, at_ms)
-        if isinstance(message, m.ExpireHolds):
+        if type(message) is m.ExpireHolds:
             state.expect_expiry(message.as_of_ms)
 
     @override

@@ -10,7 +10,7 @@ from consumers.inventory.decide import MAX_EXPIRIES
 from consumers.inventory.decide_stock import STOCK_DECISIONS
 from consumers.inventory.ledger import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, Stock, cart_owner
 from consumers.runtime.room import Changes, Tombstone
-from consumers.runtime.sql import columns, load_queries
+from consumers.runtime.sql import array_literal, columns, load_queries
 from schemas import messages as m
 from schemas.ids import is_order_id
 from topology.topics import STOCK_LEVELS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from schemas.messages import Message
 
-QUERIES: Final = load_queries("consumers.inventory")
+QUERIES: Final = load_queries("consumers.inventory", arrays_as_text=True)
 _BY_COMMAND: Final = frozenset(STOCK_DECISIONS)
 _RESTRICTING: Final = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku)
 """What may stand between a customer and units that are there, or take them away."""
@@ -144,7 +144,7 @@ async def _load_stock(connection: asyncpg.Connection, skus: dict[str, Ledger]) -
         return
     for sku, ledger in skus.items():
         ledger.stocks[sku] = Stock()
-    for sku, *level in await connection.fetch(QUERIES["load_stock"], list(skus)):
+    for sku, *level in await connection.fetch(QUERIES["load_stock"], array_literal(list(skus))):
         stock = skus[sku].stocks[sku] = Stock(*level)
         stock.is_stored = True
     skus.clear()
@@ -154,8 +154,7 @@ async def _load_holds(connection: asyncpg.Connection, keys: dict[HoldKey, Ledger
     known = [key for key in keys if is_order_id(key[0])]
     if not known:
         return
-    order_ids, lines, names = zip(*known, strict=True)
-    for row in await connection.fetch(QUERIES["load_holds"], order_ids, lines, names):
+    for row in await connection.fetch(QUERIES["load_holds"], *map(array_literal, zip(*known, strict=True))):
         _keep(keys[str(row["order_id"]), row["line"], row["sku"]], row, lacks)
 
 
@@ -164,7 +163,7 @@ async def _load_carts(connection: asyncpg.Connection, carts: dict[Cart, Ledger],
     unknown = {cart: ledger for cart, ledger in carts.items() if cart not in ledger.known_carts}
     if not unknown:
         return
-    for row in await connection.fetch(QUERIES["load_carts"], *zip(*unknown, strict=True)):
+    for row in await connection.fetch(QUERIES["load_carts"], *map(array_literal, zip(*unknown, strict=True))):
         _keep(unknown[row["cart"], row["sku"]], row, lacks)
     for cart, ledger in unknown.items():
         ledger.known_carts.add(cart)
@@ -184,7 +183,7 @@ async def _load_commands(connection: asyncpg.Connection, commands: dict[tuple[st
     unseen = [command for command, ledger in commands.items() if command not in ledger.commands]
     if not unseen:
         return
-    for row in await connection.fetch(QUERIES["load_commands"], *zip(*unseen, strict=True)):
+    for row in await connection.fetch(QUERIES["load_commands"], *map(array_literal, zip(*unseen, strict=True))):
         command = (row["command_id"], row["sku"])
         commands[command].commands.add(command)
 
@@ -208,7 +207,7 @@ async def _load_purchases(
         return
     for buyer, ledger in unseen.items():
         ledger.purchases[buyer] = 0
-    for row in await connection.fetch(QUERIES["load_purchases"], *zip(*unseen, strict=True)):
+    for row in await connection.fetch(QUERIES["load_purchases"], *map(array_literal, zip(*unseen, strict=True))):
         buyer = (row["sku"], row["customer_id"])
         unseen[buyer].purchases[buyer] = row["units"]
 
@@ -234,8 +233,8 @@ def _keep(ledger: Ledger, row: asyncpg.Record, lacks: _Lacks) -> None:
 def changes(ledger: Ledger, at_ms: int) -> Changes:
     """Return the batch's changes as columns for `save`, and the latest level of each SKU it touched."""
     partition = ledger.partition
-    placed = [(*key, partition, *_fields(ledger.holds[key])) for key in ledger.new_holds]
-    turned = [(*key, int(ledger.holds[key].state)) for key in ledger.changed_holds]
+    placed = _placed(ledger)
+    turned = [(*key, int(hold.state)) for key, hold in ledger.changed_holds.items()]
     stocked: list[tuple[Any, ...]] = []
     levelled: list[tuple[Any, ...]] = []
     levels: list[m.StockLevel | Tombstone] = []
@@ -254,8 +253,8 @@ def changes(ledger: Ledger, at_ms: int) -> Changes:
     ]
     counted = [(*buyer, partition, units) for buyer, units in ledger.purchase_changes.items() if units]
     ledger.begin_batch()
-    rows = ((placed, 9), (turned, 4), (stocked, 9), (levelled, 8), (moved, 10), (counted, 4))
-    return Changes(tuple(column for part, width in rows for column in columns(part, width)), records=levels)
+    rows = ((turned, 4), (stocked, 9), (levelled, 8), (moved, 10), (counted, 4))
+    return Changes(placed + tuple(column for part, width in rows for column in columns(part, width)), records=levels)
 
 
 def _level_of(sku: str, stock: Stock, at_ms: int) -> m.StockLevel | Tombstone:
@@ -264,5 +263,18 @@ def _level_of(sku: str, stock: Stock, at_ms: int) -> m.StockLevel | Tombstone:
     return m.StockLevel(sku, stock.on_hand, stock.reserved, stock.allocated, stock.available, at_ms, stock.quarantined)
 
 
-def _fields(hold: Hold) -> tuple[int, int, int, str | None, str | None]:
-    return hold.quantity, int(hold.state), hold.expires_at_ms, hold.buyer or None, hold.cart or None
+def _placed(ledger: Ledger) -> tuple[list[Any], ...]:
+    """Return the new holds' columns one by one: most of a batch is here, and a tuple a row would double the work."""
+    order_ids, lines, skus = columns(list(ledger.new_holds), 3)
+    holds = ledger.new_holds.values()
+    return (
+        order_ids,
+        lines,
+        skus,
+        [ledger.partition] * len(holds),
+        [hold.quantity for hold in holds],
+        [int(hold.state) for hold in holds],
+        [hold.expires_at_ms for hold in holds],
+        [hold.buyer or None for hold in holds],
+        [hold.cart or None for hold in holds],
+    )

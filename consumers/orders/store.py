@@ -8,7 +8,7 @@ import msgspec
 
 from consumers.orders.order import Line, Order
 from consumers.runtime.room import Changes
-from consumers.runtime.sql import columns, load_queries
+from consumers.runtime.sql import array_literal, columns, load_queries
 from schemas.ids import is_order_id
 from topology.states import OrderState
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from schemas.messages import Message
 
-QUERIES: Final = load_queries("consumers.orders")
+QUERIES: Final = load_queries("consumers.orders", arrays_as_text=True)
 _decode_lines: Final = msgspec.json.Decoder(dict[int, Line]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -48,7 +48,7 @@ async def load(connection: asyncpg.Connection, loads: Sequence[tuple[OrderBook, 
                 missing[order_id] = book
     if not missing:
         return
-    for row in await connection.fetch(QUERIES["load_orders"], list(missing)):
+    for row in await connection.fetch(QUERIES["load_orders"], array_literal(list(missing))):
         order_id = str(row["order_id"])
         missing[order_id].orders[order_id] = Order(
             state=OrderState(row["state"]),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from consumers.payments.payment import Payment, operation_id
 from consumers.payments.processor import Operation, OperationKind
 from consumers.runtime.room import Changes
-from consumers.runtime.sql import columns, load_queries
+from consumers.runtime.sql import array_literal, columns, load_queries
 from schemas.ids import is_order_id
 from topology.states import PaymentState
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from schemas.messages import Message
 
-QUERIES: Final = load_queries("consumers.payments")
+QUERIES: Final = load_queries("consumers.payments", arrays_as_text=True)
 PENDING: Final = "pending"
 
 
@@ -55,7 +55,7 @@ async def load(connection: asyncpg.Connection, loads: Sequence[tuple[PaymentBook
                 missing[order_id] = book
     if not missing:
         return
-    for row in await connection.fetch(QUERIES["load_payments"], list(missing)):
+    for row in await connection.fetch(QUERIES["load_payments"], array_literal(list(missing))):
         order_id = str(row["order_id"])
         missing[order_id].payments[order_id] = Payment(
             state=PaymentState(row["state"]),

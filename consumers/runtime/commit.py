@@ -10,7 +10,7 @@ import msgspec
 
 from consumers.errors import FencedError
 from consumers.runtime.database import RETRY_SECONDS, ConnectionLostError, Database
-from consumers.runtime.sql import load_queries
+from consumers.runtime.sql import array_literal, load_queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,11 +83,9 @@ def _arguments(room: Room[Any], parts: Sequence[Part[Any]]) -> list[Any]:
         [_array(part.ranges) if many_sources else None for part in parts],
     ]
     if len(parts) == 1:
-        return [*fence, *parts[0].changes.columns]
-    return [
-        *fence,
-        *([x for part in column for x in part] for column in zip(*(p.changes.columns for p in parts), strict=True)),
-    ]
+        return [*fence, *map(array_literal, parts[0].changes.columns)]
+    joined = zip(*(part.changes.columns for part in parts), strict=True)
+    return [*fence, *(array_literal([value for part in column for value in part]) for column in joined)]
 
 
 def _array(numbers: Sequence[int]) -> str:

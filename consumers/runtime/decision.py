@@ -12,7 +12,7 @@ from producers.publisher import BY_KEY, Outgoing
 from schemas.errors import DecodeError
 from schemas.messages import DeadLetter, Message
 from schemas.wire import decode, encode, message_type
-from topology.topics import DEAD_LETTERS, key_of, topic_of
+from topology.topics import DEAD_LETTERS, TOPIC_NAMES, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,30 +59,9 @@ def read(room: Hearer, record: Record, home: int) -> Message | None:
     return message
 
 
-def decide(room: Room[S], state: S, message: Message, record: Record, *, source: str, at_ms: int) -> list[Outgoing]:
-    """Return what the room says to this message, each with an id that derives from its cause.
-
-    Raises RefusedError for what the room refuses, and for a decision that failed or cannot be written down: the state
-    has not changed then, since a room evolves it only when all its outcomes are taken.
-    """
-    cause = f"{source}/{record.partition}/{record.offset}/"
-    try:
-        return [
-            dead_letter(room.name, record, source, outcome, at_ms)
-            if isinstance(outcome, RefusedError)
-            else outgoing(outcome, f"{cause}{index}".encode())
-            for index, outcome in enumerate(room.decide(state, message, at_ms))
-        ]
-    except RefusedError:
-        raise
-    except Exception as error:
-        log.exception("decision_failed", room=room.name, source=source, offset=record.offset)
-        raise RefusedError("decision_failed", repr(error)) from error
-
-
 def outgoing(message: Message, event_id: bytes = b"", partition: int = BY_KEY) -> Outgoing:
     """Encode a message for its topic."""
-    return Outgoing(topic_of(type(message)).name, partition, key_of(message), encode(message), event_id)
+    return Outgoing(TOPIC_NAMES[type(message)], partition, key_of(message), encode(message), event_id)
 
 
 def level(record: Message | Tombstone) -> Outgoing:
@@ -126,15 +105,34 @@ def decide_records(
     records: Iterable[tuple[Record, Message | RefusedError]],
     at_ms: int,
 ) -> tuple[list[Outgoing], int]:
-    """Decide records in their order; return what they say and the latest append time, which never steps back."""
+    """Decide records in their order; return what they say and the latest append time, which never steps back.
+
+    Each outcome has an id that derives from its cause. A record that is refused, whose decision failed or cannot be written
+    down, changes nothing and becomes a dead letter: a room evolves its state only when all its outcomes are taken.
+    """
     says: list[Outgoing] = []
     for record, read_as in records:
         at_ms = max(at_ms, record.timestamp)
+        if isinstance(read_as, RefusedError):
+            says.append(_refused(room.name, record, source, read_as, at_ms))
+            continue
+        before = len(says)
         try:
-            if isinstance(read_as, RefusedError):
-                raise read_as
-            says += decide(room, state, read_as, record, source=source, at_ms=at_ms)
+            for index, outcome in enumerate(room.decide(state, read_as, at_ms)):
+                if isinstance(outcome, RefusedError):
+                    says.append(dead_letter(room.name, record, source, outcome, at_ms))
+                else:
+                    says.append(outgoing(outcome, f"{source}/{record.partition}/{record.offset}/{index}".encode()))
         except RefusedError as refusal:
-            log.warning("dead_letter", room=room.name, source=source, offset=record.offset, reason=refusal.reason)
-            says.append(dead_letter(room.name, record, source, refusal, at_ms))
+            del says[before:]
+            says.append(_refused(room.name, record, source, refusal, at_ms))
+        except Exception as error:
+            log.exception("decision_failed", room=room.name, source=source, offset=record.offset)
+            del says[before:]
+            says.append(_refused(room.name, record, source, RefusedError("decision_failed", repr(error)), at_ms))
     return says, at_ms
+
+
+def _refused(room: str, record: Record, source: str, refusal: RefusedError, at_ms: int) -> Outgoing:
+    log.warning("dead_letter", room=room, source=source, offset=record.offset, reason=refusal.reason)
+    return dead_letter(room, record, source, refusal, at_ms)

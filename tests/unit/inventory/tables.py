@@ -6,6 +6,7 @@ SQL is tested where there is PostgreSQL (tests/stack).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
@@ -101,7 +102,8 @@ class Tables:
 
     # --- as a connection --------------------------------------------------------------------------------------------------
 
-    async def fetch(self, query: str, *arguments: Any) -> list[dict[str, Any]]:
+    async def fetch(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
+        arguments: list[Any] = [_elements(it) if isinstance(it, str) else it for it in parameters]
         if query == store.QUERIES["load_stock"]:
             return [_Row(sku=sku, **self.stock[sku]) for sku in arguments[0] if sku in self.stock]
         if query == store.QUERIES["load_holds"]:
@@ -130,6 +132,12 @@ class Tables:
 
     def _held_rows(self) -> Iterator[tuple[HoldKey, dict[str, Any]]]:
         return ((key, row) for key, row in self.holds.items() if row["state"] == 0)
+
+
+def _elements(array: str) -> list[Any]:
+    """Read an array as PostgreSQL writes it: within its braces JSON and PostgreSQL agree on texts and integers."""
+    elements: list[Any] = json.loads(f"[{array[1:-1]}]", strict=False)
+    return elements
 
 
 class _Row(dict[str, Any]):

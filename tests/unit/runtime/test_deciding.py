@@ -197,7 +197,7 @@ def test_an_answer_that_cannot_be_written_down_is_a_dead_letter_and_leaves_no_tr
     says, _ = decided(SaysTheUnsayable(), ledger, entry(PlaceOrderLine(sku="MUG"), 1), entry(STOCKED, 2))
     assert letter_of(says).reason == "decision_failed"
     assert "beyond an Avro long" in letter_of(says).detail
-    assert (ledger.holds, ledger.new_holds, ledger.stocks["MUG"].reserved) == ({}, set(), 0)
+    assert (ledger.holds, ledger.new_holds, ledger.stocks["MUG"].reserved) == ({}, {}, 0)
     assert [type(each) for each in said(says)] == [m.DeadLetter], "neither is the answer before it said"
 
 
