@@ -16,10 +16,10 @@ import asyncpg
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from consumers.errors import FencedError, LogGapError, RefusedError
+from consumers.runtime.assignor import ClaimsAssignor
 from consumers.runtime.batch import Batch, Claim, Part, Run, Step, read_run, steps
 from consumers.runtime.commit import commit, commit_statement
 from consumers.runtime.database import Database
@@ -126,7 +126,8 @@ class PartitionOwner(Generic[S]):
     # --- owning -------------------------------------------------------------------------------------------------------
 
     async def _adopt(self) -> None:
-        """Claim what was assigned, once nothing of an earlier claim of ours is under way any more."""
+        """Go on with what a rebalance left us; claim the rest once nothing of an earlier claim is under way any more."""
+        await self._ownership.keep(self._consumer)
         if partitions := self._ownership.due():
             await self._settle()
             await self._outbox.drain()
@@ -167,7 +168,10 @@ class PartitionOwner(Generic[S]):
         fresh = [record for record in records if record.offset >= claim.next_offsets[source]]
         if len(fresh) < len(records):
             log.warning("stale_records_refused", room=self.room.name, tp=str(tp), refused=len(records) - len(fresh))
-        return read_run(self.room, source, fresh, self._partitions) if fresh else None
+        if not fresh:
+            return None
+        self._ownership.takeovers.read(claim, fresh[0].timestamp)
+        return read_run(self.room, source, fresh, self._partitions)
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
@@ -271,8 +275,7 @@ class PartitionOwner(Generic[S]):
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
-            # Range gives partition i of every source topic to the same member.
-            partition_assignment_strategy=[RangePartitionAssignor],
+            partition_assignment_strategy=[ClaimsAssignor(self._ownership.epochs)],
             session_timeout_ms=self.options.session_timeout_ms,
             heartbeat_interval_ms=min(self.options.heartbeat_ms, self.options.session_timeout_ms // 3),
             max_poll_interval_ms=300_000,

@@ -2,6 +2,9 @@
 
 Kafka's group proposes partitions; a claim in PostgreSQL makes them ours by raising the epoch, which fences whoever had
 them. The rebalance callback only pauses and notes: claiming is I/O and happens in the owner's loop.
+
+A rebalance takes every partition away and gives most of them back. A claim is therefore only suspended until Kafka says
+who gets its partition: if we do, and nobody claimed it meanwhile, we go on where we were, with the same epoch.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from consumers.errors import LogGapError
 from consumers.runtime.batch import Claim
 from consumers.runtime.commit import QUERIES
+from consumers.runtime.takeover import Takeovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,17 +37,24 @@ S = TypeVar("S")
 
 
 class Ownership(Generic[S]):
-    """One room's claims in this process. `claims` are ours; `unclaimed` are assigned, to be claimed from a time on."""
+    """One room's claims in this process.
+
+    `claims` are those that we decide by; suspended ones are in a rebalance, and `returning` names those of them that it
+    left with us; `unclaimed` are assigned without a claim of ours, to be claimed from a time on.
+    """
 
     def __init__(
         self, room: Room[S], database: Database, outbox: Outbox, topics: Sequence[str], retry_seconds: float
     ) -> None:
         self.claims: dict[int, Claim[S]] = {}
+        self.takeovers = Takeovers(room.name)
         self._room = room
         self._database = database
         self._outbox = outbox
         self._topics = topics
         self._retry_seconds = retry_seconds
+        self._suspended: dict[int, Claim[S]] = {}
+        self._returning: set[int] = set()
         self._unclaimed: dict[int, float] = {}
         self._durable: dict[TopicPartition, int] = {}
 
@@ -54,12 +65,40 @@ class Ownership(Generic[S]):
     # --- gaining ------------------------------------------------------------------------------------------------------
 
     def assigned(self, consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> None:
-        """Note what Kafka assigned; it stays paused until it is claimed."""
+        """Note what Kafka assigned, which is all that it leaves us; it stays paused until a claim says where to read."""
+        given = set()
         for tp in tps:
             consumer.pause(tp)
             # Without a position of its own the consumer would look for one; the claim sets the true one.
             consumer.seek(tp, self._durable.get(tp, 0))
-            self._unclaimed[tp.partition] = 0.0
+            given.add(tp.partition)
+        self._returning = given & self._suspended.keys()
+        self._unclaimed.update(dict.fromkeys(given - self._returning, 0.0))
+        self.takeovers.assigned(given - self._returning)
+        for partition in self._suspended.keys() - given:
+            del self._suspended[partition]
+            self._room.released(partition)
+
+    async def keep(self, consumer: AIOKafkaConsumer) -> None:
+        """Go on with the claims that a rebalance left with us; those that somebody raised meanwhile are lost.
+
+        Called between batches only: were a claim to come back between two steps of what was read, the later step would
+        be decided after the earlier one had been dropped.
+        """
+        if not self._returning:
+            return
+        epochs = {row["partition"]: row["epoch"] for row in await self._positions(self._returning)}
+        kept = []
+        for partition in sorted(self._returning):
+            claim = self._suspended[partition]
+            if epochs.get(partition) != claim.epoch:
+                self._give_up(claim, retry_seconds=0.0)
+            elif self._read_from(consumer, claim):
+                del self._suspended[partition]
+                self._returning.discard(partition)
+                kept.append(partition)
+        if kept:
+            log.info("kept", room=self._room.name, partitions=kept)
 
     def due(self) -> list[int]:
         """Return the partitions that wait to be claimed now."""
@@ -77,7 +116,9 @@ class Ownership(Generic[S]):
             self._insist_on_records(claim, begins, ends)
             republished = await self._outbox.republish(claim.partition)
             await self._tell_room(claim)
-            if self._seek(consumer, claim):
+            if claim.partition in self._unclaimed and self._read_from(consumer, claim):
+                del self._unclaimed[claim.partition]
+                self._durable.update(zip(self.sources(claim.partition), claim.next_offsets, strict=True))
                 log.info(
                     "claimed",
                     room=self._room.name,
@@ -100,47 +141,55 @@ class Ownership(Generic[S]):
         rows = await self._database.repeatedly(
             "load", lambda c: c.fetch(QUERIES["claim"], self._room.name, partition, first_offsets)
         )
-        epoch, next_offsets, at_ms, batch = rows[0]
-        return Claim(partition, epoch, list(next_offsets), at_ms, batch, self._room.new_state(partition))
+        epoch, next_offsets, at_ms, batch, silent_seconds = rows[0]
+        claim = Claim(partition, epoch, list(next_offsets), at_ms, batch, self._room.new_state(partition))
+        self.takeovers.claimed(claim, silent_seconds)
+        return claim
 
     async def _tell_room(self, claim: Claim[S]) -> None:
         await self._database.repeatedly("load", lambda c: self._room.claimed(c, claim.partition, claim.state))
 
-    def _seek(self, consumer: AIOKafkaConsumer, claim: Claim[S]) -> bool:
-        """Go to the claim's position, unless Kafka took the partition away meanwhile."""
-        if claim.partition not in self._unclaimed:
-            return False
+    def _read_from(self, consumer: AIOKafkaConsumer, claim: Claim[S]) -> bool:
+        """Decide by this claim from its position on, unless Kafka took the partition away meanwhile."""
         tps = self.sources(claim.partition)
         try:
             for tp, offset in zip(tps, claim.next_offsets, strict=True):
                 consumer.seek(tp, offset)
-                self._durable[tp] = offset
             consumer.resume(*tps)
         except IllegalStateError:
             return False
-        del self._unclaimed[claim.partition]
         self.claims[claim.partition] = claim
         return True
 
     # --- holding ------------------------------------------------------------------------------------------------------
 
+    def epochs(self) -> dict[int, int]:
+        """Return the epoch of every claim that we hold, by partition."""
+        return {partition: claim.epoch for partition, claim in self._held().items()}
+
     async def reload(self) -> None:
         """Go back to what the database says: positions, and empty memories."""
-        rows = await self._database.repeatedly(
-            "load", lambda c: c.fetch(QUERIES["positions"], self._room.name, list(self.claims))
-        )
-        for partition, epoch, next_offsets, at_ms, batch in rows:
-            claim = self.claims.get(partition)
-            if claim is None or epoch != claim.epoch:
+        held = self._held()
+        for partition, epoch, next_offsets, at_ms, batch in await self._positions(held):
+            claim = held[partition]
+            if epoch != claim.epoch:
                 continue
             claim.next_offsets, claim.at_ms, claim.batch = list(next_offsets), at_ms, batch
             claim.state = self._room.new_state(partition)
             await self._tell_room(claim)
 
-    def became_durable(self, parts: Iterable[Part[Any]]) -> None:
+    def _held(self) -> dict[int, Claim[S]]:
+        return {**self._suspended, **self.claims}
+
+    async def _positions(self, partitions: Iterable[int]) -> list[Any]:
+        query, wanted = QUERIES["positions"], list(partitions)
+        return await self._database.repeatedly("load", lambda c: c.fetch(query, self._room.name, wanted))
+
+    def became_durable(self, parts: Sequence[Part[Any]]) -> None:
         """Note how far the database is."""
         for part in parts:
             self._durable.update(zip(self.sources(part.claim.partition), part.new_offsets, strict=True))
+        self.takeovers.committed(parts)
 
     def progress(self) -> int:
         """Return a number that grows with every durable record."""
@@ -171,16 +220,24 @@ class Ownership(Generic[S]):
     # --- losing -------------------------------------------------------------------------------------------------------
 
     def revoked(self, tps: Iterable[TopicPartition]) -> None:
-        """Forget what Kafka took away; a commit under way may still win or be fenced, both are right."""
+        """Suspend what Kafka takes away; a commit under way may still win or be fenced, both are right."""
+        self._returning.clear()
         for partition in {tp.partition for tp in tps}:
             self._unclaimed.pop(partition, None)
-            if self.claims.pop(partition, None) is not None:
-                self._room.released(partition)
+            if (claim := self.claims.pop(partition, None)) is not None:
+                self._suspended[partition] = claim
 
     def fenced(self, claims: Iterable[Claim[S]]) -> None:
         """Stop deciding at once; if Kafka still assigns the partition to us a session later, claim it again."""
         for claim in claims:
-            if self.claims.get(claim.partition) is claim:
-                del self.claims[claim.partition]
-                self._unclaimed[claim.partition] = time.monotonic() + self._retry_seconds
-                self._room.released(claim.partition)
+            if self._held().get(claim.partition) is claim:
+                self._give_up(claim, self._retry_seconds)
+
+    def _give_up(self, claim: Claim[S], retry_seconds: float) -> None:
+        partition = claim.partition
+        if partition in self.claims or partition in self._returning:
+            self._unclaimed[partition] = time.monotonic() + retry_seconds
+        self.claims.pop(partition, None)
+        self._suspended.pop(partition, None)
+        self._returning.discard(partition)
+        self._room.released(partition)

@@ -2,7 +2,8 @@
 INSERT INTO claims AS c (room, partition, epoch, next_offsets, at_ms, batch)
 VALUES ($1, $2, 1, $3, 0, 0)
 ON CONFLICT (room, partition) DO UPDATE SET epoch = c.epoch + 1
-RETURNING epoch, next_offsets, at_ms, batch;
+RETURNING epoch, next_offsets, at_ms, batch,
+    extract(epoch FROM clock_timestamp() - committed_at)::double precision AS silent_seconds;
 
 -- name: positions
 SELECT partition, epoch, next_offsets, at_ms, batch FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
@@ -21,7 +22,7 @@ WHERE o.room = $1 AND o.partition = p.partition AND o.batch BETWEEN p.batch - 10
 -- FROM held, and held refuses the whole statement when one partition is no longer ours.
 WITH fence AS (
     UPDATE claims c
-    SET next_offsets = f.new_offsets::bigint[], at_ms = f.at_ms, batch = f.batch
+    SET next_offsets = f.new_offsets::bigint[], at_ms = f.at_ms, batch = f.batch, committed_at = now()
     FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
         AS f (partition, epoch, old_offsets, new_offsets, at_ms, batch)
     WHERE c.room = $1 AND c.partition = f.partition
