@@ -11,6 +11,7 @@ from consumers.orders.decide import decide
 from consumers.orders.order import evolve
 from consumers.orders.store import OrderBook
 from consumers.runtime.room import Changes, Room
+from schemas import messages as m
 from topology.saga import heard_by
 from topology.topics import ORDER_EVENTS
 
@@ -29,7 +30,7 @@ class OrdersRoom(Room[OrderBook]):
     sources = (ORDER_EVENTS,)
     hears = heard_by("orders")
     save = store.QUERIES["save"]
-    cache_limit = 20_000
+    cache_limit = 500_000
 
     @override
     def new_state(self, partition: int) -> OrderBook:
@@ -51,6 +52,8 @@ class OrdersRoom(Room[OrderBook]):
         evolve(order, message, outcomes, at_ms)
         state.orders[order_id] = order
         state.changed.add(order_id)
+        if isinstance(message, m.LineReserved | m.LineRejected):
+            state.lines += 1
 
     @override
     def close_batch(self, state: OrderBook, at_ms: int) -> Changes:
@@ -59,8 +62,9 @@ class OrdersRoom(Room[OrderBook]):
 
     @override
     def size(self, state: OrderBook) -> int:
-        return len(state.orders)
+        return len(state.orders) + state.lines
 
     @override
     def forget(self, state: OrderBook) -> None:
         state.orders.clear()
+        state.lines = 0

@@ -25,12 +25,16 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class OrderBook:
-    """The orders of one partition, as far as they are loaded; `changed` collects the open batch."""
+    """The orders of one partition, as far as they are loaded; `changed` collects the open batch.
+
+    `lines` counts what was heard of lines: at least those in memory, of which one order may have thousands.
+    """
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
         self.orders: dict[str, Order] = {}
         self.changed: set[str] = set()
+        self.lines = 0
 
     def order(self, order_id: str) -> Order:
         """Return an order to decide on; one that was never heard of is unknown."""
@@ -50,6 +54,7 @@ async def load(connection: asyncpg.Connection, loads: Sequence[tuple[OrderBook, 
         return
     for row in await connection.fetch(QUERIES["load_orders"], array_literal(list(missing))):
         order_id = str(row["order_id"])
+        missing[order_id].lines += row["line_count"]
         missing[order_id].orders[order_id] = Order(
             state=OrderState(row["state"]),
             reason=row["reason"],

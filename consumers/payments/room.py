@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from producers.publisher import Publisher
     from schemas.messages import Message
 
+MAX_PENDING: Final = 10_000
+"""Operations without an answer, beyond which no more are begun: 10 MB, and what the processor owes us when it is back."""
+
 
 class PaymentsRoom(Room[PaymentBook]):
     """Decides what to ask of the processor, has it asked, and says what came of it."""
@@ -34,7 +37,7 @@ class PaymentsRoom(Room[PaymentBook]):
     sources = (ORDER_COMMANDS, ORDER_EVENTS)
     hears = heard_by("payments")
     save = store.QUERIES["save"]
-    cache_limit = 20_000
+    cache_limit = 200_000
 
     def __init__(self, processor: PaymentProcessor, publisher: Publisher) -> None:
         self._processor = processor
@@ -98,6 +101,10 @@ class PaymentsRoom(Room[PaymentBook]):
     @override
     def after_commit(self, partition: int, effects: Sequence[Operation]) -> None:
         self._runner.submit(partition, effects)
+
+    @override
+    def is_saturated(self) -> bool:
+        return self._runner.pending >= MAX_PENDING
 
     @override
     async def stop(self) -> None:

@@ -24,6 +24,11 @@ log = structlog.get_logger()
 MAX_WAITING: Final = 16
 """Committed blobs that may wait for Kafka; then commits wait too, so memory stays bounded."""
 
+MAX_UNSAID_BYTES: Final = 32 * 1024 * 1024
+"""Committed bytes that Kafka has not acknowledged; beyond them commits wait too, whatever the number of blobs."""
+OBJECT_BYTES: Final = 300
+"""What a record takes in memory beside its value."""
+
 Blob = tuple[int, int, list[Outgoing]]
 """(partition, batch, records)"""
 
@@ -39,6 +44,9 @@ class Outbox:
         self._publisher = publisher
         self._on_failure = on_failure
         self._waiting: asyncio.Queue[Blob] = asyncio.Queue(MAX_WAITING)
+        self._unsaid_bytes = 0
+        self._has_room = asyncio.Event()
+        self._has_room.set()
         self._worker: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -49,6 +57,8 @@ class Outbox:
         """Hand over what a committed batch said; waits while too much is under way."""
         for part in parts:
             if part.says:
+                await self._has_room.wait()
+                self._count(_bytes_of(part.says))
                 await self._waiting.put((part.claim.partition, part.batch, part.says))
 
     async def drain(self) -> None:
@@ -91,8 +101,16 @@ class Outbox:
                 log.exception("outbox_failed", room=self._room)
                 self._on_failure(error)
                 raise
-            for _ in blobs:
+            for _, _, records in blobs:
+                self._count(-_bytes_of(records))
                 self._waiting.task_done()
+
+    def _count(self, more_bytes: int) -> None:
+        self._unsaid_bytes += more_bytes
+        if self._unsaid_bytes < MAX_UNSAID_BYTES:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
 
     async def _publish(self, blobs: list[Blob]) -> None:
         if not blobs:
@@ -103,3 +121,7 @@ class Outbox:
         await self._database.repeatedly(
             REPEATABLE, lambda connection: connection.execute(QUERIES["published"], self._room, partitions, batches)
         )
+
+
+def _bytes_of(records: list[Outgoing]) -> int:
+    return len(records) * OBJECT_BYTES + sum([len(record.value) for record in records if record.value])

@@ -28,6 +28,7 @@ from consumers.runtime.life import Life, Rebalance
 from consumers.runtime.outbox import Outbox
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.watchdog import Watchdog
+from topology.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,6 +43,10 @@ POLL_MS: Final = 100
 FETCH_WAIT_MS: Final = 10
 """aiokafka asks a broker once at a time. While a fetch of the idle partitions waits there for this long, the partition
 whose records were just read is not asked for: it bounds what that adds to a record's latency."""
+FETCH_BYTES: Final = MAX_RECORD_BYTES
+"""Read ahead of each partition of each source, and so the most that one poll brings of it."""
+NEVER_MS: Final = 2**31 - 1
+"""Whether we get on is for our own watchdog to judge, which knows when to wait is right; leaving the group heals nothing."""
 KAFKA_COMMIT_SECONDS: Final = 1.0
 
 
@@ -148,6 +153,9 @@ class PartitionOwner(Generic[S]):
 
     async def _poll(self) -> list[Run]:
         """Fetch at most a batch of records, of partitions that are claimed, none from before the claim's position."""
+        if self.room.is_saturated():
+            await asyncio.sleep(POLL_MS / 1000)
+            return []
         try:
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self.options.batch_records)
         except OffsetOutOfRangeError as error:
@@ -177,16 +185,27 @@ class PartitionOwner(Generic[S]):
 
     async def _take(self, step: Step) -> None:
         """Decide a step while the one before it commits; then let it commit."""
-        full = [c.state for c in self._claims.values() if self.room.size(c.state) > self.room.cache_limit]
-        if step.barrier or full:
+        if (
+            step.barrier
+            or sum([self.room.size(claim.state) for claim in self._claims.values()]) > self.room.cache_limit
+        ):
             await self._settle()
-            for state in full:
-                self.room.forget(state)
+            self._forget_largest()
         batch = await self._decide(step.runs)
         if not await self._settle():
             batch = await self._decide(step.runs)
         if batch.parts:
             self._in_flight = (batch, asyncio.create_task(self._commit(batch.parts)))
+
+    def _forget_largest(self) -> None:
+        """Empty the largest memories until what is left is at most half of the limit, if all together are beyond it."""
+        states = sorted([claim.state for claim in self._claims.values()], key=self.room.size)
+        left = sum(map(self.room.size, states))
+        if left <= self.room.cache_limit:
+            return
+        while left > self.room.cache_limit // 2:
+            left -= self.room.size(states[-1])
+            self.room.forget(states.pop())
 
     async def _decide(self, runs: list[Run], *, thorough: bool = False) -> Batch:
         by_partition: dict[int, list[Run]] = {}
@@ -263,7 +282,7 @@ class PartitionOwner(Generic[S]):
         return Watchdog(
             self.room.name,
             self.options.watchdog_seconds,
-            lag=lambda: self._ownership.lag(self._consumer),
+            lag=lambda: 0 if self.room.is_saturated() else self._ownership.lag(self._consumer),
             progress=self._ownership.progress,
             on_stuck=self._life.fail,
         )
@@ -278,6 +297,7 @@ class PartitionOwner(Generic[S]):
             partition_assignment_strategy=[ClaimsAssignor(self._ownership.epochs)],
             session_timeout_ms=self.options.session_timeout_ms,
             heartbeat_interval_ms=min(self.options.heartbeat_ms, self.options.session_timeout_ms // 3),
-            max_poll_interval_ms=300_000,
+            max_poll_interval_ms=NEVER_MS,
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=FETCH_BYTES,
         )

@@ -58,8 +58,8 @@ class Room(ABC, Generic[S]):
     """Messages of other types are skipped undecoded."""
     save: str
     """CTEs that write `Changes.columns` (from $10 on), each `FROM ..., held`: see `consumers/runtime/queries.sql`."""
-    cache_limit: int = 200_000
-    """Entries of one partition's state beyond which its memory is emptied."""
+    cache_limit: int = 1_000_000
+    """Entries in memory, of all partitions of one process together, beyond which the largest memories are emptied."""
 
     @abstractmethod
     def new_state(self, partition: int) -> S:
@@ -116,6 +116,10 @@ class Room(ABC, Generic[S]):
 
     def after_commit(self, partition: int, effects: Sequence[Any]) -> None:
         """Start effects whose intent is durable now."""
+
+    def is_saturated(self) -> bool:
+        """Tell whether so many effects are under way that no more may be decided until some are done."""
+        return False
 
     async def stop(self) -> None:
         """Finish or abandon effects; what is abandoned is found again by the next owner."""

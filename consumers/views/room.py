@@ -24,7 +24,7 @@ from consumers.runtime.life import Life, Rebalance
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
 from consumers.views.timeline import TimelineEvent, event_of
-from topology.topics import ORDER_EVENTS
+from topology.topics import MAX_RECORD_BYTES, ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -247,4 +247,5 @@ class OrderViews:
             session_timeout_ms=self.options.session_timeout_ms,
             heartbeat_interval_ms=min(self.options.heartbeat_ms, self.options.session_timeout_ms // 3),
             fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=MAX_RECORD_BYTES,
         )

@@ -1,0 +1,117 @@
+"""What waits for a slow neighbour waits in the log or in the database, not in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from typing_extensions import override
+
+from consumers.inventory.room import InventoryRoom
+from consumers.payments import room as payments
+from consumers.payments.http_processor import HttpProcessor
+from consumers.payments.room import PaymentsRoom
+from consumers.runtime import outbox
+from consumers.runtime.owner import PartitionOwner
+from infra.settings import Settings
+from infra.supervisor import PROCESSOR
+from producers.publisher import Outgoing, Publisher
+from tests.harness.shop import Shop, in_miniature, open_shop, order
+
+ORDERS = 300
+UNBOUNDED = 10**9
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings, batch_records=5), tmp_path) as opened:
+        yield opened
+
+
+async def standstill(shop: Shop, query: str) -> int:
+    """Return a figure once it has not changed for a while in which an unbounded owner would have gone on."""
+    seen, since = -1, 0.0
+    loop = asyncio.get_running_loop()
+
+    async def stands() -> bool:
+        nonlocal seen, since
+        now = int(await shop.value(query))
+        if now != seen:
+            seen, since = now, loop.time()
+        return now > 0 and loop.time() - since > 1.0
+
+    await shop.until(stands)
+    return seen
+
+
+class Deaf(Publisher):
+    """Kafka as it is while it takes records and acknowledges none, until `hears`."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.hears = asyncio.Event()
+
+    @override
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        await self.hears.wait()
+        await super().publish(records)
+
+
+@pytest.mark.parametrize("limit", ["blobs", "bytes", "none"])
+async def test_while_kafka_does_not_acknowledge_commits_wait_too(
+    shop: Shop, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of five orders says about 2.3 kB; the third case is the control without a bound."""
+    monkeypatch.setattr(outbox, "MAX_WAITING", 10 if limit == "blobs" else UNBOUNDED)
+    monkeypatch.setattr(outbox, "MAX_UNSAID_BYTES", 20_000 if limit == "bytes" else UNBOUNDED)
+    await shop.receive(MUG=2 * ORDERS)
+    await shop.place(*(order(("MUG", 1)) for _ in range(ORDERS)))
+    async with (
+        Deaf(shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace) as deaf,
+        shop.owning(PartitionOwner(InventoryRoom(), shop.options(), deaf)),
+    ):
+        unsaid = await standstill(shop, "SELECT count(*) FROM outbox")
+        deaf.hears.set()
+        await shop.until_quiet("inventory")
+    bounds = {"blobs": range(10, 14), "bytes": range(8, 13), "none": range(ORDERS // 5, ORDERS)}
+    assert unsaid in bounds[limit]
+    async with shop.running("orders"):
+        await shop.until_quiet("orders")
+    assert (await shop.audit()).breaches <= {"every_order_is_final_or_waits"}
+
+
+class Insatiable(PaymentsRoom):
+    """Begins payments without end, whatever is unanswered."""
+
+    @override
+    def is_saturated(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("kind", [PaymentsRoom, Insatiable])
+async def test_while_the_processor_is_away_no_more_payments_are_begun_than_memory_holds(
+    shop: Shop, kind: type[PaymentsRoom], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payments, "MAX_PENDING", 20)
+    await shop.receive(MUG=2 * ORDERS)
+    await shop.place(*(order(("MUG", 1)) for _ in range(ORDERS)))
+    room = kind(HttpProcessor(shop.supervisor.processor_url), shop.publisher)
+    patient = shop.options(watchdog_seconds=1.0)
+    async with shop.running("inventory", "orders"):
+        await shop.until(lambda: shop.value("SELECT count(*) = $1 FROM orders WHERE state = 'reserved'", ORDERS))
+        async with shop.owning(PartitionOwner(room, patient, shop.publisher)) as owner:
+            begun = await standstill(shop, "SELECT count(*) FROM payment_attempts")
+            await asyncio.wait({owner}, timeout=2 * patient.watchdog_seconds)  # to wait is right, so nobody is stuck
+            assert not owner.done()
+            assert begun == await shop.value("SELECT count(*) FROM payment_attempts")
+            await shop.supervisor.start(PROCESSOR)
+            await shop.until_quiet(orders=ORDERS)
+    if kind is Insatiable:
+        assert begun == ORDERS
+    else:
+        assert 20 <= begun <= 20 + 2 * shop.settings.batch_records
+    await shop.assert_sound()
