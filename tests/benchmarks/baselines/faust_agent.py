@@ -15,7 +15,7 @@ import mode.loop
 from tests.benchmarks.baselines.relay import Relay
 from tests.benchmarks.baselines.row_lock import QUERIES, connected, in_full
 from tests.benchmarks.baselines.source import GROUP, order_of
-from tests.benchmarks.baselines.task import Task, read_task
+from tests.benchmarks.baselines.task import Task, collect_garbage_rarely, read_task
 from topology.topics import INVENTORY_COMMANDS
 
 
@@ -99,5 +99,6 @@ def build(task: Task) -> faust.App:
 
 if __name__ == "__main__":
     mode.loop.use("uvloop")
+    collect_garbage_rarely()
     app = build(read_task())
     faust.Worker(app, loglevel=logging.WARNING, redirect_stdouts=False).execute_from_commandline()

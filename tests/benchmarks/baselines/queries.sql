@@ -13,16 +13,26 @@ RETURNING id, payload;
 -- name: lock
 SELECT on_hand - reserved FROM stock WHERE sku = $1 FOR UPDATE;
 
--- name: decrement
-UPDATE stock SET reserved = reserved + $2 WHERE sku = $1;
-
 -- name: decrement_if_there
 UPDATE stock SET reserved = reserved + $2 WHERE sku = $1 AND on_hand - reserved >= $2 RETURNING sku;
 
--- name: hold
-INSERT INTO holds (order_id, line, sku, quantity, expires_at_ms) VALUES ($1, $2, $3, $4, $5);
+-- name: hold_and_say
+-- What the transactions do once they know: both rows in one round trip, since the lock is held meanwhile.
+WITH held AS (
+    INSERT INTO holds (order_id, line, sku, quantity, expires_at_ms) VALUES ($1, $2, $3, $4, $5)
+)
+INSERT INTO outbox (key, payload) VALUES ($6, $7) RETURNING id, payload;
 
--- name: say
+-- name: take_hold_and_say
+WITH taken AS (
+    UPDATE stock SET reserved = reserved + $4 WHERE sku = $3
+),
+held AS (
+    INSERT INTO holds (order_id, line, sku, quantity, expires_at_ms) VALUES ($1, $2, $3, $4, $5)
+)
+INSERT INTO outbox (key, payload) VALUES ($6, $7) RETURNING id, payload;
+
+-- name: refuse
 INSERT INTO outbox (key, payload) VALUES ($1, $2) RETURNING id, payload;
 
 -- name: skip_locked

@@ -3,7 +3,7 @@
 This one process serves the object, reads Kafka, and publishes each outcome when Restate has answered. An order's id is
 its idempotency key: a redelivered order gets the recorded answer. Restate itself runs as a child, with its defaults
 (durable log) and lazy state, so that a call does not carry every hold of its SKU. Each process begins with an empty
-Restate: `variant` names the units to receive, and the state in the end is left in books.json.
+Restate, where every SKU opens with the units that `variant` says; the state in the end is left in books.json.
 """
 
 from __future__ import annotations
@@ -32,33 +32,31 @@ SERVER_VARIABLE: Final = "BENCH_RESTATE_SERVER"
 START_SECONDS: Final = 60.0
 BOOKS_NAME: Final = "books.json"
 
-stock = restate.VirtualObject("Stock", enable_lazy_state=True)
 
+def shop(opening: int) -> restate.VirtualObject:
+    """Return the object, every SKU of which opens with so many units."""
+    stock = restate.VirtualObject("Stock", enable_lazy_state=True)
 
-@stock.handler()  # type: ignore[untyped-decorator]
-async def place(context: restate.ObjectContext, order: dict[str, Any]) -> bool:
-    """Sell one line; return whether the units were there."""
-    available = await context.get("available") or 0
-    if available < order["quantity"]:
-        return False
-    context.set("available", available - order["quantity"])
-    context.set(f"hold/{order['order_id']}", [order["quantity"], order["expires_at_ms"]])
-    return True
+    @stock.handler()  # type: ignore[untyped-decorator]
+    async def place(context: restate.ObjectContext, order: dict[str, Any]) -> bool:
+        """Sell one line; return whether the units were there."""
+        found = await context.get("available")
+        available = opening if found is None else found
+        if available < order["quantity"]:
+            return False
+        context.set("available", available - order["quantity"])
+        context.set(f"hold/{order['order_id']}", [order["quantity"], order["expires_at_ms"]])
+        return True
 
-
-@stock.handler()  # type: ignore[untyped-decorator]
-async def receive(context: restate.ObjectContext, units: int) -> int:
-    """Let units come in; return how many are available."""
-    available = (await context.get("available") or 0) + units
-    context.set("available", available)
-    return int(available)
+    return stock
 
 
 class Server:
     """restate-server as our child, and the object registered with it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, opening: int) -> None:
         self._folder = folder
+        self._opening = opening
         self.ingress = f"http://127.0.0.1:{_free_port()}"
         self._admin = f"http://127.0.0.1:{_free_port()}"
         self._object_port = _free_port()
@@ -69,7 +67,7 @@ class Server:
         config = Config()
         config.bind = [f"127.0.0.1:{self._object_port}"]
         serving = asyncio.create_task(
-            hypercorn.asyncio.serve(restate.app([stock]), config, shutdown_trigger=self._stop.wait)
+            hypercorn.asyncio.serve(restate.app([shop(self._opening)]), config, shutdown_trigger=self._stop.wait)
         )
         resources.push_async_callback(self._stop_serving, serving)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -82,13 +80,14 @@ class Server:
                 await asyncio.sleep(0.2)
 
     async def books(self, session: aiohttp.ClientSession) -> dict[str, int]:
-        """Return what the state says: units still available, and holds."""
+        """Return what the state says: units taken, and holds."""
         query = {"query": "SELECT key, value_utf8 FROM state WHERE service_name = 'Stock'"}
         headers = {"accept": "application/json"}
         async with session.post(f"{self._admin}/query", json=query, headers=headers) as answer:
             answer.raise_for_status()
-            rows = {row["key"]: row["value_utf8"] for row in (await answer.json())["rows"]}
-        return {"available": int(rows.pop("available")), "holds": len(rows)}
+            rows = (await answer.json())["rows"]
+        left = [int(row["value_utf8"]) for row in rows if row["key"] == "available"]
+        return {"sold": self._opening * len(left) - sum(left), "holds": len(rows) - len(left)}
 
     async def _stop_serving(self, serving: asyncio.Task[None]) -> None:
         self._stop.set()
@@ -119,12 +118,11 @@ class Server:
 async def work(task: Task, stopping: asyncio.Event) -> None:
     """Sell until told to stop; then finish what was taken."""
     async with AsyncExitStack() as resources:
-        server = Server(Path(task.state_dir))
+        server = Server(Path(task.state_dir), int(task.variant))
         await server.start(resources)
         # Restate's SDK takes SIGTERM for itself when it begins to serve.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
         session = await resources.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-        await receive_units(task, session, server.ingress)
         publisher = await resources.enter_async_context(Publisher(task.kafka_bootstrap, namespace=task.namespace))
         source = await resources.enter_async_context(OrderSource(task))
         slots = asyncio.Semaphore(task.connections)
@@ -154,13 +152,6 @@ async def call(session: aiohttp.ClientSession, ingress: str, order: Order) -> bo
     async with session.post(f"{ingress}/Stock/{it.sku}/place", json=body, headers=headers) as answer:
         answer.raise_for_status()
         return bool(await answer.json())
-
-
-async def receive_units(task: Task, session: aiohttp.ClientSession, ingress: str) -> None:
-    """Take in what the task's `variant`, SKU=units, says."""
-    sku, _, units = task.variant.partition("=")
-    async with session.post(f"{ingress}/Stock/{sku}/receive", json=int(units)) as answer:
-        answer.raise_for_status()
 
 
 def _free_port() -> int:

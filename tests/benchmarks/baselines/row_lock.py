@@ -34,26 +34,22 @@ async def skip_locked(connection: asyncpg.Connection, order: Order) -> asyncpg.R
 async def conditional_update(connection: asyncpg.Connection, order: Order) -> asyncpg.Record | None:
     it = order.command
     async with connection.transaction():
-        taken = await connection.fetchval(QUERIES["decrement_if_there"], it.sku, it.quantity) is not None
-        return await _hold_and_say(connection, order, taken=taken)
+        if await connection.fetchval(QUERIES["decrement_if_there"], it.sku, it.quantity) is None:
+            return await refuse(connection, order)
+        return await connection.fetchrow(QUERIES["hold_and_say"], *in_full(order)[:-1])
 
 
 async def select_for_update(connection: asyncpg.Connection, order: Order) -> asyncpg.Record | None:
     it = order.command
     async with connection.transaction():
         available = await connection.fetchval(QUERIES["lock"], it.sku)
-        taken = available is not None and available >= it.quantity
-        if taken:
-            await connection.execute(QUERIES["decrement"], it.sku, it.quantity)
-        return await _hold_and_say(connection, order, taken=taken)
+        if available is None or available < it.quantity:
+            return await refuse(connection, order)
+        return await connection.fetchrow(QUERIES["take_hold_and_say"], *in_full(order)[:-1])
 
 
-async def _hold_and_say(connection: asyncpg.Connection, order: Order, *, taken: bool) -> asyncpg.Record | None:
-    it = order.command
-    if taken:
-        await connection.execute(QUERIES["hold"], it.order_id, it.line, it.sku, it.quantity, order.expires_at_ms)
-    said = order.reserved() if taken else order.rejected()
-    return await connection.fetchrow(QUERIES["say"], it.order_id.encode(), said)
+async def refuse(connection: asyncpg.Connection, order: Order) -> asyncpg.Record | None:
+    return await connection.fetchrow(QUERIES["refuse"], order.command.order_id.encode(), order.rejected())
 
 
 VARIANTS: Final[Mapping[str, Callable[[asyncpg.Connection, Order], Awaitable[asyncpg.Record | None]]]] = {

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 GROUP: Final = "baseline"
 TOGETHER: Final = 500
 COMMIT_SECONDS: Final = 1.0
+FETCH_WAIT_MS: Final = 10
+"""As in the product: a fetch of idle partitions, waiting at the broker, must not hold up the busy one for longer."""
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
@@ -91,7 +93,7 @@ class OrderSource:
             group_id=f"{task.namespace}{GROUP}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         self._under_way: dict[int, dict[int, None]] = {}
         self._ends: dict[int, int] = {}

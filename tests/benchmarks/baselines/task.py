@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -21,7 +22,8 @@ VARIABLE: Final = "BENCH_TASK"
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """Where a baseline reads and writes, and how it goes about it.
 
-    `namespace` has its topics, the names of which are the product's. `connections` is its concurrency.
+    `namespace` has its topics, the names of which are the product's. `connections` is its concurrency,
+    `relay_pause_ms` the least time from one publication of its outbox to the next.
     """
 
     kafka_bootstrap: str
@@ -30,6 +32,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     variant: str
     connections: int
+    relay_pause_ms: int
     state_dir: str
 
     def environment(self) -> dict[str, str]:
@@ -42,9 +45,16 @@ def read_task() -> Task:
     return msgspec.json.decode(os.environ[VARIABLE], type=Task)
 
 
+def collect_garbage_rarely() -> None:
+    """Let the garbage collector look as rarely as in the product's processes."""
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1_000)
+
+
 def run_until_stopped(work: Callable[[Task, asyncio.Event], Awaitable[None]]) -> None:
     """Be the process of a baseline: `work` until SIGTERM, which only sets the event, so that it ends in good order."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    collect_garbage_rarely()
 
     async def main() -> None:
         stopping = asyncio.Event()

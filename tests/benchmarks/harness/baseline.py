@@ -15,27 +15,36 @@ from typing_extensions import override
 from tests.benchmarks.baselines.redis_lua import BOOKS, available_key, holds_key
 from tests.benchmarks.baselines.task import Task
 from tests.benchmarks.harness.lanes import Books, Lane
-from tests.benchmarks.harness.options import ROOT
+from tests.benchmarks.harness.options import FOLDER, ROOT
 from tests.benchmarks.harness.servers import environment
 from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from infra.stack import ChildProcess
     from tests.benchmarks.harness.servers import Servers
 
+CONNECTIONS: Final = (4, 8, 16, 32)
+RELAY_PAUSE_MS: Final = 20
+"""Serves throughput best, see baselines/relay.py."""
 _TABLES: Final = ROOT / "tests" / "benchmarks" / "baselines" / "tables.sql"
 
 
 class Baseline(Lane):
-    """A baseline's process; `connections` is its concurrency and may be changed between trials."""
+    """A baseline's process. `connections`, its concurrency, and `relay_pause_ms` may be changed between trials.
 
-    def __init__(self, name: str, servers: Servers, program: str, *, variant: str = "", connections: int = 8) -> None:
+    `choices` are the numbers of connections of which it gets the one that serves it best.
+    """
+
+    choices: Sequence[int] = CONNECTIONS
+
+    def __init__(self, name: str, servers: Servers, program: str, *, variant: str = "") -> None:
         super().__init__(name, servers)
         self.program = program
         self.variant = variant
-        self.connections = connections
+        self.connections = 8
+        self.relay_pause_ms = RELAY_PAUSE_MS
         self.postgres_dsn = ""
 
     @property
@@ -60,6 +69,7 @@ class Baseline(Lane):
             namespace=self.namespace,
             variant=self.variant,
             connections=self.connections,
+            relay_pause_ms=self.relay_pause_ms,
             state_dir=str(self.state_dir),
         )
         return {**environment(), **task.environment(), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
@@ -104,6 +114,8 @@ class PostgresBaseline(Baseline):
 class RedisBaseline(Baseline):
     """Stock, holds and outbox in Valkey. The append-only file's policy is set for the length of each process."""
 
+    choices = ()  # a pipeline needs one
+
     def __init__(self, name: str, servers: Servers, *, appendfsync: str) -> None:
         super().__init__(name, servers, "redis_lua", variant=appendfsync)
 
@@ -131,8 +143,8 @@ class RedisBaseline(Baseline):
 class RestateBaseline(Baseline):
     """Stock and holds as the state of a Restate object; every process begins with an empty Restate."""
 
-    def __init__(self, name: str, servers: Servers, server: Path, *, connections: int) -> None:
-        super().__init__(name, servers, "restate_object", connections=connections)
+    def __init__(self, name: str, servers: Servers, server: Path) -> None:
+        super().__init__(name, servers, "restate_object")
         self._server = server
 
     @override
@@ -141,19 +153,24 @@ class RestateBaseline(Baseline):
 
     @override
     async def receive(self, units: Mapping[str, int]) -> None:
-        ((sku, count),) = units.items()
-        self.variant = f"{sku}={count}"
-        self.received, self.sold = count, 0
+        (opening,) = set(units.values())
+        self.variant = str(opening)
+        self.received = sum(units.values())
+
+    @override
+    async def start(self) -> ChildProcess:
+        self.sold = 0
+        return await super().start()
 
     @override
     async def books(self) -> Books:
         found = json.loads((self.state_dir / "books.json").read_text())
-        return Books(self.received, self.received - found["available"], found["holds"])
+        return Books(self.received, found["sold"], found["holds"])
 
 
-def restate_server(folder: Path) -> Path | None:
-    """Return the program that `make bench-install` fetched into the benchmark's folder, or None."""
-    packages = folder / "npm" / "node_modules" / "@restatedev"
+def restate_server() -> Path | None:
+    """Return the program that make fetched, or None."""
+    packages = FOLDER / "npm" / "node_modules" / "@restatedev"
     return next(packages.glob("restate-server-*/bin/restate-server"), None)
 
 

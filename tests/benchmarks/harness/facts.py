@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from tests.benchmarks.harness.servers import Servers
 
 FSYNC_SECONDS: Final = 1.0
+_PACKAGES: Final = (
+    "aiokafka",
+    "asyncpg",
+    "uvloop",
+    "redis",
+    "hiredis",
+    "faust-streaming",
+    "dbos",
+    "psycopg",
+    "restate-sdk",
+)
 _BLOCK: Final = b"\0" * 8192
 
 
@@ -40,8 +51,7 @@ async def setup_facts(servers: Servers) -> dict[str, Any]:
         "postgresql": await servers.postgres.fetchval("SHOW server_version"),
         "postgresql_options": {row["name"]: row["setting"] for row in options},
         "valkey": valkey.get("valkey_version", valkey.get("redis_version")),
-        "aiokafka": version("aiokafka"),
-        "asyncpg": version("asyncpg"),
+        **{name: found for name in _PACKAGES if (found := _version(name)) is not None},
     }
 
 
@@ -59,6 +69,13 @@ def fsync_rate(folder: Path) -> int:
         os.close(descriptor)
         path.unlink()
     return round(count / passed)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _cpu_model() -> str:

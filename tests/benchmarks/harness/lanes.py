@@ -56,7 +56,7 @@ class Lane(ABC):
     def __init__(self, name: str, servers: Servers) -> None:
         self.name = name
         self.servers = servers
-        self.namespace = f"{name}."
+        self.namespace = f"{servers.prefix}{name}."
         self.received = 0
         self.sold = 0
         self.publisher = Publisher(servers.bootstrap, namespace=self.namespace)

@@ -15,13 +15,17 @@ MIN_ROUNDS: Final = 5
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """`orders` is the product's number of orders a round; slower lanes get their share of it. `lanes`: all if empty."""
+    """`orders` is the product's number of orders a round; slower lanes get their share of it. `lanes`: all if empty.
+
+    `given_servers`: use those that LASTUNIT_ variables name, under names of our own, instead of starting some.
+    """
 
     rounds: int = MIN_ROUNDS
     orders: int = 100_000
     quick: bool = False
     lanes: tuple[str, ...] = ()
     folder: Path = FOLDER
+    given_servers: bool = False
 
     def wants(self, lane: str) -> bool:
         """Tell whether a lane is to run."""
@@ -40,6 +44,7 @@ def read_options(name: str, description: str, *, orders: int, quick_orders: int)
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs; its figures mean nothing")
     parser.add_argument("--lanes", type=lambda text: tuple(text.split(",")), default=(), help="only these, a,b,c")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where servers, results and plots are kept")
+    parser.add_argument("--given-servers", action="store_true", help="use the servers that LASTUNIT_* variables name")
     given = parser.parse_args()
     return Options(
         rounds=given.rounds or (1 if given.quick else MIN_ROUNDS),
@@ -47,4 +52,5 @@ def read_options(name: str, description: str, *, orders: int, quick_orders: int)
         quick=given.quick,
         lanes=given.lanes,
         folder=given.folder.absolute(),
+        given_servers=given.given_servers,
     )

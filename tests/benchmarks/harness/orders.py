@@ -16,6 +16,8 @@ from topology.topics import INVENTORY_COMMANDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from producers.publisher import Publisher
 
 HOT_SKU: Final = "HOT-1"
@@ -60,12 +62,17 @@ def uniform(count: int, skus: int, seed: int) -> list[str]:
     return [catalogue[index] for index in np.random.default_rng(seed).integers(0, skus, count)]
 
 
-def zipf(count: int, skus: int, seed: int, exponent: float = 1.0) -> list[str]:
-    """Draw SKUs by Zipf's law: the k-th most wanted is wanted k ** exponent times less than the first."""
-    weights = 1 / np.arange(1, skus + 1) ** exponent
+def zipf(count: int, skus: int, seed: int) -> list[str]:
+    """Draw SKUs by Zipf's law."""
     catalogue = names(skus)
-    drawn = np.random.default_rng(seed).choice(skus, count, p=weights / weights.sum())
-    return [catalogue[index] for index in drawn]
+    return [catalogue[index] for index in np.random.default_rng(seed).choice(skus, count, p=zipf_shares(skus))]
+
+
+def zipf_shares(skus: int) -> NDArray[np.float64]:
+    """Return the share of the demand that each SKU has by Zipf's law: the k-th is wanted k times less than the first."""
+    weights = 1 / np.arange(1, skus + 1)
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 async def publish(publisher: Publisher, records: Sequence[Outgoing]) -> None:

@@ -36,7 +36,7 @@ def at_most(value: float, bar: float) -> Bar:
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What a benchmark says. `spreads` are (title, unit) -> lane -> spread over the rounds; they become the plot."""
+    """What a benchmark says. `spreads` (lane -> spread over the rounds) become the plot, `remarks` stand beside them."""
 
     name: str
     title: str
@@ -46,6 +46,7 @@ class Report(msgspec.Struct, kw_only=True):
     bars: dict[str, Bar] = {}
     spreads: dict[str, Spread] = {}
     ratios: dict[str, Spread] = {}
+    remarks: dict[str, str] = {}
     details: dict[str, Any] = {}
     breaches: list[str] = []
     skipped: dict[str, str] = {}
@@ -66,13 +67,13 @@ class Report(msgspec.Struct, kw_only=True):
 def emit(report: Report, folder: Path) -> int:
     """Write the plot and the JSON, print a table for people and the JSON as the last line; return the exit code."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [Row(lane, it.min, it.median, it.max) for lane, it in report.spreads.items()]
+    rows = [Row(lane, it.min, it.median, it.max, report.remarks.get(lane, "")) for lane, it in report.spreads.items()]
     picture = folder / f"{report.name}.svg"
     picture.write_text(plot(report.title, report.unit, rows), encoding="utf-8")
     _print_table(report)
     line = msgspec.json.encode(_without_noise(report), order="deterministic").decode()
     (folder / f"{report.name}.json").write_text(line + "\n", encoding="utf-8")
-    print(f"Plot: {picture.name}, JSON: {report.name}.json, both in .lastunit/bench", file=sys.stderr)
+    print(f"Plot: {picture.name}, JSON: {report.name}.json, both in the benchmarks' folder", file=sys.stderr)
     print(line, flush=True)
     return 1 if report.breaches else 0
 

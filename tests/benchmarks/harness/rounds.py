@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from collections import Counter
+from statistics import median
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from tests.benchmarks.harness.spread import spread
+from tests.benchmarks.harness.spread import paired, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from tests.benchmarks.harness.baseline import Baseline
     from tests.benchmarks.harness.report import Report
     from tests.benchmarks.harness.trial import Trial
-
-CONNECTIONS: Final = (4, 8, 16, 32)
 
 
 async def alternate(rounds: int, turns: Mapping[str, Callable[[], Awaitable[Trial]]]) -> dict[str, list[Trial]]:
@@ -28,29 +28,55 @@ async def alternate(rounds: int, turns: Mapping[str, Callable[[], Awaitable[Tria
             trial = await turns[name]()
             found[name].append(trial)
             say(
-                f"round {number + 1} of {rounds}: {name}: {trial.orders_per_s:,.0f}/s over {trial.orders:,} orders,"
-                f" us of CPU an order: {trial.cpu_us_per_order}"
+                f"round {number + 1} of {rounds}: {name}: {trial.orders_per_s:,.0f}/s over {trial.orders:,} orders"
+                f" in {trial.seconds:.1f} s, us of CPU an order: {trial.cpu_us_per_order}"
             )
+            for breach in trial.breaches:
+                say(f"BREACH: {breach}")
     return found
 
 
 async def tune(lane: Baseline, trial: Callable[[], Awaitable[Trial]]) -> dict[str, float]:
     """Find the number of connections with which a baseline is fastest, and let it use that; return all rates."""
     found: dict[int, float] = {}
-    for connections in CONNECTIONS:
+    for connections in lane.choices:
         lane.connections = connections
         found[connections] = (await trial()).orders_per_s
         say(f"{lane.name} with {connections} connections: {found[connections]:,.0f}/s")
     lane.connections = max(found, key=found.__getitem__)
-    return {str(connections): rate for connections, rate in found.items()}
+    return {str(connections): round(rate, 1) for connections, rate in found.items()}
 
 
 def note(report: Report, trials: Mapping[str, list[Trial]]) -> None:
-    """Put rates, details and breaches of all trials into the report."""
+    """Put rates, costs, details and breaches of all trials into the report."""
     for name, of_lane in trials.items():
         report.spreads[name] = spread([trial.orders_per_s for trial in of_lane])
         report.details[name] = [msgspec.to_builtins(trial) for trial in of_lane]
         report.breaches += [f"{name}: {breach}" for trial in of_lane for breach in trial.breaches]
+    report.setup["cpu_us_per_order"] = {name: _middle_cpu(of_lane) for name, of_lane in trials.items()}
+    report.setup["wal_bytes_per_order"] = {
+        name: median(trial.wal_bytes_per_order for trial in of_lane) for name, of_lane in trials.items()
+    }
+    if histogram := batch_histogram(trial for of_lane in trials.values() for trial in of_lane):
+        report.setup["batch_histogram"] = histogram
+
+
+def compare(
+    report: Report, trials: Mapping[str, list[Trial]], mine: str, others: Mapping[str, str], bars: Mapping[str, float]
+) -> None:
+    """Note how many times as fast as others one turn was, in the same rounds; `others` are figure -> turn."""
+    for figure, turn in others.items():
+        if mine in trials and turn in trials:
+            report.ratio(figure, paired(rates(trials, mine), rates(trials, turn)), bars.get(figure))
+            report.remarks[turn] = f"ours {report.figures[figure]:g} x"
+
+
+def batch_histogram(trials: Iterable[Trial]) -> dict[str, int]:
+    """Return upper bound of a batch's size -> how many batches, over all trials that could tell."""
+    together: Counter[str] = Counter()
+    for trial in trials:
+        together.update(trial.batches)
+    return dict(together)
 
 
 def rates(trials: Mapping[str, list[Trial]], name: str) -> list[float]:
@@ -62,3 +88,10 @@ def say(line: str) -> None:
     """Tell how it goes; standard output is for the result."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
+
+
+def _middle_cpu(trials: list[Trial]) -> dict[str, float]:
+    processes = {process for trial in trials for process in trial.cpu_us_per_order}
+    return {
+        process: median(trial.cpu_us_per_order.get(process, 0.0) for trial in trials) for process in sorted(processes)
+    }

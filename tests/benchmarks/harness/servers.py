@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -18,7 +19,8 @@ from aiokafka.errors import for_code
 from infra.logs import configure
 from infra.migrate import migrate
 from infra.settings import PREFIX, Settings, load_settings
-from infra.stack import Stack, embedded_stack, progress_for
+from infra.stack import Endpoints, Stack, embedded_stack, progress_for
+from tests.benchmarks.harness.options import ROOT
 from topology import admin
 
 if TYPE_CHECKING:
@@ -28,13 +30,15 @@ if TYPE_CHECKING:
     from topology.topics import Topic
 
 READY_SECONDS: Final = 30.0
-_KEPT = {PREFIX + "CACHE_DIR"}
+_KEPT: Final = {PREFIX + "CACHE_DIR"}
+_ADDRESSES: Final = {PREFIX + name.upper() for name in Endpoints.__dataclass_fields__}
 
 
 class Servers:
-    """Kafka, PostgreSQL and Valkey, with what a lane needs made on request."""
+    """Kafka, PostgreSQL and Valkey, with what a lane needs made on request; all names in them begin with `prefix`."""
 
-    def __init__(self, stack: Stack, postgres: asyncpg.Connection) -> None:
+    def __init__(self, stack: Stack, postgres: asyncpg.Connection, prefix: str = "") -> None:
+        self.prefix = prefix
         self.stack = stack
         self.settings = stack.endpoints.applied_to(stack.settings)
         self.postgres = postgres
@@ -49,12 +53,12 @@ class Servers:
 
     async def empty_database(self, name: str) -> str:
         """Return the DSN of a new, empty database."""
-        await self.postgres.execute(f'CREATE DATABASE "{name}"')
-        return f"{self.stack.endpoints.postgres_dsn.rpartition('/')[0]}/{name}"
+        await self.postgres.execute(f'CREATE DATABASE "{self.prefix}{name}"')
+        return f"{self.stack.endpoints.postgres_dsn.rpartition('/')[0]}/{self.prefix}{name}"
 
     async def shop(self, name: str, **changes: Any) -> Settings:
         """Return settings of a new system of ours: all topics, all tables."""
-        update = {"namespace": f"{name}.", "postgres_dsn": await self.empty_database(name), **changes}
+        update = {"namespace": f"{self.prefix}{name}.", "postgres_dsn": await self.empty_database(name), **changes}
         settings = self.settings.model_copy(update=update)
         await admin.apply(
             self.bootstrap,
@@ -94,8 +98,9 @@ class Servers:
 
 @asynccontextmanager
 async def running_servers(options: Options) -> AsyncIterator[Servers]:
-    """Run a stack with new data in the benchmark's folder for the length of the block."""
-    for name in set(os.environ) - _KEPT:
+    """Run a stack with new data in the benchmark's folder for the length of the block, or connect to the given one."""
+    kept = _KEPT | _ADDRESSES if options.given_servers else _KEPT
+    for name in set(os.environ) - kept:
         if name.startswith(PREFIX):  # a developer's own settings must not change what is measured
             del os.environ[name]
     configure("warning", "console", sys.stderr, {})
@@ -106,7 +111,7 @@ async def running_servers(options: Options) -> AsyncIterator[Servers]:
     async with embedded_stack(settings, progress_for()) as stack:
         postgres = await asyncpg.connect(stack.endpoints.postgres_dsn)
         try:
-            yield Servers(stack, postgres)
+            yield Servers(stack, postgres, f"bench{secrets.token_hex(4)}-" if options.given_servers else "")
         finally:
             await postgres.close()
     shutil.rmtree(folder, ignore_errors=True)
@@ -119,6 +124,5 @@ async def _all_led(client: Any, names: Sequence[str]) -> bool:
 
 
 def environment(settings: Settings | None = None) -> Mapping[str, str]:
-    """Return the whole environment of a lane's process."""
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return {**inherited, **(settings.environment() if settings else {})}
+    """Return the whole environment of a lane's process: the code beside this file, none of the baselines' packages."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **(settings.environment() if settings else {})}

@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from tests.benchmarks.harness.cpu import CpuSeconds
     from tests.benchmarks.harness.lanes import Lane
 
-SAMPLE_SECONDS: Final = 0.02
-"""Each sample is a request to Kafka, which slow lanes must not feel; over seconds of work 20 ms are nothing."""
+SAMPLE_SECONDS: Final = 0.1
+"""Each sample is a request to Kafka, which the lanes must not feel. Rates do not depend on it: see `rate_of`."""
+WARM_UP_SHARE: Final = 0.1
+"""The first tenth of a trial's outcomes is not counted, in any lane."""
 STILL_SECONDS: Final = 60.0
 """How long a lane may show no new outcome before the trial fails."""
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """What one trial measured. `orders_per_s` is the rate from the first visible outcome to the last."""
+    """What one trial measured, after its warm-up. Each meter counts over the part of the trial that it saw."""
 
     lane: str
     orders: int
@@ -44,7 +46,6 @@ class Trial(msgspec.Struct, frozen=True):
 class _Reading(msgspec.Struct, frozen=True):
     """Where things stood at one moment."""
 
-    at: float
     outcomes: int
     cpu: CpuSeconds
     wal_bytes: int
@@ -68,11 +69,12 @@ async def backlog_trial(lane: Lane, skus: Sequence[str], *, units: dict[str, int
     if code != 0:
         found.append(f"the process ended with exit code {code}")
     counted = last.outcomes - first.outcomes
+    seconds, rate = rate_of([outcome.at_ms for outcome in outcomes])
     return Trial(
         lane.name,
         len(orders.ids),
-        last.at - first.at,
-        counted / (last.at - first.at),
+        seconds,
+        rate,
         us_per_order(first.cpu, last.cpu, counted),
         (last.wal_bytes - first.wal_bytes) / counted,
         await _batches(lane, skus, levels),
@@ -80,13 +82,20 @@ async def backlog_trial(lane: Lane, skus: Sequence[str], *, units: dict[str, int
     )
 
 
+def rate_of(appended_ms: Sequence[int]) -> tuple[float, float]:
+    """Return seconds and outcomes a second after the warm-up, by the times at which Kafka appended the outcomes."""
+    times = sorted(appended_ms)
+    warm = times[int(len(times) * WARM_UP_SHARE)]
+    seconds = max(times[-1] - warm, 1) / 1000
+    return seconds, sum(at > warm for at in times) / seconds
+
+
 async def _watch(lane: Lane, process: ChildProcess, before: int, orders: int) -> tuple[_Reading, _Reading]:
-    """Sample the end of the outcome topic until all outcomes are there; read the meters at the first and at the last."""
+    """Sample the end of the outcome topic until all outcomes are there; read the meters when warm and at the end."""
     meter = CpuMeter(lane.servers)
 
     async def reading(count: int) -> _Reading:
-        at = time.perf_counter()
-        return _Reading(at, count, meter.read(process.pid), await lane.servers.wal_bytes())
+        return _Reading(count, meter.read(process.pid), await lane.servers.wal_bytes())
 
     first: _Reading | None = None
     seen, moved_at = 0, time.perf_counter()
@@ -94,7 +103,7 @@ async def _watch(lane: Lane, process: ChildProcess, before: int, orders: int) ->
         count = await lane.topics.count() - before
         if count > seen:
             seen, moved_at = count, time.perf_counter()
-        if first is None and count > 0:
+        if first is None and count > orders * WARM_UP_SHARE:
             first = await reading(count)
         if first is not None and count >= orders:
             last = await reading(count)
@@ -117,7 +126,7 @@ async def until_counted(lane: Lane, process: ChildProcess, count: int) -> None:
 
 def _nothing(last: _Reading) -> _Reading:
     """Stand in for a first reading when the first sample saw everything already (tiny sizes only)."""
-    return _Reading(last.at - SAMPLE_SECONDS, 0, last.cpu, last.wal_bytes)
+    return _Reading(0, last.cpu, last.wal_bytes)
 
 
 async def _levels_end(lane: Lane) -> list[int]:

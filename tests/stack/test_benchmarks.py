@@ -1,0 +1,62 @@
+"""That the benchmarks run and their invariants hold; never how fast. Only with lanes that need no other packages."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.stack import Stack
+from tests.benchmarks.harness.options import ROOT
+
+NEEDS_HISTOGRAM = pytest.mark.skipif(
+    importlib.util.find_spec("hdrh") is None, reason="hdrhistogram is only in the benchmarks' packages"
+)
+
+
+async def run_quickly(name: str, stack: Stack, folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run a benchmark with tiny sizes on the session's servers; return its last line."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"tests.benchmarks.{name}", "--quick", "--given-servers", "--folder", str(folder)),
+        *arguments,
+        cwd=ROOT,
+        env={**os.environ, **stack.endpoints.environment()},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    result: dict[str, Any] = json.loads(out.decode().splitlines()[-1])
+    assert result["breaches"] == []
+    assert (folder / f"{name.replace('_', '-')}.svg").read_text().startswith("<svg")
+    return result
+
+
+async def test_the_hot_sku_benchmark_runs_and_nothing_is_sold_twice(stack: Stack, tmp_path: Path) -> None:
+    result = await run_quickly("hot_sku", stack, tmp_path, "--lanes", "ours,row_lock_cte", "--orders", "1500")
+    assert result["figures"]["hot_sku_vs_row_lock"] > 0
+    assert sum(result["setup"]["batch_histogram"].values()) > 0
+    assert result["setup"]["cpu_us_per_order"].keys() == result["spreads"].keys() == {"ours", "row_lock_cte"}
+
+
+async def test_the_catalogue_benchmark_runs_and_nothing_is_sold_twice(stack: Stack, tmp_path: Path) -> None:
+    result = await run_quickly("zipf", stack, tmp_path, "--lanes", "ours,skip_locked", "--orders", "1000")
+    assert result["figures"].keys() >= {"zipf_vs_skip_locked", "uniform_vs_skip_locked", "hot_vs_uniform"}
+
+
+@NEEDS_HISTOGRAM
+async def test_the_latency_benchmark_runs_and_says_how_late_its_generator_was(stack: Stack, tmp_path: Path) -> None:
+    result = await run_quickly("latency", stack, tmp_path, "--orders", "1000")
+    assert result["figures"]["p99_at_8x_vs_row_lock_at_half"] > 0
+    assert len(result["details"]["ours at 8x"][0]["generator_late_ms"]) == 3
+
+
+async def test_the_growth_benchmark_runs_and_nothing_is_sold_twice(stack: Stack, tmp_path: Path) -> None:
+    result = await run_quickly("growth", stack, tmp_path, "--orders", "1000")
+    assert result["figures"]["growth_10m_vs_empty"] > 0
