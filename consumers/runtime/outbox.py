@@ -1,8 +1,12 @@
-"""Publishes what batches said, in the order of their commits, and deletes the blobs that Kafka has acknowledged."""
+"""Publishes what batches said, in the order of their commits, and deletes the blobs that Kafka has acknowledged.
+
+The next blob does not wait for the deletion of the one before: until it is deleted it may be published twice, no more.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -14,6 +18,8 @@ from producers.publisher import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import asyncpg
 
     from consumers.runtime.batch import Part
     from consumers.runtime.database import Database
@@ -47,7 +53,9 @@ class Outbox:
         self._unsaid_bytes = 0
         self._has_room = asyncio.Event()
         self._has_room.set()
+        self._acknowledged: dict[int, int] = {}
         self._worker: asyncio.Task[None] | None = None
+        self._cleaner: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to publish."""
@@ -62,12 +70,14 @@ class Outbox:
                 await self._waiting.put((part.claim.partition, part.batch, part.says))
 
     async def drain(self) -> None:
-        """Return when all that was put is published, or publishing has failed for good."""
+        """Return when all that was put is published and deleted, or publishing has failed for good."""
         if self._worker is None:
             return
         drained = asyncio.ensure_future(self._waiting.join())
         await asyncio.wait({drained, self._worker}, return_when=asyncio.FIRST_COMPLETED)
         drained.cancel()
+        if self._cleaner is not None:
+            await asyncio.wait({self._cleaner})
 
     async def stop(self) -> None:
         """Publish what waits, then end."""
@@ -78,8 +88,9 @@ class Outbox:
 
     def abandon(self) -> None:
         """End at once; what waits stays in the database for the next owner."""
-        if self._worker is not None:
-            self._worker.cancel()
+        for task in (self._worker, self._cleaner):
+            if task is not None:
+                task.cancel()
 
     async def republish(self, partition: int) -> int:
         """Publish again what an earlier owner committed but did not see acknowledged; return how many blobs."""
@@ -88,6 +99,7 @@ class Outbox:
         )
         blobs = [(partition, row["batch"], msgspec.msgpack.decode(row["records"], type=list[Outgoing])) for row in rows]
         await self._publish(blobs)
+        await self._delete_acknowledged()
         return len(blobs)
 
     async def _work(self) -> None:
@@ -104,6 +116,15 @@ class Outbox:
             for _, _, records in blobs:
                 self._count(-_bytes_of(records))
                 self._waiting.task_done()
+            if self._cleaner is None or self._cleaner.done():
+                self._cleaner = asyncio.create_task(self._clean(), name=f"outbox cleaner {self._room}")
+
+    async def _clean(self) -> None:
+        try:
+            await self._delete_acknowledged()
+        except Exception as error:
+            log.exception("outbox_not_cleaned", room=self._room)
+            self._on_failure(error)
 
     def _count(self, more_bytes: int) -> None:
         self._unsaid_bytes += more_bytes
@@ -116,11 +137,17 @@ class Outbox:
         if not blobs:
             return
         await self._publisher.publish([record for _, _, records in blobs for record in records])
-        partitions = [partition for partition, _, _ in blobs]
-        batches = [batch for _, batch, _ in blobs]
-        await self._database.repeatedly(
-            REPEATABLE, lambda connection: connection.execute(QUERIES["published"], self._room, partitions, batches)
-        )
+        self._acknowledged.update({partition: batch for partition, batch, _ in blobs})
+
+    async def _delete_acknowledged(self) -> None:
+        """Delete what Kafka has acknowledged; what is acknowledged meanwhile goes with the next statement."""
+        while self._acknowledged:
+            last, self._acknowledged = self._acknowledged, {}
+            partitions, batches = list(last), list(last.values())
+            await self._database.repeatedly(REPEATABLE, partial(self._delete, partitions=partitions, batches=batches))
+
+    async def _delete(self, connection: asyncpg.Connection, *, partitions: list[int], batches: list[int]) -> None:
+        await connection.execute(QUERIES["published"], self._room, partitions, batches)
 
 
 def _bytes_of(records: list[Outgoing]) -> int:
