@@ -110,7 +110,7 @@ def decode(value):
     if at != len(value):
         return general(value)
     message = struct({names})
-    if at > {max_text_bytes} or (value.find(b"\\0", 5) >= 0 and "\\0" in {texts}):
+    if at > {max_text_bytes} or (value.find(b"\\0", 5, -1) >= 0 and "\\0" in {texts}) or {ends_in_nul}:
         inspect(message)
     return message
 """
@@ -132,6 +132,8 @@ def compile_decoder(
         reads=reads,
         names=", ".join(f["name"] for f in fields),
         texts=" + ".join(_texts(schema)) or '""',
+        # The last byte is looked at apart: it is 0 whenever the last text is empty, as it often is.
+        ends_in_nul=f"(value[-1] == 0 and {fields[-1]['name']})" if fields[-1]["type"] == "string" else "False",
         max_text_bytes=MAX_TEXT_BYTES,
     )
     tools = {"struct": struct, "general": general, "inspect": inspect}

@@ -21,7 +21,7 @@ from schemas.lock import NAMESPACE, Schema, latest, read_history, read_lock
 from schemas.messages import MESSAGES, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     Decoder: TypeAlias = Callable[[bytes], Message]
     Encoder: TypeAlias = Callable[[Any], bytes]
@@ -53,6 +53,18 @@ def decode(value: bytes | None) -> Message:
     if value is None or decoder is None:
         raise _refusal(value)
     return decoder(value)
+
+
+def decode_if(value: bytes | None, types: Container[type[Message]]) -> Message | None:
+    """Return the message in a Kafka value where it is one of these types, else None, its body unread.
+
+    Raises DecodeError, and nothing else, for whatever is none.
+    """
+    head = value[:5] if value else b""
+    found = _types.get(head)
+    if value is None or found is None:
+        raise _refusal(value)
+    return _decoders[head](value) if found in types else None
 
 
 def message_type(value: bytes | None) -> type[Message]:

@@ -104,10 +104,10 @@ def steps(runs: Iterable[Run], is_barrier: Callable[[type], bool]) -> list[Step]
     plain: list[Run] = []
     later: list[Step] = []
     for run in runs:
-        at = next((i for i, (_, message) in enumerate(run.readings) if is_barrier(type(message))), None)
-        if at is None:
+        if not any(map(is_barrier, {type(message) for _, message in run.readings})):
             plain.append(run)
             continue
+        at = next(i for i, (_, message) in enumerate(run.readings) if is_barrier(type(message)))
         head, barrier, tail = run.cut(at)
         if head.next > head.first:
             plain.append(head)

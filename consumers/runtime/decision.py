@@ -11,7 +11,7 @@ from consumers.runtime.room import Tombstone
 from producers.publisher import BY_KEY, Outgoing
 from schemas.errors import DecodeError
 from schemas.messages import DeadLetter, Message
-from schemas.wire import decode, encode, message_type
+from schemas.wire import decode_if, encode
 from topology.topics import DEAD_LETTERS, TOPIC_NAMES, key_of
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def read(room: Hearer, record: Record, home: int) -> Message | None:
     `home` is the partition that the record's key belongs to. Raises RefusedError for what must not be decided here.
     """
     try:
-        if message_type(record.value) not in room.hears:
-            return None
-        message = decode(record.value)
+        message = decode_if(record.value, room.hears)
     except DecodeError as error:
         raise RefusedError(error.reason, str(error)) from error
+    if message is None:
+        return None
     key = key_of(message)
     if key is None:
         return message
