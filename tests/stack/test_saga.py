@@ -75,6 +75,7 @@ async def test_a_hold_that_expires_during_a_slow_payment_takes_the_stock_again_w
     async with shop.running("inventory", "orders"):
         await shop.place(slow)
         await shop.until(lambda: _has_expired(shop))
+        await shop.until_quiet("inventory", "orders")
         assert (await shop.state(slow))[0] == "reserved", "the payment may still come"
         async with shop.running("payments"):
             await shop.until_quiet(orders=1)
