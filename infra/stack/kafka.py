@@ -27,8 +27,9 @@ from infra.stack.progress import Progress
 _LOG4J = Path(__file__).with_name("kafka-log4j2.xml")
 
 _JVM_OPTIONS = (
-    "-XX:+UseG1GC",
-    "-XX:MaxGCPauseMillis=20",
+    # A small heap on few cores, started often: with G1 and the second compiler the start alone takes twice the CPU.
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",  # an honest death is noticed; a JVM that limps on is not
     "-Djava.awt.headless=true",
     "-Dcom.sun.management.jmxremote=false",
