@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from tests.benchmarks.harness.baseline import Baseline
-from tests.benchmarks.harness.contenders import contenders, figure_names
+from tests.benchmarks.harness.contenders import ROW_LOCK, contenders, figure_names
 from tests.benchmarks.harness.facts import setup_facts
 from tests.benchmarks.harness.orders import HOT_SKU, hot
 from tests.benchmarks.harness.program import run_benchmark
@@ -51,6 +51,7 @@ BARS: Final = {
     "hot_sku_vs_restate": 200,
 }
 CPU_BAR_US: Final = 25
+RELAY_PAUSES_MS: Final = (0, 5, 20, 50)
 
 
 async def _trial(lane: Lane, orders: int, units: int | None = None) -> Trial:
@@ -67,6 +68,21 @@ def _scarce_turn(lane: Lane, options: Options) -> Callable[[], Awaitable[Trial]]
     return partial(_trial, lane, orders, orders // 2)
 
 
+async def _tune_all(lanes: Mapping[str, Lane], options: Options, report: Report) -> None:
+    """Give each baseline what serves it best; the pause of the outbox is tried with the strongest that has one."""
+    baselines = {name: lane for name, lane in lanes.items() if isinstance(lane, Baseline)}
+    if (strongest := baselines.get(ROW_LOCK)) is not None:
+        trial = partial(_trial, strongest, options.share(SHARES[ROW_LOCK] / 2))
+        report.setup["relay_pause_ms"] = await tune(strongest, trial, "relay_pause_ms", RELAY_PAUSES_MS)
+        for lane in baselines.values():
+            lane.relay_pause_ms = strongest.relay_pause_ms
+    report.setup["connections"] = {
+        name: await tune(lane, partial(_trial, lane, options.share(SHARES[name] / 2)))
+        for name, lane in baselines.items()
+        if lane.is_tuned
+    }
+
+
 async def run(options: Options, report: Report) -> None:
     """Run every lane: plenty of stock in the rounds, then once with half of what is wanted."""
     async with running_servers(options) as servers, AsyncExitStack() as open_lanes:
@@ -75,11 +91,7 @@ async def run(options: Options, report: Report) -> None:
         for lane in lanes.values():
             await open_lanes.enter_async_context(lane)
         if not options.quick:
-            report.setup["connections"] = {
-                name: await tune(lane, partial(_trial, lane, options.share(SHARES[name] / 3)))
-                for name, lane in lanes.items()
-                if isinstance(lane, Baseline) and lane.choices
-            }
+            await _tune_all(lanes, options, report)
         trials = await alternate(options.rounds, {name: _turn(lane, options) for name, lane in lanes.items()})
         scarce = await alternate(1, {f"{name}_half": _scarce_turn(lane, options) for name, lane in lanes.items()})
     note(report, trials)

@@ -20,24 +20,23 @@ from tests.benchmarks.harness.servers import environment
 from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from infra.stack import ChildProcess
     from tests.benchmarks.harness.servers import Servers
 
-CONNECTIONS: Final = (4, 8, 16, 32)
 RELAY_PAUSE_MS: Final = 20
-"""Serves throughput best, see baselines/relay.py."""
+"""Served throughput best where it was tried, see baselines/relay.py."""
 _TABLES: Final = ROOT / "tests" / "benchmarks" / "baselines" / "tables.sql"
 
 
 class Baseline(Lane):
     """A baseline's process. `connections`, its concurrency, and `relay_pause_ms` may be changed between trials.
 
-    `choices` are the numbers of connections of which it gets the one that serves it best.
+    `is_tuned`: it gets the number of connections that serves it best.
     """
 
-    choices: Sequence[int] = CONNECTIONS
+    is_tuned = True
 
     def __init__(self, name: str, servers: Servers, program: str, *, variant: str = "") -> None:
         super().__init__(name, servers)
@@ -114,7 +113,7 @@ class PostgresBaseline(Baseline):
 class RedisBaseline(Baseline):
     """Stock, holds and outbox in Valkey. The append-only file's policy is set for the length of each process."""
 
-    choices = ()  # a pipeline needs one
+    is_tuned = False  # a pipeline needs one connection
 
     def __init__(self, name: str, servers: Servers, *, appendfsync: str) -> None:
         super().__init__(name, servers, "redis_lua", variant=appendfsync)

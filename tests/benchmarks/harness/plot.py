@@ -9,16 +9,19 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_WIDTH: Final = 960
-_LEFT: Final = 210
-_RIGHT: Final = 220
+_WIDTH: Final = 1000
+_LEFT: Final = 220
+_RIGHT: Final = 250
 _TOP: Final = 70
 _ROW: Final = 30
 _BELOW: Final = 58
+OURS: Final = "ours"
+"""Rows whose label begins so are the product's and stand out."""
 _STYLE: Final = (
     "text{font:13px system-ui,'DejaVu Sans',sans-serif;fill:#222}.title{font-size:16px;font-weight:600}"
     ".faint{fill:#666}.grid{stroke:#ddd}.minor{stroke:#f1f1f1}.value{font-weight:600}"
     ".spread{stroke:#3b6ea5;stroke-width:6;stroke-linecap:round;opacity:.45}.dot{fill:#1d4e89}"
+    ".ours .label{font-weight:600}.ours .spread{stroke:#c2571a}.ours .dot{fill:#a63d00}"
 )
 
 
@@ -68,13 +71,18 @@ def plot(title: str, unit: str, rows: Sequence[Row]) -> str:
     for number, row in enumerate(rows):
         y = _TOP + _ROW * number + _ROW // 2
         parts += [
-            f'<text x="{_LEFT - 14}" y="{y + 4}" text-anchor="end">{escape(row.label)}</text>',
+            f'<g class="{"ours" if row.label.startswith(OURS) else "theirs"}">',
+            f'<text class="label" x="{_LEFT - 14}" y="{y + 4}" text-anchor="end">{_words(row.label)}</text>',
             f'<line class="spread" x1="{axis.x(row.low)}" x2="{axis.x(row.high)}" y1="{y}" y2="{y}"/>',
             f'<circle class="dot" cx="{axis.x(row.middle)}" cy="{y}" r="5"/>',
             f'<text class="value" x="{_WIDTH - _RIGHT + 90}" y="{y + 4}" text-anchor="end">{_plain(row.middle)}</text>',
-            f'<text class="faint" x="{_WIDTH - _RIGHT + 102}" y="{y + 4}">{escape(row.remark)}</text>',
+            f'<text class="faint" x="{_WIDTH - _RIGHT + 102}" y="{y + 4}">{_words(row.remark)}</text></g>',
         ]
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _words(text: str) -> str:
+    return escape(text.replace("_", " "))
 
 
 def _plain(value: float) -> str:

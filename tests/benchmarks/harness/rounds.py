@@ -5,18 +5,20 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from tests.benchmarks.harness.spread import paired, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from tests.benchmarks.harness.baseline import Baseline
     from tests.benchmarks.harness.report import Report
     from tests.benchmarks.harness.trial import Trial
+
+CONNECTIONS: Final = (4, 8, 16, 32)
 
 
 async def alternate(rounds: int, turns: Mapping[str, Callable[[], Awaitable[Trial]]]) -> dict[str, list[Trial]]:
@@ -36,15 +38,20 @@ async def alternate(rounds: int, turns: Mapping[str, Callable[[], Awaitable[Tria
     return found
 
 
-async def tune(lane: Baseline, trial: Callable[[], Awaitable[Trial]]) -> dict[str, float]:
-    """Find the number of connections with which a baseline is fastest, and let it use that; return all rates."""
+async def tune(
+    lane: Baseline,
+    trial: Callable[[], Awaitable[Trial]],
+    setting: Literal["connections", "relay_pause_ms"] = "connections",
+    choices: Sequence[int] = CONNECTIONS,
+) -> dict[str, float]:
+    """Find the value of a setting with which a baseline is fastest, and let it keep that; return all rates."""
     found: dict[int, float] = {}
-    for connections in lane.choices:
-        lane.connections = connections
-        found[connections] = (await trial()).orders_per_s
-        say(f"{lane.name} with {connections} connections: {found[connections]:,.0f}/s")
-    lane.connections = max(found, key=found.__getitem__)
-    return {str(connections): round(rate, 1) for connections, rate in found.items()}
+    for choice in choices:
+        setattr(lane, setting, choice)
+        found[choice] = (await trial()).orders_per_s
+        say(f"{lane.name} with {setting} {choice}: {found[choice]:,.0f}/s")
+    setattr(lane, setting, max(found, key=found.__getitem__))
+    return {str(choice): round(rate, 1) for choice, rate in found.items()}
 
 
 def note(report: Report, trials: Mapping[str, list[Trial]]) -> None:
@@ -68,7 +75,7 @@ def compare(
     for figure, turn in others.items():
         if mine in trials and turn in trials:
             report.ratio(figure, paired(rates(trials, mine), rates(trials, turn)), bars.get(figure))
-            report.remarks[turn] = f"ours {report.figures[figure]:g} x"
+            report.remarks[turn] = f"{mine}: {report.figures[figure]:.3g} \N{MULTIPLICATION SIGN}"
 
 
 def batch_histogram(trials: Iterable[Trial]) -> dict[str, int]:

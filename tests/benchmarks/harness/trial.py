@@ -31,7 +31,7 @@ STILL_SECONDS: Final = 60.0
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """What one trial measured, after its warm-up. Each meter counts over the part of the trial that it saw."""
+    """What one trial measured, after its warm-up. The meters leave out what a lane was ahead of its outcomes when read."""
 
     lane: str
     orders: int
@@ -94,8 +94,12 @@ async def _watch(lane: Lane, process: ChildProcess, before: int, orders: int) ->
     """Sample the end of the outcome topic until all outcomes are there; read the meters when warm and at the end."""
     meter = CpuMeter(lane.servers)
 
-    async def reading(count: int) -> _Reading:
-        return _Reading(count, meter.read(process.pid), await lane.servers.wal_bytes())
+    async def reading() -> _Reading:
+        cpu, wal = (
+            meter.read(process.pid),
+            await lane.servers.wal_bytes(),
+        )  # before the count: what came since is not free
+        return _Reading(await lane.topics.count() - before, cpu, wal)
 
     first: _Reading | None = None
     seen, moved_at = 0, time.perf_counter()
@@ -104,9 +108,9 @@ async def _watch(lane: Lane, process: ChildProcess, before: int, orders: int) ->
         if count > seen:
             seen, moved_at = count, time.perf_counter()
         if first is None and count > orders * WARM_UP_SHARE:
-            first = await reading(count)
+            first = await reading()
         if first is not None and count >= orders:
-            last = await reading(count)
+            last = await reading()
             return first if last.outcomes > first.outcomes else _nothing(last), last
         if not process.running or time.perf_counter() - moved_at > STILL_SECONDS:
             raise RuntimeError(f"{lane.name} stands at {seen} of {orders} outcomes:\n{process.log_tail(40)}")
