@@ -148,7 +148,7 @@ async def _views(settings: Settings, resources: AsyncExitStack) -> Runnable:
         redis_url=settings.redis_url or "",
         namespace=settings.namespace,
         session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_ms=settings.heartbeat_ms,
+        heartbeat_ms=settings.heartbeat_interval_ms,
         watchdog_seconds=settings.watchdog_seconds,
     )
     return OrderViews(options)
@@ -171,7 +171,7 @@ def _options(settings: Settings) -> OwnerOptions:
         namespace=settings.namespace,
         batch_records=settings.batch_records,
         session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_ms=settings.heartbeat_ms,
+        heartbeat_ms=settings.heartbeat_interval_ms,
         watchdog_seconds=settings.watchdog_seconds,
     )
 

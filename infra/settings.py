@@ -76,10 +76,10 @@ class Settings(BaseSettings):
     partitions: int = Field(default=12, ge=1, le=1024, description="Partitions of each topic when it is created")
     batch_records: int = Field(default=500, ge=1, le=10_000, description="Most records decided in one transaction")
     session_timeout_ms: int = Field(
-        default=10_000, ge=1_000, le=300_000, description="Kafka hands partitions on after this silence of a member, ms"
+        default=6_000, ge=1_000, le=300_000, description="Kafka hands partitions on after this silence of a member, ms"
     )
     heartbeat_interval_ms: int = Field(
-        default=500,
+        default=200,
         ge=100,
         le=100_000,
         description="A member's heartbeats, with which it hears of a handover; at most a third of the session timeout, ms",
@@ -105,21 +105,13 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _heartbeats_fit_the_session(self) -> Settings:
-        if (
-            "heartbeat_interval_ms" in self.model_fields_set
-            and self.heartbeat_interval_ms * 3 > self.session_timeout_ms
-        ):
+        if self.heartbeat_interval_ms * 3 > self.session_timeout_ms:
             message = (
                 f"heartbeat_interval_ms={self.heartbeat_interval_ms} must be at most a third of"
                 f" session_timeout_ms={self.session_timeout_ms}"
             )
             raise ValueError(message)
         return self
-
-    @property
-    def heartbeat_ms(self) -> int:
-        """Heartbeat interval that fits the session timeout, in ms."""
-        return min(self.heartbeat_interval_ms, self.session_timeout_ms // 3)
 
     def public(self) -> dict[str, Any]:
         """Return every setting by name, JSON-ready, with passwords starred out."""

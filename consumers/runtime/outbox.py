@@ -6,6 +6,7 @@ The next blob does not wait for the deletion of the one before: until it is dele
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ from consumers.runtime.database import REPEATABLE
 from producers.publisher import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import asyncpg
 
@@ -92,15 +93,14 @@ class Outbox:
             if task is not None:
                 task.cancel()
 
-    async def republish(self, partition: int) -> int:
-        """Publish again what an earlier owner committed but did not see acknowledged; return how many blobs."""
+    async def republish(self, partitions: Sequence[int]) -> Counter[int]:
+        """Publish again what earlier owners committed but did not see acknowledged; return the blobs by partition."""
         rows = await self._database.repeatedly(
-            REPEATABLE, lambda connection: connection.fetch(QUERIES["unpublished"], self._room, partition)
+            REPEATABLE, lambda connection: connection.fetch(QUERIES["unpublished"], self._room, partitions)
         )
-        blobs = [(partition, row["batch"], msgspec.msgpack.decode(row["records"], type=list[Outgoing])) for row in rows]
-        await self._publish(blobs)
+        await self._publish([(p, batch, msgspec.msgpack.decode(it, type=list[Outgoing])) for p, batch, it in rows])
         await self._delete_acknowledged()
-        return len(blobs)
+        return Counter(row["partition"] for row in rows)
 
     async def _work(self) -> None:
         while True:

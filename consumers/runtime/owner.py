@@ -22,7 +22,7 @@ from consumers.errors import FencedError, LogGapError, RefusedError
 from consumers.runtime.assignor import ClaimsAssignor
 from consumers.runtime.batch import Batch, Claim, Part, Run, Step, read_run, steps
 from consumers.runtime.commit import commit, commit_statement
-from consumers.runtime.database import Database
+from consumers.runtime.database import RETRY_SECONDS, Database
 from consumers.runtime.decision import decide_records, level, outgoing
 from consumers.runtime.life import Life, Rebalance
 from consumers.runtime.outbox import Outbox
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 S = TypeVar("S")
 
-POLL_MS: Final = 100
+POLL_MS: Final = 20
+"""Longest wait for records. What is assigned meanwhile is claimed only after it, so it is part of every takeover."""
 FETCH_WAIT_MS: Final = 10
 """aiokafka asks a broker once at a time. While a fetch of the idle partitions waits there for this long, the partition
 whose records were just read is not asked for: it bounds what that adds to a record's latency."""
@@ -57,8 +58,8 @@ class OwnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     postgres_dsn: str
     namespace: str = ""
     batch_records: int = 500
-    session_timeout_ms: int = 10_000
-    heartbeat_ms: int = 500
+    session_timeout_ms: int = 6_000
+    heartbeat_ms: int = 200
     """A member learns of a rebalance with its next heartbeat, so this bounds the gap of a planned handover."""
     watchdog_seconds: float = 60.0
 
@@ -164,7 +165,7 @@ class PartitionOwner(Generic[S]):
             if not error.retriable:
                 raise
             log.warning("poll_failed", room=self.room.name, error=repr(error))
-            await asyncio.sleep(POLL_MS / 1000)
+            await asyncio.sleep(RETRY_SECONDS)
             return []
         return [run for tp, records in fetched.items() if (run := self._accept(tp, records)) is not None]
 

@@ -20,6 +20,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from consumers.errors import LogGapError
 from consumers.runtime.batch import Claim
 from consumers.runtime.commit import QUERIES
+from consumers.runtime.database import REPEATABLE
 from consumers.runtime.takeover import Takeovers
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class Ownership(Generic[S]):
         ends = await consumer.end_offsets(tps)
         for claim in claims:
             self._insist_on_records(claim, begins, ends)
-            republished = await self._outbox.republish(claim.partition)
+        republished = await self._outbox.republish(partitions)
+        for claim in claims:
             await self._tell_room(claim)
             if claim.partition in self._unclaimed and self._read_from(consumer, claim):
                 del self._unclaimed[claim.partition]
@@ -125,7 +127,7 @@ class Ownership(Generic[S]):
                     partition=claim.partition,
                     epoch=claim.epoch,
                     next=claim.next_offsets,
-                    republished=republished,
+                    republished=republished[claim.partition],
                 )
 
     def _insist_on_records(
@@ -139,7 +141,7 @@ class Ownership(Generic[S]):
 
     async def _claim_row(self, partition: int, first_offsets: list[int]) -> Claim[S]:
         rows = await self._database.repeatedly(
-            "load", lambda c: c.fetch(QUERIES["claim"], self._room.name, partition, first_offsets)
+            REPEATABLE, lambda c: c.fetch(QUERIES["claim"], self._room.name, partition, first_offsets)
         )
         epoch, next_offsets, at_ms, batch, silent_seconds = rows[0]
         claim = Claim(partition, epoch, list(next_offsets), at_ms, batch, self._room.new_state(partition))

@@ -9,7 +9,8 @@ RETURNING epoch, next_offsets, at_ms, batch,
 SELECT partition, epoch, next_offsets, at_ms, batch FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
 
 -- name: unpublished
-SELECT batch, records FROM outbox WHERE room = $1 AND partition = $2 ORDER BY batch;
+SELECT partition, batch, records FROM outbox
+WHERE room = $1 AND partition = ANY($2::integer[]) ORDER BY partition, batch;
 
 -- name: published
 -- Earlier blobs go too: a partition's blobs are published in order, and a crash of PostgreSQL brings back those that were

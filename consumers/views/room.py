@@ -48,8 +48,8 @@ class ViewsOptions(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str = ""
     ttl_seconds: int = store.TTL_SECONDS
     batch_records: int = 2_000
-    session_timeout_ms: int = 10_000
-    heartbeat_ms: int = 500
+    session_timeout_ms: int = 6_000
+    heartbeat_ms: int = 200
     watchdog_seconds: float = 60.0
 
 
