@@ -129,7 +129,8 @@ async def busiest(shop: Shop) -> int:
 def assert_the_gap_is_said(shop: Shop, partitions: set[int], successors: Iterable[str]) -> None:
     """Print how long the partitions of a killed process stood still; only what hangs is a failure here."""
     most = shop.settings.session_timeout_ms / 1000 + SLACK_SECONDS
-    gaps = {fact["partition"]: fact for name in successors for fact in _logged(shop, name, "took_over")}
+    facts = [fact for name in successors for fact in _logged(shop, name, "took_over")]
+    gaps = {fact["partition"]: fact for fact in sorted(facts, key=lambda fact: int(fact["epoch"]))}
     assert gaps.keys() & partitions, "the busiest of them went on"
     for partition in sorted(gaps.keys() & partitions):
         gap = gaps[partition]
