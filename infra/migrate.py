@@ -18,6 +18,7 @@ import asyncpg
 import structlog
 
 from infra.errors import MigrationError
+from infra.maintenance.run import make_weeks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,6 +54,7 @@ class Migration:
 async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
     """Apply what this database has not seen yet; return the names of what was applied now.
 
+    With our own migrations the partitions of the weeks around now are made too, so that nothing ever lacks one.
     Callers at the same time wait for each other. Raises MigrationError, and then the migrations before the faulty one
     are applied, the faulty one not at all.
     """
@@ -63,6 +65,8 @@ async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
         missing = not_yet_applied(migrations, {row["name"]: row["sha256"] for row in rows})
         for migration in missing:
             await _apply(connection, migration)
+        if folder == MIGRATIONS:
+            await make_weeks(connection)
     return [migration.name for migration in missing]
 
 

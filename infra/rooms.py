@@ -118,8 +118,11 @@ def _end_anyway() -> None:
 async def _inventory(settings: Settings, resources: AsyncExitStack) -> Runnable:
     from consumers.inventory.room import InventoryRoom  # noqa: PLC0415
     from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
+    from infra.maintenance.run import maintained  # noqa: PLC0415
 
-    return PartitionOwner(InventoryRoom(), _options(settings), await _publisher(settings, resources))
+    publisher = await _publisher(settings, resources)
+    await resources.enter_async_context(maintained(settings))
+    return PartitionOwner(InventoryRoom(), _options(settings), publisher)
 
 
 async def _orders(settings: Settings, resources: AsyncExitStack) -> Runnable:

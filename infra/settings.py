@@ -14,9 +14,10 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.errors import SettingsError
-from schemas.limits import MAX_HOLD_SECONDS
+from schemas.limits import MAX_HOLD_SECONDS, ORDER_ID_WINDOW_MS
 
 PREFIX = "LASTUNIT_"
+WINDOW_DAYS = ORDER_ID_WINDOW_MS // (24 * 60 * 60 * 1000)
 
 _PASSWORD_IN_URL = re.compile(r"(?P<before>://[^:/@\s]*:)[^/\s]*(?=@)")
 _PASSWORD_IN_QUERY = re.compile(r"(?P<before>\bpassword=)[^&\s]*", re.IGNORECASE)
@@ -70,6 +71,17 @@ class Settings(BaseSettings):
         ge=1,
         le=MAX_HOLD_SECONDS,
         description="How long stock is held for an order that is not yet paid, s",
+    )
+
+    # Growth.
+    retention_days: int = Field(
+        default=WINDOW_DAYS,
+        ge=WINDOW_DAYS,
+        le=3650,
+        description="How long what is finished is kept in the tables; never less than an order id is accepted, days",
+    )
+    maintenance_seconds: float = Field(
+        default=3600.0, ge=1, description="How often partitions are made ahead and past ones are dropped, s"
     )
 
     # Throughput and ownership.

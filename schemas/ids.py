@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import uuid_utils
 
 from schemas.errors import InvalidIdError
+from schemas.limits import ORDER_ID_AHEAD_MS, ORDER_ID_WINDOW_MS
 
 _UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _is_uuid7: Final = _UUID7.fullmatch
 MAX_ID_MS: Final = 2**48 - 1
 """The latest moment that a UUIDv7 can name, in ms since the Unix epoch: the year 10889."""
+
+
+NIL_UUID: Final = "00000000-0000-0000-0000-000000000000"
 
 
 class EventId(NamedTuple):
@@ -59,6 +64,34 @@ def id_time(at_ms: int) -> str:
     """Return how the ids made at `at_ms` (ms since the Unix epoch) begin: ids, and these beginnings, sort by time as text."""
     digits = f"{at_ms:012x}"
     return f"{digits[:8]}-{digits[8:]}"
+
+
+def is_in_window(uuid: str, at_ms: int, *, margin_ms: int = 0) -> bool:
+    """Tell whether what was made under this UUIDv7 (`is_order_id`) is answered for at `at_ms`, an append time.
+
+    The margin is added on both sides.
+    """
+    earliest, latest = _window(at_ms, margin_ms)
+    return earliest <= uuid[:TIME_DIGITS] <= latest
+
+
+@lru_cache(maxsize=16)  # the broker stamps a batch of records, not each
+def _window(at_ms: int, margin_ms: int) -> tuple[str, str]:
+    """Return how the earliest and the latest id in the window begin: UUIDv7 sorts by time as text too."""
+    earliest_ms, latest_ms = at_ms - ORDER_ID_WINDOW_MS - margin_ms, at_ms + ORDER_ID_AHEAD_MS + margin_ms
+    return id_time(max(0, earliest_ms)), id_time(min(MAX_ID_MS, latest_ms))
+
+
+def command_uuid(command_id: str) -> str:
+    """Return the UUIDv7 of a command about stock, which says when it was made; `NIL_UUID` for one that only has a name.
+
+    A UUIDv7 may stand alone, or after a word and a slash, as in `adjust/<UUIDv7>`.
+    """
+    found = _uuid7_of_command(command_id)
+    return found[1] if found else NIL_UUID
+
+
+_uuid7_of_command: Final = re.compile(rf"(?:[^/]*/)?({_UUID7.pattern})").fullmatch
 
 
 def event_id(topic: str, partition: int, offset: int, index: int) -> str:

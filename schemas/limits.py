@@ -26,6 +26,9 @@ ORDER_ID_WINDOW_MS: Final = 120 * 24 * 60 * 60 * 1000
 """How far back an order id may lie: as long as its holds are kept to recognise a duplicate by, and to take a return."""
 ORDER_ID_AHEAD_MS: Final = 24 * 60 * 60 * 1000
 """How far a client's clock may be ahead."""
+SETTLING_MS: Final = 7 * 24 * 60 * 60 * 1000
+"""How much longer orders and payments take in what is said about an order that they do not know or that is over: so
+late may they be behind inventory."""
 MAX_TEXT: Final = 200
 """Characters of a SKU, a customer id, a payment token, a command id; all of them printable."""
 

@@ -56,6 +56,14 @@ class PaymentState(StrEnum):
     VOID_FAILED = "void_failed"
 
 
+SETTLED_PAYMENT_STATES: Final = frozenset({PaymentState.DECLINED, PaymentState.CAPTURED, PaymentState.VOIDED})
+"""Where nothing more is to be done about an order's money."""
+
+
+OUTSIDE_WINDOW: Final = "order_id_outside_window"
+"""The reason why a command or a fact is not taken in: its order's id is too old, or too far ahead."""
+
+
 def _answers(**answers: str) -> Answers:
     return MappingProxyType({getattr(m, message): answer for message, answer in answers.items()})
 

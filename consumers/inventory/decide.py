@@ -5,24 +5,17 @@ Sources: DESIGN, 2-4 (keys, the saga's reserve and commit steps, expiry by logge
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
 from consumers.inventory.decide_stock import STOCK_DECISIONS
 from consumers.inventory.evolve import Reserved
-from consumers.inventory.ledger import AVAILABLE, QUARANTINE, Hold, HoldKey, HoldState, cart_owner
+from consumers.inventory.ledger import AVAILABLE, LIVE, QUARANTINE, Hold, HoldKey, HoldState, cart_owner
 from consumers.inventory.text import require_text
 from schemas import messages as m
-from schemas.ids import MAX_ID_MS, TIME_DIGITS, id_time, is_order_id
-from schemas.limits import (
-    MAX_HOLD_SECONDS,
-    MAX_LINES,
-    MAX_QUANTITY,
-    MAX_UNIT_PRICE_MINOR,
-    ORDER_ID_AHEAD_MS,
-    ORDER_ID_WINDOW_MS,
-)
+from schemas.ids import is_in_window, is_order_id
+from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
+from topology.states import OUTSIDE_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -139,21 +132,14 @@ def _fault(command: m.PlaceOrderLine, at_ms: int) -> str | None:
         return "invalid_price"
     if command.hold_seconds <= 0:
         return "invalid_hold_seconds"
-    return None if in_window else "order_id_outside_window"
+    return None if in_window else OUTSIDE_WINDOW
 
 
 def _is_in_window(order_id: str, at_ms: int) -> bool:
     """Tell whether the log still answers for this id: its hold is kept exactly that long. Raises RefusedError for no id."""
     if not is_order_id(order_id):
         raise RefusedError("invalid_order_id", f"{order_id!r} is no UUIDv7 in canonical form")
-    earliest, latest = _window(at_ms)
-    return earliest <= order_id[:TIME_DIGITS] <= latest
-
-
-@lru_cache(maxsize=16)  # the broker stamps a batch of records, not each
-def _window(at_ms: int) -> tuple[str, str]:
-    """Return how the earliest and the latest id begin that are accepted at `at_ms`: UUIDv7 sorts by time as text too."""
-    return id_time(max(0, at_ms - ORDER_ID_WINDOW_MS)), id_time(min(MAX_ID_MS, at_ms + ORDER_ID_AHEAD_MS))
+    return is_in_window(order_id, at_ms)
 
 
 def _place_for_cart(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, at_ms: int) -> list[Outcome]:
@@ -206,10 +192,16 @@ def _commit_fault(ledger: Ledger, stock: Stock, hold: Hold, sku: str) -> str | N
 def _hold_of(
     ledger: Ledger, command: m.ReleaseLine | m.CommitLine | m.ShipLine | m.ReturnLine, at_ms: int
 ) -> Hold | str:
-    """Return the hold that the command is about, or the reason why there is none. Raises RefusedError for no order id."""
+    """Return the hold that the command is about, or the reason why there is none. Raises RefusedError for no order id.
+
+    What is still held or allocated is kept however old it is; of the rest, outside the window, nothing may be known.
+    """
+    hold = ledger.holds.get((command.order_id, command.line, command.sku))
+    if hold is not None and hold.state in LIVE:
+        return hold
     if not _is_in_window(command.order_id, at_ms):
-        return "order_id_outside_window"
-    return ledger.holds.get((command.order_id, command.line, command.sku)) or "unknown_hold"
+        return OUTSIDE_WINDOW
+    return hold or "unknown_hold"
 
 
 def _reserved(command: m.PlaceOrderLine, at_ms: int) -> m.LineReserved:

@@ -14,6 +14,7 @@ from consumers.inventory.evolve import QuarantineCleared, SaleRuled, StockAdjust
 from consumers.inventory.ledger import AVAILABLE, RETURN, SCRAP, SHIPMENT
 from consumers.inventory.text import require_text
 from schemas import messages as m
+from schemas.ids import NIL_UUID, command_uuid, is_in_window
 from schemas.limits import MAX_QUANTITY
 
 if TYPE_CHECKING:
@@ -29,19 +30,17 @@ StockCommand = (
 
 def receive_stock(ledger: Ledger, command: m.ReceiveStock, at_ms: int) -> list[Outcome]:
     """Add received units."""
-    del at_ms
     _require_quantity(command.quantity)
-    if _is_known(ledger, command):
+    if _is_known(ledger, command, at_ms):
         return []
     return [StockReceived(command.command_id, command.sku, command.quantity)]
 
 
 def adjust_stock(ledger: Ledger, command: m.AdjustStock, at_ms: int) -> list[Outcome]:
     """Correct a count; what is promised to buyers or quarantined cannot be counted away."""
-    del at_ms
     require_text(command.reason)
     _require_quantity(abs(command.change))
-    if _is_known(ledger, command):
+    if _is_known(ledger, command, at_ms):
         return []
     stock = ledger.stock(command.sku)
     if stock.available + command.change >= 0:
@@ -55,11 +54,10 @@ def adjust_stock(ledger: Ledger, command: m.AdjustStock, at_ms: int) -> list[Out
 
 def clear_quarantine(ledger: Ledger, command: m.ClearQuarantine, at_ms: int) -> list[Outcome]:
     """Make quarantined units sellable, or write them off."""
-    del at_ms
     _require_quantity(command.quantity)
     if command.disposition not in (AVAILABLE, SCRAP):
         raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {AVAILABLE} or {SCRAP}")
-    if _is_known(ledger, command):
+    if _is_known(ledger, command, at_ms):
         return []
     quarantined = ledger.stock(command.sku).quarantined
     if command.quantity > quarantined:
@@ -69,35 +67,31 @@ def clear_quarantine(ledger: Ledger, command: m.ClearQuarantine, at_ms: int) -> 
 
 def set_purchase_limit(ledger: Ledger, command: m.SetPurchaseLimit, at_ms: int) -> list[Outcome]:
     """Limit what one customer may have of the SKU from here on; 0 lifts the limit."""
-    del at_ms
     if not 0 <= command.limit <= MAX_QUANTITY:
         raise RefusedError("invalid_quantity", f"limit {command.limit}; send 0 (none) to {MAX_QUANTITY}")
-    if _is_known(ledger, command):
+    if _is_known(ledger, command, at_ms):
         return []
     return [SaleRuled(command.command_id, command.sku, "purchase_limit", str(command.limit), command.limit)]
 
 
 def suspend_sale(ledger: Ledger, command: m.SuspendSale, at_ms: int) -> list[Outcome]:
     """Take the SKU off sale."""
-    del at_ms
     require_text(command.reason)
-    if _is_known(ledger, command):
+    if _is_known(ledger, command, at_ms):
         return []
     return [SaleRuled(command.command_id, command.sku, "suspension", command.reason)]
 
 
 def resume_sale(ledger: Ledger, command: m.ResumeSale, at_ms: int) -> list[Outcome]:
     """Put the SKU on sale again."""
-    del at_ms
-    if _is_known(ledger, command):
+    if _is_known(ledger, command, at_ms):
         return []
     return [SaleRuled(command.command_id, command.sku, "resumption")]
 
 
 def retire_sku(ledger: Ledger, command: m.RetireSku, at_ms: int) -> list[Outcome]:
     """End a SKU of which nothing is left."""
-    del at_ms
-    if _is_known(ledger, command):
+    if _is_known(ledger, command, at_ms):
         return []
     stock = ledger.stock(command.sku)
     if stock.on_hand:
@@ -105,10 +99,14 @@ def retire_sku(ledger: Ledger, command: m.RetireSku, at_ms: int) -> list[Outcome
     return [SaleRuled(command.command_id, command.sku, "retirement")]
 
 
-def _is_known(ledger: Ledger, command: StockCommand) -> bool:
+def _is_known(ledger: Ledger, command: StockCommand, at_ms: int) -> bool:
+    """Tell whether the command was decided before. Raises RefusedError for an id that cannot be, or is outside the window."""
     require_text(command.command_id, command.sku)
     if _is_of_a_line(command.command_id):
         raise RefusedError("reserved_command_id", f"{command.command_id} names a line's own movement; send another id")
+    uuid = command_uuid(command.command_id)
+    if uuid != NIL_UUID and not is_in_window(uuid, at_ms):
+        raise RefusedError("command_id_outside_window", f"{command.command_id} is too old, or ahead; send a new id")
     return (command.command_id, command.sku) in ledger.commands
 
 

@@ -21,6 +21,7 @@ from consumers.inventory.ledger import (
     Stock,
 )
 from schemas import messages as m
+from schemas.ids import command_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -246,15 +247,19 @@ def _move(
     ledger: Ledger, event: Inside, kind: str, quantity: int, at_ms: int, *, quarantined: int = 0, note: str = ""
 ) -> None:
     ledger.commands.add((event.command_id, event.sku))
-    ledger.movements.append(Movement(event.command_id, event.sku, kind, quantity, quarantined, None, None, note, at_ms))
+    uuid = command_uuid(event.command_id)
+    ledger.movements.append(
+        Movement(uuid, event.command_id, event.sku, kind, quantity, quarantined, None, None, note, at_ms)
+    )
 
 
 def _move_line(
     ledger: Ledger, event: m.LineShipped | m.LineReturned, kind: str, *, quantity: int, quarantined: int, at_ms: int
 ) -> None:
     command_id = line_movement_id(event.order_id, event.line, kind)
+    order_id = event.order_id
     ledger.movements.append(
-        Movement(command_id, event.sku, kind, quantity, quarantined, event.order_id, event.line, "", at_ms)
+        Movement(order_id, command_id, event.sku, kind, quantity, quarantined, order_id, event.line, "", at_ms)
     )
 
 

@@ -38,6 +38,10 @@ class HoldState(IntEnum):
     SHIPPED = 5
 
 
+LIVE: Final = frozenset({HoldState.HELD, HoldState.COMMITTED})
+"""Where a line has units of the stock; such a hold is never dropped."""
+
+
 class Hold(msgspec.Struct, gc=False):
     """One order line's claim on stock; it stays as the memory of what happened to the line.
 
@@ -81,9 +85,11 @@ class Stock(msgspec.Struct, gc=False):
 class Movement(msgspec.Struct, frozen=True):
     """One row of the ledger: what a command changed of on_hand and quarantined, in units.
 
+    `id` is the UUID by which the row is found and by which it goes: the order's, or the command's (`command_uuid`).
     What changes how a SKU is sold, a refused command, and a return of what never left are rows of zeros.
     """
 
+    id: str
     command_id: str
     sku: str
     kind: str

@@ -8,9 +8,10 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS k (order_id, line, sku)
 JOIN holds h USING (order_id, line, sku);
 
 -- name: load_carts
-SELECT h.order_id, h.line, h.sku, h.quantity, h.state, h.expires_at_ms, h.buyer, h.cart
-FROM unnest($1::text[], $2::text[]) AS k (cart, sku)
-JOIN holds h ON h.cart = k.cart AND h.sku = k.sku AND h.state = 0;
+-- Of carts and SKUs that belong to different lines too: one look at each week for all of them costs less than one for each.
+SELECT order_id, line, sku, quantity, state, expires_at_ms, buyer, cart
+FROM holds
+WHERE cart = ANY($1::text[]) AND sku = ANY($2::text[]) AND state = 0;
 
 -- name: load_purchases
 SELECT p.sku, p.customer_id, p.units
@@ -19,8 +20,8 @@ JOIN purchases p USING (sku, customer_id);
 
 -- name: load_commands
 SELECT command_id, sku
-FROM unnest($1::text[], $2::text[]) AS k (command_id, sku)
-JOIN movements USING (command_id, sku);
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS k (id, command_id, sku)
+JOIN movements USING (id, command_id, sku);
 
 -- name: load_due
 SELECT order_id, line, sku, quantity, state, expires_at_ms, buyer, cart
@@ -66,21 +67,22 @@ levelled AS (
     WHERE s.sku = c.sku
 ),
 moved AS (
-    INSERT INTO movements (command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms)
-    SELECT n.command_id, n.sku, n.partition, n.kind, n.quantity, n.quarantined, n.order_id, n.line, n.note, n.at_ms
-    FROM unnest($40::text[], $41::text[], $42::integer[], $43::text[], $44::bigint[], $45::bigint[], $46::uuid[],
-        $47::integer[], $48::text[], $49::bigint[])
-        AS n (command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms), held
+    INSERT INTO movements (id, command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms)
+    SELECT n.id, n.command_id, n.sku, n.partition, n.kind, n.quantity, n.quarantined, n.order_id, n.line, n.note,
+        n.at_ms
+    FROM unnest($40::uuid[], $41::text[], $42::text[], $43::integer[], $44::text[], $45::bigint[], $46::bigint[],
+        $47::uuid[], $48::integer[], $49::text[], $50::bigint[])
+        AS n (id, command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms), held
 ),
 counted AS (
     INSERT INTO purchases AS p (sku, customer_id, partition, units)
     SELECT n.sku, n.customer_id, n.partition, n.units
-    FROM unnest($50::text[], $51::text[], $52::integer[], $53::bigint[]) AS n (sku, customer_id, partition, units), held
+    FROM unnest($51::text[], $52::text[], $53::integer[], $54::bigint[]) AS n (sku, customer_id, partition, units), held
     WHERE n.units > 0
     ON CONFLICT (sku, customer_id) DO UPDATE SET units = p.units + excluded.units
 ),
 given_back AS (
     UPDATE purchases p SET units = p.units + n.units
-    FROM unnest($50::text[], $51::text[], $53::bigint[]) AS n (sku, customer_id, units), held
+    FROM unnest($51::text[], $52::text[], $54::bigint[]) AS n (sku, customer_id, units), held
     WHERE n.units < 0 AND p.sku = n.sku AND p.customer_id = n.customer_id
 )

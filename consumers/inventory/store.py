@@ -12,7 +12,7 @@ from consumers.inventory.ledger import Buyer, Cart, Hold, HoldKey, HoldState, Le
 from consumers.runtime.room import Changes, Tombstone
 from consumers.runtime.sql import array_literal, columns, load_queries
 from schemas import messages as m
-from schemas.ids import is_order_id
+from schemas.ids import command_uuid, is_order_id
 from topology.topics import STOCK_LEVELS
 
 if TYPE_CHECKING:
@@ -164,9 +164,10 @@ async def _load_carts(connection: asyncpg.Connection, carts: dict[Cart, Ledger],
     if not unknown:
         return
     for row in await connection.fetch(QUERIES["load_carts"], *map(array_literal, zip(*unknown, strict=True))):
-        _keep(unknown[row["cart"], row["sku"]], row, lacks)
-    for cart, ledger in unknown.items():
-        ledger.known_carts.add(cart)
+        if (ledger := unknown.get((row["cart"], row["sku"]))) is not None:
+            _keep(ledger, row, lacks)
+    for cart, its_ledger in unknown.items():
+        its_ledger.known_carts.add(cart)
 
 
 async def _load_due(connection: asyncpg.Connection, ledger: Ledger, command: m.ExpireHolds, lacks: _Lacks) -> None:
@@ -183,7 +184,8 @@ async def _load_commands(connection: asyncpg.Connection, commands: dict[tuple[st
     unseen = [command for command, ledger in commands.items() if command not in ledger.commands]
     if not unseen:
         return
-    for row in await connection.fetch(QUERIES["load_commands"], *map(array_literal, zip(*unseen, strict=True))):
+    keys = [(command_uuid(command_id), command_id, sku) for command_id, sku in unseen]
+    for row in await connection.fetch(QUERIES["load_commands"], *map(array_literal, zip(*keys, strict=True))):
         command = (row["command_id"], row["sku"])
         commands[command].commands.add(command)
 
@@ -249,11 +251,12 @@ def changes(ledger: Ledger, at_ms: int) -> Changes:
             stock.is_stored = True
         levels.append(_level_of(sku, stock, at_ms))
     moved = [
-        (command_id, sku, partition, *rest) for command_id, sku, *rest in map(msgspec.structs.astuple, ledger.movements)
+        (uuid, command_id, sku, partition, *rest)
+        for uuid, command_id, sku, *rest in map(msgspec.structs.astuple, ledger.movements)
     ]
     counted = [(*buyer, partition, units) for buyer, units in ledger.purchase_changes.items() if units]
     ledger.begin_batch()
-    rows = ((turned, 4), (stocked, 9), (levelled, 8), (moved, 10), (counted, 4))
+    rows = ((turned, 4), (stocked, 9), (levelled, 8), (moved, 11), (counted, 4))
     return Changes(placed + tuple(column for part, width in rows for column in columns(part, width)), records=levels)
 
 

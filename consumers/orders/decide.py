@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from consumers.errors import RefusedError
 from consumers.orders.order import LineFact, LineState, Order
 from schemas import messages as m
-from schemas.ids import is_order_id
-from topology.states import ORDER_ANSWERS
+from schemas.ids import is_in_window, is_order_id
+from schemas.limits import SETTLING_MS
+from topology.states import FINAL_ORDER_STATES, ORDER_ANSWERS, OUTSIDE_WINDOW, OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +23,21 @@ if TYPE_CHECKING:
 def decide(order: Order, fact: Message) -> list[Message]:
     """Return what follows from the fact. Raises RefusedError where the saga knows no such turn."""
     return ANSWERS[ORDER_ANSWERS[order.state][type(fact)]](order, fact)
+
+
+def is_forgotten(order: Order, fact: Message, at_ms: int) -> bool:
+    """Tell whether the fact is only inventory's word that an order id is outside the window, about an order not at work.
+
+    Orders that are over are dropped some time after the window (infra/maintenance). So what is said later about an order
+    that is over must be answered as for one that was never heard of. Raises RefusedError for any other such fact.
+    """
+    order_id: str = fact.order_id  # type: ignore[attr-defined]  # every fact about an order has one
+    at_work = order.state is not OrderState.UNKNOWN and order.state not in FINAL_ORDER_STATES
+    if at_work or not is_order_id(order_id) or is_in_window(order_id, at_ms, margin_ms=SETTLING_MS):
+        return False
+    if isinstance(fact, m.LineRejected | m.LineCommitFailed) and fact.reason == OUTSIDE_WINDOW:
+        return True
+    raise RefusedError(OUTSIDE_WINDOW, f"{type(fact).__name__} of {order_id}, of which nothing is kept any more")
 
 
 # --- gathering ----------------------------------------------------------------------------------------------------------

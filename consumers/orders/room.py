@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from consumers.orders import store
-from consumers.orders.decide import decide
+from consumers.orders.decide import decide, is_forgotten
 from consumers.orders.order import evolve
 from consumers.orders.store import OrderBook
 from consumers.runtime.room import Changes, Room
@@ -47,6 +47,8 @@ class OrdersRoom(Room[OrderBook]):
     def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
         order_id: str = message.order_id  # type: ignore[attr-defined]  # every fact about an order has one
         order = state.order(order_id)
+        if is_forgotten(order, message, at_ms):
+            return []
         outcomes = decide(order, message)
         yield from outcomes
         evolve(order, message, outcomes, at_ms)

@@ -12,8 +12,9 @@ from consumers.errors import RefusedError
 from consumers.payments.payment import Outcome, Payment, StartOperation, operation_id
 from consumers.payments.processor import OperationKind
 from schemas import messages as m
-from schemas.ids import is_order_id
-from topology.states import PAYMENT_ANSWERS, PaymentState
+from schemas.ids import is_in_window, is_order_id
+from schemas.limits import SETTLING_MS
+from topology.states import OUTSIDE_WINDOW, PAYMENT_ANSWERS, SETTLED_PAYMENT_STATES, PaymentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +28,21 @@ RESULTS: Final = frozenset({SUCCEEDED, "declined", "failed"})
 def decide(payment: Payment, message: Message) -> list[Outcome]:
     """Return what follows for the order's money. Raises RefusedError where the saga knows no such turn."""
     return ANSWERS[PAYMENT_ANSWERS[payment.state][type(message)]](payment, message)
+
+
+def is_forgotten(payment: Payment, message: Message, at_ms: int) -> bool:
+    """Tell whether the message ends an order whose money is settled or was never asked for, long after its time.
+
+    Settled payments are dropped with their orders (infra/maintenance). So what is said later about one must be answered
+    as where no money was asked for. Raises RefusedError for any other such message.
+    """
+    order_id: str = message.order_id  # type: ignore[attr-defined]  # every message on order.* topics has one
+    at_work = payment.state is not PaymentState.NONE and payment.state not in SETTLED_PAYMENT_STATES
+    if at_work or not is_order_id(order_id) or is_in_window(order_id, at_ms, margin_ms=SETTLING_MS):
+        return False
+    if isinstance(message, m.OrderRejected | m.OrderCancelled):
+        return True
+    raise RefusedError(OUTSIDE_WINDOW, f"{type(message).__name__} of {order_id}, of which nothing is kept any more")
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------

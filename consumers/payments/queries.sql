@@ -36,5 +36,5 @@ asked AS (
 answered AS (
     UPDATE payment_attempts a SET result = c.result
     FROM unnest($31::text[], $32::text[]) AS c (operation_id, result), held
-    WHERE a.operation_id = c.operation_id
+    WHERE a.order_id = left(c.operation_id, 36)::uuid AND a.operation_id = c.operation_id
 )

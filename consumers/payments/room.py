@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from typing_extensions import override
 
 from consumers.payments import store
-from consumers.payments.decide import decide
+from consumers.payments.decide import decide, is_forgotten
 from consumers.payments.effects import EffectRunner
 from consumers.payments.payment import StartOperation, evolve, operation_id
 from consumers.payments.store import PaymentBook
@@ -63,6 +63,8 @@ class PaymentsRoom(Room[PaymentBook]):
     def decide(self, state: PaymentBook, message: Message, at_ms: int) -> Iterable[Message]:
         order_id: str = message.order_id  # type: ignore[attr-defined]  # every message on order.* topics has one
         payment = state.payment(order_id)
+        if is_forgotten(payment, message, at_ms):
+            return []
         outcomes = decide(payment, message)
         if order_id not in state.payments and not outcomes:
             return

@@ -21,6 +21,15 @@ REPEATABLE: Final = "outbox"
 """The purpose whose writes may be lost in a crash of the server: a blob that is deleted too late is published twice, no
 more; a claim is lost only with all that was decided by it, since the log of the server is flushed in its order."""
 
+_PLANS: Final = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Every statement looks rows up by key. Planning it anew for each batch would cost more than carrying it out, and a plan
+that was made while a week was empty must not read the whole week once it is full."""
+
 LOST: Final = (
     OSError,
     TimeoutError,
@@ -91,6 +100,7 @@ class Database:
                     "application_name": f"lastunit {self._name} {purpose}",
                     "statement_timeout": f"{STATEMENT_SECONDS:.0f}s",
                     "jit": "off",
+                    **_PLANS,
                     "synchronous_commit": "off" if purpose == REPEATABLE else "on",
                 },
             )

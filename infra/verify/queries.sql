@@ -1,3 +1,10 @@
+-- name: hold_still
+-- Before anything is read: a week that was dropped meanwhile would be missing from a snapshot that is older than that.
+LOCK TABLE holds, movements, orders, payments, payment_attempts, stock_balances, dropped_weeks IN ACCESS SHARE MODE;
+
+-- name: dropped
+SELECT from_ms, until_ms FROM dropped_weeks ORDER BY from_ms;
+
 -- name: claims
 SELECT room, partition, epoch, next_offsets, at_ms, batch FROM claims;
 
@@ -18,12 +25,19 @@ FROM stock WHERE partition = $1;
 SELECT order_id, line, sku, partition, quantity, state, expires_at_ms, buyer, cart FROM holds WHERE partition = $1;
 
 -- name: movements
-SELECT command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms
+SELECT id, command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms
 FROM movements WHERE partition = $1;
 
 -- name: purchases
 -- A count that went back to nothing says what no row says.
 SELECT sku, customer_id, partition, units FROM purchases WHERE partition = $1 AND units <> 0;
+
+-- name: carried
+SELECT sku, customer_id, carried FROM purchases WHERE partition = $1 AND carried <> 0;
+
+-- name: balances
+SELECT b.sku, b.on_hand, b.quarantined, b.brought, b.shipped
+FROM stock_balances b JOIN stock s USING (sku) WHERE s.partition = $1;
 
 -- name: orders
 SELECT order_id, partition, state, reason, customer_id, payment_token, currency, line_count, amount_minor, authorized,
@@ -48,7 +62,7 @@ WHERE o.partition = $1 AND h.state IN (0, 1, 5);
 -- State 4 is returned; only a shipment says whether the units had been away.
 SELECT h.order_id, h.line, h.sku, h.partition, h.quantity, h.state, h.expires_at_ms, h.buyer, h.cart
 FROM holds h JOIN orders o USING (order_id)
-JOIN movements v ON v.command_id = h.order_id || '/' || h.line || '/shipment' AND v.sku = h.sku
+JOIN movements v ON v.id = h.order_id AND v.command_id = h.order_id || '/' || h.line || '/shipment' AND v.sku = h.sku
 WHERE o.partition = $1 AND h.state = 4;
 
 -- name: holds_without_order
@@ -64,8 +78,12 @@ SELECT sku,
     coalesce(m.on_hand, 0), coalesce(h.reserved, 0), coalesce(h.allocated, 0), coalesce(m.quarantined, 0)
 FROM stock l
 FULL JOIN (
-    SELECT sku, sum(quantity)::bigint AS on_hand, sum(quarantined)::bigint AS quarantined
-    FROM movements WHERE $1::text[] IS NULL OR sku = ANY($1) GROUP BY sku
+    SELECT sku, sum(on_hand)::bigint AS on_hand, sum(quarantined)::bigint AS quarantined
+    FROM (
+        SELECT sku, quantity AS on_hand, quarantined FROM movements UNION ALL
+        SELECT sku, on_hand, quarantined FROM stock_balances
+    ) AS moved
+    WHERE $1::text[] IS NULL OR sku = ANY($1) GROUP BY sku
 ) m USING (sku)
 LEFT JOIN (
     SELECT sku, sum(quantity) FILTER (WHERE state = 0) AS reserved, sum(quantity) FILTER (WHERE state = 1) AS allocated

@@ -69,8 +69,8 @@ _TABLES: Final[dict[str, tuple[Table, ...]]] = {
     "inventory": (
         Table("holds", 0, HoldRow, 9, 3),
         Table("stock", 13, StockRow, 9, 1),
-        Table("movements", 30, MovementRow, 10, 2),
-        Table("purchases", 40, PurchaseRow, 4, 2),
+        Table("movements", 30, MovementRow, 11, 3),
+        Table("purchases", 41, PurchaseRow, 4, 2),
     ),
     "orders": (Table("orders", 0, _order, 12, 1),),
     "payments": (Table("payments", 0, PaymentRow, 10, 1), Table("attempts", 15, AttemptRow, 6, 1)),

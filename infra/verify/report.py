@@ -18,6 +18,7 @@ NAMES: Final = (
     "replay_gives_the_same_decisions",
     "no_position_decided_twice",
     "dead_letters",
+    "partitions_are_ahead",
 )
 """The findings' names, in the order of a report. They are stable: scripts and the demo's JSON rely on them."""
 

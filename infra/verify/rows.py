@@ -52,8 +52,12 @@ class HoldRow(NamedTuple):
 
 
 class MovementRow(NamedTuple):
-    """One row of the ledger: changes of on_hand (`quantity`) and of what is quarantined, in units."""
+    """One row of the ledger: changes of on_hand (`quantity`) and of what is quarantined, in units.
 
+    `id` is the order's or the command's UUID.
+    """
+
+    id: str
     command_id: str
     sku: str
     partition: int
@@ -73,6 +77,16 @@ class PurchaseRow(NamedTuple):
     customer_id: str
     partition: int
     units: int
+
+
+class BalanceRow(NamedTuple):
+    """What the movements and shipped holds of a SKU that were dropped sum up to; see 0004_weekly_partitions.sql."""
+
+    sku: str
+    on_hand: int
+    quarantined: int
+    brought: int
+    shipped: int
 
 
 class OrderRow(NamedTuple):
@@ -119,12 +133,17 @@ class AttemptRow(NamedTuple):
 
 
 class InventoryRows(msgspec.Struct):
-    """One partition of inventory's tables."""
+    """One partition of inventory's tables.
+
+    `balances` and `carried` (units by SKU and customer that a purchase limit has counted) stand for dropped rows.
+    """
 
     stock: list[StockRow]
     holds: list[HoldRow]
     movements: list[MovementRow]
     purchases: list[PurchaseRow]
+    balances: list[BalanceRow]
+    carried: dict[tuple[str, str], int]
 
 
 class OrderRows(msgspec.Struct):

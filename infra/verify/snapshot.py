@@ -9,8 +9,12 @@ import msgspec
 
 from consumers.runtime.sql import load_queries
 from infra import connections
+from infra.maintenance.plan import weeks_ahead
+from infra.maintenance.tables import partitions, weeks_of
+from infra.verify.dropped import Dropped
 from infra.verify.rows import (
     AttemptRow,
+    BalanceRow,
     ClaimRow,
     HoldRow,
     InventoryRows,
@@ -65,7 +69,17 @@ class Snapshot:
             holds=await self._rows("holds", partition, _hold),
             movements=await self._rows("movements", partition, _movement),
             purchases=await self._rows("purchases", partition, PurchaseRow),
+            balances=await self._rows("balances", partition, BalanceRow),
+            carried={row[:2]: row[2] for row in await self._rows("carried", partition, lambda *row: row)},
         )
+
+    async def dropped(self) -> Dropped:
+        """Return which ids' rows were dropped."""
+        return Dropped([(row[0], row[1]) for row in await self._connection.fetch(QUERIES["dropped"])])
+
+    async def weeks_ahead(self) -> int:
+        """Return how many weeks have partitions after this one."""
+        return weeks_ahead(self.now_ms, weeks_of(await partitions(self._connection)))
 
     async def orders(self, partition: int) -> OrderRows:
         """Return the orders of one partition, their money and the stock that they hold."""
@@ -96,6 +110,7 @@ async def snapshot(settings: Settings) -> AsyncIterator[Snapshot]:
         connections.database(settings) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
+        await connection.execute(QUERIES["hold_still"])
         rows = await connection.fetch(QUERIES["claims"])
         now_ms = await connection.fetchval(QUERIES["now_ms"])
         claims = {(row[0], row[1]): ClaimRow(*row) for row in rows}
@@ -106,8 +121,8 @@ def _hold(order_id: object, *rest: Any) -> HoldRow:
     return HoldRow(str(order_id), *rest)
 
 
-def _movement(*columns: Any) -> MovementRow:
-    row = MovementRow(*columns)
+def _movement(uuid: object, *columns: Any) -> MovementRow:
+    row = MovementRow(str(uuid), *columns)
     return row if row.order_id is None else row._replace(order_id=str(row.order_id))
 
 

@@ -41,6 +41,11 @@ def check_stock(rows: InventoryRows, tallies: Tallies) -> None:
 
 def _sums(rows: InventoryRows) -> _Sums:
     sums = _Sums(*(Counter() for _ in _Sums._fields))
+    for balance in rows.balances:
+        sums.moved[balance.sku] += balance.on_hand
+        sums.quarantined[balance.sku] += balance.quarantined
+        sums.brought[balance.sku] += balance.brought
+        sums.shipped[balance.sku] += balance.shipped
     for movement in rows.movements:
         sums.moved[movement.sku] += movement.quantity
         sums.quarantined[movement.sku] += movement.quarantined
@@ -79,7 +84,7 @@ def _check_sums(row: StockRow, sums: _Sums, tally: Tally) -> None:
 
 def _check_counts(rows: InventoryRows, tally: Tally) -> None:
     """Check that a purchase limit has counted what its customers hold and bought, and nothing else."""
-    bought: Counter[tuple[str, str]] = Counter()
+    bought: Counter[tuple[str, str]] = Counter(rows.carried)
     for hold in rows.holds:
         if hold.buyer is not None and HoldState(hold.state) in _COUNTED:
             bought[hold.sku, hold.buyer] += hold.quantity

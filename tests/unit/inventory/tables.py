@@ -15,9 +15,10 @@ from typing_extensions import override
 
 from consumers.inventory import store
 from consumers.runtime.room import Changes
+from schemas.ids import command_uuid
 
 HoldKey = tuple[str, int, str]
-WIDTHS = (9, 4, 9, 8, 10, 4)
+WIDTHS = (9, 4, 9, 8, 11, 4)
 """Columns of holds placed, holds turned, SKUs stocked, SKUs levelled, movements and counts, in the order of `save`."""
 UNITS = ("on_hand", "reserved", "allocated", "quarantined")
 OF_A_HOLD = ("quantity", "state", "expires_at_ms", "buyer", "cart")
@@ -54,7 +55,8 @@ class Tables:
                 changes_of_units = dict(zip(UNITS, rest, strict=False))
                 level |= {name: level[name] + change for name, change in changes_of_units.items()}
                 level |= dict(zip(RULES, rest[len(UNITS) :], strict=True))
-            for command_id, sku, _, *rest in moved:
+            for uuid, command_id, sku, _, *rest in moved:
+                assert uuid == (rest[3] or command_uuid(command_id))
                 _insert(self.movements, (command_id, sku), dict(zip(OF_A_MOVEMENT, rest, strict=True)))
             self._count(counted)
         except UniqueViolationError:
@@ -109,11 +111,11 @@ class Tables:
         if query == store.QUERIES["load_holds"]:
             return [_hold(key, self.holds[key]) for key in zip(*arguments, strict=True) if key in self.holds]
         if query == store.QUERIES["load_commands"]:
-            keys = zip(*arguments, strict=True)
+            keys = [key[1:] for key in zip(*arguments, strict=True)]
             return [{"command_id": key[0], "sku": key[1]} for key in keys if key in self.movements]
         if query == store.QUERIES["load_carts"]:
-            carts = set(zip(*arguments, strict=True))
-            return [_hold(key, row) for key, row in self._held_rows() if (row["cart"], key[2]) in carts]
+            carts, skus = arguments
+            return [_hold(key, row) for key, row in self._held_rows() if row["cart"] in carts and key[2] in skus]
         if query == store.QUERIES["load_purchases"]:
             buyers = [buyer for buyer in zip(*arguments, strict=True) if buyer in self.purchases]
             return [{"sku": sku, "customer_id": who, "units": self.purchases[sku, who]} for sku, who in buyers]

@@ -13,11 +13,12 @@ import msgspec
 from consumers.payments.payment import operation_id
 from consumers.runtime.decision import Record, outgoing
 from infra.processor.books import Authorization
+from infra.verify.dropped import Dropped
 from infra.verify.log import Log
 from infra.verify.published import SOURCES, SPOKEN_ON
 from infra.verify.replay import Replay, rooms
 from infra.verify.report import Report
-from infra.verify.rows import ClaimRow, HoldRow, InventoryRows, OrderRow, OrderRows, OutboxRow, Range
+from infra.verify.rows import BalanceRow, ClaimRow, HoldRow, InventoryRows, OrderRow, OrderRows, OutboxRow, Range
 from infra.verify.run import Audit
 from infra.verify.snapshot import Snapshot
 from producers.orders import OrderLine, OrderRequest, place_order_lines
@@ -80,6 +81,9 @@ class MemorySnapshot(Snapshot):
         self.tables: dict[str, list[Any]] = {}
         self.all_ranges: dict[tuple[str, int], list[Range]] = {}
         self.waiting: list[OutboxRow] = []
+        self.spans: list[tuple[int, int]] = []
+        self.balances: list[BalanceRow] = []
+        self.ahead = 4
 
     async def outbox(self) -> list[OutboxRow]:
         return self.waiting
@@ -88,7 +92,14 @@ class MemorySnapshot(Snapshot):
         return self.all_ranges[room, partition]
 
     async def inventory(self, partition: int) -> InventoryRows:
-        return InventoryRows(*(self._of(name, partition) for name in ("stock", "holds", "movements", "purchases")))
+        rows = (self._of(name, partition) for name in ("stock", "holds", "movements", "purchases"))
+        return InventoryRows(*rows, balances=self.balances, carried={})
+
+    async def dropped(self) -> Dropped:
+        return Dropped(self.spans)
+
+    async def weeks_ahead(self) -> int:
+        return self.ahead
 
     async def orders(self, partition: int) -> OrderRows:
         orders: list[OrderRow] = self._of("orders", partition)
