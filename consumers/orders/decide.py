@@ -26,18 +26,18 @@ def decide(order: Order, fact: Message) -> list[Message]:
 
 
 def is_forgotten(order: Order, fact: Message, at_ms: int) -> bool:
-    """Tell whether the fact is only inventory's word that an order id is outside the window, about an order not at work.
+    """Tell whether the fact is about an order that is over, or not known, so long after its time that nothing follows.
 
-    Orders that are over are dropped some time after the window (infra/maintenance). So what is said later about an order
-    that is over must be answered as for one that was never heard of. Raises RefusedError for any other such fact.
+    Orders that are over are dropped some time after the window (infra/maintenance). So what is said later about one must
+    be answered as for one that was never heard of. Raises RefusedError for a fact from which something would follow.
     """
     order_id: str = fact.order_id  # type: ignore[attr-defined]  # every fact about an order has one
     at_work = order.state is not OrderState.UNKNOWN and order.state not in FINAL_ORDER_STATES
     if at_work or not is_order_id(order_id) or is_in_window(order_id, at_ms, margin_ms=SETTLING_MS):
         return False
-    if isinstance(fact, m.LineRejected | m.LineCommitFailed) and fact.reason == OUTSIDE_WINDOW:
-        return True
-    raise RefusedError(OUTSIDE_WINDOW, f"{type(fact).__name__} of {order_id}, of which nothing is kept any more")
+    if isinstance(fact, m.LineReserved | m.LineCommitted | m.PaymentCaptured):
+        raise RefusedError(OUTSIDE_WINDOW, f"{type(fact).__name__} of {order_id}, of which nothing is kept any more")
+    return True
 
 
 # --- gathering ----------------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ class OrdersRoom(Room[OrderBook]):
         order_id: str = message.order_id  # type: ignore[attr-defined]  # every fact about an order has one
         order = state.order(order_id)
         if is_forgotten(order, message, at_ms):
-            return []
+            return
         outcomes = decide(order, message)
         yield from outcomes
         evolve(order, message, outcomes, at_ms)

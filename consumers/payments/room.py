@@ -64,7 +64,7 @@ class PaymentsRoom(Room[PaymentBook]):
         order_id: str = message.order_id  # type: ignore[attr-defined]  # every message on order.* topics has one
         payment = state.payment(order_id)
         if is_forgotten(payment, message, at_ms):
-            return []
+            return
         outcomes = decide(payment, message)
         if order_id not in state.payments and not outcomes:
             return

@@ -21,7 +21,7 @@ from infra.verify.rows import AttemptRow, HoldRow, MovementRow, OrderRow, Paymen
 from infra.verify.words import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from consumers.runtime.decision import Record
     from consumers.runtime.room import Room
@@ -182,7 +182,9 @@ def leftovers(source: str, answers: Answers, decided: int, exists: int, tallies:
             tally.breach(f"{what} was said, {why}")
 
 
-def compare_rows(room: str, replayed: dict[str, list[Row]], stored: dict[str, Iterable[Row]], tally: Tally) -> None:
+def compare_rows(
+    room: str, replayed: Mapping[str, Iterable[Row]], stored: Mapping[str, Iterable[Row]], tally: Tally
+) -> None:
     """Hold the replay's state against the tables, row by row."""
     for table in _TABLES[room]:
         expected = {row[: table.keys]: row for row in replayed[table.name]}

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from tests.given_when_then import (
     LineReleased,
     LineReserved,
     LineReturned,
+    LineShipped,
     PlaceOrderLine,
     ReceiveStock,
     ReleaseLine,
@@ -273,13 +274,22 @@ def test_an_order_is_accepted_in_exactly_its_window(at_ms: int, reserved: bool) 
 
 
 @pytest.mark.parametrize("command", [ReleaseLine, ShipLine, ReturnLine])
-def test_of_an_order_older_than_what_is_kept_nothing_is_decided_any_more(command: Callable[..., Any]) -> None:
-    given(stock(on_hand=1), LineReserved(), LineCommitted())
+@pytest.mark.parametrize("end", [(LineReleased,), (LineExpired,), (LineCommitted, LineShipped)])
+def test_of_a_line_older_than_what_is_kept_nothing_is_decided_once_it_is_over(
+    command: Callable[..., Any], end: Sequence[Callable[..., Any]]
+) -> None:
+    given(stock(on_hand=1), LineReserved(), *(fact() for fact in end))
     when(command(), at_ms=EDGE_MS + 1)
     then(LineCommandRefused(command=type(command()).__name__, reason="order_id_outside_window"))
 
 
-def test_a_commit_that_comes_after_the_window_fails_so_that_its_order_can_end() -> None:
-    given(stock(on_hand=1), LineReserved())
+def test_a_line_that_still_has_its_units_is_shipped_however_old_it_is() -> None:
+    given(stock(on_hand=1), LineReserved(), LineCommitted())
+    when(ShipLine(), at_ms=EDGE_MS + 1)
+    then(LineShipped())
+
+
+def test_a_commit_that_comes_after_hold_and_window_fails_so_that_its_order_can_end() -> None:
+    given(stock(on_hand=1), LineReserved(), LineExpired())
     when(CommitLine(), at_ms=EDGE_MS + 1)
     then(LineCommitFailed(quantity=0, available=0, reason="order_id_outside_window"))

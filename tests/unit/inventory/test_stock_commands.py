@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 
 from consumers.inventory.evolve import QuarantineCleared, SaleRuled, StockAdjusted
+from schemas.ids import order_id_ms
+from schemas.limits import ORDER_ID_AHEAD_MS, ORDER_ID_WINDOW_MS
 from tests.given_when_then import (
     A,
     AdjustStock,
@@ -31,6 +33,7 @@ from tests.unit.inventory.sentences import (
     refused,
     ruled,
     stock,
+    story,
     then,
     then_refused,
     then_refused_for_good,
@@ -256,3 +259,28 @@ def test_a_purchase_limit_is_a_number_of_units(limit: int) -> None:
 
 def _any(command: Callable[..., Any], **said: Any) -> Any:
     return command(**{"change": 1} if command is AdjustStock else {}, **said)
+
+
+# --- the window of command ids ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", STOCK_COMMANDS)
+@pytest.mark.parametrize("name", [A, f"adjust/{A}"])
+def test_a_command_under_a_uuid_is_decided_in_exactly_its_window(command: Callable[..., Any], name: str) -> None:
+    made_ms = order_id_ms(A)
+    said = command(command_id=name, **({"change": 1} if command is AdjustStock else {}))
+    for at_ms in (made_ms - ORDER_ID_AHEAD_MS - 1, made_ms + ORDER_ID_WINDOW_MS + 1):
+        given(stock(on_hand=0))
+        when(said, at_ms=at_ms)
+        then_refused("command_id_outside_window")
+    for at_ms in (made_ms - ORDER_ID_AHEAD_MS, made_ms + ORDER_ID_WINDOW_MS):
+        given(stock(on_hand=0))
+        when(said, at_ms=at_ms)
+        assert getattr(story.outcomes, "reason", "") != "command_id_outside_window"
+
+
+@pytest.mark.parametrize("name", ["delivery-4711", f"delivery/1/{A}", f"{A}/1/MUG", f"{A}x", A.upper()])
+def test_a_command_that_only_has_a_name_is_remembered_for_ever(name: str) -> None:
+    given(stock(on_hand=1), received(name))
+    when(ReceiveStock(command_id=name, quantity=1), at_ms=order_id_ms(A) + 10 * ORDER_ID_WINDOW_MS)
+    then()

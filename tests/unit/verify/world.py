@@ -92,8 +92,9 @@ class MemorySnapshot(Snapshot):
         return self.all_ranges[room, partition]
 
     async def inventory(self, partition: int) -> InventoryRows:
-        rows = (self._of(name, partition) for name in ("stock", "holds", "movements", "purchases"))
-        return InventoryRows(*rows, balances=self.balances, carried={})
+        return InventoryRows(
+            *(self._of(name, partition) for name in ("stock", "holds", "movements", "purchases")), self.balances, {}
+        )
 
     async def dropped(self) -> Dropped:
         return Dropped(self.spans)

@@ -1,0 +1,53 @@
+"""Long after its window an order that is over is answered as one that was dropped: as one that was never heard of."""
+
+from typing import Any
+
+import pytest
+
+from consumers.errors import RefusedError
+from consumers.orders.room import OrdersRoom
+from consumers.orders.store import OrderBook
+from schemas import messages as m
+from schemas.ids import order_id_ms
+from schemas.limits import ORDER_ID_WINDOW_MS, SETTLING_MS
+from tests.given_when_then import NOW_MS, A, LineRejected, word
+from tests.unit.orders.sentences import AUTHORIZED, CANCELLED, PAID, REJECTED
+from topology.states import ORDER_ANSWERS, OrderState
+
+FACTS = sorted(ORDER_ANSWERS[OrderState.UNKNOWN], key=lambda fact: fact.__name__)
+EDGE_MS = order_id_ms(A) + ORDER_ID_WINDOW_MS + SETTLING_MS
+"""The last moment at which an order that is over, or not known, is answered by its state."""
+
+
+def book_of(*facts: Any) -> OrderBook:
+    book = OrderBook(0)
+    for fact in facts:
+        list(OrdersRoom().decide(book, fact, NOW_MS))
+    return book
+
+
+def answer(book: OrderBook, fact: m.Message, at_ms: int) -> Any:
+    try:
+        return list(OrdersRoom().decide(book, fact, at_ms))
+    except RefusedError as refusal:
+        return refusal.reason
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.__name__)
+def test_what_is_over_and_what_is_unknown_are_one_once_the_window_is_over(fact: type[m.Message]) -> None:
+    answers = [answer(book_of(*story), word(fact)(), EDGE_MS + 1) for story in ((), PAID, REJECTED, CANCELLED)]
+    assert all(each == answers[0] for each in answers)
+    assert answers[0] in ([], "order_id_outside_window")
+
+
+def test_a_new_order_outside_the_window_leaves_no_row() -> None:
+    book = book_of()
+    assert answer(book, LineRejected(reason="order_id_outside_window"), EDGE_MS + 1) == []
+    assert not book.orders
+    assert answer(book, LineRejected(reason="order_id_outside_window"), EDGE_MS) != []
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.__name__)
+def test_an_order_at_work_goes_on_however_old_it_is(fact: type[m.Message]) -> None:
+    late, in_time = (answer(book_of(*AUTHORIZED), word(fact)(), at_ms) for at_ms in (EDGE_MS + 1, NOW_MS))
+    assert late == in_time
