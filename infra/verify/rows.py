@@ -80,7 +80,7 @@ class PurchaseRow(NamedTuple):
 
 
 class BalanceRow(NamedTuple):
-    """What the movements and shipped holds of a SKU that were dropped sum up to; see 0004_weekly_partitions.sql."""
+    """What the movements and shipped holds of a SKU that were dropped sum up to; see 0005_weekly_partitions.sql."""
 
     sku: str
     on_hand: int

@@ -93,7 +93,12 @@ class MemorySnapshot(Snapshot):
 
     async def inventory(self, partition: int) -> InventoryRows:
         return InventoryRows(
-            *(self._of(name, partition) for name in ("stock", "holds", "movements", "purchases")), self.balances, {}
+            stock=self._of("stock", partition),
+            holds=self._of("holds", partition),
+            movements=self._of("movements", partition),
+            purchases=self._of("purchases", partition),
+            balances=self.balances,
+            carried={},
         )
 
     async def dropped(self) -> Dropped:
