@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra
 
-.PHONY: help .venv demo test check bench fmt up down clean lock
+.PHONY: help .venv demo test check bench soak fmt up down clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[.a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: $(BENCH)/.installed ## Compare with other designs, an hour in all; one al
 .PHONY: $(BENCHMARKS)
 $(BENCHMARKS): bench-%: $(BENCH)/.installed
 	@PYTHONPATH=$(BENCH)/site $(BIN)/python -m tests.benchmarks.$(subst -,_,$*) $(ARGS)
+
+soak: .venv ## The whole system for 30 minutes at half of its capacity: nothing may grow. ARGS="--minutes 5"
+	@$(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
 # The baselines' packages stay out of .venv, since some of them want other versions of ours.
 $(BENCH)/.installed: .venv/.complete tests/benchmarks/requirements.lock tests/benchmarks/baselines/restate/package-lock.json

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from consumers.runtime.sql import load_queries
+from infra.maintenance.weeks import DAY_MS
 from infra.stack import run_until_interrupted
+from schemas.ids import new_order_id
 from tests.benchmarks.harness.facts import setup_facts
 from tests.benchmarks.harness.lanes import Ours
 from tests.benchmarks.harness.options import Options, read_options
@@ -33,7 +35,9 @@ CHUNK: Final = 1_000_000
 UNITS: Final = 1_000_000
 BAR: Final = 0.95
 OF_STOCK: Final = ("sku", "partition", "on_hand", "reserved", "allocated")
-OF_MOVEMENTS: Final = ("command_id", "sku", "partition", "kind", "quantity", "at_ms")
+OF_MOVEMENTS: Final = ("id", "command_id", "sku", "partition", "kind", "quantity", "at_ms")
+PAST_MS: Final = 120 * DAY_MS
+"""The past holds are spread evenly over the whole window in which an order id is accepted."""
 QUERIES: Final = load_queries("tests.benchmarks.past")
 
 
@@ -46,10 +50,11 @@ async def fill(lane: Ours, skus: int, holds: int) -> None:
     try:
         stock = [(sku, home, UNITS, 0, 0) for sku, home in zip(catalogue, partitions, strict=True)]
         await connection.copy_records_to_table("stock", records=stock, columns=OF_STOCK)
-        moved = [(f"past/{sku}", sku, home, "receipt", UNITS, 0) for sku, home, *_ in stock]
+        first_day = new_order_id(time.time_ns() // 1_000_000 - PAST_MS)
+        moved = [(first_day, f"{sku}/{first_day}", sku, home, "receipt", UNITS, 0) for sku, home, *_ in stock]
         await connection.copy_records_to_table("movements", records=moved, columns=OF_MOVEMENTS)
         for first in range(0, holds, CHUNK):
-            await connection.execute(QUERIES["past"], first, holds, min(CHUNK, holds - first), skus)
+            await connection.execute(QUERIES["past"], first, holds, min(CHUNK, holds - first), skus, PAST_MS / 1000)
             say(f"{lane.name}: {min(first + CHUNK, holds):,} past holds after {time.monotonic() - began:.0f} s")
         if holds:
             await connection.execute(QUERIES["allocated"])

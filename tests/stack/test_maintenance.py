@@ -1,0 +1,232 @@
+"""Weeks are made, filled from what was there before, shown, kept while something in them lives, and dropped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest_asyncio
+
+from infra.maintenance import tables
+from infra.maintenance.run import LOCK_KEY, Done, maintain
+from infra.maintenance.weeks import DAY_MS, WEEK_MS, Week
+from infra.migrate import MIGRATIONS, migrate
+from infra.settings import Settings
+from producers.stock import new_command_id
+from schemas import messages as m
+from schemas.ids import NIL_UUID, new_order_id, order_id_ms
+from tests.harness.cli import lastunit
+from tests.harness.shop import Shop, in_miniature, open_shop, order
+
+LONG_AFTER_MS = 140 * DAY_MS
+PAID = "INSERT INTO orders VALUES ($1, 0, 'paid', '', '', '', '', 1, 1, true, '{}', 0)"
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        yield opened
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def run(shop: Shop, at_ms: int | None = None, **options: Any) -> Done:
+    done = await maintain(shop.settings, now_ms=at_ms, **options)
+    assert done is not None
+    return done
+
+
+# --- making weeks -------------------------------------------------------------------------------------------------------
+
+
+def up_to(folder: Path, last: str) -> Path:
+    for path in sorted(MIGRATIONS.glob("*.sql")):
+        if path.name < last:
+            (folder / path.name).write_text(path.read_text())
+    return folder
+
+
+async def test_what_a_shop_had_before_there_were_weeks_goes_to_the_weeks_of_its_ids(
+    settings: Settings, tmp_path: Path
+) -> None:
+    dsn = settings.postgres_dsn or ""
+    await migrate(dsn, up_to(tmp_path, "0005"))
+    now = now_ms()
+    old, new, ancient = (new_order_id(now - age_ms) for age_ms in (30 * DAY_MS, 0, 900 * DAY_MS))
+    commands = {f"{old}/1/shipment": old, f"adjust/{new}": new, new: new, "delivery/1/MUG": NIL_UUID}
+    connection = await asyncpg.connect(dsn)
+    try:
+        for order_id in (old, new, ancient):
+            await connection.execute("INSERT INTO holds VALUES ($1, 1, 'MUG', 0, 1, 2, 0)", order_id)
+            await connection.execute("INSERT INTO payment_attempts VALUES ($1, $2, 0, 'x', 'y', 0)", order_id, order_id)
+            await connection.execute(PAID, order_id)
+            await connection.execute(
+                "INSERT INTO payments VALUES ($1, 0, 'captured', 1, '', '', '', '', false, 0)", order_id
+            )
+        for command_id in commands:
+            of_order = old if "shipment" in command_id else None
+            await connection.execute(
+                "INSERT INTO movements (command_id, sku, partition, kind, quantity, at_ms, order_id) "
+                "VALUES ($1, 'MUG', 0, 'receipt', 1, 0, $2)",
+                command_id,
+                of_order,
+            )
+        await migrate(dsn)
+        for table in tables.TABLES:
+            rows = "SELECT {}::text, tableoid::regclass::text FROM {}"
+            found = await connection.fetch(rows.format(table.key, table.name))
+            assert len(found) == (4 if table.name == "movements" else 3)
+            for uuid, place in found:
+                week = "movements_named" if uuid == NIL_UUID else table.of(Week.of(order_id_ms(uuid)))
+                assert place == week
+        stored = await connection.fetch("SELECT command_id, id::text FROM movements")
+        assert dict(map(tuple, stored)) == commands
+    finally:
+        await connection.close()
+
+
+async def test_what_no_week_is_there_for_is_taken_in_all_the_same_and_moves_to_its_week(shop: Shop) -> None:
+    far_ahead = new_order_id(now_ms() + 20 * WEEK_MS)
+    await shop.value("INSERT INTO holds VALUES ($1, 1, 'MUG', 0, 1, 2, 0)", far_ahead)
+    where = "SELECT tableoid::regclass::text FROM holds"
+    assert await shop.value(where) == "holds_default"
+    done = await run(shop, now_ms() + 18 * WEEK_MS)
+    week = Week.of(order_id_ms(far_ahead))
+    assert week.name in done.created
+    assert await shop.value(where) == f"holds_{week.name}"
+    assert done.weeks_ahead >= 5
+
+
+async def test_a_second_run_finds_nothing_to_do(shop: Shop) -> None:
+    assert (await run(shop)).created == []
+    later = now_ms() + 3 * WEEK_MS
+    assert len((await run(shop, later)).created) == 3
+    again = await run(shop, later)
+    assert (again.created, again.dropped, again.kept, again.busy) == ([], [], {}, [])
+
+
+async def test_two_do_not_run_at_the_same_time(shop: Shop) -> None:
+    async with shop.database.acquire() as other:
+        await other.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
+        assert await maintain(shop.settings) is None
+        await other.execute("SELECT pg_advisory_unlock($1)", LOCK_KEY)
+    assert await maintain(shop.settings) is not None
+
+
+# --- dropping weeks -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_week_stays_while_something_in_it_lives_and_its_sums_stay_for_ever(shop: Shop) -> None:
+    sold, declined = order(("MUG", 2), ("TIN", 1)), order(("MUG", 1), token="tok_declined")
+    await shop.say(m.ReceiveStock(new_command_id("receipt"), "MUG", 9), m.ReceiveStock("delivery-1", "TIN", 4))
+    await shop.say(m.SetPurchaseLimit(new_command_id("limit"), "TIN", 3))
+    async with shop.running():
+        await shop.until_quiet("inventory")
+        await shop.place(sold, declined)
+        await shop.until_quiet(orders=2)
+        later = now_ms() + LONG_AFTER_MS
+        week = Week.of(order_id_ms(sold.order_id)).name
+
+        done = await run(shop, later)
+        assert done.kept == {week: {"holds": 2}}
+        assert week not in done.dropped
+        assert await shop.value("SELECT count(*) FROM holds") == 3
+
+        await shop.say(m.ShipLine(sold.order_id, 1, "MUG"), m.ShipLine(sold.order_id, 2, "TIN"))
+        await shop.until_quiet()
+        await shop.assert_sound()
+        dry = await run(shop, later, dry_run=True)
+        assert week in dry.dropped
+        assert await shop.value("SELECT count(*) FROM holds") == 3
+
+        done = await run(shop, later)
+        assert week in done.dropped
+        assert done.kept == {}
+    count = "SELECT count(*) FROM {}"
+    for table in ("holds", "orders", "payments", "payment_attempts"):
+        assert await shop.value(count.format(table)) == 0
+    assert await shop.value("SELECT array_agg(command_id) FROM movements") == ["delivery-1"]
+    balances = await shop.database.fetch("SELECT * FROM stock_balances ORDER BY sku")
+    assert [tuple(row) for row in balances] == [("MUG", 7, 0, 9, 2), ("TIN", -1, 0, 0, 1)]
+    assert await shop.value("SELECT carried FROM purchases") == 1
+    await shop.assert_sound()
+    report = await shop.audit()
+    assert report.finding("replay_gives_the_same_decisions").figure["dropped_rows_left_out"] > 0
+
+    await shop.value("UPDATE stock_balances SET on_hand = on_hand + 1 WHERE sku = 'MUG'")
+    assert (await shop.audit()).breaches == {"on_hand_is_the_sum_of_movements"}
+
+
+async def test_a_long_reader_is_not_waited_for_and_nothing_is_half_dropped(shop: Shop, monkeypatch: Any) -> None:
+    monkeypatch.setattr(tables, "TRIES", 2)
+    later = now_ms() + LONG_AFTER_MS
+    async with shop.running("inventory"):
+        await shop.receive(MUG=1)
+        await shop.until_quiet("inventory")
+    async with shop.database.acquire() as reader, reader.transaction():
+        await reader.fetch("SELECT * FROM payments")
+        done = await run(shop, later)
+        assert done.dropped == []
+        assert done.busy
+        assert await reader.fetchval("SELECT count(*) FROM dropped_weeks") == 0
+    again = await run(shop, later)
+    assert (again.busy, set(again.dropped) & set(done.busy)) == ([], set(again.dropped))
+    assert len(again.dropped) >= 19
+
+
+async def test_rows_without_weeks_go_once_they_are_finished(shop: Shop) -> None:
+    await shop.receive(MUG=5)
+    async with shop.running():
+        await shop.place(order(("MUG", 1)))
+        await shop.until_quiet(orders=1)
+    ranges = await shop.value("SELECT count(*) FROM decided_ranges")
+    for number, age in enumerate((200, 10), start=1):
+        published = "INSERT INTO imports VALUES ('file', $1, $2, 1, '', now())"
+        await shop.value(published, str(number), new_order_id(now_ms() - age * DAY_MS))
+    await shop.value("INSERT INTO imports VALUES ('file', '3', $1, 1, '', NULL)", new_order_id(now_ms() - 200 * DAY_MS))
+    await shop.value("INSERT INTO purchases VALUES ('MUG', 'ann', 0, 0, 0), ('MUG', 'bob', 0, 0, 3)")
+    done = await run(shop)
+    assert done.deleted == {"imports": 1, "purchases": 1, "decided_ranges": 0}
+    assert await shop.value("SELECT array_agg(external_id ORDER BY 1) FROM imports") == ["2", "3"]
+    assert await shop.value("SELECT count(*) FROM decided_ranges") == ranges > 0, "the log that they order is there"
+
+
+# --- by hand ------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_command_line_shows_weeks_and_turns_them(shop: Shop, environment: dict[str, str]) -> None:
+    await shop.receive(MUG=5)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    shown = await lastunit(environment, "maintenance", "show", "--json")
+    assert shown.status == 0, shown.errors
+    weeks = shown.json["weeks"]
+    assert len(weeks) >= 24
+    assert shown.json["weeks_ahead"] >= 5
+    assert {it["name"] for it in shown.json["others"]} >= {"holds_default", "movements_named"}
+    for table in tables.TABLES:
+        await shop.database.execute(f"DROP TABLE {table.name}_{weeks[-1]['name']}")
+    dry = await lastunit(environment, "maintenance", "run", "--dry-run", "--json")
+    assert dry.json["created"] == [weeks[-1]["name"]]
+    done = await lastunit(environment, "maintenance", "run")
+    assert f"1 weeks made: {weeks[-1]['name']}" in done.output
+    again = await lastunit(environment, "maintenance", "run", "--json")
+    assert again.json["created"] == []
+
+
+async def test_it_is_said_when_few_weeks_are_ahead(shop: Shop, environment: dict[str, str]) -> None:
+    ahead = [Week(Week.of(now_ms()).number + n) for n in range(2, 9)]
+    for table in tables.TABLES:
+        for week in ahead:
+            await shop.database.execute(f"DROP TABLE IF EXISTS {table.of(week)}")
+    shown = await lastunit(environment, "maintenance", "show")
+    assert shown.status == 1
+    assert "Only 1 weeks are ahead" in shown.output
+    finding = (await shop.audit()).finding("partitions_are_ahead")
+    assert finding.holds
+    assert "maintenance has not run" in finding.examples[0]
