@@ -17,7 +17,7 @@ from tests.benchmarks.harness.baseline import RELAY_PAUSE_MS, PostgresBaseline
 from tests.benchmarks.harness.contenders import ROW_LOCK
 from tests.benchmarks.harness.facts import setup_facts
 from tests.benchmarks.harness.generator import generator
-from tests.benchmarks.harness.lanes import Lane, Ours
+from tests.benchmarks.harness.lanes import Lane, Ours, is_installed
 from tests.benchmarks.harness.orders import HOT_SKU, hot, orders_for
 from tests.benchmarks.harness.outcomes import breaches
 from tests.benchmarks.harness.program import run_benchmark
@@ -111,7 +111,9 @@ async def capacity(lane: PostgresBaseline, options: Options, report: Report) -> 
 
 
 async def run(options: Options, report: Report) -> None:
-    """Find the capacity, then offer each load in turn."""
+    """Find the capacity, then offer each load in turn. Raises RuntimeError when hdrhistogram is not installed."""
+    if not is_installed("hdrh"):
+        raise RuntimeError("hdrhistogram is not installed; make installs it before a benchmark")
     seconds = 1.0 if options.quick else SECONDS
     trials: dict[str, list[LatencyTrial]] = {}
     async with running_servers(options) as servers, AsyncExitStack() as open_lanes:

@@ -87,7 +87,8 @@ def rate_of(appended_ms: Sequence[int]) -> tuple[float, float]:
     times = sorted(appended_ms)
     warm = times[int(len(times) * WARM_UP_SHARE)]
     seconds = max(times[-1] - warm, 1) / 1000
-    return seconds, sum(at > warm for at in times) / seconds
+    after = sum(at > warm for at in times) or len(times)  # tiny sizes may be said all at once
+    return seconds, after / seconds
 
 
 async def _watch(lane: Lane, process: ChildProcess, before: int, orders: int) -> tuple[_Reading, _Reading]:
@@ -95,10 +96,7 @@ async def _watch(lane: Lane, process: ChildProcess, before: int, orders: int) ->
     meter = CpuMeter(lane.servers)
 
     async def reading() -> _Reading:
-        cpu, wal = (
-            meter.read(process.pid),
-            await lane.servers.wal_bytes(),
-        )  # before the count: what came since is not free
+        cpu, wal = meter.read(process.pid), await lane.servers.wal_bytes()
         return _Reading(await lane.topics.count() - before, cpu, wal)
 
     first: _Reading | None = None
