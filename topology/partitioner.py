@@ -26,8 +26,6 @@ _POSITIVE: Final = 0x7FFFFFFF
 """Java's `Utils.toPositive`: drops the sign bit, which is not the absolute value."""
 _FEW: Final = 8
 """So few keys are hashed sooner one by one: the matrix costs 40 us before the first key."""
-_LONG: Final = 2_000
-"""From so many bytes on a key has its own path. None of ours is so long, but a dead letter keeps its source's key."""
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -61,8 +59,6 @@ def _partitions(hashes: Hashes, partitions: int) -> list[int]:
 
 def _hashes(keys: Sequence[bytes], length: int) -> Hashes:
     """Return the murmur2 of each key; all keys are `length` bytes long."""
-    if length > _LONG:
-        return np.array([_murmur2_of_long(key) for key in keys], np.uint32)
     if len(keys) < _FEW:
         return np.array([murmur2(key) for key in keys], np.uint32)
     rows = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), length)
@@ -71,23 +67,9 @@ def _hashes(keys: Sequence[bytes], length: int) -> Hashes:
     for word in _mixed_words(rows[:, :whole]):
         hashes *= _MIX
         hashes ^= word
-    return _finished(hashes, rows[:, whole:])
-
-
-def _murmur2_of_long(key: bytes) -> int:
-    """Return the murmur2 of one long key: per word only the last step is Python's, which takes a third of the time."""
-    whole = len(key) & ~3
-    found = _SEED ^ len(key)
-    for word in _mixed_words(np.frombuffer(key, np.uint8, whole).reshape(1, whole)).ravel().tolist():
-        found = (found * 0x5BD1E995 & 0xFFFFFFFF) ^ word
-    return int(_finished(np.array([found], np.uint32), np.frombuffer(key, np.uint8)[whole:].reshape(1, -1))[0])
-
-
-def _finished(hashes: Hashes, rest: NDArray[np.uint8]) -> Hashes:
-    """Mix in the last, incomplete word of each key, and stir."""
-    if rest.shape[1]:
-        for place in range(rest.shape[1]):
-            hashes ^= rest[:, place].astype(np.uint32) << (8 * place)
+    if whole < length:
+        for place in range(length - whole):
+            hashes ^= rows[:, whole + place].astype(np.uint32) << (8 * place)
         hashes *= _MIX
     hashes ^= hashes >> 13
     hashes *= _MIX

@@ -24,8 +24,8 @@ MIB: Final = 1024 * 1024
 MAX_RECORD_BYTES: Final = 1 * MIB
 """Largest batch of records that a topic takes; a single record has to fit into it."""
 MAX_DEAD_LETTER_BYTES: Final = 8 * MAX_RECORD_BYTES
-"""A letter has its source's key twice, and numbers headers of one name, of which the smallest have two bytes: at worst it
-is five times as large as its source."""
+"""A letter numbers the headers of one name, of which the smallest have two bytes: at worst it is five times as large as
+its source."""
 
 ANYONE: Final = "producers"
 """Who writes a topic from outside the rooms: any authorised producer."""

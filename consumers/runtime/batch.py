@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from consumers.errors import RefusedError
-from consumers.runtime.decision import Record, read
-from schemas.limits import MAX_TEXT_BYTES
+from consumers.runtime.decision import MAX_KEY_BYTES, Record, read
 from topology.partitioner import partitions_of
 
 if TYPE_CHECKING:
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from schemas.messages import Message
 
 S = TypeVar("S")
-
-MAX_KEY_BYTES: Final = MAX_TEXT_BYTES + 1
-"""As much of a key is hashed: a longer one is no message's, wherever it belongs, and would take a quarter of a second."""
 
 
 class Run(msgspec.Struct):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import structlog
 
@@ -10,6 +10,7 @@ from consumers.errors import RefusedError
 from consumers.runtime.room import Tombstone
 from producers.publisher import BY_KEY, Outgoing
 from schemas.errors import DecodeError
+from schemas.limits import MAX_TEXT_BYTES
 from schemas.messages import DeadLetter, Message
 from schemas.wire import decode_if, encode
 from topology.topics import DEAD_LETTERS, TOPIC_NAMES, key_of
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 S = TypeVar("S")
+
+MAX_KEY_BYTES: Final = MAX_TEXT_BYTES + 1
+"""As much of a key is hashed and published: a longer one is no message's, and hashing a megabyte takes 0.25 s."""
 
 
 class Record(Protocol):
@@ -70,7 +74,7 @@ def level(record: Message | Tombstone) -> Outgoing:
 
 
 def dead_letter(room: str, record: Record, source: str, refusal: RefusedError, at_ms: int) -> Outgoing:
-    """Keep a refused record whole, with the reason; keyed as its source was."""
+    """Keep a refused record whole, with the reason; keyed as its source was, by the beginning of a key that none can be."""
     letter = DeadLetter(
         room=room,
         topic=source,
@@ -84,7 +88,8 @@ def dead_letter(room: str, record: Record, source: str, refusal: RefusedError, a
         at_ms=at_ms,
     )
     event_id = f"{source}/{record.partition}/{record.offset}/dead:{room}".encode()
-    return Outgoing(DEAD_LETTERS.name, BY_KEY, record.key, encode(letter), event_id)
+    key = record.key and record.key[:MAX_KEY_BYTES]
+    return Outgoing(DEAD_LETTERS.name, BY_KEY, key, encode(letter), event_id)
 
 
 def _named_once(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""A network between an owner and PostgreSQL that fails exactly at the commit statement.
+"""A network between an owner and PostgreSQL that is slow, or fails exactly at the commit statement.
 
 It reads as much of the protocol as it takes to know that statement by its text: each message after the first is a type
 byte and a length (https://www.postgresql.org/docs/current/protocol-message-formats.html).
@@ -14,6 +14,8 @@ from enum import Enum, auto
 from urllib.parse import urlsplit, urlunsplit
 
 COMMIT = b"WITH fence AS"
+_ENDS_OF_STATEMENTS = (b"S", b"Q")
+"""Sync and simple query: what the server waits for before it answers."""
 _HEAD_BYTES = 5
 _READ_BYTES = 256 * 1024
 
@@ -33,12 +35,16 @@ class Fate(Enum):
 
 
 class PostgresProxy:
-    """`fate` is asked for each commit statement, by its number from 1; `dsn` is the way through here."""
+    """`fate` is asked for each commit statement, by its number from 1; `dsn` is the way through here.
+
+    Every statement takes `delay_seconds` longer than it does without the proxy.
+    """
 
     def __init__(self, dsn: str) -> None:
         self._server = urlsplit(dsn)
         self.dsn = ""
         self.fate: Callable[[int], Fate] = lambda _: Fate.PASS
+        self.delay_seconds = 0.0
         self.commits = 0
         self.held = asyncio.Event()
         self._released = asyncio.Event()
@@ -123,6 +129,8 @@ class _Line:
             if head[:1] == b"B" and body.split(b"\0", 2)[1] in self._commit_names:
                 await self._meet(await self._whole(head + body))
             else:
+                if head[:1] in _ENDS_OF_STATEMENTS:
+                    await asyncio.sleep(self._proxy.delay_seconds)
                 self._requests.write(head + body)
 
     async def _whole(self, bind: bytes) -> bytes:
@@ -136,6 +144,7 @@ class _Line:
 
     async def _meet(self, statement: bytes) -> None:
         self._proxy.commits += 1
+        await asyncio.sleep(self._proxy.delay_seconds)
         fate = self._proxy.fate(self._proxy.commits)
         if fate is Fate.HOLD:
             self._proxy.held.set()

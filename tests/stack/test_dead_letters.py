@@ -144,6 +144,7 @@ async def test_what_cannot_be_decided_ends_whole_in_dead_letters(shop: Shop, mak
         assert list(letter.headers.values()) == [value or b"" for _, value in it.headers]
         assert letter.detail
     assert await shop.levels() == {"MUG": Level(5, 2, 0)}
+    assert (await shop.audit()).breaches <= {"every_order_is_final_or_waits"}
 
 
 async def test_what_would_unpack_to_more_than_the_limit_is_refused_by_the_broker(shop: Shop) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import msgspec
 import pytest
 import pytest_asyncio
-from typer.testing import CliRunner, Result
 
 from consumers.runtime.decision import outgoing
-from infra.cli import build
 from infra.cli.output import FAILED
 from infra.settings import Settings
 from infra.verify.errors import VerifyError
@@ -20,6 +18,7 @@ from infra.verify.history import Wanted, history
 from infra.verify.report import NAMES
 from infra.verify.run import verify
 from schemas import messages as m
+from tests.harness.cli import lastunit
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 
 REPLAY = "replay_gives_the_same_decisions"
@@ -96,25 +95,24 @@ async def test_the_replay_tells_an_order_s_decisions_as_they_were_published(shop
     assert placed.position not in {step.position for step in before}
 
 
-async def test_the_commands_print_what_holds_and_fail_on_a_breach(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_commands_print_what_holds_and_fail_on_a_breach(shop: Shop) -> None:
     async with shop.running():
         await trade(shop)
-    for name, value in shop.settings.environment().items():
-        monkeypatch.setenv(name, value)
-    verified = await lastunit("verify", "--json")
-    assert verified.exit_code == 0, verified.output
-    assert msgspec.json.decode(verified.stdout)["invariants"] == dict.fromkeys(NAMES, True)
-    assert "Every invariant holds." in (await lastunit("verify")).stdout
-    replayed = await lastunit("replay", "--sku", "MUG")
-    assert replayed.exit_code == 0, replayed.output
-    assert "decisions, all equal to the published events" in replayed.stdout
-    *steps, verdict = map(msgspec.json.decode, (await lastunit("replay", "--json")).stdout.splitlines())
+    ours = {**os.environ, **shop.settings.environment()}
+    verified = await lastunit(ours, "verify", "--json")
+    assert verified.status == 0, verified.errors
+    assert verified.json["invariants"] == dict.fromkeys(NAMES, True)
+    assert "Every invariant holds." in (await lastunit(ours, "verify")).output
+    replayed = await lastunit(ours, "replay", "--sku", "MUG")
+    assert replayed.status == 0, replayed.errors
+    assert "decisions, all equal to the published events" in replayed.output
+    *steps, verdict = (await lastunit(ours, "replay", "--json")).json_lines
     assert verdict == {"decisions": len(steps), "equal": True, "first_difference": None}
 
     await shop.value("UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'MUG'")
-    verified = await lastunit("verify")
-    assert verified.exit_code == FAILED
-    assert "MUG: on_hand is 6, its movements sum up to 5" in verified.stdout
+    verified = await lastunit(ours, "verify")
+    assert verified.status == FAILED
+    assert "MUG: on_hand is 6, its movements sum up to 5" in verified.output
 
 
 async def test_another_namespace_is_said_to_be_missing(shop: Shop) -> None:
@@ -138,7 +136,3 @@ async def test_a_second_content_under_one_id_is_seen_in_the_replay(shop: Shop) -
 
 async def forge(shop: Shop, message: m.Message, event_id: str) -> None:
     await shop.publisher.publish([outgoing(message, event_id.encode())])
-
-
-async def lastunit(*arguments: str) -> Result:
-    return await asyncio.to_thread(lambda: CliRunner().invoke(build(), list(arguments)))

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from consumers.runtime.decision import outgoing
 from consumers.views import store
@@ -176,16 +177,17 @@ async def test_a_restarted_room_goes_on_where_it_was(house: House) -> None:
 
 async def test_while_redis_is_away_the_views_wait_and_miss_nothing(house: House, stack: Stack) -> None:
     before, meanwhile = new_order_id(), new_order_id()
-    async with house.views() as room:
-        await house.publisher.publish(paid_order(before))
-        await house.final_view(before)
-        await stack.valkey.kill()
-        await house.publisher.publish(paid_order(meanwhile))
-        await asyncio.sleep(1.5)
-        assert room.written == 9
-        await stack.valkey.start()
-        await house.redis.connection_pool.disconnect()
-        assert len((await house.final_view(meanwhile)).events) == 9
+    with capture_logs() as logs:
+        async with house.views() as room:
+            await house.publisher.publish(paid_order(before))
+            await house.final_view(before)
+            await stack.valkey.kill()
+            await house.publisher.publish(paid_order(meanwhile))
+            await house.until(lambda: len([log for log in logs if log["event"] == "redis_unavailable"]) > 1)
+            assert room.written == 9
+            await stack.valkey.start()
+            await house.redis.connection_pool.disconnect()
+            assert len((await house.final_view(meanwhile)).events) == 9
 
 
 async def test_forgotten_positions_have_the_whole_log_read_again(house: House) -> None:

@@ -75,7 +75,8 @@ async def test_what_was_killed_on_purpose_stays_down_until_it_is_started(stage: 
     process = await stage.start(*FOREVER)
 
     await process.kill()
-    await asyncio.sleep(0.4)
+    assert process._watch is not None
+    assert process._watch.done(), "nobody is left who could start it again"
     assert process.pid is None
 
     await process.start()

@@ -1,5 +1,3 @@
-import random
-
 import numpy as np
 import pytest
 from aiokafka.partitioner import DefaultPartitioner, murmur2
@@ -47,14 +45,6 @@ def test_a_batch_of_many_lengths_keeps_its_order(keys: list[bytes], partitions: 
 @given(count=st.integers(1, 40))
 def test_an_empty_key_has_a_partition_too(count: int) -> None:
     assert partitions_of([b""] * count, 12) == [partition_of(b"", 12)] * count
-
-
-@pytest.mark.parametrize("length", [1_999, 2_000, 2_001, 2_002, 2_003, 2_004, 50_000])
-@pytest.mark.parametrize("count", [1, 9])
-def test_a_long_key_belongs_where_aiokafka_says(length: int, count: int) -> None:
-    draw = random.Random(length)
-    keys = [draw.randbytes(length) for _ in range(count)]
-    assert partitions_of([b"MUG", *keys], 1_000) == [partition_of(key, 1_000) for key in (b"MUG", *keys)]
 
 
 def test_no_keys_have_no_partitions() -> None:

@@ -1,0 +1,147 @@
+"""PostgreSQL is slow and commands keep coming: they wait in the log, and the owner stays the owner."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from typing_extensions import override
+
+from consumers.errors import RefusedError
+from consumers.inventory.ledger import Ledger
+from consumers.inventory.room import InventoryRoom
+from consumers.runtime.outbox import MAX_UNSAID_BYTES
+from consumers.runtime.owner import FETCH_BYTES, PartitionOwner
+from infra.settings import Settings
+from infra.supervisor import Supervisor
+from schemas.messages import Message
+from tests.harness import greedy
+from tests.harness.postgres_proxy import PostgresProxy
+from tests.harness.shop import PARTITIONS, Shop, logged, order
+
+BACKLOG = 40_000
+MORE = 4 * BACKLOG
+AT_ONCE = 5_000
+NOISE_BYTES = 8 * 2**20
+"""By which two peaks may differ: none was seen. Who reads the larger backlog ahead takes 16 MiB more for it."""
+WATCHED_SECONDS = 6.0
+SESSION_MS = 6_000
+ROOM = "infra.rooms"
+
+
+async def commands(shop: Shop, number: int) -> None:
+    """Ask for units that are not there: whoever decides that remembers nothing, so what is in memory is the backlog."""
+    for _ in range(number // AT_ONCE):
+        await shop.place(*(order((f"SKU-{n % 30}", 1)) for n in range(AT_ONCE)))
+
+
+@asynccontextmanager
+async def inventory(settings: Settings, module: str) -> AsyncIterator[psutil.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *(("inventory",) if module == ROOM else ())),
+        env={**os.environ, **settings.environment()},
+        cwd=Path(__file__).parents[2],
+        stderr=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield psutil.Process(process.pid)
+        assert process.returncode is None
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def peak_bytes(shop: Shop, process: psutil.Process) -> int:
+    """Return the most memory that the process holds in a while of slow progress."""
+    before = await shop.progress("inventory")
+    await shop.until(lambda: shop.has_decided("inventory", before + 1))
+    peak, until = 0, time.monotonic() + WATCHED_SECONDS
+    while time.monotonic() < until:
+        peak = max(peak, process.memory_info().rss)
+        await asyncio.sleep(0.05)
+    assert await shop.progress("inventory") < before + BACKLOG // 2, "the database was not slow enough"
+    return peak
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("module", [ROOM, greedy.__name__])
+async def test_five_times_the_backlog_takes_no_more_memory(shop: Shop, module: str) -> None:
+    async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
+        theirs = shop.settings.model_copy(
+            update={"postgres_dsn": proxy.dsn, "batch_records": 500, "session_timeout_ms": SESSION_MS}
+        )
+        async with inventory(theirs, module) as process:
+            await shop.until(lambda: shop.value("SELECT count(*) = $1 FROM claims", PARTITIONS))
+            idle = process.memory_info().rss
+        proxy.delay_seconds = 0.2
+        await commands(shop, BACKLOG)
+        async with inventory(theirs, module) as process:
+            once = await peak_bytes(shop, process)
+        await commands(shop, MORE)
+        async with inventory(theirs, module) as process:
+            five_times = await peak_bytes(shop, process)
+            print(f"{module}: idle {idle >> 20} MiB, backlog {once >> 20}, five times {five_times >> 20}")  # noqa: T201
+            if module != ROOM:
+                assert five_times - once > NOISE_BYTES
+                return
+            assert five_times - once < NOISE_BYTES
+            assert five_times - idle < 3 * PARTITIONS * FETCH_BYTES + MAX_UNSAID_BYTES
+            epochs = "SELECT array_agg(epoch ORDER BY partition) FROM claims WHERE room = 'inventory'"
+            owned = await shop.value(epochs)
+            proxy.delay_seconds = 0.0
+            await shop.until(lambda: shop.has_decided("inventory", BACKLOG + MORE), 200)
+            await shop.until_quiet("inventory")
+            assert await shop.value(epochs) == owned, "the partitions changed hands"
+    assert (await shop.audit()).breaches <= {"every_order_is_final_or_waits"}
+
+
+@pytest.mark.timeout(180)
+async def test_a_database_that_takes_half_a_session_for_each_statement_costs_no_membership(
+    shop: Shop, tmp_path: Path
+) -> None:
+    async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
+        theirs = shop.settings.model_copy(update={"postgres_dsn": proxy.dsn, "session_timeout_ms": SESSION_MS})
+        async with Supervisor(theirs, folder=tmp_path / "slow") as slow:
+            await slow.start("inventory")
+            await shop.until(lambda: shop.value("SELECT count(*) = $1 FROM claims", PARTITIONS))
+            proxy.delay_seconds = SESSION_MS / 2_000
+            await shop.receive(MUG=100)
+            await shop.place(*(order(("MUG", 1)) for _ in range(80)))
+            await shop.until(lambda: shop.has_decided("inventory", 81))
+            assert len(logged(tmp_path / "slow", "inventory", "claimed")) == PARTITIONS
+            assert await shop.value("SELECT max(epoch) FROM claims") == 1
+            proxy.delay_seconds = 0.0
+            await shop.until_quiet("inventory")
+    async with shop.running("orders"):
+        await shop.until_quiet("orders")
+    assert (await shop.audit()).breaches <= {"every_order_is_final_or_waits"}
+
+
+class Blocking(InventoryRoom):
+    """Thinks for longer than a session about one command, in one stretch."""
+
+    thought = False
+
+    @override
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
+        if not self.thought:
+            self.thought = True
+            time.sleep(3.0)
+        return super().decide(state, message, at_ms)
+
+
+async def test_an_owner_that_blocks_its_loop_for_a_session_is_thrown_out(shop: Shop) -> None:
+    async with shop.owning(PartitionOwner(Blocking(), shop.options(session_timeout_ms=1_500), shop.publisher)):
+        await shop.until(lambda: shop.value("SELECT count(*) = $1 FROM claims", PARTITIONS))
+        await shop.receive(MUG=1)
+        await shop.until(lambda: shop.value("SELECT min(epoch) > 1 FROM claims"))
+        await shop.until_quiet("inventory")
