@@ -27,6 +27,8 @@ from schemas.money import format_minor, to_minor
 DEFAULT_PRICE_MINOR: Final = 1_000
 """Until a catalogue knows better."""
 POLL_SECONDS: Final = 0.1
+MAX_DIGITS: Final = 18
+"""Python itself refuses to read a number of more than 4,300 digits."""
 
 app = typer.Typer(name="order", help="Place one order, and see what becomes of it.", no_args_is_help=True)
 
@@ -169,7 +171,7 @@ def _line(text: str, currency: str) -> OrderLine:
     """Return the order line that `SKU=QTY[@PRICE]` means; a SKU may hold any of these signs itself."""
     sku, _, rest = text.rpartition("=")
     quantity, _, price = rest.partition("@")
-    if not sku or not (quantity.isascii() and quantity.isdigit()):
+    if not sku or not (quantity.isascii() and quantity.isdigit() and len(quantity) <= MAX_DIGITS):
         fail(f"--line {text!r}: give SKU=QTY or SKU=QTY@PRICE, as in MUG=2 or MUG=2@9.99.", MISUSED)
     try:
         return OrderLine(sku, int(quantity), to_minor(Decimal(price), currency) if price else DEFAULT_PRICE_MINOR)

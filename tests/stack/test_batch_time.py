@@ -21,7 +21,7 @@ from tests.harness.shop import Shop, in_miniature, open_shop, order
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, MAX_RECORD_BYTES
 
 LONGEST_SECONDS = 1.0
-"""A tenth of the default session; the shortest wait for a heartbeat's answer is a third of it."""
+"""A sixth of the default session."""
 PARTITIONS = 12
 SKUS = [f"SKU-{n}" for n in range(40)]
 

@@ -168,6 +168,7 @@ async def test_a_server_that_does_not_answer_is_named_without_its_password(nowhe
     [
         (("order", "place", "--line", "MUG"), "give SKU=QTY"),
         (("order", "place", "--line", "MUG=two"), "give SKU=QTY"),
+        (("order", "place", "--line", "MUG=" + "9" * 5_000), "give SKU=QTY"),
         (("order", "place", "--line", "MUG=1@x"), "is no price"),
         (("order", "place", "--line", "MUG=1@1.234"), "no whole number of minor units"),
         (("order", "show", "abc"), "is no order id"),
