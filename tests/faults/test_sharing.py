@@ -232,6 +232,39 @@ async def test_a_claim_that_somebody_raised_during_a_rebalance_is_made_anew_befo
     await shop.assert_sound()
 
 
+async def test_a_batch_that_is_decided_anew_during_a_rebalance_leaves_its_claims_fit_to_go_on(shop: Shop) -> None:
+    orders = [order((SKU, 1)) for _ in range(5)]
+    lines = [line for each in orders for line in place_order_lines(each)]
+    await shop.receive(**{SKU: 100})
+    await shop.say(*lines)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
+        owner = PartitionOwner(InventoryRoom(), shop.options(postgres_dsn=proxy.dsn), shop.publisher)
+        with capture_logs() as logs:
+            async with shop.owning(owner):
+                await shop.until(lambda: _is_claimed_thrice(logs))
+                proxy.bring(Fate.HOLD, at=1)
+                await shop.say(*lines)  # duplicates of holds that this owner does not remember: nothing will apply
+                await asyncio.wait_for(proxy.held.wait(), 30)
+                assigned = owner._consumer.assignment()
+                owner._ownership.revoked(assigned)
+                proxy.release()
+                await shop.until(lambda: _settled(owner))
+                owner._ownership.assigned(owner._consumer, assigned)
+                await shop.place(order((SKU, 1)))
+                await shop.until_quiet("inventory")
+    assert [log for log in logs if log["event"] == "decided_anew"]
+    assert not [log for log in logs if log["event"] == "fenced"]
+    assert await shop.levels() == {SKU: Level(100, 6, 0)}
+    await shop.assert_sound()
+
+
+async def _is_claimed_thrice(logs: Any) -> bool:
+    await asyncio.sleep(0)
+    return len([log for log in logs if log["event"] == "claimed"]) == 3
+
+
 async def _is_claimed(logs: Any, partition: int, epoch: int) -> bool:
     await asyncio.sleep(0)
     return any(log["event"] == "claimed" and (log["partition"], log["epoch"]) == (partition, epoch) for log in logs)
