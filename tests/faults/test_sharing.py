@@ -62,6 +62,12 @@ def moved(before: dict[int, int], after: dict[int, int]) -> set[int]:
     return {partition for partition in before if before[partition] != after[partition]}
 
 
+def fenced(shop: Shop, *processes: str) -> Counter[int]:
+    """Return how often these processes were fenced, by partition."""
+    facts = [fact for name in processes for fact in _logged(shop, name, "fenced")]
+    return Counter(partition for fact in facts for partition in fact["partitions"])
+
+
 def _logged(shop: Shop, process: str, event: str) -> list[dict[str, Any]]:
     return logged(shop.supervisor.folder, process, event) if process in shop.supervisor.started else []
 
@@ -95,7 +101,7 @@ async def test_a_fourth_process_takes_three_of_twelve_partitions_and_a_killed_on
     async with Flow(shop, traffic) as flow:
         await until_shared(shop, [4, 4, 4], *THREE)
         await until_decided(shop)
-        before, had = await epochs(shop), owners(shop, *THREE)
+        before, had, fenced_before = await epochs(shop), owners(shop, *THREE), fenced(shop, *THREE)
 
         await shop.supervisor.start(FOURTH)
         await until_shared(shop, [3, 3, 3, 3], *THREE, FOURTH)
@@ -112,7 +118,8 @@ async def test_a_fourth_process_takes_three_of_twelve_partitions_and_a_killed_on
         await until_decided(shop)
         assert moved(with_fourth, await epochs(shop)) == lost
     await shop.until_quiet(orders=flow.placed)
-    assert not [fact for name in survivors for fact in _logged(shop, name, "fenced")]
+    # Whoever gives a partition up may have had a batch of it under way; of what stayed nobody was ever fenced.
+    assert (fenced(shop, *THREE, FOURTH) - fenced_before).keys() <= moved(before, with_fourth)
     assert_the_gap_is_said(shop, lost, survivors)
     await shop.assert_sound()
 
