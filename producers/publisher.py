@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
 from producers.errors import PublishError
 from topology.partitioner import partitions_of
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 BY_KEY: Final = -1
+FORWARDED: Final = "lastunit_forwarded"
+"""The header of a record that was sent on: the id of the sending on, beside the headers that the record had."""
 MAX_BATCH_BYTES: Final = 512 * 1024
+METADATA_MS: Final = 60_000
+"""A topic that got more partitions is noticed within this time; what goes astray until then is sent on by its owner."""
 ATTEMPT_SECONDS: Final = 15.0
 """How long one attempt may take before the producer counts as stuck: idempotent sends never expire by themselves."""
 
@@ -31,7 +35,8 @@ ATTEMPT_SECONDS: Final = 15.0
 class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One record to publish. `partition` is explicit, or `BY_KEY`; an empty `event_id` sends no ce_id header.
 
-    A record without a value is a tombstone.
+    A record without a value is a tombstone. `headers` are those of a record that is sent on; its `event_id` is then
+    sent as FORWARDED.
     """
 
     topic: str
@@ -39,6 +44,7 @@ class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     key: bytes | None
     value: bytes | None
     event_id: bytes = b""
+    headers: tuple[tuple[str, bytes | None], ...] | None = None
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -61,7 +67,6 @@ class Publisher:
         self._namespace = namespace
         self._give_up_seconds = give_up_seconds
         self._producer: AIOKafkaProducer | None = None
-        self._partitions: dict[str, int] = {}
         self._renewal = asyncio.Lock()
         self._waiting: list[_Waiting] = []
         self._sender: asyncio.Task[None] | None = None
@@ -159,6 +164,7 @@ class Publisher:
                     enable_idempotence=True,
                     max_batch_size=MAX_BATCH_BYTES,
                     linger_ms=0,
+                    metadata_max_age_ms=METADATA_MS,
                 )
                 try:
                     await producer.start()
@@ -200,16 +206,19 @@ class Publisher:
         groups: dict[tuple[str, int], list[Outgoing]] = {}
         for topic, ours in by_topic.items():
             name = self._namespace + topic
-            computed = partitions_of([record.key or b"" for record in ours], await self._partitions_of(producer, name))
+            count = await self._partitions_of(producer, name)
+            computed = partitions_of([record.key or b"" for record in ours], count)
             for record, partition in zip(ours, computed, strict=True):
                 chosen = partition if record.partition == BY_KEY else record.partition
                 groups.setdefault((name, chosen), []).append(record)
+            if (highest := max(partition for topic_name, partition in groups if topic_name == name)) >= count:
+                # A new producer asks the cluster anew.
+                raise UnknownTopicOrPartitionError(f"{name}/{highest} is addressed, {count} partitions are known")
         return groups
 
     async def _partitions_of(self, producer: AIOKafkaProducer, topic: str) -> int:
-        if topic not in self._partitions:
-            self._partitions[topic] = len(await producer.partitions_for(topic))
-        return self._partitions[topic]
+        """Return how many partitions a topic has now, as far as the producer knows: a topic may get more."""
+        return len(await producer.partitions_for(topic))
 
 
 def _tell(together: list[_Waiting], error: BaseException | None) -> None:
@@ -225,5 +234,7 @@ def _tell(together: list[_Waiting], error: BaseException | None) -> None:
 
 
 def _append(batch: BatchBuilder, record: Outgoing) -> bool:
-    headers = [("ce_id", record.event_id)] if record.event_id else []
+    headers: list[tuple[str, bytes | None]] = [("ce_id", record.event_id)] if record.event_id else []
+    if record.headers is not None:
+        headers = [*record.headers, (FORWARDED, record.event_id)]
     return batch.append(key=record.key, value=record.value, timestamp=None, headers=headers) is not None

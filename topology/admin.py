@@ -1,6 +1,7 @@
 """The topics of a live cluster: compared with the declared ones, and created or altered where that loses nothing.
 
-Nothing here deletes a topic, changes a number of partitions, or writes to a cluster that was not named.
+Nothing here deletes a topic or writes to a cluster that was not named. `add_partitions` alone changes a number of
+partitions, and is a step of infra/repartition: by itself it would send keys where nobody may decide about them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
+    InvalidPartitionsError,
     KafkaError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
@@ -107,6 +109,40 @@ async def apply(
         await _alter(client, found.configs)
         await _until_ready(client, namespace, partitions, deadline_seconds)
     return Applied(cluster.cluster_id, tuple(new.topic for new in found.missing), found.configs, found.replicas)
+
+
+async def add_partitions(
+    bootstrap: str,
+    name: str,
+    partitions: int,
+    *,
+    expected_cluster_id: str,
+    deadline_seconds: float = 30.0,
+) -> None:
+    """Give the topic `name` that many partitions, and wait until each can be written; harmless where it has them.
+
+    Raises ClusterMismatchError before, ChangeFailedError during, TopicsNotReadyError after; KafkaUnreachableError.
+    """
+    async with _connected(bootstrap) as client:
+        described = await client.describe_cluster()
+        if described["cluster_id"] != expected_cluster_id:
+            raise ClusterMismatchError(bootstrap, expected_cluster_id, described["cluster_id"])
+        if len(await _leaders(client, name)) < partitions:
+            try:
+                await client.create_partitions({name: NewPartitions(partitions)})
+            except InvalidPartitionsError as error:
+                raise ChangeFailedError([f"{name}: {error}"]) from error
+        deadline = asyncio.get_running_loop().time() + deadline_seconds
+        while (ready := sum(leader >= 0 for leader in await _leaders(client, name))) < partitions:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise TopicsNotReadyError(deadline_seconds, [f"{ready} of {partitions} partitions of {name} are ready"])
+            await asyncio.sleep(_PROBE_SECONDS)
+
+
+async def _leaders(client: AIOKafkaAdminClient, name: str) -> list[int]:
+    """Return the leader of each partition, -1 for none."""
+    [topic] = await client.describe_topics([name])
+    return [partition["leader"] for partition in topic["partitions"]]
 
 
 @asynccontextmanager

@@ -123,7 +123,7 @@ def compare(cluster: ObservedCluster, *, namespace: str, partitions: int) -> Top
         if found is None:
             missing.append(MissingTopic(name, partitions, replicas, topic.kafka_configs(replicas)))
             continue
-        if found.partitions != partitions:
+        if found.partitions < partitions or (found.partitions > partitions and not topic.may_get_more_partitions):
             other_partitions.append(CountDifference(name, partitions, found.partitions))
         if found.replication_factor < replicas:
             other_replicas.append(CountDifference(name, replicas, found.replication_factor))
@@ -142,9 +142,12 @@ def _partitions_refusal(count: CountDifference) -> str:
         why = "more partitions would move keys, and two processes would write one SKU or order"
     else:
         why = "Kafka cannot take partitions away"
+    way = f"or start a new namespace with {count.wanted} and move over"
+    if any(topic.may_get_more_partitions and count.topic.endswith(topic.name) for topic in TOPICS):
+        way = f"and run `lastunit topology repartition --partitions {count.wanted}`"
     return (
         f"{count.topic} has {count.actual} partitions, not {count.wanted}: {why}. "
-        f"Set LASTUNIT_PARTITIONS={count.actual}, or start a new namespace with {count.wanted} and move over."
+        f"Set LASTUNIT_PARTITIONS={count.actual}, {way}."
     )
 
 

@@ -36,7 +36,8 @@ _ROOMS: Final = frozenset({"inventory", "orders", "payments"})
 class Topic:
     """One topic. `key` names the message field that is the record's key; `retention_ms` is Kafka's `retention.ms`.
 
-    `written_by` names the rooms that may write it, and `ANYONE` where the outside may too. `extra` are further Kafka
+    `written_by` names the rooms that may write it, and `ANYONE` where the outside may too. One that
+    `may_get_more_partitions` can have more than were declared (docs/guides/repartition.md). `extra` are further Kafka
     topic configs.
     """
 
@@ -45,6 +46,7 @@ class Topic:
     carries: tuple[type[m.Message], ...]
     written_by: frozenset[str]
     partitions: int = DEFAULT_PARTITIONS
+    may_get_more_partitions: bool = False
     cleanup_policy: str = "delete"
     retention_ms: int = FOREVER
     timestamp_type: str = "LogAppendTime"
@@ -103,6 +105,7 @@ INVENTORY_COMMANDS: Final = Topic(
     ),
     written_by=frozenset({ANYONE, "orders", "inventory"}),
     extra=_AS_LARGE_AS_IT_LOOKS,
+    may_get_more_partitions=True,
 )
 ORDER_COMMANDS: Final = Topic(
     "order.commands",

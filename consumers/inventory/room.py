@@ -34,6 +34,7 @@ class InventoryRoom(Room[Ledger]):
     sources = (INVENTORY_COMMANDS,)
     hears = heard_by("inventory")
     save = store.QUERIES["save"]
+    may_be_repartitioned = True
 
     @override
     def new_state(self, partition: int) -> Ledger:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
 
-from consumers.errors import RefusedError
-from consumers.runtime.decision import MAX_KEY_BYTES, Record, read
-from topology.partitioner import partitions_of
+from consumers.errors import MovedError, RefusedError
+from consumers.runtime.decision import MAX_KEY_BYTES, WRONG_PARTITION, Record, read
+from topology.partitioner import partition_of, partitions_of
+from topology.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from consumers.runtime.partitioning import Partitioning
     from consumers.runtime.room import Changes, Hearer
     from producers.publisher import Outgoing
     from schemas.messages import Message
 
 S = TypeVar("S")
+
+MAX_SENT_ON_BYTES: Final = MAX_RECORD_BYTES // 2
+"""A record that is sent on gets a header more, and must fit its topic still; only foreign headers can make one so large."""
 
 
 class Run(msgspec.Struct):
@@ -80,19 +85,42 @@ class Batch(msgspec.Struct, eq=False):
     parts: list[Part[Any]]
 
 
-def read_run(room: Hearer, source: int, records: Sequence[Record], partitions: int) -> Run:
+def read_run(room: Hearer, source: int, records: Sequence[Record], dealt: Partitioning) -> Run:
     """Decode the records that the room hears, each once, and check that they are where their key belongs."""
-    homes = partitions_of([(record.key or b"")[:MAX_KEY_BYTES] for record in records], partitions)
+    homes = partitions_of([(record.key or b"")[:MAX_KEY_BYTES] for record in records], dealt.partitions)
     readings: list[tuple[Record, Message | RefusedError]] = []
     for record, home in zip(records, homes, strict=True):
         try:
             message = read(room, record, home)
         except RefusedError as refusal:
-            readings.append((record, refusal))
+            readings.append((record, _or_moved(refusal, record, home, dealt.earlier)))
         else:
             if message is not None:
                 readings.append((record, message))
     return Run(records[0].partition, source, records[0].offset, records[-1].offset + 1, readings)
+
+
+def last_run(room: Hearer, claim: Claim[Any], source: int, records: Sequence[Record], dealt: Partitioning) -> Run | None:
+    """Read what is left before the next generation; the run ends exactly there, even where no record stands."""
+    first, stop = claim.next_offsets[source], dealt.stops[claim.partition]
+    if first >= stop:
+        return None
+    left = [record for record in records if record.offset < stop]
+    run = read_run(room, source, left, dealt) if left else Run(claim.partition, source, first, stop, [])
+    run.next = stop
+    return run
+
+
+def _or_moved(refusal: RefusedError, record: Record, home: int, earlier: Sequence[int]) -> RefusedError:
+    """Tell a producer that knew an earlier number of partitions from one that errs."""
+    if refusal.reason != WRONG_PARTITION or _size(record) > MAX_SENT_ON_BYTES:
+        return refusal
+    belonged = {partition_of(record.key or b"", partitions) for partitions in earlier}
+    return MovedError(home) if record.partition in belonged else refusal
+
+
+def _size(record: Record) -> int:
+    return len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
 
 
 def steps(runs: Iterable[Run], is_barrier: Callable[[type], bool]) -> list[Step]:

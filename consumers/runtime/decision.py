@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import structlog
 
-from consumers.errors import RefusedError
+from consumers.errors import MovedError, RefusedError
 from consumers.runtime.room import Tombstone
-from producers.publisher import BY_KEY, Outgoing
+from producers.publisher import BY_KEY, FORWARDED, Outgoing
 from schemas.errors import DecodeError
 from schemas.limits import MAX_TEXT_BYTES
 from schemas.messages import DeadLetter, Message
@@ -25,6 +25,8 @@ S = TypeVar("S")
 
 MAX_KEY_BYTES: Final = MAX_TEXT_BYTES + 1
 """As much of a key is hashed and published: a longer one is no message's, and hashing a megabyte takes 0.25 s."""
+
+WRONG_PARTITION: Final = "wrong_partition"
 
 
 class Record(Protocol):
@@ -56,7 +58,7 @@ def read(room: Hearer, record: Record, home: int) -> Message | None:
         raise RefusedError("key_mismatch", f"the record's key is {record.key!r}, its message belongs to {key!r}")
     if home != record.partition:
         raise RefusedError(
-            "wrong_partition",
+            WRONG_PARTITION,
             f"key {key!r} belongs to partition {home}, not {record.partition}; partition by murmur2, Java's default "
             "(librdkafka: partitioner=murmur2_random)",
         )
@@ -103,6 +105,13 @@ def _named_once(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, bytes]
     return found
 
 
+def forward(record: Record, source: str, home: int) -> Outgoing:
+    """Send a record on, whole, to where its key belongs now, with the place that it comes from in a header of its own."""
+    headers = tuple((name, value) for name, value in record.headers if name != FORWARDED)
+    event_id = f"{source}/{record.partition}/{record.offset}/forward".encode()
+    return Outgoing(source, home, record.key, record.value, event_id, headers)
+
+
 def decide_records(
     room: Room[S],
     state: S,
@@ -139,5 +148,7 @@ def decide_records(
 
 
 def _refused(room: str, record: Record, source: str, refusal: RefusedError, at_ms: int) -> Outgoing:
+    if isinstance(refusal, MovedError):
+        return forward(record, source, refusal.home)
     log.warning("dead_letter", room=room, source=source, offset=record.offset, reason=refusal.reason)
     return dead_letter(room, record, source, refusal, at_ms)

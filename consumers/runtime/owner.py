@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from consumers.errors import FencedError, LogGapError, RefusedError
 from consumers.runtime.assignor import ClaimsAssignor
-from consumers.runtime.batch import Batch, Claim, Part, Run, Step, read_run, steps
+from consumers.runtime.batch import Batch, Claim, Part, Run, Step, last_run, read_run, steps
 from consumers.runtime.commit import commit, commit_statement
 from consumers.runtime.database import RETRY_SECONDS, Database
 from consumers.runtime.decision import decide_records, level, outgoing
@@ -81,7 +81,6 @@ class PartitionOwner(Generic[S]):
         self._claims = self._ownership.claims
         self._statement = commit_statement(room)
         self._in_flight: tuple[Batch, asyncio.Task[None]] | None = None
-        self._partitions = 0
         self._consumer: AIOKafkaConsumer = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -102,7 +101,7 @@ class PartitionOwner(Generic[S]):
             await self._close()
 
     async def _work(self) -> None:
-        self._partitions = await self._publisher.partitions_of(self.room.sources[0].name)
+        await self._ownership.begin(await self._publisher.partitions_of(self.room.sources[0].name))
         self._consumer.subscribe(self._topics, listener=self._rebalance())
         while self._life.goes_on:
             await self._adopt()
@@ -133,6 +132,7 @@ class PartitionOwner(Generic[S]):
 
     async def _adopt(self) -> None:
         """Go on with what a rebalance left us; claim the rest once nothing of an earlier claim is under way any more."""
+        await self._ownership.look(self._consumer)
         await self._ownership.keep(self._consumer)
         if partitions := self._ownership.due():
             await self._settle()
@@ -177,10 +177,13 @@ class PartitionOwner(Generic[S]):
         fresh = [record for record in records if record.offset >= claim.next_offsets[source]]
         if len(fresh) < len(records):
             log.warning("stale_records_refused", room=self.room.name, tp=str(tp), refused=len(records) - len(fresh))
+        dealt = self._ownership.partitioning
+        if (stop := dealt.stop(tp.partition)) is not None and records[-1].offset >= stop:
+            return last_run(self.room, claim, source, fresh, dealt)
         if not fresh:
             return None
         self._ownership.takeovers.read(claim, fresh[0].timestamp)
-        return read_run(self.room, source, fresh, self._partitions)
+        return read_run(self.room, source, fresh, dealt)
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from consumers.errors import LogGapError
 from consumers.runtime.batch import Claim
 from consumers.runtime.commit import QUERIES
 from consumers.runtime.database import REPEATABLE
+from consumers.runtime.partitioning import Lookout
 from consumers.runtime.takeover import Takeovers
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from consumers.runtime.batch import Part
     from consumers.runtime.database import Database
     from consumers.runtime.outbox import Outbox
+    from consumers.runtime.partitioning import Partitioning
     from consumers.runtime.room import Room
 
 log = structlog.get_logger()
@@ -56,12 +58,39 @@ class Ownership(Generic[S]):
         self._retry_seconds = retry_seconds
         self._suspended: dict[int, Claim[S]] = {}
         self._returning: set[int] = set()
+        self._lookout = Lookout(room, database)
         self._unclaimed: dict[int, float] = {}
         self._durable: dict[TopicPartition, int] = {}
 
     def sources(self, partition: int) -> list[TopicPartition]:
         """Return this partition of every source topic."""
         return [TopicPartition(topic, partition) for topic in self._topics]
+
+    # --- how keys are dealt -----------------------------------------------------------------------------------------------
+
+    @property
+    def partitioning(self) -> Partitioning:
+        """How the room's keys are dealt, as of our claims."""
+        return self._lookout.now
+
+    async def begin(self, partitions: int) -> None:
+        """Learn how keys are dealt; `partitions` is how many the source has in Kafka."""
+        await self._lookout.begin(partitions)
+
+    async def look(self, consumer: AIOKafkaConsumer) -> None:
+        """See now and then whether keys are dealt otherwise; our claims end then, to be made again under the new way."""
+        if not self._lookout.is_due:
+            return
+        if await self._lookout.look():
+            self._claim_all_again()
+        known = consumer.partitions_for_topic(self._topics[0]) or ()
+        if len(known) < self.partitioning.partitions:
+            consumer._client.force_metadata_update()  # noqa: SLF001  else aiokafka notices within five minutes
+
+    def _claim_all_again(self) -> None:
+        log.info("keys_are_dealt_otherwise", room=self._room.name, partitioning=str(self.partitioning))
+        self.fenced(list(self._held().values()))
+        self._unclaimed = dict.fromkeys(self._unclaimed, 0.0)
 
     # --- gaining ------------------------------------------------------------------------------------------------------
 
@@ -104,13 +133,18 @@ class Ownership(Generic[S]):
     def due(self) -> list[int]:
         """Return the partitions that wait to be claimed now."""
         now = time.monotonic()
-        return sorted(partition for partition, at in self._unclaimed.items() if at <= now)
+        ready = sorted(partition for partition, at in self._unclaimed.items() if at <= now)
+        return [partition for partition in ready if partition < self.partitioning.partitions]
 
     async def claim(self, consumer: AIOKafkaConsumer, partitions: Sequence[int]) -> None:
         """Claim partitions: fence the earlier owner, say what it left unsaid, go to its last durable position."""
         tps = [tp for partition in partitions for tp in self.sources(partition)]
         begins = await consumer.beginning_offsets(tps)
         claims = [await self._claim_row(each, [begins[tp] for tp in self.sources(each)]) for each in partitions]
+        # After the rows, so that a change which did not fence them is seen here.
+        if await self._lookout.look():
+            self._claim_all_again()
+            return
         # Only now, because up to its fencing the earlier owner may have decided what came in meanwhile.
         ends = await consumer.end_offsets(tps)
         for claim in claims:
@@ -202,7 +236,9 @@ class Ownership(Generic[S]):
         lag = 0
         for tp in self._claimed(consumer):
             end = consumer.highwater(tp)
-            lag += max(0, end - self._durable[tp]) if end is not None else 0
+            stop = self.partitioning.stop(tp.partition)
+            last = end if stop is None or end is None else min(end, stop)
+            lag += max(0, last - self._durable[tp]) if last is not None else 0
         return lag
 
     async def tell_kafka(self, consumer: AIOKafkaConsumer) -> None:

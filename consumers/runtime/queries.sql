@@ -8,6 +8,14 @@ RETURNING epoch, next_offsets, at_ms, batch,
 -- name: positions
 SELECT partition, epoch, next_offsets, at_ms, batch FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
 
+-- name: first_generation
+INSERT INTO partitionings (topic, generation, partitions, starts, switched_at)
+VALUES ($1, 1, $2::integer, array_fill(0::bigint, ARRAY[$2::integer]), now())
+ON CONFLICT DO NOTHING;
+
+-- name: generations
+SELECT partitions, starts, switched_at IS NOT NULL AS in_force FROM partitionings WHERE topic = $1 ORDER BY generation;
+
 -- name: unpublished
 SELECT partition, batch, records FROM outbox
 WHERE room = $1 AND partition = ANY($2::integer[]) ORDER BY partition, batch;

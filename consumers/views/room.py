@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from consumers.errors import RefusedError
 from consumers.runtime.batch import read_run
 from consumers.runtime.life import Life, Rebalance
+from consumers.runtime.partitioning import Partitioning
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
 from consumers.views.timeline import TimelineEvent, event_of
@@ -188,7 +189,8 @@ class OrderViews:
         self._unplace(lost)
 
     def _read(self, records: Sequence[Any], by_order: dict[str, list[TimelineEvent]]) -> None:
-        run = read_run(self._heard, 0, records, len(self._consumer.partitions_for_topic(self._topic)))
+        dealt = Partitioning(len(self._consumer.partitions_for_topic(self._topic)))
+        run = read_run(self._heard, 0, records, dealt)
         for record, message in run.readings:
             if isinstance(message, RefusedError):
                 self.skipped += 1

@@ -20,11 +20,11 @@ from schemas.wire import decode
 from topology.topics import DEAD_LETTERS, ORDER_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from infra.verify.published import Said
     from infra.verify.report import Tallies
-    from infra.verify.rows import InventoryRows
+    from infra.verify.rows import StockRow
 
 Key = tuple[str, int, str]
 Cart = tuple[str, str, str]
@@ -83,7 +83,7 @@ _TURNS: Final[Mapping[type[m.Message], tuple[frozenset[_Is | None], _Is]]] = {
 
 
 class Accounts:
-    """The books of one partition of inventory.commands."""
+    """The books of some partitions of inventory.commands."""
 
     def __init__(self, tallies: Tallies) -> None:
         self.by_sku: dict[str, Account] = {}
@@ -101,10 +101,10 @@ class Accounts:
                 self._judge_refusal(command, fact, position)
                 self._turn(command, fact, position)
 
-    def compare(self, rows: InventoryRows) -> None:
+    def compare(self, rows: Iterable[StockRow]) -> None:
         """Hold the units by the log against the stock rows, once all that they cover is written down."""
         tally = self._tallies["on_hand_is_the_sum_of_movements"]
-        stored = {row.sku: (row.on_hand, row.quarantined) for row in rows.stock}
+        stored = {row.sku: (row.on_hand, row.quarantined) for row in rows}
         for sku in stored.keys() | self.by_sku.keys():
             account = self._account(sku)
             for name, level, by_log in zip(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from consumers.runtime.partitioning import Generation
 from infra.verify.positions import next_offsets
 from infra.verify.published import SOURCES, SPOKEN_ON, Published
 from infra.verify.rows import Range
@@ -41,7 +42,7 @@ class Evidence:
 
     async def published(self, asked: Sequence[int], tallies: Tallies) -> Published:
         """Return what was said in answer to these partitions of the source topics."""
-        published = Published(asked, {name: len(ends) for name, ends in self.ends.items()})
+        published = Published(asked, self._counts())
         for topic in SPOKEN_ON:
             for partition, end in enumerate(self.ends[topic.name]):
                 async for records in self.log.read(topic, partition, end):
@@ -60,6 +61,18 @@ class Evidence:
         if len(room.sources) > 1:
             return await self.database.ranges(room.name, partition)
         return [Range(0, 0, self.decided(room, partition)[0])]
+
+    def generations(self, room: Room[Any]) -> list[Generation]:
+        """Return every number of partitions that the room's sources have had, the last one maybe only announced."""
+        topic = room.sources[0].name
+        count = len(self.ends[topic])
+        return self.database.generations.get(topic) or [Generation(count, (0,) * count)]
+
+    def _counts(self) -> dict[str, list[int]]:
+        return {
+            name: [len(ends), *(it.partitions for it in self.database.generations.get(name, ()))]
+            for name, ends in self.ends.items()
+        }
 
     def partitions(self, room: Room[Any]) -> int:
         """Return how many partitions the room's sources have."""

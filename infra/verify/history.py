@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumers.errors import RefusedError
+from consumers.errors import MovedError, RefusedError
 from infra.connections import address_of
 from infra.verify.evidence import Evidence
+from infra.verify.legs import legs
 from infra.verify.log import Log
-from infra.verify.replay import Replay, match, rooms
+from infra.verify.replay import match, rooms
 from infra.verify.report import Tallies
 from infra.verify.snapshot import snapshot
 from infra.verify.words import facts_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from consumers.runtime.room import Room
     from infra.settings import Settings
+    from infra.verify.legs import Leg
     from infra.verify.published import Published
     from infra.verify.replay import Decision
 
@@ -82,9 +84,12 @@ async def tell(evidence: Evidence, wanted: Wanted) -> AsyncIterator[Step]:
     asked = sorted({partition for room in chosen for partition in _partitions(evidence, room, wanted)})
     published = await evidence.published(asked, Tallies())
     for room in chosen:
-        for partition in _partitions(evidence, room, wanted):
-            async for step in _tell_partition(evidence, room, partition, published, wanted):
-                yield step
+        partitions = _partitions(evidence, room, wanted)
+        levels: dict[str, str] = {}
+        async for leg in legs(evidence, room, partitions):
+            async for step in _tell_leg(evidence, leg, published, levels, wanted):
+                if leg.partition in partitions and _is_wanted(step, wanted):
+                    yield step
 
 
 def _partitions(evidence: Evidence, room: Room[Any], wanted: Wanted) -> list[int]:
@@ -93,21 +98,20 @@ def _partitions(evidence: Evidence, room: Room[Any], wanted: Wanted) -> list[int
     if wanted.partition is not None:
         return [wanted.partition] if wanted.partition < count else []
     key = wanted.sku if room.name == "inventory" else wanted.order_id
-    return [partition_of(key.encode(), count)] if key else list(range(count))
+    if not key:
+        return list(range(count))
+    return sorted({partition_of(key.encode(), it.partitions) for it in evidence.generations(room)})
 
 
-async def _tell_partition(
-    evidence: Evidence, room: Room[Any], partition: int, published: Published, wanted: Wanted
+async def _tell_leg(
+    evidence: Evidence, leg: Leg, published: Published, levels: dict[str, str], wanted: Wanted
 ) -> AsyncIterator[Step]:
-    replay = Replay(room, partition, evidence.partitions(room))
-    ranges = await evidence.ranges(room, partition)
-    levels: dict[str, str] = {}
-    async for decision in evidence.decisions(replay, partition, ranges):
-        if wanted.until_ms is not None and decision.record.timestamp > wanted.until_ms:
+    """Yield the leg's steps by then; where other legs follow it is decided to its end nevertheless."""
+    async for decision in evidence.decisions(leg.replay, leg.partition, leg.ranges):
+        if wanted.until_ms is None or decision.record.timestamp <= wanted.until_ms:
+            yield _step(decision, leg.replay.room.name, published, levels, leg.replay.state)
+        elif leg.is_last:
             return
-        step = _step(decision, room.name, published, levels, replay.state)
-        if _is_wanted(step, wanted):
-            yield step
 
 
 def _step(decision: Decision, room: str, published: Published, levels: dict[str, str], state: Any) -> Step:
@@ -124,13 +128,19 @@ def _step(decision: Decision, room: str, published: Published, levels: dict[str,
         decision.position,
         room,
         decision.record.timestamp,
-        "unusable" if isinstance(inputs, RefusedError) else type(inputs).__name__,
+        _input_name(inputs),
         {"detail": str(inputs)} if isinstance(inputs, RefusedError) else facts_of(inputs),
         [Said(type(it).__name__, facts_of(it)) for it in outcomes],
         before,
         after,
         examples[0] if examples else None,
     )
+
+
+def _input_name(read_as: Message | RefusedError) -> str:
+    if isinstance(read_as, MovedError):
+        return "sent on"
+    return "unusable" if isinstance(read_as, RefusedError) else type(read_as).__name__
 
 
 def _things(room: str, message: Message) -> Iterator[str]:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumers.inventory.room import InventoryRoom
+from consumers.runtime.partitioning import in_force
 from infra.connections import address_of
 from infra.verify.errors import VerifyError
 from infra.verify.evidence import Evidence
+from infra.verify.legs import legs
 from infra.verify.log import Log
-from infra.verify.replay import Replay
 from infra.verify.snapshot import snapshot
 from schemas.wire import decode
 from topology.partitioner import partition_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from consumers.inventory.ledger import Ledger, Stock
     from infra.settings import Settings
+    from infra.verify.legs import Leg
     from infra.verify.replay import Decision
 
 
@@ -80,20 +82,21 @@ async def ledger_of(settings: Settings, sku: str, until_ms: int | None = None) -
     """Return what changed a SKU, up to an append time (ms since the epoch, UTC). Raises InfraError."""
     async with _evidence(settings) as evidence:
         room = InventoryRoom()
-        partition = partition_of(sku.encode(), evidence.partitions(room))
-        replay = Replay(room, partition, evidence.partitions(room))
         entries: list[Entry] = []
-        level, moved = Units(), 0
-        async for decision in _decisions(evidence, replay, partition):
-            if until_ms is not None and decision.at_ms > until_ms:
-                break
-            after = _units(replay.state.stock(sku))
-            movements = [it for it in replay.state.movements[moved:] if it.sku == sku]
-            moved = len(replay.state.movements)
-            if after != level or movements:
-                entries.append(_entry(decision, sku, movements, level, after))
-            level = after
-        return entries
+        level = Units()
+        async for leg in _legs(evidence, room, [_home(evidence, room, sku)]):
+            ledger: Ledger = leg.replay.state
+            moved = len(ledger.movements)
+            async for decision in evidence.decisions(leg.replay, leg.partition, leg.ranges):
+                if until_ms is not None and decision.at_ms > until_ms and leg.is_last:
+                    break
+                after = _units(ledger.stock(sku)) if sku in ledger.stocks else level
+                movements = [it for it in ledger.movements[moved:] if it.sku == sku]
+                moved = len(ledger.movements)
+                if after != level or movements:
+                    entries.append(_entry(decision, sku, movements, level, after))
+                level = after
+        return [entry for entry in entries if until_ms is None or entry.at_ms <= until_ms]
 
 
 async def sides_of(settings: Settings, skus: Collection[str] | None = None) -> list[Sides]:
@@ -101,17 +104,17 @@ async def sides_of(settings: Settings, skus: Collection[str] | None = None) -> l
     async with _evidence(settings) as evidence:
         rows = await evidence.database.sides(list(skus) if skus is not None else None)
         room = InventoryRoom()
-        count = evidence.partitions(room)
         homes: dict[int, list[Any]] = {}
         for row in rows:
-            homes.setdefault(partition_of(row[0].encode(), count), []).append(row)
+            homes.setdefault(_home(evidence, room, row[0]), []).append(row)
         found: list[Sides] = []
-        for partition, ours in sorted(homes.items()):
-            replay = Replay(room, partition, count)
-            async for _ in _decisions(evidence, replay, partition):
+        async for leg in _legs(evidence, room, homes):
+            async for _ in evidence.decisions(leg.replay, leg.partition, leg.ranges):
                 pass
+            stock_of = leg.replay.state.stock
             found += [
-                Sides(row[0], Units(*row[1:5]), Units(*row[5:9]), _units(replay.state.stock(row[0]))) for row in ours
+                Sides(row[0], Units(*row[1:5]), Units(*row[5:9]), _units(stock_of(row[0])))
+                for row in (homes[leg.partition] if leg.is_last else ())
             ]
         return sorted(found, key=lambda it: it.sku)
 
@@ -126,12 +129,15 @@ async def _evidence(settings: Settings) -> AsyncIterator[Evidence]:
         yield evidence
 
 
-async def _decisions(evidence: Evidence, replay: Replay[Ledger], partition: int) -> AsyncIterator[Decision]:
-    if (gone := evidence.first_kept(replay.room, partition)) is not None:
-        raise VerifyError(f"{gone[0]}/{partition} begins at {gone[1]}: retention removed what a replay needs.")
-    ranges = await evidence.ranges(replay.room, partition)
-    async for decision in evidence.decisions(replay, partition, ranges):
-        yield decision
+def _home(evidence: Evidence, room: InventoryRoom, sku: str) -> int:
+    return partition_of(sku.encode(), in_force(evidence.generations(room))[-1].partitions)
+
+
+async def _legs(evidence: Evidence, room: InventoryRoom, asked: Collection[int]) -> AsyncIterator[Leg]:
+    async for leg in legs(evidence, room, asked):
+        if (gone := evidence.first_kept(room, leg.partition)) is not None:
+            raise VerifyError(f"{gone[0]}/{leg.partition} begins at {gone[1]}: retention removed what a replay needs.")
+        yield leg
 
 
 def _entry(decision: Decision, sku: str, movements: list[Any], before: Units, after: Units) -> Entry:

@@ -66,7 +66,11 @@ class Log:
         self, topics: Sequence[Topic], partition: int, ranges: Sequence[Range]
     ) -> AsyncIterator[tuple[int, Sequence[Record]]]:
         """Yield (place of the topic, records) of several topics' partition in the order of these ranges."""
-        cursors = [await self._cursor(topic, partition, slot) for slot, topic in enumerate(topics)]
+        firsts = [min((part.first for part in ranges if part.source == slot), default=0) for slot in range(len(topics))]
+        cursors = [
+            await self._cursor(topic, partition, slot, first)
+            for slot, (topic, first) in enumerate(zip(topics, firsts, strict=True))
+        ]
         for part in ranges:
             while records := await cursors[part.source].take(part.next):
                 yield part.source, records

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from producers.publisher import FORWARDED
 from schemas.errors import DecodeError
 from schemas.messages import DeadLetter
 from schemas.wire import decode
-from topology.partitioner import partitions_of
+from topology.partitioner import partition_of, partitions_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Said(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    """Those of a record that was sent on whole."""
 
 
 class Copies(msgspec.Struct):
@@ -64,9 +67,12 @@ Answers = dict[int, dict[str, Copies]]
 
 
 class Published:
-    """What was said in answer to the given partitions of the source topics. `counts` has each topic's partitions."""
+    """What was said in answer to the given partitions of the source topics.
 
-    def __init__(self, asked: Collection[int], counts: Mapping[str, int]) -> None:
+    `counts` has each topic's number of partitions, with those that it had before or is about to have.
+    """
+
+    def __init__(self, asked: Collection[int], counts: Mapping[str, Sequence[int]]) -> None:
         self._asked = frozenset(asked)
         self._counts = counts
         self._answers: dict[tuple[str, int], Answers] = {}
@@ -77,7 +83,8 @@ class Published:
 
     def hear(self, topic: str, records: Sequence[Record], tallies: Tallies) -> None:
         """Take in records of a topic: those that derive from a record, each once however often it was sent."""
-        homes = partitions_of([record.key or b"" for record in records], self._counts[topic])
+        now, *others = self._counts[topic]
+        homes = partitions_of([record.key or b"" for record in records], now)
         for record, home in zip(records, homes, strict=True):
             event_id = derived_id(record)
             if event_id is None:
@@ -88,18 +95,18 @@ class Published:
                 continue
             if event_id.partition not in self._asked:
                 continue
-            if home != record.partition:
+            if home != record.partition and not _belonged(record, others):
                 tallies["replay_gives_the_same_decisions"].breach(
                     f"{topic}/{record.partition}/{record.offset} belongs to partition {home}"
                 )
-            self._keep(event_id, Said(topic, record.key, record.value or b""), tallies)
+            self._keep(event_id, Said(topic, record.key, record.value or b"", sent_on(record) or ()), tallies)
 
     def wait(self, record: Outgoing) -> None:
         """Take in a record that stands in the outbox."""
         event_id = parse_id(record.event_id)
         if event_id is not None and event_id.partition in self._asked:
             copies = self._copies(event_id)
-            copies.waiting = Said(record.topic, record.key, record.value or b"")
+            copies.waiting = Said(record.topic, record.key, record.value or b"", record.headers or ())
 
     def _keep(self, event_id: EventId, said: Said, tallies: Tallies) -> None:
         copies = self._copies(event_id)
@@ -114,9 +121,21 @@ class Published:
 
 
 def derived_id(record: Record) -> EventId | None:
-    """Return the id of a record that a room said, None for one that others did."""
-    raw = next((value for name, value in record.headers if name == "ce_id"), None)
+    """Return the id of a record that a room said or sent on, None for one that others did."""
+    ids = dict(reversed([it for it in record.headers if it[0] in (FORWARDED, "ce_id")]))
+    raw = ids.get(FORWARDED) or ids.get("ce_id")
     return parse_id(raw) if raw is not None else None
+
+
+def sent_on(record: Record) -> tuple[tuple[str, bytes | None], ...] | None:
+    """Return the headers that a record had before it was sent on, None for one that was not."""
+    if all(name != FORWARDED for name, _ in record.headers):
+        return None
+    return tuple((name, value) for name, value in record.headers if name != FORWARDED)
+
+
+def _belonged(record: Record, counts: Sequence[int]) -> bool:
+    return any(partition_of(record.key or b"", count) == record.partition for count in counts)
 
 
 def parse_id(raw: bytes) -> EventId | None:

@@ -8,6 +8,9 @@ SELECT from_ms, until_ms FROM dropped_weeks ORDER BY from_ms;
 -- name: claims
 SELECT room, partition, epoch, next_offsets, at_ms, batch FROM claims;
 
+-- name: generations
+SELECT topic, partitions, starts, switched_at IS NOT NULL FROM partitionings ORDER BY topic, generation;
+
 -- name: now_ms
 SELECT (extract(epoch FROM now()) * 1000)::bigint;
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from consumers.runtime.decision import Record
+    from consumers.runtime.partitioning import Partitioning
     from consumers.runtime.room import Room
     from infra.verify.published import Answers, Copies
     from infra.verify.report import Tallies, Tally
@@ -90,18 +91,20 @@ def rooms() -> tuple[Room[Any], ...]:
 
 
 class Replay(Generic[S]):
-    """One partition of one room, decided again; `partitions` counts those of each topic."""
+    """One partition of one room, decided again: from nothing, or from a state that another replay came to."""
 
-    def __init__(self, room: Room[S], partition: int, partitions: int) -> None:
+    def __init__(
+        self, room: Room[S], partition: int, dealt: Partitioning, state: S | None = None, at_ms: int = 0
+    ) -> None:
         self.room = room
-        self.state = room.new_state(partition)
-        self.at_ms = 0
-        self._partitions = partitions
+        self.state = room.new_state(partition) if state is None else state
+        self.at_ms = at_ms
+        self._dealt = dealt
 
     def feed(self, source: int, records: Sequence[Record]) -> Iterator[Decision]:
         """Decide the next records of a source (by its place in `Room.sources`), those that the room hears."""
         name = self.room.sources[source].name
-        for record, message in read_run(self.room, source, records, self._partitions).readings:
+        for record, message in read_run(self.room, source, records, self._dealt).readings:
             says, self.at_ms = decide_records(self.room, self.state, name, [(record, message)], self.at_ms)
             yield Decision(name, record, self.at_ms, message, says)
 
@@ -128,7 +131,7 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
     said_then = _take(at_offset or {}, room)
     heard: list[Said] = []
     for says in decision.says:
-        expected = Said(says.topic, says.key, says.value or b"")
+        expected = Said(says.topic, says.key, says.value or b"", says.headers or ())
         copies = said_then.pop(outcome_of(says.event_id), None)
         if copies is None:
             tally.breach(f"{says.event_id.decode()} ({describe(expected)}) is neither published nor in the outbox")

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from consumers.runtime.partitioning import in_force
 from infra.connections import address_of
 from infra.maintenance.plan import FEW_WEEKS
 from infra.verify import books as processor
 from infra.verify.accounts import Accounts
 from infra.verify.dropped import Dropped, check_balances
 from infra.verify.evidence import Evidence
+from infra.verify.legs import check_generations, legs
 from infra.verify.log import Log
 from infra.verify.positions import check_claims, check_outbox, check_ranges, order_of, undecided_orders
 from infra.verify.published import SPOKEN_ON, Published, dead_letter_in
-from infra.verify.replay import Replay, compare_rows, leftovers, match, rooms
+from infra.verify.replay import compare_rows, leftovers, match, rooms
 from infra.verify.report import Report, Tallies
 from infra.verify.rows import tables
 from infra.verify.sagas import cases, check_money, check_orphans, check_progress
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 
     from consumers.runtime.room import Room
     from infra.settings import Settings
-    from infra.verify.rows import InventoryRows, OrderRows
+    from infra.verify.legs import Leg
+    from infra.verify.rows import InventoryRows, OrderRows, StockRow
 
 EVENTS_AT_ONCE: Final = 1_000_000
 """How many derived records are kept in memory (about 0.5 kB each); a larger log is read several times, in parts."""
@@ -71,12 +74,16 @@ class Audit:
         tally = self.tallies["no_position_decided_twice"]
         check_claims(self._database.claims, self._rooms, self._evidence.ends, tally)
         check_outbox(self._evidence.outbox, self._database.claims, tally)
+        for room in self._rooms:
+            check_generations(self._evidence, room, tally)
         await self._find_what_moves()
         await self._count_dead_letters()
         for asked in self._groups():
             published = await self._evidence.published(asked, self.tallies)
+            for room in self._rooms:
+                await self._audit_room(room, asked, published)
             for partition in asked:
-                await self._audit_partition(partition, published)
+                self._find_leftovers(partition, published)
         for partition in self._order_partitions():
             await self._check_orders(partition)
         orphans = await self._database.holds_without_order()
@@ -103,10 +110,14 @@ class Audit:
         return range(len(self._evidence.ends[ORDER_EVENTS.name]))
 
     def _groups(self) -> Iterator[Sequence[int]]:
-        """Cut the partitions into groups whose answers fit into memory together."""
+        """Cut the partitions into groups whose answers fit into memory together.
+
+        Where SKUs have moved between partitions there is but one group: a replay needs them all to deal them anew.
+        """
         partitions = range(max(map(self._evidence.partitions, self._rooms)))
         events = sum(end for topic in SPOKEN_ON for end in self._evidence.ends[topic.name])
-        groups = min(len(partitions), 1 + events // EVENTS_AT_ONCE)
+        whole = any(len(in_force(self._evidence.generations(room))) > 1 for room in self._rooms)
+        groups = 1 if whole else min(len(partitions), 1 + events // EVENTS_AT_ONCE)
         for number in range(groups):
             yield partitions[number::groups]
 
@@ -134,48 +145,67 @@ class Audit:
                     tally.count(dead_letters=1, **{letter.reason: 1})
                     tally.example(f"{letter.room}: {letter.topic}/{letter.partition}/{letter.offset} {letter.detail}")
 
-    async def _audit_partition(self, partition: int, published: Published) -> None:
-        """Replay every room's share of a partition, then see whether anything was said that no replay said."""
+    async def _audit_room(self, room: Room[Any], asked: Sequence[int], published: Published) -> None:
+        """Replay a room's share of these partitions, and hold what it comes to against the tables."""
+        here = [partition for partition in asked if partition < self._evidence.partitions(room)]
+        kept = [partition for partition in here if self._is_kept(room, partition)]
+        if len(kept) < len(here) and len(in_force(self._evidence.generations(room))) > 1:
+            return
+        accounts = Accounts(self.tallies)
+        stock: list[StockRow] = []
+        async for leg in legs(self._evidence, room, kept):
+            await self._replay(leg, accounts, published)
+            if leg.is_last:
+                stock += await self._compare(leg)
+        if INVENTORY_COMMANDS in room.sources:
+            accounts.compare(stock)
+
+    def _is_kept(self, room: Room[Any], partition: int) -> bool:
+        if (gone := self._evidence.first_kept(room, partition)) is None:
+            return True
+        words = f"{gone[0]}/{partition} begins at {gone[1]}: retention removed what a replay needs"
+        self.tallies["replay_gives_the_same_decisions"].breach(words)
+        return False
+
+    async def _replay(self, leg: Leg, accounts: Accounts, published: Published) -> None:
+        room, partition = leg.replay.room, leg.partition
+        if len(room.sources) > 1:
+            until = self._evidence.decided(room, partition)
+            check_ranges(f"{room.name}/{partition}", leg.ranges, until, self.tallies["no_position_decided_twice"])
+        async for decision in self._evidence.decisions(leg.replay, partition, leg.ranges):
+            said = match(decision, published.answers(decision.source, partition), room.name, self.tallies)
+            accounts.post(decision.message, said, decision.position)
+
+    async def _compare(self, leg: Leg) -> list[StockRow]:
+        """Hold a replay's end against the claim and the tables; return the stock rows that they have."""
+        room, partition = leg.replay.room, leg.partition
+        tally = self.tallies["replay_gives_the_same_decisions"]
+        claim = self._database.claims.get((room.name, partition))
+        if claim is not None and claim.at_ms != leg.replay.at_ms:
+            tally.breach(f"{room.name}/{partition} stands at {claim.at_ms} ms, the log at {leg.replay.at_ms}")
+        replayed, gone = self._dropped.split(leg.replay.rows())
+        tally.count(dropped_rows_left_out=sum(map(len, gone.values())))
+        if INVENTORY_COMMANDS not in room.sources:
+            compare_rows(room.name, replayed, self._stored(await self._database.orders(partition)), tally)
+            return []
+        rows = await self._database.inventory(partition)
+        check_stock(rows, self.tallies)
+        check_balances(gone, rows, self.tallies["on_hand_is_the_sum_of_movements"])
+        compare_rows(room.name, replayed, self._stored(rows), tally)
+        return rows.stock
+
+    def _find_leftovers(self, partition: int, published: Published) -> None:
+        """See whether anything was said about a partition of the source topics that no replay said."""
         decided: dict[str, int] = {}
         for room in self._rooms:
-            if partition >= self._evidence.partitions(room):
+            if partition >= self._evidence.partitions(room) or self._evidence.first_kept(room, partition) is not None:
                 continue
-            if (gone := self._evidence.first_kept(room, partition)) is not None:
-                words = f"{gone[0]}/{partition} begins at {gone[1]}: retention removed what a replay needs"
-                self.tallies["replay_gives_the_same_decisions"].breach(words)
-                continue
-            await self._replay(room, partition, published)
             for topic, offset in zip(room.sources, self._evidence.decided(room, partition), strict=True):
                 decided[topic.name] = min(offset, decided.get(topic.name, offset))
         for source, offset in decided.items():
             answers = published.answers(source, partition)
             exists = self._evidence.exists[source][partition]
             leftovers(f"{source}/{partition}", answers, offset, exists, self.tallies)
-
-    async def _replay(self, room: Room[Any], partition: int, published: Published) -> None:
-        tally = self.tallies["replay_gives_the_same_decisions"]
-        ranges = await self._evidence.ranges(room, partition)
-        if len(room.sources) > 1:
-            until = self._evidence.decided(room, partition)
-            check_ranges(f"{room.name}/{partition}", ranges, until, self.tallies["no_position_decided_twice"])
-        replay = Replay(room, partition, self._evidence.partitions(room))
-        accounts = Accounts(self.tallies)
-        async for decision in self._evidence.decisions(replay, partition, ranges):
-            said = match(decision, published.answers(decision.source, partition), room.name, self.tallies)
-            accounts.post(decision.message, said, decision.position)
-        claim = self._database.claims.get((room.name, partition))
-        if claim is not None and claim.at_ms != replay.at_ms:
-            tally.breach(f"{room.name}/{partition} stands at {claim.at_ms} ms, the log at {replay.at_ms}")
-        replayed, gone = self._dropped.split(replay.rows())
-        tally.count(dropped_rows_left_out=sum(map(len, gone.values())))
-        if INVENTORY_COMMANDS not in room.sources:
-            compare_rows(room.name, replayed, self._stored(await self._database.orders(partition)), tally)
-            return
-        rows = await self._database.inventory(partition)
-        check_stock(rows, self.tallies)
-        check_balances(gone, rows, self.tallies["on_hand_is_the_sum_of_movements"])
-        accounts.compare(rows)
-        compare_rows(room.name, replayed, self._stored(rows), tally)
 
     def _stored(self, rows: InventoryRows | OrderRows) -> dict[str, list[Any]]:
         """Return rows by table, but for those of weeks that were dropped: one that comes too late is a row of no week."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
+from consumers.runtime.partitioning import generations_in
 from consumers.runtime.sql import load_queries
 from infra import connections
 from infra.maintenance.plan import weeks_ahead
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from consumers.runtime.partitioning import Generation
     from infra.settings import Settings
 
 R = TypeVar("R")
@@ -45,11 +47,21 @@ _TRIPLE: Final = 3
 
 
 class Snapshot:
-    """Reads of one REPEATABLE READ transaction; `claims` are by (room, partition), `now_ms` is the database's clock."""
+    """Reads of one REPEATABLE READ transaction.
 
-    def __init__(self, connection: asyncpg.Connection, claims: dict[tuple[str, int], ClaimRow], now_ms: int) -> None:
+    `claims` are by (room, partition), `generations` by topic, `now_ms` is the database's clock.
+    """
+
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        claims: dict[tuple[str, int], ClaimRow],
+        generations: dict[str, list[Generation]],
+        now_ms: int,
+    ) -> None:
         self._connection = connection
         self.claims = claims
+        self.generations = generations
         self.now_ms = now_ms
 
     async def outbox(self) -> list[OutboxRow]:
@@ -114,7 +126,14 @@ async def snapshot(settings: Settings) -> AsyncIterator[Snapshot]:
         rows = await connection.fetch(QUERIES["claims"])
         now_ms = await connection.fetchval(QUERIES["now_ms"])
         claims = {(row[0], row[1]): ClaimRow(*row) for row in rows}
-        yield Snapshot(connection, claims, now_ms)
+        yield Snapshot(connection, claims, await _generations(connection), now_ms)
+
+
+async def _generations(connection: asyncpg.Connection) -> dict[str, list[Generation]]:
+    by_topic: dict[str, list[Any]] = {}
+    for topic, *row in await connection.fetch(QUERIES["generations"]):
+        by_topic.setdefault(topic, []).append(row)
+    return {topic: generations_in(rows) for topic, rows in by_topic.items()}
 
 
 def _hold(order_id: object, *rest: Any) -> HoldRow:

@@ -21,6 +21,7 @@ from consumers.inventory.room import InventoryRoom
 from consumers.runtime.batch import Claim
 from consumers.runtime.decision import Record
 from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.partitioning import Partitioning
 from infra.settings import Settings
 from producers.orders import place_order_lines
 from producers.publisher import BY_KEY, Outgoing, Publisher
@@ -235,7 +236,7 @@ class Fetched(msgspec.Struct):
 
 async def test_records_from_before_the_claims_position_are_refused() -> None:
     owner = PartitionOwner(InventoryRoom(), options_of(Settings()), Publisher("nowhere:1"))
-    owner._partitions = 1
+    owner._ownership._lookout.now = Partitioning(1)
     receipt = encode(m.ReceiveStock("r-1", "MUG", 1))
     records: list[Record] = [Fetched(0, offset, 1, b"MUG", receipt) for offset in range(3, 9)]
     tp = TopicPartition(INVENTORY_COMMANDS.name, 0)

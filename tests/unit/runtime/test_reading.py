@@ -10,6 +10,7 @@ from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.runtime.batch import read_run
 from consumers.runtime.decision import dead_letter, read
+from consumers.runtime.partitioning import Partitioning
 from schemas import messages as m
 from schemas.wire import decode, encode
 from tests.given_when_then import (
@@ -113,7 +114,7 @@ def test_a_run_spans_what_it_skips_and_keeps_what_it_refuses() -> None:
         record(release, 15),
         msgspec.structs.replace(record(receive, 19), value=encode(OrderPaid())),
     ]
-    run = read_run(INVENTORY, 0, records, PARTITIONS)
+    run = read_run(INVENTORY, 0, records, Partitioning(PARTITIONS))
     assert (run.partition, run.source, run.first, run.next) == (home_of(MUG), 0, 10, 20)
     assert [(it.offset, type(read_as)) for it, read_as in run.readings] == [
         (10, m.PlaceOrderLine),
@@ -127,7 +128,7 @@ def test_a_whole_batch_is_checked_against_its_partition() -> None:
     skus = [f"SKU-{'x' * n}" for n in range(10)]
     home = home_of(ReceiveStock(sku=skus[0]))
     records = [msgspec.structs.replace(record(ReceiveStock(sku=sku), n), partition=home) for n, sku in enumerate(skus)]
-    readings = read_run(INVENTORY, 0, records, PARTITIONS).readings
+    readings = read_run(INVENTORY, 0, records, Partitioning(PARTITIONS)).readings
     at_home = [home_of(ReceiveStock(sku=sku)) == home for sku in skus]
     assert [not isinstance(read_as, RefusedError) for _, read_as in readings] == at_home
     assert not all(at_home)

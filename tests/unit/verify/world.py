@@ -12,6 +12,7 @@ import msgspec
 
 from consumers.payments.payment import operation_id
 from consumers.runtime.decision import Record, outgoing
+from consumers.runtime.partitioning import Generation, Partitioning
 from infra.processor.books import Authorization
 from infra.verify.dropped import Dropped
 from infra.verify.log import Log
@@ -77,6 +78,7 @@ class MemorySnapshot(Snapshot):
 
     def __init__(self, now_ms: int) -> None:
         self.claims: dict[tuple[str, int], ClaimRow] = {}
+        self.generations: dict[str, list[Generation]] = {}
         self.now_ms = now_ms
         self.tables: dict[str, list[Any]] = {}
         self.all_ranges: dict[tuple[str, int], list[Range]] = {}
@@ -144,7 +146,7 @@ class World:
         self.now_ms = START_MS
         self._tamper = tamper
         self._seats = [(room, p) for room in rooms() for p in range(PARTITIONS)]
-        self._replays = {(room.name, p): Replay(room, p, PARTITIONS) for room, p in self._seats}
+        self._replays = {(room.name, p): Replay(room, p, Partitioning(PARTITIONS)) for room, p in self._seats}
         self._next = {(room.name, p): [0] * len(room.sources) for room, p in self._seats}
         self._ranges: dict[tuple[str, int], list[Range]] = {key: [] for key in self._next}
         self._asked: set[str] = set()

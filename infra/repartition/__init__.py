@@ -1,0 +1,1 @@
+"""Gives inventory.commands more partitions while orders flow: announce, drain, add, switch, resume."""

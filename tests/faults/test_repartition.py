@@ -1,0 +1,110 @@
+"""inventory.commands gets more partitions while orders flow: nothing is lost or doubled, whoever dies or lags behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+from typing_extensions import override
+
+from infra import connections
+from infra.repartition.change import Repartition, Target
+from infra.settings import Settings
+from infra.verify.log import Log
+from producers.orders import OrderClient
+from producers.publisher import FORWARDED, Publisher
+from schemas.messages import DeadLetter
+from schemas.wire import decode
+from tests.faults.test_restarts import Flow, goes_on_from
+from tests.harness.cli import lastunit
+from tests.harness.doomed_repartition import DIED
+from tests.harness.race import race
+from tests.harness.shop import Shop, in_miniature, open_shop, order
+from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
+
+BEFORE, AFTER = 4, 6
+STEPS = ("announced", "drained", "partitions_added", "switched")
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings, partitions=BEFORE, batch_records=20), tmp_path) as opened:
+        yield opened
+
+
+class Outdated(Publisher):
+    """A producer that never hears of new partitions."""
+
+    @override
+    async def _partitions_of(self, producer: AIOKafkaProducer, topic: str) -> int:
+        await super()._partitions_of(producer, topic)
+        return BEFORE
+
+
+@asynccontextmanager
+async def outdated(shop: Shop) -> AsyncIterator[Publisher]:
+    async with Outdated(shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace) as publisher:
+        yield publisher
+
+
+@asynccontextmanager
+async def change_of(shop: Shop, kind: type[Repartition] = Repartition) -> AsyncIterator[Repartition]:
+    found = shop.settings
+    target = Target(found.kafka_bootstrap or "", found.cluster_id or "", found.namespace, AFTER, 60.0)
+    async with connections.database(found) as database, Log(target.bootstrap, target.namespace) as log:
+        yield kind(target, database, log)
+
+
+async def killed_after(shop: Shop, step: str) -> int | None:
+    environment = {**os.environ, **shop.settings.environment()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.harness.doomed_repartition", str(AFTER), step, env=environment
+    )
+    return await asyncio.wait_for(process.wait(), 90)
+
+
+async def dead_letters(shop: Shop) -> list[DeadLetter]:
+    letters = [decode(record.value) for record in await shop.records(DEAD_LETTERS)]
+    return [letter for letter in letters if isinstance(letter, DeadLetter)]
+
+
+async def forwarded(shop: Shop) -> list[Any]:
+    return [it for it in await shop.records(INVENTORY_COMMANDS) if any(name == FORWARDED for name, _ in it.headers)]
+
+
+@pytest.mark.timeout(300)
+async def test_the_switch_under_load_with_its_tool_and_an_owner_killed_loses_and_doubles_nothing(shop: Shop) -> None:
+    traffic = await race(shop, 4_646, orders=3_000)
+    environment = {**os.environ, **shop.settings.environment()}
+    await shop.start_processes()
+    await shop.supervisor.start("inventory-2")
+    async with Flow(shop, traffic) as flow:
+        await shop.until(goes_on_from(shop, 0))
+        for step in STEPS:
+            assert await killed_after(shop, step) == DIED
+            if step == "drained":
+                await shop.supervisor.kill("inventory")
+            await shop.until(goes_on_from(shop, await shop.progress("orders"))) if step == "switched" else None
+        await shop.supervisor.start("inventory")
+        ended = await lastunit(environment, "topology", "repartition", "--partitions", str(AFTER), "--yes")
+        assert (ended.status, "nothing to do" in ended.output) == (0, True), ended
+        await shop.until(goes_on_from(shop, await shop.progress("orders")))
+        async with outdated(shop) as late:
+            again = traffic.orders[: flow.placed]
+            await OrderClient(late).place(again)
+            await OrderClient(late).place([new := order(("MUG", 1)), *again[-20:]])
+        await shop.until(goes_on_from(shop, await shop.progress("orders")))
+    await shop.until_quiet(orders=flow.placed + 1)
+    assert (await shop.state(new))[0] != "unknown"
+    assert await forwarded(shop)
+    assert {letter.reason for letter in await dead_letters(shop)} <= {"unexpected"}
+    assert len(await shop.database.fetch("SELECT FROM claims WHERE room = 'inventory'")) == AFTER
+    await shop.assert_sound()
