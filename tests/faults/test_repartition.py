@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,11 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from typing_extensions import override
 
+from consumers.inventory.room import InventoryRoom
+from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.partitioning import Lookout
 from infra import connections
-from infra.repartition.change import Repartition, Target
+from infra.repartition.change import Done, Repartition, Switched, Target
 from infra.settings import Settings
 from infra.verify.log import Log
 from producers.orders import OrderClient
@@ -24,10 +27,12 @@ from producers.publisher import FORWARDED, Publisher
 from schemas.messages import DeadLetter
 from schemas.wire import decode
 from tests.faults.test_restarts import Flow, goes_on_from
+from tests.faults.test_zombies import Stray
 from tests.harness.cli import lastunit
 from tests.harness.doomed_repartition import DIED
 from tests.harness.race import race
 from tests.harness.shop import Shop, in_miniature, open_shop, order
+from topology.partitioner import partition_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 
 BEFORE, AFTER = 4, 6
@@ -49,10 +54,9 @@ class Outdated(Publisher):
         return BEFORE
 
 
-@asynccontextmanager
-async def outdated(shop: Shop) -> AsyncIterator[Publisher]:
-    async with Outdated(shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace) as publisher:
-        yield publisher
+def publishing(shop: Shop, kind: type[Publisher] = Publisher) -> Publisher:
+    """Return a producer of its own, which knows what Kafka has when it connects."""
+    return kind(shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace)
 
 
 @asynccontextmanager
@@ -97,7 +101,7 @@ async def test_the_switch_under_load_with_its_tool_and_an_owner_killed_loses_and
         ended = await lastunit(environment, "topology", "repartition", "--partitions", str(AFTER), "--yes")
         assert (ended.status, "nothing to do" in ended.output) == (0, True), ended
         await shop.until(goes_on_from(shop, await shop.progress("orders")))
-        async with outdated(shop) as late:
+        async with publishing(shop, Outdated) as late:
             again = traffic.orders[: flow.placed]
             await OrderClient(late).place(again)
             await OrderClient(late).place([new := order(("MUG", 1)), *again[-20:]])
@@ -108,3 +112,100 @@ async def test_the_switch_under_load_with_its_tool_and_an_owner_killed_loses_and
     assert {letter.reason for letter in await dead_letters(shop)} <= {"unexpected"}
     assert len(await shop.database.fetch("SELECT FROM claims WHERE room = 'inventory'")) == AFTER
     await shop.assert_sound()
+
+
+# --- the negative controls ----------------------------------------------------------------------------------------------
+
+
+class Undrained(Repartition):
+    """Switches without waiting until the old partitions are decided to their ends."""
+
+    @override
+    async def drain(self) -> None:
+        await asyncio.sleep(0)
+
+    @override
+    def insist_on_drained(self, starts: Sequence[int], decided: Mapping[int, int], partitions: int) -> None:
+        pass
+
+    @override
+    async def resume(self, switched: Switched) -> Done:
+        return Done(AFTER, 2, 0, 0, 0.0, 0.0)
+
+
+class Unfenced(Repartition):
+    """Tells nobody: owners of before stay owners."""
+
+    @override
+    async def fence(self) -> None:
+        await asyncio.sleep(0)
+
+    @override
+    async def resume(self, switched: Switched) -> Done:
+        return Done(AFTER, 2, 0, 0, 0.0, 0.0)
+
+
+class Unaware(Lookout):
+    """Looks how keys are dealt only when it claims."""
+
+    @property
+    @override
+    def is_due(self) -> bool:
+        return False
+
+
+class Newcomer(Stray):
+    """Owns the new partitions only, as a process does that joins when the old ones have an owner."""
+
+    @override
+    async def _adopt(self) -> None:
+        for partition in range(BEFORE):
+            self._ownership._unclaimed.pop(partition, None)
+        await super()._adopt()
+
+
+def moving_sku() -> str:
+    """Return a SKU that belongs to an old partition before, and to a new one after."""
+    names = (f"SKU-{number}" for number in range(100))
+    return next(it for it in names if partition_of(it.encode(), AFTER) >= BEFORE)
+
+
+async def test_a_switch_that_does_not_wait_for_the_drain_is_caught(shop: Shop) -> None:
+    sku = moving_sku()
+    async with shop.running("inventory"):
+        await shop.receive(**{sku: 10})
+        await shop.until_quiet("inventory")
+    await shop.place(*(order((sku, 1)) for _ in range(5)))  # nobody decides these before the switch
+    async with change_of(shop, Undrained) as change:
+        await change.run()
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    assert "replay_gives_the_same_decisions" in (await shop.audit()).breaches
+
+
+@pytest.mark.parametrize("kind", [Repartition, Unfenced])
+async def test_the_fence_is_what_keeps_an_owner_of_before_from_deciding_after(
+    shop: Shop, kind: type[Repartition]
+) -> None:
+    sku = moving_sku()
+    await shop.receive(**{sku: 10})
+    old = PartitionOwner(InventoryRoom(), shop.options(session_timeout_ms=1_000), shop.publisher)
+    old._ownership._lookout = Unaware(old.room, old._database)
+    async with shop.owning(old):
+        await shop.until_quiet("inventory")
+        async with change_of(shop, kind) as change:
+            for step in (change.announce, change.drain, change.add_partitions, change.switch):
+                await step()
+        async with (
+            publishing(shop, Outdated) as late,
+            publishing(shop) as punctual,
+            shop.owning(Newcomer(InventoryRoom(), shop.options(), shop.publisher)),
+        ):
+            await OrderClient(late).place([order((sku, 1)) for _ in range(5)])
+            await OrderClient(punctual).place([order((sku, 1)) for _ in range(5)])
+            await shop.until_quiet("inventory")
+    if kind is Repartition:
+        await shop.assert_sound()
+        assert len(await forwarded(shop)) == 5
+    else:
+        assert "replay_gives_the_same_decisions" in (await shop.audit()).breaches

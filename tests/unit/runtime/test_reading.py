@@ -88,7 +88,7 @@ HEADERS = st.lists(st.tuples(st.text(max_size=3), st.one_of(st.none(), st.binary
 def test_whatever_the_bytes_are_they_are_read_or_refused_and_what_is_refused_is_kept_whole(
     records: list[ARecord],
 ) -> None:
-    run = read_run(INVENTORY, 0, records, PARTITIONS)
+    run = read_run(INVENTORY, 0, records, Partitioning(PARTITIONS))
     for it, read_as in run.readings:
         if isinstance(read_as, RefusedError):
             kept = decode(dead_letter("inventory", it, "inventory.commands", read_as, 1).value)
