@@ -88,7 +88,7 @@ async def tell(evidence: Evidence, wanted: Wanted) -> AsyncIterator[Step]:
         levels: dict[str, str] = {}
         async for leg in legs(evidence, room, partitions):
             async for step in _tell_leg(evidence, leg, published, levels, wanted):
-                if leg.partition in partitions and _is_wanted(step, wanted):
+                if leg.replay.partition in partitions and _is_wanted(step, wanted):
                     yield step
 
 
@@ -107,7 +107,7 @@ async def _tell_leg(
     evidence: Evidence, leg: Leg, published: Published, levels: dict[str, str], wanted: Wanted
 ) -> AsyncIterator[Step]:
     """Yield the leg's steps by then; where other legs follow it is decided to its end nevertheless."""
-    async for decision in evidence.decisions(leg.replay, leg.partition, leg.ranges):
+    async for decision in evidence.decisions(leg.replay, leg.replay.partition, leg.ranges):
         if wanted.until_ms is None or decision.record.timestamp <= wanted.until_ms:
             yield _step(decision, leg.replay.room.name, published, levels, leg.replay.state)
         elif leg.is_last:

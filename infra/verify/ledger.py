@@ -87,7 +87,7 @@ async def ledger_of(settings: Settings, sku: str, until_ms: int | None = None) -
         async for leg in _legs(evidence, room, [_home(evidence, room, sku)]):
             ledger: Ledger = leg.replay.state
             moved = len(ledger.movements)
-            async for decision in evidence.decisions(leg.replay, leg.partition, leg.ranges):
+            async for decision in evidence.decisions(leg.replay, leg.replay.partition, leg.ranges):
                 if until_ms is not None and decision.at_ms > until_ms and leg.is_last:
                     break
                 after = _units(ledger.stock(sku)) if sku in ledger.stocks else level
@@ -109,12 +109,12 @@ async def sides_of(settings: Settings, skus: Collection[str] | None = None) -> l
             homes.setdefault(_home(evidence, room, row[0]), []).append(row)
         found: list[Sides] = []
         async for leg in _legs(evidence, room, homes):
-            async for _ in evidence.decisions(leg.replay, leg.partition, leg.ranges):
+            async for _ in evidence.decisions(leg.replay, leg.replay.partition, leg.ranges):
                 pass
             stock_of = leg.replay.state.stock
             found += [
                 Sides(row[0], Units(*row[1:5]), Units(*row[5:9]), _units(stock_of(row[0])))
-                for row in (homes[leg.partition] if leg.is_last else ())
+                for row in (homes[leg.replay.partition] if leg.is_last else ())
             ]
         return sorted(found, key=lambda it: it.sku)
 
@@ -135,8 +135,10 @@ def _home(evidence: Evidence, room: InventoryRoom, sku: str) -> int:
 
 async def _legs(evidence: Evidence, room: InventoryRoom, asked: Collection[int]) -> AsyncIterator[Leg]:
     async for leg in legs(evidence, room, asked):
-        if (gone := evidence.first_kept(room, leg.partition)) is not None:
-            raise VerifyError(f"{gone[0]}/{leg.partition} begins at {gone[1]}: retention removed what a replay needs.")
+        if (gone := evidence.first_kept(room, leg.replay.partition)) is not None:
+            raise VerifyError(
+                f"{gone[0]}/{leg.replay.partition} begins at {gone[1]}: retention removed what a replay needs."
+            )
         yield leg
 
 

@@ -25,7 +25,6 @@ class Leg(NamedTuple):
     """One partition's share of one generation. `is_last` tells whether the replay ends with it."""
 
     replay: Replay[Any]
-    partition: int
     ranges: Sequence[Range]
     is_last: bool
 
@@ -53,7 +52,7 @@ async def legs(evidence: Evidence, room: Room[Any], asked: Collection[int]) -> A
                 ranges = [Range(0, generation.starts[partition], evidence.decided(room, partition)[0])]
             else:
                 ranges = await evidence.ranges(room, partition)
-            yield Leg(replay, partition, ranges, is_last)
+            yield Leg(replay, ranges, is_last)
 
 
 def check_generations(evidence: Evidence, room: Room[Any], tally: Tally) -> None:

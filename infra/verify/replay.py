@@ -97,6 +97,7 @@ class Replay(Generic[S]):
         self, room: Room[S], partition: int, dealt: Partitioning, state: S | None = None, at_ms: int = 0
     ) -> None:
         self.room = room
+        self.partition = partition
         self.state = room.new_state(partition) if state is None else state
         self.at_ms = at_ms
         self._dealt = dealt

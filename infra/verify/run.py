@@ -168,7 +168,7 @@ class Audit:
         return False
 
     async def _replay(self, leg: Leg, accounts: Accounts, published: Published) -> None:
-        room, partition = leg.replay.room, leg.partition
+        room, partition = leg.replay.room, leg.replay.partition
         if len(room.sources) > 1:
             until = self._evidence.decided(room, partition)
             check_ranges(f"{room.name}/{partition}", leg.ranges, until, self.tallies["no_position_decided_twice"])
@@ -178,7 +178,7 @@ class Audit:
 
     async def _compare(self, leg: Leg) -> list[StockRow]:
         """Hold a replay's end against the claim and the tables; return the stock rows that they have."""
-        room, partition = leg.replay.room, leg.partition
+        room, partition = leg.replay.room, leg.replay.partition
         tally = self.tallies["replay_gives_the_same_decisions"]
         claim = self._database.claims.get((room.name, partition))
         if claim is not None and claim.at_ms != leg.replay.at_ms:

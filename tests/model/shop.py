@@ -82,7 +82,9 @@ class Shop:
         self.unanswered: list[Operation] = []
         self.done: list[tuple[Operation, bool]] = []
         self.dead: list[tuple[str, m.Message, RefusedError]] = []
+        self.astray: list[Any] = []
         self.repeats_left = pick(6)
+        self.detours_left = pick(4)
         self.ticks_left = pick(4)
 
     # --- what can happen --------------------------------------------------------------------------------------------------
@@ -95,9 +97,9 @@ class Shop:
             acts = (
                 (self._read() if roll < 9 else self._send() if roll < 12 else self._answer() if roll < 14 else False)
                 or (roll == 14 and self._repeat())
-                or (roll == 15 and self._tick())
+                or (roll == 15 and (self._send_on() or self._tick()))
             )
-            if not (acts or self._read() or self._send() or self._answer() or self._repeat()):
+            if not (acts or self._read() or self._send() or self._answer() or self._send_on() or self._repeat()):
                 return
 
     def expire_everything(self) -> None:
@@ -156,6 +158,14 @@ class Shop:
             log.append((message, self.now_ms))
         return True
 
+    def _send_on(self) -> bool:
+        """Append a command that took a detour: it stood in a partition where its SKU no longer belongs."""
+        if not self.astray:
+            return False
+        message = self.astray.pop(self.pick(len(self.astray)))
+        self.commands[_HOME_OF_SKU[message.sku]].append((message, self.now_ms))
+        return True
+
     def _tick(self) -> bool:
         if not self.ticks_left:
             return False
@@ -169,7 +179,10 @@ class Shop:
 
     def append(self, message: Any) -> None:
         kind = type(message)
-        if kind in _BY_SKU:
+        if kind in _BY_SKU and self.detours_left and self.pick(3) == 1:
+            self.detours_left -= 1
+            self.astray.append(message)
+        elif kind in _BY_SKU:
             self.commands[_HOME_OF_SKU[message.sku]].append((message, self.now_ms))
         elif kind in _TO_PAYMENTS:
             self.money[_HOME_OF_ORDER[message.order_id]].append((message, self.now_ms))

@@ -10,9 +10,11 @@ from typing import Any
 
 import msgspec
 
+from consumers.inventory.deal import deal
+from consumers.inventory.ledger import Ledger
 from consumers.payments.payment import operation_id
 from consumers.runtime.decision import Record, outgoing
-from consumers.runtime.partitioning import Generation, Partitioning
+from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
 from infra.processor.books import Authorization
 from infra.verify.dropped import Dropped
 from infra.verify.log import Log
@@ -23,12 +25,12 @@ from infra.verify.rows import BalanceRow, ClaimRow, HoldRow, InventoryRows, Orde
 from infra.verify.run import Audit
 from infra.verify.snapshot import Snapshot
 from producers.orders import OrderLine, OrderRequest, place_order_lines
-from producers.publisher import BY_KEY, Outgoing
+from producers.publisher import BY_KEY, FORWARDED, Outgoing
 from schemas import messages as m
 from schemas.ids import new_order_id
 from schemas.wire import decode
 from topology.partitioner import partition_of
-from topology.topics import ORDER_COMMANDS, Topic
+from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, Topic
 
 PARTITIONS = 3
 START_MS = 1_760_000_000_000
@@ -151,6 +153,7 @@ class World:
         self._ranges: dict[tuple[str, int], list[Range]] = {key: [] for key in self._next}
         self._asked: set[str] = set()
         self.books: dict[str, list[Authorization]] = {}
+        self._generations = [Generation(PARTITIONS, (0,) * PARTITIONS)]
 
     # --- what happens ---------------------------------------------------------------------------------------------------
 
@@ -182,10 +185,13 @@ class World:
         return request.order_id
 
     def publish(self, record: Outgoing) -> Kept:
-        partition = partition_of(record.key or b"", PARTITIONS) if record.partition == BY_KEY else record.partition
+        count = len(self.log.topics[record.topic])
+        partition = partition_of(record.key or b"", count) if record.partition == BY_KEY else record.partition
         records = self.log.topics[record.topic][partition]
         self.now_ms += 10
-        headers = [("ce_id", record.event_id)] if record.event_id else []
+        headers: list[Any] = [("ce_id", record.event_id)] if record.event_id else []
+        if record.headers is not None:
+            headers = [*record.headers, (FORWARDED, record.event_id)]
         kept = Kept(partition, len(records), self.now_ms, record.key, record.value, headers)
         records.append(kept)
         return kept
@@ -194,6 +200,26 @@ class World:
         """Let the rooms (all, or these) decide until nothing is left to decide."""
         while any(self._turn(room, p) for room, p in self._seats if not only or room.name in only):
             pass
+
+    def repartition(self, partitions: int, *, deal_states: bool = True) -> None:
+        """Switch inventory.commands to more partitions, all that there is being decided; or leave the states behind."""
+        name = INVENTORY_COMMANDS.name
+        before = [self._replays["inventory", p] for p in range(len(self.log.topics[name]))]
+        starts = [self._next["inventory", replay.partition][0] for replay in before]
+        self.log.topics[name] += [[] for _ in range(partitions - len(before))]
+        starts += [0] * (partitions - len(before))
+        self._generations.append(Generation(partitions, tuple(starts)))
+        dealt = partitioning_of(self._generations)
+        at_ms = max(replay.at_ms for replay in before)
+        states = deal([replay.state for replay in before], partitions)
+        if not deal_states:
+            states = [*(replay.state for replay in before), *map(Ledger, range(len(before), partitions))]
+        room = before[0].room
+        for p, state in enumerate(states):
+            self._replays["inventory", p] = Replay(room, p, dealt, state, at_ms)
+            self._next.setdefault(("inventory", p), [0])
+            self._ranges.setdefault(("inventory", p), [])
+        self._seats += [(room, p) for p in range(len(before), partitions)]
 
     def _turn(self, room: Any, partition: int) -> bool:
         moved = False
@@ -249,6 +275,7 @@ class World:
         """Return the database as the rooms have left it."""
         database = MemorySnapshot(self.now_ms)
         database.all_ranges = self._ranges
+        database.generations[INVENTORY_COMMANDS.name] = self._generations
         for (room, partition), replay in self._replays.items():
             offsets = self._next[room, partition]
             database.claims[room, partition] = ClaimRow(room, partition, 1, list(offsets), replay.at_ms, 1)

@@ -1,0 +1,135 @@
+"""How keys are dealt to partitions, and what becomes of a record that was published by an earlier number of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.errors import MovedError, RefusedError
+from consumers.inventory.ledger import Ledger
+from consumers.inventory.room import InventoryRoom
+from consumers.runtime.batch import MAX_SENT_ON_BYTES, read_run
+from consumers.runtime.decision import decide_records
+from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
+from producers.publisher import FORWARDED, Outgoing
+from schemas.wire import encode
+from tests.given_when_then import PlaceOrderLine
+from tests.unit.runtime.records import ARecord
+from topology.partitioner import partition_of
+
+ROOM = InventoryRoom()
+SOURCE = "inventory.commands"
+SKUS = st.text("ABCDEFGHIJ0123456789-", min_size=1, max_size=12)
+GROWTH = st.lists(st.integers(1, 40), min_size=1, max_size=4, unique=True).map(sorted)
+
+
+def dealt_by(*counts: int) -> Partitioning:
+    """Return the partitioning of a topic that had these numbers of partitions, one after the other."""
+    return partitioning_of([Generation(count, (0,) * count) for count in counts])
+
+
+def published(sku: str, partition: int, *headers: tuple[str, Any], offset: int = 7) -> ARecord:
+    return ARecord(partition, offset, 1_000, sku.encode(), encode(PlaceOrderLine(sku=sku)), headers)
+
+
+def read_as(record: ARecord, dealt: Partitioning) -> Any:
+    [(_, message)] = read_run(ROOM, 0, [record], dealt).readings
+    return message
+
+
+def sent_on(record: ARecord, dealt: Partitioning) -> Outgoing:
+    [says], _ = decide_records(ROOM, Ledger(record.partition), SOURCE, [(record, read_as(record, dealt))], 0)
+    return says
+
+
+# --- generations --------------------------------------------------------------------------------------------------------
+
+
+def test_a_topic_that_never_changed_is_decided_without_end() -> None:
+    dealt = dealt_by(4)
+    assert (dealt.partitions, dealt.earlier, dealt.stop(3)) == (4, (), None)
+
+
+def test_an_announced_generation_stops_the_partitions_of_the_one_before() -> None:
+    dealt = partitioning_of([Generation(2, (0, 0)), Generation(3, (5, 9, 0), in_force=False)])
+    assert dealt.partitions == 2
+    assert [dealt.stop(partition) for partition in range(3)] == [5, 9, None]
+    assert dealt.earlier == ()
+
+
+def test_a_generation_in_force_stops_nobody_and_knows_what_was_before() -> None:
+    assert dealt_by(2, 3, 8) == Partitioning(8, earlier=(2, 3))
+
+
+# --- what went astray ---------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(SKUS, GROWTH, st.data())
+def test_whichever_number_a_producer_knew_its_record_is_decided_in_one_partition_only(
+    sku: str, counts: list[int], data: st.DataObject
+) -> None:
+    dealt = dealt_by(*counts)
+    record = published(sku, partition_of(sku.encode(), data.draw(st.sampled_from(counts))))
+    home = partition_of(sku.encode(), counts[-1])
+    if record.partition != home:
+        passed = sent_on(record, dealt)
+        assert (passed.topic, passed.partition) == (SOURCE, home)
+        headers: Any = passed.headers
+        record = ARecord(home, 1, 2_000, passed.key, passed.value, headers)
+    assert read_as(record, dealt) == PlaceOrderLine(sku=sku)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(SKUS, GROWTH, st.integers(0, 39))
+def test_what_was_right_by_no_number_is_a_dead_letter(sku: str, counts: list[int], partition: int) -> None:
+    right = {partition_of(sku.encode(), count) for count in counts}
+    message = read_as(published(sku, partition), dealt_by(*counts))
+    if partition not in right:
+        assert isinstance(message, RefusedError)
+        assert not isinstance(message, MovedError)
+        assert message.reason == "wrong_partition"
+
+
+def moved() -> tuple[str, Partitioning, int]:
+    """Return a SKU whose partition changed, how keys are dealt, and where it was."""
+    sku = next(f"SKU-{n}" for n in range(99) if partition_of(f"SKU-{n}".encode(), 6) > 3)
+    return sku, dealt_by(4, 6), partition_of(sku.encode(), 4)
+
+
+def test_it_is_sent_on_whole_with_the_place_that_it_came_from() -> None:
+    sku, dealt, before = moved()
+    headers = (("ce_id", b"x"), ("ce_id", b"y"), ("traceparent", None))
+    record = published(sku, before, *headers)
+    assert sent_on(record, dealt) == Outgoing(
+        SOURCE,
+        partition_of(sku.encode(), 6),
+        record.key,
+        record.value,
+        f"{SOURCE}/{before}/7/forward".encode(),
+        headers,
+    )
+
+
+def test_what_was_sent_on_before_carries_the_last_place_only() -> None:
+    sku, dealt, before = moved()
+    record = published(sku, before, ("ce_id", b"x"), (FORWARDED, b"inventory.commands/1/1/forward"))
+    assert sent_on(record, dealt).headers == (("ce_id", b"x"),)
+
+
+def test_nothing_is_decided_where_it_is_sent_on_but_its_time_counts() -> None:
+    sku, dealt, before = moved()
+    ledger, record = Ledger(before), published(sku, before)
+    _, at_ms = decide_records(ROOM, ledger, SOURCE, [(record, read_as(record, dealt))], 0)
+    assert (ledger.stocks, ledger.holds, at_ms) == ({}, {}, 1_000)
+
+
+@pytest.mark.parametrize("size", [MAX_SENT_ON_BYTES, 100])
+def test_what_is_too_large_to_be_sent_on_is_a_dead_letter(size: int) -> None:
+    sku, dealt, before = moved()
+    message = read_as(published(sku, before, ("huge", b"x" * size)), dealt)
+    assert isinstance(message, MovedError) is (size == 100)
+    assert message.reason == ("moved" if size == 100 else "wrong_partition")
