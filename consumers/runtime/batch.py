@@ -100,7 +100,9 @@ def read_run(room: Hearer, source: int, records: Sequence[Record], dealt: Partit
     return Run(records[0].partition, source, records[0].offset, records[-1].offset + 1, readings)
 
 
-def last_run(room: Hearer, claim: Claim[Any], source: int, records: Sequence[Record], dealt: Partitioning) -> Run | None:
+def last_run(
+    room: Hearer, claim: Claim[Any], source: int, records: Sequence[Record], dealt: Partitioning
+) -> Run | None:
     """Read what is left before the next generation; the run ends exactly there, even where no record stands."""
     first, stop = claim.next_offsets[source], dealt.stops[claim.partition]
     if first >= stop:
