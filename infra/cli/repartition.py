@@ -18,9 +18,9 @@ from infra import connections
 from infra.cli import topology
 from infra.cli.output import fail, print_json, quiet_settings, stdout
 from infra.errors import InfraError
-from infra.repartition.change import Done, Repartition, Step, Target
+from infra.repartition.change import TOPIC, Done, Repartition, Step, Target
 from infra.repartition.errors import RepartitionRefusedError
-from infra.repartition.plan import Plan
+from infra.repartition.plan import Plan, insist_on_topic
 from infra.settings import Settings
 from infra.stack import running_stack
 from infra.verify.log import Log
@@ -29,6 +29,7 @@ from topology.errors import TopologyError
 REFUSED = 1
 UNFINISHED = 2
 
+Topic = Annotated[str, typer.Argument(metavar="[TOPIC]", help="Which; there is but one that can be changed.")]
 Partitions = Annotated[int, typer.Option("--partitions", min=1, max=1024, help="How many it shall have.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without it, only say what would be done.")]
 Cancel = Annotated[bool, typer.Option("--cancel", help="Call off a change that has no partitions in Kafka yet.")]
@@ -37,6 +38,7 @@ WaitSeconds = Annotated[float, typer.Option(min=0.0, help="Longest wait for the 
 
 @topology.app.command()
 def repartition(
+    topic: Topic = TOPIC.name,
     *,
     partitions: Partitions,
     yes: Yes = False,
@@ -47,6 +49,7 @@ def repartition(
     """Give inventory.commands more partitions: drain, switch, resume. A run that was cut short is finished by the next."""
     settings = quiet_settings()
     with _errors(as_json=as_json):
+        insist_on_topic(topic)
         asyncio.run(_repartition(settings, partitions, wait_seconds, yes=yes, cancel=cancel, as_json=as_json))
 
 

@@ -152,6 +152,11 @@ class Repartition:
         now, starts = in_force(generations)[-1].partitions, generations[-1].starts
         deadline = asyncio.get_running_loop().time() + self._target.wait_seconds
         while left := undrained(starts, await self._decided(), now):
+            if beyond := sorted(partition for partition, records in left.items() if records < 0):
+                raise RepartitionError(
+                    f"Partitions {beyond} were decided beyond their ends: does an inventory of an earlier release run? "
+                    "Call this off (--cancel), replace that process, and begin again."
+                )
             if asyncio.get_running_loop().time() > deadline:
                 where = ", ".join(f"{partition} ({records} commands)" for partition, records in sorted(left.items()))
                 raise RepartitionError(

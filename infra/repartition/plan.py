@@ -9,6 +9,7 @@ import msgspec
 from consumers.runtime.partitioning import Generation, in_force
 from infra.repartition.errors import RepartitionRefusedError
 from topology.partitioner import partitions_of
+from topology.topics import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +57,16 @@ def undrained(starts: Sequence[int], decided: Mapping[int, int], partitions: int
     """Return the old partitions that are not decided exactly up to where the next generation starts, by how much."""
     left = {partition: starts[partition] - decided.get(partition, 0) for partition in range(partitions)}
     return {partition: records for partition, records in left.items() if records}
+
+
+def insist_on_topic(name: str) -> None:
+    """Raise RepartitionRefusedError for a topic whose number of partitions must stay."""
+    possible = [topic.name for topic in TOPICS if topic.may_get_more_partitions]
+    if name not in possible:
+        raise RepartitionRefusedError(
+            f"{name} keeps its number of partitions; only {', '.join(possible)} can get more. The order.* topics must have "
+            "equally many and cost little when idle: give them many from the start."
+        )
 
 
 def insist_on_possible(topic: str, generations: Sequence[Generation], wanted: int, in_kafka: int) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consumers.runtime.partitioning import Generation
 from infra.repartition.errors import RepartitionRefusedError
-from infra.repartition.plan import insist_on_possible, moves, starts_of_next, undrained
+from infra.repartition.plan import insist_on_possible, insist_on_topic, moves, starts_of_next, undrained
 from topology.partitioner import partition_of
 
 FOUR = [Generation(4, (0, 0, 0, 0))]
@@ -52,6 +52,13 @@ def test_more_partitions_are_possible_and_so_is_going_on_with_an_announced_chang
     insist_on_possible("t", TO_SIX, 6, in_kafka=4)
     insist_on_possible("t", TO_SIX, 6, in_kafka=6)
     insist_on_possible("t", FOUR, 6, in_kafka=6)  # somebody else made them
+
+
+@pytest.mark.parametrize("topic", ["order.events", "stock.levels", "nonsense"])
+def test_other_topics_keep_their_number(topic: str) -> None:
+    insist_on_topic("inventory.commands")
+    with pytest.raises(RepartitionRefusedError, match=r"only inventory\.commands can get more"):
+        insist_on_topic(topic)
 
 
 @pytest.mark.parametrize(

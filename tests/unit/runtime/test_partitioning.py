@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumers.errors import MovedError, RefusedError
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime.batch import MAX_SENT_ON_BYTES, read_run
+from consumers.runtime.batch import MAX_SENT_ON_BYTES, Claim, last_run, read_run
 from consumers.runtime.decision import decide_records
 from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
 from producers.publisher import FORWARDED, Outgoing
@@ -62,6 +62,26 @@ def test_an_announced_generation_stops_the_partitions_of_the_one_before() -> Non
 
 def test_a_generation_in_force_stops_nobody_and_knows_what_was_before() -> None:
     assert dealt_by(2, 3, 8) == Partitioning(8, earlier=(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("offsets", "span"),
+    [
+        ([3, 4, 5, 6], (3, 5)),
+        ([3, 6], (3, 5)),  # a transaction's marker stands at 4
+        ([6, 7], (3, 5)),
+        ([5], (3, 5)),
+    ],
+)
+def test_the_last_run_ends_exactly_where_the_next_generation_starts(offsets: list[int], span: tuple[int, int]) -> None:
+    dealt = partitioning_of([Generation(1, (0,)), Generation(2, (5, 0), in_force=False)])
+    claim = Claim(0, 1, [3], 0, 0, Ledger(0))
+    run = last_run(ROOM, claim, 0, [published("MUG", 0, offset=offset) for offset in offsets], dealt)
+    assert run is not None
+    assert (run.first, run.next) == span
+    assert [record.offset for record, _ in run.readings] == [offset for offset in offsets if offset < 5]
+    claim.next_offsets = [5]
+    assert last_run(ROOM, claim, 0, [published("MUG", 0, offset=6)], dealt) is None
 
 
 # --- what went astray ---------------------------------------------------------------------------------------------------

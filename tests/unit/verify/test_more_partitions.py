@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from consumers.runtime.decision import outgoing
+from consumers.runtime.partitioning import Generation
 from infra.verify.evidence import Evidence
 from infra.verify.history import Wanted, tell
 from producers.publisher import Outgoing
@@ -56,6 +57,19 @@ async def test_a_sound_system_stays_sound(counts: tuple[int, ...]) -> None:
     report = await world.audit(database)
     assert report.breaches == set(), [finding for finding in report.findings if not finding.holds]
     assert all(row.on_hand > 0 for row in database.tables["stock"])
+
+
+async def test_an_audit_in_the_middle_of_a_change_is_not_disturbed() -> None:
+    """Announced and made in Kafka, but not in force: producers use the new partitions, nobody decides about them yet."""
+    world = grown()
+    database = world.stop()
+    records = world.log.topics["inventory.commands"]
+    starts = tuple(map(len, records)) + (0,) * (MORE - PARTITIONS)
+    database.generations["inventory.commands"].append(Generation(MORE, starts, in_force=False))
+    records += [[] for _ in range(MORE - PARTITIONS)]
+    world.place((SKUS[0], 1), *((sku, 1) for sku in SKUS[1:]))
+    assert any(records[PARTITIONS:])
+    assert await found(world, database) == set()
 
 
 async def test_rows_that_stayed_where_the_sku_was_are_found() -> None:
