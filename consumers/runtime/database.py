@@ -26,9 +26,11 @@ _PLANS: Final = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
 }
-"""Every statement looks rows up by key. Planning it anew for each batch would cost more than carrying it out, and a plan
-that was made while a week was empty must not read the whole week once it is full."""
+"""Every statement looks rows up by key, or takes the first few in the order of an index. Planning it anew for each batch
+would cost more than carrying it out, and a plan that was made while a week was empty must not read all of it once it is full."""
 
 LOST: Final = (
     OSError,
