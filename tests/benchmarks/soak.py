@@ -49,6 +49,8 @@ DRAIN_SECONDS: Final = 120.0
 MEMORY_BAR: Final = 1.1
 P50_BAR: Final = 1.3
 P99_BAR: Final = 1.5
+MORE_WAITING: Final = 50
+"""Rows by which what waits may differ from one third to the next, beside a quarter of what waited before."""
 QUERIES: Final = load_queries("tests.benchmarks.soaking")
 
 
@@ -168,8 +170,10 @@ def judge(report: Report, samples: Sequence[Sample]) -> None:
             growth(f"memory_growth_{process}", lambda it, process=process: it.rss_mib[process], MEMORY_BAR)
             report.spreads[f"rss {process}, MiB"] = spread([it.rss_mib[process] for it in samples])
     for name in last[-1].waiting:
-        value = max(it.waiting[name] for it in last) - max(it.waiting[name] for it in middle)
-        report.figure(f"more_{name}", value)
+        before = max(it.waiting[name] for it in middle)
+        more = max(it.waiting[name] for it in last) - before
+        report.figure(f"more_{name}", more)
+        report.bars[f"more_{name}"] = at_most(more, MORE_WAITING + before / 4)
         report.spreads[name] = spread([max(0.1, it.waiting[name]) for it in samples])
     offered = samples[-1].offered / max(samples[-1].at_s, 1e-9)
     report.figure("orders_per_s", offered)

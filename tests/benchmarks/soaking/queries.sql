@@ -6,10 +6,13 @@ SELECT (SELECT count(*) FROM outbox) AS outbox,
     (SELECT count(*) FROM claims) AS claims;
 
 -- name: sizes
-SELECT coalesce(p.relname, c.relname)::text AS name, sum(pg_total_relation_size(c.oid))::float8 AS bytes
-FROM pg_class c
-LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
-LEFT JOIN pg_class p ON p.oid = i.inhparent
-WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
-GROUP BY 1
-HAVING sum(pg_total_relation_size(c.oid)) > 1000000 OR coalesce(p.relname, c.relname) IN ('outbox', 'claims');
+SELECT name, bytes
+FROM (
+    SELECT coalesce(p.relname, c.relname)::text AS name, sum(pg_total_relation_size(c.oid))::float8 AS bytes
+    FROM pg_class c
+    LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+    LEFT JOIN pg_class p ON p.oid = i.inhparent
+    WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
+    GROUP BY 1
+) AS tables
+WHERE name IN ('holds', 'movements', 'orders', 'payments', 'payment_attempts', 'outbox', 'decided_ranges', 'claims', 'stock');
