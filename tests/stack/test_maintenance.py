@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
+from consumers.inventory import store
+from consumers.runtime.database import Database
 from infra.maintenance import tables
 from infra.maintenance.run import LOCK_KEY, Done, maintain
 from infra.maintenance.weeks import DAY_MS, WEEK_MS, Week
@@ -194,6 +197,44 @@ async def test_rows_without_weeks_go_once_they_are_finished(shop: Shop) -> None:
     assert done.deleted == {"imports": 1, "purchases": 1, "decided_ranges": 0}
     assert await shop.value("SELECT array_agg(external_id ORDER BY 1) FROM imports") == ["2", "3"]
     assert await shop.value("SELECT count(*) FROM decided_ranges") == ranges > 0, "the log that they order is there"
+
+
+# --- the rooms' statements ----------------------------------------------------------------------------------------------
+
+TURN = """
+UPDATE holds h SET state = c.state
+FROM unnest($1::text::uuid[], $2::text::integer[], $3::text::text[], $4::text::smallint[]) AS c (order_id, line, sku, state)
+WHERE h.order_id = c.order_id AND h.line = c.line AND h.sku = c.sku
+"""
+"""As in `save` of consumers/inventory/queries.sql."""
+
+
+@pytest.mark.parametrize(
+    ("statement", "arguments"),
+    [(store.QUERIES["load_holds"], ("{%s}", "{1}", "{MUG}")), (TURN, ("{%s}", "{1}", "{MUG}", "{2}"))],
+    ids=["load_holds", "turned"],
+)
+async def test_a_hold_is_looked_for_in_no_week_but_its_own(
+    shop: Shop, statement: str, arguments: tuple[str, ...]
+) -> None:
+    ids = [new_order_id(now_ms() - week * WEEK_MS) for week in range(10)]
+    for order_id in ids:
+        await shop.value("INSERT INTO holds VALUES ($1, 1, 'MUG', 0, 1, 0, 0)", order_id)
+    database = Database(shop.settings.postgres_dsn or "", "test")
+    try:
+        connection = await database._connected("load")
+        types = ", ".join(["text"] * len(arguments))
+        await connection.execute(f"PREPARE looked_for ({types}) AS {statement}")
+        values = ", ".join("'" + argument.replace("%s", ids[3]) + "'" for argument in arguments)
+        plan = [row[0] for row in await connection.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) EXECUTE looked_for ({values})")]
+    finally:
+        await database.close()
+    scans = [line for line in plan if " on holds_" in line and "Scan" in line]
+    assert len(scans) >= 24, "the plan is made once for all weeks"
+    assert all("Index Scan using" in line and "_pkey" in line for line in scans), plan
+    looked_at = [line for line in scans if "never executed" not in line]
+    assert len(looked_at) == 1, plan
+    assert Week.of(order_id_ms(ids[3])).name in looked_at[0]
 
 
 # --- by hand ------------------------------------------------------------------------------------------------------------
