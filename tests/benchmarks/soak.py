@@ -109,10 +109,8 @@ async def soak(what: Soak, servers: Servers, settings: Settings, report: Report)
         data = servers.settings.state_dir
         sample = functools.partial(_sample, stream=stream, finals=finals, system=system, database=database, data=data)
         began = time.monotonic()
-        while not flow.done():
-            await asyncio.wait({flow}, timeout=began + (len(samples) + 1) * what.sample_seconds - time.monotonic())
-            if flow.done() and samples:
-                break
+        for number in range(1, round(what.seconds / what.sample_seconds) + 1):
+            await asyncio.wait({flow}, timeout=began + number * what.sample_seconds - time.monotonic())
             samples.append(await sample(time.monotonic() - began))
             say(_line(samples[-1]))
         await flow
