@@ -51,6 +51,7 @@ async def test_a_plan_changes_nothing_and_yes_does_it_twice_in_a_row(shop: Shop)
     for words in ("announced:", "drained:", "partitions_added:", "switched:", "resumed:", "3 partitions are in force"):
         assert words in done.output
     assert await state(shop) == [(2, True), (3, True)]
+    await shop.assert_sound()
     await shop.place(*(order((sku, 1)) for sku in SKUS))
     await shop.until_quiet(orders=15)
 
