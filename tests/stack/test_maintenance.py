@@ -10,6 +10,8 @@ from typing import Any
 import asyncpg
 import pytest
 import pytest_asyncio
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from consumers.inventory import store
 from consumers.runtime.database import Database
@@ -23,6 +25,7 @@ from schemas import messages as m
 from schemas.ids import NIL_UUID, new_order_id, order_id_ms
 from tests.harness.cli import lastunit
 from tests.harness.shop import Shop, in_miniature, open_shop, order
+from topology.topics import ORDER_EVENTS
 
 LONG_AFTER_MS = 140 * DAY_MS
 PAID = "INSERT INTO orders VALUES ($1, 0, 'paid', '', '', '', '', 1, 1, true, '{}', 0)"
@@ -197,6 +200,36 @@ async def test_rows_without_weeks_go_once_they_are_finished(shop: Shop) -> None:
     assert done.deleted == {"imports": 1, "purchases": 1, "decided_ranges": 0}
     assert await shop.value("SELECT array_agg(external_id ORDER BY 1) FROM imports") == ["2", "3"]
     assert await shop.value("SELECT count(*) FROM decided_ranges") == ranges > 0, "the log that they order is there"
+
+
+async def test_the_order_of_decisions_is_kept_exactly_as_long_as_the_log_that_it_orders(shop: Shop) -> None:
+    async with shop.running():
+        for _ in range(4):
+            await shop.receive(MUG=5)
+            await shop.place(*(order(("MUG", 1)) for _ in range(3)))
+            await shop.until_quiet()
+    stored = "SELECT partition, batch, ranges FROM decided_ranges WHERE room = 'payments' ORDER BY partition, batch"
+    before = await shop.database.fetch(stored)
+    topic = ORDER_EVENTS.in_namespace(shop.settings.namespace)
+    begins = {row["partition"]: row["ranges"][2] for row in before[: len(before) // 2]}
+    client = AIOKafkaAdminClient(bootstrap_servers=shop.settings.kafka_bootstrap)
+    await client.start()
+    try:
+        gone = {TopicPartition(topic, partition): RecordsToDelete(offset) for partition, offset in begins.items()}
+        await client.delete_records(gone)
+    finally:
+        await client.close()
+    deleted = (await run(shop)).deleted["decided_ranges"]
+    kept = [
+        row
+        for row in before
+        if any(
+            source == 0 or end > begins.get(row["partition"], 0)
+            for source, end in zip(row["ranges"][::3], row["ranges"][2::3], strict=True)
+        )
+    ]
+    assert await shop.database.fetch(stored) == kept
+    assert deleted == len(before) - len(kept) > 0
 
 
 # --- the rooms' statements ----------------------------------------------------------------------------------------------
