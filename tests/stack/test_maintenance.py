@@ -24,7 +24,7 @@ from producers.stock import new_command_id
 from schemas import messages as m
 from schemas.ids import NIL_UUID, new_order_id, order_id_ms
 from tests.harness.cli import lastunit
-from tests.harness.shop import Shop, in_miniature, open_shop, order
+from tests.harness.shop import Shop, in_miniature, logged, open_shop, order
 from topology.topics import ORDER_EVENTS
 
 LONG_AFTER_MS = 140 * DAY_MS
@@ -268,6 +268,18 @@ async def test_a_hold_is_looked_for_in_no_week_but_its_own(
     looked_at = [line for line in scans if "never executed" not in line]
     assert len(looked_at) == 1, plan
     assert Week.of(order_id_ms(ids[3])).name in looked_at[0]
+
+
+async def test_the_inventory_room_makes_weeks_by_itself(shop: Shop) -> None:
+    missing = Week(Week.of(now_ms()).number + 3)
+    for table in tables.TABLES:
+        await shop.database.execute(f"DROP TABLE {table.of(missing)}")
+    await shop.supervisor.start("inventory")
+    find = "SELECT to_regclass($1) IS NOT NULL"
+    await shop.until(lambda: shop.value(find, tables.TABLES[-1].of(missing)))
+    await shop.supervisor.stop("inventory")
+    done = logged(shop.supervisor.folder, "inventory", "maintained")
+    assert [it["created"] for it in done] == [[missing.name]]
 
 
 # --- by hand ------------------------------------------------------------------------------------------------------------
