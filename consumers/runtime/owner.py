@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from consumers.errors import FencedError, LogGapError, RefusedError
 from consumers.runtime.assignor import ClaimsAssignor
+from consumers.runtime.backlog import READ_AHEAD_RECORDS, Backlog, Portion
 from consumers.runtime.batch import Batch, Claim, Part, Run, Step, last_run, read_run, steps
 from consumers.runtime.commit import commit, commit_statement
 from consumers.runtime.database import RETRY_SECONDS, Database
@@ -31,7 +32,7 @@ from consumers.runtime.watchdog import Watchdog
 from topology.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from consumers.runtime.room import Room
     from producers.publisher import Outgoing, Publisher
@@ -57,7 +58,7 @@ class OwnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     kafka_bootstrap: str
     postgres_dsn: str
     namespace: str = ""
-    batch_records: int = 500
+    batch_records: int = 2_000
     session_timeout_ms: int = 6_000
     heartbeat_ms: int = 200
     """A member learns of a rebalance with its next heartbeat, so this bounds the gap of a planned handover."""
@@ -81,6 +82,7 @@ class PartitionOwner(Generic[S]):
         self._claims = self._ownership.claims
         self._statement = commit_statement(room)
         self._in_flight: tuple[Batch, asyncio.Task[None]] | None = None
+        self._backlog = Backlog()
         self._consumer: AIOKafkaConsumer = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -153,12 +155,20 @@ class PartitionOwner(Generic[S]):
     # --- reading ------------------------------------------------------------------------------------------------------
 
     async def _poll(self) -> list[Run]:
-        """Fetch at most a batch of records, of partitions that are claimed, none from before the claim's position."""
+        """Return at most a batch of records, of partitions that are claimed, none from before the claim's position."""
         if self.room.is_saturated():
             await asyncio.sleep(POLL_MS / 1000)
             return []
+        if not self._backlog:
+            self._backlog.put(await self._fetch(), self._claims)
+        portions = self._backlog.take(self.options.batch_records, self._claims)
+        return [run for portion in portions if (run := self._accept(portion)) is not None]
+
+    async def _fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
         try:
-            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self.options.batch_records)
+            fetched: Mapping[TopicPartition, Sequence[Any]] = await self._consumer.getmany(
+                timeout_ms=POLL_MS, max_records=READ_AHEAD_RECORDS
+            )
         except OffsetOutOfRangeError as error:
             raise LogGapError.unreadable(self.room.name, error) from error
         except KafkaError as error:
@@ -166,13 +176,11 @@ class PartitionOwner(Generic[S]):
                 raise
             log.warning("poll_failed", room=self.room.name, error=repr(error))
             await asyncio.sleep(RETRY_SECONDS)
-            return []
-        return [run for tp, records in fetched.items() if (run := self._accept(tp, records)) is not None]
+            return {}
+        return fetched
 
-    def _accept(self, tp: TopicPartition, records: Sequence[Any]) -> Run | None:
-        claim = self._claims.get(tp.partition)
-        if claim is None:
-            return None
+    def _accept(self, portion: Portion) -> Run | None:
+        tp, claim, records = portion
         source = self._topics.index(tp.topic)
         fresh = [record for record in records if record.offset >= claim.next_offsets[source]]
         if len(fresh) < len(records):

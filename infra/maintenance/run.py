@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LOCK_KEY: Final = 0x6C61_7374_7765_656B  # "lastweek": one at a time in each database
+FIRST_AFTER_SECONDS: Final = 60.0
 ROWS_AT_ONCE: Final = 10_000
 """Finished rows are deleted in portions, so that nobody waits for long."""
 
@@ -141,6 +142,8 @@ async def maintained(settings: Settings) -> AsyncIterator[None]:
 
 
 async def _maintain_for_ever(settings: Settings) -> None:
+    # The weeks that a start needs were made with the migrations; the first minute belongs to whoever waited for it.
+    await asyncio.sleep(min(FIRST_AFTER_SECONDS, settings.maintenance_seconds))
     while True:
         try:
             done = await maintain(settings)
