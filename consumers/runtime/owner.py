@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import asyncpg
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from consumers.errors import FencedError, LogGapError, RefusedError
@@ -23,16 +22,18 @@ from consumers.runtime.assignor import ClaimsAssignor
 from consumers.runtime.backlog import READ_AHEAD_RECORDS, Backlog, Portion
 from consumers.runtime.batch import Batch, Claim, Part, Run, Step, last_run, read_run, steps
 from consumers.runtime.commit import commit, commit_statement
+from consumers.runtime.consumer import new_consumer
 from consumers.runtime.database import RETRY_SECONDS, Database
 from consumers.runtime.decision import decide_records, level, outgoing
 from consumers.runtime.life import Life, Rebalance
 from consumers.runtime.outbox import Outbox
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.watchdog import Watchdog
-from topology.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from aiokafka import AIOKafkaConsumer, TopicPartition
 
     from consumers.runtime.room import Room
     from producers.publisher import Outgoing, Publisher
@@ -42,13 +43,6 @@ S = TypeVar("S")
 
 POLL_MS: Final = 20
 """Longest wait for records. What is assigned meanwhile is claimed only after it, so it is part of every takeover."""
-FETCH_WAIT_MS: Final = 10
-"""aiokafka asks a broker once at a time. While a fetch of the idle partitions waits there for this long, the partition
-whose records were just read is not asked for: it bounds what that adds to a record's latency."""
-FETCH_BYTES: Final = MAX_RECORD_BYTES
-"""Read ahead of each partition of each source, and so the most that one poll brings of it."""
-NEVER_MS: Final = 2**31 - 1
-"""Whether we get on is for our own watchdog to judge, which knows when to wait is right; leaving the group heals nothing."""
 KAFKA_COMMIT_SECONDS: Final = 1.0
 
 
@@ -300,16 +294,4 @@ class PartitionOwner(Generic[S]):
         )
 
     def _new_consumer(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            bootstrap_servers=self.options.kafka_bootstrap,
-            group_id=f"{self.options.namespace}{self.room.name}",
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            partition_assignment_strategy=[ClaimsAssignor(self._ownership.epochs)],
-            session_timeout_ms=self.options.session_timeout_ms,
-            heartbeat_interval_ms=min(self.options.heartbeat_ms, self.options.session_timeout_ms // 3),
-            max_poll_interval_ms=NEVER_MS,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
-            max_partition_fetch_bytes=FETCH_BYTES,
-        )
+        return new_consumer(self.room.name, self.options, ClaimsAssignor(self._ownership.epochs))

@@ -19,8 +19,9 @@ from typing_extensions import override
 from consumers.errors import RefusedError
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
+from consumers.runtime.consumer import FETCH_BYTES
 from consumers.runtime.outbox import MAX_UNSAID_BYTES
-from consumers.runtime.owner import FETCH_BYTES, PartitionOwner
+from consumers.runtime.owner import PartitionOwner
 from infra.settings import Settings
 from infra.supervisor import Supervisor
 from schemas.messages import Message

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime import owner
+from consumers.runtime import consumer
+from consumers.runtime.owner import PartitionOwner
 from infra.settings import load_settings
 from producers.publisher import Publisher
 from tests.harness.shop import options_of
@@ -18,9 +19,9 @@ UNBOUNDED_BYTES = 2**30
 
 async def main() -> None:
     settings = load_settings()
-    owner.FETCH_BYTES = UNBOUNDED_BYTES  # type: ignore[misc]  # the protection that is taken away
+    consumer.FETCH_BYTES = UNBOUNDED_BYTES  # type: ignore[misc]  # the protection that is taken away
     async with Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace) as publisher:
-        await owner.PartitionOwner(InventoryRoom(), options_of(settings), publisher).run()
+        await PartitionOwner(InventoryRoom(), options_of(settings), publisher).run()
 
 
 if __name__ == "__main__":

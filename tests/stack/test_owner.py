@@ -18,6 +18,7 @@ from typing_extensions import override
 from consumers.errors import LogGapError, OwnerStoppedError, StuckError
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
+from consumers.runtime.backlog import Portion
 from consumers.runtime.batch import Claim
 from consumers.runtime.decision import Record
 from consumers.runtime.owner import PartitionOwner
@@ -240,13 +241,12 @@ async def test_records_from_before_the_claims_position_are_refused() -> None:
     receipt = encode(m.ReceiveStock("r-1", "MUG", 1))
     records: list[Record] = [Fetched(0, offset, 1, b"MUG", receipt) for offset in range(3, 9)]
     tp = TopicPartition(INVENTORY_COMMANDS.name, 0)
-    assert owner._accept(tp, records) is None, "not claimed"
-    owner._claims[0] = Claim(0, 1, [6], 0, 0, Ledger(0))
+    claim = owner._claims[0] = Claim(0, 1, [6], 0, 0, Ledger(0))
     with capture_logs() as logs:
-        run = owner._accept(tp, records)
+        run = owner._accept(Portion(tp, claim, records))
     assert run is not None
     assert (run.first, run.next) == (6, 9)
     assert [record.offset for record, _ in run.readings] == [6, 7, 8]
     assert [(log["event"], log["refused"]) for log in logs] == [("stale_records_refused", 3)]
     owner._claims[0].next_offsets = [9]
-    assert owner._accept(tp, records) is None
+    assert owner._accept(Portion(tp, claim, records)) is None

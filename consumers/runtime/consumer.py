@@ -1,0 +1,38 @@
+"""How an owner reads from Kafka: nothing that is not claimed, no offset but ours, no more ahead than memory is meant for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiokafka import AIOKafkaConsumer
+
+from topology.topics import MAX_RECORD_BYTES
+
+if TYPE_CHECKING:
+    from consumers.runtime.assignor import ClaimsAssignor
+    from consumers.runtime.owner import OwnerOptions
+
+FETCH_WAIT_MS: Final = 10
+"""aiokafka asks a broker once at a time. While a fetch of the idle partitions waits there for this long, the partition
+whose records were just read is not asked for: it bounds what that adds to a record's latency."""
+FETCH_BYTES: Final = MAX_RECORD_BYTES
+"""Read ahead of each partition of each source, and so the most that one poll brings of it."""
+NEVER_MS: Final = 2**31 - 1
+"""Whether we get on is for our own watchdog to judge, which knows when to wait is right; leaving the group heals nothing."""
+
+
+def new_consumer(room: str, options: OwnerOptions, assignor: ClaimsAssignor) -> AIOKafkaConsumer:
+    """Return the consumer of a room's owner; it subscribes to nothing yet."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=options.kafka_bootstrap,
+        group_id=f"{options.namespace}{room}",
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        partition_assignment_strategy=[assignor],
+        session_timeout_ms=options.session_timeout_ms,
+        heartbeat_interval_ms=min(options.heartbeat_ms, options.session_timeout_ms // 3),
+        max_poll_interval_ms=NEVER_MS,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        max_partition_fetch_bytes=FETCH_BYTES,
+    )
