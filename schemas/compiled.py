@@ -87,10 +87,11 @@ _READ_TEXT = """
         at += 1
         if n & 0x81:
             n, at = read_length(value, at)
+            end = at + n
         else:
-            n >>= 1
-        {name} = value[at:at + n].decode()
-        at += n"""
+            end = at + (n >> 1)
+        {name} = value[at:end].decode()
+        at = end"""
 _READ_INTEGER = """
         {name} = value[at]
         at += 1

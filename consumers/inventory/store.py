@@ -199,11 +199,10 @@ async def _load_purchases(
     """
     for ledger, messages in loads:
         limits = {it.sku for it in messages if type(it) is m.SetPurchaseLimit}
-        for message in messages:
-            if type(message) is m.PlaceOrderLine and (
-                message.sku in limits or ledger.stock(message.sku).purchase_limit
-            ):
-                buyers[message.sku, message.customer_id] = ledger
+        placed = [it for it in messages if type(it) is m.PlaceOrderLine]
+        limited = {sku for sku in {it.sku for it in placed} if sku in limits or ledger.stock(sku).purchase_limit}
+        if limited:
+            buyers.update({(it.sku, it.customer_id): ledger for it in placed if it.sku in limited})
     unseen = {buyer: ledger for buyer, ledger in buyers.items() if buyer not in ledger.purchases}
     if not unseen:
         return

@@ -126,7 +126,8 @@ def decide_records(
     """
     says: list[Outgoing] = []
     for record, read_as in records:
-        at_ms = max(at_ms, record.timestamp)
+        if record.timestamp > at_ms:  # noqa: PLR1730  max() would be a call for each record
+            at_ms = record.timestamp
         if isinstance(read_as, RefusedError):
             says.append(_refused(room.name, record, source, read_as, at_ms))
             continue

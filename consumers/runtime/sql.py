@@ -43,7 +43,8 @@ def array_literal(column: Sequence[Element]) -> str:
         return _literal_with_nulls(column)
     try:
         if type(column[0]) is not str:
-            numbers = ",".join(map(str, column))
+            is_one = column.count(column[0]) == len(column)  # as a partition, a state, often a quantity
+            numbers = ",".join([str(column[0])] * len(column) if is_one else map(str, column))
             return _literal_with_nulls(column) if "None" in numbers else f"{{{numbers}}}"
         texts = '","'.join(column)  # type: ignore[arg-type]  # a None among them raises
     except TypeError:
