@@ -62,6 +62,19 @@ class LogGapError(ConsumerError):
         return gap
 
 
+class CorruptLogError(ConsumerError):
+    """The broker serves a batch that is not what was appended: its disk or the way from it is at fault, no producer.
+
+    Skipping it would lose records that the broker acknowledged, so nothing is decided beyond it.
+    """
+
+    def __init__(self, topic: str, partition: int, offset: int, why: str) -> None:
+        super().__init__(
+            f"{topic}/{partition} cannot be read from offset {offset} on: {why}. Let another replica lead the partition, "
+            "or restore its log; nothing was skipped."
+        )
+
+
 class OwnerStoppedError(ConsumerError):
     """The partition owner met something it must not decide around; the process has to start afresh."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+import msgspec
 import structlog
 
 from consumers.errors import MovedError, RefusedError
@@ -27,6 +28,7 @@ MAX_KEY_BYTES: Final = MAX_TEXT_BYTES + 1
 """As much of a key is hashed and published: a longer one is no message's, and hashing a megabyte takes 0.25 s."""
 
 WRONG_PARTITION: Final = "wrong_partition"
+MALFORMED_HEADERS: Final = "malformed_headers"
 
 
 class Record(Protocol):
@@ -40,6 +42,22 @@ class Record(Protocol):
     headers: Sequence[tuple[str, bytes]]
 
 
+class MalformedRecord(msgspec.Struct, kw_only=True):
+    """A record that must not be decided, whatever its `body` says.
+
+    To a reader it has no value, so that nobody has to look at other records twice. Names in `headers` are made readable.
+    """
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    body: bytes | None
+    detail: str
+    value: bytes | None = None
+
+
 def read(room: Hearer, record: Record, home: int) -> Message | None:
     """Return the record's message, or None where the room does not hear its type.
 
@@ -48,6 +66,8 @@ def read(room: Hearer, record: Record, home: int) -> Message | None:
     try:
         message = decode_if(record.value, room.hears)
     except DecodeError as error:
+        if isinstance(record, MalformedRecord):
+            raise RefusedError(MALFORMED_HEADERS, record.detail) from error
         raise RefusedError(error.reason, str(error)) from error
     if message is None:
         return None
@@ -83,7 +103,7 @@ def dead_letter(room: str, record: Record, source: str, refusal: RefusedError, a
         partition=record.partition,
         offset=record.offset,
         key=record.key,
-        value=record.value,
+        value=record.body if isinstance(record, MalformedRecord) else record.value,
         headers=_named_once(record.headers),
         reason=refusal.reason,
         detail=refusal.detail,

@@ -28,6 +28,7 @@ from consumers.runtime.decision import decide_records, level, outgoing
 from consumers.runtime.life import Life, Rebalance
 from consumers.runtime.outbox import Outbox
 from consumers.runtime.ownership import Ownership
+from consumers.runtime.reading import read_records
 from consumers.runtime.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -160,8 +161,8 @@ class PartitionOwner(Generic[S]):
 
     async def _fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
         try:
-            fetched: Mapping[TopicPartition, Sequence[Any]] = await self._consumer.getmany(
-                timeout_ms=POLL_MS, max_records=READ_AHEAD_RECORDS
+            fetched = await read_records(
+                self._consumer, self._ownership.positions, timeout_ms=POLL_MS, max_records=READ_AHEAD_RECORDS
             )
         except OffsetOutOfRangeError as error:
             raise LogGapError.unreadable(self.room.name, error) from error

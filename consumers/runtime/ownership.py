@@ -117,7 +117,7 @@ class Ownership(Generic[S]):
         """
         if not self._returning:
             return
-        epochs = {row["partition"]: row["epoch"] for row in await self._positions(self._returning)}
+        epochs = {row["partition"]: row["epoch"] for row in await self._stored(self._returning)}
         kept = []
         for partition in sorted(self._returning):
             claim = self._suspended[partition]
@@ -203,10 +203,18 @@ class Ownership(Generic[S]):
         """Return the epoch of every claim that we hold, by partition."""
         return {partition: claim.epoch for partition, claim in self._held().items()}
 
+    async def positions(self) -> dict[TopicPartition, int]:
+        """Return how far we have decided in every source that we read."""
+        return {
+            tp: offset
+            for claim in self.claims.values()
+            for tp, offset in zip(self.sources(claim.partition), claim.next_offsets, strict=True)
+        }
+
     async def reload(self) -> None:
         """Go back to what the database says: positions, and empty memories."""
         held = self._held()
-        for partition, epoch, next_offsets, at_ms, batch in await self._positions(held):
+        for partition, epoch, next_offsets, at_ms, batch in await self._stored(held):
             claim = held[partition]
             if epoch != claim.epoch:
                 continue
@@ -217,7 +225,7 @@ class Ownership(Generic[S]):
     def _held(self) -> dict[int, Claim[S]]:
         return {**self._suspended, **self.claims}
 
-    async def _positions(self, partitions: Iterable[int]) -> list[Any]:
+    async def _stored(self, partitions: Iterable[int]) -> list[Any]:
         query, wanted = QUERIES["positions"], list(partitions)
         return await self._database.repeatedly("load", lambda c: c.fetch(query, self._room.name, wanted))
 

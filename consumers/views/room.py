@@ -22,6 +22,7 @@ from consumers.errors import RefusedError
 from consumers.runtime.batch import read_run
 from consumers.runtime.life import Life, Rebalance
 from consumers.runtime.partitioning import Partitioning
+from consumers.runtime.reading import read_records
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
 from consumers.views.timeline import TimelineEvent, event_of
@@ -159,8 +160,8 @@ class OrderViews:
 
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
         try:
-            fetched: Mapping[TopicPartition, Sequence[Any]] = await self._consumer.getmany(
-                timeout_ms=POLL_MS, max_records=self.options.batch_records
+            fetched = await read_records(
+                self._consumer, self._places, timeout_ms=POLL_MS, max_records=self.options.batch_records
             )
         except KafkaError as error:
             if not error.retriable:
@@ -169,6 +170,12 @@ class OrderViews:
             await asyncio.sleep(RETRY_SECONDS)
             return {}
         return {tp: records for tp, records in fetched.items() if records and tp.partition in self._positions}
+
+    async def _places(self) -> dict[TopicPartition, int]:
+        """Return how far we have written, but at least where the log begins."""
+        tps = {TopicPartition(self._topic, partition): position for partition, position in self._positions.items()}
+        begins = await self._consumer.beginning_offsets(list(tps))
+        return {tp: max(position or 0, begins[tp]) for tp, position in tps.items()}
 
     async def _take(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
         """Write the events, then move the positions; a position that was lost or moved by another is looked up anew."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from consumers.errors import CorruptLogError
+from consumers.runtime.reading import read_records
 from infra.verify.errors import VerifyError
 
 if TYPE_CHECKING:
@@ -139,13 +141,16 @@ class _Cursor:
         deadline = asyncio.get_running_loop().time() + STILL_SECONDS
         while self._position < until and not self._ahead:
             try:
-                fetched = await self._consumer.getmany(self._tp, timeout_ms=1_000, max_records=CHUNK)
+                fetched = await read_records(self._consumer, self._place, self._tp, timeout_ms=1_000, max_records=CHUNK)
                 self._position = await self._consumer.position(self._tp)
-            except KafkaError as error:
+            except (KafkaError, CorruptLogError) as error:
                 raise VerifyError(f"{self._tp.topic}/{self._tp.partition} cannot be read: {error}") from error
-            self._ahead = fetched.get(self._tp, [])
+            self._ahead = list(fetched.get(self._tp, ()))
             if not self._ahead and asyncio.get_running_loop().time() > deadline:
                 raise VerifyError(
                     f"{self._tp.topic}/{self._tp.partition} stands at {self._position}, {until} was announced, and no "
                     f"record came within {STILL_SECONDS:.0f} s."
                 )
+
+    async def _place(self) -> dict[TopicPartition, int]:
+        return {self._tp: self._position}

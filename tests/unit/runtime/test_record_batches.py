@@ -1,0 +1,157 @@
+"""Our parser of record batches reads whatever aiokafka can write as aiokafka reads it, and keeps what that cannot."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
+from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import ConsumerRecord, TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.errors import RefusedError
+from consumers.inventory.room import InventoryRoom
+from consumers.runtime.decision import MALFORMED_HEADERS, MalformedRecord, dead_letter, read
+from consumers.runtime.reading import judged
+from consumers.runtime.recordbatch import RecordBatch, RecordBatches
+from schemas.messages import DeadLetter, ReceiveStock
+from schemas.wire import decode, encode
+from tests.harness.raw import RawRecord, batch_of, sealed
+
+TP = TopicPartition("inventory.commands", 0)
+GOOD = encode(ReceiveStock("r", "MUG", 1))
+LOG_APPEND_TIME, CONTROL = 0x08, 0x20
+ATTRIBUTES_AT = 21
+
+nullable = st.none() | st.binary(max_size=300)
+names = st.text(max_size=20).map(str.encode)
+records = st.tuples(nullable, nullable, st.lists(st.tuples(names, nullable), max_size=4))
+batches = st.tuples(
+    st.lists(records, min_size=1, max_size=8),
+    st.fixed_dictionaries(
+        {
+            "compression_type": st.sampled_from([0, 1]),
+            "is_transactional": st.booleans(),
+            "producer_id": st.sampled_from([-1, 7, 8]),
+        }
+    ),
+    st.sampled_from([0, LOG_APPEND_TIME]),
+)
+
+
+def placed(batch: bytearray, base: int, *attributes: int) -> bytes:
+    """Return the batch as the broker keeps it: at its offset, with what it adds to the attributes."""
+    batch[0:8] = base.to_bytes(8, "big")
+    batch[ATTRIBUTES_AT + 1] |= sum(attributes)
+    return sealed(batch)
+
+
+def read_by(parser: Any, data: bytes, **changes: Any) -> tuple[list[ConsumerRecord], int]:
+    options = {"aborted": [], "start": 0, "isolation": 1} | changes
+    unread = PartitionRecords(
+        TP, parser(data), options["aborted"], options["start"], None, None, True, options["isolation"]
+    )
+    return list(unread), unread.next_fetch_offset
+
+
+@given(st.lists(batches, max_size=4), st.integers(0, 12), st.booleans(), st.integers(0, 200), st.data())
+def test_what_aiokafka_can_write_is_read_as_aiokafka_reads_it(
+    made: list[tuple[list[RawRecord], dict[str, Any], int]], start: int, committed: bool, cut: int, data: st.DataObject
+) -> None:
+    log, base = b"", 0
+    for said, changes, time in made:
+        log += placed(batch_of(said, **changes), base, time)
+        base += len(said)
+    aborted = data.draw(st.lists(st.tuples(st.sampled_from([7, 8]), st.integers(0, 12)), max_size=2))
+    log = log[: len(log) - cut] if cut < len(log) else log
+    options = {"aborted": aborted, "start": start, "isolation": int(committed)}
+    assert read_by(RecordBatches, log, **options) == read_by(MemoryRecords, log, **options)
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+def test_batches_from_before_headers_are_read_as_aiokafka_reads_them(magic: int) -> None:
+    builder = LegacyRecordBatchBuilder(magic, 0, 1 << 16)
+    for offset in range(3):
+        builder.append(offset, timestamp=1_000 + offset, key=b"MUG", value=GOOD)
+    old, new = bytes(builder.build()), placed(batch_of([(b"MUG", GOOD, [])]), 3)
+    assert read_by(RecordBatches, old) == read_by(MemoryRecords, old)
+    found, end = read_by(RecordBatches, old + new)
+    assert ([record.offset for record in found], end) == ([0, 1, 2, 3], 4)
+
+
+def test_a_transactions_marker_is_passed_over() -> None:
+    marker = placed(batch_of([(b"\0\0\0\0", b"\0\0\0\0\0\0", [])], producer_id=7, is_transactional=1), 1, CONTROL)
+    log = placed(batch_of([(b"MUG", GOOD, [])], producer_id=7, is_transactional=1), 0) + marker
+    log += placed(batch_of([(b"MUG", GOOD, [])], producer_id=7, is_transactional=1), 2)
+    found, end = read_by(RecordBatches, log, aborted=[(7, 0)])
+    assert ([record.offset for record in found], end) == ([2], 3)
+    assert (found, end) == read_by(MemoryRecords, log, aborted=[(7, 0)])
+
+
+def test_a_name_that_is_not_utf_8_stays_what_it_is_and_its_neighbours_are_read() -> None:
+    bad: RawRecord = (b"MUG", GOOD, [(b"ok", b"1"), (b"\xff\xfe", None)])
+    batch = placed(batch_of([(b"MUG", GOOD, []), bad, (b"MUG", None, [])]), 5)
+    with pytest.raises(UnicodeDecodeError):
+        list(DefaultRecordBatch(batch))
+    found = list(RecordBatch(memoryview(batch)))
+    assert [it.offset for it in found] == [5, 6, 7]
+    assert found[1].headers == [("ok", b"1"), (b"\xff\xfe", None)]
+
+
+@given(st.lists(st.tuples(st.binary(max_size=20), nullable), max_size=5), nullable)
+def test_a_record_with_such_a_name_is_refused_whole_and_its_bytes_can_be_had_again(
+    headers: list[tuple[bytes, bytes | None]], value: bytes | None
+) -> None:
+    headers = [(b"\xffbad\\", b"1"), *headers]
+    [found], _ = read_by(RecordBatches, placed(batch_of([(b"MUG", value, headers)]), 3))
+    record = judged(found)
+    assert isinstance(record, MalformedRecord)
+    with pytest.raises(RefusedError) as refusal:
+        read(InventoryRoom(), record, 0)
+    assert refusal.value.reason == MALFORMED_HEADERS
+    letter = decode(dead_letter("inventory", record, TP.topic, refusal.value, 9).value)
+    assert isinstance(letter, DeadLetter)
+    assert (letter.key, letter.value, letter.offset) == (b"MUG", value, 3)
+    assert list(letter.headers.values()) == [content or b"" for _, content in headers]
+    for (shown, _), (raw, _) in zip(record.headers, headers, strict=True):
+        assert raw in (shown.encode(), unescaped(shown))
+
+
+def unescaped(shown: str) -> bytes:
+    return re.sub(
+        rb"\\(x[0-9a-f]{2}|\\)",
+        lambda it: b"\\" if it[1] == b"\\" else bytes.fromhex(it[1][1:].decode()),
+        shown.encode(),
+    )
+
+
+@pytest.mark.parametrize("at", [61, 70, -1])
+def test_a_changed_byte_is_no_record(at: int) -> None:
+    batch = bytearray(placed(batch_of([(b"MUG", GOOD, [])]), 0))
+    batch[at] ^= 1
+    with pytest.raises(CorruptRecordException):
+        read_by(RecordBatches, bytes(batch))
+
+
+@given(st.data())
+def test_what_is_sealed_but_no_batch_is_told_from_a_record(data: st.DataObject) -> None:
+    batch = batch_of([(b"MUG", GOOD, [(b"name", b"value")])] * 2)
+    at = data.draw(st.integers(61, len(batch) - 1))
+    batch[at] = data.draw(st.integers(0, 255))
+    try:
+        found, _ = read_by(RecordBatches, placed(batch, 0))
+    except CorruptRecordException:
+        return
+    assert all(isinstance(record, ConsumerRecord) for record in found)
+
+
+def test_a_codec_that_is_not_there_is_named() -> None:
+    batch = placed(batch_of([(b"MUG", GOOD, [])]), 0, 7)
+    with pytest.raises(UnsupportedCodecError):
+        read_by(RecordBatches, batch)
