@@ -1,0 +1,233 @@
+"""A header name that is not UTF-8 passes every broker; it costs its own record, and nothing else, in whatever reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from consumers.errors import CorruptLogError
+from consumers.runtime import owner
+from consumers.runtime.decision import MALFORMED_HEADERS
+from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.reading import read_records
+from consumers.views.room import OrderViews, ViewsOptions
+from infra.settings import Settings
+from infra.stack import Stack
+from infra.verify.errors import VerifyError
+from schemas import messages as m
+from schemas.wire import decode, encode
+from tests.harness.raw import RawRecord, batch_of, produce, sealed
+from tests.harness.shop import PARTITIONS, PATIENCE_SECONDS, ROOMS, Level, Shop, in_miniature, open_shop, order
+from topology.partitioner import partition_of
+from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, Topic, topics_read_by
+
+MUG = partition_of(b"MUG", PARTITIONS)
+NAME = b"\xff\xfe name"
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        yield opened
+
+
+def receipt(number: int, sku: str = "MUG") -> RawRecord:
+    return sku.encode(), encode(m.ReceiveStock(f"receipt-{number}", sku, 1)), []
+
+
+def poison(number: int, sku: str = "MUG") -> RawRecord:
+    """A receipt of 100 that would be right but for its header."""
+    value = encode(m.ReceiveStock(f"poison-{number}", sku, 100))
+    return sku.encode(), value, [(b"fine", b"1"), (NAME, b"2"), (b"null", None)]
+
+
+async def append(shop: Shop, records: Sequence[RawRecord], topic: Topic = INVENTORY_COMMANDS, home: int = MUG) -> None:
+    where = topic.in_namespace(shop.settings.namespace)
+    assert await produce(shop.settings.kafka_bootstrap or "", where, home, sealed(batch_of(records))) == 0
+
+
+async def letters(shop: Shop) -> list[m.DeadLetter]:
+    found = [cast("m.DeadLetter", decode(record.value)) for record in await shop.records(DEAD_LETTERS)]
+    return sorted(found, key=lambda letter: (letter.room, letter.topic, letter.partition, letter.offset))
+
+
+@pytest.mark.parametrize("batch_records", [1, 4, 500])
+async def test_it_ends_whole_in_dead_letters_and_all_around_it_is_decided(shop: Shop, batch_records: int) -> None:
+    """Good ones before it, in one batch with it, after it, and in other partitions; however many are read at once."""
+    await append(shop, [receipt(1)])
+    await append(shop, [receipt(2), poison(3), receipt(4), poison(5), poison(6), receipt(7)])
+    await append(shop, [receipt(8)])
+    await append(shop, [poison(9)])
+    await shop.receive(TEE=3, CAP=2, POT=1)
+    inventory = PartitionOwner(shop.room("inventory"), shop.options(batch_records=batch_records), shop.publisher)
+    async with shop.owning(inventory):
+        await shop.until_quiet("inventory")
+        await append(shop, [receipt(10), poison(11)])
+        await shop.place(order(("MUG", 1)))
+        await shop.until_quiet("inventory")
+    found = await letters(shop)
+    assert [(it.offset, it.reason, it.key, it.value) for it in found] == [
+        (offset, MALFORMED_HEADERS, *poison(number)[:2])
+        for offset, number in [(2, 3), (4, 5), (5, 6), (8, 9), (10, 11)]
+    ]
+    for letter in found:
+        assert letter.headers == {"fine": b"1", r"\xff\xfe name": b"2", "null": b""}
+        assert repr(NAME) in letter.detail
+    levels = await shop.levels()
+    assert levels["MUG"] == Level(6, 1, 0)
+    assert [levels[sku].on_hand for sku in ("TEE", "CAP", "POT")] == [3, 2, 1]
+    report = await shop.audit()
+    assert report.breaches <= {"every_order_is_final_or_waits"}
+
+
+async def test_every_room_and_the_views_pass_it_and_the_audit_tells_it_from_a_fault(shop: Shop) -> None:
+    await append(shop, [receipt(1), poison(2), receipt(3)])
+    await append(shop, [poison(4)], ORDER_COMMANDS)
+    views = OrderViews(views_of(shop))
+    reading_views = asyncio.create_task(views.run())
+    async with shop.running():
+        await shop.place(order(("MUG", 1)))
+        await shop.until_quiet(orders=1)
+        await append(shop, [poison(5)], ORDER_EVENTS)
+        await shop.place(order(("MUG", 1)))
+        await shop.until_quiet(orders=2)
+        report = await shop.audit()
+    events = len(await shop.records(ORDER_EVENTS))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (views.written, views.skipped) != (events - 1, 1):
+            await asyncio.wait([reading_views], timeout=0.05)
+            assert not reading_views.done()
+    views.stop()
+    await reading_views
+    assert {(it.room, it.topic, it.reason) for it in await letters(shop)} == {
+        (name, topic.name, MALFORMED_HEADERS) for name in ROOMS for topic in topics_read_by(name)
+    }
+    [finding] = [it for it in report.findings if not it.holds]
+    assert "has no id of ours" in str(finding.examples), "only rooms may say anything on order.events"
+    assert len(finding.examples) == 1
+
+
+async def test_one_of_the_largest_fits_in_whole(shop: Shop) -> None:
+    bad: list[RawRecord] = [
+        (b"MUG", None, [(b"\xff" * 1_048_000, None)]),
+        (b"MUG", None, [(b"\xff", None)] * 260_000),
+        (b"MUG", b"\x00" * 1_000_000, [(b"\xff", None)]),
+    ]
+    for record in bad:
+        await append(shop, [record])
+    await append(shop, [receipt(1)])
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    for letter, (_, value, headers) in zip(await letters(shop), bad, strict=True):
+        assert (letter.reason, letter.value, len(letter.headers)) == (MALFORMED_HEADERS, value, len(headers))
+    assert await shop.levels() == {"MUG": Level(1, 0, 0)}
+    await shop.assert_sound()
+
+
+async def test_records_of_an_aborted_transaction_stay_unread_beside_it(shop: Shop) -> None:
+    await append(shop, [receipt(1), poison(2)])
+    producer = AIOKafkaProducer(
+        bootstrap_servers=shop.settings.kafka_bootstrap, transactional_id=f"{shop.settings.namespace}stranger"
+    )
+    await producer.start()
+    try:
+        for number, ends in ((10, producer.abort_transaction), (20, producer.commit_transaction)):
+            await producer.begin_transaction()
+            key, value, _ = receipt(number)
+            topic = INVENTORY_COMMANDS.in_namespace(shop.settings.namespace)
+            await producer.send_and_wait(topic, value, key=key, partition=MUG)
+            await append(shop, [receipt(number + 1), poison(number + 2)])
+            await ends()
+    finally:
+        await producer.stop()
+    await append(shop, [poison(30), receipt(31)])
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    assert (await shop.levels())["MUG"] == Level(5, 0, 0)
+    assert len(await letters(shop)) == 4
+    await shop.assert_sound()
+
+
+async def test_a_batch_that_is_not_what_was_appended_stops_its_owner_and_is_not_skipped(
+    shop: Shop, stack: Stack
+) -> None:
+    await append(shop, [receipt(1)])
+    await append(shop, [receipt(2), poison(3)])
+    await append(shop, [receipt(4)])
+    log_of = f"{INVENTORY_COMMANDS.in_namespace(shop.settings.namespace)}-{MUG}/00000000000000000000.log"
+    [segment] = stack.settings.state_dir.rglob(log_of)
+    kept = segment.read_bytes()
+    at = kept.index(b"receipt-2")
+    _overwrite(segment, at, b"receipt-9")
+    with pytest.raises(CorruptLogError, match=r"from offset 1 on.*nothing was skipped"):
+        await PartitionOwner(shop.room("inventory"), shop.options(), shop.publisher).run()
+    with pytest.raises(VerifyError, match="from offset 1 on"):
+        await shop.records(INVENTORY_COMMANDS)
+    _overwrite(segment, at, b"receipt-2")
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    assert await shop.levels() == {"MUG": Level(3, 0, 0)}
+    await shop.assert_sound()
+
+
+async def test_without_our_own_reading_an_owner_dies_of_it_again_and_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def plainly(consumer: Any, _positions: Any, **options: int) -> Any:
+        return await consumer.getmany(**options)
+
+    monkeypatch.setattr(owner, "read_records", plainly)
+    await append(shop, [receipt(1), poison(2), receipt(3)])
+    for _ in range(2):
+        with pytest.raises(UnicodeDecodeError):
+            await PartitionOwner(shop.room("inventory"), shop.options(), shop.publisher).run()
+    assert await shop.progress("inventory") == 0
+
+
+async def test_the_audit_catches_an_owner_that_does_not_go_back_before_it_reads_anew(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def carelessly(consumer: Any, _positions: Any, **options: int) -> Any:
+        async def where_aiokafka_stands() -> dict[TopicPartition, int]:
+            return {tp: await consumer.position(tp) for tp in consumer.assignment()}
+
+        try:
+            return await consumer.getmany(**options)
+        except UnicodeDecodeError:
+            for tp in consumer.assignment():  # those that were parsed before it, in whatever order
+                with contextlib.suppress(UnicodeDecodeError):
+                    await consumer.getmany(tp)
+            return await read_records(consumer, where_aiokafka_stands, **options)
+
+    monkeypatch.setattr(owner, "read_records", carelessly)
+    others = [sku for sku in map("SKU-{}".format, range(20)) if partition_of(sku.encode(), PARTITIONS) != MUG]
+    async with shop.running("inventory"):
+        for number in range(5):
+            await append(shop, [receipt(number), poison(number)])
+            await shop.say(*[m.ReceiveStock(f"{number}/{sku}", sku, 1) for sku in others])
+            await shop.until(functools.partial(shop.has_decided, "inventory", 2 * number + 2))
+        await shop.say(*[m.ReceiveStock(f"last/{sku}", sku, 1) for sku in others])
+        await shop.until_quiet("inventory")
+    assert "replay_gives_the_same_decisions" in (await shop.audit()).breaches
+
+
+def _overwrite(segment: Path, at: int, what: bytes) -> None:
+    with segment.open("r+b") as file:
+        file.seek(at)
+        file.write(what)
+
+
+def views_of(shop: Shop) -> ViewsOptions:
+    return ViewsOptions(
+        kafka_bootstrap=shop.settings.kafka_bootstrap or "",
+        redis_url=shop.settings.redis_url or "",
+        namespace=shop.settings.namespace,
+    )
