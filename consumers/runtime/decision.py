@@ -29,6 +29,7 @@ MAX_KEY_BYTES: Final = MAX_TEXT_BYTES + 1
 
 WRONG_PARTITION: Final = "wrong_partition"
 MALFORMED_HEADERS: Final = "malformed_headers"
+MALFORMED_ATTRIBUTES: Final = "malformed_attributes"
 
 
 class Record(Protocol):
@@ -54,6 +55,7 @@ class MalformedRecord(msgspec.Struct, kw_only=True):
     key: bytes | None
     headers: Sequence[tuple[str, bytes]]
     body: bytes | None
+    reason: str
     detail: str
     value: bytes | None = None
 
@@ -67,7 +69,7 @@ def read(room: Hearer, record: Record, home: int) -> Message | None:
         message = decode_if(record.value, room.hears)
     except DecodeError as error:
         if isinstance(record, MalformedRecord):
-            raise RefusedError(MALFORMED_HEADERS, record.detail) from error
+            raise RefusedError(record.reason, record.detail) from error
         raise RefusedError(error.reason, str(error)) from error
     if message is None:
         return None

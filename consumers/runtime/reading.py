@@ -1,8 +1,8 @@
 """Reads records whatever a stranger's record may be: one that aiokafka cannot parse is read here, and refused.
 
-aiokafka raises out of `getmany` at a header name that is not UTF-8. What it had parsed before is dropped, and its
-position moves on with the next call. So after such a failure every partition goes back to where its reader is, and this one
-time their records are read by our own parser. A read that succeeds costs nothing more.
+aiokafka raises out of `getmany` at a header name that is not UTF-8. What it had parsed of other partitions is dropped, their
+positions move on all the same, and the next read raises again. So after such a failure every partition goes back to where its
+reader is, and this one time its records are read by our own parser. A read that succeeds costs nothing more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aiokafka.errors import CorruptRecordException, IllegalStateError, LeaderNot
 from aiokafka.protocol.fetch import FetchRequest
 
 from consumers.errors import CorruptLogError
-from consumers.runtime.decision import MalformedRecord
+from consumers.runtime.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS, MalformedRecord
 from consumers.runtime.recordbatch import RecordBatches
 
 if TYPE_CHECKING:
@@ -72,14 +72,11 @@ async def _read_anew(
         _seek(consumer, tp, position)
     waiting = {tp: position for tp, position in positions.items() if _has_more(consumer, tp, position)}
     share = max(1, max_records // max(1, len(waiting)))
-    found: dict[TopicPartition, Sequence[Any]] = {}
-    moved = bool(unread)
-    for tp, position in waiting.items():
-        records, following = await _read(consumer, tp, position, share)
-        moved |= following > position
-        if _seek(consumer, tp, following) and records:
-            found[tp] = records
-    return found if moved else None
+    read = {tp: await _read(consumer, tp, position, share) for tp, position in waiting.items()}
+    # Only now, because a read that fails must leave every partition where its reader is.
+    found = {tp: records for tp, (records, following) in read.items() if _seek(consumer, tp, following) and records}
+    moved = any(following > waiting[tp] for tp, (_, following) in read.items())
+    return found if moved or unread else None
 
 
 def _has_more(consumer: AIOKafkaConsumer, tp: TopicPartition, position: int) -> bool:
@@ -96,11 +93,41 @@ def _seek(consumer: AIOKafkaConsumer, tp: TopicPartition, position: int) -> bool
     return False
 
 
+class Records(PartitionRecords):
+    """aiokafka's walk over batches: it judges transactions, checksums and offsets here as ever."""
+
+    def _consumer_record(self, tp: TopicPartition, record: Any) -> Any:
+        flaw = _flaw(record)
+        if flaw is None:
+            return super()._consumer_record(tp, record)
+        reason, detail = flaw
+        return MalformedRecord(
+            partition=tp.partition,
+            offset=record.offset,
+            timestamp=record.timestamp,
+            key=record.key,
+            headers=[(_readable(name), value) for name, value in record.headers],
+            body=record.value,
+            reason=reason,
+            detail=detail,
+        )
+
+
+def _flaw(record: Any) -> tuple[str, str] | None:
+    """Return why a record must not be decided, as reason and detail; None where it may."""
+    for place, (name, _) in enumerate(record.headers, start=1):
+        if isinstance(name, bytes):
+            return MALFORMED_HEADERS, f"the name of header {place} is not UTF-8: {name[:_SHOWN_BYTES]!r}"
+    if getattr(record, "has_odd_attributes", False):
+        return MALFORMED_ATTRIBUTES, "the record's attributes, which Kafka does not use, must be 0"
+    return None
+
+
 async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition, position: int, most: int) -> tuple[list[Any], int]:
     """Return at most so many records from a position on, and the position after them."""
     answer, aborted = await _fetch(consumer, tp, position)
     fetcher = consumer._fetcher  # noqa: SLF001
-    unread = PartitionRecords(
+    unread = Records(
         tp,
         RecordBatches(answer),
         aborted,
@@ -113,7 +140,7 @@ async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition, position: int, m
     records: list[Any] = []
     try:
         while len(records) < most and (record := next(unread, None)) is not None:
-            records.append(judged(record))
+            records.append(record)
     except CorruptRecordException as error:
         if not records:
             raise CorruptLogError(tp.topic, tp.partition, unread.next_fetch_offset, str(error)) from error
@@ -134,25 +161,6 @@ async def _fetch(consumer: AIOKafkaConsumer, tp: TopicPartition, position: int) 
         raise for_code(code)({tp: position})
     since = max(version for version in _ABORTED_AT if version <= response.API_VERSION)
     return rest[-1], rest[_ABORTED_AT[since]]
-
-
-def judged(record: Any) -> Any:
-    """Return the record, or what stands for it where a header has no readable name."""
-    named = list(enumerate(record.headers, start=1))
-    malformed = [(place, name) for place, (name, _) in named if isinstance(name, bytes)]
-    if not malformed:
-        return record
-    place, name = malformed[0]
-    return MalformedRecord(
-        partition=record.partition,
-        offset=record.offset,
-        timestamp=record.timestamp,
-        key=record.key,
-        headers=[(_readable(name), value) for name, value in record.headers],
-        body=record.value,
-        detail=f"the names of {len(malformed)} headers of {len(named)} are not UTF-8; the first is number {place}: "
-        f"{name[:_SHOWN_BYTES]!r}",
-    )
 
 
 def _readable(name: str | bytes) -> str:

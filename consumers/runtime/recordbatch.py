@@ -24,6 +24,7 @@ _MAGIC_AT: Final = struct.calcsize(">qii")
 _CHECKED_FROM: Final = struct.calcsize(">qiibI")
 _MAGIC: Final = 2
 
+_MORE_FOLLOWS: Final = 0x80
 _CODEC: Final = 0x07
 _LOG_APPEND_TIME: Final = 0x08
 _TRANSACTIONAL: Final = 0x10
@@ -40,7 +41,10 @@ RawHeaders = list[tuple[str | bytes, bytes | None]]
 
 
 class RawRecord(msgspec.Struct):
-    """A record as it stands in its batch; a header name that is not UTF-8 is bytes. `timestamp` in ms since the epoch."""
+    """A record as it stands in its batch; a header name that is not UTF-8 is bytes. `timestamp` in ms since the epoch.
+
+    `has_odd_attributes` where aiokafka is misled by them: it reads the byte as a number that may go on in the next one.
+    """
 
     offset: int
     timestamp: int
@@ -48,6 +52,7 @@ class RawRecord(msgspec.Struct):
     key: bytes | None
     value: bytes | None
     headers: RawHeaders
+    has_odd_attributes: bool = False
     checksum: None = None
 
 
@@ -130,9 +135,18 @@ class RecordBatch:
         return unpack(packed)
 
     def _record(self, body: bytes, at: int) -> tuple[RawRecord, int]:
-        length, at = _varint(body, at)
-        end = at + length
-        _, at = _varint(body, at)  # attributes, a byte; read as aiokafka reads it
+        length, start = _varint(body, at)
+        end = start + length
+        try:
+            return self._fields(body, _varint(body, start)[1], end), end
+        except (CorruptRecordException, IndexError, ValueError):
+            if body[start] < _MORE_FOLLOWS:
+                raise
+        record = self._fields(body, start + 1, end)
+        record.has_odd_attributes = True
+        return record, end
+
+    def _fields(self, body: bytes, at: int, end: int) -> RawRecord:
         later_ms, at = _varint(body, at)
         further, at = _varint(body, at)
         key, at = _nullable(body, at)
@@ -142,7 +156,7 @@ class RecordBatch:
             raise CorruptRecordException(f"record {self.base_offset + further} has another length than it says")
         appended = bool(self._attributes & _LOG_APPEND_TIME)
         at_ms = self._max_ms if appended else self._first_ms + later_ms
-        return RawRecord(self.base_offset + further, at_ms, int(appended), key, value, headers), at
+        return RawRecord(self.base_offset + further, at_ms, int(appended), key, value, headers)
 
 
 def _headers(body: bytes, at: int) -> tuple[RawHeaders, int]:

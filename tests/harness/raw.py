@@ -10,13 +10,13 @@ from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
-from aiokafka.record.util import calc_crc32c
+from aiokafka.record.util import calc_crc32c, decode_varint_py
 
 RawHeaders = Sequence[tuple[bytes, bytes | None]]
 RawRecord = tuple[bytes | None, bytes | None, RawHeaders]
 """Key, value and headers; a header's name may be any bytes."""
 
-CRC_AT, CHECKED_FROM = 17, 21
+CRC_AT, CHECKED_FROM, RECORDS_FROM = 17, 21, 61
 
 
 class _Name(str):  # noqa: SLOT000  a str has room for no slots
@@ -49,6 +49,15 @@ def batch_of(records: Sequence[RawRecord], **changes: Any) -> bytearray:
         named = [(_named(name), content) for name, content in headers]
         builder.append(offset, timestamp=1_700_000_000_000 + offset, key=key, value=value, headers=named)
     return bytearray(builder.build())
+
+
+def attributes_at(batch: bytearray, record: int) -> int:
+    """Return where the attributes of a batch's record stand (counted from 0); every client writes a 0 there."""
+    at = RECORDS_FROM
+    for _ in range(record):
+        length, start = decode_varint_py(batch, at)
+        at = start + length
+    return decode_varint_py(batch, at)[1]
 
 
 def sealed(batch: bytearray) -> bytes:

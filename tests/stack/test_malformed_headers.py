@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from consumers.errors import CorruptLogError
 from consumers.runtime import owner
-from consumers.runtime.decision import MALFORMED_HEADERS
+from consumers.runtime.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.reading import read_records
 from consumers.views.room import OrderViews, ViewsOptions
@@ -24,7 +24,7 @@ from infra.stack import Stack
 from infra.verify.errors import VerifyError
 from schemas import messages as m
 from schemas.wire import decode, encode
-from tests.harness.raw import RawRecord, batch_of, produce, sealed
+from tests.harness.raw import RawRecord, attributes_at, batch_of, produce, sealed
 from tests.harness.shop import PARTITIONS, PATIENCE_SECONDS, ROOMS, Level, Shop, in_miniature, open_shop, order
 from topology.partitioner import partition_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, Topic, topics_read_by
@@ -86,6 +86,19 @@ async def test_it_ends_whole_in_dead_letters_and_all_around_it_is_decided(shop: 
     assert [levels[sku].on_hand for sku in ("TEE", "CAP", "POT")] == [3, 2, 1]
     report = await shop.audit()
     assert report.breaches <= {"every_order_is_final_or_waits"}
+
+
+async def test_attributes_that_mislead_aiokafka_cost_their_record_alone(shop: Shop) -> None:
+    batch = batch_of([receipt(1), receipt(2), receipt(3)])
+    batch[attributes_at(batch, record=1)] = 0x80
+    where = INVENTORY_COMMANDS.in_namespace(shop.settings.namespace)
+    assert await produce(shop.settings.kafka_bootstrap or "", where, MUG, sealed(batch)) == 0
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    [letter] = await letters(shop)
+    assert (letter.offset, letter.reason, letter.value) == (1, MALFORMED_ATTRIBUTES, receipt(2)[1])
+    assert await shop.levels() == {"MUG": Level(2, 0, 0)}
+    await shop.assert_sound()
 
 
 async def test_every_room_and_the_views_pass_it_and_the_audit_tells_it_from_a_fault(shop: Shop) -> None:

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime.decision import MALFORMED_HEADERS, MalformedRecord, dead_letter, read
-from consumers.runtime.reading import judged
+from consumers.runtime.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS, MalformedRecord, dead_letter, read
+from consumers.runtime.reading import Records
 from consumers.runtime.recordbatch import RecordBatch, RecordBatches
 from schemas.messages import DeadLetter, ReceiveStock
 from schemas.wire import decode, encode
-from tests.harness.raw import RawRecord, batch_of, sealed
+from tests.harness.raw import RawRecord, attributes_at, batch_of, sealed
 
 TP = TopicPartition("inventory.commands", 0)
 GOOD = encode(ReceiveStock("r", "MUG", 1))
@@ -58,6 +58,10 @@ def read_by(parser: Any, data: bytes, **changes: Any) -> tuple[list[ConsumerReco
         TP, parser(data), options["aborted"], options["start"], None, None, True, options["isolation"]
     )
     return list(unread), unread.next_fetch_offset
+
+
+def salvaged(data: bytes) -> list[Any]:
+    return list(Records(TP, RecordBatches(data), [], 0, None, None, True, 1))
 
 
 @given(st.lists(batches, max_size=4), st.integers(0, 12), st.booleans(), st.integers(0, 200), st.data())
@@ -109,8 +113,7 @@ def test_a_record_with_such_a_name_is_refused_whole_and_its_bytes_can_be_had_aga
     headers: list[tuple[bytes, bytes | None]], value: bytes | None
 ) -> None:
     headers = [(b"\xffbad\\", b"1"), *headers]
-    [found], _ = read_by(RecordBatches, placed(batch_of([(b"MUG", value, headers)]), 3))
-    record = judged(found)
+    [record] = salvaged(placed(batch_of([(b"MUG", value, headers)]), 3))
     assert isinstance(record, MalformedRecord)
     with pytest.raises(RefusedError) as refusal:
         read(InventoryRoom(), record, 0)
@@ -129,6 +132,18 @@ def unescaped(shown: str) -> bytes:
         lambda it: b"\\" if it[1] == b"\\" else bytes.fromhex(it[1][1:].decode()),
         shown.encode(),
     )
+
+
+@pytest.mark.parametrize("attributes", [0x80, 0xFF])
+def test_attributes_that_mislead_aiokafka_have_their_record_refused_and_no_other(attributes: int) -> None:
+    batch = batch_of([(b"MUG", GOOD, []), (b"MUG", GOOD, [(b"name", b"1")]), (b"MUG", GOOD, [])])
+    batch[attributes_at(batch, record=1)] = attributes
+    with pytest.raises(CorruptRecordException):
+        read_by(MemoryRecords, placed(batch, 4))
+    first, odd, last = salvaged(placed(batch, 4))
+    assert (first.offset, first.value, last.offset, last.value) == (4, GOOD, 6, GOOD)
+    assert isinstance(odd, MalformedRecord)
+    assert (odd.offset, odd.body, odd.headers, odd.reason) == (5, GOOD, [("name", b"1")], MALFORMED_ATTRIBUTES)
 
 
 @pytest.mark.parametrize("at", [61, 70, -1])
