@@ -59,16 +59,18 @@ async def letters(shop: Shop) -> list[m.DeadLetter]:
     return sorted(found, key=lambda letter: (letter.room, letter.topic, letter.partition, letter.offset))
 
 
-@pytest.mark.parametrize("batch_records", [1, 4, 500])
-async def test_it_ends_whole_in_dead_letters_and_all_around_it_is_decided(shop: Shop, batch_records: int) -> None:
+@pytest.mark.parametrize("at_once", [1, 4, owner.READ_AHEAD_RECORDS])
+async def test_it_ends_whole_in_dead_letters_and_all_around_it_is_decided(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
     """Good ones before it, in one batch with it, after it, and in other partitions; however many are read at once."""
     await append(shop, [receipt(1)])
     await append(shop, [receipt(2), poison(3), receipt(4), poison(5), poison(6), receipt(7)])
     await append(shop, [receipt(8)])
     await append(shop, [poison(9)])
     await shop.receive(TEE=3, CAP=2, POT=1)
-    inventory = PartitionOwner(shop.room("inventory"), shop.options(batch_records=batch_records), shop.publisher)
-    async with shop.owning(inventory):
+    monkeypatch.setattr(owner, "READ_AHEAD_RECORDS", at_once)
+    async with shop.running("inventory"):
         await shop.until_quiet("inventory")
         await append(shop, [receipt(10), poison(11)])
         await shop.place(order(("MUG", 1)))
