@@ -74,7 +74,9 @@ async def _read_anew(
     share = max(1, max_records // max(1, len(waiting)))
     read = {tp: await _read(consumer, tp, position, share) for tp, position in waiting.items()}
     # Only now, because a read that fails must leave every partition where its reader is.
-    found = {tp: records for tp, (records, following) in read.items() if _seek(consumer, tp, following) and records}
+    found: dict[TopicPartition, Sequence[Any]] = {
+        tp: records for tp, (records, following) in read.items() if _seek(consumer, tp, following) and records
+    }
     moved = any(following > waiting[tp] for tp, (_, following) in read.items())
     return found if moved or unread else None
 
@@ -93,7 +95,7 @@ def _seek(consumer: AIOKafkaConsumer, tp: TopicPartition, position: int) -> bool
     return False
 
 
-class Records(PartitionRecords):
+class Records(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka's walk over batches: it judges transactions, checksums and offsets here as ever."""
 
     def _consumer_record(self, tp: TopicPartition, record: Any) -> Any:

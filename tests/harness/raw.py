@@ -57,7 +57,7 @@ def attributes_at(batch: bytearray, record: int) -> int:
     for _ in range(record):
         length, start = decode_varint_py(batch, at)
         at = start + length
-    return decode_varint_py(batch, at)[1]
+    return int(decode_varint_py(batch, at)[1])
 
 
 def sealed(batch: bytearray) -> bytes:

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from consumers.errors import CorruptLogError
 from consumers.runtime import owner
+from consumers.runtime.backlog import READ_AHEAD_RECORDS
 from consumers.runtime.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.reading import read_records
@@ -59,7 +60,7 @@ async def letters(shop: Shop) -> list[m.DeadLetter]:
     return sorted(found, key=lambda letter: (letter.room, letter.topic, letter.partition, letter.offset))
 
 
-@pytest.mark.parametrize("at_once", [1, 4, owner.READ_AHEAD_RECORDS])
+@pytest.mark.parametrize("at_once", [1, 4, READ_AHEAD_RECORDS])
 async def test_it_ends_whole_in_dead_letters_and_all_around_it_is_decided(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
