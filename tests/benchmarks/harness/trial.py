@@ -140,6 +140,6 @@ async def _batches(lane: Lane, skus: Sequence[str], since: list[int]) -> dict[st
     if not isinstance(lane, Ours) or len(set(skus)) > 1:
         return {}
     sizes = await lane.topics.batch_sizes(skus[0], since)
-    bounds = (1, 10, 50, 100, 200, 300, 400, 499, 500, 10_000)
+    bounds = (1, 10, 50, 100, 200, 500, 1_000, 1_500, 1_999, 2_000, 10_000)
     counted = Counter(next(bound for bound in bounds if size <= bound) for size in sizes)
     return {f"<={bound}": counted[bound] for bound in bounds if counted[bound]}
