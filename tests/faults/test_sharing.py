@@ -176,7 +176,7 @@ class Trusting(Ownership[Any]):
     """Goes on with every claim that a rebalance left it, without asking whether somebody raised it meanwhile."""
 
     @override
-    async def _positions(self, partitions: Any) -> list[Any]:
+    async def _stored(self, partitions: Any) -> list[Any]:
         return [{"partition": each, "epoch": self._held()[each].epoch} for each in partitions]
 
 
