@@ -39,7 +39,7 @@ async def run_quickly(name: str, stack: Stack, folder: Path, *arguments: str) ->
 
 
 async def test_the_hot_sku_benchmark_runs_and_nothing_is_sold_twice(stack: Stack, tmp_path: Path) -> None:
-    result = await run_quickly("hot_sku", stack, tmp_path, "--lanes", "ours,row_lock_cte", "--orders", "1500")
+    result = await run_quickly("hot_sku", stack, tmp_path, "--lanes", "ours,row_lock_cte", "--orders", "6000")
     assert result["figures"]["hot_sku_vs_row_lock"] > 0
     assert sum(result["setup"]["batch_histogram"].values()) > 0
     assert result["setup"]["cpu_us_per_order"].keys() == result["spreads"].keys() == {"ours", "row_lock_cte"}
