@@ -34,7 +34,7 @@ class InventoryRoom(Room[Ledger]):
     sources = (INVENTORY_COMMANDS,)
     hears = heard_by("inventory")
     save = store.QUERIES["save"]
-    cache_limit = 300_000
+    cache_limit = 60_000
     may_be_repartitioned = True
 
     @override

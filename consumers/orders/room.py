@@ -30,7 +30,7 @@ class OrdersRoom(Room[OrderBook]):
     sources = (ORDER_EVENTS,)
     hears = heard_by("orders")
     save = store.QUERIES["save"]
-    cache_limit = 500_000
+    cache_limit = 60_000
 
     @override
     def new_state(self, partition: int) -> OrderBook:

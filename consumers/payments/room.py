@@ -37,7 +37,7 @@ class PaymentsRoom(Room[PaymentBook]):
     sources = (ORDER_COMMANDS, ORDER_EVENTS)
     hears = heard_by("payments")
     save = store.QUERIES["save"]
-    cache_limit = 200_000
+    cache_limit = 60_000
 
     def __init__(self, processor: PaymentProcessor, publisher: Publisher) -> None:
         self._processor = processor
