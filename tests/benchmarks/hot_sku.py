@@ -1,7 +1,8 @@
 """`make bench-hot-sku`: everybody wants one SKU. How many orders a second does one process decide, durably?
 
 Orders stand on Kafka; measured is the rate of outcome events, by the times at which Kafka appended them. The first tenth of
-every trial is warm-up. Every lane does the same durable work: stock, hold, outgoing event, consumed position.
+every trial is warm-up. Every lane does the same durable work: stock, hold, outgoing event, and the consumed
+position, which the baselines keep in Kafka.
 """
 
 from __future__ import annotations

@@ -170,5 +170,5 @@ SELECT (SELECT coalesce(sum(on_hand), 0)::bigint FROM stock) AS received,
 
 
 def is_installed(*modules: str) -> bool:
-    """Tell whether the optional packages of a lane are there (`make bench-install` brings them)."""
+    """Tell whether the optional packages of a lane are there (the `make bench` targets bring them)."""
     return all(importlib.util.find_spec(name) is not None for name in modules)
