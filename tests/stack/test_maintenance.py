@@ -277,10 +277,14 @@ async def test_the_inventory_room_makes_weeks_by_itself(settings: Settings, tmp_
         for table in tables.TABLES:
             await shop.database.execute(f"DROP TABLE {table.of(missing)}")
         await shop.supervisor.start("inventory")
-        await shop.until(lambda: shop.value(find, tables.TABLES[-1].of(missing)))
+
+        async def created() -> list[Any]:
+            done = logged(shop.supervisor.folder, "inventory", "maintained")
+            return [it["created"] for it in done if it["created"]]
+
+        assert await shop.until(created) == [[missing.name]]
+        assert await shop.value(find, tables.TABLES[-1].of(missing))
         await shop.supervisor.stop("inventory")
-        done = logged(shop.supervisor.folder, "inventory", "maintained")
-    assert [it["created"] for it in done if it["created"]] == [[missing.name]]
 
 
 # --- by hand ------------------------------------------------------------------------------------------------------------
