@@ -15,6 +15,7 @@ from schemas.ids import is_order_id, new_order_id
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
 from schemas.messages import PlaceOrderLine
 from schemas.money import minor_units
+from schemas.terms import TERMS
 from topology.topics import INVENTORY_COMMANDS, key_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a customer wants. The id is made here, once: whoever publishes the request again publishes the same order.
 
     A later order with the same customer and `cart_id` takes over what an earlier one holds and has not paid yet.
+    `terms` are words of schemas.terms: whether the order may go on with fewer lines, and when it is captured.
     """
 
     lines: tuple[OrderLine, ...]
@@ -47,6 +49,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     payment_token: str = ACCEPTED_TOKEN
     hold_seconds: int = DEFAULT_HOLD_SECONDS
     cart_id: str = ""
+    terms: str = ""
     order_id: str = msgspec.field(default_factory=new_order_id)
 
     @property
@@ -80,6 +83,7 @@ def place_order_lines(request: OrderRequest) -> list[PlaceOrderLine]:
                 payment_token=request.payment_token,
                 hold_seconds=request.hold_seconds,
                 cart_id=request.cart_id,
+                terms=request.terms,
             )
         )
     commands.reverse()
@@ -114,6 +118,9 @@ def _check(request: OrderRequest) -> None:
         require_text(InvalidOrderError, name, getattr(request, name))
     if request.cart_id:
         require_text(InvalidOrderError, "cart_id", request.cart_id)
+    if request.terms not in TERMS:
+        known = "; ".join(sorted(terms for terms in TERMS if terms))
+        raise InvalidOrderError(f"terms are {request.terms[:64]!r}; leave them out, or give one of: {known}")
     if not 0 < request.hold_seconds <= MAX_HOLD_SECONDS:
         raise InvalidOrderError(f"hold_seconds is {request.hold_seconds}; give 1 to {MAX_HOLD_SECONDS}")
     if not 0 < len(request.lines) <= MAX_LINES:

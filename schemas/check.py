@@ -28,18 +28,37 @@ from schemas.lock import (
     read_history,
     read_lock,
 )
-from schemas.messages import MESSAGES, Message
+from schemas.messages import MESSAGES, Message, OrderedLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SOURCE: Final = Path(__file__).parent
 
+ORDERED_LINE: Final = {
+    "type": "record",
+    "name": "OrderedLine",
+    "namespace": NAMESPACE,
+    "doc": "One line of an order as others need it.",
+    "fields": [
+        {"name": "line", "type": "int", "doc": "Number of the line within its order, from 1."},
+        {"name": "sku", "type": "string", "doc": "Stock keeping unit."},
+        {"name": "quantity", "type": "int", "doc": "Whole units of the SKU."},
+        {
+            "name": "unit_price_minor",
+            "type": "long",
+            "doc": "Price of one unit, in minor units of the order's currency.",
+        },
+    ],
+}
+
 AVRO_TYPES: Final[tuple[tuple[Any, tuple[Any, ...]], ...]] = (
     (str, ("string",)),
     (int, ("int", "long")),
     (bytes | None, (["null", "bytes"],)),
     (dict[str, bytes], ({"type": "map", "values": "bytes"},)),
+    (tuple[int, ...], ({"type": "array", "items": "int"},)),
+    (tuple[OrderedLine, ...], ({"type": "array", "items": ORDERED_LINE},)),
 )
 """Which Avro types a struct's field may have. No logical types: decoding them costs more than the rest of a record."""
 

@@ -34,16 +34,20 @@ MAX_TEXT: Final = 200
 
 
 def is_flat(schema: Schema) -> bool:
-    """Tell whether a record has only texts and integers. All have, but for those that carry foreign bytes whole."""
+    """Tell whether a record has only texts and integers: all have on the hot path."""
     return all(field["type"] in ("string", "int", "long") for field in schema["fields"])
+
+
+def _holds_bytes(avro_type: Any) -> bool:
+    return "bytes" in avro_type or (isinstance(avro_type, dict) and avro_type.get("values") == "bytes")
 
 
 def find_fault(message: Message, schema: Schema) -> str | None:
     """Say what is wrong with the first wrong field, or None. Bytes and maps are left to fastavro.
 
-    The limits on texts hold for flat records; a dead letter must be able to hold anything.
+    The limits on texts do not hold beside them: a dead letter must be able to hold anything.
     """
-    limited = is_flat(schema)
+    limited = not any(_holds_bytes(field["type"]) for field in schema["fields"])
     for field in schema["fields"]:
         fault = _fault_of(getattr(message, field["name"]), field["type"], limited=limited)
         if fault is not None:
@@ -52,6 +56,8 @@ def find_fault(message: Message, schema: Schema) -> str | None:
 
 
 def _fault_of(value: Any, avro_type: Any, *, limited: bool) -> str | None:
+    if isinstance(avro_type, dict) and avro_type["type"] == "array":
+        return _fault_of_array(value, avro_type["items"])
     if avro_type == "string":
         return _fault_of_text(value, limited=limited)
     if avro_type in ("int", "long"):
@@ -59,6 +65,26 @@ def _fault_of(value: Any, avro_type: Any, *, limited: bool) -> str | None:
             return f"is {type(value).__name__}, where an integer belongs"
         if value not in RANGES[avro_type]:
             return f"is {value}, beyond an Avro {avro_type}"
+    return None
+
+
+def _fault_of_array(values: Any, item_type: Any) -> str | None:
+    """Say what is wrong with the first wrong item of an array, of texts and integers or of flat records of them."""
+    if not isinstance(values, tuple):
+        return f"is {type(values).__name__}, where a tuple belongs"
+    if len(values) > MAX_LINES:
+        return f"has {len(values)} items; at most {MAX_LINES} are allowed"
+    for item in values:
+        if not isinstance(item_type, dict):
+            fault = _fault_of(item, item_type, limited=True)
+        else:
+            faults = (
+                (f["name"], _fault_of(getattr(item, f["name"], None), f["type"], limited=True))
+                for f in item_type["fields"]
+            )
+            fault = next((f"{name} {each}" for name, each in faults if each is not None), None)
+        if fault is not None:
+            return f"holds an item that {fault}"
     return None
 
 

@@ -77,13 +77,20 @@ def draft(message: type[Message]) -> str:
     """Return the schema that follows from a struct, one field a line, with empty docs."""
     doc = (message.__doc__ or "").strip().partition("\n")[0]
     fields = ",\n    ".join(
-        json.dumps({"name": field.name, "type": _avro_type(field.name, field.type), "doc": ""})
+        json.dumps({"name": field.name, "type": _avro_type(field.name, field.type), "doc": ""} | _default(field))
         for field in msgspec.structs.fields(message)
     )
     return (
         f'{{\n  "type": "record",\n  "name": "{message.__name__}",\n  "namespace": "{NAMESPACE}",\n'
         f'  "doc": {json.dumps(doc)},\n  "fields": [\n    {fields}\n  ]\n}}\n'
     )
+
+
+def _default(field: msgspec.structs.FieldInfo) -> dict[str, Any]:
+    """Return a draft's default: old records lack the field."""
+    if field.default is msgspec.NODEFAULT:
+        return {}
+    return {"default": [] if field.default == () else field.default}
 
 
 def _avro_type(name: str, python_type: Any) -> Any:

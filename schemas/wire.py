@@ -119,10 +119,10 @@ def _encoder(writer: Schema, head: bytes) -> Encoder:
 
 
 def _general_decoder(struct: type[Message], writer: Schema, reader: Schema) -> Decoder:
-    """Return the decoder that can do everything: other versions, bytes, maps, and saying what is wrong."""
+    """Return the decoder that can do everything: other versions, bytes, maps, arrays, and saying what is wrong."""
     parsed_writer = fastavro.parse_schema(writer)
     parsed_reader = None if writer == reader else fastavro.parse_schema(reader)
-    names = struct.__struct_fields__
+    fields = msgspec.structs.fields(struct)
 
     def decode_with_fastavro(value: bytes) -> Message:
         body = io.BytesIO(value)
@@ -143,7 +143,14 @@ def _general_decoder(struct: type[Message], writer: Schema, reader: Schema) -> D
             raise errors.TrailingBytesError(
                 f"{left} bytes are left after {writer['name']}; was it written as its id says?"
             )
-        message = struct(*[record[name] for name in names])
+        message = struct(
+            *[
+                msgspec.convert(record[field.name], field.type)
+                if type(record[field.name]) is list
+                else record[field.name]
+                for field in fields
+            ]
+        )
         _refuse_read(message, reader)
         return message
 
@@ -159,12 +166,21 @@ def _general_encoder(writer: Schema, head: bytes) -> Encoder:
         out = io.BytesIO()
         out.write(head)
         try:
-            fastavro.schemaless_writer(out, parsed, msgspec.structs.asdict(message))
+            fastavro.schemaless_writer(out, parsed, _record_of(message))
         except Exception as error:
             raise errors.EncodeError(f"{writer['name']} cannot be written: {error!r}") from error
         return out.getvalue()
 
     return encode_with_fastavro
+
+
+def _record_of(message: Message) -> dict[str, Any]:
+    """Return the fields as fastavro takes them: an array's structs as dicts."""
+    record = msgspec.structs.asdict(message)
+    for name, value in record.items():
+        if type(value) is tuple and value and isinstance(value[0], msgspec.Struct):
+            record[name] = [msgspec.structs.asdict(item) for item in value]
+    return record
 
 
 def _refuse_read(message: Message, schema: Schema) -> None:

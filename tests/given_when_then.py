@@ -10,6 +10,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Final, Generic, TypeVar
 
+import msgspec
 import pytest
 
 from consumers.errors import RefusedError
@@ -42,8 +43,8 @@ USUAL: Final[dict[str, Any]] = {
     "authorization_id": "auth_1",
     "reason": "because",
     "command_id": "delivery-1",
-    "cart_id": "",
     "disposition": "available",
+    "requested_by": "customer",
     "as_of_ms": NOW_MS,
     "limit": 500,
     "result": "succeeded",
@@ -51,19 +52,26 @@ USUAL: Final[dict[str, Any]] = {
 
 
 def word(message: type[M]) -> Callable[..., M]:
-    """Return a constructor of the message in which the usual fields need not be said. `demand` is the quantity."""
+    """Return a constructor of the message in which the usual fields need not be said, nor those with a default.
+
+    `demand` is the quantity.
+    """
 
     def say(**said: Any) -> M:
         usual = {**USUAL, "demand": said.get("quantity", USUAL["quantity"])}
-        return message(**{name: said.pop(name) if name in said else usual[name] for name in _names(message, said)})
+        _insist_on_fields(message, said)
+        return message(**{name: usual[name] for name in _required(message) if name not in said}, **said)
 
     return say
 
 
-def _names(message: type[m.Message], said: dict[str, Any]) -> tuple[str, ...]:
+def _required(message: type[m.Message]) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(message) if field.required]
+
+
+def _insist_on_fields(message: type[m.Message], said: dict[str, Any]) -> None:
     unknown = set(said) - set(message.__struct_fields__)
     assert not unknown, f"{message.__name__} has no {unknown}"
-    return message.__struct_fields__
 
 
 PlaceOrderLine = word(m.PlaceOrderLine)
@@ -100,6 +108,38 @@ PaymentCaptureFailed = word(m.PaymentCaptureFailed)
 PaymentVoided = word(m.PaymentVoided)
 PaymentVoidFailed = word(m.PaymentVoidFailed)
 RecordPaymentResult = word(m.RecordPaymentResult)
+OrderCancelRequested = word(m.OrderCancelRequested)
+OrderCommandRefused = word(m.OrderCommandRefused)
+PaymentRequiresAction = word(m.PaymentRequiresAction)
+PaymentLapsed = word(m.PaymentLapsed)
+PaymentRefunded = word(m.PaymentRefunded)
+PaymentRefundFailed = word(m.PaymentRefundFailed)
+PaymentResolved = word(m.PaymentResolved)
+ShipmentRequested = word(m.ShipmentRequested)
+ShipmentShipped = word(m.ShipmentShipped)
+OrderShipped = word(m.OrderShipped)
+ShipmentDelivered = word(m.ShipmentDelivered)
+ShipmentLost = word(m.ShipmentLost)
+OrderDelivered = word(m.OrderDelivered)
+FulfilmentCancelled = word(m.FulfilmentCancelled)
+LineWithdrawn = word(m.LineWithdrawn)
+ReturnRequested = word(m.ReturnRequested)
+ReturnApproved = word(m.ReturnApproved)
+ReturnRefused = word(m.ReturnRefused)
+ReturnReceived = word(m.ReturnReceived)
+OrderReturned = word(m.OrderReturned)
+RefundRequested = word(m.RefundRequested)
+CancelOrder = word(m.CancelOrder)
+ShipOrder = word(m.ShipOrder)
+ConfirmDelivery = word(m.ConfirmDelivery)
+ReportLostParcel = word(m.ReportLostParcel)
+RequestReturn = word(m.RequestReturn)
+ApproveReturn = word(m.ApproveReturn)
+RefuseReturn = word(m.RefuseReturn)
+ReceiveReturn = word(m.ReceiveReturn)
+RefundOrder = word(m.RefundOrder)
+RetryOrder = word(m.RetryOrder)
+ResolveOrder = word(m.ResolveOrder)
 
 
 class Story(Generic[S]):

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from schemas.messages import Message
+from topology.order_answers import NEVER, ORDER_ANSWERS, ORDER_LEADS_TO
+from topology.payment_answers import PAYMENT_ANSWERS, PAYMENT_LEADS_TO
 from topology.saga import REACTIONS, TERMINAL_FACTS, Reaction
-from topology.states import ORDER_ANSWERS, PAYMENT_ANSWERS, OrderState, PaymentState
+from topology.states import OrderState, PaymentState
 from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, topic_of
-from topology.transitions import NEVER, ORDER_LEADS_TO, PAYMENT_LEADS_TO
 
 DIRECTORY: Final = Path(__file__).parents[1] / "docs" / "diagrams"
 COMMAND: Final = "python -m topology.diagram"
@@ -40,7 +41,7 @@ class Arrow(NamedTuple):
 
 def pages() -> dict[str, str]:
     """Return every generated page by its file name."""
-    states = "topology/states.py and topology/transitions.py"
+    states = "topology/*_answers.py"
     explained = "An arrow names the messages that may move {0}. The table says what each state answers to each message."
     return {
         "order-states.md": _page(

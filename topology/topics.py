@@ -29,7 +29,7 @@ its source."""
 
 ANYONE: Final = "producers"
 """Who writes a topic from outside the rooms: any authorised producer."""
-_ROOMS: Final = frozenset({"inventory", "orders", "payments"})
+_ROOMS: Final = frozenset({"inventory", "orders", "payments", "fulfilment", "notifications"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +103,29 @@ INVENTORY_COMMANDS: Final = Topic(
         m.RetireSku,
         m.ExpireHolds,
     ),
-    written_by=frozenset({ANYONE, "orders", "inventory"}),
+    written_by=frozenset({ANYONE, "orders", "fulfilment", "inventory"}),
     extra=_AS_LARGE_AS_IT_LOOKS,
     may_get_more_partitions=True,
 )
 ORDER_COMMANDS: Final = Topic(
     "order.commands",
     key="order_id",
-    carries=(m.RecordPaymentResult,),
-    written_by=frozenset({ANYONE, "payments"}),
+    carries=(
+        m.RecordPaymentResult,
+        m.CancelOrder,
+        m.ShipOrder,
+        m.ConfirmDelivery,
+        m.ReportLostParcel,
+        m.RequestReturn,
+        m.ApproveReturn,
+        m.RefuseReturn,
+        m.ReceiveReturn,
+        m.RefundOrder,
+        m.RetryOrder,
+        m.ResolveOrder,
+        m.EndWaits,
+    ),
+    written_by=frozenset({ANYONE, "payments", "fulfilment"}),
     extra=_AS_LARGE_AS_IT_LOOKS,
 )
 ORDER_EVENTS: Final = Topic(
@@ -131,15 +145,36 @@ ORDER_EVENTS: Final = Topic(
         m.OrderRejected,
         m.OrderPlaced,
         m.OrderPaid,
+        m.OrderCancelRequested,
         m.OrderCancelled,
+        m.OrderCommandRefused,
+        m.PaymentRequiresAction,
         m.PaymentAuthorized,
         m.PaymentDeclined,
         m.PaymentCaptured,
         m.PaymentCaptureFailed,
         m.PaymentVoided,
         m.PaymentVoidFailed,
+        m.PaymentLapsed,
+        m.PaymentRefunded,
+        m.PaymentRefundFailed,
+        m.PaymentResolved,
+        m.ShipmentRequested,
+        m.ShipmentShipped,
+        m.OrderShipped,
+        m.ShipmentDelivered,
+        m.ShipmentLost,
+        m.OrderDelivered,
+        m.FulfilmentCancelled,
+        m.LineWithdrawn,
+        m.ReturnRequested,
+        m.ReturnApproved,
+        m.ReturnRefused,
+        m.ReturnReceived,
+        m.OrderReturned,
+        m.RefundRequested,
     ),
-    written_by=_ROOMS,
+    written_by=_ROOMS - {"notifications"},
 )
 STOCK_LEVELS: Final = Topic(
     "stock.levels",
@@ -157,6 +192,12 @@ CATALOGUE_PRODUCTS: Final = Topic(
     cleanup_policy="compact",
     extra=_COMPACTED_SOON,
 )
+ORDER_NOTIFICATIONS: Final = Topic(
+    "order.notifications",
+    key="order_id",
+    carries=(m.OrderNotification,),
+    written_by=frozenset({"notifications"}),
+)
 DEAD_LETTERS: Final = Topic(
     "dead.letters",
     key="key",
@@ -165,11 +206,19 @@ DEAD_LETTERS: Final = Topic(
     max_message_bytes=MAX_DEAD_LETTER_BYTES,
 )
 
-TOPICS: Final = (INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, STOCK_LEVELS, CATALOGUE_PRODUCTS, DEAD_LETTERS)
+TOPICS: Final = (
+    INVENTORY_COMMANDS,
+    ORDER_COMMANDS,
+    ORDER_EVENTS,
+    ORDER_NOTIFICATIONS,
+    STOCK_LEVELS,
+    CATALOGUE_PRODUCTS,
+    DEAD_LETTERS,
+)
 CO_PARTITIONED: Final = (ORDER_COMMANDS, ORDER_EVENTS)
 """One order is in the same partition of each of these, so they always have equally many."""
 
-ADDRESSED_TO_A_PARTITION: Final[frozenset[type[m.Message]]] = frozenset({m.ExpireHolds})
+ADDRESSED_TO_A_PARTITION: Final[frozenset[type[m.Message]]] = frozenset({m.ExpireHolds, m.EndWaits})
 """Messages that are about a whole partition: sent to it by number, without a key."""
 
 _TOPIC_OF: Final[dict[type[m.Message], Topic]] = {message: topic for topic in TOPICS for message in topic.carries}

@@ -15,6 +15,7 @@ from consumers.inventory.text import require_text
 from schemas import messages as m
 from schemas.ids import is_in_window, is_order_id
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
+from schemas.terms import TERMS
 from topology.states import OUTSIDE_WINDOW
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ def _fault(command: m.PlaceOrderLine, at_ms: int) -> str | None:
         return "invalid_price"
     if command.hold_seconds <= 0:
         return "invalid_hold_seconds"
+    if command.terms and command.terms not in TERMS:
+        return "invalid_terms"
     return None if in_window else OUTSIDE_WINDOW
 
 
@@ -216,6 +219,7 @@ def _reserved(command: m.PlaceOrderLine, at_ms: int) -> m.LineReserved:
         command.customer_id,
         command.payment_token,
         at_ms + min(command.hold_seconds, MAX_HOLD_SECONDS) * 1000,
+        command.terms,
     )
 
 
@@ -230,6 +234,7 @@ def _rejected(command: m.PlaceOrderLine, reason: str, available: int) -> m.LineR
         available,
         command.customer_id,
         reason,
+        command.terms,
     )
 
 

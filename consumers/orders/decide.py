@@ -12,7 +12,8 @@ from consumers.orders.order import LineFact, LineState, Order
 from schemas import messages as m
 from schemas.ids import is_in_window, is_order_id
 from schemas.limits import SETTLING_MS
-from topology.states import FINAL_ORDER_STATES, ORDER_ANSWERS, OUTSIDE_WINDOW, OrderState
+from topology.order_answers import ORDER_ANSWERS
+from topology.states import FINAL_ORDER_STATES, OUTSIDE_WINDOW, OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

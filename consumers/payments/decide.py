@@ -14,7 +14,8 @@ from consumers.payments.processor import OperationKind
 from schemas import messages as m
 from schemas.ids import is_in_window, is_order_id
 from schemas.limits import SETTLING_MS
-from topology.states import OUTSIDE_WINDOW, PAYMENT_ANSWERS, SETTLED_PAYMENT_STATES, PaymentState
+from topology.payment_answers import PAYMENT_ANSWERS
+from topology.states import OUTSIDE_WINDOW, SETTLED_PAYMENT_STATES, PaymentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

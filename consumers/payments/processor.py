@@ -6,28 +6,37 @@ An operation's id is its idempotency key at the processor, so asking twice with 
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from enum import StrEnum
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-Verdict: TypeAlias = Literal["succeeded", "declined", "failed"]
-"""As in RecordPaymentResult: `declined` is a definite no to an authorisation, `failed` a definite no to the rest."""
+Verdict: TypeAlias = Literal["succeeded", "declined", "failed", "requires_action"]
+"""As in RecordPaymentResult: `declined` is a definite no to an authorisation, `failed` a definite no to the rest.
+
+`requires_action` is an authorisation that its customer has to confirm first; what came of that is told later, by a
+webhook or on looking it up.
+"""
 
 
 class OperationKind(StrEnum):
-    """What can be asked: hold money, take what is held, give it back untaken."""
+    """What can be asked: hold money, take what is held, give it back untaken, give back what was taken."""
 
     AUTHORIZE = "authorize"
     CAPTURE = "capture"
     VOID = "void"
+    REFUND = "refund"
 
 
 class Operation(msgspec.Struct, frozen=True):
     """One thing to ask of the processor, persisted as a payment attempt before it is asked.
 
-    `amount_minor` is in minor units of the ISO 4217 `currency`. `payment_token` and `customer_id` matter to an
-    authorisation only; `authorization_id` names what to capture or void and is empty for an authorisation.
+    `amount_minor` is in minor units of the ISO 4217 `currency`; a void gives back all that is held and not captured.
+    `payment_token` and `customer_id` matter to an authorisation only; `authorization_id` names what to capture, void or
+    refund and is empty for an authorisation. Of an authorisation several captures may be taken, together at most what it
+    holds, and several refunds given, together at most what was captured; `is_last` says that no capture will follow, so
+    that the rest may be given back.
     """
 
     operation_id: str
@@ -38,6 +47,7 @@ class Operation(msgspec.Struct, frozen=True):
     payment_token: str
     customer_id: str
     authorization_id: str
+    is_last: bool = True
 
     def __repr__(self) -> str:
         """Show what a log line may show: everything but the token."""
@@ -45,11 +55,35 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class ProcessorResult(msgspec.Struct, frozen=True):
-    """A definite answer. `authorization_id` is empty where none exists, `reason` where the result is `succeeded`."""
+    """A definite answer. `authorization_id` is empty where none exists, `reason` where the result is `succeeded`.
+
+    `action_url` is where a customer confirms what `requires_action`; `expires_at_ms` is when an authorisation lapses (ms
+    since the epoch, UTC; 0 where the processor does not say).
+    """
 
     result: Verdict
     authorization_id: str
     reason: str
+    action_url: str = ""
+    expires_at_ms: int = 0
+
+
+class ProcessorPayment(msgspec.Struct, frozen=True):
+    """One payment as the processor's own books have it: amounts in minor units, `order_id` as we named it there."""
+
+    authorization_id: str
+    order_id: str
+    currency: str
+    authorized_minor: int
+    captured_minor: int
+    voided_minor: int
+    refunded_minor: int
+    created_at_ms: int
+
+    @property
+    def held_minor(self) -> int:
+        """What is authorised and neither captured nor given back."""
+        return self.authorized_minor - self.captured_minor - self.voided_minor
 
 
 class PaymentProcessor(Protocol):
@@ -63,12 +97,16 @@ class PaymentProcessor(Protocol):
         """
         ...
 
-    async def look_up(self, operation_id: str) -> ProcessorResult | None:
-        """Return the answer that the processor has on its books for this id.
+    async def look_up(self, operation: Operation) -> ProcessorResult | None:
+        """Return the answer that the processor has on its books for this operation's id.
 
         None means that it never executed such an operation: it is safe to perform it again under the same id.
         Raises the same errors as `perform`; after any of them the outcome is as unknown as before.
         """
+        ...
+
+    def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
+        """Iterate over all payments on the processor's books that were made at `since_ms` or later. Raises as `perform`."""
         ...
 
     async def close(self) -> None:

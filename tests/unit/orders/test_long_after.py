@@ -12,7 +12,8 @@ from schemas.ids import order_id_ms
 from schemas.limits import ORDER_ID_WINDOW_MS, SETTLING_MS
 from tests.given_when_then import NOW_MS, A, LineRejected, word
 from tests.unit.orders.sentences import AUTHORIZED, CANCELLED, PAID, REJECTED
-from topology.states import ORDER_ANSWERS, OrderState
+from topology.order_answers import ORDER_ANSWERS
+from topology.states import OrderState
 
 FACTS = sorted(ORDER_ANSWERS[OrderState.UNKNOWN], key=lambda fact: fact.__name__)
 EDGE_MS = order_id_ms(A) + ORDER_ID_WINDOW_MS + SETTLING_MS

@@ -34,7 +34,8 @@ from tests.unit.orders.sentences import (
     then_refused,
     when,
 )
-from topology.states import ORDER_ANSWERS, OrderState
+from topology.order_answers import ORDER_ANSWERS
+from topology.states import OrderState
 
 TOLD: dict[OrderState, tuple[Any, ...]] = {
     OrderState.UNKNOWN: (),

@@ -18,7 +18,8 @@ from tests.given_when_then import (
 )
 from tests.unit.payments import sentences as told
 from tests.unit.payments.sentences import AUTHORIZE, CAPTURE, VOID, given, result, story, then, then_refused, when
-from topology.states import PAYMENT_ANSWERS, PaymentState
+from topology.payment_answers import PAYMENT_ANSWERS
+from topology.states import PaymentState
 
 TOLD: dict[PaymentState, tuple[Any, ...]] = {
     PaymentState.NONE: (),

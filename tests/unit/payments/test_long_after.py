@@ -14,7 +14,8 @@ from schemas.ids import order_id_ms
 from schemas.limits import ORDER_ID_WINDOW_MS, SETTLING_MS
 from tests.given_when_then import NOW_MS, A, word
 from tests.unit.payments.sentences import AUTHORIZE, AUTHORIZED, AUTHORIZING, CAPTURED, DECLINED, VOIDED, result
-from topology.states import PAYMENT_ANSWERS, PaymentState
+from topology.payment_answers import PAYMENT_ANSWERS
+from topology.states import PaymentState
 
 MESSAGES: list[m.Message] = [
     result(AUTHORIZE) if message is m.RecordPaymentResult else word(message)()

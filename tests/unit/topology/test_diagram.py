@@ -20,9 +20,10 @@ from topology.diagram import (
     states_diagram,
     write,
 )
+from topology.order_answers import ORDER_ANSWERS, ORDER_LEADS_TO
+from topology.payment_answers import PAYMENT_ANSWERS, PAYMENT_LEADS_TO
 from topology.saga import REACTIONS, Reaction
-from topology.states import FINAL_ORDER_STATES, ORDER_ANSWERS, PAYMENT_ANSWERS, OrderState, PaymentState
-from topology.transitions import ORDER_LEADS_TO, PAYMENT_LEADS_TO
+from topology.states import FINAL_ORDER_STATES, OrderState, PaymentState
 
 
 def test_the_pages_in_the_docs_show_the_tables_as_they_are() -> None:

@@ -3,8 +3,10 @@ from collections.abc import Mapping
 import pytest
 
 from schemas import messages as m
+from topology.order_answers import ORDER_ANSWERS
+from topology.payment_answers import PAYMENT_ANSWERS
 from topology.saga import REACTIONS, TERMINAL_FACTS, Reaction, heard_by
-from topology.states import ORDER_ANSWERS, PAYMENT_ANSWERS, OrderState, PaymentState
+from topology.states import OrderState, PaymentState
 from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, DEAD_LETTERS, TOPICS, topic_of
 
 Table = Mapping[OrderState, Mapping[type[m.Message], str]] | Mapping[PaymentState, Mapping[type[m.Message], str]]

@@ -20,9 +20,9 @@ from consumers.payments import payment
 from consumers.payments.processor import OperationKind
 from schemas import messages as m
 from topology.diagram import arrows
+from topology.order_answers import ORDER_ANSWERS, ORDER_LEADS_TO
+from topology.payment_answers import PAYMENT_ANSWERS, PAYMENT_LEADS_TO
 from topology.saga import REACTIONS, heard_by
-from topology.states import ORDER_ANSWERS, PAYMENT_ANSWERS
-from topology.transitions import ORDER_LEADS_TO, PAYMENT_LEADS_TO
 
 SEED: Final = 20_240_607
 WALKS: Final = 20_000
