@@ -200,3 +200,16 @@ def test_text_that_cannot_be_shown_is_refused(field: str, text: str) -> None:
     given(stock(on_hand=1))
     when(PlaceOrderLine(**{field: text}))
     then_refused("invalid_text")
+
+
+def test_terms_go_on_to_those_who_gather_the_lines() -> None:
+    given(stock(on_hand=1))
+    when(PlaceOrderLine(terms="ship_available capture_at_shipping"))
+    then(LineReserved(terms="ship_available capture_at_shipping"))
+
+
+@pytest.mark.parametrize("terms", ["free", "capture_at_shipping ship_available", "ship_available "])
+def test_terms_that_nobody_knows_are_rejected_with_the_reason(terms: str) -> None:
+    given(stock(on_hand=9))
+    when(PlaceOrderLine(terms=terms))
+    then(LineRejected(demand=1, available=9, reason="invalid_terms", terms=terms))

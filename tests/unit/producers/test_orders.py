@@ -18,6 +18,7 @@ from schemas.ids import is_order_id, order_id_ms
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
 from schemas.messages import LineReserved, PlaceOrderLine
 from schemas.money import MAX_MINOR
+from schemas.terms import SHIP_AVAILABLE
 from schemas.wire import decode
 
 LINES = st.lists(
@@ -86,6 +87,15 @@ def test_an_order_has_an_id_from_the_start_and_keeps_it() -> None:
     assert is_order_id(one.order_id)
     assert one.order_id != other.order_id
     assert place_order_lines(one) == place_order_lines(one)
+
+
+def test_the_terms_of_an_order_stand_in_each_of_its_lines() -> None:
+    wanted = request(OrderLine("MUG", 1, 1), OrderLine("TIN", 1, 1), terms=SHIP_AVAILABLE)
+    assert [command.terms for command in place_order_lines(wanted)] == [SHIP_AVAILABLE, SHIP_AVAILABLE]
+    with pytest.raises(
+        InvalidOrderError, match="terms are 'free'; leave them out, or give one of: capture_at_shipping;"
+    ):
+        place_order_lines(request(OrderLine("MUG", 1, 1), terms="free"))
 
 
 async def test_many_orders_are_published_as_one_list_keyed_by_sku() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.limits import RANGES
 from schemas.lock import Schema, read_current
-from schemas.messages import MESSAGES, DeadLetter, Message, PlaceOrderLine
+from schemas.messages import MESSAGES, DeadLetter, Message, OrderedLine, PlaceOrderLine
 
 SCHEMAS = read_current()
 
@@ -54,7 +54,24 @@ def _values(avro_type: Any) -> st.SearchStrategy[Any]:
         return st.integers(bounds.start, bounds.stop - 1) | st.integers(-70, 70)
     if isinstance(avro_type, list):
         return st.none() | st.binary(max_size=100)
+    if avro_type["type"] == "array":
+        return st.lists(_items(avro_type["items"]), max_size=5).map(tuple)
     return st.dictionaries(st.text(max_size=20), st.binary(max_size=100), max_size=5)
+
+
+def _items(avro_type: Any) -> st.SearchStrategy[Any]:
+    if not isinstance(avro_type, dict):
+        return _values(avro_type)
+    return st.builds(OrderedLine, **{field["name"]: _values(field["type"]) for field in avro_type["fields"]})
+
+
+def as_avro(message: Message) -> dict[str, Any]:
+    """Return a message as fastavro gives it back: arrays are lists, and their records dicts."""
+    record = msgspec.structs.asdict(message)
+    for name, value in record.items():
+        if isinstance(value, tuple):
+            record[name] = [msgspec.structs.asdict(it) if isinstance(it, OrderedLine) else it for it in value]
+    return record
 
 
 def messages_of(message: type[Message]) -> st.SearchStrategy[Message]:
