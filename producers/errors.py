@@ -45,5 +45,9 @@ class InvalidStockCommandError(InvalidRequestError):
     """A command about a SKU is not as it must be."""
 
 
+class InvalidOrderCommandError(InvalidRequestError):
+    """A command about a placed order is not as it must be."""
+
+
 class UnusableFileError(ProducerError):
     """A file cannot be imported as a whole; what it already brought in stays, so importing it again is harmless."""

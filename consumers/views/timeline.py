@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
 from schemas.messages import Message
-from topology.states import FINAL_ORDER_STATES, OrderState, PaymentState
-from topology.timeline import LINE_STATE_AFTER, ORDER_STATE_AFTER, PAYMENT_STATE_AFTER
+from schemas.terms import CAPTURE_AT_SHIPPING
+from topology.states import FINAL_ORDER_STATES, FulfilmentState, OrderState, PaymentState, ReturnState
+from topology.timeline import (
+    FULFILMENT_STATE_AFTER,
+    LINE_STATE_AFTER,
+    ORDER_STATE_AFTER,
+    PAYMENT_STATE_AFTER,
+    RETURN_STATE_AFTER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,15 +47,37 @@ class LineView(msgspec.Struct):
     state: str
 
 
+class Step(msgspec.Struct, frozen=True):
+    """One step of an order's path: at `at_ms` (ms since the epoch, UTC) this axis came to this state."""
+
+    axis: Literal["order", "payment", "fulfilment"]
+    state: str
+    at_ms: int
+
+
+class MoneyView(msgspec.Struct):
+    """An order's money so far, in minor units of its currency."""
+
+    authorized_minor: int = 0
+    captured_minor: int = 0
+    voided_minor: int = 0
+    refunded_minor: int = 0
+
+
 class OrderView(msgspec.Struct):
     """One order: where it stands, why, what it wants and all that happened to it, in order.
 
-    `amount_minor` is 0 until every line is reserved: the price of a line that was refused is not heard of.
+    The order, its payment, its fulfilment and each of its returns (by return id) stand apart. `amount_minor` is 0 until
+    the order is reserved: the price of a line that was refused is not heard of.
     """
 
     order_id: str
     state: OrderState = OrderState.UNKNOWN
     payment: PaymentState = PaymentState.NONE
+    fulfilment: FulfilmentState = FulfilmentState.NONE
+    returns: dict[str, ReturnState] = {}
+    money: MoneyView = msgspec.field(default_factory=MoneyView)
+    path: list[Step] = []
     reason: str = ""
     customer_id: str = ""
     currency: str = ""
@@ -83,8 +112,15 @@ def view_of(order_id: str, events: Iterable[TimelineEvent]) -> OrderView:
             continue
         seen.add(event.event_id)
         view.events.append(event)
+        before = (view.state, view.payment, view.fulfilment)
         _fold_order(view, event)
+        _fold_money(view, event)
+        _fold_goods(view, event)
         _fold_line(lines, event)
+        after = (view.state, view.payment, view.fulfilment)
+        for axis, was, state in zip(_AXES, before, after, strict=True):
+            if state is not was:
+                view.path.append(Step(axis, state.value, event.at_ms))
     view.lines = sorted(lines.values(), key=lambda it: (it.line, it.sku))
     return view
 
@@ -93,7 +129,8 @@ def _fold_order(view: OrderView, event: TimelineEvent) -> None:
     data = event.data
     first = OrderState.PENDING if view.state is OrderState.UNKNOWN else view.state
     view.state = _ORDER_STATE_AFTER.get(event.type, first)
-    view.payment = _PAYMENT_STATE_AFTER.get(event.type, view.payment)
+    if event.type == "PaymentAuthorized" and view.state is OrderState.RESERVED:
+        view.state = OrderState.COMMITTING
     view.customer_id = view.customer_id or data.get("customer_id", "")
     view.currency = view.currency or data.get("currency", "")
     view.line_count = view.line_count or data.get("line_count", 0)
@@ -101,6 +138,36 @@ def _fold_order(view: OrderView, event: TimelineEvent) -> None:
         view.amount_minor = data["amount_minor"]
     if event.type in _ORDER_STATE_AFTER:
         view.reason = data.get("reason", "")
+
+
+def _fold_money(view: OrderView, event: TimelineEvent) -> None:
+    money, amount_minor = view.money, event.data.get("amount_minor", 0)
+    view.payment = _PAYMENT_STATE_AFTER.get(event.type, view.payment)
+    match event.type:
+        case "OrderPlaced" if CAPTURE_AT_SHIPPING in event.data.get("terms", ""):
+            view.payment = PaymentState.AUTHORIZED
+        case "PaymentAuthorized":
+            money.authorized_minor = amount_minor
+        case "PaymentCaptured":
+            money.captured_minor += amount_minor
+            if money.captured_minor < money.authorized_minor:
+                view.payment = PaymentState.PARTIALLY_CAPTURED
+        case "PaymentVoided":
+            money.voided_minor = money.authorized_minor - money.captured_minor
+            if money.captured_minor:
+                view.payment = PaymentState.CAPTURED
+        case "PaymentRefunded":
+            money.refunded_minor += amount_minor
+            if money.refunded_minor >= money.captured_minor:
+                view.payment = PaymentState.REFUNDED
+
+
+def _fold_goods(view: OrderView, event: TimelineEvent) -> None:
+    if event.type == "OrderPlaced" and CAPTURE_AT_SHIPPING in event.data.get("terms", ""):
+        view.fulfilment = FulfilmentState.OPEN
+    view.fulfilment = _FULFILMENT_STATE_AFTER.get(event.type, view.fulfilment)
+    if (state := _RETURN_STATE_AFTER.get(event.type)) is not None:
+        view.returns[event.data["return_id"]] = state
 
 
 def _fold_line(lines: dict[tuple[int, str], LineView], event: TimelineEvent) -> None:
@@ -116,6 +183,9 @@ def _fold_line(lines: dict[tuple[int, str], LineView], event: TimelineEvent) -> 
         line.unit_price_minor = data.get("unit_price_minor")
 
 
+_AXES: Final[tuple[Literal["order", "payment", "fulfilment"], ...]] = ("order", "payment", "fulfilment")
 _ORDER_STATE_AFTER: Final = {message.__name__: state for message, state in ORDER_STATE_AFTER.items()}
 _PAYMENT_STATE_AFTER: Final = {message.__name__: state for message, state in PAYMENT_STATE_AFTER.items()}
+_FULFILMENT_STATE_AFTER: Final = {message.__name__: state for message, state in FULFILMENT_STATE_AFTER.items()}
+_RETURN_STATE_AFTER: Final = {message.__name__: state for message, state in RETURN_STATE_AFTER.items()}
 _LINE_STATE_AFTER: Final = {message.__name__: state for message, state in LINE_STATE_AFTER.items()}

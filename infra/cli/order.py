@@ -23,6 +23,7 @@ from schemas.errors import SchemaError
 from schemas.ids import is_order_id
 from schemas.limits import MAX_HOLD_SECONDS
 from schemas.money import format_minor, to_minor
+from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 
 DEFAULT_PRICE_MINOR: Final = 1_000
 """Until a catalogue knows better."""
@@ -58,6 +59,12 @@ def place(
         str,
         typer.Option(metavar="ID", help="What is checked out: a later order of the same customer and cart takes over."),
     ] = "",
+    ship_available: Annotated[
+        bool, typer.Option("--ship-available", help="Go on with the lines that are there; unset: all of them or none.")
+    ] = False,
+    capture_at_shipping: Annotated[
+        bool, typer.Option("--capture-at-shipping", help="Take a line's money when it is shipped; unset: all at once.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the order to its end.")] = False,
     timeout: Timeout = 30.0,
     as_json: AsJson = False,
@@ -70,6 +77,11 @@ def place(
         currency=currency,
         payment_token=token,
         cart_id=cart,
+        terms=" ".join(
+            word
+            for word, wanted in ((SHIP_AVAILABLE, ship_available), (CAPTURE_AT_SHIPPING, capture_at_shipping))
+            if wanted
+        ),
         hold_seconds=hold_seconds or settings.hold_seconds,
     )
     run(_place(request, settings))

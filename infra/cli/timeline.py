@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -29,17 +30,40 @@ WORDS: Final = {
     "OrderRejected": "the order ends without a sale",
     "OrderPlaced": "every line is allocated, {amount} to take",
     "OrderPaid": "{amount} is in, the order can go out",
-    "OrderCancelled": "the order ends without a sale, its goods go back",
+    "OrderCancelRequested": "the {requested_by} wants the order cancelled",
+    "OrderCancelled": "the order ends without a sale, its goods and its money go back",
+    "OrderCommandRefused": "{command} {reference} is refused",
+    "PaymentRequiresAction": "the customer has to confirm the payment until {until} at {action_url}",
     "PaymentAuthorized": "{amount} is set aside",
-    "PaymentDeclined": "the card was declined",
-    "PaymentCaptured": "{amount} is taken",
-    "PaymentCaptureFailed": "the money could not be taken",
+    "PaymentDeclined": "the payment is declined",
+    "PaymentCaptured": "{amount} is taken {reference}",
+    "PaymentCaptureFailed": "the money could not be taken {reference}",
     "PaymentVoided": "what was set aside is free again",
     "PaymentVoidFailed": "what was set aside could not be freed; a person has to look",
+    "PaymentLapsed": "what was set aside is free again: nothing may go out on it",
+    "PaymentRefunded": "{amount} went back to the customer, for {refund_id}",
+    "PaymentRefundFailed": "{amount} for {refund_id} could not be given back; a person has to look",
+    "PaymentResolved": "{amount} was settled by hand: {note}",
+    "ShipmentRequested": "parcel {shipment_id} is to go out with {lines}, {amount}",
+    "ShipmentShipped": "parcel {shipment_id} with {lines} is with {carrier} as {tracking}",
+    "OrderShipped": "nothing of the order is left in the house",
+    "ShipmentDelivered": "parcel {shipment_id} has arrived{presumed}",
+    "ShipmentLost": "parcel {shipment_id} with {lines} will not arrive",
+    "OrderDelivered": "all that was to arrive has arrived",
+    "FulfilmentCancelled": "nothing has left the house, and nothing will",
+    "LineWithdrawn": "line {line} ({sku}) will not be shipped",
+    "ReturnRequested": "return {return_id} of {lines} is asked for; unanswered it is granted at {until}",
+    "ReturnApproved": "return {return_id} may be sent in until {until}",
+    "ReturnRefused": "return {return_id} is not taken",
+    "ReturnReceived": "{lines} of return {return_id} are here, {disposition}",
+    "OrderReturned": "all that had arrived is back",
+    "RefundRequested": "{amount} is to go back to the customer, for {refund_id}",
 }
 
 _STYLES: Final = {
     OrderState.PAID: "bold green",
+    OrderState.SHIPPED: "bold green",
+    OrderState.DELIVERED: "bold green",
     OrderState.REJECTED: "bold red",
     OrderState.CANCELLED: "bold red",
 }
@@ -48,11 +72,9 @@ _STYLES: Final = {
 def told(event: TimelineEvent, currency: str) -> str:
     """Say in a sentence what happened."""
     words = WORDS.get(event.type)
-    return (
-        words.format_map(_facts(event.data, currency))
-        if words
-        else ", ".join(f"{k}={v}" for k, v in event.data.items())
-    )
+    if words is None:
+        return ", ".join(f"{name}={value}" for name, value in event.data.items())
+    return " ".join(words.format_map(_facts(event.data, currency)).split())
 
 
 def timeline(view: OrderView) -> RenderableType:
@@ -63,14 +85,37 @@ def timeline(view: OrderView) -> RenderableType:
     facts = [f"{view.line_count} {'line' if view.line_count == 1 else 'lines'}", f"customer {view.customer_id}"]
     if view.amount_minor:
         facts.append(_money(view.amount_minor, view.currency))
-    facts += [f"payment {view.payment.value}", f"since {moment(view.events[0].at_ms)[:16]} UTC"]
+    facts += [f"payment {view.payment.value}", f"fulfilment {view.fulfilment.value}"]
+    facts += [f"return {name} {state.value}" for name, state in view.returns.items()]
+    facts += [f"since {moment(view.events[0].at_ms)[:16]} UTC"]
     table = Table("time", "event", "what happened", "reason", box=None, pad_edge=False, header_style="bold")
     for column in (0, 1):
         table.columns[column].no_wrap = True
     days = {moment(event.at_ms)[:10] for event in view.events}
     for at, *cells in rows(view.events, view.currency):
         table.add_row(*map(Text, (at if len(days) > 1 else at[11:], *cells)))
-    return Group(head, Text(", ".join(facts)), Text(), table)
+    return Group(head, Text(", ".join(facts)), Text(), _path(view), Text(), table)
+
+
+def _path(view: OrderView) -> RenderableType:
+    """Draw which way the order went through its states, a line for each axis, with the time from step to step."""
+    drawn = Table(box=None, pad_edge=False, show_header=False)
+    for axis in dict.fromkeys(step.axis for step in view.path):
+        steps = [step for step in view.path if step.axis == axis]
+        way = Text(steps[0].state)
+        for before, step in pairwise(steps):
+            way.append(f" ─{_span(step.at_ms - before.at_ms)}→ ", "dim")
+            way.append(step.state)
+        drawn.add_row(Text(axis, "bold"), way)
+    return drawn
+
+
+def _span(ms: int) -> str:
+    """Return a span of time in the largest unit that leaves a figure of 1 or more."""
+    for unit, name in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")):
+        if ms >= unit:
+            return f"{ms / unit:.1f} {name}"
+    return f"{ms} ms"
 
 
 def rows(events: Iterable[TimelineEvent], currency: str) -> list[tuple[str, str, str, str]]:
@@ -91,7 +136,21 @@ def _facts(data: dict[str, Any], currency: str) -> dict[str, Any]:
         facts["amount"] = _money(data["amount_minor"], data.get("currency", currency))
     if "expires_at_ms" in data:
         facts["until"] = moment(data["expires_at_ms"])[11:19]
+    if "until_ms" in data:
+        facts["until"] = moment(data["until_ms"])[:16]
+    if "lines" in data:
+        facts["lines"] = _lines(data["lines"])
+    if "presumed" in data:
+        facts["presumed"] = ", for all that we know" * bool(data["presumed"])
+    if "reference" in data:
+        facts["reference"] = f"for {data['reference']}" if data["reference"] else ""
     return facts
+
+
+def _lines(lines: Sequence[Any]) -> str:
+    if not lines or not isinstance(lines[0], int):
+        return f"{len(lines)} lines"
+    return f"{'line' if len(lines) == 1 else 'lines'} {', '.join(map(str, lines))}"
 
 
 def _money(amount_minor: int, currency: str) -> str:

@@ -6,12 +6,18 @@ import random
 
 import pytest
 
-from consumers.views.timeline import OrderView, TimelineEvent, event_of, view_of
+from consumers.views.timeline import MoneyView, OrderView, TimelineEvent, event_of, view_of
 from infra.cli.timeline import WORDS, told
 from schemas import messages as m
 from schemas.ids import new_order_id
-from topology.states import OrderState, PaymentState
-from topology.timeline import LINE_STATE_AFTER, ORDER_STATE_AFTER, PAYMENT_STATE_AFTER
+from topology.states import FulfilmentState, OrderState, PaymentState, ReturnState
+from topology.timeline import (
+    FULFILMENT_STATE_AFTER,
+    LINE_STATE_AFTER,
+    ORDER_STATE_AFTER,
+    PAYMENT_STATE_AFTER,
+    RETURN_STATE_AFTER,
+)
 from topology.topics import ORDER_EVENTS
 
 A = new_order_id()
@@ -50,7 +56,7 @@ def seen(*messages: m.Message) -> OrderView:
         ((RESERVED_1,), OrderState.PENDING, PaymentState.NONE, ""),
         ((REJECTED_2,), OrderState.PENDING, PaymentState.NONE, ""),
         (PAID[:3], OrderState.RESERVED, PaymentState.AUTHORIZING, ""),
-        (PAID[:4], OrderState.RESERVED, PaymentState.AUTHORIZED, ""),
+        (PAID[:4], OrderState.COMMITTING, PaymentState.AUTHORIZED, ""),
         (PAID[:7], OrderState.PLACED, PaymentState.CAPTURING, ""),
         (PAID, OrderState.PAID, PaymentState.CAPTURED, ""),
         (
@@ -73,6 +79,66 @@ def test_an_order_stands_where_its_latest_event_about_it_says(
     view = seen(*messages)
     assert (view.state, view.payment, view.reason) == (state, payment, reason)
     assert view.is_final == (state in {OrderState.PAID, OrderState.REJECTED, OrderState.CANCELLED})
+
+
+LINES = (m.OrderedLine(1, "MUG", 2, 250), m.OrderedLine(2, "TIN", 1, 100))
+BY_SHIPMENT = (
+    *PAID[:6],
+    m.OrderPlaced(A, 600, "GBP", "capture_at_shipping", LINES),
+    m.PaymentCaptured(A, "a-1", 500, "GBP", "s-1"),
+    m.ShipmentShipped(A, "s-1", (1,), "dhl", "1"),
+    m.PaymentCaptured(A, "a-1", 100, "GBP", "s-2"),
+    m.ShipmentShipped(A, "s-2", (2,), "dhl", "2"),
+    m.OrderShipped(A),
+    m.ShipmentDelivered(A, "s-1"),
+    m.OrderDelivered(A),
+    m.ReturnRequested(A, "r-1", (1,), "too small", 9_000),
+    m.ReturnApproved(A, "r-1", 9_000),
+    m.ReturnReceived(A, "r-1", (1,), "available"),
+    m.PaymentRefunded(A, "line:1", 500, "GBP"),
+    m.PaymentRefunded(A, "line:2", 100, "GBP"),
+    m.OrderReturned(A),
+)
+
+
+@pytest.mark.parametrize(
+    ("heard", "state", "payment", "fulfilment"),
+    [
+        (7, OrderState.PLACED, PaymentState.AUTHORIZED, FulfilmentState.OPEN),
+        (9, OrderState.PLACED, PaymentState.PARTIALLY_CAPTURED, FulfilmentState.PARTLY_SHIPPED),
+        (12, OrderState.SHIPPED, PaymentState.CAPTURED, FulfilmentState.SHIPPED),
+        (14, OrderState.DELIVERED, PaymentState.CAPTURED, FulfilmentState.DELIVERED),
+        (18, OrderState.DELIVERED, PaymentState.PARTIALLY_REFUNDED, FulfilmentState.DELIVERED),
+        (20, OrderState.RETURNED, PaymentState.REFUNDED, FulfilmentState.DELIVERED),
+    ],
+)
+def test_order_payment_and_fulfilment_stand_apart(
+    heard: int, state: OrderState, payment: PaymentState, fulfilment: FulfilmentState
+) -> None:
+    view = seen(*BY_SHIPMENT[:heard])
+    assert (view.state, view.payment, view.fulfilment) == (state, payment, fulfilment)
+
+
+def test_money_and_returns_are_summed_up() -> None:
+    view = seen(*BY_SHIPMENT)
+    assert view.money == MoneyView(authorized_minor=600, captured_minor=600, refunded_minor=600)
+    assert view.returns == {"r-1": ReturnState.RECEIVED}
+
+
+def test_what_is_voided_is_what_was_not_captured() -> None:
+    view = seen(*BY_SHIPMENT[:9], m.PaymentVoided(A, "a-1"))
+    assert view.money == MoneyView(authorized_minor=600, captured_minor=500, voided_minor=100)
+    assert view.payment is PaymentState.CAPTURED
+
+
+def test_the_path_has_each_step_of_each_axis_once() -> None:
+    way = [(step.axis, step.state) for step in seen(*PAID).path]
+    assert [state for axis, state in way if axis == "order"] == ["pending", "reserved", "committing", "placed", "paid"]
+    assert [state for axis, state in way if axis == "fulfilment"] == ["open"]
+
+
+def test_a_renewed_authorisation_does_not_take_an_order_back() -> None:
+    assert seen(*BY_SHIPMENT[:7], m.PaymentAuthorized(A, "a-2", 600, "GBP")).state is OrderState.PLACED
 
 
 def test_lines_are_summed_up_by_number_and_sku() -> None:
@@ -108,14 +174,25 @@ def test_every_event_of_an_order_has_its_words_and_no_other() -> None:
 
 @pytest.mark.parametrize("message", ORDER_EVENTS.carries)
 def test_the_words_name_only_what_the_event_has(message: type[m.Message]) -> None:
-    values = {"str": "x", "int": 7}
+    values = {"str": "x", "int": 7, "tuple[int, ...]": (1, 2), "tuple[OrderedLine, ...]": LINES}
     sample = message(*(values[message.__annotations__[name]] for name in message.__struct_fields__))
     [event] = events(sample)
     assert told(event, "GBP")
 
 
 def test_the_tables_speak_of_events_only_and_reach_every_state() -> None:
-    for table in (ORDER_STATE_AFTER, LINE_STATE_AFTER, PAYMENT_STATE_AFTER):
+    for table in (
+        ORDER_STATE_AFTER,
+        LINE_STATE_AFTER,
+        PAYMENT_STATE_AFTER,
+        FULFILMENT_STATE_AFTER,
+        RETURN_STATE_AFTER,
+    ):
         assert table.keys() <= set(ORDER_EVENTS.carries)
-    assert {*ORDER_STATE_AFTER.values(), OrderState.UNKNOWN, OrderState.PENDING} == set(OrderState)
-    assert {*PAYMENT_STATE_AFTER.values(), PaymentState.NONE, PaymentState.VOIDING} == set(PaymentState)
+    by_the_fold = {OrderState.UNKNOWN, OrderState.PENDING, OrderState.COMMITTING}
+    assert {*ORDER_STATE_AFTER.values()} | by_the_fold == set(OrderState)
+    unsaid = {PaymentState.NONE, PaymentState.VOIDING, PaymentState.REFUNDING}
+    by_sums = {PaymentState.PARTIALLY_CAPTURED, PaymentState.REFUNDED}
+    assert {*PAYMENT_STATE_AFTER.values()} | unsaid | by_sums == set(PaymentState)
+    assert {*FULFILMENT_STATE_AFTER.values(), FulfilmentState.NONE} == set(FulfilmentState)
+    assert set(RETURN_STATE_AFTER.values()) == set(ReturnState)
