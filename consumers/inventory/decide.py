@@ -11,7 +11,7 @@ from consumers.errors import RefusedError
 from consumers.inventory.decide_stock import STOCK_DECISIONS
 from consumers.inventory.evolve import Reserved
 from consumers.inventory.ledger import AVAILABLE, LIVE, QUARANTINE, Hold, HoldKey, HoldState, cart_owner
-from consumers.inventory.text import require_text
+from consumers.text import require_text
 from schemas import messages as m
 from schemas.ids import is_in_window, is_order_id
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from consumers.errors import RefusedError
 from consumers.inventory.evolve import QuarantineCleared, SaleRuled, StockAdjusted, StockCommandRefused, StockReceived
 from consumers.inventory.ledger import AVAILABLE, RETURN, SCRAP, SHIPMENT
-from consumers.inventory.text import require_text
+from consumers.text import require_text
 from schemas import messages as m
 from schemas.ids import NIL_UUID, command_uuid, is_in_window
 from schemas.limits import MAX_QUANTITY
