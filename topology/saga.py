@@ -64,7 +64,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     Reaction("inventory", m.ResumeSale, (m.StockLevel,)),
     Reaction("inventory", m.RetireSku, (m.StockLevel,)),
     Reaction("orders", m.LineReserved, (m.OrderReserved, m.OrderRejected, m.ReleaseLine), undone_by=m.ReleaseLine),
-    Reaction("orders", m.LineRejected, (m.OrderRejected, m.ReleaseLine)),
+    Reaction("orders", m.LineRejected, (m.OrderReserved, m.OrderRejected, m.ReleaseLine)),
     Reaction("orders", m.LineReleased, (m.OrderRejected, m.ReleaseLine)),
     Reaction("orders", m.LineExpired, (m.OrderRejected, m.ReleaseLine)),
     # authorize
@@ -95,7 +95,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     Reaction("inventory", m.ReturnLine, (m.LineReturned, m.LineCommandRefused)),
     Reaction("inventory", m.ShipLine, (m.LineShipped, m.LineCommandRefused), undone_by=m.ReturnLine),
     Reaction("orders", m.LineCommitted, (m.OrderPlaced, m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
-    Reaction("orders", m.LineCommitFailed, (m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
+    Reaction("orders", m.LineCommitFailed, (m.OrderRejected, m.ReturnLine)),
     Reaction("orders", m.LineReturned, (m.OrderRejected, m.OrderCancelled, m.ReleaseLine, m.ReturnLine)),
     # capture
     Reaction("payments", m.OrderPlaced, (m.RecordPaymentResult,), undone_by=m.PaymentRefunded),

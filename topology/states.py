@@ -53,6 +53,8 @@ OVER_ORDER_STATES: Final = frozenset({OrderState.REJECTED, OrderState.CANCELLED}
 """Where an order ended without a sale."""
 FINAL_ORDER_STATES: Final = SOLD_ORDER_STATES | OVER_ORDER_STATES
 """Where selling is over: nobody waits for the answer to `may I have it?` any more."""
+CLOSED_ORDER_STATES: Final = OVER_ORDER_STATES | {OrderState.DELIVERED, OrderState.RETURNED}
+"""Where an order waits for nothing: its row goes with its week, and it is answered then as one that is not known."""
 
 
 class PaymentState(StrEnum):

@@ -221,6 +221,9 @@ CO_PARTITIONED: Final = (ORDER_COMMANDS, ORDER_EVENTS)
 ADDRESSED_TO_A_PARTITION: Final[frozenset[type[m.Message]]] = frozenset({m.ExpireHolds, m.EndWaits})
 """Messages that are about a whole partition: sent to it by number, without a key."""
 
+_ORDERED_FOR: Final[Mapping[str, tuple[Topic, ...]]] = MappingProxyType({"orders": (ORDER_EVENTS, ORDER_COMMANDS)})
+"""A room that came to read a second topic keeps the place of the first one's offset; all others follow TOPICS."""
+
 _TOPIC_OF: Final[dict[type[m.Message], Topic]] = {message: topic for topic in TOPICS for message in topic.carries}
 TOPIC_NAMES: Final[dict[type[m.Message], str]] = {message: topic.name for message, topic in _TOPIC_OF.items()}
 """The name of the one topic that carries a message."""
@@ -247,6 +250,6 @@ def key_of(message: m.Message) -> bytes | None:
 
 
 def topics_read_by(room: str) -> tuple[Topic, ...]:
-    """Return the topics that carry what `room` reacts to, in the order of TOPICS."""
+    """Return the topics that carry what `room` reacts to, in the order in which its offsets stand."""
     heard = heard_by(room)
-    return tuple(topic for topic in TOPICS if not heard.isdisjoint(topic.carries))
+    return tuple(topic for topic in _ORDERED_FOR.get(room, TOPICS) if not heard.isdisjoint(topic.carries))

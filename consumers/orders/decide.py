@@ -1,6 +1,7 @@
-"""What an order answers to each fact: one function for each answer named in `topology/states.py`. Pure.
+"""What an order answers to each message, by the name that `topology/order_answers.py` gives: here how it advances. Pure.
 
-`evolve` writes the fact down after the decision, so a decision looks at the order as it was before the fact.
+How it ends, and what it answers afterwards, is in `end.py`. `evolve` writes the message down after the decision, so a
+decision looks at the order as it was before.
 """
 
 from __future__ import annotations
@@ -8,249 +9,191 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
-from consumers.orders.order import LineFact, LineState, Order
+from consumers.orders import end
+from consumers.orders.order import LineState, Order, ships_available
+from consumers.text import require_order_id
 from schemas import messages as m
 from schemas.ids import is_in_window, is_order_id
 from schemas.limits import SETTLING_MS
 from topology.order_answers import ORDER_ANSWERS
-from topology.states import FINAL_ORDER_STATES, OUTSIDE_WINDOW, OrderState
+from topology.states import CLOSED_ORDER_STATES, OUTSIDE_WINDOW, OrderState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from consumers.orders.order import Line
     from schemas.messages import Message
 
-
-def decide(order: Order, fact: Message) -> list[Message]:
-    """Return what follows from the fact. Raises RefusedError where the saga knows no such turn."""
-    return ANSWERS[ORDER_ANSWERS[order.state][type(fact)]](order, fact)
+NOT_TO_BE_HAD: Final = frozenset({"insufficient_stock", "purchase_limit", "sale_suspended", "sku_retired"})
+"""Why a line is rejected though nothing is wrong with it: under ship_available the order goes on with the others."""
 
 
-def is_forgotten(order: Order, fact: Message, at_ms: int) -> bool:
-    """Tell whether the fact is about an order that is over, or not known, so long after its time that nothing follows.
+def decide(order: Order, message: Message) -> list[Message]:
+    """Return what follows from the message. Raises RefusedError where the saga knows no such turn."""
+    return ANSWERS[ORDER_ANSWERS[order.state][type(message)]](order, message)
 
-    Orders that are over are dropped some time after the window (infra/maintenance). So what is said later about one must
-    be answered as for one that was never heard of. Raises RefusedError for a fact from which something would follow.
+
+# --- long after -----------------------------------------------------------------------------------------------------------
+
+
+def is_forgotten(order: Order, message: Message, at_ms: int) -> bool:
+    """Tell whether the message is about an order that is closed, or not known, so long after its time.
+
+    Orders that are closed are dropped some time after the window (infra/maintenance). So what is said later about one
+    must be answered as for one that was never heard of.
     """
-    order_id: str = fact.order_id  # type: ignore[attr-defined]  # every fact about an order has one
-    at_work = order.state is not OrderState.UNKNOWN and order.state not in FINAL_ORDER_STATES
-    if at_work or not is_order_id(order_id) or is_in_window(order_id, at_ms, margin_ms=SETTLING_MS):
+    if order.state is not OrderState.UNKNOWN and order.state not in CLOSED_ORDER_STATES:
         return False
-    if isinstance(fact, m.LineReserved | m.LineCommitted | m.PaymentCaptured):
-        raise RefusedError(OUTSIDE_WINDOW, f"{type(fact).__name__} of {order_id}, of which nothing is kept any more")
-    return True
+    order_id: str = message.order_id  # type: ignore[attr-defined]  # every message to an order has one
+    return is_order_id(order_id) and not is_in_window(order_id, at_ms, margin_ms=SETTLING_MS)
 
 
-# --- gathering ----------------------------------------------------------------------------------------------------------
+def answer_for_forgotten(message: Message) -> list[Message]:
+    """Return what follows from a message of which `is_forgotten` is true: at most that it is refused.
+
+    Raises RefusedError for a fact from which something would follow.
+    """
+    if isinstance(message, m.CancelOrder):
+        return [end.refused(message, OUTSIDE_WINDOW)]
+    if isinstance(message, m.LineReserved | m.LineCommitted | m.PaymentCaptured | m.FulfilmentCancelled):
+        raise RefusedError(
+            OUTSIDE_WINDOW, f"{type(message).__name__} of {message.order_id}, of which nothing is kept any more"
+        )
+    return []
+
+
+# --- gathering ------------------------------------------------------------------------------------------------------------
 
 
 def gather_line(order: Order, fact: m.LineReserved) -> list[Message]:
     """Take in a reserved line; with the last one the order is reserved and its payment may begin."""
-    if not is_order_id(fact.order_id):
-        raise RefusedError("invalid_order_id", f"{fact.order_id!r} is no UUIDv7 in canonical form")
-    if (known := order.lines.get(fact.line)) is not None:
-        return [] if known.sku == fact.sku else [_release(fact, "conflicting_line")]
-    if order.lines and _header(order) != (fact.line_count, fact.customer_id, fact.currency, fact.payment_token):
-        return [*_reject(order, fact, "inconsistent_header"), _release(fact, "inconsistent_header")]
-    held = order.lines_in(LineState.RESERVED)
-    if len(held) + 1 < fact.line_count:
+    require_order_id(fact.order_id)
+    known = order.lines.get(fact.line)
+    if known is not None and known.sku != fact.sku:
+        return [end.release(fact, "conflicting_line")]
+    if known is not None and known.state is not LineState.REJECTED:
         return []
-    amount_minor = sum(line.quantity * line.unit_price_minor for _, line in held)
-    return [
-        m.OrderReserved(
-            fact.order_id,
-            fact.line_count,
-            amount_minor + fact.quantity * fact.unit_price_minor,
-            fact.currency,
-            fact.customer_id,
-            fact.payment_token,
-        )
-    ]
+    if order.lines and _contradicts(order, fact, (fact.currency, fact.payment_token)):
+        return [*end.reject(order, fact, "inconsistent_header"), end.release(fact, "inconsistent_header")]
+    if len(order.lines) + (known is None) < fact.line_count:
+        return []
+    held = [line for _, line in order.lines_in(LineState.RESERVED)]
+    amount_minor = _price(held) + fact.quantity * fact.unit_price_minor
+    header = (fact.currency, fact.customer_id, fact.payment_token)
+    return [m.OrderReserved(fact.order_id, len(held) + 1, amount_minor, *header)]
+
+
+def gather_rejection(order: Order, fact: m.LineRejected) -> list[Message]:
+    """Take in that a line is not to be had: usually the order is not to be had then, and gives the others back.
+
+    Under ship_available it goes on with the others, if there are any when all lines are answered.
+    """
+    require_order_id(fact.order_id)
+    if not ships_available(fact.terms) or fact.reason not in NOT_TO_BE_HAD:
+        return end.reject(order, fact, fact.reason)
+    if order.lines and _contradicts(order, fact, (order.currency, order.payment_token)):
+        return end.reject(order, fact, "inconsistent_header")
+    if fact.line in order.lines or len(order.lines) + 1 < fact.line_count:
+        return []
+    held = [line for _, line in order.lines_in(LineState.RESERVED)]
+    if not held:
+        return end.reject(order, fact, fact.reason)
+    header = (order.currency, order.customer_id, order.payment_token)
+    return [m.OrderReserved(fact.order_id, len(held), _price(held), *header)]
+
+
+def _contradicts(order: Order, fact: m.LineReserved | m.LineRejected, paid_with: tuple[str, str]) -> bool:
+    """Tell whether a line's header is not that of the lines before it; a rejected one does not say how it is paid."""
+    if (order.line_count, order.customer_id, order.terms) != (fact.line_count, fact.customer_id, fact.terms):
+        return True
+    return bool(order.currency) and (order.currency, order.payment_token) != paid_with
+
+
+def _price(lines: Iterable[Line]) -> int:
+    return sum(line.quantity * line.unit_price_minor for line in lines)
+
+
+# --- committing -----------------------------------------------------------------------------------------------------------
 
 
 def commit_lines(order: Order, fact: m.PaymentAuthorized) -> list[Message]:
     """Ask inventory to commit every line now that the money is held."""
-    if order.authorized:
-        return []
     commits = [
         m.CommitLine(fact.order_id, number, line.sku)
-        for number, line in sorted(order.lines.items())
+        for number, line in order.own_lines()
         if line.state is not LineState.COMMITTED
     ]
     return [*commits] if commits else [_placed(order, fact.order_id)]
 
 
 def gather_commit(order: Order, fact: m.LineCommitted) -> list[Message]:
-    """Take in a committed line; with the last one of an authorised order it is placed."""
-    line = order.line_of(fact)
+    """Take in a committed line; with the last one the order is placed."""
+    line = order.own_line_of(fact)
     if line is None:
-        return [_return(fact, "conflicting_line")]
-    if line.state is LineState.COMMITTED or not order.authorized:
+        return end.return_conflicting(order, fact)
+    if line.state is LineState.COMMITTED:
         return []
-    committed = len(order.lines_in(LineState.COMMITTED)) + 1
+    committed = sum(each.state is LineState.COMMITTED for each in order.lines.values()) + 1
     return [_placed(order, fact.order_id)] if committed == order.line_count else []
 
 
-def pay(order: Order, fact: m.PaymentCaptured) -> list[Message]:
-    """The money is in: the order is paid."""
-    return [m.OrderPaid(fact.order_id, order.amount_minor, order.currency)]
-
-
-# --- ending without a sale ------------------------------------------------------------------------------------------------
-
-
-def reject_for_line(order: Order, fact: m.LineRejected) -> list[Message]:
-    """One line is not to be had, so the order is not: give the others back."""
-    if not is_order_id(fact.order_id):
-        raise RefusedError("invalid_order_id", f"{fact.order_id!r} is no UUIDv7 in canonical form")
-    return _reject(order, fact, fact.reason)
-
-
-def reject_for_release(order: Order, fact: m.LineReleased) -> list[Message]:
-    """Somebody gave a line back while others were still being gathered."""
-    if order.line_of(fact) is None:
-        return []
-    return _reject(order, fact, "line_released")
-
-
-def reject_incomplete(order: Order, fact: m.LineExpired) -> list[Message]:
-    """A hold ended before every line had arrived: the order was never published whole."""
-    if order.line_of(fact) is None:
-        return []
-    return _reject(order, fact, "incomplete")
-
-
-def reject_for_payment(order: Order, fact: m.PaymentDeclined) -> list[Message]:
-    """No money: give everything back."""
-    return _reject(order, fact, "payment_declined")
-
-
-def reject_for_commit(order: Order, fact: m.LineCommitted | m.LineCommitFailed) -> list[Message]:
-    """A line could not be committed (its hold ended and the stock is gone), or was before anyone had paid."""
-    if isinstance(fact, m.LineCommitFailed):
-        return _reject(order, fact, fact.reason) if order.line_of(fact) is not None else []
-    return [*_reject(order, fact, "committed_unasked"), _return(fact, "committed_unasked")]
-
-
-def reject_for_return(order: Order, fact: m.LineReturned) -> list[Message]:
-    """Somebody took a committed line away before the order was placed."""
-    if order.line_of(fact) is None:
-        return []
-    return _reject(order, fact, "line_returned")
-
-
-def cancel_for_capture(order: Order, fact: m.PaymentCaptureFailed) -> list[Message]:
-    """The authorised money could not be taken: the placed order ends, its goods go back."""
-    return [m.OrderCancelled(fact.order_id, "capture_failed"), *_undo(order, fact, "capture_failed")]
-
-
-# --- after the end ----------------------------------------------------------------------------------------------------------
-
-
-def release_late(order: Order, fact: m.LineReserved) -> list[Message]:
-    """The order is over, yet a line was reserved for it: give it back. Its echo finds the line given back already."""
-    line = order.line_of(fact)
-    if line is None or line.state is LineState.REJECTED:
-        return [_release(fact, "order_over")]
-    return []
-
-
-def release_conflicting(order: Order, fact: m.LineReserved) -> list[Message]:
-    """Every line is known already: this is an echo, unless it names another SKU; then its hold goes back."""
-    return [] if order.line_of(fact) is not None else [_release(fact, "conflicting_line")]
-
-
-def return_late(order: Order, fact: m.LineCommitted) -> list[Message]:
-    """The order is over, yet a line was committed for it: give it back, once."""
-    line = order.line_of(fact)
-    if line is None or line.state not in (LineState.RETURNING, LineState.RETURNED):
-        return [_return(fact, "order_over")]
-    return []
-
-
-def return_conflicting(order: Order, fact: m.LineCommitted) -> list[Message]:
-    """Every line is committed already: this is an echo, unless it names another SKU; then its units go back."""
-    return [] if order.line_of(fact) is not None else [_return(fact, "conflicting_line")]
-
-
-def note_only(order: Order, fact: Message) -> list[Message]:
-    """Nothing follows; `evolve` writes the fact down where it is about a line."""
-    del order, fact
-    return []
-
-
-def refuse(order: Order, fact: Message) -> list[Message]:
-    """Refuse what cannot follow from the saga. Raises RefusedError, always."""
-    raise RefusedError("unexpected", f"{type(fact).__name__} cannot happen to an order that is {order.state.value}")
-
-
-# --- parts of answers ---------------------------------------------------------------------------------------------------------
-
-
-def _reject(order: Order, fact: LineFact | m.PaymentDeclined, reason: str) -> list[Message]:
-    return [m.OrderRejected(fact.order_id, reason), *_undo(order, fact, reason)]
-
-
-def _undo(order: Order, fact: Message, reason: str) -> list[Message]:
-    """Give back all that the order has, except the line whose end the fact itself reports.
-
-    Lines whose CommitLine is unanswered are not touched: the answer comes, and finds the order over.
-    """
-    order_id: str = fact.order_id  # type: ignore[attr-defined]  # every fact about an order has one
-    ended = order.line_of(fact) if isinstance(fact, _ENDS_A_HOLD) else None
-    back: list[Message] = [
-        m.ReturnLine(order_id, number, line.sku, reason)
-        for number, line in order.lines_in(LineState.COMMITTED)
-        if line is not ended
-    ]
-    if not order.authorized:
-        back += [
-            m.ReleaseLine(order_id, number, line.sku, reason)
-            for number, line in order.lines_in(LineState.RESERVED)
-            if line is not ended
-        ]
-    return back
-
-
-_ENDS_A_HOLD: Final = (m.LineReleased, m.LineExpired, m.LineCommitted, m.LineReturned)
-"""Not LineRejected and LineCommitFailed: where their line is held, they answer a faulty duplicate, or are echoes of a
-command that came before the hold."""
-
-
-def _header(order: Order) -> tuple[int, str, str, str]:
-    return order.line_count, order.customer_id, order.currency, order.payment_token
-
-
 def _placed(order: Order, order_id: str) -> m.OrderPlaced:
-    return m.OrderPlaced(order_id, order.amount_minor, order.currency)
+    lines = _ordered_lines(order) if order.captures_at_shipping else ()
+    return m.OrderPlaced(order_id, order.amount_minor, order.currency, order.terms, lines)
 
 
-def _release(fact: m.LineReserved, reason: str) -> m.ReleaseLine:
-    return m.ReleaseLine(fact.order_id, fact.line, fact.sku, reason)
+def _ordered_lines(order: Order) -> tuple[m.OrderedLine, ...]:
+    return tuple(
+        m.OrderedLine(number, line.sku, line.quantity, line.unit_price_minor) for number, line in order.own_lines()
+    )
 
 
-def _return(fact: m.LineCommitted, reason: str) -> m.ReturnLine:
-    return m.ReturnLine(fact.order_id, fact.line, fact.sku, reason)
+# --- selling --------------------------------------------------------------------------------------------------------------
+
+
+def pay(order: Order, fact: m.PaymentCaptured) -> list[Message]:
+    """The money is in: the order is paid. Where it is captured for a shipment, that is fulfilment's business."""
+    if fact.reference:
+        return []
+    return [m.OrderPaid(fact.order_id, order.amount_minor, order.currency, _ordered_lines(order))]
+
+
+def follow_fulfilment(order: Order, fact: m.OrderShipped | m.OrderDelivered | m.OrderReturned) -> list[Message]:
+    """Stand where fulfilment says that the goods stand, once it has them."""
+    if order.state is OrderState.PLACED and not order.captures_at_shipping:
+        return end.refuse(order, fact)
+    return []
 
 
 ANSWERS: Final[Mapping[str, Callable[..., list[Message]]]] = {
     "gather_line": gather_line,
+    "gather_rejection": gather_rejection,
     "commit_lines": commit_lines,
     "gather_commit": gather_commit,
     "pay": pay,
-    "reject_for_line": reject_for_line,
-    "reject_for_release": reject_for_release,
-    "reject_incomplete": reject_incomplete,
-    "reject_for_payment": reject_for_payment,
-    "reject_for_commit": reject_for_commit,
-    "reject_for_return": reject_for_return,
-    "cancel_for_capture": cancel_for_capture,
-    "release_late": release_late,
-    "release_conflicting": release_conflicting,
-    "return_late": return_late,
-    "return_conflicting": return_conflicting,
-    "leave_to_payments": note_only,
-    "note_line": note_only,
-    "ignore_duplicate": note_only,
-    "refuse": refuse,
+    "ship": follow_fulfilment,
+    "deliver": follow_fulfilment,
+    "take_back": follow_fulfilment,
+    "reject_for_release": end.reject_for_release,
+    "reject_incomplete": end.reject_incomplete,
+    "reject_for_early_commit": end.reject_for_early_commit,
+    "reject_for_payment": end.reject_for_payment,
+    "reject_for_commit": end.reject_for_commit,
+    "reject_for_return": end.reject_for_return,
+    "cancel": end.cancel,
+    "cancel_placed": end.cancel_placed,
+    "cancel_for_return": end.cancel_for_return,
+    "cancel_for_capture": end.cancel_for_capture,
+    "cancel_for_fulfilment": end.cancel_for_fulfilment,
+    "ask_fulfilment": end.ask_fulfilment,
+    "release_late": end.release_late,
+    "release_conflicting": end.release_conflicting,
+    "return_late": end.return_late,
+    "return_conflicting": end.return_conflicting,
+    "leave_to_payments": end.note_only,
+    "note_line": end.note_only,
+    "ignore_duplicate": end.note_only,
+    "ignore_repeat": end.ignore_repeat,
+    "refuse_command": end.refuse_command,
+    "refuse": end.refuse,
 }

@@ -1,19 +1,19 @@
-"""Binds orders to the runtime: it follows order.events and advances each order through the saga."""
+"""Binds orders to the runtime: it follows both order topics and takes each order through the saga to its end."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
 from consumers.orders import store
-from consumers.orders.decide import decide, is_forgotten
+from consumers.orders.decide import answer_for_forgotten, decide, is_forgotten
 from consumers.orders.order import evolve
 from consumers.orders.store import OrderBook
 from consumers.runtime.room import Changes, Room
 from schemas import messages as m
 from topology.saga import heard_by
-from topology.topics import ORDER_EVENTS
+from topology.topics import ORDER_COMMANDS, ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
     from schemas.messages import Message
 
+_TELL_OF_A_LINE: Final = (m.LineReserved, m.LineRejected)
+
 
 class OrdersRoom(Room[OrderBook]):
-    """Gathers what happens to an order's lines and money, and says what follows."""
+    """Gathers what happens to an order's lines, money and goods, and what is wanted of it, and says what follows."""
 
     name = "orders"
-    sources = (ORDER_EVENTS,)
+    sources = (ORDER_EVENTS, ORDER_COMMANDS)
     hears = heard_by("orders")
     save = store.QUERIES["save"]
     cache_limit = 60_000
@@ -45,16 +47,17 @@ class OrdersRoom(Room[OrderBook]):
 
     @override
     def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
-        order_id: str = message.order_id  # type: ignore[attr-defined]  # every fact about an order has one
+        order_id: str = message.order_id  # type: ignore[attr-defined]  # every message to an order has one
         order = state.order(order_id)
         if is_forgotten(order, message, at_ms):
+            yield from answer_for_forgotten(message)
             return
         outcomes = decide(order, message)
         yield from outcomes
         evolve(order, message, outcomes, at_ms)
         state.orders[order_id] = order
         state.changed.add(order_id)
-        if isinstance(message, m.LineReserved | m.LineRejected):
+        if type(message) in _TELL_OF_A_LINE:
             state.lines += 1
 
     @override

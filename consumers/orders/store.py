@@ -1,4 +1,4 @@
-"""Loads the orders that a batch of facts is about, and lists what it changed: one row an order, a batch at a time."""
+"""Loads the orders that a batch of messages is about, and lists what it changed: one row an order, a batch at a time."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class OrderBook:
 
 
 async def load(connection: asyncpg.Connection, loads: Sequence[tuple[OrderBook, Sequence[Message]]]) -> None:
-    """Bring in the orders that these facts are about and memory lacks."""
+    """Bring in the orders that these messages are about and memory lacks."""
     missing: dict[str, OrderBook] = {}
     for book, messages in loads:
         for message in messages:
-            order_id: str = message.order_id  # type: ignore[attr-defined]  # every fact about an order has one
+            order_id: str = message.order_id  # type: ignore[attr-defined]  # every message to an order has one
             if order_id not in book.orders and is_order_id(order_id):
                 missing[order_id] = book
     if not missing:
@@ -61,9 +61,9 @@ async def load(connection: asyncpg.Connection, loads: Sequence[tuple[OrderBook, 
             customer_id=row["customer_id"],
             payment_token=row["payment_token"],
             currency=row["currency"],
+            terms=row["terms"],
             line_count=row["line_count"],
             amount_minor=row["amount_minor"],
-            authorized=row["authorized"],
             lines=_decode_lines(row["lines"]),
             updated_at_ms=row["updated_at_ms"],
             is_stored=True,
@@ -77,13 +77,13 @@ def changes(book: OrderBook) -> Changes:
     for order_id in book.changed:
         order = book.orders[order_id]
         lines = _encode(order.lines).decode()
-        money = (order.amount_minor, order.authorized, lines, order.updated_at_ms)
+        goods = (order.line_count, order.amount_minor, lines, order.updated_at_ms)
         if order.is_stored:
-            row = (order_id, order.state.value, order.reason, order.payment_token, order.currency, *money)
+            row = (order_id, order.state.value, order.reason, order.payment_token, order.currency, *goods)
             went_on.append(row)
             continue
         head = (order_id, book.partition, order.state.value, order.reason, order.customer_id, order.payment_token)
-        begun.append((*head, order.currency, order.line_count, *money))
+        begun.append((*head, order.currency, order.terms, *goods))
         order.is_stored = True
     book.changed = set()
     return Changes((*columns(begun, 12), *columns(went_on, 9)))

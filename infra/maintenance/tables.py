@@ -20,7 +20,7 @@ from consumers.inventory.ledger import LIVE
 from consumers.payments.store import PENDING
 from consumers.runtime.sql import load_queries
 from infra.maintenance.weeks import Week
-from topology.states import FINAL_ORDER_STATES, SETTLED_PAYMENT_STATES
+from topology.states import CLOSED_ORDER_STATES, SETTLED_PAYMENT_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -60,7 +60,7 @@ def _one_of(states: Iterable[object]) -> str:
 TABLES: Final = (
     Table("holds", "order_id", f"state IN ({', '.join(str(int(state)) for state in sorted(LIVE))})"),
     Table("movements", "id", "false"),
-    Table("orders", "order_id", f"state NOT IN ({_one_of(FINAL_ORDER_STATES)})", 70),
+    Table("orders", "order_id", f"state NOT IN ({_one_of(CLOSED_ORDER_STATES)})", 70),
     Table("payments", "order_id", f"state NOT IN ({_one_of(SETTLED_PAYMENT_STATES)})", 70),
     Table("payment_attempts", "order_id", f"result = '{PENDING}'"),
 )

@@ -43,7 +43,7 @@ SELECT b.sku, b.on_hand, b.quarantined, b.brought, b.shipped
 FROM stock_balances b JOIN stock s USING (sku) WHERE s.partition = $1;
 
 -- name: orders
-SELECT order_id, partition, state, reason, customer_id, payment_token, currency, line_count, amount_minor, authorized,
+SELECT order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count, amount_minor,
     lines::text, updated_at_ms
 FROM orders WHERE partition = $1;
 

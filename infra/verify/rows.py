@@ -99,9 +99,9 @@ class OrderRow(NamedTuple):
     customer_id: str
     payment_token: str
     currency: str
+    terms: str
     line_count: int
     amount_minor: int
-    authorized: bool
     lines: dict[str, dict[str, Any]]
     updated_at_ms: int
 

@@ -77,3 +77,29 @@ async def test_of_many_migrators_at_once_exactly_one_applies_each(settings: Sett
 
     assert sorted(applied) == [[]] * 7 + [["0001_make", "0002_fill"]]
     assert await answer(dsn_of(settings), "SELECT count(*) FROM t") == 1
+
+
+async def test_orders_that_followed_events_alone_go_on_where_they_were(settings: Settings, tmp_path: Path) -> None:
+    for migration in read_migrations(MIGRATIONS):
+        if migration.name < "0007":
+            (tmp_path / f"{migration.name}.sql").write_text(migration.sql)
+    dsn = dsn_of(settings)
+    await migrate(dsn, tmp_path)
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(
+            "INSERT INTO claims (room, partition, epoch, next_offsets, at_ms, batch) VALUES "
+            "('orders', 0, 3, '{70}', 9, 5), ('orders', 1, 1, '{0}', 0, 0)"
+        )
+        begun = "INSERT INTO orders VALUES ($1, 0, $2, '', '', '', '', 1, 1, $3, '{}', 0)"
+        for number, (state, authorized) in enumerate([("reserved", False), ("reserved", True), ("paid", True)]):
+            await connection.execute(begun, f"01a0bf2a-1000-7c3e-8f00-00000000000{number}", state, authorized)
+        await migrate(dsn)
+        claims = await connection.fetch("SELECT partition, next_offsets FROM claims ORDER BY partition")
+        assert [tuple(row) for row in claims] == [(0, [70, 0]), (1, [0, 0])]
+        ranges = await connection.fetch("SELECT room, partition, batch, ranges FROM decided_ranges")
+        assert [tuple(row) for row in ranges] == [("orders", 0, 5, [0, 0, 70])]
+        orders = await connection.fetch("SELECT state, terms FROM orders ORDER BY order_id")
+        assert [tuple(row) for row in orders] == [("reserved", ""), ("committing", ""), ("paid", "")]
+    finally:
+        await connection.close()

@@ -9,7 +9,7 @@ NOW_MS = 1_795_392_000_000
 ENDS = {INVENTORY_COMMANDS.name: [7, 0], ORDER_COMMANDS.name: [0, 0], ORDER_EVENTS.name: [9, 0]}
 UP_TO_DATE = (
     Position("inventory", 0, [7], NOW_MS - 50),
-    Position("orders", 0, [9], NOW_MS - 60),
+    Position("orders", 0, [9, 0], NOW_MS - 60),
     Position("payments", 0, [0, 9], NOW_MS - 70),
 )
 

@@ -1,17 +1,25 @@
-"""Orders' sentences: given are the facts heard so far; what followed from them is written down too."""
+"""Orders' sentences: given are the messages heard so far; what followed from them is written down too."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from consumers.orders.decide import decide
 from consumers.orders.order import LineState, Order, evolve
+from schemas import messages as m
 from schemas.messages import Message
+from schemas.terms import CAPTURE_AT_SHIPPING
 from tests.given_when_then import (
     NOW_MS,
+    CancelOrder,
     LineCommitted,
     LineRejected,
     LineReserved,
+    OrderDelivered,
+    OrderReturned,
+    OrderShipped,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentCaptureFailed,
@@ -19,27 +27,44 @@ from tests.given_when_then import (
 )
 
 
-def _hear(order: Order, fact: Message) -> None:
-    evolve(order, fact, decide(order, fact), NOW_MS)
+def _hear(order: Order, message: Message) -> None:
+    evolve(order, message, decide(order, message), NOW_MS)
 
 
 story = Story(
     begin=Order,
     hear=_hear,
-    decide=lambda order, fact, _: decide(order, fact),
+    decide=lambda order, message, _: decide(order, message),
     seen=lambda order: order,
 )
 given, when, then, then_refused = story.given, story.when, story.then, story.then_refused
 
 LINE_1 = LineReserved(line=1, line_count=2, sku="MUG")
 LINE_2 = LineReserved(line=2, line_count=2, sku="TEE")
+BOTH_LINES = (m.OrderedLine(1, "MUG", 1, 500), m.OrderedLine(2, "TEE", 1, 500))
 RESERVED = (LINE_1, LINE_2)
 AUTHORIZED = (*RESERVED, PaymentAuthorized(amount_minor=1000))
 COMMITTED = (*AUTHORIZED, LineCommitted(line=1), LineCommitted(line=2, sku="TEE"))
 PAID = (*COMMITTED, PaymentCaptured())
+SHIPPED = (*PAID, OrderShipped())
+DELIVERED = (*SHIPPED, OrderDelivered())
+RETURNED = (*DELIVERED, OrderReturned())
 CANCELLED = (*COMMITTED, PaymentCaptureFailed())
+CANCELLED_UNHEARD = (CancelOrder(),)
 NOT_THERE = LineRejected(line=2, line_count=2, sku="TEE", demand=1, reason="insufficient_stock")
 REJECTED = (LINE_1, NOT_THERE)
+
+
+def under(terms: str, *told: Message) -> tuple[Message, ...]:
+    """Return the same story of an order under these terms."""
+    return tuple(
+        msgspec.structs.replace(each, terms=terms) if isinstance(each, m.LineReserved | m.LineRejected) else each
+        for each in told
+    )
+
+
+CAPTURED_LATER = under(CAPTURE_AT_SHIPPING, *COMMITTED)
+"""Placed, its money authorised, and fulfilment has it."""
 
 
 def lines() -> dict[int, LineState]:

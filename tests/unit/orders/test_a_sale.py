@@ -1,9 +1,14 @@
+from typing import Any
+
+import pytest
+
 from tests.given_when_then import (
     A,
     CommitLine,
     LineCommitFailed,
     LineCommitted,
     LineExpired,
+    LineRejected,
     LineReserved,
     OrderPaid,
     OrderPlaced,
@@ -14,6 +19,7 @@ from tests.given_when_then import (
 )
 from tests.unit.orders.sentences import (
     AUTHORIZED,
+    BOTH_LINES,
     COMMITTED,
     LINE_1,
     LINE_2,
@@ -101,6 +107,26 @@ def test_an_old_failure_of_somebody_elses_commit_takes_no_line_from_the_order() 
     then(OrderReserved(line_count=2, amount_minor=1000))
 
 
+def test_an_old_failure_of_somebody_elses_commit_does_not_end_an_order_that_waits_for_its_money() -> None:
+    given(*RESERVED, LineCommitFailed(line=1, reason="unknown_hold"))
+    when(PaymentAuthorized(amount_minor=1000))
+    then(CommitLine(line=1, sku="MUG"), CommitLine(line=2, sku="TEE"))
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        LineReserved(line=3, line_count=3, sku="HAT"),
+        LineRejected(line=3, line_count=2, sku="HAT", demand=1, reason="invalid_line"),
+    ],
+    ids=lambda stranger: type(stranger).__name__,
+)
+def test_a_line_that_comes_when_all_are_there_is_none_of_the_orders(stranger: Any) -> None:
+    given(*RESERVED, stranger)
+    when(PaymentAuthorized(amount_minor=1000))
+    then(CommitLine(line=1, sku="MUG"), CommitLine(line=2, sku="TEE"))
+
+
 # --- committing ---------------------------------------------------------------------------------------------------------
 
 
@@ -110,7 +136,7 @@ def test_held_money_has_every_line_committed() -> None:
     then(CommitLine(line=1, sku="MUG"), CommitLine(line=2, sku="TEE"))
 
 
-def test_a_hold_that_expired_during_the_payment_is_committed_all_the_same() -> None:
+def test_expiry_while_a_payment_is_under_way_does_not_end_the_order() -> None:
     given(*RESERVED, LineExpired(line=1))
     when(PaymentAuthorized(amount_minor=1000))
     then(CommitLine(line=1, sku="MUG"), CommitLine(line=2, sku="TEE"))
@@ -165,7 +191,7 @@ def test_captured_money_pays_the_order() -> None:
     given(*COMMITTED)
     assert state() == "placed"
     when(PaymentCaptured(amount_minor=1000))
-    then(OrderPaid(amount_minor=1000))
+    then(OrderPaid(amount_minor=1000, lines=BOTH_LINES))
 
 
 def test_an_order_is_paid_once() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from consumers.orders.order import LineState
 from tests.given_when_then import (
+    CancelOrder,
     LineCommitFailed,
     LineCommitted,
     LineExpired,
@@ -20,6 +21,8 @@ from tests.given_when_then import (
 from tests.unit.orders.sentences import (
     AUTHORIZED,
     CANCELLED,
+    CANCELLED_UNHEARD,
+    COMMITTED,
     LINE_1,
     LINE_2,
     NOT_THERE,
@@ -33,7 +36,7 @@ from tests.unit.orders.sentences import (
 )
 
 
-@pytest.mark.parametrize("over", [REJECTED, CANCELLED], ids=["rejected", "cancelled"])
+@pytest.mark.parametrize("over", [REJECTED, CANCELLED, CANCELLED_UNHEARD], ids=["rejected", "cancelled", "unheard"])
 def test_a_late_reservation_in_a_finished_order_is_released(over: tuple[Any, ...]) -> None:
     given(*over)
     when(LineReserved(line=3, line_count=3, sku="HAT"))
@@ -107,9 +110,15 @@ def test_an_order_that_is_over_only_takes_note(over: tuple[Any, ...], fact: Any)
     then()
 
 
-@pytest.mark.parametrize(("over", "name"), [(REJECTED, "rejected"), (CANCELLED, "cancelled")])
-def test_money_captured_for_an_order_that_is_over_comes_before_a_persons_eyes(over: tuple[Any, ...], name: str) -> None:
-    given(*over)
-    assert state() == name
+def test_money_captured_for_an_order_that_never_was_placed_comes_before_a_persons_eyes() -> None:
+    given(*REJECTED)
+    assert state() == "rejected"
     when(PaymentCaptured())
     then_refused("unexpected")
+
+
+def test_money_captured_for_an_order_that_was_cancelled_meanwhile_is_payments_to_give_back() -> None:
+    given(*COMMITTED, CancelOrder())
+    assert state() == "cancelled"
+    when(PaymentCaptured())
+    then()

@@ -1,4 +1,4 @@
-"""Long after its window an order that is over is answered as one that was dropped: as one that was never heard of."""
+"""Long after its window an order that is closed is answered as one that was dropped: as one that was never heard of."""
 
 from typing import Any
 
@@ -10,14 +10,25 @@ from consumers.orders.store import OrderBook
 from schemas import messages as m
 from schemas.ids import order_id_ms
 from schemas.limits import ORDER_ID_WINDOW_MS, SETTLING_MS
-from tests.given_when_then import NOW_MS, A, LineRejected, word
-from tests.unit.orders.sentences import AUTHORIZED, CANCELLED, PAID, REJECTED
+from tests.given_when_then import NOW_MS, A, CancelOrder, LineRejected, OrderCommandRefused, word
+from tests.unit.orders.sentences import (
+    AUTHORIZED,
+    CANCELLED,
+    CAPTURED_LATER,
+    DELIVERED,
+    PAID,
+    REJECTED,
+    RETURNED,
+    SHIPPED,
+)
 from topology.order_answers import ORDER_ANSWERS
 from topology.states import OrderState
 
 FACTS = sorted(ORDER_ANSWERS[OrderState.UNKNOWN], key=lambda fact: fact.__name__)
 EDGE_MS = order_id_ms(A) + ORDER_ID_WINDOW_MS + SETTLING_MS
-"""The last moment at which an order that is over, or not known, is answered by its state."""
+"""The last moment at which an order that is closed, or not known, is answered by its state."""
+CLOSED = (REJECTED, CANCELLED, DELIVERED, RETURNED)
+REFUSAL = OrderCommandRefused(command="CancelOrder", reference="", reason="order_id_outside_window")
 
 
 def book_of(*facts: Any) -> OrderBook:
@@ -35,10 +46,15 @@ def answer(book: OrderBook, fact: m.Message, at_ms: int) -> Any:
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.__name__)
-def test_what_is_over_and_what_is_unknown_are_one_once_the_window_is_over(fact: type[m.Message]) -> None:
-    answers = [answer(book_of(*story), word(fact)(), EDGE_MS + 1) for story in ((), PAID, REJECTED, CANCELLED)]
+def test_what_is_closed_and_what_is_unknown_are_one_once_the_window_is_over(fact: type[m.Message]) -> None:
+    answers = [answer(book_of(*story), word(fact)(), EDGE_MS + 1) for story in ((), *CLOSED)]
     assert all(each == answers[0] for each in answers)
-    assert answers[0] in ([], "order_id_outside_window")
+    assert answers[0] in ([], "order_id_outside_window", [REFUSAL])
+
+
+def test_whoever_wants_to_cancel_an_order_of_long_ago_is_told_why_not() -> None:
+    assert answer(book_of(), CancelOrder(), EDGE_MS + 1) == [REFUSAL]
+    assert answer(book_of(*PAID), CancelOrder(), EDGE_MS + 1) != [REFUSAL]
 
 
 def test_a_new_order_outside_the_window_leaves_no_row() -> None:
@@ -49,6 +65,7 @@ def test_a_new_order_outside_the_window_leaves_no_row() -> None:
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.__name__)
-def test_an_order_at_work_goes_on_however_old_it_is(fact: type[m.Message]) -> None:
-    late, in_time = (answer(book_of(*AUTHORIZED), word(fact)(), at_ms) for at_ms in (EDGE_MS + 1, NOW_MS))
+@pytest.mark.parametrize("told", [AUTHORIZED, CAPTURED_LATER, PAID, SHIPPED])
+def test_an_order_at_work_goes_on_however_old_it_is(fact: type[m.Message], told: tuple[Any, ...]) -> None:
+    late, in_time = (answer(book_of(*told), word(fact)(), at_ms) for at_ms in (EDGE_MS + 1, NOW_MS))
     assert late == in_time

@@ -124,6 +124,12 @@ def test_without_money_everything_is_given_back() -> None:
     )
 
 
+def test_a_payment_that_took_too_long_is_named_as_the_reason() -> None:
+    given(LineReserved(line=1, line_count=1))
+    when(PaymentDeclined(reason="payment_timeout"))
+    then(OrderRejected(reason="payment_timeout"), ReleaseLine(line=1, reason="payment_timeout"))
+
+
 def test_without_money_what_is_held_no_longer_is_not_given_back_again() -> None:
     given(*RESERVED, LineExpired(line=1), LineReleased(line=2, sku="TEE"))
     when(PaymentDeclined())
@@ -156,16 +162,6 @@ def test_a_line_that_is_gone_ends_the_order_and_the_committed_ones_are_returned(
     then(OrderRejected(reason="insufficient_stock"), ReturnLine(line=1, sku="MUG", reason="insufficient_stock"))
 
 
-def test_an_old_failure_of_somebody_elses_commit_leaves_no_line_held() -> None:
-    given(*RESERVED)
-    when(LineCommitFailed(line=1, reason="unknown_hold"))
-    then(
-        OrderRejected(reason="unknown_hold"),
-        ReleaseLine(line=1, sku="MUG", reason="unknown_hold"),
-        ReleaseLine(line=2, sku="TEE", reason="unknown_hold"),
-    )
-
-
 def test_an_old_failure_of_somebody_elses_commit_leaves_no_line_committed() -> None:
     given(*AUTHORIZED, LineCommitted(line=1))
     when(LineCommitFailed(line=1, reason="unknown_hold"))
@@ -178,10 +174,24 @@ def test_a_line_whose_commit_is_unanswered_is_returned_when_the_answer_comes() -
     then(ReturnLine(line=1, sku="MUG", reason="order_over"))
 
 
-def test_a_committed_line_that_somebody_returned_ends_the_order() -> None:
-    given(*AUTHORIZED, LineCommitted(line=1))
+@pytest.mark.parametrize("told", [RESERVED, AUTHORIZED], ids=["reserved", "committing"])
+def test_a_committed_line_that_somebody_returned_ends_the_order(told: tuple[Any, ...]) -> None:
+    given(*told, LineCommitted(line=1))
     when(LineReturned(line=1))
-    then(OrderRejected(reason="line_returned"))
+    released = [ReleaseLine(line=2, sku="TEE", reason="line_returned")] if told is RESERVED else []
+    then(OrderRejected(reason="line_returned"), *released)
+
+
+def test_a_line_of_a_placed_order_that_somebody_returned_ends_it_and_the_others_go_back() -> None:
+    given(*COMMITTED)
+    when(LineReturned(line=1))
+    then(OrderCancelled(reason="line_returned"), ReturnLine(line=2, sku="TEE", reason="line_returned"))
+
+
+def test_what_was_returned_of_another_sku_does_not_end_a_placed_order() -> None:
+    given(*COMMITTED)
+    when(LineReturned(line=1, sku="HAT"))
+    then()
 
 
 def test_a_line_that_is_not_the_orders_is_returned_when_somebody_commits_it() -> None:

@@ -7,6 +7,8 @@ import pytest
 from consumers.orders.order import LineState
 from schemas import messages as m
 from tests.given_when_then import (
+    CancelOrder,
+    FulfilmentCancelled,
     LineCommitFailed,
     LineCommitted,
     LineExpired,
@@ -14,19 +16,26 @@ from tests.given_when_then import (
     LineReleased,
     LineReserved,
     LineReturned,
+    OrderDelivered,
     OrderPlaced,
+    OrderReturned,
+    OrderShipped,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentCaptureFailed,
     PaymentDeclined,
 )
 from tests.unit.orders.sentences import (
+    AUTHORIZED,
     CANCELLED,
     COMMITTED,
+    DELIVERED,
     LINE_1,
     PAID,
     REJECTED,
     RESERVED,
+    RETURNED,
+    SHIPPED,
     given,
     lines,
     story,
@@ -41,14 +50,18 @@ TOLD: dict[OrderState, tuple[Any, ...]] = {
     OrderState.UNKNOWN: (),
     OrderState.PENDING: (LINE_1,),
     OrderState.RESERVED: RESERVED,
+    OrderState.COMMITTING: AUTHORIZED,
     OrderState.PLACED: COMMITTED,
     OrderState.PAID: PAID,
+    OrderState.SHIPPED: SHIPPED,
+    OrderState.DELIVERED: DELIVERED,
+    OrderState.RETURNED: RETURNED,
     OrderState.REJECTED: REJECTED,
     OrderState.CANCELLED: CANCELLED,
 }
-FACTS: dict[type[m.Message], Any] = {
-    type(fact): fact
-    for fact in (
+MESSAGES: dict[type[m.Message], Any] = {
+    type(message): message
+    for message in (
         LINE_1,
         LineRejected(line=1, line_count=2, demand=1),
         LineReleased(),
@@ -60,16 +73,21 @@ FACTS: dict[type[m.Message], Any] = {
         PaymentDeclined(),
         PaymentCaptured(),
         PaymentCaptureFailed(),
+        CancelOrder(),
+        FulfilmentCancelled(),
+        OrderShipped(),
+        OrderDelivered(),
+        OrderReturned(),
     )
 }
 
 
 def pairs(*named: str) -> list[Any]:
-    """Return the (state, fact) pairs that the table answers so."""
+    """Return the (state, message) pairs that the table answers so."""
     return [
-        pytest.param(state, FACTS[fact], id=f"{state.value}-{fact.__name__}")
+        pytest.param(state, MESSAGES[message], id=f"{state.value}-{message.__name__}")
         for state, answers in ORDER_ANSWERS.items()
-        for fact, answer in answers.items()
+        for message, answer in answers.items()
         if answer in named
     ]
 
@@ -87,7 +105,9 @@ def test_what_cannot_follow_from_the_saga_is_refused(state: OrderState, fact: An
     then_refused("unexpected")
 
 
-@pytest.mark.parametrize(("state", "fact"), pairs("ignore_duplicate", "note_line", "leave_to_payments"))
+@pytest.mark.parametrize(
+    ("state", "fact"), pairs("ignore_duplicate", "ignore_repeat", "note_line", "leave_to_payments")
+)
 def test_what_is_only_noted_leads_to_nothing(state: OrderState, fact: Any) -> None:
     given(*TOLD[state])
     when(fact)

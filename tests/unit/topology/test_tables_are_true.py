@@ -19,6 +19,7 @@ from consumers.payments import decide as payments
 from consumers.payments import payment
 from consumers.payments.processor import OperationKind
 from schemas import messages as m
+from tests.unit.orders.likely import likely as likely_for_an_order
 from topology.diagram import arrows
 from topology.order_answers import ORDER_ANSWERS, ORDER_LEADS_TO
 from topology.payment_answers import PAYMENT_ANSWERS, PAYMENT_LEADS_TO
@@ -36,6 +37,7 @@ VALUES: Final[dict[str, list[Any]]] = {
     "currency": ["EUR", "USD"],
     "operation_id": [payment.operation_id(ORDER_ID, kind) for kind in OperationKind],
     "result": ["succeeded", "declined", "failed"],
+    "requested_by": ["customer"],
 }
 
 
@@ -57,14 +59,22 @@ def message(of: type[m.Message], dice: random.Random) -> m.Message:
     return of(**{name: value(name) for name in of.__struct_fields__})
 
 
-def walked(room: str, fresh: Callable[[], Any], decide: Callable[..., Any], evolve: Callable[..., None]) -> Walked:
+def walked(
+    room: str,
+    fresh: Callable[[], Any],
+    decide: Callable[..., Any],
+    evolve: Callable[..., None],
+    likely: Callable[[Any, random.Random], m.Message] | None = None,
+) -> Walked:
+    """Walk at random, half of the steps with what is `likely` in a state: a long saga is not walked through without."""
     dice = random.Random(SEED)
     heard = sorted(heard_by(room), key=lambda each: each.__name__)
     seen = Walked(set(), defaultdict(set))
     for _ in range(WALKS):
         state = fresh()
         for _ in range(dice.randrange(1, 14)):
-            said = message(dice.choice(heard), dice)
+            fits = likely is not None and dice.random() < 0.5
+            said = likely(state, dice) if likely is not None and fits else message(dice.choice(heard), dice)
             before = state.state
             try:
                 outcomes = decide(state, said)
@@ -88,7 +98,7 @@ def drawn(found: dict[tuple[Any, Any], list[type[m.Message]]]) -> set[tuple[str,
 
 @pytest.fixture(scope="module")
 def orders_walked() -> Walked:
-    return walked("orders", order.Order, orders.decide, order.evolve)
+    return walked("orders", order.Order, orders.decide, order.evolve, likely_for_an_order)
 
 
 @pytest.fixture(scope="module")

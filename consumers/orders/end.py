@@ -1,0 +1,227 @@
+"""How an order ends without a sale, and what it answers when it is over, or to what is not its own. Pure.
+
+Each effect is undone once, whatever comes between: a held line is released and a committed one returned as the order
+ends; a line whose CommitLine is unanswered is returned when the answer comes and finds the order over. Payments and
+fulfilment hear how the order ended, and undo their own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from consumers.errors import RefusedError
+from consumers.orders.order import LineFact, LineState, Order
+from consumers.text import require_order_id, require_text
+from schemas import messages as m
+from topology.states import OrderState
+
+if TYPE_CHECKING:
+    from schemas.messages import Message
+
+CANCELLED: Final = "order_cancelled"
+"""Why lines go back when somebody cancels; their own words are in OrderCancelled."""
+PAYMENT_TIMEOUT: Final = "payment_timeout"
+REQUESTERS: Final = ("customer", "merchant")
+
+# --- rejected: nobody asked for it ------------------------------------------------------------------------------------------
+
+
+def reject_for_release(order: Order, fact: m.LineReleased) -> list[Message]:
+    """Somebody gave a line back while others were still being gathered."""
+    if order.line_of(fact) is None:
+        return []
+    return reject(order, fact, "line_released")
+
+
+def reject_incomplete(order: Order, fact: m.LineExpired) -> list[Message]:
+    """A hold ended before every line had arrived: the order was never published whole."""
+    if order.line_of(fact) is None:
+        return []
+    return reject(order, fact, "incomplete")
+
+
+def reject_for_early_commit(order: Order, fact: m.LineCommitted) -> list[Message]:
+    """A line was committed before anyone had paid."""
+    return [*reject(order, fact, "committed_unasked"), _return(fact, "committed_unasked")]
+
+
+def reject_for_payment(order: Order, fact: m.PaymentDeclined) -> list[Message]:
+    """No money: give everything back."""
+    return reject(order, fact, PAYMENT_TIMEOUT if fact.reason == PAYMENT_TIMEOUT else "payment_declined")
+
+
+def reject_for_commit(order: Order, fact: m.LineCommitFailed) -> list[Message]:
+    """A line could not be committed: its hold had ended and the stock is gone."""
+    if order.own_line_of(fact) is None:
+        return []
+    return reject(order, fact, fact.reason)
+
+
+def reject_for_return(order: Order, fact: m.LineReturned) -> list[Message]:
+    """Somebody took a committed line away before the order was placed."""
+    if order.own_line_of(fact) is None:
+        return []
+    return reject(order, fact, "line_returned")
+
+
+# --- cancelled --------------------------------------------------------------------------------------------------------------
+
+
+def cancel(order: Order, command: m.CancelOrder) -> list[Message]:
+    """End an order of which fulfilment has nothing; one that is not known yet ends before its lines are heard of."""
+    _require_sense(command)
+    end = m.OrderCancelled(command.order_id, command.reason, command.requested_by)
+    return [end, *_undo(order, command, CANCELLED)]
+
+
+def cancel_placed(order: Order, command: m.CancelOrder) -> list[Message]:
+    """End a placed order; under capture_at_shipping fulfilment has it already."""
+    return ask_fulfilment(order, command) if order.captures_at_shipping else cancel(order, command)
+
+
+def ask_fulfilment(order: Order, command: m.CancelOrder) -> list[Message]:
+    """Whether anything has left the house, only fulfilment knows: it answers FulfilmentCancelled, or refuses."""
+    del order
+    _require_sense(command)
+    return [m.OrderCancelRequested(command.order_id, command.requested_by, command.reason)]
+
+
+def cancel_for_fulfilment(order: Order, fact: m.FulfilmentCancelled) -> list[Message]:
+    """Nothing will leave the house: the order ends, its goods go back."""
+    if order.state is OrderState.PLACED and not order.captures_at_shipping:
+        return refuse(order, fact)
+    return [m.OrderCancelled(fact.order_id, fact.reason, fact.requested_by), *_undo(order, fact, CANCELLED)]
+
+
+def cancel_for_return(order: Order, fact: m.LineReturned) -> list[Message]:
+    """Somebody took a line of a placed order away: it ends, unless fulfilment has it, which then withdraws the line."""
+    line = order.own_line_of(fact)
+    if order.captures_at_shipping or line is None or line.state is not LineState.COMMITTED:
+        return []
+    return [m.OrderCancelled(fact.order_id, "line_returned"), *_undo(order, fact, "line_returned")]
+
+
+def cancel_for_capture(order: Order, fact: m.PaymentCaptureFailed) -> list[Message]:
+    """The authorised money could not be taken: the placed order ends, its goods go back.
+
+    Where it could not be taken for a shipment, that is fulfilment's business.
+    """
+    if fact.reference:
+        return []
+    return [m.OrderCancelled(fact.order_id, "capture_failed"), *_undo(order, fact, "capture_failed")]
+
+
+# --- after the end, and beside the order ------------------------------------------------------------------------------------
+
+
+def refuse_command(order: Order, command: m.CancelOrder) -> list[Message]:
+    """Say why an order cannot be cancelled."""
+    _require_sense(command)
+    return [refused(command, "order_over" if order.state is OrderState.REJECTED else "already_shipped")]
+
+
+def ignore_repeat(order: Order, command: m.CancelOrder) -> list[Message]:
+    """The order is cancelled already."""
+    del order
+    _require_sense(command)
+    return []
+
+
+def release_late(order: Order, fact: m.LineReserved) -> list[Message]:
+    """The order is over, yet a line was reserved for it: give it back. Its echo finds the line given back already."""
+    line = order.line_of(fact)
+    if line is None or line.state is LineState.REJECTED:
+        return [release(fact, "order_over")]
+    return []
+
+
+def release_conflicting(order: Order, fact: m.LineReserved) -> list[Message]:
+    """Every line is answered already: this is an echo, unless the order goes on without it; then its hold goes back."""
+    line = order.line_of(fact)
+    if line is None:
+        return [release(fact, "conflicting_line")]
+    return [release(fact, "line_left_out")] if line.state is LineState.REJECTED else []
+
+
+def return_late(order: Order, fact: m.LineCommitted) -> list[Message]:
+    """The order is over, yet a line was committed for it: give it back, once."""
+    line = order.line_of(fact)
+    if line is None or line.state not in _GOING_BACK:
+        return [_return(fact, "order_over")]
+    return []
+
+
+def return_conflicting(order: Order, fact: m.LineCommitted) -> list[Message]:
+    """Nobody asked for this commit: a line of the order keeps it, what the order goes on without is given back, once."""
+    line = order.line_of(fact)
+    if line is None:
+        return [_return(fact, "conflicting_line")]
+    return [_return(fact, "line_left_out")] if line.left_out and line.state not in _GOING_BACK else []
+
+
+def note_only(order: Order, message: Message) -> list[Message]:
+    """Nothing follows; `evolve` writes the fact down where it is about a line."""
+    del order, message
+    return []
+
+
+def refuse(order: Order, message: Message) -> list[Message]:
+    """Refuse what cannot follow from the saga. Raises RefusedError, always."""
+    raise RefusedError("unexpected", f"{type(message).__name__} cannot happen to an order that is {order.state.value}")
+
+
+# --- parts of answers -------------------------------------------------------------------------------------------------------
+
+
+def reject(order: Order, fact: LineFact | m.PaymentDeclined, reason: str) -> list[Message]:
+    """End the order and give back all that it has."""
+    return [m.OrderRejected(fact.order_id, reason), *_undo(order, fact, reason)]
+
+
+def release(fact: m.LineReserved, reason: str) -> m.ReleaseLine:
+    """Give back the hold that the fact reports."""
+    return m.ReleaseLine(fact.order_id, fact.line, fact.sku, reason)
+
+
+def refused(command: m.CancelOrder, reason: str) -> m.OrderCommandRefused:
+    """Say that the command changes nothing, and why."""
+    return m.OrderCommandRefused(command.order_id, type(command).__name__, "", reason)
+
+
+def _return(fact: m.LineCommitted, reason: str) -> m.ReturnLine:
+    return m.ReturnLine(fact.order_id, fact.line, fact.sku, reason)
+
+
+def _undo(order: Order, message: Message, reason: str) -> list[Message]:
+    """Give back all that the order has, except the line whose end the message itself reports.
+
+    Lines whose CommitLine is unanswered are not touched: the answer comes, and finds the order over.
+    """
+    order_id: str = message.order_id  # type: ignore[attr-defined]  # every message to an order has one
+    ended = order.line_of(message) if isinstance(message, _ENDS_A_HOLD) else None
+    back: list[Message] = [
+        m.ReturnLine(order_id, number, line.sku, reason)
+        for number, line in order.lines_in(LineState.COMMITTED)
+        if line is not ended
+    ]
+    if order.state is not OrderState.COMMITTING:
+        back += [
+            m.ReleaseLine(order_id, number, line.sku, reason)
+            for number, line in order.lines_in(LineState.RESERVED)
+            if line is not ended
+        ]
+    return back
+
+
+_ENDS_A_HOLD: Final = (m.LineReleased, m.LineExpired, m.LineCommitted, m.LineReturned)
+"""Not LineRejected and LineCommitFailed: where their line is held, they answer a faulty duplicate, or are echoes of a
+command that came before the hold."""
+_GOING_BACK: Final = (LineState.RETURNING, LineState.RETURNED)
+
+
+def _require_sense(command: m.CancelOrder) -> None:
+    """Raise RefusedError for a command that cannot be written down, or does not say who wants it."""
+    require_order_id(command.order_id)
+    require_text(command.reason)
+    if command.requested_by not in REQUESTERS:
+        raise RefusedError("invalid_requested_by", f"{command.requested_by!r}; send {' or '.join(REQUESTERS)}")
