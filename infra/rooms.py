@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-RoomName: TypeAlias = Literal["inventory", "orders", "payments", "views"]
+RoomName: TypeAlias = Literal["inventory", "orders", "payments", "notifications", "views"]
 
 STOP_SECONDS: Final = 20.0
 """How long the batch in hand and the payment calls in flight may take once a stop is asked for; then it ends anyway."""
@@ -142,6 +142,16 @@ async def _payments(settings: Settings, resources: AsyncExitStack) -> Runnable:
     return PartitionOwner(room, _options(settings), publisher)
 
 
+async def _notifications(settings: Settings, resources: AsyncExitStack) -> Runnable:
+    from consumers.notifications.delivery import Deliverer  # noqa: PLC0415
+    from consumers.notifications.room import NotificationsRoom  # noqa: PLC0415
+    from consumers.runtime.database import Database  # noqa: PLC0415
+    from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
+
+    room = NotificationsRoom(Deliverer(Database(settings.postgres_dsn or "", "webhooks")))
+    return PartitionOwner(room, _options(settings), await _publisher(settings, resources))
+
+
 async def _views(settings: Settings, resources: AsyncExitStack) -> Runnable:
     del resources
     from consumers.views.room import OrderViews, ViewsOptions  # noqa: PLC0415
@@ -161,6 +171,7 @@ ROOMS: Final[dict[RoomName, Callable[[Settings, AsyncExitStack], Awaitable[Runna
     "inventory": _inventory,
     "orders": _orders,
     "payments": _payments,
+    "notifications": _notifications,
     "views": _views,
 }
 
@@ -190,6 +201,7 @@ _NEEDS: Final[dict[RoomName, tuple[str, ...]]] = {
     "inventory": ("kafka_bootstrap", "postgres_dsn"),
     "orders": ("kafka_bootstrap", "postgres_dsn"),
     "payments": ("kafka_bootstrap", "postgres_dsn", "processor_url"),
+    "notifications": ("kafka_bootstrap", "postgres_dsn"),
     "views": ("kafka_bootstrap", "redis_url"),
 }
 """Settings without which a room cannot work."""

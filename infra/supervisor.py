@@ -24,7 +24,7 @@ from infra.settings import Settings
 from infra.stack.ports import lasting_ports
 from infra.supervised import SupervisedProcess
 
-ROOMS: Final = ("inventory", "orders", "payments", "views")
+ROOMS: Final = ("inventory", "orders", "payments", "notifications", "views")
 PROCESSOR: Final = "processor"
 
 _INSTANCE: Final = re.compile(r"(?P<room>[a-z]+)(-\d+)?")

@@ -558,7 +558,7 @@ class RefundRequested(Message, frozen=True):
 class OrderNotification(Message, frozen=True):
     """Something that a customer or another system should hear of; `kind` is a word of topology.saga.NOTIFIED.
 
-    `event_id` is the ce_id of the event that it tells of, and the same whenever it is told again.
+    `event_id` identifies what is told, and is the same whenever it is told again.
     """
 
     event_id: str

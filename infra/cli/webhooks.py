@@ -1,0 +1,173 @@
+"""`lastunit webhooks add | list | remove | parked | retry | drop`: who is told of orders, and what they were not told."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import asyncpg
+import msgspec
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from infra.cli.output import MISUSED, AsJson, fail, print_json, quiet_settings, run, stdout
+from infra.cli.timeline import moment
+from infra.connections import database
+from schemas.ids import new_order_id
+from topology.saga import NOTIFIED
+
+KINDS: Final = tuple(dict.fromkeys(NOTIFIED.values()))
+SECRET_BYTES: Final = 24
+"""As many as Standard Webhooks recommends."""
+
+ADD: Final = """
+INSERT INTO webhook_subscriptions (subscription_id, url, secret, kinds) VALUES ($1, $2, $3, $4)
+"""
+LIST: Final = """
+SELECT s.subscription_id, s.url, s.kinds, s.created_at, coalesce(s.disabled_because, '') AS disabled_because,
+    count(d.*) FILTER (WHERE d.parked_because IS NULL) AS waiting,
+    count(d.*) FILTER (WHERE d.parked_because IS NOT NULL) AS parked
+FROM webhook_subscriptions s LEFT JOIN webhook_deliveries d USING (subscription_id)
+GROUP BY s.subscription_id ORDER BY s.created_at
+"""
+PARKED: Final = """
+SELECT subscription_id, notification_id, attempts, last_error, parked_because, next_attempt_at_ms
+FROM webhook_deliveries WHERE parked_because IS NOT NULL AND ($1::text IS NULL OR subscription_id = $1)
+ORDER BY subscription_id, next_attempt_at_ms
+"""
+RETRY: Final = """
+WITH enabled AS (UPDATE webhook_subscriptions SET disabled_because = NULL WHERE subscription_id = $1)
+UPDATE webhook_deliveries SET parked_because = NULL, attempts = 0, next_attempt_at_ms = 0
+WHERE subscription_id = $1 AND parked_because IS NOT NULL
+"""
+DROP: Final = "DELETE FROM webhook_deliveries WHERE subscription_id = $1 AND parked_because IS NOT NULL"
+REMOVE: Final = "DELETE FROM webhook_subscriptions WHERE subscription_id = $1"
+KNOWN: Final = "SELECT count(*) FROM webhook_subscriptions WHERE subscription_id = $1"
+
+app = typer.Typer(name="webhooks", help="Tell other systems what happens to orders.", no_args_is_help=True)
+
+SubscriptionId = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="As `webhooks list` prints it.")]
+
+
+class Subscription(msgspec.Struct):
+    """Who is told of what; no `kinds` means all. `waiting` and `parked` count deliveries."""
+
+    subscription_id: str
+    url: str
+    kinds: list[str]
+    created_at: datetime
+    disabled_because: str
+    waiting: int
+    parked: int
+
+
+class Parked(msgspec.Struct):
+    """A notification that its subscriber did not take; it is tried again only when asked for."""
+
+    subscription_id: str
+    notification_id: str
+    attempts: int
+    last_error: str
+    parked_because: str
+    last_attempt_at_ms: int
+
+
+@app.command()
+def add(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where notifications are posted to.")],
+    *,
+    kind: Annotated[
+        list[str] | None, typer.Option(metavar="KIND", help="One kind to hear of, repeatable; unset: all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have another system told from now on. Prints the secret by which it knows that we are us; it is not shown again."""
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+        fail(f"{url!r} is no address; give one such as https://shop.example/hooks.", MISUSED)
+    if unknown := sorted(set(kind or ()) - set(KINDS)):
+        fail(f"Nobody tells of {', '.join(unknown)}; give some of {', '.join(KINDS)}.", MISUSED)
+    subscription_id = f"sub-{new_order_id()}"
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    run(_execute(ADD, subscription_id, url, secret, kind or []))
+    if as_json:
+        print_json({"subscription_id": subscription_id, "url": url, "kinds": kind or [], "secret": secret})
+    else:
+        stdout().print(Text(f"{subscription_id} hears of {', '.join(kind or ['everything'])}.\nSecret: {secret}"))
+
+
+@app.command("list")
+def list_(*, as_json: AsJson = False) -> None:
+    """Show who is told of what, and how much they were not told yet."""
+    found = [Subscription(**row) for row in run(_fetch(LIST))]
+    if as_json:
+        print_json(found)
+        return
+    table = Table("subscription", "url", "hears of", "waiting", "parked", "disabled because", box=None, pad_edge=False)
+    for it in found:
+        figures = (f"{it.waiting:,}", f"{it.parked:,}")
+        cells = (it.subscription_id, it.url, ", ".join(it.kinds) or "everything", *figures, it.disabled_because)
+        table.add_row(*map(Text, cells))
+    stdout().print(table if found else Text("Nobody is told; `lastunit webhooks add URL` changes that."))
+
+
+@app.command()
+def parked(
+    subscription: Annotated[
+        str | None, typer.Argument(metavar="SUBSCRIPTION", help="Whose; unset: everybody's.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List what was tried for days and not taken."""
+    found = [Parked(*row) for row in run(_fetch(PARKED, subscription))]
+    if as_json:
+        print_json(found)
+        return
+    table = Table("subscription", "notification", "attempts", "last at", "last answer", "because", box=None)
+    for it in found:
+        at = moment(it.last_attempt_at_ms)[:19]
+        cells = (it.subscription_id, it.notification_id, str(it.attempts), at, it.last_error, it.parked_because)
+        table.add_row(*map(Text, cells))
+    stdout().print(table if found else Text("Nothing is parked."))
+
+
+@app.command()
+def retry(subscription: SubscriptionId) -> None:
+    """Deliver what is parked for a subscriber once more, and tell it of everything again if it was disabled."""
+    run(_of(subscription, RETRY))
+
+
+@app.command()
+def drop(subscription: SubscriptionId) -> None:
+    """Forget what is parked for a subscriber."""
+    run(_of(subscription, DROP))
+
+
+@app.command()
+def remove(subscription: SubscriptionId) -> None:
+    """Tell a subscriber nothing any more, and forget what it was not told."""
+    run(_of(subscription, REMOVE))
+
+
+async def _of(subscription_id: str, statement: str) -> None:
+    async with database(quiet_settings()) as connection:
+        if not await connection.fetchval(KNOWN, subscription_id):
+            fail(f"There is no subscription {subscription_id!r}; `lastunit webhooks list` shows all.")
+        done = await connection.execute(statement, subscription_id)
+    stdout().print(Text(f"{subscription_id}: {done.split()[-1]} done"))
+
+
+async def _execute(statement: str, *arguments: Any) -> None:
+    async with database(quiet_settings()) as connection:
+        await connection.execute(statement, *arguments)
+
+
+async def _fetch(statement: str, *arguments: Any) -> Sequence[asyncpg.Record]:
+    async with database(quiet_settings()) as connection:
+        rows: Sequence[asyncpg.Record] = await connection.fetch(statement, *arguments)
+        return rows

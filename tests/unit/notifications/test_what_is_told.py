@@ -1,0 +1,77 @@
+"""What is told of an event, under which id, and what a subscriber is sent."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from consumers.notifications.decide import decide
+from consumers.notifications.room import NotificationsRoom
+from consumers.notifications.store import Telling, body_of, changes
+from schemas import messages as m
+from schemas.ids import new_order_id
+from schemas.wire import encode
+from topology.saga import NOTIFIED, heard_by
+
+A = new_order_id()
+PAID = m.OrderPaid(A, 600, "GBP", (m.OrderedLine(1, "MUG", 2, 300),))
+
+
+def told(event: m.Message) -> m.OrderNotification:
+    found = decide(event, 7)
+    assert found is not None
+    return found
+
+
+def test_an_order_is_confirmed_when_it_is_paid() -> None:
+    assert told(PAID) == m.OrderNotification(f"{A}:order.confirmed", A, "order.confirmed", 7, 600, "GBP")
+
+
+def test_an_order_that_is_paid_at_shipping_is_confirmed_when_it_is_placed() -> None:
+    assert decide(m.OrderPlaced(A, 600, "GBP"), 7) is None
+    placed = m.OrderPlaced(A, 600, "GBP", "ship_available capture_at_shipping", PAID.lines)
+    assert told(placed).kind == "order.confirmed"
+
+
+def test_two_refunds_of_one_order_are_two_things_and_one_refund_said_twice_is_one() -> None:
+    one, other = m.PaymentRefunded(A, "line:1", 100, "GBP"), m.PaymentRefunded(A, "line:2", 100, "GBP")
+    assert told(one).event_id != told(other).event_id
+    assert told(one).event_id == told(one).event_id
+
+
+def test_a_command_that_is_refused_for_another_reason_is_told_again() -> None:
+    one = m.OrderCommandRefused(A, "ShipOrder", "s-1", "authorization_lapsed")
+    other = m.OrderCommandRefused(A, "ShipOrder", "s-1", "order_cancelled")
+    assert told(one).reference == "ShipOrder:s-1"
+    assert told(one).event_id != told(other).event_id
+
+
+@pytest.mark.parametrize("event", NOTIFIED, ids=lambda event: event.__name__)
+def test_everything_that_is_heard_can_be_told_and_written(event: type[m.Message]) -> None:
+    values = {"str": "x", "int": 1, "tuple[int, ...]": (1, 2), "tuple[OrderedLine, ...]": PAID.lines}
+    sample = event(*(values[event.__annotations__[name]] for name in event.__struct_fields__))
+    if (notification := decide(sample, 7)) is not None:
+        assert encode(notification)
+        assert msgspec.json.decode(body_of(notification))["type"] == NOTIFIED[event]
+
+
+def test_the_room_hears_what_is_told() -> None:
+    assert heard_by("notifications") == NOTIFIED.keys()
+    assert NotificationsRoom.hears == NOTIFIED.keys()
+
+
+def test_a_subscriber_is_sent_what_concerns_it_and_nothing_empty() -> None:
+    assert msgspec.json.decode(body_of(told(m.ShipmentShipped(A, "s-1", (1,), "dhl", "42")))) == {
+        "type": "shipment.shipped",
+        "timestamp_ms": 7,
+        "data": {"order_id": A, "reference": "s-1", "detail": "dhl 42"},
+    }
+
+
+def test_a_batch_is_told_once() -> None:
+    telling = Telling(3)
+    telling.told.append(told(PAID))
+    first, second = changes(telling), changes(telling)
+    assert [column[0] for column in first.columns[:3]] == [f"{A}:order.confirmed", 3, "order.confirmed"]
+    assert (list(first.effects), list(second.effects)) == ([1], [])
+    assert second.columns == ([], [], [], [], [])
