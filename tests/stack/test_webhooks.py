@@ -1,0 +1,186 @@
+"""Subscribers are told at least once, whatever they answer and whoever dies; nobody waits for a slow one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from consumers.notifications import delivery
+from consumers.notifications.delivery import Deliverer
+from consumers.notifications.room import NotificationsRoom
+from consumers.runtime.database import Database
+from consumers.runtime.owner import PartitionOwner
+from infra.settings import Settings
+from schemas import messages as m
+from schemas.ids import new_order_id
+from tests.harness.cli import lastunit
+from tests.harness.shop import Shop, in_miniature, open_shop
+from tests.harness.subscriber import SECRET, Subscriber, listening, never
+
+SOON = (0.05, 0.05)
+WAITING = "SELECT count(*) FROM webhook_deliveries WHERE parked_because IS NULL"
+PARKED = "SELECT count(*) FROM webhook_deliveries WHERE parked_because IS NOT NULL"
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def telling(shop: Shop, schedule: Sequence[float] = SOON, timeout_seconds: float = 5.0) -> AsyncIterator[None]:
+    database = Database(shop.settings.postgres_dsn or "", "webhooks")
+    deliverer = Deliverer(database, schedule_seconds=schedule, timeout_seconds=timeout_seconds)
+    async with shop.owning(PartitionOwner(NotificationsRoom(deliverer), shop.options(), shop.publisher)):
+        yield
+
+
+async def subscribe(shop: Shop, subscriber: Subscriber, name: str = "s", kinds: Sequence[str] = ()) -> None:
+    await shop.database.execute(
+        "INSERT INTO webhook_subscriptions (subscription_id, url, secret, kinds) VALUES ($1, $2, $3, $4)",
+        name,
+        subscriber.url,
+        SECRET,
+        list(kinds),
+    )
+
+
+def paid(count: int) -> list[m.Message]:
+    return [m.OrderPaid(new_order_id(), 600, "GBP") for _ in range(count)]
+
+
+def names(events: Sequence[m.Message]) -> set[str]:
+    return {f"{event.order_id}:order.confirmed" for event in events}  # type: ignore[attr-defined]  # all have one
+
+
+async def test_each_subscriber_is_told_what_it_wants_to_hear(shop: Shop) -> None:
+    events = paid(20)
+    async with listening() as everything, listening() as cancellations, telling(shop):
+        await subscribe(shop, everything, "all")
+        await subscribe(shop, cancellations, "some", ["order.cancelled"])
+        cancelled = m.OrderCancelled(new_order_id(), "changed_mind", "customer")
+        await shop.say(*events, cancelled)
+        await shop.until(lambda: done(shop, everything, 21))
+    assert set(everything.taken) == {*names(events), f"{cancelled.order_id}:order.cancelled"}
+    assert set(cancellations.taken) == {f"{cancelled.order_id}:order.cancelled"}
+    assert everything.bodies[0]["data"].keys() >= {"order_id"}
+
+
+async def done(shop: Shop, subscriber: Subscriber, count: int) -> bool:
+    return len(subscriber.taken) >= count and await shop.value(WAITING) == 0
+
+
+async def test_what_fails_is_tried_again_under_the_same_id(shop: Shop) -> None:
+    events = paid(10)
+    async with listening() as subscriber, telling(shop, schedule=(0.05,) * 5):
+        await subscribe(shop, subscriber)
+
+        async def moody(name: str) -> int:
+            return 503 if subscriber.asked[name] < 3 else 200
+
+        subscriber.answer = moody
+        await shop.say(*events)
+        await shop.until(lambda: done(shop, subscriber, 10))
+    assert subscriber.asked == dict.fromkeys(names(events), 3)
+
+
+async def test_endless_failure_is_parked_listed_and_taken_up_again_when_asked_for(
+    shop: Shop, environment: dict[str, str]
+) -> None:
+    [event] = paid(1)
+    async with listening() as subscriber, telling(shop):
+        await subscribe(shop, subscriber)
+
+        async def broken(_: str) -> int:
+            return 500
+
+        well, subscriber.answer = subscriber.answer, broken
+        await shop.say(event)
+        await shop.until(lambda: shop.value(PARKED))
+        shown = await lastunit(environment, "webhooks", "parked", "--json")
+        assert [(it["subscription_id"], it["attempts"], it["last_error"]) for it in shown.json] == [
+            ("s", 3, "answered 500")
+        ]
+        subscriber.answer = well
+        assert (await lastunit(environment, "webhooks", "retry", "s")).status == 0
+        await shop.until(lambda: done(shop, subscriber, 1))
+    assert await shop.value(PARKED) == 0
+
+
+async def test_a_subscriber_that_is_gone_is_told_nothing_more(shop: Shop) -> None:
+    async with listening() as subscriber, telling(shop):
+        await subscribe(shop, subscriber)
+
+        async def gone(_: str) -> int:
+            return 410
+
+        subscriber.answer = gone
+        await shop.say(*paid(1))
+        await shop.until(lambda: shop.value(PARKED))
+        await shop.say(*paid(3))
+        await shop.until_quiet("notifications")
+        assert subscriber.asked.total() == 1
+        assert await shop.value(WAITING) == 0
+
+
+async def test_nobody_waits_for_a_subscriber_that_does_not_answer(shop: Shop) -> None:
+    events = paid(100)
+    async with listening() as slow, listening() as quick, telling(shop, timeout_seconds=60.0):
+        await subscribe(shop, slow, "slow")
+        await subscribe(shop, quick, "quick")
+        slow.answer = never
+        await shop.say(*events)
+
+        async def told() -> bool:
+            return len(quick.taken) == len(events)
+
+        await shop.until(told)
+    assert slow.most_under_way <= delivery.PER_SUBSCRIBER
+
+
+@pytest.mark.faults
+async def test_what_was_under_way_when_its_owner_stopped_is_told_by_the_next(shop: Shop) -> None:
+    events = paid(30)
+    async with listening() as subscriber:
+        await subscribe(shop, subscriber)
+        well, subscriber.answer = subscriber.answer, never
+        async with telling(shop):
+            await shop.say(*events)
+            await shop.until_quiet("notifications")
+
+            async def asked() -> bool:
+                return len(subscriber.asked) == delivery.PER_SUBSCRIBER
+
+            await shop.until(asked)
+        subscriber.answer = well
+        async with telling(shop):
+            await shop.until(lambda: done(shop, subscriber, 30))
+    assert set(subscriber.taken) == names(events)
+
+
+async def test_subscriptions_are_made_shown_and_ended_by_hand(shop: Shop, environment: dict[str, str]) -> None:
+    assert shop.settings.postgres_dsn
+    added = await lastunit(
+        environment, "webhooks", "add", "http://127.0.0.1:9/x", "--kind", "order.cancelled", "--json"
+    )
+    assert added.status == 0, added.errors
+    assert added.json["secret"].startswith("whsec_")
+    shown = (await lastunit(environment, "webhooks", "list", "--json")).json
+    assert [(it["url"], it["kinds"], it["waiting"]) for it in shown] == [
+        ("http://127.0.0.1:9/x", ["order.cancelled"], 0)
+    ]
+    assert "secret" not in shown[0]
+    assert (await lastunit(environment, "webhooks", "remove", added.json["subscription_id"])).status == 0
+    assert (await lastunit(environment, "webhooks", "list", "--json")).json == []
+    for arguments, status, says in (
+        (("add", "nowhere"), 2, "is no address"),
+        (("add", "http://127.0.0.1:9/x", "--kind", "order.eaten"), 2, "Nobody tells of order.eaten; give some of"),
+        (("retry", "sub-1"), 1, "There is no subscription 'sub-1'"),
+    ):
+        answer = await lastunit(environment, "webhooks", *arguments)
+        assert (answer.status, says in answer.errors) == (status, True), answer.errors
