@@ -10,6 +10,9 @@ when this process ends is pending in the database, and the partition's next owne
     look up --- definite answer --------------------------------+
        +--- still unknown: again
 
+A processor that does not answer is left alone: while its circuit is open, whoever would perform or look up stands in a
+line (circuit.py), and one of them at a time finds out whether it is back. So an order waits, and is never failed for it.
+
 Each step that does not succeed is repeated after an exponential backoff with full jitter
 (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). An operation that waits occupies a timer of
 the event loop, neither a worker nor a task, so a thousand unlucky ones do not hold up the rest.
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum, auto
 from typing import Self, TypeAlias
@@ -26,11 +30,12 @@ from typing import Self, TypeAlias
 import msgspec
 import structlog
 
+from consumers.payments.breaker import BreakerPolicy, CircuitState, Permit
+from consumers.payments.circuit import CallLater, Circuit
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
 from consumers.payments.processor import Operation, PaymentProcessor, ProcessorResult
 
 OnResult: TypeAlias = Callable[[Operation, ProcessorResult], Awaitable[None]]
-CallLater: TypeAlias = Callable[[float, Callable[[], None]], object]
 
 _MAX_DOUBLINGS = 32
 
@@ -78,7 +83,8 @@ class _Call:
 class EffectRunner:
     """Runs operations with `workers` calls at a time; `on_result` gets each definite answer at least once.
 
-    `random_fraction` (0 <= x < 1) and `call_later` (as an event loop has it) are the only sources of chance and time.
+    `random_fraction` (0 <= x < 1), `clock` (seconds that never step back) and `call_later` (as an event loop has it) are
+    the only sources of chance and time.
     """
 
     def __init__(
@@ -88,7 +94,9 @@ class EffectRunner:
         *,
         workers: int = 64,
         backoff: Backoff | None = None,
+        breaker: BreakerPolicy | None = None,
         random_fraction: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
         call_later: CallLater | None = None,
     ) -> None:
         self._processor = processor
@@ -96,9 +104,16 @@ class EffectRunner:
         self._worker_count = workers
         self._backoff = backoff or Backoff()
         self._random_fraction = random_fraction
-        self._call_later = call_later
+        self._loops_call_later = call_later
         self._calls: dict[str, _Call] = {}
         self._ready: asyncio.Queue[_Call | None] = asyncio.Queue()
+        self._circuit: Circuit[_Call] = Circuit(
+            type(processor).__name__,
+            breaker or BreakerPolicy(),
+            release=self._ready.put_nowait,
+            clock=clock,
+            call_later=self._call_later,
+        )
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
@@ -115,6 +130,16 @@ class EffectRunner:
     def pending(self) -> int:
         """How many operations have no reported answer yet; a room that sees this grow should read more slowly."""
         return len(self._calls)
+
+    @property
+    def circuit(self) -> CircuitState:
+        """Whether the processor is asked at the moment."""
+        return self._circuit.state
+
+    @property
+    def in_line(self) -> int:
+        """How many of the pending operations wait for the circuit to close."""
+        return self._circuit.waiting
 
     def start(self) -> None:
         """Start the workers; needs a running event loop. What was submitted before begins now."""
@@ -149,6 +174,7 @@ class EffectRunner:
                 call.disowned = True
             else:
                 self._drop(call)
+        self._circuit.keep(self._is_current)
 
     async def drain(self) -> None:
         """Wait until every submitted operation is reported or forgotten."""
@@ -180,7 +206,13 @@ class EffectRunner:
     async def _drive(self, call: _Call) -> None:
         """Take steps until the operation is done or has to wait for its next one."""
         while call.step is not _Step.DONE:
-            wait_seconds = await self._take_step(call)
+            permit = None if call.step is _Step.REPORT else self._circuit.enter()
+            if permit is None and call.step is not _Step.REPORT:
+                if call.disowned:
+                    break
+                self._circuit.stand_in_line(call)
+                return
+            wait_seconds = await self._take_step(call, permit)
             if wait_seconds is None:
                 continue
             if call.disowned:
@@ -189,32 +221,39 @@ class EffectRunner:
             return
         self._drop(call)
 
-    async def _take_step(self, call: _Call) -> float | None:
+    async def _take_step(self, call: _Call, permit: Permit | None) -> float | None:
         """Take one step. Return None where the next may follow at once, otherwise the seconds to wait before it."""
-        try:
-            await self._attempt(call)
-        except NotSentError as error:
+        error = await self._attempt(call)
+        if permit is not None:
+            # Who does not understand us is there all the same: that is for a person, and no reason to wait for it.
+            self._circuit.record(permit, failed=not (error is None or isinstance(error, NotUnderstoodError)))
+        if error is None:
+            return None
+        if isinstance(error, NotSentError):
             return self._wait_seconds(call, error, at_least=error.retry_after_seconds)
-        except NotUnderstoodError as error:
+        if isinstance(error, NotUnderstoodError):
             return self._wait_seconds(call, error, at_least=self._backoff.cap_seconds)
-        except Exception as error:  # noqa: BLE001 - an unforeseen error must neither end a worker nor lose an operation
-            if call.step is _Step.PERFORM:
-                call.step = _Step.LOOK_UP
-            return self._wait_seconds(call, error)
-        return None
-
-    async def _attempt(self, call: _Call) -> None:
-        operation = call.operation
         if call.step is _Step.PERFORM:
-            call.answered(await self._processor.perform(operation))
-        elif call.step is _Step.LOOK_UP:
-            if (found := await self._processor.look_up(operation.operation_id)) is None:
-                call.step = _Step.PERFORM
-            else:
-                call.answered(found)
-        elif call.result is not None:
-            await self._on_result(operation, call.result)
-            call.step = _Step.DONE
+            call.step = _Step.LOOK_UP
+        return self._wait_seconds(call, error)
+
+    async def _attempt(self, call: _Call) -> Exception | None:
+        """Take the step. An unforeseen error must neither end a worker nor lose an operation, so it is returned too."""
+        operation = call.operation
+        try:
+            if call.step is _Step.PERFORM:
+                call.answered(await self._processor.perform(operation))
+            elif call.step is _Step.LOOK_UP:
+                if (found := await self._processor.look_up(operation)) is None:
+                    call.step = _Step.PERFORM
+                else:
+                    call.answered(found)
+            elif call.result is not None:
+                await self._on_result(operation, call.result)
+                call.step = _Step.DONE
+        except Exception as error:  # noqa: BLE001 - see above
+            return error
+        return None
 
     def _wait_seconds(self, call: _Call, error: Exception, *, at_least: float = 0.0) -> float:
         call.failures += 1
@@ -233,8 +272,10 @@ class EffectRunner:
         return at_least + jitter_seconds
 
     def _park(self, call: _Call, wait_seconds: float) -> None:
-        call_later = self._call_later or asyncio.get_running_loop().call_later
-        call_later(wait_seconds, lambda: self._ready.put_nowait(call))
+        self._call_later(wait_seconds, lambda: self._ready.put_nowait(call))
+
+    def _call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        (self._loops_call_later or asyncio.get_running_loop().call_later)(seconds, callback)
 
     def _is_current(self, call: _Call) -> bool:
         """Say whether this call still stands; one that was forgotten while it waited does not."""

@@ -6,6 +6,7 @@ a result, "not sent", "unknown" or "not understood". When in doubt it is unknown
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Final
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ import msgspec
 from yarl import URL
 
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, ProcessorError
-from consumers.payments.processor import Operation, OperationKind, ProcessorResult, Verdict
+from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult, Verdict
 
 _OK: Final = 200
 _NOT_FOUND: Final = 404
@@ -36,6 +37,12 @@ class _Authorize(msgspec.Struct):
 class _Capture(msgspec.Struct):
     amount_minor: int
     currency: str
+    is_last: bool
+
+
+class _Refund(msgspec.Struct):
+    amount_minor: int
+    currency: str
 
 
 class _Void(msgspec.Struct):
@@ -43,12 +50,21 @@ class _Void(msgspec.Struct):
 
 
 class _Executed(msgspec.Struct):
-    """The processor's record of an operation that it executed, whichever way it ended."""
+    """The processor's record of an operation that it executed, whichever way it ended or while its customer is asked."""
 
     kind: OperationKind
     status: str
     authorization_id: str
     code: str
+    action_url: str = ""
+    expires_at_ms: int = 0
+
+
+class _Page(msgspec.Struct):
+    """Some of the processor's payments; `next_cursor` is empty on the last page."""
+
+    payments: list[ProcessorPayment]
+    next_cursor: str
 
 
 class _Problem(msgspec.Struct):
@@ -59,6 +75,7 @@ class _Problem(msgspec.Struct):
 
 _encode = msgspec.json.Encoder().encode
 _decode_executed = msgspec.json.Decoder(_Executed).decode
+_decode_page = msgspec.json.Decoder(_Page).decode
 _decode_problem = msgspec.json.Decoder(_Problem).decode
 
 
@@ -100,9 +117,10 @@ class HttpProcessor:
                 return _refusal(operation.kind, operation.authorization_id, problem.code)
         raise _error_for(status, answer, retry_after)
 
-    async def look_up(self, operation_id: str) -> ProcessorResult | None:
+    async def look_up(self, operation: Operation) -> ProcessorResult | None:
         """Ask what became of an operation; see PaymentProcessor.look_up."""
-        status, answer, retry_after = await self._exchange("GET", f"/v1/operations/{quote(operation_id, safe='')}", {})
+        path = f"/v1/operations/{quote(operation.operation_id, safe='')}"
+        status, answer, retry_after = await self._exchange("GET", path, {})
         if status == _OK:
             return _result_of(_executed(answer))
         if status == _NOT_FOUND and _problem(answer).code == "operation_unknown":
@@ -110,6 +128,20 @@ class HttpProcessor:
         if status in _REFUSALS and _problem(answer).code == "key_in_flight":
             raise OutcomeUnknownError("the operation is still under way: look it up later")
         raise _error_for(status, answer, retry_after)
+
+    async def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
+        """Read the processor's books, a page at a time; see PaymentProcessor.payments."""
+        cursor = ""
+        while True:
+            path = f"/v1/payments?since_ms={since_ms}&cursor={quote(cursor, safe='')}"
+            status, answer, retry_after = await self._exchange("GET", path, {})
+            if status != _OK:
+                raise _error_for(status, answer, retry_after)
+            page = _page(answer)
+            for payment in page.payments:
+                yield payment
+            if not (cursor := page.next_cursor):
+                return
 
     async def close(self) -> None:
         """Close all connections."""
@@ -140,14 +172,21 @@ def _request_of(operation: Operation) -> tuple[str, msgspec.Struct]:
         )
     authorization = quote(operation.authorization_id, safe="")
     if operation.kind is OperationKind.CAPTURE:
-        return f"/v1/authorizations/{authorization}/capture", _Capture(operation.amount_minor, operation.currency)
+        wanted = _Capture(operation.amount_minor, operation.currency, operation.is_last)
+        return f"/v1/authorizations/{authorization}/capture", wanted
+    if operation.kind is OperationKind.REFUND:
+        return f"/v1/authorizations/{authorization}/refunds", _Refund(operation.amount_minor, operation.currency)
     return f"/v1/authorizations/{authorization}/void", _Void()
 
 
 def _result_of(executed: _Executed) -> ProcessorResult:
     if executed.status == "succeeded":
-        return ProcessorResult("succeeded", executed.authorization_id, "")
-    return _refusal(executed.kind, executed.authorization_id, executed.code)
+        return ProcessorResult("succeeded", executed.authorization_id, "", expires_at_ms=executed.expires_at_ms)
+    if executed.status == "requires_action":
+        return ProcessorResult("requires_action", executed.authorization_id, "", executed.action_url)
+    if executed.status == "refused":
+        return _refusal(executed.kind, executed.authorization_id, executed.code)
+    raise OutcomeUnknownError(f"the payment processor calls an operation {executed.status!r}, which says nothing to us")
 
 
 def _refusal(kind: OperationKind, authorization_id: str, code: str) -> ProcessorResult:
@@ -160,6 +199,13 @@ def _executed(answer: bytes) -> _Executed:
         return _decode_executed(answer)
     except msgspec.DecodeError as error:
         raise OutcomeUnknownError("the payment processor answered 200 with a body that is no operation") from error
+
+
+def _page(answer: bytes) -> _Page:
+    try:
+        return _decode_page(answer)
+    except msgspec.DecodeError as error:
+        raise NotUnderstoodError("the payment processor answered 200 with a body that lists no payments") from error
 
 
 def _problem(answer: bytes) -> _Problem:

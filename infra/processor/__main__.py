@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -20,50 +21,74 @@ import uvloop
 from aiohttp import web
 
 from infra.processor.address import Address
-from infra.processor.books import Books
 from infra.processor.faults import FaultPlan, FaultSettings
 from infra.processor.journal import Journal, JournalInUseError
+from infra.processor.judge import Judge, Terms
+from infra.processor.ledger import Ledger
 from infra.processor.server import Processor
+from infra.processor.webhooks import Webhooks
 
 _LOOPBACK: Final = "127.0.0.1"
 _SHUTDOWN_SECONDS: Final = 1.0
 _BACKLOG: Final = 1024
 
 
-async def serve(processor: Processor, address_file: Path, port: int) -> None:
+class Receiver(msgspec.Struct, frozen=True):
+    """Who is told of every executed operation, and the secret that signs it."""
+
+    url: str
+    secret: str
+
+
+async def serve(ledger: Ledger, plan: FaultPlan, webhooks: Webhooks | None, address_file: Path, port: int) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    processor = Processor(ledger, plan)
     runner = web.ServerRunner(web.Server(processor.handle, access_log=None), shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
+    due = asyncio.create_task(ledger.do_what_falls_due())
     try:
         await web.TCPSite(runner, _LOOPBACK, port, backlog=_BACKLOG).start()
-        _announce(address_file, runner.addresses[0][1])
+        processor.base_url = f"http://{_LOOPBACK}:{runner.addresses[0][1]}"
+        if webhooks is not None:
+            webhooks.start(processor.base_url)
+        _announce(address_file, processor.base_url)
         await stop.wait()
     finally:
         await runner.cleanup()
+        due.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await due
+        if webhooks is not None:
+            await webhooks.close()
 
 
-def run(data_dir: Path, port: int, settings: FaultSettings, *, fsync: bool) -> None:
+def run(
+    data_dir: Path, port: int, settings: FaultSettings, terms: Terms, receiver: Receiver | None, *, fsync: bool
+) -> None:
     """Open the books and serve. Raises JournalInUseError where another processor has them open."""
     data_dir.mkdir(parents=True, exist_ok=True)
     journal = Journal(data_dir / "journal.jsonl", fsync=fsync)
     address_file = data_dir / "address.json"
     try:
         address_file.unlink(missing_ok=True)
-        books = Books()
-        for entry in journal.load():
-            books.apply(entry)
+        plan = FaultPlan(settings)
+        webhooks = None
+        if receiver is not None:
+            webhooks = Webhooks(receiver.url, receiver.secret, data_dir / "webhooks-taken", plan)
+        ledger = Ledger(journal, Judge(plan, terms), webhooks)
+        ledger.load()
         gc.freeze()
-        uvloop.run(serve(Processor(books, journal, FaultPlan(settings)), address_file, port))
+        uvloop.run(serve(ledger, plan, webhooks, address_file, port))
     finally:
         address_file.unlink(missing_ok=True)
         journal.close()
 
 
-def _announce(address_file: Path, port: int) -> None:
-    line = msgspec.json.encode(Address(ready=True, url=f"http://{_LOOPBACK}:{port}", pid=os.getpid())) + b"\n"
+def _announce(address_file: Path, url: str) -> None:
+    line = msgspec.json.encode(Address(ready=True, url=url, pid=os.getpid())) + b"\n"
     unfinished = address_file.with_suffix(".part")
     unfinished.write_bytes(line)
     unfinished.replace(address_file)
@@ -72,7 +97,7 @@ def _announce(address_file: Path, port: int) -> None:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    default = FaultSettings()
+    default, terms = FaultSettings(), Terms()
     parser = argparse.ArgumentParser(prog="python -m infra.processor", description=__doc__)
     add = parser.add_argument
     add("--data-dir", type=Path, required=True, help="where the books are kept")
@@ -83,11 +108,24 @@ def _arguments() -> argparse.ArgumentParser:
     add("--latency-distribution", choices=("fixed", "exponential"), default=default.latency_distribution)
     add("--decline-rate", type=_rate, default=default.decline_rate, help="share of authorisations declined")
     add("--capture-failure-rate", type=_rate, default=default.capture_failure_rate, help="share of captures refused")
+    add(
+        "--requires-action-rate",
+        type=_rate,
+        default=0.0,
+        help="share of authorisations to be confirmed by the customer",
+    )
+    add("--action-decline-rate", type=_rate, default=0.0, help="share of these that --action-seconds declines")
+    add("--action-seconds", type=float, default=terms.action_seconds, help="until a customer decides; 0: when told to")
+    add("--authorization-seconds", type=float, default=terms.authorization_seconds, help="until one lapses; 0: never")
     add("--error-rate", type=_rate, default=default.error_rate, help="share answered 503, nothing executed")
     add("--timeout-rate", type=_rate, default=default.timeout_rate, help="share never answered")
     add("--timeout-executes-rate", type=_rate, default=default.timeout_executes_rate, help="share of these executed")
     add("--lost-answer-rate", type=_rate, default=default.lost_answer_rate, help="share executed, then disconnected")
     add("--retry-after-seconds", type=int, default=default.retry_after_seconds, help="what a 503 asks for")
+    add("--webhook-url", default="", help="where every outcome is POSTed, until it is answered 2xx")
+    add("--webhook-secret", default="", help="signs them: base64, whsec_ before it or not")
+    add("--duplicate-webhook-rate", type=_rate, default=0.0, help="share of events sent twice")
+    add("--reordered-webhook-rate", type=_rate, default=0.0, help="share of events held back for up to 2 s")
     add("--hang-seconds", type=float, default=default.hang_seconds, help="when to hang up on a patient client")
     return parser
 
@@ -105,8 +143,12 @@ def main() -> None:
     settings = msgspec.convert({name: options[name] for name in FaultSettings.__struct_fields__}, FaultSettings)
     if settings.error_rate + settings.timeout_rate + settings.lost_answer_rate > 1.0:
         parser.error("--error-rate, --timeout-rate and --lost-answer-rate add up to more than 1")
+    if bool(options["webhook_url"]) != bool(options["webhook_secret"]):
+        parser.error("--webhook-url and --webhook-secret go together")
+    terms = Terms(options["authorization_seconds"], options["action_seconds"])
+    receiver = Receiver(options["webhook_url"], options["webhook_secret"]) if options["webhook_url"] else None
     try:
-        run(options["data_dir"], options["port"], settings, fsync=options["fsync"])
+        run(options["data_dir"], options["port"], settings, terms, receiver, fsync=options["fsync"])
     except JournalInUseError as error:
         sys.exit(str(error))
 

@@ -1,60 +1,26 @@
 """The processor's books: every executed operation under its key, and where each authorisation's money is.
 
-`judge` decides what an operation's answer is; `apply` writes it down. Reloading applies the journal's entries again.
-Everything stays in memory (about 0.5 kB an operation): this is a simulator for runs, not for years.
+What may happen is decided elsewhere (judge.py); `apply` writes down what did. Reloading applies the journal's entries
+again. Everything stays in memory (about 0.7 kB an operation): this is a simulator for runs, not for years.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from typing import Final, Literal, TypeAlias
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
-from infra.processor.faults import FaultPlan
-
-Kind: TypeAlias = Literal["authorize", "capture", "void"]
-
-OK: Final = 200
-PAYMENT_REQUIRED: Final = 402
-NOT_FOUND: Final = 404
-CONFLICT: Final = 409
-
-_DECLINING_TOKENS: Final = {"tok_declined": "card_declined", "tok_insufficient_funds": "insufficient_funds"}
-_FATEFUL_TOKENS: Final = {"tok_capture_fails": "capture", "tok_void_fails": "void"}
-
-
-class Request(msgspec.Struct, frozen=True, gc=False):
-    """A well-formed request. Its payment token goes no further than `Books.judge`."""
-
-    key: str
-    fingerprint: str
-    kind: Kind
-    authorization_id: str = ""
-    order_id: str = ""
-    amount_minor: int = 0
-    currency: str = ""
-    payment_token: str = ""
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """An executed operation, and one line of the journal. `code` says why it was refused; `fails` what will be."""
-
-    key: str
-    fingerprint: str
-    kind: Kind
-    status: int
-    code: str = ""
-    authorization_id: str = ""
-    order_id: str = ""
-    amount_minor: int = 0
-    currency: str = ""
-    fails: str = ""
+from infra.processor.entries import OK, PAYMENT_REQUIRED, Entry
 
 
 class Authorization(msgspec.Struct, gc=False):
-    """The money of one authorisation; whatever is neither captured nor voided is still held from the customer."""
+    """The money of one authorisation, in minor units; `operation_id` is the key under which it was asked for.
+
+    It holds nothing before its customer has confirmed it, and nothing once it is `captured` (the last capture was taken),
+    `voided`, `expired` or `declined`.
+    """
 
     authorization_id: str
     order_id: str
@@ -62,7 +28,12 @@ class Authorization(msgspec.Struct, gc=False):
     authorized_minor: int
     captured_minor: int = 0
     voided_minor: int = 0
+    refunded_minor: int = 0
     fails: str = ""
+    operation_id: str = ""
+    state: Literal["requires_action", "open", "captured", "voided", "expired", "declined"] = "open"
+    created_at_ms: int = 0
+    expires_at_ms: int = 0
 
     @property
     def held_minor(self) -> int:
@@ -77,6 +48,7 @@ class Totals(msgspec.Struct):
     authorized_minor: int = 0
     captured_minor: int = 0
     voided_minor: int = 0
+    refunded_minor: int = 0
     held_minor: int = 0
 
 
@@ -86,44 +58,43 @@ class Books:
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._authorizations: dict[str, Authorization] = {}
+        self._by_creation: list[Authorization] = []
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def find(self, key: str) -> Entry | None:
-        """Return what was executed under this key."""
+        """Return what was executed under this key, as it stands now."""
         return self._entries.get(key)
 
-    def judge(self, request: Request, plan: FaultPlan) -> Entry:
-        """Decide an operation that has not been executed yet. Changes nothing."""
-        if request.kind == "authorize":
-            return _judge_authorize(request, plan)
-        if (authorization := self._authorizations.get(request.authorization_id)) is None:
-            return _entry(request, NOT_FOUND, "authorization_unknown")
-        if request.kind == "capture":
-            return _judge_capture(request, authorization, plan)
-        return _judge_void(request, authorization)
+    def authorization(self, authorization_id: str) -> Authorization | None:
+        """Return an authorisation."""
+        return self._authorizations.get(authorization_id)
 
     def apply(self, entry: Entry) -> None:
         """Write down what was decided; once per entry, in their order."""
         self._entries[entry.key] = entry
-        if entry.status != OK:
-            return
+        authorization = self._authorizations.get(entry.authorization_id)
         if entry.kind == "authorize":
-            self._authorizations[entry.authorization_id] = Authorization(
-                entry.authorization_id, entry.order_id, entry.currency, entry.amount_minor, fails=entry.fails
-            )
-            return
-        authorization = self._authorizations[entry.authorization_id]
-        if entry.kind == "capture":
-            authorization.captured_minor = entry.amount_minor
-        authorization.voided_minor = authorization.authorized_minor - authorization.captured_minor
+            self._authorize(entry, authorization)
+        elif authorization is not None and entry.status == OK:
+            self._move(entry, authorization)
 
     def lines(self, order_id: str | None = None) -> Iterator[Authorization]:
         """Yield every authorisation, or those of one order."""
-        for authorization in self._authorizations.values():
+        for authorization in self._by_creation:
             if order_id is None or authorization.order_id == order_id:
                 yield authorization
+
+    def page(self, since_ms: int, start: int, limit: int) -> tuple[Sequence[Authorization], int | None]:
+        """Return up to `limit` authorisations made at `since_ms` or later, and where the next page starts if one does.
+
+        `start` is 0 or such a start. What is added meanwhile comes last, so who follows the pages misses nothing.
+        """
+        if not start:
+            start = bisect_left(self._by_creation, since_ms, key=lambda line: line.created_at_ms)
+        end = start + limit
+        return self._by_creation[start:end], end if end < len(self._by_creation) else None
 
     def totals(self, order_id: str | None = None) -> dict[str, Totals]:
         """Return the sums by currency."""
@@ -134,61 +105,52 @@ class Books:
             total.authorized_minor += line.authorized_minor
             total.captured_minor += line.captured_minor
             total.voided_minor += line.voided_minor
+            total.refunded_minor += line.refunded_minor
             total.held_minor += line.held_minor
         return sums
 
+    def _authorize(self, entry: Entry, known: Authorization | None) -> None:
+        """Open an authorisation, or write down what its customer said to one that waited for it."""
+        if known is None and entry.status == OK:
+            opened = Authorization(
+                entry.authorization_id,
+                entry.order_id,
+                entry.currency,
+                0 if entry.awaits_action else entry.amount_minor,
+                fails=entry.fails,
+                operation_id=entry.key,
+                state="requires_action" if entry.awaits_action else "open",
+                created_at_ms=entry.at_ms,
+                expires_at_ms=entry.expires_at_ms,
+            )
+            self._authorizations[entry.authorization_id] = opened
+            self._by_creation.append(opened)
+        elif known is not None and entry.status == OK:
+            known.authorized_minor, known.expires_at_ms, known.state = entry.amount_minor, entry.expires_at_ms, "open"
+        elif known is not None:
+            known.state = "declined"
 
-def _judge_authorize(request: Request, plan: FaultPlan) -> Entry:
-    if (code := _DECLINING_TOKENS.get(request.payment_token)) is not None:
-        return _entry(request, PAYMENT_REQUIRED, code)
-    if plan.declines(request.key):
-        return _entry(request, PAYMENT_REQUIRED, "card_declined")
-    return Entry(
-        key=request.key,
-        fingerprint=request.fingerprint,
-        kind=request.kind,
-        status=OK,
-        authorization_id="auth_" + hashlib.blake2b(request.key.encode(), digest_size=12).hexdigest(),
-        order_id=request.order_id,
-        amount_minor=request.amount_minor,
-        currency=request.currency,
-        fails=_FATEFUL_TOKENS.get(request.payment_token, ""),
-    )
+    def _move(self, entry: Entry, authorization: Authorization) -> None:
+        if entry.kind == "refund":
+            authorization.refunded_minor += entry.amount_minor
+            return
+        if entry.kind == "capture":
+            authorization.captured_minor += entry.amount_minor
+            if not entry.is_last and authorization.held_minor:
+                return
+            authorization.state = "captured"
+        elif entry.kind == "lapse":
+            authorization.state = "expired"
+        else:
+            self._void(authorization)
+        authorization.voided_minor = authorization.authorized_minor - authorization.captured_minor
 
-
-def _judge_capture(request: Request, authorization: Authorization, plan: FaultPlan) -> Entry:
-    if authorization.captured_minor:
-        return _entry(request, CONFLICT, "already_captured", authorization)
-    if authorization.voided_minor:
-        return _entry(request, CONFLICT, "already_voided", authorization)
-    if request.currency != authorization.currency:
-        return _entry(request, CONFLICT, "currency_mismatch", authorization)
-    if request.amount_minor > authorization.authorized_minor:
-        return _entry(request, CONFLICT, "amount_exceeds_authorization", authorization)
-    if authorization.fails == "capture" or plan.fails_capture(request.key):
-        return _entry(request, PAYMENT_REQUIRED, "capture_failed", authorization)
-    return _entry(request, OK, "", authorization)
-
-
-def _judge_void(request: Request, authorization: Authorization) -> Entry:
-    if authorization.captured_minor:
-        return _entry(request, CONFLICT, "already_captured", authorization)
-    if authorization.voided_minor:
-        return _entry(request, CONFLICT, "already_voided", authorization)
-    if authorization.fails == "void":
-        return _entry(request, PAYMENT_REQUIRED, "void_failed", authorization)
-    return _entry(request, OK, "", authorization)
-
-
-def _entry(request: Request, status: int, code: str, authorization: Authorization | None = None) -> Entry:
-    return Entry(
-        key=request.key,
-        fingerprint=request.fingerprint,
-        kind=request.kind,
-        status=status,
-        code=code,
-        authorization_id=request.authorization_id,
-        order_id=authorization.order_id if authorization else request.order_id,
-        amount_minor=request.amount_minor,
-        currency=authorization.currency if authorization else request.currency,
-    )
+    def _void(self, authorization: Authorization) -> None:
+        """Close it. What its customer has not confirmed by now can never succeed, whoever looks it up."""
+        if authorization.state == "requires_action":
+            asked = self._entries[authorization.operation_id]
+            self._entries[asked.key] = msgspec.structs.replace(
+                asked, status=PAYMENT_REQUIRED, code="already_voided", awaits_action=False
+            )
+        if authorization.state in {"requires_action", "open"}:
+            authorization.state = "voided"

@@ -15,6 +15,10 @@ import msgspec
 
 _DRAW_BYTES: Final = 8
 _DRAW_RANGE: Final = float(1 << (8 * _DRAW_BYTES))
+_HELD_BACK_SECONDS: Final = 2.0
+_WEBHOOK_BACKOFF_SECONDS: Final = 0.1
+_LONGEST_WEBHOOK_BACKOFF_SECONDS: Final = 5.0
+_MAX_DOUBLINGS: Final = 16
 
 
 class FaultSettings(msgspec.Struct, frozen=True):
@@ -25,12 +29,16 @@ class FaultSettings(msgspec.Struct, frozen=True):
     latency_distribution: Literal["fixed", "exponential"] = "fixed"
     decline_rate: float = 0.0
     capture_failure_rate: float = 0.0
+    requires_action_rate: float = 0.0
+    action_decline_rate: float = 0.0
     error_rate: float = 0.0
     timeout_rate: float = 0.0
     timeout_executes_rate: float = 0.5
     lost_answer_rate: float = 0.0
     retry_after_seconds: int = 1
     hang_seconds: float = 60.0
+    duplicate_webhook_rate: float = 0.0
+    reordered_webhook_rate: float = 0.0
 
 
 class Fault(Enum):
@@ -69,6 +77,29 @@ class FaultPlan:
     def fails_capture(self, key: str) -> bool:
         """Say whether this capture is refused."""
         return self._happens(self.settings.capture_failure_rate, "capture", key)
+
+    def asks_for_action(self, key: str) -> bool:
+        """Say whether this authorisation's customer has to confirm it."""
+        return self._happens(self.settings.requires_action_rate, "action", key)
+
+    def declines_action(self, key: str) -> bool:
+        """Say whether its customer would not, where nobody says so."""
+        return self._happens(self.settings.action_decline_rate, "action declined", key)
+
+    def webhook_copies(self, event_id: str) -> int:
+        """Return how often an event is sent though it was taken the first time."""
+        return 2 if self._happens(self.settings.duplicate_webhook_rate, "duplicate", event_id) else 1
+
+    def webhook_held_back_seconds(self, event_id: str) -> float:
+        """Return how long an event is held back, so that later ones overtake it."""
+        if not self._happens(self.settings.reordered_webhook_rate, "reordered", event_id):
+            return 0.0
+        return _HELD_BACK_SECONDS * self._draw("held back", event_id)
+
+    def webhook_backoff_seconds(self, event_id: str, failures: int) -> float:
+        """Return the wait before an event is sent again: exponential, with full jitter, capped."""
+        ceiling = _WEBHOOK_BACKOFF_SECONDS * 2.0 ** min(failures, _MAX_DOUBLINGS)
+        return min(ceiling, _LONGEST_WEBHOOK_BACKOFF_SECONDS) * self._draw(f"backoff {failures}", event_id)
 
     def next_fault(self, key: str) -> Fault:
         """Return what goes wrong with the next attempt at this key. Attempts are counted since the server started."""

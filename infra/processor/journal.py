@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from infra.processor.books import Entry
+from infra.processor.entries import Entry
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Entry).decode

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from enum import Enum, auto
 
 from consumers.payments.errors import NotSentError, OutcomeUnknownError
-from consumers.payments.processor import Operation, OperationKind, ProcessorResult
+from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult
+
+GRANTED = ProcessorResult("succeeded", "auth_1", "")
+ASKS_FOR_ACTION = ProcessorResult("requires_action", "auth_1", "", "https://bank.example/confirm")
+ANSWERS = {"tok_3ds": ASKS_FOR_ACTION}
 
 
 class Fate(Enum):
@@ -31,6 +35,7 @@ class FakeNetwork:
         self.calls: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.is_down = False
         self.in_flight = 0
         self.most_in_flight = 0
 
@@ -46,6 +51,8 @@ class FakeNetwork:
             self.in_flight -= 1
 
     def _meet_fate(self, operation: Operation) -> ProcessorResult:
+        if self.is_down:
+            raise NotSentError("nobody is there")
         fates = self.fates[operation.operation_id]
         fate = fates.popleft() if fates else Fate.ANSWERED
         if isinstance(fate, Exception):
@@ -56,17 +63,23 @@ class FakeNetwork:
             raise OutcomeUnknownError("nobody knows")
         answer = self.books.get(operation.operation_id)
         if answer is None:
-            answer = self.books[operation.operation_id] = ProcessorResult("succeeded", "auth_1", "")
+            answer = self.books[operation.operation_id] = ANSWERS.get(operation.payment_token, GRANTED)
             self.executed[operation.operation_id] += 1
         if fate is Fate.ANSWER_LOST:
             raise OutcomeUnknownError("nobody knows")
         return answer
 
-    async def look_up(self, operation_id: str) -> ProcessorResult | None:
-        self.calls.append(f"look up {operation_id}")
-        if fates := self.look_up_fates[operation_id]:
+    async def look_up(self, operation: Operation) -> ProcessorResult | None:
+        self.calls.append(f"look up {operation.operation_id}")
+        if self.is_down:
+            raise NotSentError("nobody is there")
+        if fates := self.look_up_fates[operation.operation_id]:
             raise fates.popleft()
-        return self.books.get(operation_id)
+        return self.books.get(operation.operation_id)
+
+    async def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
+        for order_id, result in self.books.items():
+            yield ProcessorPayment(result.authorization_id, order_id, "EUR", 1999, 0, 0, 0, since_ms)
 
     async def close(self) -> None:
         pass
@@ -76,19 +89,26 @@ class FakeTime:
     """Remembers what was to be called later; calls it at once, or when `pass_` is called where `by_hand` is set."""
 
     def __init__(self, *, by_hand: bool = False) -> None:
+        self.now_seconds = 1000.0
         self.waits_seconds: list[float] = []
         self._by_hand = by_hand
-        self._due: list[Callable[[], None]] = []
+        self._due: list[tuple[float, Callable[[], None]]] = []
+
+    def now(self) -> float:
+        return self.now_seconds
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
         self.waits_seconds.append(seconds)
         if self._by_hand:
-            self._due.append(callback)
-        else:
-            asyncio.get_running_loop().call_soon(callback)
+            self._due.append((self.now_seconds + seconds, callback))
+            return
+        self.now_seconds += seconds
+        asyncio.get_running_loop().call_soon(callback)
 
-    def pass_(self) -> None:
-        due, self._due = self._due, []
+    def pass_(self, seconds: float = 1000.0) -> None:
+        self.now_seconds += seconds
+        due = [callback for at_seconds, callback in self._due if at_seconds <= self.now_seconds]
+        self._due = [later for later in self._due if later[0] > self.now_seconds]
         for callback in due:
             callback()
 

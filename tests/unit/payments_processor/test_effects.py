@@ -12,10 +12,9 @@ import pytest
 from consumers.payments.effects import Backoff, EffectRunner
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
 from consumers.payments.processor import Operation, ProcessorResult
-from tests.unit.payments_processor.fakes import FakeNetwork, FakeTime, Fate, operation, until
+from tests.unit.payments_processor.fakes import ASKS_FOR_ACTION, GRANTED, FakeNetwork, FakeTime, Fate, operation, until
 
 PARTITION = 3
-GRANTED = ProcessorResult("succeeded", "auth_1", "")
 
 
 class Log:
@@ -52,6 +51,7 @@ class Bench:
             workers=workers,
             backoff=Backoff(base_seconds=1.0, cap_seconds=20.0),
             random_fraction=random_fraction,
+            clock=self.time.now,
             call_later=self.time.call_later,
         )
 
@@ -66,6 +66,13 @@ async def test_an_answer_is_reported_once() -> None:
     await bench.run(operation("a"), operation("b"))
     assert sorted(bench.log.results) == [("a", GRANTED), ("b", GRANTED)]
     assert bench.runner.pending == 0
+
+
+async def test_that_a_customer_has_to_confirm_is_an_answer_like_any_other() -> None:
+    bench = Bench()
+    await bench.run(operation("a", payment_token="tok_3ds"))
+    assert bench.network.calls == ["perform a"]
+    assert bench.log.results == [("a", ASKS_FOR_ACTION)]
 
 
 async def test_a_lost_answer_is_looked_up_and_never_performed_again() -> None:

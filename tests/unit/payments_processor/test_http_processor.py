@@ -58,6 +58,7 @@ async def script() -> AsyncIterator[tuple[Script, HttpProcessor]]:
         (Answer(429), NotSentError),
         (Answer(200, b"<html>Welcome</html>"), OutcomeUnknownError),
         (Answer(200, b'{"kind":"authorize"}'), OutcomeUnknownError),
+        (Answer(200, b'{"kind":"capture","status":"pending","authorization_id":"","code":""}'), OutcomeUnknownError),
         (Answer(409, b'{"code":"key_in_flight"}'), OutcomeUnknownError),
         (Answer(422, b'{"code":"key_reused"}'), NotUnderstoodError),
         (Answer(401, b'{"code":"unauthorized"}'), NotUnderstoodError),
@@ -74,7 +75,7 @@ async def test_whatever_is_no_definite_answer_is_an_error_for_both_calls(
     with pytest.raises(error):
         await processor.perform(operation("a"))
     with pytest.raises(error):
-        await processor.look_up("a")
+        await processor.look_up(operation("a"))
 
 
 async def test_the_wait_that_a_busy_processor_asks_for_is_passed_on(script: tuple[Script, HttpProcessor]) -> None:
@@ -93,6 +94,7 @@ async def test_the_wait_that_a_busy_processor_asks_for_is_passed_on(script: tupl
         (OperationKind.CAPTURE, 402, "capture_failed", "failed"),
         (OperationKind.CAPTURE, 404, "authorization_unknown", "failed"),
         (OperationKind.VOID, 409, "already_captured", "failed"),
+        (OperationKind.REFUND, 409, "amount_exceeds_captured", "failed"),
     ],
 )
 async def test_a_definite_no_is_a_result(
@@ -110,7 +112,7 @@ async def test_only_the_processors_own_words_say_that_it_never_saw_an_operation(
 ) -> None:
     server, processor = script
     server.answer = Answer(404, b'{"code":"operation_unknown"}')
-    assert await processor.look_up("a/b c") is None
+    assert await processor.look_up(operation("a/b c")) is None
     assert server.paths == ["GET /v1/operations/a%2Fb%20c"]
 
 
@@ -119,7 +121,37 @@ async def test_a_looked_up_refusal_is_the_refusal_that_got_lost(script: tuple[Sc
     server.answer = Answer(
         200, b'{"kind":"authorize","status":"refused","authorization_id":"","code":"card_declined","extra":1}'
     )
-    assert await processor.look_up("a") == ProcessorResult("declined", "", "card_declined")
+    assert await processor.look_up(operation("a")) == ProcessorResult("declined", "", "card_declined")
+
+
+async def test_a_customer_to_be_asked_is_neither_yes_nor_no(script: tuple[Script, HttpProcessor]) -> None:
+    server, processor = script
+    server.answer = Answer(
+        200,
+        b'{"kind":"authorize","status":"requires_action","authorization_id":"auth_1","code":"",'
+        b'"action_url":"https://bank.example/1"}',
+    )
+    expected = ProcessorResult("requires_action", "auth_1", "", "https://bank.example/1")
+    assert await processor.perform(operation("a")) == expected
+    assert await processor.look_up(operation("a")) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(500), OutcomeUnknownError),
+        (Answer(503, headers={"Retry-After": "3"}), NotSentError),
+        (Answer(200, b"<html>Welcome</html>"), NotUnderstoodError),
+        (Answer(400, b'{"code":"invalid_request"}'), NotUnderstoodError),
+    ],
+)
+async def test_books_that_cannot_be_read_are_no_empty_books(
+    script: tuple[Script, HttpProcessor], answer: Answer, error: type[ProcessorError]
+) -> None:
+    server, processor = script
+    server.answer = answer
+    with pytest.raises(error):
+        _ = [payment async for payment in processor.payments(0)]
 
 
 async def test_nobody_listening_means_not_sent() -> None:
@@ -129,7 +161,7 @@ async def test_nobody_listening_means_not_sent() -> None:
         with pytest.raises(NotSentError):
             await processor.perform(operation("a"))
         with pytest.raises(NotSentError):
-            await processor.look_up("a")
+            await processor.look_up(operation("a"))
         await processor.close()
 
 
