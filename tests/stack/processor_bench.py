@@ -24,6 +24,9 @@ class Line(msgspec.Struct):
     authorized_minor: int
     captured_minor: int
     voided_minor: int
+    refunded_minor: int
+    state: str
+    expires_at_ms: int
 
 
 class BooksView(msgspec.Struct):
@@ -112,9 +115,25 @@ def authorize(key: str, card: str = "tok_visa", amount_minor: int = PRICE_MINOR)
     )
 
 
-def capture(key: str, authorization_id: str, amount_minor: int = PRICE_MINOR) -> Operation:
+def capture(
+    key: str, authorization_id: str, amount_minor: int = PRICE_MINOR, *, is_last: bool = True, name: str = "capture"
+) -> Operation:
     return Operation(
-        f"{key}-capture", f"order-{key}", OperationKind.CAPTURE, amount_minor, "EUR", "", "", authorization_id
+        f"{key}-{name}",
+        f"order-{key}",
+        OperationKind.CAPTURE,
+        amount_minor,
+        "EUR",
+        "",
+        "",
+        authorization_id,
+        is_last=is_last,
+    )
+
+
+def refund(key: str, authorization_id: str, amount_minor: int, name: str = "refund") -> Operation:
+    return Operation(
+        f"{key}-{name}", f"order-{key}", OperationKind.REFUND, amount_minor, "EUR", "", "", authorization_id
     )
 
 

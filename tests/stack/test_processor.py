@@ -12,11 +12,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from consumers.payments.breaker import BreakerPolicy, CircuitState
 from consumers.payments.effects import Backoff, EffectRunner
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, ProcessorError
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, OperationKind, ProcessorResult
-from tests.stack.processor_bench import PRICE_MINOR, Bench, StartError, authorize, capture, void
+from tests.stack.processor_bench import PRICE_MINOR, Bench, StartError, authorize, capture, refund, void
 from tests.unit.payments_processor.fakes import until
 
 
@@ -32,9 +33,11 @@ async def test_money_is_held_then_taken_or_given_back(bench: Bench) -> None:
     processor = bench.adapter(server)
     first = await processor.perform(authorize("a"))
     second = await processor.perform(authorize("b"))
-    assert first == ProcessorResult("succeeded", first.authorization_id, "")
-    assert await processor.perform(capture("a", first.authorization_id, 1500)) == first
-    assert await processor.perform(void("b", second.authorization_id)) == second
+    assert first == ProcessorResult("succeeded", first.authorization_id, "", expires_at_ms=first.expires_at_ms)
+    taken = await processor.perform(capture("a", first.authorization_id, 1500))
+    assert taken == ProcessorResult("succeeded", first.authorization_id, "")
+    given_back = await processor.perform(void("b", second.authorization_id))
+    assert given_back == ProcessorResult("succeeded", second.authorization_id, "")
     books = await server.books()
     assert books.totals == {
         "EUR": {
@@ -42,10 +45,49 @@ async def test_money_is_held_then_taken_or_given_back(bench: Bench) -> None:
             "authorized_minor": 2 * PRICE_MINOR,
             "captured_minor": 1500,
             "voided_minor": 2 * PRICE_MINOR - 1500,
+            "refunded_minor": 0,
             "held_minor": 0,
         }
     }
     assert [line.order_id for line in books.lines] == ["order-a", "order-b"]
+
+
+async def test_money_is_taken_by_shipment_and_given_back_in_parts(bench: Bench) -> None:
+    server = await bench.server()
+    processor = bench.adapter(server)
+    held = (await processor.perform(authorize("a"))).authorization_id
+    assert (await processor.perform(capture("a", held, 500, is_last=False, name="one"))).result == "succeeded"
+    assert (await processor.perform(capture("a", held, 700, name="two"))).result == "succeeded"
+    assert (await processor.perform(refund("a", held, 400, "one"))).result == "succeeded"
+    assert (await processor.perform(refund("a", held, 801, "two"))).reason == "amount_exceeds_captured"
+    assert await processor.look_up(refund("a", held, 801, "two")) == ProcessorResult(
+        "failed", held, "amount_exceeds_captured"
+    )
+    [line] = (await server.books()).lines
+    assert (line.captured_minor, line.voided_minor, line.refunded_minor) == (1200, PRICE_MINOR - 1200, 400)
+
+
+async def test_all_payments_are_listed_page_by_page(bench: Bench) -> None:
+    server = await bench.server()
+    processor = bench.adapter(server)
+    for start in range(0, 1100, 100):
+        await asyncio.gather(*(processor.perform(authorize(str(n))) for n in range(start, start + 100)))
+    held = await processor.perform(authorize("kept"))
+    await processor.perform(capture("kept", held.authorization_id, 1500))
+    await processor.perform(refund("kept", held.authorization_id, 300))
+    listed = [payment async for payment in processor.payments(0)]
+    assert sorted(payment.order_id for payment in listed) == sorted(
+        ["order-kept", *(f"order-{n}" for n in range(1100))]
+    )
+    last = listed[-1]
+    assert (last.authorized_minor, last.captured_minor, last.voided_minor, last.refunded_minor, last.held_minor) == (
+        PRICE_MINOR,
+        1500,
+        PRICE_MINOR - 1500,
+        300,
+        0,
+    )
+    assert [payment async for payment in processor.payments(last.created_at_ms + 1)] == []
 
 
 async def test_the_same_key_gets_the_same_answer_and_moves_money_once(bench: Bench) -> None:
@@ -53,8 +95,8 @@ async def test_the_same_key_gets_the_same_answer_and_moves_money_once(bench: Ben
     processor = bench.adapter(server)
     granted = await processor.perform(authorize("a"))
     assert await processor.perform(authorize("a")) == granted
-    assert await processor.look_up("a-authorize") == granted
-    assert await processor.look_up("never") is None
+    assert await processor.look_up(authorize("a")) == granted
+    assert await processor.look_up(authorize("never")) is None
     with pytest.raises(NotUnderstoodError, match="key_reused"):
         await processor.perform(authorize("a", amount_minor=1))
     assert len((await server.books()).lines) == 1
@@ -67,7 +109,7 @@ async def test_a_second_request_under_way_with_the_same_key_learns_nothing_yet(b
     under_way = False
     while not under_way:
         try:
-            assert await processor.look_up("a-authorize") is None
+            assert await processor.look_up(authorize("a")) is None
         except OutcomeUnknownError:
             under_way = True
     with pytest.raises(OutcomeUnknownError):
@@ -85,7 +127,7 @@ async def test_what_makes_no_sense_is_refused_and_moves_nothing(bench: Bench) ->
     async def reason(operation: Operation) -> str:
         answered = await processor.perform(operation)
         assert answered.result == "failed"
-        assert answered == await processor.look_up(operation.operation_id)
+        assert answered == await processor.look_up(operation)
         return answered.reason
 
     taken = (await processor.perform(authorize("taken"))).authorization_id
@@ -132,7 +174,7 @@ async def test_a_killed_processor_keeps_its_books(bench: Bench) -> None:
 
     assert await server.books() == before
     assert await processor.perform(authorize("a")) == granted
-    assert await processor.look_up("b-authorize") == declined
+    assert await processor.look_up(authorize("b")) == declined
     assert (await processor.perform(capture("c", doomed.authorization_id))).reason == "capture_failed"
     await server.kill()
     await server.start()
@@ -168,7 +210,7 @@ async def test_an_unavailable_processor_executes_nothing(bench: Bench) -> None:
         await processor.perform(authorize("a"))
     assert caught.value.retry_after_seconds == 9.0
     with pytest.raises(NotSentError):
-        await processor.look_up("a-authorize")
+        await processor.look_up(authorize("a"))
     assert (await server.books()).operations == 0
 
 
@@ -187,7 +229,7 @@ async def test_an_answer_may_get_lost(bench: Bench) -> None:
     with pytest.raises(OutcomeUnknownError):
         await processor.perform(authorize("a"))
     with pytest.raises(OutcomeUnknownError):
-        await processor.look_up("a-authorize")
+        await processor.look_up(authorize("a"))
     assert (await server.books()).operations == 1
 
 
@@ -255,3 +297,57 @@ async def test_every_order_is_paid_once_through_lost_answers_silence_and_a_kill(
     assert len(captured) == len(books.lines) == 200
     assert all(line.captured_minor == line.authorized_minor == PRICE_MINOR for line in books.lines)
     assert sorted(line.order_id for line in books.lines) == sorted(captured)
+
+
+async def test_orders_wait_for_a_processor_that_is_down_and_none_is_declined(bench: Bench) -> None:
+    server = await bench.server()
+    processor = bench.adapter(server)
+    results: dict[str, ProcessorResult] = {}
+
+    async def take(operation: Operation, result: ProcessorResult) -> None:
+        results[operation.operation_id] = result
+
+    policy = BreakerPolicy(consecutive_failures=5, reset_seconds=0.2)
+    runner = EffectRunner(processor, take, workers=16, backoff=Backoff(0.01, 0.1), breaker=policy)
+    await server.kill()
+    async with asyncio.timeout(60), runner:
+        runner.submit(0, [authorize(str(n)) for n in range(300)])
+        await until(lambda: runner.circuit is CircuitState.OPEN and runner.in_line > 250)
+        assert results == {}
+        await server.start()
+        await runner.drain()
+    assert len(results) == 300
+    assert {result.result for result in results.values()} == {"succeeded"}
+    books = await server.books()
+    assert len(books.lines) == books.operations == 300
+
+
+async def test_a_processor_that_is_killed_again_and_again_under_load_takes_each_order_once(bench: Bench) -> None:
+    server = await bench.server("--latency-ms", "5", "--error-rate", "0.02", "--retry-after-seconds", "0")
+    processor = bench.adapter(server, timeout_seconds=2.0)
+    done: set[str] = set()
+
+    async def go_on(operation: Operation, result: ProcessorResult) -> None:
+        assert result.result == "succeeded"
+        key = operation.order_id.removeprefix("order-")
+        if operation.kind is OperationKind.AUTHORIZE:
+            runner.submit(0, [capture(key, result.authorization_id)])
+        elif operation.kind is OperationKind.CAPTURE:
+            runner.submit(0, [refund(key, result.authorization_id, 999)])
+        else:
+            done.add(operation.order_id)
+
+    policy = BreakerPolicy(consecutive_failures=8, reset_seconds=0.1)
+    runner = EffectRunner(processor, go_on, workers=16, backoff=Backoff(0.02, 0.2), breaker=policy)
+    async with asyncio.timeout(90), runner:
+        runner.submit(0, [authorize(str(n)) for n in range(400)])
+        for share in (50, 150, 300):
+            await until(lambda share=share: len(done) >= share, within_seconds=60)  # type: ignore[misc]
+            await server.kill()
+            await until(lambda: runner.circuit is not CircuitState.CLOSED)
+            await server.start()
+        await runner.drain()
+    books = await server.books()
+    assert len(done) == len(books.lines) == 400
+    assert {(line.captured_minor, line.refunded_minor) for line in books.lines} == {(PRICE_MINOR, 999)}
+    assert runner.circuit is CircuitState.CLOSED
