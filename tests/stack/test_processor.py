@@ -58,9 +58,9 @@ async def test_money_is_taken_by_shipment_and_given_back_in_parts(bench: Bench) 
     held = (await processor.perform(authorize("a"))).authorization_id
     assert (await processor.perform(capture("a", held, 500, is_last=False, name="one"))).result == "succeeded"
     assert (await processor.perform(capture("a", held, 700, name="two"))).result == "succeeded"
-    assert (await processor.perform(refund("a", held, 400, "one"))).result == "succeeded"
-    assert (await processor.perform(refund("a", held, 801, "two"))).reason == "amount_exceeds_captured"
-    assert await processor.look_up(refund("a", held, 801, "two")) == ProcessorResult(
+    assert (await processor.perform(refund("a", held, 400, "refund one"))).result == "succeeded"
+    assert (await processor.perform(refund("a", held, 801, "refund two"))).reason == "amount_exceeds_captured"
+    assert await processor.look_up(refund("a", held, 801, "refund two")) == ProcessorResult(
         "failed", held, "amount_exceeds_captured"
     )
     [line] = (await server.books()).lines
