@@ -21,7 +21,7 @@ import structlog
 import uvloop
 
 from consumers.errors import LogGapError, OwnerStoppedError
-from infra.errors import InfraError, NotRunningError
+from infra.errors import InfraError, NotRunningError, SettingsError
 from infra.exits import NEEDS_A_PERSON, START_AGAIN
 from infra.logs import set_up_logging
 from infra.settings import PREFIX, Settings, load_settings
@@ -31,12 +31,13 @@ from topology.errors import ClusterMismatchError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from consumers.payments.processor import PaymentProcessor
     from consumers.runtime.owner import OwnerOptions
     from producers.publisher import Publisher
 
 log = structlog.get_logger(__name__)
 
-RoomName: TypeAlias = Literal["inventory", "orders", "payments", "notifications", "views"]
+RoomName: TypeAlias = Literal["inventory", "orders", "payments", "notifications", "views", "receiver"]
 
 STOP_SECONDS: Final = 20.0
 """How long the batch in hand and the payment calls in flight may take once a stop is asked for; then it ends anyway."""
@@ -63,7 +64,7 @@ async def run_room(name: RoomName, settings: Settings) -> int:
             _stop_on_signals(room)
             log.info("room_starts", pid=os.getpid())
             await room.run()
-    except (LogGapError, ClusterMismatchError) as error:
+    except (LogGapError, ClusterMismatchError, SettingsError) as error:
         log.error("room_cannot_run", error=str(error))  # noqa: TRY400  the message says it all
         return NEEDS_A_PERSON
     except OwnerStoppedError as error:
@@ -133,13 +134,11 @@ async def _orders(settings: Settings, resources: AsyncExitStack) -> Runnable:
 
 
 async def _payments(settings: Settings, resources: AsyncExitStack) -> Runnable:
-    from consumers.payments.http_processor import HttpProcessor  # noqa: PLC0415
     from consumers.payments.room import PaymentsRoom  # noqa: PLC0415
     from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
 
     publisher = await _publisher(settings, resources)
-    room = PaymentsRoom(HttpProcessor(settings.processor_url or ""), publisher)
-    return PartitionOwner(room, _options(settings), publisher)
+    return PartitionOwner(PaymentsRoom(processor_of(settings), publisher), _options(settings), publisher)
 
 
 async def _notifications(settings: Settings, resources: AsyncExitStack) -> Runnable:
@@ -150,6 +149,15 @@ async def _notifications(settings: Settings, resources: AsyncExitStack) -> Runna
 
     room = NotificationsRoom(Deliverer(Database(settings.postgres_dsn or "", "webhooks")))
     return PartitionOwner(room, _options(settings), await _publisher(settings, resources))
+
+
+async def _receiver(settings: Settings, resources: AsyncExitStack) -> Runnable:
+    from infra.receiver import WebhookReceiver  # noqa: PLC0415
+
+    named = {"simulated": settings.processor_webhook_secret, "stripe": settings.stripe_webhook_secret}
+    secrets = {processor: secret for processor, secret in named.items() if secret}
+    publisher = await _publisher(settings, resources)
+    return WebhookReceiver(publisher, secrets, host=settings.receiver_host, port=settings.receiver_port)
 
 
 async def _views(settings: Settings, resources: AsyncExitStack) -> Runnable:
@@ -173,7 +181,22 @@ ROOMS: Final[dict[RoomName, Callable[[Settings, AsyncExitStack], Awaitable[Runna
     "payments": _payments,
     "notifications": _notifications,
     "views": _views,
+    "receiver": _receiver,
 }
+
+
+def processor_of(settings: Settings) -> PaymentProcessor:
+    """Return the processor that the settings choose, in a running event loop. Raises SettingsError where it lacks a key."""
+    if settings.processor == "simulated":
+        from consumers.payments.http_processor import HttpProcessor  # noqa: PLC0415
+
+        return HttpProcessor(settings.processor_url or "")
+    from consumers.payments.stripe_processor import StripeProcessor  # noqa: PLC0415
+
+    if not settings.stripe_api_key:
+        raise SettingsError(f"{PREFIX}PROCESSOR is stripe: set {PREFIX}STRIPE_API_KEY to its secret key, sk_...")
+    address = settings.processor_url or ""
+    return StripeProcessor(settings.stripe_api_key, return_url=settings.stripe_return_url, address=address)
 
 
 def _options(settings: Settings) -> OwnerOptions:
@@ -203,6 +226,7 @@ _NEEDS: Final[dict[RoomName, tuple[str, ...]]] = {
     "payments": ("kafka_bootstrap", "postgres_dsn", "processor_url"),
     "notifications": ("kafka_bootstrap", "postgres_dsn"),
     "views": ("kafka_bootstrap", "redis_url"),
+    "receiver": ("kafka_bootstrap",),
 }
 """Settings without which a room cannot work."""
 
@@ -214,7 +238,8 @@ def with_servers(name: RoomName, settings: Settings) -> Settings:
 
     Raises NotRunningError when one is neither named nor here.
     """
-    missing = [server for server in _NEEDS[name] if not getattr(settings, server)]
+    elsewhere = {"processor_url"} if settings.processor != "simulated" else set()
+    missing = [server for server in _NEEDS[name] if not getattr(settings, server) and server not in elsewhere]
     if not missing:
         return settings
     found = _found_here(settings)

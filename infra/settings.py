@@ -21,6 +21,7 @@ WINDOW_DAYS = ORDER_ID_WINDOW_MS // (24 * 60 * 60 * 1000)
 
 _PASSWORD_IN_URL = re.compile(r"(?P<before>://[^:/@\s]*:)[^/\s]*(?=@)")
 _PASSWORD_IN_QUERY = re.compile(r"(?P<before>\bpassword=)[^&\s]*", re.IGNORECASE)
+_SECRET_NAMES = ("_secret", "_api_key")
 _NAMESPACE = r"^[A-Za-z0-9._-]{0,100}$"  # what Kafka accepts in a topic's name, with room for the name itself
 
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
@@ -29,6 +30,12 @@ AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().abs
 def redacted(text: str) -> str:
     """Return `text` with the passwords of URLs and DSNs in it replaced by stars."""
     return _PASSWORD_IN_QUERY.sub(r"\g<before>***", _PASSWORD_IN_URL.sub(r"\g<before>***", text))
+
+
+def _shown(name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return "***" if value and name.endswith(_SECRET_NAMES) else redacted(value)
 
 
 class Settings(BaseSettings):
@@ -49,6 +56,17 @@ class Settings(BaseSettings):
     processor_url: str | None = Field(
         default=None, description="Payment processor's base URL; unset: the built-in sandbox"
     )
+    processor: Literal["simulated", "stripe"] = Field(
+        default="simulated", description="Who moves the money: the built-in sandbox's protocol, or Stripe"
+    )
+    stripe_api_key: str | None = Field(default=None, description="Stripe's secret key, sk_...")
+    stripe_return_url: str = Field(default="", description="Where Stripe sends a customer back to after 3-D Secure")
+    stripe_webhook_secret: str | None = Field(default=None, description="Signs what Stripe tells us, whsec_...")
+    processor_webhook_secret: str | None = Field(
+        default=None, description="Signs what the simulated processor tells us, base64; unset: it tells nothing"
+    )
+    receiver_host: str = Field(default="127.0.0.1", description="Where processors' webhooks are listened for")
+    receiver_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
     cluster_id: str | None = Field(
         default=None, description="Kafka cluster id to insist on, so that offsets never meet another log; unset: any"
     )
@@ -128,7 +146,7 @@ class Settings(BaseSettings):
     def public(self) -> dict[str, Any]:
         """Return every setting by name, JSON-ready, with passwords starred out."""
         values = self.model_dump(mode="json")
-        return {name: redacted(value) if isinstance(value, str) else value for name, value in values.items()}
+        return {name: _shown(name, value) for name, value in values.items()}
 
     def environment(self) -> dict[str, str]:
         """Return the LASTUNIT_ variables with which a child process gets these very settings (with passwords)."""

@@ -7,9 +7,11 @@ and never outlive it (see ChildProcess).
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
 import re
+import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +28,7 @@ from infra.supervised import SupervisedProcess
 
 ROOMS: Final = ("inventory", "orders", "payments", "notifications", "views")
 PROCESSOR: Final = "processor"
+RECEIVER: Final = "receiver"
 
 _INSTANCE: Final = re.compile(r"(?P<room>[a-z]+)(-\d+)?")
 _SAMPLE_SECONDS: Final = 0.5
@@ -34,8 +37,9 @@ _SAMPLE_SECONDS: Final = 0.5
 class Supervisor:
     """The processes of one system. `settings` name its servers; children get them as LASTUNIT_ variables.
 
-    `folder` holds logs and the simulated processor's books (default: the settings' state directory). `failed` is set
-    when a process cannot be kept up; `failure` then says which and why.
+    `folder` holds logs and the simulated processor's books (default: the settings' state directory). With `webhooks` the
+    simulated processor tells its outcomes to a receiver too, as real ones do. `failed` is set when a process cannot be
+    kept up; `failure` then says which and why.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Supervisor:
         folder: Path | None = None,
         say: Callable[[str], None] = lambda _: None,
         processor_options: Sequence[str] = (),
+        webhooks: bool = False,
     ) -> None:
         self.failed = asyncio.Event()
         self.failure: InfraError | None = None
@@ -52,9 +57,16 @@ class Supervisor:
         self._say = say
         self._books = self.folder / PROCESSOR
         self._processor_options = processor_options
-        self._processor_port = 0 if settings.processor_url else _lasting_port(self._books)
-        url = settings.processor_url or f"http://127.0.0.1:{self._processor_port}"
-        self.settings = settings.model_copy(update={"processor_url": url})
+        is_elsewhere = settings.processor_url or settings.processor != "simulated"
+        self._processor_port = 0 if is_elsewhere else _lasting_port(self._books, PROCESSOR)
+        if self._processor_port:
+            settings = settings.model_copy(update={"processor_url": f"http://127.0.0.1:{self._processor_port}"})
+            if webhooks and not settings.processor_webhook_secret:
+                settings = settings.model_copy(update={"processor_webhook_secret": _lasting_secret(self._books)})
+        if not settings.receiver_port:
+            receiver = _lasting_port(self.folder / RECEIVER, RECEIVER)
+            settings = settings.model_copy(update={"receiver_port": receiver})
+        self.settings = settings
         self._processes: dict[str, SupervisedProcess] = {}
         self._sampler: asyncio.Task[None] | None = None
 
@@ -71,12 +83,16 @@ class Supervisor:
     @property
     def processor_url(self) -> str:
         """Where the payment processor answers, simulated or not."""
-        return str(self.settings.processor_url)
+        return self.settings.processor_url or ""
 
     @property
     def whole_system(self) -> tuple[str, ...]:
-        """The processes that make up a system here: no simulated processor where the settings name a real one."""
-        return (PROCESSOR, *ROOMS) if self._processor_port else ROOMS
+        """The processes that make up a system here.
+
+        No simulated processor where the settings name a real one, no receiver where nobody has a secret to tell it by.
+        """
+        told = self.settings.processor_webhook_secret or self.settings.stripe_webhook_secret
+        return (*((RECEIVER,) if told else ()), *((PROCESSOR,) if self._processor_port else ()), *ROOMS)
 
     @property
     def started(self) -> tuple[str, ...]:
@@ -160,12 +176,27 @@ class Supervisor:
         python = [sys.executable, "-P", "-m"]
         if name == PROCESSOR and self._processor_port:
             port = ["--port", str(self._processor_port)]
-            return [*python, "infra.processor", "--data-dir", self._books, *port, *self._processor_options]
+            return [
+                *python,
+                "infra.processor",
+                "--data-dir",
+                self._books,
+                *port,
+                *self._told(),
+                *self._processor_options,
+            ]
         named = _INSTANCE.fullmatch(name)
-        if named is None or named["room"] not in ROOMS:
+        if named is None or named["room"] not in (*ROOMS, RECEIVER):
             known = ", ".join(self.whole_system)
             raise InfraError(f"There is no process {name} here; there are {known}, and more of a room as in orders-2")
         return [*python, "infra.rooms", named["room"]]
+
+    def _told(self) -> list[str]:
+        """Return the options by which the simulated processor tells its outcomes to the receiver."""
+        if not self.settings.processor_webhook_secret:
+            return []
+        url = f"http://{self.settings.receiver_host}:{self.settings.receiver_port}/webhooks/payments/simulated"
+        return ["--webhook-url", url, "--webhook-secret", self.settings.processor_webhook_secret]
 
     def _fail(self, failure: InfraError) -> None:
         self.failure = self.failure or failure
@@ -198,7 +229,16 @@ def cpu_seconds_of(pid: int) -> float:
     return total
 
 
-def _lasting_port(books: Path) -> int:
-    """Return one port for all lives of the simulated processor, so that its clients find it again after a crash."""
-    books.mkdir(parents=True, exist_ok=True)
-    return lasting_ports(books / "port.json", (PROCESSOR,))[PROCESSOR]
+def _lasting_port(folder: Path, name: str) -> int:
+    """Return one port for all lives of a process, so that its clients find it again after a crash."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return lasting_ports(folder / "port.json", (name,))[name]
+
+
+def _lasting_secret(books: Path) -> str:
+    """Return one secret for all lives of the simulated processor, by which the receiver knows it."""
+    file = books / "webhook-secret"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text("whsec_" + base64.b64encode(secrets.token_bytes(24)).decode())
+    return file.read_text()

@@ -39,7 +39,7 @@ class System:
 
 @asynccontextmanager
 async def running_system(
-    settings: Settings, progress: Progress, *, processor_options: Sequence[str] = ()
+    settings: Settings, progress: Progress, *, processor_options: Sequence[str] = (), webhooks: bool = False
 ) -> AsyncIterator[System]:
     """Run everything for the length of the block, with what the settings name instead of starting it.
 
@@ -48,7 +48,9 @@ async def running_system(
     async with embedded_stack(settings, progress) as stack:
         found = stack.endpoints.applied_to(settings)
         await _prepare(settings, found)
-        async with Supervisor(found, say=progress.say, processor_options=processor_options) as supervisor:
+        async with Supervisor(
+            found, say=progress.say, processor_options=processor_options, webhooks=webhooks
+        ) as supervisor:
             await supervisor.start_all()
             progress.say(f"Started: {', '.join(supervisor.started)}")
             yield System(stack, supervisor)

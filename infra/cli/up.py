@@ -48,7 +48,7 @@ def down() -> None:
 async def _hold(settings: Settings) -> None:
     from infra.system import running_system  # noqa: PLC0415  no other command should wait for it
 
-    async with running_system(settings, progress_for()) as system:
+    async with running_system(settings, progress_for(), webhooks=True) as system:
         _show(system)
         await system.until_failure()
 
@@ -59,7 +59,8 @@ def _show(system: System) -> None:
     addresses.add_row("Kafka", settings.kafka_bootstrap)
     addresses.add_row("PostgreSQL", redacted(settings.postgres_dsn or ""))
     addresses.add_row("Redis", redacted(settings.redis_url or ""))
-    addresses.add_row("Payments", settings.processor_url)
+    addresses.add_row("Payments", settings.processor_url or settings.processor)
+    addresses.add_row("Webhooks", f"http://{settings.receiver_host}:{settings.receiver_port}/webhooks/payments/...")
     addresses.add_row("Logs", str(system.supervisor.folder / "logs"))
     addresses.add_row("Passwords", str(settings.state_dir / "stack.json"))
     console = output.stdout()

@@ -1,8 +1,8 @@
 """The Stripe adapter against localstripe, a server that behaves as Stripe does as long as all goes well.
 
-It ignores idempotency keys, declines no card whose money is to be captured later, allows a capture after a cancellation and refunds above what was captured, knows neither
-search nor several captures, and does not say how much was captured and until when money is held. All that is in test_stripe_shapes.py, against
-the shapes that Stripe documents.
+It ignores idempotency keys, declines no card whose money is to be captured later, allows a capture after a cancellation
+and refunds above what was captured, knows neither search nor several captures, and does not say how much was captured
+and until when money is held. All that is in test_stripe_shapes.py, against the shapes that Stripe documents.
 """
 
 from __future__ import annotations
