@@ -102,6 +102,7 @@ class Deliverer:
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._busy: Counter[str] = Counter()
         self._woken = asyncio.Event()
+        self._writing = asyncio.Lock()  # a purpose of the database has one connection
         self._work: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -199,7 +200,8 @@ class Deliverer:
                 error=verdict.error,
                 parked=verdict.parked_because,
             )
-        await self._database.repeatedly("outcomes", write)
+        async with self._writing:
+            await self._database.repeatedly("outcomes", write)
 
     async def _post(self, session: aiohttp.ClientSession, delivery: Delivery) -> tuple[int | None, str]:
         """Send it once, signed anew; return the status, or why there is none."""
