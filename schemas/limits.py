@@ -29,6 +29,8 @@ ORDER_ID_AHEAD_MS: Final = 24 * 60 * 60 * 1000
 SETTLING_MS: Final = 7 * 24 * 60 * 60 * 1000
 """How much longer orders and payments take in what is said about an order that they do not know or that is over: so
 late may they be behind inventory."""
+ACTION_SECONDS: Final = 15 * 60
+"""How long a customer has to confirm a payment, as 3-D Secure asks for; then it is cancelled."""
 MAX_TEXT: Final = 200
 """Characters of a SKU, a customer id, a payment token, a command id; all of them printable."""
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from schemas.messages import Message
-from topology.order_answers import NEVER, ORDER_ANSWERS, ORDER_LEADS_TO
+from topology import order_answers, payment_answers
+from topology.order_answers import ORDER_ANSWERS, ORDER_LEADS_TO
 from topology.payment_answers import PAYMENT_ANSWERS, PAYMENT_LEADS_TO
 from topology.saga import REACTIONS, TERMINAL_FACTS, Reaction
 from topology.states import OrderState, PaymentState
@@ -23,6 +24,8 @@ from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, topic_of
 
 DIRECTORY: Final = Path(__file__).parents[1] / "docs" / "diagrams"
 COMMAND: Final = "python -m topology.diagram"
+
+_NEVER: Final = order_answers.NEVER | payment_answers.NEVER
 
 _READERS: Final = "readers"
 """Stands in the picture for people and views: those who hear the facts that end a step."""
@@ -88,7 +91,7 @@ def arrows(
     for state, row in answers.items():
         for message, answer in row.items():
             for target in leads_to[answer]:
-                if (state, answer, target) not in NEVER:
+                if (state, answer, target) not in _NEVER:
                     found[state, target].append(message)
     return dict(found)
 

@@ -68,7 +68,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     Reaction("orders", m.LineReleased, (m.OrderRejected, m.ReleaseLine)),
     Reaction("orders", m.LineExpired, (m.OrderRejected, m.ReleaseLine)),
     # authorize
-    Reaction("payments", m.OrderReserved, (m.RecordPaymentResult,), undone_by=m.PaymentVoided),
+    Reaction("payments", m.OrderReserved, (m.RecordPaymentResult, m.PaymentAuthorized), undone_by=m.PaymentVoided),
     Reaction(
         "payments",
         m.RecordPaymentResult,
@@ -83,11 +83,10 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
             m.PaymentLapsed,
             m.PaymentRefunded,
             m.PaymentRefundFailed,
-            m.OrderCommandRefused,
             m.RecordPaymentResult,
         ),
     ),
-    Reaction("payments", m.EndWaits, (m.RecordPaymentResult,)),
+    Reaction("payments", m.EndWaits, (m.PaymentVoided, m.RecordPaymentResult)),
     # commit
     Reaction("orders", m.PaymentAuthorized, (m.CommitLine, m.OrderPlaced), undone_by=m.ReturnLine),
     Reaction("orders", m.PaymentDeclined, (m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
@@ -98,7 +97,12 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     Reaction("orders", m.LineCommitFailed, (m.OrderRejected, m.ReturnLine)),
     Reaction("orders", m.LineReturned, (m.OrderRejected, m.OrderCancelled, m.ReleaseLine, m.ReturnLine)),
     # capture
-    Reaction("payments", m.OrderPlaced, (m.RecordPaymentResult,), undone_by=m.PaymentRefunded),
+    Reaction(
+        "payments",
+        m.OrderPlaced,
+        (m.RecordPaymentResult, m.PaymentCaptured, m.PaymentCaptureFailed),
+        undone_by=m.PaymentRefunded,
+    ),
     Reaction("orders", m.PaymentCaptured, (m.OrderPaid,)),
     Reaction("orders", m.PaymentCaptureFailed, (m.OrderCancelled, m.ReturnLine)),
     # cancel
@@ -117,7 +121,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     Reaction("fulfilment", m.OrderPaid, ()),
     Reaction("fulfilment", m.OrderCancelled, ()),
     Reaction("fulfilment", m.ShipOrder, (m.ShipmentRequested, m.ShipLine, m.OrderCommandRefused)),
-    Reaction("payments", m.ShipmentRequested, (m.RecordPaymentResult,)),
+    Reaction("payments", m.ShipmentRequested, (m.RecordPaymentResult, m.PaymentCaptured, m.PaymentCaptureFailed)),
     Reaction("fulfilment", m.PaymentCaptured, (m.ShipLine,)),
     Reaction("fulfilment", m.PaymentCaptureFailed, (m.OrderCommandRefused,)),
     Reaction("fulfilment", m.PaymentLapsed, ()),
@@ -158,7 +162,18 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         (m.FulfilmentCancelled, m.ReturnLine, m.ShipmentDelivered, m.OrderDelivered, m.ReturnApproved, m.ReturnRefused),
     ),
     Reaction("payments", m.RetryOrder, (m.RecordPaymentResult, m.OrderCommandRefused)),
-    Reaction("payments", m.ResolveOrder, (m.PaymentResolved, m.OrderCommandRefused)),
+    Reaction(
+        "payments",
+        m.ResolveOrder,
+        (
+            m.PaymentResolved,
+            m.PaymentDeclined,
+            m.PaymentLapsed,
+            m.PaymentCaptureFailed,
+            m.OrderCommandRefused,
+            m.RecordPaymentResult,
+        ),
+    ),
     # tell
     *(Reaction("notifications", told, (m.OrderNotification,)) for told in NOTIFIED),
 )

@@ -1,17 +1,72 @@
-"""The state that payments decides on, and how each outcome changes it: one order's money."""
+"""The state that payments decides on: one order's money, what was asked of the processor for it, and what is due."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from consumers.payments.processor import OperationKind
-from schemas import messages as m
 from topology.states import PaymentState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What is known of an attempt. The first six are what RecordPaymentResult may say, or that it has said nothing yet.
+PENDING: Final = "pending"
+SUCCEEDED: Final = "succeeded"
+DECLINED: Final = "declined"
+FAILED: Final = "failed"
+REQUIRES_ACTION: Final = "requires_action"
+LAPSED: Final = "lapsed"
+SUPERSEDED: Final = "superseded"
+"""It failed, and another attempt or a later answer has taken its place: nobody has to see to it any more."""
+RESOLVED: Final = "resolved"
+"""It failed, and a person says that it was done by hand."""
+ABANDONED: Final = "abandoned"
+"""An authorisation that its customer did not confirm in time; it was cancelled at the processor."""
+
+DONE: Final = frozenset({SUCCEEDED, RESOLVED})
+"""Results whose amounts add up to the figures of the payment."""
+
+UNCONFIRMED: Final = "unconfirmed"
+"""The reference of a void that cancels an authorisation which nobody has confirmed."""
+LAPSE: Final = "lapsed"
+"""The reference of a void that nobody asked for: the authorisation's time was over."""
+CANCELLED: Final = "cancelled"
+"""The refund id of what goes back because the order was cancelled."""
+
+
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """One operation for an order, `number` of its kind; `reference` is the shipment or refund that it is for."""
+
+    operation_id: str
+    kind: OperationKind
+    number: int
+    amount_minor: int
+    reference: str
+    authorization_id: str
+    result: str
+    started_at_ms: int
+
+
+class Wish(msgspec.Struct, frozen=True, gc=False):
+    """What is to be asked of the processor once nothing else is under way."""
+
+    kind: OperationKind
+    reference: str
+    amount_minor: int
 
 
 class Payment(msgspec.Struct):
-    """One order's money. `order_over` says that the order ended while the processor's answer was under way."""
+    """One order's money, in minor units of `currency`.
 
+    Always captured + voided <= authorized and refunded <= captured; they are the sums of the attempts that are done. `due`
+    waits in line behind the one operation that is `under_way` (its id, or empty). `order_over` says that the order ended
+    without a sale, `all_shipped` that no capture will follow. `deadline_ms` is when the present state ends by itself.
+    """
+
+    order_id: str
     state: PaymentState = PaymentState.NONE
     amount_minor: int = 0
     currency: str = ""
@@ -19,57 +74,88 @@ class Payment(msgspec.Struct):
     payment_token: str = ""
     authorization_id: str = ""
     order_over: bool = False
+    all_shipped: bool = False
+    at_shipping: bool = False
+    authorized_minor: int = 0
+    captured_minor: int = 0
+    voided_minor: int = 0
+    refunded_minor: int = 0
+    expires_at_ms: int = 0
+    deadline_ms: int | None = None
+    due: tuple[Wish, ...] = ()
     updated_at_ms: int = 0
+    attempts: dict[str, Attempt] = {}
+    under_way: str = ""
     is_stored: bool = False
 
+    @property
+    def held_minor(self) -> int:
+        """What the processor holds for us: authorised, and neither captured nor given back."""
+        return self.authorized_minor - self.captured_minor - self.voided_minor
 
-class StartOperation(msgspec.Struct, frozen=True):
-    """The processor is to be asked, once the attempt is durable. It stays inside the room: its result is logged."""
+    @property
+    def missing_minor(self) -> int:
+        """What the order costs and no authorisation covers."""
+        return self.amount_minor - self.authorized_minor + self.voided_minor
 
-    order_id: str
-    kind: OperationKind
+    @property
+    def refundable_minor(self) -> int:
+        """What may still be promised back: captured, and neither refunded nor promised already."""
+        promised = sum(wish.amount_minor for wish in self.due if wish.kind is OperationKind.REFUND)
+        for attempt in self.attempts.values():
+            if attempt.kind is OperationKind.REFUND and attempt.result in (PENDING, FAILED):
+                promised += attempt.amount_minor
+        return self.captured_minor - self.refunded_minor - promised
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether no capture will follow, so that what is held goes back."""
+        return self.order_over or self.all_shipped
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Tell whether the customer still has to confirm the authorisation."""
+        latest = self.latest(OperationKind.AUTHORIZE)
+        return latest is not None and latest.result == REQUIRES_ACTION
+
+    def latest(self, kind: OperationKind) -> Attempt | None:
+        """Return the last attempt of a kind."""
+        found = None
+        for attempt in self.attempts.values():
+            if attempt.kind is kind and (found is None or attempt.number > found.number):
+                found = attempt
+        return found
+
+    def next_number(self, kind: OperationKind) -> int:
+        """Return the number that the next attempt of a kind gets, from 1."""
+        latest = self.latest(kind)
+        return 1 if latest is None else latest.number + 1
+
+    def failed(self) -> list[Attempt]:
+        """Return the voids and refunds that the processor refused and nobody has seen to."""
+        return [it for it in self.attempts.values() if it.result == FAILED and it.kind in _OWED]
+
+    def was_asked(self, kind: OperationKind, reference: str) -> bool:
+        """Tell whether something is, was or will be asked of the processor for this shipment or refund."""
+        return any(it.kind is kind and it.reference == reference for it in self.attempts.values()) or any(
+            it.kind is kind and it.reference == reference for it in self.due
+        )
+
+    def of_reference(self, kind: OperationKind, reference: str) -> Iterator[Attempt]:
+        """Iterate over the attempts for one shipment or refund; those that another one took the place of are left out."""
+        for attempt in self.attempts.values():
+            if attempt.kind is kind and attempt.reference == reference and attempt.result != SUPERSEDED:
+                yield attempt
 
 
-Outcome = m.Message | StartOperation
-
-_STARTED = {
-    OperationKind.AUTHORIZE: PaymentState.AUTHORIZING,
-    OperationKind.CAPTURE: PaymentState.CAPTURING,
-    OperationKind.VOID: PaymentState.VOIDING,
-}
+_OWED: Final = (OperationKind.VOID, OperationKind.REFUND)
 
 
-def operation_id(order_id: str, kind: OperationKind) -> str:
-    """Return the id of an attempt, which is its idempotency key at the processor: one of each kind per order."""
-    return f"{order_id}:{kind.value}"
+def operation_id(order_id: str, kind: OperationKind, number: int = 1) -> str:
+    """Return the id of an attempt, which is its idempotency key at the processor."""
+    return f"{order_id}:{kind.value}" if number == 1 else f"{order_id}:{kind.value}:{number}"
 
 
-def evolve(payment: Payment, message: m.Message, outcomes: list[Outcome], at_ms: int) -> None:
-    """Write down what was decided about the message."""
-    payment.updated_at_ms = at_ms
-    match message:
-        case m.OrderReserved() if payment.state is PaymentState.NONE:
-            payment.amount_minor, payment.currency = message.amount_minor, message.currency
-            payment.customer_id, payment.payment_token = message.customer_id, message.payment_token
-        case m.OrderRejected() | m.OrderCancelled():
-            payment.order_over = True
-    for outcome in outcomes:
-        _apply(payment, outcome)
-
-
-def _apply(payment: Payment, outcome: Outcome) -> None:
-    match outcome:
-        case StartOperation():
-            payment.state = _STARTED[outcome.kind]
-        case m.PaymentAuthorized():
-            payment.state, payment.authorization_id = PaymentState.AUTHORIZED, outcome.authorization_id
-        case m.PaymentDeclined():
-            payment.state = PaymentState.DECLINED
-        case m.PaymentCaptured():
-            payment.state = PaymentState.CAPTURED
-        case m.PaymentCaptureFailed():
-            payment.state = PaymentState.CAPTURE_FAILED
-        case m.PaymentVoided():
-            payment.state = PaymentState.VOIDED
-        case m.PaymentVoidFailed():
-            payment.state = PaymentState.VOID_FAILED
+def number_of(attempt_id: str) -> int:
+    """Return which of its kind an attempt is, by its id."""
+    return int(number) if (number := "".join(attempt_id.split(":")[2:])) else 1

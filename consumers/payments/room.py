@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 from typing_extensions import override
 
 from consumers.payments import store
-from consumers.payments.decide import decide, is_forgotten
+from consumers.payments.decide import decide, when_forgotten
 from consumers.payments.effects import EffectRunner
-from consumers.payments.payment import StartOperation, evolve, operation_id
+from consumers.payments.evolve import Answered, Booked, Outcome, StartOperation, evolve
 from consumers.payments.store import PaymentBook
+from consumers.payments.waits import MAX_ENDS, Deadlines
 from consumers.runtime.decision import outgoing
 from consumers.runtime.room import Changes, Room
 from schemas import messages as m
@@ -22,27 +23,34 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from consumers.payments.payment import Payment
     from consumers.payments.processor import Operation, PaymentProcessor, ProcessorResult
     from producers.publisher import Publisher
     from schemas.messages import Message
 
 MAX_PENDING: Final = 10_000
 """Operations without an answer, beyond which no more are begun: 10 MB, and what the processor owes us when it is back."""
+ENDS_A_COMMAND: Final = 500
+REMIND_AGAIN_MS: Final = 5_000
 
 
 class PaymentsRoom(Room[PaymentBook]):
     """Decides what to ask of the processor, has it asked, and says what came of it."""
 
-    name = "payments"
+    name = store.ROOM
     sources = (ORDER_COMMANDS, ORDER_EVENTS)
-    hears = heard_by("payments")
+    hears = heard_by(store.ROOM)
     save = store.QUERIES["save"]
     cache_limit = 60_000
+    deadlines = Deadlines()
 
-    def __init__(self, processor: PaymentProcessor, publisher: Publisher) -> None:
+    def __init__(
+        self, processor: PaymentProcessor, publisher: Publisher, *, deadlines: Deadlines | None = None
+    ) -> None:
         self._processor = processor
         self._publisher = publisher
         self._runner = EffectRunner(processor, self._record)
+        self.deadlines = deadlines or Deadlines()
 
     @override
     def start(self) -> None:
@@ -61,22 +69,29 @@ class PaymentsRoom(Room[PaymentBook]):
 
     @override
     def decide(self, state: PaymentBook, message: Message, at_ms: int) -> Iterable[Message]:
-        order_id: str = message.order_id  # type: ignore[attr-defined]  # every message on order.* topics has one
-        payment = state.payment(order_id)
-        if is_forgotten(payment, message, at_ms):
+        if type(message) is m.EndWaits:
+            yield from self._end_waits(state, message, at_ms)
             return
-        outcomes = decide(payment, message)
-        if order_id not in state.payments and not outcomes:
+        payment = state.payment(message.order_id)  # type: ignore[attr-defined]  # each of the others has one
+        if (said := when_forgotten(payment, message, at_ms)) is not None:
+            yield from said
             return
-        yield from (outcome for outcome in outcomes if isinstance(outcome, m.Message))
-        evolve(payment, message, outcomes, at_ms)
-        state.payments[order_id] = payment
-        state.changed.add(order_id)
-        if isinstance(message, m.RecordPaymentResult) and outcomes:
-            state.answered[message.operation_id] = message.result
-        for outcome in outcomes:
-            if isinstance(outcome, StartOperation):
-                state.started[operation_id(order_id, outcome.kind)] = (order_id, outcome.kind, at_ms)
+        outcomes = decide(payment, message, at_ms, self.deadlines)
+        if outcomes:
+            yield from (outcome for outcome in outcomes if isinstance(outcome, m.Message))
+            _write_down(state, payment, message, outcomes, at_ms)
+
+    def _end_waits(self, state: PaymentBook, command: m.EndWaits, at_ms: int) -> Iterable[Message]:
+        if command.room != self.name:
+            return
+        limit = max(0, min(command.limit, MAX_ENDS))
+        due = [state.payments[order_id] for order_id in state.due(min(command.as_of_ms, at_ms), limit)]
+        decided = [(payment, decide(payment, command, at_ms, self.deadlines)) for payment in due]
+        for _, outcomes in decided:
+            yield from (outcome for outcome in outcomes if isinstance(outcome, m.Message))
+        for payment, outcomes in decided:
+            _write_down(state, payment, command, outcomes, at_ms)
+        state.expect_deadlines(command.as_of_ms)
 
     @override
     def close_batch(self, state: PaymentBook, at_ms: int) -> Changes:
@@ -84,16 +99,30 @@ class PaymentsRoom(Room[PaymentBook]):
         return store.changes(state)
 
     @override
+    def is_barrier(self, message: type[Message]) -> bool:
+        return message is m.EndWaits
+
+    @override
     def size(self, state: PaymentBook) -> int:
-        return len(state.payments)
+        return len(state.payments) + state.attempts
 
     @override
     def forget(self, state: PaymentBook) -> None:
-        state.payments.clear()
+        state.forget()
+
+    @override
+    def reminder(self, state: PaymentBook, now_ms: int) -> Message | None:
+        """Ask for an end of waits once the earliest is over; the command in the log decides, not this clock."""
+        if state.earliest_deadline_ms is None or now_ms < state.earliest_deadline_ms:
+            return None
+        if now_ms < state.reminded_at_ms + REMIND_AGAIN_MS:
+            return None
+        state.reminded_at_ms = now_ms
+        return m.EndWaits(room=self.name, as_of_ms=now_ms, limit=ENDS_A_COMMAND)
 
     @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: PaymentBook) -> None:
-        del state
+        await store.load_earliest_deadline(connection, state)
         self._runner.submit(partition, await store.load_pending(connection, partition))
 
     @override
@@ -116,6 +145,34 @@ class PaymentsRoom(Room[PaymentBook]):
     async def _record(self, operation: Operation, result: ProcessorResult) -> None:
         """Put the processor's answer on the log, where the decision about it is made."""
         answer = m.RecordPaymentResult(
-            operation.order_id, operation.operation_id, result.result, result.authorization_id, result.reason
+            operation.order_id,
+            operation.operation_id,
+            result.result,
+            result.authorization_id,
+            result.reason,
+            result.action_url,
+            result.expires_at_ms,
         )
         await self._publisher.publish([outgoing(answer)])
+
+
+def _write_down(
+    state: PaymentBook, payment: Payment, message: Message, outcomes: Sequence[Outcome], at_ms: int
+) -> None:
+    """Evolve by what was decided, and note what has to be saved. What only says something changes nothing."""
+    changed = False
+    for outcome in outcomes:
+        if isinstance(outcome, m.Message):
+            continue
+        changed = True
+        if isinstance(outcome, StartOperation | Booked):
+            state.started[outcome.operation_id] = payment.order_id
+            state.attempts += 1
+            if isinstance(outcome, StartOperation):
+                state.operations.append(outcome)
+        elif isinstance(outcome, Answered):
+            state.answered[outcome.operation_id] = payment.order_id
+    if changed:
+        evolve(payment, message, outcomes, at_ms)
+        state.keep(payment)
+        state.changed.add(payment.order_id)

@@ -4,45 +4,84 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from consumers.payments.payment import Payment, operation_id
+import msgspec
+
+from consumers.payments.evolve import StartOperation
+from consumers.payments.payment import PENDING, Attempt, Payment, Wish, number_of
 from consumers.payments.processor import Operation, OperationKind
+from consumers.payments.waits import MAX_ENDS
 from consumers.runtime.room import Changes
 from consumers.runtime.sql import array_literal, columns, load_queries
+from schemas import messages as m
 from schemas.ids import is_order_id
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import asyncpg
 
     from schemas.messages import Message
 
 QUERIES: Final = load_queries("consumers.payments", arrays_as_text=True)
-PENDING: Final = "pending"
+ROOM: Final = "payments"
+_decode_due: Final = msgspec.json.Decoder(tuple[Wish, ...]).decode
+_encode: Final = msgspec.json.Encoder().encode
+_NOTHING_DUE: Final = "[]"
 
 
 class PaymentBook:
     """The payments of one partition, as far as they are loaded; the rest collects the open batch.
 
-    `started` maps an attempt's id to (order_id, kind, ms when it was decided), `answered` an attempt's id to its result.
+    `attempts` counts theirs; `waiting` are those that time ends, and when (ms). `earliest_deadline_ms` is only a hint of when to ask.
     """
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
-        self.payments: dict[str, Payment] = {}
+        self.earliest_deadline_ms: int | None = None
+        self.reminded_at_ms = 0
+        self.forget()
         self.begin_batch()
+
+    def forget(self) -> None:
+        """Empty the memory; what is needed again gets loaded."""
+        self.payments: dict[str, Payment] = {}
+        self.attempts = 0
+        self.waiting: dict[str, int] = {}
 
     def begin_batch(self) -> None:
         """Forget what changed; keep what is."""
         self.changed: set[str] = set()
-        self.started: dict[str, tuple[str, OperationKind, int]] = {}
+        self.started: dict[str, str] = {}
         self.answered: dict[str, str] = {}
+        self.operations: list[StartOperation] = []
 
     def payment(self, order_id: str) -> Payment:
         """Return an order's money to decide on; where none was asked for there is none."""
         found = self.payments.get(order_id)
-        return found if found is not None else Payment()
+        return found if found is not None else Payment(order_id)
+
+    def keep(self, payment: Payment) -> None:
+        """Take a payment into memory, or note that it has changed when its wait ends."""
+        order_id, deadline_ms = payment.order_id, payment.deadline_ms
+        self.payments[order_id] = payment
+        if deadline_ms is not None:
+            self.waiting[order_id] = deadline_ms
+            if self.earliest_deadline_ms is None or deadline_ms < self.earliest_deadline_ms:
+                self.earliest_deadline_ms = deadline_ms
+        elif order_id in self.waiting:
+            del self.waiting[order_id]
+
+    def due(self, as_of_ms: int, limit: int) -> list[str]:
+        """Return the first `limit` orders whose wait was over, ordered by (deadline, order id)."""
+        over = [(deadline_ms, order_id) for order_id, deadline_ms in self.waiting.items() if deadline_ms <= as_of_ms]
+        return [order_id for _, order_id in sorted(over)[:limit]]
+
+    def expect_deadlines(self, as_of_ms: int) -> None:
+        """Ask again for waits that were over at `as_of_ms` but not yet by the log's own time (a clock ahead of it)."""
+        waiting = [deadline_ms for deadline_ms in self.waiting.values() if deadline_ms <= as_of_ms]
+        if waiting:
+            self.earliest_deadline_ms = min(waiting)
 
 
 async def load(connection: asyncpg.Connection, loads: Sequence[tuple[PaymentBook, Sequence[Message]]]) -> None:
@@ -50,30 +89,39 @@ async def load(connection: asyncpg.Connection, loads: Sequence[tuple[PaymentBook
     missing: dict[str, PaymentBook] = {}
     for book, messages in loads:
         for message in messages:
-            order_id: str = message.order_id  # type: ignore[attr-defined]  # every message on order.* topics has one
+            if type(message) is m.EndWaits:
+                if message.room == ROOM:
+                    await _load_due(connection, book, message)
+                continue
+            order_id: str = message.order_id  # type: ignore[attr-defined]  # each of the others has one
             if order_id not in book.payments and is_order_id(order_id):
                 missing[order_id] = book
-    if not missing:
-        return
-    for row in await connection.fetch(QUERIES["load_payments"], array_literal(list(missing))):
-        order_id = str(row["order_id"])
-        missing[order_id].payments[order_id] = Payment(
-            state=PaymentState(row["state"]),
-            amount_minor=row["amount_minor"],
-            currency=row["currency"],
-            customer_id=row["customer_id"],
-            payment_token=row["payment_token"],
-            authorization_id=row["authorization_id"],
-            order_over=row["order_over"],
-            updated_at_ms=row["updated_at_ms"],
-            is_stored=True,
-        )
+    if missing:
+        rows = await connection.fetch(QUERIES["load_payments"], array_literal(list(missing)))
+        await _keep(connection, rows, missing)
+
+
+async def load_earliest_deadline(connection: asyncpg.Connection, book: PaymentBook, after_ms: int = -1) -> None:
+    """Learn when the next wait of this partition ends (only a hint of when to ask; decisions do not read it)."""
+    book.earliest_deadline_ms = await connection.fetchval(QUERIES["earliest_deadline"], book.partition, after_ms)
 
 
 async def load_pending(connection: asyncpg.Connection, partition: int) -> list[Operation]:
     """Return the operations whose attempts are durable and unanswered: what an earlier owner may not have finished."""
-    rows = await connection.fetch(QUERIES["load_pending"], partition)
-    return [_operation(str(row["order_id"]), OperationKind(row["kind"]), row) for row in rows]
+    return [
+        Operation(
+            row["operation_id"],
+            str(row["order_id"]),
+            OperationKind(row["kind"]),
+            row["amount_minor"],
+            row["currency"],
+            row["payment_token"],
+            row["customer_id"],
+            row["authorization_id"],
+            row["is_last"],
+        )
+        for row in await connection.fetch(QUERIES["load_pending"], partition)
+    ]
 
 
 def changes(book: PaymentBook) -> Changes:
@@ -82,47 +130,116 @@ def changes(book: PaymentBook) -> Changes:
     went_on: list[tuple[Any, ...]] = []
     for order_id in book.changed:
         it = book.payments[order_id]
-        tail = (it.authorization_id, it.order_over, it.updated_at_ms)
+        due = _encode(it.due).decode() if it.due else _NOTHING_DUE
+        tail = (
+            *(it.authorization_id, it.order_over, it.all_shipped, it.at_shipping),
+            *(it.authorized_minor, it.captured_minor, it.voided_minor, it.refunded_minor),
+            *(it.expires_at_ms, it.deadline_ms, due, it.updated_at_ms),
+        )
         if it.is_stored:
             went_on.append((order_id, it.state.value, *tail))
             continue
         head = (order_id, book.partition, it.state.value, it.amount_minor, it.currency)
         begun.append((*head, it.customer_id, it.payment_token, *tail))
         it.is_stored = True
-    asked = [
-        (attempt, order_id, book.partition, kind.value, book.answered.pop(attempt, PENDING), at_ms)
-        for attempt, (order_id, kind, at_ms) in book.started.items()
+    asked = [_asked(book, book.payments[order_id].attempts[it]) for it, order_id in book.started.items()]
+    answered = [
+        _answered(book.payments[order_id].attempts[it])
+        for it, order_id in book.answered.items()
+        if it not in book.started
     ]
-    effects = [_operation_of(book, order_id, kind) for order_id, kind, _ in book.started.values()]
-    answered = list(book.answered.items())
+    effects = [_operation_of(book.payments[it.order_id], it) for it in book.operations]
     book.begin_batch()
-    return Changes(
-        (*columns(begun, 10), *columns(went_on, 5), *columns(asked, 6), *columns(answered, 2)), effects=effects
-    )
+    rows = ((begun, 19), (went_on, 14), (asked, 9), (answered, 4))
+    return Changes(tuple(column for part, width in rows for column in columns(part, width)), effects=effects)
 
 
-def _operation_of(book: PaymentBook, order_id: str, kind: OperationKind) -> Operation:
-    payment = book.payments[order_id]
+def _asked(book: PaymentBook, it: Attempt) -> tuple[Any, ...]:
+    head = (it.operation_id, it.operation_id[:36], book.partition, it.kind.value, it.amount_minor)
+    return (*head, it.reference, it.authorization_id, it.result, it.started_at_ms)
+
+
+def _answered(it: Attempt) -> tuple[Any, ...]:
+    return it.operation_id, it.amount_minor, it.authorization_id, it.result
+
+
+def _operation_of(payment: Payment, it: StartOperation) -> Operation:
     return Operation(
-        operation_id(order_id, kind),
-        order_id,
-        kind,
-        payment.amount_minor,
+        it.operation_id,
+        it.order_id,
+        it.kind,
+        it.amount_minor,
         payment.currency,
         payment.payment_token,
         payment.customer_id,
-        payment.authorization_id,
+        it.authorization_id,
+        it.is_last,
     )
 
 
-def _operation(order_id: str, kind: OperationKind, row: asyncpg.Record) -> Operation:
-    return Operation(
-        operation_id(order_id, kind),
+async def _load_due(connection: asyncpg.Connection, book: PaymentBook, command: m.EndWaits) -> None:
+    limit = max(0, min(command.limit, MAX_ENDS))
+    rows = await connection.fetch(QUERIES["load_due"], book.partition, command.as_of_ms, limit)
+    missing = {order_id: book for row in rows if (order_id := str(row["order_id"])) not in book.payments}
+    await _keep(connection, rows, missing)
+    if len(rows) < limit:
+        await load_earliest_deadline(connection, book, command.as_of_ms)
+    book.reminded_at_ms = 0
+
+
+async def _keep(
+    connection: asyncpg.Connection, rows: Iterable[asyncpg.Record], missing: Mapping[str, PaymentBook]
+) -> None:
+    """Take stored payments and their attempts into memory, those that it lacks."""
+    found: dict[str, Payment] = {}
+    for row in rows:
+        if (order_id := str(row["order_id"])) in missing:
+            found[order_id] = _payment(order_id, row)
+    if not found:
+        return
+    for row in await connection.fetch(QUERIES["load_attempts"], array_literal(list(found))):
+        payment = found[str(row["order_id"])]
+        attempt = _attempt(row)
+        payment.attempts[attempt.operation_id] = attempt
+        if attempt.result == PENDING:
+            payment.under_way = attempt.operation_id
+    for order_id, payment in found.items():
+        missing[order_id].keep(payment)
+        missing[order_id].attempts += len(payment.attempts)
+
+
+def _payment(order_id: str, row: asyncpg.Record) -> Payment:
+    return Payment(
         order_id,
-        kind,
+        state=PaymentState(row["state"]),
+        amount_minor=row["amount_minor"],
+        currency=row["currency"],
+        customer_id=row["customer_id"],
+        payment_token=row["payment_token"],
+        authorization_id=row["authorization_id"],
+        order_over=row["order_over"],
+        all_shipped=row["all_shipped"],
+        at_shipping=row["at_shipping"],
+        authorized_minor=row["authorized_minor"],
+        captured_minor=row["captured_minor"],
+        voided_minor=row["voided_minor"],
+        refunded_minor=row["refunded_minor"],
+        expires_at_ms=row["expires_at_ms"],
+        deadline_ms=row["deadline_ms"],
+        due=_decode_due(row["due"]),
+        updated_at_ms=row["updated_at_ms"],
+        is_stored=True,
+    )
+
+
+def _attempt(row: asyncpg.Record) -> Attempt:
+    return Attempt(
+        row["operation_id"],
+        OperationKind(row["kind"]),
+        number_of(row["operation_id"]),
         row["amount_minor"],
-        row["currency"],
-        row["payment_token"],
-        row["customer_id"],
+        row["reference"],
         row["authorization_id"],
+        row["result"],
+        row["started_at_ms"],
     )

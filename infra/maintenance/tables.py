@@ -17,7 +17,7 @@ import asyncpg
 import msgspec
 
 from consumers.inventory.ledger import LIVE
-from consumers.payments.store import PENDING
+from consumers.payments.payment import PENDING
 from consumers.runtime.sql import load_queries
 from infra.maintenance.weeks import Week
 from topology.states import CLOSED_ORDER_STATES, SETTLED_PAYMENT_STATES

@@ -1,13 +1,20 @@
-"""Payments' sentences: given are the messages heard so far; what followed from them is written down too."""
+"""Payments' sentences: given are the messages heard so far; what followed from them is written down too.
+
+Of what stays inside the room only the operations that are begun are told; the rest shows in the state.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from consumers.payments.decide import decide
-from consumers.payments.payment import Payment, StartOperation, evolve, operation_id
+from consumers.payments.evolve import Outcome, StartOperation, evolve
+from consumers.payments.payment import Payment, operation_id
 from consumers.payments.processor import OperationKind
+from consumers.payments.waits import Deadlines
+from schemas import messages as m
 from schemas.messages import Message
+from schemas.terms import CAPTURE_AT_SHIPPING
 from tests.given_when_then import (
     NOW_MS,
     A,
@@ -16,37 +23,76 @@ from tests.given_when_then import (
     OrderRejected,
     OrderReserved,
     RecordPaymentResult,
+    RefundRequested,
+    ShipmentRequested,
     Story,
+    word,
 )
 
-AUTHORIZE, CAPTURE, VOID = OperationKind
+AUTHORIZE, CAPTURE, VOID, REFUND = OperationKind
+ACTION_SECONDS: Final = 60
+LAPSES_MS: Final = NOW_MS + 7 * 24 * 60 * 60 * 1000
+_DEADLINES: Final = Deadlines(action_seconds=ACTION_SECONDS)
+
+
+def _decide(payment: Payment, message: Message, at_ms: int) -> list[Outcome]:
+    return decide(payment, message, at_ms, _DEADLINES)
 
 
 def _hear(payment: Payment, message: Message) -> None:
-    evolve(payment, message, decide(payment, message), NOW_MS)
+    at_ms = message.as_of_ms if isinstance(message, m.EndWaits) else NOW_MS
+    outcomes = _decide(payment, message, at_ms)
+    if any(not isinstance(it, m.Message) for it in outcomes):
+        evolve(payment, message, outcomes, at_ms)
 
 
-story = Story(
-    begin=Payment,
-    hear=_hear,
-    decide=lambda payment, message, _: decide(payment, message),
-    seen=lambda payment: payment,
-)
+def _told(payment: Payment, message: Message, at_ms: int) -> list[Outcome]:
+    return [it for it in _decide(payment, message, at_ms) if isinstance(it, m.Message | StartOperation)]
+
+
+story = Story(begin=lambda: Payment(A), hear=_hear, decide=_told, seen=lambda payment: payment)
 given, when, then, then_refused = story.given, story.when, story.then, story.then_refused
 
 
-def asked(kind: OperationKind) -> StartOperation:
-    return StartOperation(A, kind)
+def asked(kind: OperationKind, **more: Any) -> StartOperation:
+    """Return an operation of order A, the usual one unless more is said."""
+    usual = {"number": 1, "amount_minor": 500, "authorization_id": "" if kind is AUTHORIZE else "auth_1"}
+    return StartOperation(**{"order_id": A, "kind": kind, **usual, **more})
 
 
-def result(kind: OperationKind, said: str = "succeeded", **more: str) -> Any:
+def result(kind: OperationKind, said: str = "succeeded", number: int = 1, **more: Any) -> Any:
     """Return the processor's answer to an operation of order A."""
-    return RecordPaymentResult(**{"operation_id": operation_id(A, kind), "result": said, **more})
+    return RecordPaymentResult(**{"operation_id": operation_id(A, kind, number), "result": said, **more})
 
+
+def shipment(name: str, amount_minor: int) -> Any:
+    """Return the request to ship something, and to capture what it costs."""
+    return ShipmentRequested(shipment_id=name, lines=(1,), amount_minor=amount_minor)
+
+
+def refund(name: str, amount_minor: int) -> Any:
+    """Return the request to give something back."""
+    return RefundRequested(refund_id=name, amount_minor=amount_minor)
+
+
+def goodwill(name: str, amount_minor: int) -> m.RefundOrder:
+    """Return a person's command to give something back."""
+    return m.RefundOrder(A, name, amount_minor, "scratched")
+
+
+def end_waits(as_of_ms: int) -> m.EndWaits:
+    """Return the command that ends waits."""
+    return m.EndWaits("payments", as_of_ms, 500)
+
+
+RETRY: Final = m.RetryOrder(A, "merchant")
+RESOLVE: Final = m.ResolveOrder(A, "merchant", "by bank transfer")
+OrderShipped = word(m.OrderShipped)
 
 AUTHORIZING = (OrderReserved(),)
-AUTHORIZED = (*AUTHORIZING, result(AUTHORIZE))
+AUTHORIZED = (*AUTHORIZING, result(AUTHORIZE, expires_at_ms=LAPSES_MS))
 DECLINED = (*AUTHORIZING, result(AUTHORIZE, "declined"))
+REQUIRES_ACTION = (*AUTHORIZING, result(AUTHORIZE, "requires_action", action_url="https://3ds.example/1"))
 CAPTURING = (*AUTHORIZED, OrderPlaced())
 CAPTURED = (*CAPTURING, result(CAPTURE))
 CAPTURE_FAILED = (*CAPTURING, result(CAPTURE, "failed"))
@@ -54,3 +100,12 @@ VOIDING = (*AUTHORIZED, OrderRejected())
 VOIDING_AFTER_CAPTURE = (*CAPTURE_FAILED, OrderCancelled())
 VOIDED = (*VOIDING, result(VOID))
 VOID_FAILED = (*VOIDING, result(VOID, "failed"))
+LAPSED = (*AUTHORIZED, end_waits(LAPSES_MS), result(AUTHORIZE, "declined", 2))
+REFUNDING = (*CAPTURED, refund("line:1", 200))
+PARTIALLY_REFUNDED = (*REFUNDING, result(REFUND))
+REFUND_FAILED = (*REFUNDING, result(REFUND, "failed"))
+REFUNDED = (*CAPTURED, refund("line:1", 500), result(REFUND))
+
+AT_SHIPPING = (*AUTHORIZED, OrderPlaced(terms=CAPTURE_AT_SHIPPING))
+CAPTURING_SHIPMENT = (*AT_SHIPPING, shipment("parcel-1", 300))
+PARTIALLY_CAPTURED = (*CAPTURING_SHIPMENT, result(CAPTURE))

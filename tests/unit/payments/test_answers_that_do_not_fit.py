@@ -17,7 +17,18 @@ from tests.given_when_then import (
     RecordPaymentResult,
 )
 from tests.unit.payments import sentences as told
-from tests.unit.payments.sentences import AUTHORIZE, CAPTURE, VOID, given, result, story, then, then_refused, when
+from tests.unit.payments.sentences import (
+    AUTHORIZE,
+    CAPTURE,
+    REFUND,
+    VOID,
+    given,
+    result,
+    story,
+    then,
+    then_refused,
+    when,
+)
 from topology.payment_answers import PAYMENT_ANSWERS
 from topology.states import PaymentState
 
@@ -32,10 +43,30 @@ TOLD: dict[PaymentState, tuple[Any, ...]] = {
     PaymentState.VOIDING: told.VOIDING,
     PaymentState.VOIDED: told.VOIDED,
     PaymentState.VOID_FAILED: told.VOID_FAILED,
+    PaymentState.REQUIRES_ACTION: told.REQUIRES_ACTION,
+    PaymentState.LAPSED: told.LAPSED,
+    PaymentState.PARTIALLY_CAPTURED: told.PARTIALLY_CAPTURED,
+    PaymentState.REFUNDING: told.REFUNDING,
+    PaymentState.PARTIALLY_REFUNDED: told.PARTIALLY_REFUNDED,
+    PaymentState.REFUND_FAILED: told.REFUND_FAILED,
+    PaymentState.REFUNDED: told.REFUNDED,
 }
 MESSAGES: dict[type[m.Message], Any] = {
     type(message): message
-    for message in (OrderReserved(), OrderPlaced(), OrderRejected(), OrderCancelled(), result(AUTHORIZE))
+    for message in (
+        OrderReserved(),
+        OrderPlaced(),
+        OrderRejected(),
+        OrderCancelled(),
+        told.shipment("parcel-9", 100),
+        told.OrderShipped(),
+        told.refund("line:9", 100),
+        told.goodwill("sorry", 100),
+        told.RETRY,
+        told.RESOLVE,
+        result(AUTHORIZE),
+        told.end_waits(told.LAPSES_MS - 1),
+    )
 }
 
 P = PaymentState
@@ -53,27 +84,44 @@ REPEATS: list[tuple[PaymentState, OperationKind, str]] = [
     (P.VOIDED, VOID, YES),
     (P.VOID_FAILED, AUTHORIZE, YES),
     (P.VOID_FAILED, VOID, NO),
+    (P.PARTIALLY_CAPTURED, CAPTURE, YES),
+    (P.REFUNDING, CAPTURE, YES),
+    (P.PARTIALLY_REFUNDED, REFUND, YES),
+    (P.REFUNDED, REFUND, YES),
+    (P.REFUND_FAILED, REFUND, NO),
+    (P.REQUIRES_ACTION, AUTHORIZE, "requires_action"),
+    (P.AUTHORIZED, AUTHORIZE, "requires_action"),
+    (P.CAPTURED, AUTHORIZE, "requires_action"),
+    (P.CAPTURED, AUTHORIZE, "lapsed"),
+    (P.DECLINED, AUTHORIZE, "lapsed"),
 ]
 CONTRADICTIONS: list[tuple[PaymentState, OperationKind, str]] = [
-    (P.AUTHORIZING, CAPTURE, YES),
-    (P.AUTHORIZING, VOID, YES),
     (P.AUTHORIZED, AUTHORIZE, "declined"),
-    (P.AUTHORIZED, CAPTURE, YES),
-    (P.AUTHORIZED, VOID, YES),
     (P.DECLINED, AUTHORIZE, YES),
-    (P.DECLINED, CAPTURE, YES),
     (P.CAPTURING, AUTHORIZE, "declined"),
-    (P.CAPTURING, VOID, YES),
     (P.CAPTURED, AUTHORIZE, "declined"),
     (P.CAPTURED, CAPTURE, NO),
-    (P.CAPTURED, VOID, YES),
     (P.CAPTURE_FAILED, CAPTURE, YES),
-    (P.VOIDING, CAPTURE, YES),
     (P.VOIDING, AUTHORIZE, "declined"),
-    (P.VOIDED, CAPTURE, YES),
     (P.VOIDED, VOID, NO),
-    (P.VOID_FAILED, CAPTURE, YES),
     (P.VOID_FAILED, VOID, YES),
+    (P.PARTIALLY_CAPTURED, CAPTURE, NO),
+    (P.REFUNDED, REFUND, NO),
+    (P.REFUND_FAILED, REFUND, YES),
+    (P.LAPSED, AUTHORIZE, "declined"),
+]
+NEVER_ASKED: list[tuple[PaymentState, OperationKind]] = [
+    (P.AUTHORIZING, CAPTURE),
+    (P.AUTHORIZING, VOID),
+    (P.AUTHORIZED, CAPTURE),
+    (P.AUTHORIZED, VOID),
+    (P.DECLINED, CAPTURE),
+    (P.CAPTURING, VOID),
+    (P.CAPTURED, VOID),
+    (P.CAPTURED, REFUND),
+    (P.VOIDING, CAPTURE),
+    (P.VOIDED, CAPTURE),
+    (P.VOID_FAILED, CAPTURE),
 ]
 
 
@@ -100,7 +148,18 @@ def test_what_cannot_follow_from_the_saga_is_refused(state: PaymentState, messag
     then_refused("unexpected")
 
 
-@pytest.mark.parametrize(("state", "message"), pairs("ignore_duplicate", "owe_nothing", "void_when_known"))
+@pytest.mark.parametrize(
+    ("state", "message"),
+    pairs(
+        "ignore_duplicate",
+        "owe_nothing",
+        "undo_when_known",
+        "note_end",
+        "wait_on",
+        "void_rest_when_known",
+        "note_shipped",
+    ),
+)
 def test_what_is_known_already_asks_nothing_of_the_processor(state: PaymentState, message: Any) -> None:
     given(*TOLD[state])
     when(message)
@@ -125,6 +184,27 @@ def test_an_answer_that_contradicts_what_is_known_comes_before_a_persons_eyes(
     then_refused("contradicts")
 
 
+@pytest.mark.parametrize(("state", "kind"), NEVER_ASKED)
+def test_an_answer_to_what_was_never_asked_comes_before_a_persons_eyes(
+    state: PaymentState, kind: OperationKind
+) -> None:
+    given(*TOLD[state])
+    when(result(kind))
+    then_refused("unknown_operation")
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"), [(P.CAPTURING, CAPTURE), (P.VOIDING, VOID), (P.REFUNDING, REFUND), (P.CAPTURED, CAPTURE)]
+)
+@pytest.mark.parametrize("said", ["requires_action", "lapsed"])
+def test_only_an_authorisation_has_to_be_confirmed_or_lapses(
+    state: PaymentState, kind: OperationKind, said: str
+) -> None:
+    given(*TOLD[state])
+    when(result(kind, said))
+    then_refused("invalid_result")
+
+
 def test_a_repeated_capture_failure_while_its_money_is_given_back_changes_nothing() -> None:
     given(*told.VOIDING_AFTER_CAPTURE)
     when(result(CAPTURE, "failed"))
@@ -143,7 +223,7 @@ def test_a_result_that_is_no_answer_is_refused(state: PaymentState, said: str) -
 
 
 @pytest.mark.parametrize("state", ANSWERED_STATES)
-@pytest.mark.parametrize("operation", ["", "capture", f"{A}:refund", operation_id(B, AUTHORIZE)])
+@pytest.mark.parametrize("operation", ["", "capture", f"{A}:refund:9", operation_id(B, AUTHORIZE)])
 def test_an_answer_to_what_was_never_asked_for_this_order_is_refused(state: PaymentState, operation: str) -> None:
     given(*TOLD[state])
     when(RecordPaymentResult(operation_id=operation))

@@ -6,20 +6,45 @@ import pytest
 
 from consumers.errors import RefusedError
 from consumers.payments.decide import decide
-from consumers.payments.payment import Payment, evolve
+from consumers.payments.evolve import evolve
+from consumers.payments.payment import Payment
 from consumers.payments.room import PaymentsRoom
 from consumers.payments.store import PaymentBook
 from schemas import messages as m
 from schemas.ids import order_id_ms
 from schemas.limits import ORDER_ID_WINDOW_MS, SETTLING_MS
 from tests.given_when_then import NOW_MS, A, word
-from tests.unit.payments.sentences import AUTHORIZE, AUTHORIZED, AUTHORIZING, CAPTURED, DECLINED, VOIDED, result
+from tests.unit.payments.sentences import (
+    AUTHORIZE,
+    AUTHORIZED,
+    AUTHORIZING,
+    CAPTURED,
+    DECLINED,
+    PARTIALLY_REFUNDED,
+    REFUNDED,
+    RESOLVE,
+    RETRY,
+    VOIDED,
+    goodwill,
+    refund,
+    result,
+    shipment,
+)
 from topology.payment_answers import PAYMENT_ANSWERS
 from topology.states import PaymentState
 
+SAID: dict[type[m.Message], m.Message] = {
+    m.RecordPaymentResult: result(AUTHORIZE),
+    m.ShipmentRequested: shipment("parcel-1", 500),
+    m.RefundRequested: refund("line:1", 500),
+    m.RefundOrder: goodwill("sorry", 100),
+    m.RetryOrder: RETRY,
+    m.ResolveOrder: RESOLVE,
+}
 MESSAGES: list[m.Message] = [
-    result(AUTHORIZE) if message is m.RecordPaymentResult else word(message)()
+    SAID.get(message) or word(message)()
     for message in sorted(PAYMENT_ANSWERS[PaymentState.NONE], key=lambda message: message.__name__)
+    if message is not m.EndWaits
 ]
 EDGE_MS = order_id_ms(A) + ORDER_ID_WINDOW_MS + SETTLING_MS
 
@@ -34,9 +59,9 @@ class Room(PaymentsRoom):
 def book_of(*messages: Any) -> PaymentBook:
     book = PaymentBook(0)
     if messages:
-        payment = book.payments[A] = Payment()
+        payment = book.payments[A] = Payment(A)
         for message in messages:
-            evolve(payment, message, decide(payment, message), NOW_MS)
+            evolve(payment, message, decide(payment, message, NOW_MS), NOW_MS)
     return book
 
 
@@ -49,10 +74,13 @@ def answer(book: PaymentBook, message: m.Message, at_ms: int) -> Any:
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
 def test_what_is_settled_and_what_was_never_asked_are_one_once_the_window_is_over(message: m.Message) -> None:
-    stories = ((), CAPTURED, DECLINED, VOIDED)
+    stories = ((), CAPTURED, DECLINED, VOIDED, PARTIALLY_REFUNDED, REFUNDED)
     answers = [answer(book_of(*story), message, EDGE_MS + 1) for story in stories]
     assert all(each == answers[0] for each in answers)
-    assert answers[0] in (([], {}, set()), "order_id_outside_window")
+    refused = [m.OrderCommandRefused(A, type(message).__name__, "", "order_id_outside_window")]
+    if isinstance(message, m.RefundOrder):
+        refused = [m.OrderCommandRefused(A, "RefundOrder", "sorry", "order_id_outside_window")]
+    assert answers[0] in (([], {}, set()), (refused, {}, set()), "order_id_outside_window")
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)

@@ -108,7 +108,7 @@ def test_what_is_not_known_yet_is_not_voided_yet() -> None:
 def test_money_that_turns_out_held_after_the_order_ended_is_given_back_at_once(end: Any) -> None:
     given(*AUTHORIZING, end)
     when(result(AUTHORIZE, authorization_id="auth_7"))
-    then(PaymentAuthorized(authorization_id="auth_7"), asked(VOID))
+    then(PaymentAuthorized(authorization_id="auth_7"), asked(VOID, authorization_id="auth_7"))
 
 
 def test_money_that_turns_out_refused_after_the_order_ended_needs_no_giving_back() -> None:

@@ -1,0 +1,197 @@
+"""What follows from the processor's answers (RecordPaymentResult), in whatever order and however often they come. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from consumers.errors import RefusedError
+from consumers.payments.evolve import Answered, LapseNoted, Outcome
+from consumers.payments.payment import (
+    ABANDONED,
+    DECLINED,
+    FAILED,
+    LAPSED,
+    PENDING,
+    REQUIRES_ACTION,
+    SUCCEEDED,
+    SUPERSEDED,
+    UNCONFIRMED,
+    Attempt,
+    Payment,
+)
+from consumers.payments.processor import OperationKind
+from consumers.payments.sequence import ORDER_OVER
+from consumers.payments.waits import TIMED_OUT, not_authorized, over_time
+from schemas import messages as m
+from topology.states import PaymentState
+
+if TYPE_CHECKING:
+    from consumers.payments.waits import Now
+
+RESULTS: Final = frozenset({SUCCEEDED, DECLINED, FAILED})
+RESULTS_OF_AUTHORIZATIONS: Final = frozenset({*RESULTS, REQUIRES_ACTION, LAPSED})
+
+
+def record_authorization(payment: Payment, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
+    """The money is held or it is not, or its customer has to confirm it first."""
+    attempt = _asked(payment, command)
+    if attempt.kind is not OperationKind.AUTHORIZE or attempt.result not in (PENDING, REQUIRES_ACTION):
+        return _note(payment, attempt, command, now)
+    if command.result != REQUIRES_ACTION:
+        return _authorization_known(payment, attempt, command)
+    if attempt.result == REQUIRES_ACTION:
+        return []
+    waits = Answered(attempt.operation_id, REQUIRES_ACTION, command.authorization_id)
+    if payment.is_closed:
+        return [waits]
+    until_ms = now.at_ms + now.deadlines.action_seconds * 1000
+    return [
+        waits,
+        m.PaymentRequiresAction(payment.order_id, command.authorization_id, command.action_url, until_ms),
+    ]
+
+
+def record_capture(payment: Payment, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
+    """The money is ours, or it cannot be taken."""
+    attempt = _asked(payment, command)
+    if payment.under_way != attempt.operation_id:
+        return _note(payment, attempt, command, now)
+    if command.result == SUCCEEDED:
+        return [
+            Answered(attempt.operation_id, SUCCEEDED),
+            m.PaymentCaptured(
+                payment.order_id, attempt.authorization_id, attempt.amount_minor, payment.currency, attempt.reference
+            ),
+        ]
+    return [
+        Answered(attempt.operation_id, FAILED),
+        m.PaymentCaptureFailed(payment.order_id, attempt.authorization_id, command.reason, attempt.reference),
+    ]
+
+
+def record_void(payment: Payment, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
+    """The money is given back, or a person has to see to it."""
+    attempt = _asked(payment, command)
+    if payment.under_way != attempt.operation_id:
+        return _note(payment, attempt, command, now)
+    if attempt.reference == UNCONFIRMED:
+        return _unconfirmed_voided(payment, attempt, command)
+    if command.result == SUCCEEDED:
+        return [
+            Answered(attempt.operation_id, SUCCEEDED),
+            m.PaymentVoided(payment.order_id, attempt.authorization_id),
+        ]
+    return _void_failed(payment, attempt, command)
+
+
+def record_refund(payment: Payment, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
+    """The customer has their money back, or a person has to see to it."""
+    attempt = _asked(payment, command)
+    if payment.under_way != attempt.operation_id:
+        return _note(payment, attempt, command, now)
+    if command.result == SUCCEEDED:
+        return [
+            Answered(attempt.operation_id, SUCCEEDED),
+            m.PaymentRefunded(payment.order_id, attempt.reference, attempt.amount_minor, payment.currency),
+        ]
+    return [
+        Answered(attempt.operation_id, FAILED),
+        m.PaymentRefundFailed(payment.order_id, attempt.reference, attempt.amount_minor, command.reason),
+    ]
+
+
+def record_late(payment: Payment, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
+    """Nothing is awaited; an answer that is known changes nothing, the end of an authorisation is seen to."""
+    attempt = _asked(payment, command)
+    is_open = attempt.kind is OperationKind.AUTHORIZE and attempt.result == REQUIRES_ACTION
+    if is_open and command.result != REQUIRES_ACTION:
+        return _authorization_known(payment, attempt, command)
+    return _note(payment, attempt, command, now)
+
+
+def _authorization_known(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult) -> list[Outcome]:
+    """The answer that was awaited; a void that failed meanwhile has nothing to be done about any more."""
+    failed = [Answered(each.operation_id, SUPERSEDED) for each in payment.failed() if each.reference == UNCONFIRMED]
+    if command.result == SUCCEEDED:
+        held = Answered(attempt.operation_id, SUCCEEDED, command.authorization_id, command.expires_at_ms)
+        authorization_id = command.authorization_id or attempt.authorization_id
+        return [held, *failed, _authorized(payment, authorization_id, attempt.amount_minor, command.expires_at_ms)]
+    declined = Answered(attempt.operation_id, DECLINED)
+    return [declined, *failed, not_authorized(payment, attempt, command.reason or command.result)]
+
+
+def _unconfirmed_voided(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult) -> list[Outcome]:
+    """What nobody confirmed in time is cancelled, or it is not; it may have been confirmed or refused meanwhile."""
+    authorization = payment.latest(OperationKind.AUTHORIZE)
+    if authorization is None:
+        raise RefusedError("unexpected", "an authorisation was voided that nobody asked for")
+    if command.result == SUCCEEDED:
+        is_open = authorization.result == REQUIRES_ACTION
+        abandoned = [Answered(authorization.operation_id, ABANDONED)] if is_open else []
+        why = ORDER_OVER if payment.order_over else TIMED_OUT
+        return [Answered(attempt.operation_id, SUCCEEDED), *abandoned, not_authorized(payment, authorization, why)]
+    if authorization.result == REQUIRES_ACTION:
+        return _void_failed(payment, attempt, command)
+    pointless = Answered(attempt.operation_id, SUPERSEDED)
+    if authorization.result == SUCCEEDED:
+        held_minor = authorization.amount_minor
+        held = _authorized(payment, authorization.authorization_id, held_minor, payment.expires_at_ms)
+        return [pointless, held]
+    return [pointless, not_authorized(payment, authorization, TIMED_OUT)]
+
+
+def _void_failed(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult) -> list[Outcome]:
+    return [
+        Answered(attempt.operation_id, FAILED),
+        m.PaymentVoidFailed(payment.order_id, attempt.authorization_id, command.reason),
+    ]
+
+
+def _authorized(payment: Payment, authorization_id: str, held_minor: int, expires_at_ms: int) -> m.PaymentAuthorized:
+    return m.PaymentAuthorized(payment.order_id, authorization_id, held_minor, payment.currency, expires_at_ms)
+
+
+def _note(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
+    """An answer that is not awaited. Raises RefusedError where it contradicts the one that is known.
+
+    Money may stand otherwise than we believe then: that must come before a person's eyes, not be dropped.
+    """
+    if command.result == REQUIRES_ACTION or attempt.result == ABANDONED:
+        return []
+    if attempt.result == REQUIRES_ACTION:
+        result = SUCCEEDED if command.result == SUCCEEDED else DECLINED
+        return [Answered(attempt.operation_id, result, command.authorization_id, command.expires_at_ms)]
+    if command.result == LAPSED:
+        return _lapsed(payment, attempt, now)
+    if (attempt.result == SUCCEEDED) != (command.result == SUCCEEDED):
+        raise RefusedError(
+            "contradicts",
+            f"{command.operation_id} {command.result}, which is known as {attempt.result}; reconcile",
+        )
+    return []
+
+
+def _lapsed(payment: Payment, attempt: Attempt, now: Now) -> list[Outcome]:
+    """An authorisation has ended before its time, or as it was expected to."""
+    if attempt is not payment.latest(OperationKind.AUTHORIZE) or not payment.held_minor:
+        return []
+    if payment.under_way or payment.state is PaymentState.CAPTURE_FAILED:
+        return [LapseNoted(now.at_ms)]
+    return over_time(payment)
+
+
+def _asked(payment: Payment, command: m.RecordPaymentResult) -> Attempt:
+    """Return the attempt that the result is about. Raises RefusedError where there is none, or no such result."""
+    attempt = payment.attempts.get(command.operation_id)
+    if attempt is None:
+        if command.result not in RESULTS_OF_AUTHORIZATIONS:
+            raise _invalid(command, RESULTS_OF_AUTHORIZATIONS)
+        raise RefusedError("unknown_operation", f"{command.operation_id!r} was never asked for this order")
+    known = RESULTS_OF_AUTHORIZATIONS if attempt.kind is OperationKind.AUTHORIZE else RESULTS
+    if command.result not in known:
+        raise _invalid(command, known)
+    return attempt
+
+
+def _invalid(command: m.RecordPaymentResult, known: frozenset[str]) -> RefusedError:
+    return RefusedError("invalid_result", f"{command.result!r}; send one of {', '.join(sorted(known))}")

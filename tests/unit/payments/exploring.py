@@ -1,0 +1,82 @@
+"""Goes wherever a payment can get: from every kind of situation that was reached, it hears many messages.
+
+Walks from the beginning would need millions of steps for what takes ten rare turns in a row. So one payment of each kind of
+situation is kept, and each is the beginning of the next steps. Seeded, so a failure comes back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from consumers.errors import RefusedError
+from consumers.payments.decide import decide
+from consumers.payments.evolve import Outcome, evolved
+from consumers.payments.payment import Payment
+from schemas import messages as m
+from tests.given_when_then import NOW_MS, A
+from tests.unit.payments.likely import HEARD
+
+SEED: Final = 20_240_607
+STEP_MS: Final = 1_000_000
+
+
+class Step(NamedTuple):
+    """A payment heard a message at a moment; `outcomes` is None where it was refused."""
+
+    before: Payment
+    message: m.Message
+    at_ms: int
+    outcomes: list[Outcome] | None
+    after: Payment
+
+
+def situation(payment: Payment) -> tuple[Any, ...]:
+    """Return what matters to a decision, without the figures."""
+    return (
+        payment.state,
+        payment.is_closed and (payment.order_over, payment.all_shipped),
+        payment.at_shipping,
+        payment.is_unconfirmed,
+        bool(payment.amount_minor),
+        bool(payment.held_minor),
+        bool(payment.captured_minor),
+        bool(payment.refunded_minor) + (payment.refunded_minor == payment.captured_minor),
+        bool(payment.refundable_minor),
+        bool(payment.missing_minor),
+        bool(payment.expires_at_ms),
+        tuple(sorted({it.kind for it in payment.due})),
+        tuple(sorted({it.kind for it in payment.failed()})),
+    )
+
+
+def explore(tries: int = 8) -> Iterator[Step]:
+    """Yield every step; each kind of message is said `tries` times in each kind of situation."""
+    dice = random.Random(SEED)
+    found = {situation(payment := Payment(A)): payment}
+    waiting = [payment]
+    at_ms = NOW_MS
+    while waiting:
+        before = waiting.pop(dice.randrange(len(waiting)))
+        for kind, say in HEARD.items():
+            for _ in range(tries * (4 if kind is m.RecordPaymentResult else 1)):
+                at_ms += STEP_MS
+                message = say(before, dice)
+                step = _step(before, message, at_ms)
+                yield step
+                if (seen := situation(step.after)) not in found:
+                    found[seen] = step.after
+                    waiting.append(step.after)
+
+
+def _step(before: Payment, message: m.Message, at_ms: int) -> Step:
+    try:
+        outcomes = decide(before, message, at_ms)
+    except RefusedError:
+        return Step(before, message, at_ms, None, before)
+    inside = any(not isinstance(it, m.Message) for it in outcomes)
+    after = evolved(before, message, outcomes, at_ms) if inside else msgspec.structs.replace(before)
+    return Step(before, message, at_ms, outcomes, after)
