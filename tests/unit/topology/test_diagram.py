@@ -71,9 +71,8 @@ def test_every_payment_state_is_reachable_and_each_ends_with_the_money_known() -
     assert {target for _, target in moves} == set(PaymentState) - {PaymentState.NONE}
     assert set(PaymentState) - {source for source, _ in moves} == {
         PaymentState.DECLINED,
-        PaymentState.CAPTURED,
         PaymentState.VOIDED,
-        PaymentState.VOID_FAILED,
+        PaymentState.REFUNDED,
     }
 
 
