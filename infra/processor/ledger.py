@@ -78,8 +78,9 @@ class Ledger:
             action_ms = round(self._judge.terms.action_seconds * 1000)
             due_ms = entry.at_ms + action_ms if action_ms else 0
         if due_ms:
-            heapq.heappush(self._due, (due_ms, entry.authorization_id))
-            self._due_changed.set()
+            heapq.heappush(self._due, due := (due_ms, entry.authorization_id))
+            if self._due[0] is due:
+                self._due_changed.set()
 
     def _fall_due(self, authorization_id: str) -> None:
         authorization = self.books.authorization(authorization_id)
