@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest_asyncio
 
 from infra.settings import Settings
 from producers.orders import place_order_lines
+from schemas.messages import CancelOrder
+from schemas.terms import SHIP_AVAILABLE
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 
 
@@ -106,3 +109,43 @@ async def _has_expired(shop: Shop) -> bool:
     return bool(await shop.value("SELECT count(*) FROM holds WHERE state = 3")) and not await shop.value(
         "SELECT count(*) FROM outbox"
     )
+
+
+async def test_orders_that_are_cancelled_on_their_way_give_everything_back_once(shop: Shop) -> None:
+    unheard, gathered, reserved = order(("MUG", 1)), order(("MUG", 1), ("TIN", 1)), order(("MUG", 1), ("TIN", 1))
+    await shop.receive(MUG=5, TIN=5)
+    async with shop.running("orders"):
+        await shop.say(CancelOrder(unheard.order_id, "customer", "changed my mind"))
+        await shop.until_quiet("orders", orders=1)
+        async with shop.running("inventory"):
+            await shop.place(unheard, reserved)
+            await shop.say(place_order_lines(gathered)[0])
+            await shop.until_quiet("inventory", "orders")
+            assert [(await shop.state(it))[0] for it in (gathered, reserved)] == ["pending", "reserved"]
+            cancellations = [CancelOrder(it.order_id, "merchant", "recalled") for it in (gathered, reserved)]
+            await shop.say(*cancellations, *cancellations)
+            await shop.until_quiet("inventory", "orders", orders=3)
+            await shop.say(place_order_lines(gathered)[1])
+            async with shop.running("payments"):
+                await shop.until_quiet(orders=3)
+    assert await shop.state(unheard) == ("cancelled", "changed my mind")
+    assert await shop.state(gathered) == await shop.state(reserved) == ("cancelled", "recalled")
+    assert await shop.timeline(unheard) == ["OrderCancelled", "LineReserved", "LineReleased"]
+    assert (await shop.timeline(reserved)).count("OrderCancelled") == 1
+    assert await shop.levels() == {"MUG": Level(5, 0, 0), "TIN": Level(5, 0, 0)}
+    assert await shop.payment(reserved) == "voided"
+    await shop.assert_sound()
+
+
+async def test_an_order_goes_on_with_the_lines_that_are_there_where_its_terms_say_so(shop: Shop) -> None:
+    wanted = order(("MUG", 2), ("TIN", 1), ("JAR", 3))
+    mine = msgspec.structs.replace(wanted, terms=SHIP_AVAILABLE)
+    await shop.receive(MUG=5, TIN=1, JAR=2)
+    async with shop.running():
+        await shop.place(mine)
+        await shop.until_quiet(orders=1)
+    assert await shop.state(mine) == ("paid", "")
+    row = await shop.database.fetchrow("SELECT line_count, amount_minor FROM orders")
+    assert tuple(row) == (2, 3 * 500)
+    assert await shop.levels() == {"MUG": Level(5, 0, 2), "TIN": Level(1, 0, 1), "JAR": Level(2, 0, 0)}
+    await shop.assert_sound()
