@@ -122,8 +122,8 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             CancelOrder="cancel_placed",
             FulfilmentCancelled="cancel_for_fulfilment",
             OrderShipped="ship",
-            OrderDelivered="deliver",
-            OrderReturned="take_back",
+            OrderDelivered="refuse",
+            OrderReturned="refuse",
         ),
         OrderState.PAID: answers(
             **_SOLD_LINES,
@@ -131,8 +131,8 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             CancelOrder="ask_fulfilment",
             FulfilmentCancelled="cancel_for_fulfilment",
             OrderShipped="ship",
-            OrderDelivered="deliver",
-            OrderReturned="take_back",
+            OrderDelivered="refuse",
+            OrderReturned="refuse",
         ),
         OrderState.SHIPPED: answers(
             **_SOLD_LINES,

@@ -158,8 +158,8 @@ def pay(order: Order, fact: m.PaymentCaptured) -> list[Message]:
     return [m.OrderPaid(fact.order_id, order.amount_minor, order.currency, _ordered_lines(order))]
 
 
-def follow_fulfilment(order: Order, fact: m.OrderShipped | m.OrderDelivered | m.OrderReturned) -> list[Message]:
-    """Stand where fulfilment says that the goods stand, once it has them."""
+def ship(order: Order, fact: m.OrderShipped) -> list[Message]:
+    """Nothing is left in the house of an order that fulfilment has."""
     if order.state is OrderState.PLACED and not order.captures_at_shipping:
         return end.refuse(order, fact)
     return []
@@ -171,9 +171,9 @@ ANSWERS: Final[Mapping[str, Callable[..., list[Message]]]] = {
     "commit_lines": commit_lines,
     "gather_commit": gather_commit,
     "pay": pay,
-    "ship": follow_fulfilment,
-    "deliver": follow_fulfilment,
-    "take_back": follow_fulfilment,
+    "ship": ship,
+    "deliver": end.note_only,
+    "take_back": end.note_only,
     "reject_for_release": end.reject_for_release,
     "reject_incomplete": end.reject_incomplete,
     "reject_for_early_commit": end.reject_for_early_commit,

@@ -119,11 +119,10 @@ _TURNS: Final[Mapping[type[Message], tuple[LineState, frozenset[LineState]]]] = 
 }
 """The state that a fact turns a line to, and from which states: an echo of an older fact must not turn it back."""
 
-_WITH_FULFILMENT: Final = frozenset({OrderState.PLACED, OrderState.PAID})
 _MOVES: Final[Mapping[type[Message], tuple[OrderState, frozenset[OrderState]]]] = {
-    m.OrderShipped: (OrderState.SHIPPED, _WITH_FULFILMENT),
-    m.OrderDelivered: (OrderState.DELIVERED, _WITH_FULFILMENT | {OrderState.SHIPPED}),
-    m.OrderReturned: (OrderState.RETURNED, _WITH_FULFILMENT | {OrderState.SHIPPED, OrderState.DELIVERED}),
+    m.OrderShipped: (OrderState.SHIPPED, frozenset({OrderState.PLACED, OrderState.PAID})),
+    m.OrderDelivered: (OrderState.DELIVERED, frozenset({OrderState.SHIPPED})),
+    m.OrderReturned: (OrderState.RETURNED, frozenset({OrderState.SHIPPED, OrderState.DELIVERED})),
 }
 """The state that fulfilment's word moves an order to, and from which states."""
 
