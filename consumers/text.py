@@ -21,3 +21,8 @@ def require_order_id(text: str) -> None:
     """Raise RefusedError for what is no order id."""
     if not is_order_id(text):
         raise RefusedError("invalid_order_id", f"{text!r} is no UUIDv7 in canonical form")
+
+
+def require_words(*texts: str) -> None:
+    """Raise RefusedError for a text that is too long or not printable; one that is empty says nothing, which is allowed."""
+    require_text(*(text for text in texts if text))

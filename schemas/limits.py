@@ -35,6 +35,23 @@ MAX_TEXT: Final = 200
 """Characters of a SKU, a customer id, a payment token, a command id; all of them printable."""
 
 
+# How long fulfilment waits for what it cannot know. Together they fit into the window of an order id, and leave a month.
+SHIP_WITHIN_MS: Final = 30 * 24 * 60 * 60 * 1000
+"""From the beginning of a fulfilment until what is still in the house is given back."""
+DELIVERY_PRESUMED_MS: Final = 21 * 24 * 60 * 60 * 1000
+"""From the shipping of a parcel until it counts as delivered, if nobody says otherwise."""
+RETURN_WINDOW_MS: Final = 30 * 24 * 60 * 60 * 1000
+"""From the delivery of a parcel until its lines can no longer be sent back."""
+RETURN_ANSWER_MS: Final = 7 * 24 * 60 * 60 * 1000
+"""From the request for a return until it counts as approved."""
+RETURN_ARRIVAL_MS: Final = 30 * 24 * 60 * 60 * 1000
+"""From the approval of a return until its goods must be here."""
+MAX_FAILED_SHIPMENTS: Final = 100
+"""Parcels of one order whose money could not be captured, beyond which no more are tried."""
+MAX_RETURNS: Final = 200
+"""Returns of one order, refused ones among them: all of them are one row."""
+
+
 def is_flat(schema: Schema) -> bool:
     """Tell whether a record has only texts and integers: all have on the hot path."""
     return all(field["type"] in ("string", "int", "long") for field in schema["fields"])

@@ -16,10 +16,11 @@ from typing import Final, NamedTuple, TypeVar
 
 from schemas.messages import Message
 from topology import order_answers, payment_answers
+from topology.fulfilment_answers import FULFILMENT_ANSWERS, FULFILMENT_LEADS_TO
 from topology.order_answers import ORDER_ANSWERS, ORDER_LEADS_TO
 from topology.payment_answers import PAYMENT_ANSWERS, PAYMENT_LEADS_TO
 from topology.saga import REACTIONS, TERMINAL_FACTS, Reaction
-from topology.states import OrderState, PaymentState
+from topology.states import FulfilmentState, OrderState, PaymentState
 from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, topic_of
 
 DIRECTORY: Final = Path(__file__).parents[1] / "docs" / "diagrams"
@@ -60,6 +61,13 @@ def pages() -> dict[str, str]:
             explained.format("a payment"),
             states_diagram(PAYMENT_ANSWERS, PAYMENT_LEADS_TO, PaymentState.NONE),
             answers_table(PAYMENT_ANSWERS),
+        ),
+        "fulfilment-states.md": _page(
+            "The states of an order's fulfilment",
+            states,
+            explained.format("a fulfilment"),
+            states_diagram(FULFILMENT_ANSWERS, FULFILMENT_LEADS_TO, FulfilmentState.NONE),
+            answers_table(FULFILMENT_ANSWERS),
         ),
         "saga.md": _page(
             "Who reacts to what",

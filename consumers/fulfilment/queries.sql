@@ -1,0 +1,44 @@
+-- name: load_fulfilments
+SELECT order_id, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines::text AS lines,
+    shipments::text AS shipments, returns::text AS returns, waits_for, deadline_ms, updated_at_ms
+FROM fulfilments WHERE order_id = ANY($1::uuid[]);
+
+-- name: load_lapsed
+-- That a payment is authorised is news for these alone, and there are next to none: the index for them is empty.
+SELECT order_id, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines::text AS lines,
+    shipments::text AS shipments, returns::text AS returns, waits_for, deadline_ms, updated_at_ms
+FROM fulfilments WHERE is_lapsed AND order_id = ANY($1::uuid[]);
+
+-- name: load_due
+SELECT order_id, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines::text AS lines,
+    shipments::text AS shipments, returns::text AS returns, waits_for, deadline_ms, updated_at_ms
+FROM fulfilments
+WHERE partition = $1 AND deadline_ms <= $2
+ORDER BY deadline_ms, order_id
+LIMIT $3;
+
+-- name: earliest_deadline
+SELECT min(deadline_ms) FROM fulfilments WHERE partition = $1 AND deadline_ms > $2;
+
+-- name: save
+begun AS (
+    INSERT INTO fulfilments (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines,
+        shipments, returns, waits_for, deadline_ms, updated_at_ms)
+    SELECT n.order_id, n.partition, n.state, n.captures_at_shipping, n.is_lapsed, n.is_returned, n.ship_by_ms,
+        n.lines::jsonb, n.shipments::jsonb, n.returns::jsonb, n.waits_for, n.deadline_ms, n.updated_at_ms
+    FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[],
+        $16::bigint[], $17::text[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::bigint[])
+        AS n (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines, shipments,
+            returns, waits_for, deadline_ms, updated_at_ms), held
+),
+went_on AS (
+    UPDATE fulfilments f
+    SET state = c.state, is_lapsed = c.is_lapsed, is_returned = c.is_returned, lines = c.lines::jsonb,
+        shipments = c.shipments::jsonb, returns = c.returns::jsonb, waits_for = c.waits_for,
+        deadline_ms = c.deadline_ms, updated_at_ms = c.updated_at_ms
+    FROM unnest($23::uuid[], $24::text[], $25::boolean[], $26::boolean[], $27::text[], $28::text[], $29::text[],
+        $30::text[], $31::bigint[], $32::bigint[])
+        AS c (order_id, state, is_lapsed, is_returned, lines, shipments, returns, waits_for, deadline_ms,
+            updated_at_ms), held
+    WHERE f.order_id = c.order_id
+)

@@ -1,0 +1,126 @@
+"""What a fulfilment answers when a customer wants to send lines back. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from consumers.errors import RefusedError
+from consumers.fulfilment.fulfilment import LineState, Return, ShipmentState
+from consumers.fulfilment.refusals import named_lines, refused
+from consumers.text import require_text
+from schemas import messages as m
+from schemas.limits import MAX_RETURNS
+from topology.states import ReturnState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from consumers.fulfilment.fulfilment import Deadlines, Fulfilment
+    from schemas.messages import Message
+
+DISPOSITIONS: Final = ("available", "quarantine")
+
+
+def request_return(it: Fulfilment, command: m.RequestReturn, at_ms: int, deadlines: Deadlines) -> list[Message]:
+    """Take in that delivered lines are to come back; the merchant has some days to say no."""
+    require_text(command.return_id, command.reason)
+    asked = named_lines(command.lines)
+    if (known := it.returns.get(command.return_id)) is not None:
+        is_same = (known.asked, known.reason) == (command.lines, command.reason)
+        return [] if is_same else [refused(command, "conflicting_duplicate")]
+    if len(it.returns) >= MAX_RETURNS:
+        return [refused(command, "too_many_returns")]
+    faults = {number: _fault(it, number, at_ms) for number in asked or sorted(it.lines)}
+    lines = tuple(number for number, fault in faults.items() if fault is None)
+    if not lines or (asked and lines != asked):
+        reason = max((fault for fault in faults.values() if fault is not None), key=_FAULTS.index)
+        return [refused(command, reason)]
+    until_ms = at_ms + deadlines.return_answer_ms
+    return [m.ReturnRequested(command.order_id, command.return_id, lines, command.reason, until_ms)]
+
+
+_FAULTS: Final = (
+    "line_withdrawn",
+    "parcel_lost",
+    "line_already_returned",
+    "not_delivered",
+    "return_window_over",
+    "return_under_way",
+    "unknown_line",
+)
+"""Why a line cannot be sent back; of several lines' reasons the last of these is said."""
+_LINE_FAULTS: Final = {
+    LineState.WITHDRAWN: "line_withdrawn",
+    LineState.RETURNING: "line_already_returned",
+    LineState.RETURNED: "line_already_returned",
+}
+
+
+def _fault(it: Fulfilment, number: int, at_ms: int) -> str | None:
+    if (line := it.lines.get(number)) is None:
+        return "unknown_line"
+    if (fault := _LINE_FAULTS.get(line.state)) is not None:
+        return fault
+    shipment = it.shipments.get(line.shipment_id)
+    if shipment is None or shipment.state is not ShipmentState.DELIVERED:
+        return "parcel_lost" if shipment is not None and shipment.state is ShipmentState.LOST else "not_delivered"
+    if it.return_of(number) is not None:
+        return "return_under_way"
+    return "return_window_over" if at_ms > shipment.until_ms else None
+
+
+def approve_return(it: Fulfilment, command: m.ApproveReturn, at_ms: int, deadlines: Deadlines) -> list[Message]:
+    """Let a return come; one that did already was approved."""
+    found = _return_of(it, command)
+    if found is None:
+        return [refused(command, "unknown_return")]
+    if found.state is ReturnState.REQUESTED:
+        return [m.ReturnApproved(command.order_id, command.return_id, at_ms + deadlines.return_arrival_ms)]
+    return [refused(command, "return_refused")] if found.state is ReturnState.REFUSED else []
+
+
+def refuse_return(it: Fulfilment, command: m.RefuseReturn, *_: object) -> list[Message]:
+    """Do not let a return come; once it is approved, the customer counts on it."""
+    found = _return_of(it, command)
+    require_text(command.reason)
+    if found is None:
+        return [refused(command, "unknown_return")]
+    if found.state is ReturnState.REQUESTED:
+        return [m.ReturnRefused(command.order_id, command.return_id, command.reason)]
+    return [] if found.state is ReturnState.REFUSED else [refused(command, "return_approved")]
+
+
+def receive_return(it: Fulfilment, command: m.ReceiveReturn, *_: object) -> list[Message]:
+    """Take in lines of an approved return, all or some; inventory books them, and their money follows."""
+    found = _return_of(it, command)
+    asked = named_lines(command.lines)
+    if command.disposition not in DISPOSITIONS:
+        raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {' or '.join(DISPOSITIONS)}")
+    if found is None:
+        return [refused(command, "unknown_return")]
+    lines = asked or found.missing or found.lines
+    if not set(lines) <= set(found.lines):
+        return [refused(command, "unknown_line")]
+    if any(number in found.received for number in lines):
+        is_same = all(found.received.get(number) == command.disposition for number in lines)
+        return [] if is_same else [refused(command, "line_already_returned")]
+    if found.state is not ReturnState.APPROVED:
+        return [refused(command, "not_approved" if found.state is ReturnState.REQUESTED else "return_refused")]
+    back = [
+        m.ReturnLine(command.order_id, number, it.lines[number].sku, "returned", command.disposition)
+        for number in lines
+    ]
+    return [m.ReturnReceived(command.order_id, command.return_id, lines, command.disposition), *back]
+
+
+def _return_of(it: Fulfilment, command: m.ApproveReturn | m.RefuseReturn | m.ReceiveReturn) -> Return | None:
+    require_text(command.return_id)
+    return it.returns.get(command.return_id)
+
+
+RETURN_ANSWERS: Final[Mapping[str, Callable[..., list[Message]]]] = {
+    "request_return": request_return,
+    "approve_return": approve_return,
+    "refuse_return": refuse_return,
+    "receive_return": receive_return,
+}
