@@ -88,7 +88,7 @@ FULFILMENT_ANSWERS: Final[Mapping[FulfilmentState, Answers]] = MappingProxyType(
             OrderCancelled="refuse",
             ShipOrder="refuse_shipping",
             PaymentCaptured="refund_captured",
-            PaymentCaptureFailed="reopen_lines",
+            PaymentCaptureFailed="leave_to_payments",
             PaymentLapsed="note_lapse",
             PaymentAuthorized="note_lapse",
             LineShipped="return_withdrawn",
@@ -109,7 +109,7 @@ FULFILMENT_ANSWERS: Final[Mapping[FulfilmentState, Answers]] = MappingProxyType(
             OrderCancelled="refuse",
             ShipOrder="refuse_shipping",
             PaymentCaptured="refund_captured",
-            PaymentCaptureFailed="reopen_lines",
+            PaymentCaptureFailed="leave_to_payments",
             PaymentLapsed="note_lapse",
             PaymentAuthorized="note_lapse",
             LineShipped="return_withdrawn",
@@ -154,7 +154,7 @@ FULFILMENT_LEADS_TO: Final[Mapping[str, tuple[FulfilmentState, ...]]] = MappingP
         "refuse_shipping": (),
         "ship_captured": (),
         "refund_captured": (),
-        "reopen_lines": (),
+        "reopen_lines": (FulfilmentState.PARTLY_SHIPPED,),  # one had left unasked
         "note_lapse": (),
         # Lines are left; this was the last one.
         "gather_shipped": (FulfilmentState.PARTLY_SHIPPED, FulfilmentState.SHIPPED),

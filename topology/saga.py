@@ -122,20 +122,26 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     Reaction("fulfilment", m.OrderCancelled, ()),
     Reaction("fulfilment", m.ShipOrder, (m.ShipmentRequested, m.ShipLine, m.OrderCommandRefused)),
     Reaction("payments", m.ShipmentRequested, (m.RecordPaymentResult, m.PaymentCaptured, m.PaymentCaptureFailed)),
-    Reaction("fulfilment", m.PaymentCaptured, (m.ShipLine,)),
-    Reaction("fulfilment", m.PaymentCaptureFailed, (m.OrderCommandRefused,)),
+    Reaction("fulfilment", m.PaymentCaptured, (m.ShipLine, m.RefundRequested)),
+    Reaction("fulfilment", m.PaymentCaptureFailed, (m.OrderCommandRefused, m.ShipmentShipped)),
     Reaction("fulfilment", m.PaymentLapsed, ()),
     Reaction("fulfilment", m.PaymentAuthorized, ()),
-    Reaction("fulfilment", m.LineShipped, (m.ShipmentShipped, m.OrderShipped)),
-    Reaction(
-        "fulfilment",
-        m.LineCommandRefused,
-        (m.LineWithdrawn, m.RefundRequested, m.ShipmentShipped, m.OrderShipped, m.FulfilmentCancelled),
-    ),
-    Reaction(
-        "fulfilment",
-        m.LineReturned,
-        (m.LineWithdrawn, m.RefundRequested, m.ShipmentShipped, m.OrderShipped, m.OrderReturned, m.FulfilmentCancelled),
+    Reaction("fulfilment", m.LineShipped, (m.ShipmentRequested, m.ShipmentShipped, m.OrderShipped, m.ReturnLine)),
+    *(
+        Reaction(
+            "fulfilment",
+            gone,
+            (
+                m.LineWithdrawn,
+                m.RefundRequested,
+                m.ShipmentShipped,
+                m.OrderShipped,
+                m.OrderDelivered,
+                m.OrderReturned,
+                m.FulfilmentCancelled,
+            ),
+        )
+        for gone in (m.LineCommandRefused, m.LineReturned)
     ),
     Reaction("orders", m.OrderShipped, ()),
     Reaction("payments", m.OrderShipped, (m.RecordPaymentResult,)),
@@ -185,8 +191,7 @@ TERMINAL_FACTS: Final[frozenset[type[m.Message]]] = frozenset(
         m.PaymentVoidFailed,
         m.PaymentRefundFailed,
         m.PaymentResolved,
-        m.ShipmentDelivered,
-        m.LineWithdrawn,
+        m.ReturnRequested,
         m.OrderNotification,
         m.StockLevel,
     }

@@ -24,20 +24,24 @@ def conclusions(it: Fulfilment) -> list[Message]:
     """Return what is so and was not said yet."""
     if it.state in (FulfilmentState.NONE, FulfilmentState.CANCELLED):
         return []
+    left = [
+        (name, parcel)
+        for name, parcel in sorted(it.shipments.items())
+        if parcel.state is ShipmentState.REQUESTED and _has_left(it, parcel)
+    ]
     shipped = [
-        m.ShipmentShipped(it.order_id, name, _shipped_lines(it, shipment), shipment.carrier, shipment.tracking)
-        for name, shipment in sorted(it.shipments.items())
-        if shipment.state is ShipmentState.REQUESTED and _has_left(it, shipment)
+        m.ShipmentShipped(it.order_id, name, _shipped_lines(it, parcel), parcel.carrier, parcel.tracking)
+        for name, parcel in left
     ]
     if any(line.state in IN_THE_HOUSE for line in it.lines.values()):
         return [*shipped]
     if all(line.state is LineState.WITHDRAWN for line in it.lines.values()):
         return [m.FulfilmentCancelled(it.order_id, "nothing_left_to_ship")]
-    return [*shipped, *_milestones(it, under_way=bool(shipped))]
+    return [*shipped, *_milestones(it, under_way=any(not it.is_back(parcel) for _, parcel in left))]
 
 
 def _milestones(it: Fulfilment, *, under_way: bool) -> list[Message]:
-    """Return what follows for an order of which nothing is left in the house; `under_way` is a parcel that just left."""
+    """Return what follows for an order of which nothing is left in the house; `under_way`: so is a parcel that just left."""
     said: list[Message] = []
     if it.state in (FulfilmentState.OPEN, FulfilmentState.PARTLY_SHIPPED):
         said.append(m.OrderShipped(it.order_id))

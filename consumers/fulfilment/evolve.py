@@ -35,6 +35,8 @@ def evolve(
     """Return the fulfilment after the message and what was decided about it; `before` itself where nothing changed."""
     if before.state is FulfilmentState.NONE:
         return _opened(before, message, at_ms, deadlines)
+    if before.state is FulfilmentState.CANCELLED:
+        return before
     after = replace(before, lines=dict(before.lines), shipments=dict(before.shipments), returns=dict(before.returns))
     if (note := _NOTES.get(type(message))) is not None:
         note(after, message)

@@ -139,8 +139,8 @@ class Fulfilment(msgspec.Struct):
         return line if line is not None and line.sku == sku else None
 
     def is_back(self, shipment: Shipment) -> bool:
-        """Tell whether every line of a parcel came back."""
-        return all(self.lines[number].state in BACK for number in shipment.lines)
+        """Tell whether nothing of a parcel that left is still out."""
+        return not any(self.lines[number].state is LineState.SHIPPED for number in shipment.lines)
 
     def return_of(self, number: int) -> tuple[str, Return] | None:
         """Return the return under way that has this line."""

@@ -79,10 +79,10 @@ def ship_captured(it: Fulfilment, fact: m.PaymentCaptured, *_: object) -> list[M
         m.ShipLine(fact.order_id, number, line.sku) for number, line in lines if line.state is LineState.REQUESTED
     ]
     gone = [
-        refund
+        each
         for number, line in lines
         if not line.is_captured and line.state in (LineState.WITHDRAWN, LineState.RETURNED)
-        for refund in refund(fact.order_id, number, line, "line_withdrawn", is_captured=True)
+        for each in refund(fact.order_id, number, line, "line_withdrawn", is_captured=True)
     ]
     return [*leaving, *gone]
 

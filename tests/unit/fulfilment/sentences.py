@@ -1,0 +1,105 @@
+"""Fulfilment's sentences: given are the messages heard so far; what followed from them is written down too."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from consumers.fulfilment.decide import decide
+from consumers.fulfilment.evolve import evolve
+from consumers.fulfilment.fulfilment import Deadlines, Fulfilment, LineState
+from schemas import messages as m
+from schemas.messages import Message, OrderedLine
+from schemas.terms import CAPTURE_AT_SHIPPING
+from tests.given_when_then import (
+    NOW_MS,
+    A,
+    ApproveReturn,
+    ConfirmDelivery,
+    LineShipped,
+    OrderPaid,
+    OrderPlaced,
+    PaymentCaptured,
+    RequestReturn,
+    ShipmentShipped,
+    ShipOrder,
+    Story,
+)
+
+DEADLINES: Final = Deadlines()
+DAY_MS: Final = 24 * 60 * 60 * 1000
+
+
+class Told:
+    """One order's goods, as far as the story goes."""
+
+    def __init__(self) -> None:
+        self.now = Fulfilment()
+
+
+def _hear(told: Told, said: Message | tuple[int, Message]) -> None:
+    at_ms, message = said if isinstance(said, tuple) else (NOW_MS, said)
+    told.now = evolve(told.now, message, decide(told.now, message, at_ms, DEADLINES), at_ms, DEADLINES)
+
+
+story = Story(
+    begin=Told,
+    hear=_hear,
+    decide=lambda told, message, at_ms: decide(told.now, message, at_ms, DEADLINES),
+    seen=lambda told: told.now,
+)
+given, when, then, then_refused = story.given, story.when, story.then, story.then_refused
+
+MUG: Final = OrderedLine(1, "MUG", 2, 500)
+TEE: Final = OrderedLine(2, "TEE", 1, 1_900)
+PAID: Final = OrderPaid(amount_minor=2_900, lines=(MUG, TEE))
+PLACED: Final = OrderPlaced(amount_minor=2_900, terms=CAPTURE_AT_SHIPPING, lines=(MUG, TEE))
+
+
+def ship(shipment_id: str, *lines: int) -> m.ShipOrder:
+    return ShipOrder(shipment_id=shipment_id, lines=lines, carrier="post", tracking="T1")
+
+
+def shipped(shipment_id: str, *lines: int) -> m.ShipmentShipped:
+    return ShipmentShipped(shipment_id=shipment_id, lines=lines, carrier="post", tracking="T1")
+
+
+def captured(shipment_id: str, amount_minor: int = 1_000) -> m.PaymentCaptured:
+    return PaymentCaptured(amount_minor=amount_minor, reference=shipment_id)
+
+
+def confirm(shipment_id: str) -> m.ConfirmDelivery:
+    return ConfirmDelivery(shipment_id=shipment_id)
+
+
+def send_back(return_id: str, *lines: int) -> m.RequestReturn:
+    return RequestReturn(return_id=return_id, lines=lines, reason="too small")
+
+
+def end_waits(at_ms: int) -> m.EndWaits:
+    return m.EndWaits("fulfilment", at_ms, 100)
+
+
+def refusal(command: str, reference: str, reason: str) -> m.OrderCommandRefused:
+    return m.OrderCommandRefused(A, command, reference, reason)
+
+
+MUG_LEFT: Final = LineShipped(line=1, sku="MUG", quantity=2)
+TEE_LEFT: Final = LineShipped(line=2, sku="TEE")
+SHIPPED: Final = (PAID, ship("S1"), MUG_LEFT, TEE_LEFT)
+DELIVERED: Final = (*SHIPPED, confirm("S1"))
+COMING_BACK: Final = (*DELIVERED, send_back("R1"), ApproveReturn(return_id="R1"))
+
+
+def state() -> str:
+    return story.state.now.state.value
+
+
+def lines() -> dict[int, LineState]:
+    """Return where the lines stand."""
+    return {number: line.state for number, line in story.state.now.lines.items()}
+
+
+def waits() -> tuple[str, Any]:
+    """Return what is waited for, and for how many days from now."""
+    deadline_ms = story.state.now.deadline_ms
+    return story.state.now.waits_for, None if deadline_ms is None else (deadline_ms - NOW_MS) / DAY_MS

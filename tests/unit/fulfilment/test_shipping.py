@@ -1,0 +1,312 @@
+from consumers.fulfilment.fulfilment import LineState
+from schemas import messages as m
+from schemas.limits import MAX_FAILED_SHIPMENTS
+from tests.given_when_then import (
+    NOW_MS,
+    FulfilmentCancelled,
+    LineCommandRefused,
+    LineReturned,
+    LineShipped,
+    LineWithdrawn,
+    OrderCancelled,
+    OrderCancelRequested,
+    OrderPaid,
+    OrderPlaced,
+    OrderShipped,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentCaptureFailed,
+    PaymentLapsed,
+    RefundRequested,
+    ReturnLine,
+    ShipLine,
+    ShipmentRequested,
+)
+from tests.unit.fulfilment.sentences import (
+    DAY_MS,
+    MUG,
+    MUG_LEFT,
+    PAID,
+    PLACED,
+    SHIPPED,
+    TEE_LEFT,
+    captured,
+    given,
+    lines,
+    refusal,
+    ship,
+    shipped,
+    state,
+    then,
+    then_refused,
+    waits,
+    when,
+)
+
+SHIP_MUG = ShipLine(line=1, sku="MUG")
+SHIP_TEE = ShipLine(line=2, sku="TEE")
+ALL = ShipmentRequested(shipment_id="S1", lines=(1, 2), amount_minor=2_900)
+
+
+def test_a_paid_order_waits_for_its_shipment() -> None:
+    given(PAID)
+    assert state() == "open"
+    assert waits() == ("shipment", 30)
+
+
+def test_a_placed_order_waits_for_its_money_unless_it_is_captured_at_shipping() -> None:
+    given(OrderPlaced())
+    assert state() == "none"
+    given(PLACED)
+    assert state() == "open"
+
+
+def test_an_order_that_was_paid_before_there_was_fulfilment_has_nothing_to_ship_here() -> None:
+    given(OrderPaid())
+    when(ship("S1"))
+    then(refusal("ShipOrder", "S1", "not_paid"))
+
+
+def test_what_was_never_paid_leaves_no_trace() -> None:
+    for fact in (LineReturned(), LineShipped(), PaymentCaptured(), PaymentAuthorized(), OrderCancelled()):
+        given(fact)
+        assert state() == "none"
+        when(fact)
+        then()
+
+
+def test_an_order_of_which_nothing_is_kept_any_more_is_not_begun() -> None:
+    given()
+    when(PAID, at_ms=NOW_MS + 200 * DAY_MS)
+    then_refused("order_id_outside_window")
+
+
+def test_a_parcel_with_no_lines_named_takes_all() -> None:
+    given(PAID)
+    when(ship("S1"))
+    then(ALL, SHIP_MUG, SHIP_TEE)
+
+
+def test_a_parcel_has_left_when_each_of_its_lines_has() -> None:
+    given(PAID, ship("S1"), MUG_LEFT)
+    assert state() == "open"
+    assert waits() == ("inventory", None)
+    when(TEE_LEFT)
+    then(shipped("S1", 1, 2), OrderShipped())
+
+
+def test_two_parcels_make_one_order() -> None:
+    given(PAID, ship("S1", 1), MUG_LEFT)
+    assert state() == "partly_shipped"
+    when(ship("S2"))
+    then(ShipmentRequested(shipment_id="S2", lines=(2,), amount_minor=1_900), SHIP_TEE)
+    given(PAID, ship("S1", 1), MUG_LEFT, ship("S2"))
+    when(TEE_LEFT)
+    then(shipped("S2", 2), OrderShipped())
+
+
+def test_a_shipment_that_is_told_twice_happens_once() -> None:
+    for happened in ((PAID, ship("S1")), SHIPPED):
+        given(*happened)
+        when(ship("S1"))
+        then()
+
+
+def test_another_shipment_under_the_same_id_is_refused() -> None:
+    given(PAID, ship("S1", 1))
+    when(ship("S1", 1, 2))
+    then(refusal("ShipOrder", "S1", "conflicting_duplicate"))
+
+
+def test_a_line_leaves_once() -> None:
+    given(PAID, ship("S1", 1))
+    when(ship("S2", 1))
+    then(refusal("ShipOrder", "S2", "line_already_shipped"))
+    given(*SHIPPED)
+    when(ship("S2"))
+    then(refusal("ShipOrder", "S2", "line_already_shipped"))
+    when(ship("S2", 3))
+    then(refusal("ShipOrder", "S2", "unknown_line"))
+
+
+def test_a_malformed_shipment_is_a_dead_letter() -> None:
+    given(PAID)
+    for shipment_id, reason in (("", "invalid_text"), ("x" * 201, "invalid_text"), ("line:1", "invalid_shipment_id")):
+        when(ship(shipment_id))
+        then_refused(reason)
+    when(ship("S1", 1, 1))
+    then_refused("invalid_lines")
+
+
+def test_a_line_that_inventory_does_not_have_is_withdrawn_and_refunded() -> None:
+    given(PAID, ship("S1"), MUG_LEFT)
+    when(LineCommandRefused(line=2, sku="TEE", command="ShipLine", reason="not_committed"))
+    then(
+        LineWithdrawn(line=2, sku="TEE", reason="not_committed"),
+        RefundRequested(refund_id="line:2", amount_minor=1_900, reason="line_withdrawn"),
+        shipped("S1", 1),
+        OrderShipped(),
+    )
+
+
+def test_a_line_that_is_taken_away_is_refunded_whether_it_was_in_a_parcel_or_not() -> None:
+    gone = LineReturned(line=2, sku="TEE", reason="stolen")
+    for happened in ((PAID,), (PAID, ship("S1"))):
+        given(*happened)
+        when(gone)
+        then(
+            LineWithdrawn(line=2, sku="TEE", reason="stolen"),
+            RefundRequested(refund_id="line:2", amount_minor=1_900, reason="line_withdrawn"),
+        )
+        given(*happened, gone)
+        when(gone)
+        then()
+
+
+def test_an_order_of_which_nothing_is_left_is_cancelled() -> None:
+    given(PAID, LineReturned(line=1, sku="MUG"))
+    when(LineReturned(line=2, sku="TEE", reason="stolen"))
+    then(
+        LineWithdrawn(line=2, sku="TEE", reason="stolen"),
+        RefundRequested(refund_id="line:2", amount_minor=1_900, reason="line_withdrawn"),
+        FulfilmentCancelled(reason="nothing_left_to_ship", requested_by=""),
+    )
+
+
+def test_a_refusal_of_somebody_elses_command_means_nothing() -> None:
+    given(PAID)
+    when(LineCommandRefused(line=1, sku="MUG", command="ShipLine"))
+    then()
+    when(LineCommandRefused(line=1, sku="MUG", command="ReleaseLine"))
+    then()
+
+
+def test_goods_that_left_unannounced_are_a_parcel_of_their_own() -> None:
+    given(PAID)
+    when(MUG_LEFT)
+    then(
+        ShipmentRequested(shipment_id="line:1", lines=(1,), amount_minor=1_000),
+        m.ShipmentShipped(PAID.order_id, "line:1", (1,), "", ""),
+    )
+
+
+def test_a_withdrawn_line_that_left_all_the_same_goes_back_into_the_books() -> None:
+    given(PAID, LineReturned(line=1, sku="MUG"))
+    when(MUG_LEFT)
+    then(ReturnLine(line=1, sku="MUG", reason="line_withdrawn"))
+
+
+# --- between shipping and cancelling --------------------------------------------------------------------------------------
+
+
+def test_an_order_of_which_nothing_left_can_be_cancelled() -> None:
+    given(PAID)
+    when(OrderCancelRequested(reason="changed my mind"))
+    then(FulfilmentCancelled(reason="changed my mind", requested_by="customer"))
+
+
+def test_what_comes_first_wins_shipping_or_cancelling() -> None:
+    given(PAID, OrderCancelRequested())
+    when(ship("S1"))
+    then(refusal("ShipOrder", "S1", "order_cancelled"))
+    given(PAID, ship("S1", 1))
+    when(OrderCancelRequested())
+    then(refusal("CancelOrder", "", "shipment_under_way"))
+
+
+def test_goods_that_left_cannot_be_cancelled() -> None:
+    for happened in ((PAID, ship("S1", 1), MUG_LEFT), SHIPPED):
+        given(*happened)
+        when(OrderCancelRequested())
+        then(refusal("CancelOrder", "", "already_shipped"))
+
+
+def test_a_cancelled_order_leaves_lines_and_money_to_the_others() -> None:
+    given(PAID, OrderCancelRequested())
+    for fact in (LineReturned(line=1, sku="MUG"), MUG_LEFT, captured("S1"), OrderCancelled(), OrderCancelRequested()):
+        when(fact)
+        then()
+    assert waits() == ("", None)
+
+
+# --- money at shipping ----------------------------------------------------------------------------------------------------
+
+
+def test_goods_whose_money_is_captured_at_shipping_leave_after_it() -> None:
+    given(PLACED)
+    when(ship("S1", 1))
+    then(ShipmentRequested(shipment_id="S1", lines=(1,), amount_minor=1_000))
+    given(PLACED, ship("S1", 1))
+    assert waits() == ("capture", None)
+    when(captured("S1"))
+    then(SHIP_MUG)
+    given(PLACED, ship("S1", 1), captured("S1"))
+    when(captured("S1"))
+    then()
+
+
+def test_goods_that_cost_nothing_wait_for_no_money() -> None:
+    given(OrderPlaced(terms=PLACED.terms, lines=(m.OrderedLine(1, "MUG", 1, 0),)))
+    when(ship("S1"))
+    then(ShipmentRequested(shipment_id="S1", lines=(1,), amount_minor=0), SHIP_MUG)
+    given(OrderPlaced(terms=PLACED.terms, lines=(m.OrderedLine(1, "MUG", 1, 0),)), ship("S1"))
+    when(PaymentCaptureFailed(reference="S1"))
+    then()
+
+
+def test_lines_whose_money_could_not_be_had_stay_for_another_parcel() -> None:
+    failed = PaymentCaptureFailed(reference="S1")
+    given(PLACED, ship("S1", 1))
+    when(failed)
+    then(refusal("ShipOrder", "S1", "payment_failed"))
+    given(PLACED, ship("S1", 1), failed)
+    assert lines()[1] is LineState.OPEN
+    when(failed)
+    then()
+    when(ship("S1", 1))
+    then(refusal("ShipOrder", "S1", "payment_failed"))
+    when(ship("S2", 1))
+    then(ShipmentRequested(shipment_id="S2", lines=(1,), amount_minor=1_000))
+
+
+def test_an_endless_row_of_failures_ends() -> None:
+    tries = (
+        each
+        for n in range(MAX_FAILED_SHIPMENTS)
+        for each in (ship(f"S{n}", 1), PaymentCaptureFailed(reference=f"S{n}"))
+    )
+    given(PLACED, *tries)
+    when(ship("once more", 1))
+    then(refusal("ShipOrder", "once more", "too_many_failures"))
+
+
+def test_money_for_a_line_that_is_gone_meanwhile_goes_back() -> None:
+    gone = LineReturned(line=1, sku="MUG", reason="stolen")
+    given(PLACED, ship("S1"))
+    when(gone)
+    then(LineWithdrawn(line=1, sku="MUG", reason="stolen"))
+    given(PLACED, ship("S1"), gone)
+    when(captured("S1", 2_900))
+    then(SHIP_TEE, RefundRequested(refund_id="line:1", amount_minor=1_000, reason="line_withdrawn"))
+
+
+def test_a_lapsed_authorisation_blocks_shipping_until_there_is_another() -> None:
+    given(PLACED, PaymentLapsed())
+    when(ship("S1"))
+    then(refusal("ShipOrder", "S1", "authorization_lapsed"))
+    given(PLACED, PaymentLapsed(), PaymentAuthorized())
+    when(ship("S1"))
+    then(ALL)
+
+
+def test_what_is_captured_already_cannot_lapse() -> None:
+    given(PAID, PaymentLapsed())
+    when(ship("S1", 1))
+    then(ShipmentRequested(shipment_id="S1", lines=(1,), amount_minor=1_000), SHIP_MUG)
+
+
+def test_the_second_of_two_facts_that_begin_it_is_an_echo() -> None:
+    given(PAID, ship("S1", 1))
+    when(OrderPaid(lines=(MUG,)))
+    then()
+    assert lines() == {1: LineState.LEAVING, 2: LineState.OPEN}

@@ -1,0 +1,126 @@
+"""Random walks of commands, facts, echoes and deadlines: what may never happen, and what must in the end."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.errors import RefusedError
+from consumers.fulfilment.decide import decide
+from consumers.fulfilment.evolve import evolve
+from consumers.fulfilment.fulfilment import UNDER_WAY, Deadlines, Fulfilment, LineState, ShipmentState
+from schemas import messages as m
+from tests.unit.fulfilment.likely import LINES, START_MS, answers_to, next_message
+from topology.states import FulfilmentState
+
+DEADLINES: Final = Deadlines(*(15,) * 5)
+AMOUNTS: Final = {line.line: line.amount_minor for line in LINES}
+GOODS: Final = (m.ShipLine, m.ShipmentRequested, m.ShipmentShipped, m.OrderShipped)
+
+
+class Walk:
+    """One order from its beginning; `said` is all that followed."""
+
+    def __init__(self, seed: int, steps: int) -> None:
+        self.dice = random.Random(seed)
+        self.now_ms = START_MS
+        self.it = Fulfilment()
+        self.heard: list[m.Message] = []
+        self.said: list[m.Message] = []
+        for _ in range(steps):
+            echo = self.heard and self.dice.random() < 0.1
+            self.hear(self.dice.choice(self.heard) if echo else next_message(self.it, self.dice, self.now_ms))
+
+    def hear(self, message: m.Message) -> None:
+        self.now_ms += self.dice.randrange(3)
+        try:
+            outcomes = decide(self.it, message, self.now_ms, DEADLINES)
+        except RefusedError:
+            return
+        was_cancelled = self.it.state is FulfilmentState.CANCELLED
+        self.it = evolve(self.it, message, outcomes, self.now_ms, DEADLINES)
+        self.heard.append(message)
+        self.said += outcomes
+        assert not (was_cancelled and any(isinstance(it, GOODS) for it in outcomes)), "shipped after the end"
+        self.look()
+
+    def look(self) -> None:
+        """Check what holds at every moment."""
+        for number, line in self.it.lines.items():
+            holders = [s for s in self.it.shipments.values() if number in s.lines and s.state in _HOLDING]
+            assert len(holders) <= 1, "a line is in one parcel"
+            assert not (line.state is LineState.OPEN and holders), "a line is open or shipped, never both"
+            assert not (line.state is LineState.SHIPPED and not line.shipment_id)
+
+    def answer_all(self) -> None:
+        """Let inventory and payments answer whatever they were asked."""
+        while self.it.state is not FulfilmentState.CANCELLED and (pending := answers_to(self.it, self.dice)):
+            self.hear(self.dice.choice(pending))
+
+
+_HOLDING: Final = (ShipmentState.REQUESTED, ShipmentState.SHIPPED, ShipmentState.DELIVERED, ShipmentState.LOST)
+
+
+def of(kind: type[m.Message], said: Iterable[m.Message]) -> list[m.Message]:
+    return [message for message in said if isinstance(message, kind)]
+
+
+def check(seed: int, steps: int) -> None:
+    walk = Walk(seed, steps)
+    walk.answer_all()
+    shipped = Counter(number for it in of(m.ShipmentShipped, walk.said) for number in it.lines)  # type: ignore[attr-defined]
+    assert all(count == 1 for count in shipped.values()), "a line is shipped once"
+    refunds = Counter(it.refund_id for it in of(m.RefundRequested, walk.said))  # type: ignore[attr-defined]
+    assert all(count == 1 for count in refunds.values()), "a line is refunded once"
+    for refund in of(m.RefundRequested, walk.said):
+        assert refund.amount_minor == AMOUNTS[int(refund.refund_id[5:])]  # type: ignore[attr-defined]
+    for kind in (m.OrderShipped, m.OrderDelivered, m.OrderReturned, m.FulfilmentCancelled):
+        assert len(of(kind, walk.said)) <= 1, f"{kind.__name__} is said once"
+    if walk.it.state is FulfilmentState.CANCELLED:
+        return
+    assert not any(line.state in UNDER_WAY for line in walk.it.lines.values())
+    for requested in of(m.ShipmentRequested, walk.said):
+        state = walk.it.shipments[requested.shipment_id].state  # type: ignore[attr-defined]
+        assert state is not ShipmentState.REQUESTED, "every parcel leaves, fails or is withdrawn"
+
+
+def check_many() -> None:
+    for seed in range(300):
+        check(seed, 40)
+
+
+@settings(max_examples=1_500, deadline=None)
+@given(seed=st.integers(0, 2**32), steps=st.integers(1, 40))
+def test_goods_and_money_move_once_whatever_happens(seed: int, steps: int) -> None:
+    check(seed, steps)
+
+
+def test_the_walk_notices_a_parcel_that_leaves_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: take the protection away."""
+    monkeypatch.setattr("consumers.fulfilment.parcels._lines_fault", lambda *_: None)
+    with pytest.raises((AssertionError, KeyError)):
+        check_many()
+
+
+def test_the_walk_notices_a_second_refund(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refund_again(
+        order_id: str, number: int, line: object, reason: str, *, is_captured: bool = False
+    ) -> list[m.Message]:
+        del line, is_captured
+        return [m.RefundRequested(order_id, f"line:{number}", AMOUNTS[number], reason)]
+
+    monkeypatch.setattr("consumers.fulfilment.parcels.refund", refund_again)
+    monkeypatch.setattr("consumers.fulfilment.decide.refund", refund_again)
+    with pytest.raises(AssertionError, match="refunded once"):
+        check_many()
+
+
+def test_the_walk_goes_everywhere() -> None:
+    said = Counter(type(it) for seed in range(300) for it in Walk(seed, 40).said)
+    assert said.keys() >= {m.OrderReturned, m.OrderDelivered, m.ReturnReceived, m.ShipmentLost, m.LineWithdrawn}
