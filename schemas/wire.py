@@ -15,8 +15,8 @@ import fastavro
 import msgspec
 
 from schemas import errors
-from schemas.compiled import compile_decoder, compile_encoder
-from schemas.limits import find_fault, is_flat
+from schemas.compiled import compile_decoder, compile_encoder, is_regular
+from schemas.limits import find_fault
 from schemas.lock import NAMESPACE, Schema, latest, read_history, read_lock
 from schemas.messages import MESSAGES, Message
 
@@ -106,20 +106,20 @@ def use_ids(wire_ids: Mapping[int, int] = MappingProxyType({})) -> None:
 
 def _decoder(struct: type[Message], writer: Schema, reader: Schema) -> Decoder:
     general = _general_decoder(struct, writer, reader)
-    if writer != reader or not is_flat(writer):
+    if writer != reader or not is_regular(writer):
         return general
     return compile_decoder(writer, struct, general, lambda message: _refuse_read(message, writer))
 
 
 def _encoder(writer: Schema, head: bytes) -> Encoder:
     general = _general_encoder(writer, head)
-    if not is_flat(writer):
+    if not is_regular(writer):
         return general
     return compile_encoder(writer, head, general, lambda message: _refuse_written(message, writer))
 
 
 def _general_decoder(struct: type[Message], writer: Schema, reader: Schema) -> Decoder:
-    """Return the decoder that can do everything: other versions, bytes, maps, arrays, and saying what is wrong."""
+    """Return the decoder that can do everything: other versions, bytes, maps, and saying what is wrong."""
     parsed_writer = fastavro.parse_schema(writer)
     parsed_reader = None if writer == reader else fastavro.parse_schema(reader)
     fields = msgspec.structs.fields(struct)

@@ -80,6 +80,37 @@ def test_a_record_in_an_array_is_held_to_the_same_limits() -> None:
         wire.encode(OrderPaid(ORDER_ID, 1, "EUR", (line,)))
 
 
+LINES = (OrderedLine(1, "MUG", 2, 500), OrderedLine(2, "TEE", 1, 1999))
+
+
+@pytest.mark.parametrize("wrong", ["sku", "quantity"])
+def test_what_is_wrong_in_an_array_is_refused_by_name(wrong: str) -> None:
+    line = msgspec.structs.replace(LINES[0], **{wrong: {"sku": "a\0b", "quantity": None}[wrong]})
+    with pytest.raises(errors.EncodeError, match=f"lines holds an item that {wrong} "):
+        wire.encode(OrderPaid(ORDER_ID, 1, "EUR", (line,)))
+
+
+def test_a_text_in_an_array_that_postgresql_could_not_keep_is_not_read() -> None:
+    value = wire.encode(OrderPaid(ORDER_ID, 1, "EUR", LINES))
+    with pytest.raises(errors.InvalidFieldError, match=r"lines holds an item that sku .*NUL"):
+        wire.decode(value.replace(b"TEE", b"T\0E"))
+
+
+def test_an_array_may_come_in_several_blocks_with_or_without_their_sizes() -> None:
+    paid = OrderPaid(ORDER_ID, 1, "EUR", LINES)
+    whole, empty = wire.encode(paid), wire.encode(with_field(paid, lines=()))
+    head = empty[:-1]
+    first = wire.encode(with_field(paid, lines=LINES[:1]))[len(head) + 1 : -1]
+    second = wire.encode(with_field(paid, lines=LINES[1:]))[len(head) + 1 : -1]
+    assert whole == head + b"\x04" + first + second + b"\0"
+    for blocks in (
+        b"\x02" + first + b"\x02" + second + b"\0",
+        b"\x01" + bytes([2 * len(first)]) + first + b"\x02" + second + b"\0",
+        b"\x03" + bytes([2 * len(first + second)]) + first + second + b"\0",
+    ):
+        assert wire.decode(head + blocks) == paid
+
+
 def test_a_value_begins_with_a_zero_byte_and_its_id_in_the_lock() -> None:
     place = [entry for entry in read_lock() if entry.name == "lastunit.PlaceOrderLine"][-1]
     assert wire.encode(A_LINE)[:5] == b"\0" + place.id.to_bytes(4, "big")
