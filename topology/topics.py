@@ -215,7 +215,7 @@ TOPICS: Final = (
     CATALOGUE_PRODUCTS,
     DEAD_LETTERS,
 )
-CO_PARTITIONED: Final = (ORDER_COMMANDS, ORDER_EVENTS)
+CO_PARTITIONED: Final = (ORDER_COMMANDS, ORDER_EVENTS, ORDER_NOTIFICATIONS)
 """One order is in the same partition of each of these, so they always have equally many."""
 
 ADDRESSED_TO_A_PARTITION: Final[frozenset[type[m.Message]]] = frozenset({m.ExpireHolds, m.EndWaits})
