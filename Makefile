@@ -34,7 +34,7 @@ demo: .venv ## Watch orders race for the last units: ORDERS=n or =FILE.csv, STOC
 	  $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 
 test: .venv ## Run every test, against real Kafka, PostgreSQL and Valkey: ARGS="-m 'not stack'" for the quick ones
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadgroup $(ARGS)
 
 check: .venv ## Formatting, lint, types, import rules, schema compatibility, diagrams up to date
 	$(BIN)/ruff format --check --quiet .

@@ -16,6 +16,7 @@ from infra.settings import PREFIX
 _HERE = Path(__file__).parent
 _KEPT = {PREFIX + "CACHE_DIR"}
 _MARKED_FOLDERS = {"stack": ("stack",), "faults": ("stack", "faults")}
+_LONGEST_FIRST = ("faults", "benchmarks", "stack")
 
 
 def pytest_configure() -> None:
@@ -25,9 +26,15 @@ def pytest_configure() -> None:
             del os.environ[name]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of a folder as what the folder says."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of a folder as what the folder says. Where several processes share them, the longest come first."""
     for item in items:
-        folder = item.path.relative_to(_HERE).parts[0] if item.path.is_relative_to(_HERE) else ""
-        for marker in _MARKED_FOLDERS.get(folder, ()):
+        for marker in _MARKED_FOLDERS.get(_folder(item), ()):
             item.add_marker(marker)
+    if hasattr(config, "workerinput"):  # pytest-xdist's; or one process would work on long after the others
+        ranks = {folder: rank for rank, folder in enumerate(_LONGEST_FIRST)}
+        items.sort(key=lambda item: ranks.get(_folder(item), len(ranks)))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(_HERE).parts[0] if item.path.is_relative_to(_HERE) else ""

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aiokafka import TopicPartition
 
@@ -21,11 +21,15 @@ READ_AHEAD_RECORDS: Final = 5_000
 
 
 class Portion(NamedTuple):
-    """Records of one partition, and the claim under which they were read."""
+    """Records of one partition, and the claim under which they were read.
+
+    `next` is the offset after all that was read: beyond the last record, where none is to be read of what follows it.
+    """
 
     tp: TopicPartition
     claim: Claim[Any]
     records: Sequence[Any]
+    next: int
 
 
 class Backlog:
@@ -38,11 +42,9 @@ class Backlog:
         """Tell whether anything waits."""
         return bool(self._waiting)
 
-    def put(self, fetched: Mapping[TopicPartition, Sequence[Any]], claims: Mapping[int, Claim[Any]]) -> None:
-        """Take in what was fetched of the partitions that are claimed."""
-        for tp, records in fetched.items():
-            if records and (claim := claims.get(tp.partition)) is not None:
-                self._waiting.append(Portion(tp, claim, records))
+    def put(self, portions: Iterable[Portion]) -> None:
+        """Take in what was fetched."""
+        self._waiting.extend(portions)
 
     def take(self, limit: int, claims: Mapping[int, Claim[Any]]) -> list[Portion]:
         """Return the next records, at most `limit`, in as few partitions as they come in."""
@@ -52,8 +54,9 @@ class Backlog:
             if claims.get(portion.tp.partition) is not portion.claim:
                 continue
             if len(portion.records) > limit:
-                self._waiting.appendleft(portion._replace(records=portion.records[limit:]))
-                portion = portion._replace(records=portion.records[:limit])
+                first, rest = portion.records[:limit], portion.records[limit:]
+                self._waiting.appendleft(portion._replace(records=rest))
+                portion = portion._replace(records=first, next=rest[0].offset)
             limit -= len(portion.records)
             taken.append(portion)
         return taken

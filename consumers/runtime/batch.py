@@ -14,6 +14,7 @@ from topology.topics import MAX_RECORD_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from consumers.runtime.backlog import Portion
     from consumers.runtime.partitioning import Partitioning
     from consumers.runtime.room import Changes, Hearer
     from producers.publisher import Outgoing
@@ -100,16 +101,20 @@ def read_run(room: Hearer, source: int, records: Sequence[Record], dealt: Partit
     return Run(records[0].partition, source, records[0].offset, records[-1].offset + 1, readings)
 
 
-def last_run(
-    room: Hearer, claim: Claim[Any], source: int, records: Sequence[Record], dealt: Partitioning
-) -> Run | None:
-    """Read what is left before the next generation; the run ends exactly there, even where no record stands."""
-    first, stop = claim.next_offsets[source], dealt.stops[claim.partition]
-    if first >= stop:
+def read_portion(room: Hearer, source: int, portion: Portion, dealt: Partitioning) -> Run | None:
+    """Read a portion to its end, or to where the next generation starts; None where all of it is decided.
+
+    The run ends exactly there, even where no record stands: a transaction's marker has an offset too, and so has what
+    was aborted.
+    """
+    _, claim, records, end = portion
+    first, stop = claim.next_offsets[source], dealt.stop(claim.partition)
+    if stop is not None and end > stop:
+        end, records = stop, [record for record in records if record.offset < stop]
+    if first >= end:
         return None
-    left = [record for record in records if record.offset < stop]
-    run = read_run(room, source, left, dealt) if left else Run(claim.partition, source, first, stop, [])
-    run.next = stop
+    run = read_run(room, source, records, dealt) if records else Run(claim.partition, source, first, end, [])
+    run.next = end
     return run
 
 

@@ -30,6 +30,7 @@ MAX_KEY_BYTES: Final = MAX_TEXT_BYTES + 1
 WRONG_PARTITION: Final = "wrong_partition"
 MALFORMED_HEADERS: Final = "malformed_headers"
 MALFORMED_ATTRIBUTES: Final = "malformed_attributes"
+MALFORMED_OFFSET: Final = "malformed_offset"
 
 
 class Record(Protocol):

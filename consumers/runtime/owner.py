@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import functools
 import time
+from bisect import bisect_left
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import asyncpg
@@ -20,7 +22,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from consumers.errors import FencedError, LogGapError, RefusedError
 from consumers.runtime.assignor import ClaimsAssignor
 from consumers.runtime.backlog import READ_AHEAD_RECORDS, Backlog, Portion
-from consumers.runtime.batch import Batch, Claim, Part, Run, Step, last_run, read_run, steps
+from consumers.runtime.batch import Batch, Claim, Part, Run, Step, read_portion, steps
 from consumers.runtime.commit import commit, commit_statement
 from consumers.runtime.consumer import new_consumer
 from consumers.runtime.database import RETRY_SECONDS, Database
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 S = TypeVar("S")
+_offset = attrgetter("offset")
 
 POLL_MS: Final = 20
 """Longest wait for records. What is assigned meanwhile is claimed only after it, so it is part of every takeover."""
@@ -155,7 +158,8 @@ class PartitionOwner(Generic[S]):
             await asyncio.sleep(POLL_MS / 1000)
             return []
         if not self._backlog:
-            self._backlog.put(await self._fetch(), self._claims)
+            fetched = await self._fetch()
+            self._backlog.put(await self._ownership.portions(self._consumer, fetched))
         portions = self._backlog.take(self.options.batch_records, self._claims)
         return [run for portion in portions if (run := self._accept(portion)) is not None]
 
@@ -175,18 +179,14 @@ class PartitionOwner(Generic[S]):
         return fetched
 
     def _accept(self, portion: Portion) -> Run | None:
-        tp, claim, records = portion
+        tp, claim = portion.tp, portion.claim
         source = self._topics.index(tp.topic)
-        fresh = [record for record in records if record.offset >= claim.next_offsets[source]]
-        if len(fresh) < len(records):
-            log.warning("stale_records_refused", room=self.room.name, tp=str(tp), refused=len(records) - len(fresh))
-        dealt = self._ownership.partitioning
-        if (stop := dealt.stop(tp.partition)) is not None and records[-1].offset >= stop:
-            return last_run(self.room, claim, source, fresh, dealt)
-        if not fresh:
-            return None
-        self._ownership.takeovers.read(claim, fresh[0].timestamp)
-        return read_run(self.room, source, fresh, dealt)
+        if stale := bisect_left(portion.records, claim.next_offsets[source], key=_offset):
+            log.warning("stale_records_refused", room=self.room.name, tp=str(tp), refused=stale)
+            portion = portion._replace(records=portion.records[stale:])
+        if portion.records:
+            self._ownership.takeovers.read(claim, portion.records[0].timestamp)
+        return read_portion(self.room, source, portion, self._ownership.partitioning)
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 

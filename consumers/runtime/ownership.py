@@ -18,6 +18,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from consumers.errors import LogGapError
+from consumers.runtime.backlog import Portion
 from consumers.runtime.batch import Claim
 from consumers.runtime.commit import QUERIES
 from consumers.runtime.database import REPEATABLE
@@ -211,6 +212,21 @@ class Ownership(Generic[S]):
             for tp, offset in zip(self.sources(claim.partition), claim.next_offsets, strict=True)
         }
 
+    async def portions(
+        self, consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Any]]
+    ) -> list[Portion]:
+        """Return what was fetched under our claims, once all that was fetched before is decided.
+
+        A consumer that moved on without a record has passed over a transaction's marker, or over what was aborted.
+        """
+        reached = {tp: await consumer.position(tp) for tp in self._claimed(consumer)}
+        decided = await self.positions()
+        return [
+            Portion(tp, self.claims[tp.partition], fetched.get(tp, ()), following)
+            for tp, following in reached.items()
+            if tp in fetched or following > decided[tp]
+        ]
+
     async def reload(self) -> None:
         """Go back to what the database says: positions, and empty memories."""
         held = self._held()
@@ -240,10 +256,10 @@ class Ownership(Generic[S]):
         return sum(self._durable.values())
 
     def lag(self, consumer: AIOKafkaConsumer) -> int:
-        """Return how many known records of our claims are not durable yet."""
+        """Return how many offsets of our claims are known and not durable yet, up to the first transaction that is open."""
         lag = 0
         for tp in self._claimed(consumer):
-            end = consumer.highwater(tp)
+            end = consumer.last_stable_offset(tp)
             stop = self.partitioning.stop(tp.partition)
             last = end if stop is None or end is None else min(end, stop)
             lag += max(0, last - self._durable[tp]) if last is not None else 0

@@ -1,8 +1,10 @@
 """Reads records whatever a stranger's record may be: one that aiokafka cannot parse is read here, and refused.
 
-aiokafka raises out of `getmany` at a header name that is not UTF-8. What it had parsed of other partitions is dropped, their
-positions move on all the same, and the next read raises again. So after such a failure every partition goes back to where its
-reader is, and this one time its records are read by our own parser. A read that succeeds costs nothing more.
+aiokafka raises out of `getmany` at a header name that is not UTF-8, and is made to (numbering.py) at a record that says
+another offset than its own. What it had parsed of other partitions is dropped, their positions move on all the same, and
+the next read raises again. So after such a failure every partition goes back to where its reader is, and this one time its
+records are read by our own parser. Once a read is over, a consumer's position is where its reader goes on: whatever lies
+between it and the last record is not to be read.
 """
 
 from __future__ import annotations
@@ -17,7 +19,13 @@ from aiokafka.errors import CorruptRecordException, IllegalStateError, LeaderNot
 from aiokafka.protocol.fetch import FetchRequest
 
 from consumers.errors import CorruptLogError
-from consumers.runtime.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS, MalformedRecord
+from consumers.runtime.decision import (
+    MALFORMED_ATTRIBUTES,
+    MALFORMED_HEADERS,
+    MALFORMED_OFFSET,
+    MalformedRecord,
+)
+from consumers.runtime.numbering import insist_on_numbers
 from consumers.runtime.recordbatch import RecordBatches
 
 if TYPE_CHECKING:
@@ -41,11 +49,12 @@ _ABORTED_AT: Final = {4: -2, 11: 2}
 async def read_records(
     consumer: AIOKafkaConsumer, positions: Positions, *only: TopicPartition, timeout_ms: int, max_records: int
 ) -> Mapping[TopicPartition, Sequence[Any]]:
-    """Return what `getmany` returns, with a MalformedRecord in the place of each record that it cannot parse.
+    """Return FetchedRecords, as `getmany` would, with a MalformedRecord in the place of each that must not be decided.
 
     `positions` says how far the reader itself is in each partition that it reads; it is asked only where a read failed.
     Raises CorruptLogError for a batch that is not what was appended, else what `getmany` raises.
     """
+    insist_on_numbers(consumer)
     try:
         found: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(
             *only, timeout_ms=timeout_ms, max_records=max_records
@@ -122,6 +131,8 @@ def _flaw(record: Any) -> tuple[str, str] | None:
             return MALFORMED_HEADERS, f"the name of header {place} is not UTF-8: {name[:_SHOWN_BYTES]!r}"
     if getattr(record, "has_odd_attributes", False):
         return MALFORMED_ATTRIBUTES, "the record's attributes, which Kafka does not use, must be 0"
+    if (said := getattr(record, "said_offset", None)) is not None:
+        return MALFORMED_OFFSET, f"the record says that its offset is {said}, the broker gave it {record.offset}"
     return None
 
 

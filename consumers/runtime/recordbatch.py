@@ -1,7 +1,8 @@
-"""Parses what a broker stores (record batches of magic 2), and keeps a header name that is not UTF-8 as its bytes.
+"""Parses what a broker stores (record batches of magic 2), whatever a producer wrote that no broker refuses.
 
-aiokafka reads the same bytes ten times faster, but raises at such a name, which no broker refuses. So it reads, and
-this is for the read that failed. Layout: https://kafka.apache.org/documentation/#messageformat
+aiokafka reads the same bytes ten times faster, but raises at a header name that is not UTF-8, and believes a record that
+errs about its offset. So it reads, and this is for the read that failed.
+Layout: https://kafka.apache.org/documentation/#messageformat
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ RawHeaders = list[tuple[str | bytes, bytes | None]]
 class RawRecord(msgspec.Struct):
     """A record as it stands in its batch; a header name that is not UTF-8 is bytes. `timestamp` in ms since the epoch.
 
-    `has_odd_attributes` where aiokafka is misled by them: it reads the byte as a number that may go on in the next one.
+    `offset` is the broker's; `said_offset` what the record says of itself where that is another. `has_odd_attributes` where
+    aiokafka is misled by them: it reads the byte as a number that may go on in the next one.
     """
 
     offset: int
@@ -53,6 +55,7 @@ class RawRecord(msgspec.Struct):
     value: bytes | None
     headers: RawHeaders
     has_odd_attributes: bool = False
+    said_offset: int | None = None
     checksum: None = None
 
 
@@ -98,6 +101,7 @@ class RecordBatch:
         self._first_ms, self._max_ms = header[7:9]
         self.producer_id: int = header[9]
         self._count: int = header[12]
+        self._was_compacted = self._count != header[6] + 1
         self.is_transactional = bool(self._attributes & _TRANSACTIONAL)
         self.is_control_batch = bool(self._attributes & _CONTROL)
         self._records = self._read()
@@ -114,13 +118,15 @@ class RecordBatch:
 
     def _read(self) -> Iterator[RawRecord]:
         body, at = self._unpacked(), 0
-        for _ in range(self._count):
+        for number in range(self.base_offset, self.base_offset + self._count):
             try:
                 record, at = self._record(body, at)
             except (IndexError, ValueError) as error:
                 raise CorruptRecordException(
                     f"the batch at {self.base_offset} holds no whole record: {error}"
                 ) from error
+            if record.offset != number and not self._was_compacted:
+                record.offset, record.said_offset = number, record.offset
             yield record
         if at != len(body):
             raise CorruptRecordException(f"{len(body) - at} bytes are left after the records at {self.base_offset}")

@@ -167,6 +167,7 @@ class OrderViews:
             if not error.retriable:
                 raise
             log.warning("poll_failed", room=NAME, error=repr(error))
+            self._unplace(set(self._positions))  # what was parsed before the failure is lost
             await asyncio.sleep(RETRY_SECONDS)
             return {}
         return {tp: records for tp, records in fetched.items() if records and tp.partition in self._positions}
@@ -179,11 +180,9 @@ class OrderViews:
 
     async def _take(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
         """Write the events, then move the positions; a position that was lost or moved by another is looked up anew."""
-        if not fetched:
+        moves = await self._moves(fetched)
+        if not moves:
             return
-        moves = [
-            (tp.partition, self._positions[tp.partition], records[-1].offset + 1) for tp, records in fetched.items()
-        ]
         by_order: dict[str, list[TimelineEvent]] = {}
         for records in fetched.values():
             self._read(records, by_order)
@@ -194,6 +193,17 @@ class OrderViews:
                 self._positions[partition] = new
         self.written += sum(map(len, by_order.values()))
         self._unplace(lost)
+
+    async def _moves(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> list[store.Move]:
+        """Return from where to where each partition was read, even if only over a transaction's marker."""
+        moves = []
+        for partition, position in list(self._positions.items()):
+            tp = TopicPartition(self._topic, partition)
+            with contextlib.suppress(IllegalStateError):  # taken away meanwhile
+                reached = await self._consumer.position(tp)
+                if tp in fetched or reached > (position or 0):
+                    moves.append((partition, position, reached))
+        return moves
 
     def _read(self, records: Sequence[Any], by_order: dict[str, list[TimelineEvent]]) -> None:
         dealt = Partitioning(len(self._consumer.partitions_for_topic(self._topic)))
@@ -243,7 +253,7 @@ class OrderViews:
         )
 
     def _lag(self) -> int:
-        ends = {p: self._consumer.highwater(TopicPartition(self._topic, p)) for p in self._positions}
+        ends = {p: self._consumer.last_stable_offset(TopicPartition(self._topic, p)) for p in self._positions}
         return sum(max(0, end - (self._positions[p] or 0)) for p, end in ends.items() if end is not None)
 
     def _new_consumer(self) -> AIOKafkaConsumer:
@@ -253,6 +263,7 @@ class OrderViews:
             enable_auto_commit=False,
             # Where the log begins later than our position, what is gone from the log is gone from the views.
             auto_offset_reset="earliest",
+            isolation_level="read_committed",
             session_timeout_ms=self.options.session_timeout_ms,
             heartbeat_interval_ms=min(self.options.heartbeat_ms, self.options.session_timeout_ms // 3),
             fetch_max_wait_ms=100,

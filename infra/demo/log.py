@@ -2,59 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import contextlib
+from typing import TYPE_CHECKING, Final
 
-from aiokafka import AIOKafkaConsumer
-
+from infra.connections import address_of
+from infra.verify.log import Log
 from schemas import messages as m
-from schemas.wire import decode, message_type
+from schemas.errors import DecodeError
+from schemas.wire import decode_if
 from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Collection
 
     from infra.settings import Settings
 
-_FINAL_EVENTS: Final = frozenset({m.OrderPaid, m.OrderRejected, m.OrderCancelled})
+_FINAL_EVENTS: Final[frozenset[type[m.Message]]] = frozenset({m.OrderPaid, m.OrderRejected, m.OrderCancelled})
 
 
 async def order_times(settings: Settings) -> dict[str, tuple[int, int]]:
     """Return for each finished order the append times of its first PlaceOrderLine and of its final event, in ms."""
     placed: dict[str, int] = {}
     ended: dict[str, int] = {}
-
-    def note_placed(record: Any) -> None:
-        if message_type(record.value) is m.PlaceOrderLine:
-            order_id = decode(record.value).order_id  # type: ignore[attr-defined]  # a PlaceOrderLine has one
-            placed[order_id] = min(record.timestamp, placed.get(order_id, record.timestamp))
-
-    def note_ended(record: Any) -> None:
-        if message_type(record.value) in _FINAL_EVENTS:
-            ended.setdefault(record.key.decode(), record.timestamp)
-
-    await _read(settings, INVENTORY_COMMANDS, note_placed)
-    await _read(settings, ORDER_EVENTS, note_ended)
+    async with Log(address_of("kafka_bootstrap", settings), settings.namespace) as log:
+        async for order_id, at_ms in _orders(log, INVENTORY_COMMANDS, {m.PlaceOrderLine}):
+            placed[order_id] = min(at_ms, placed.get(order_id, at_ms))
+        async for order_id, at_ms in _orders(log, ORDER_EVENTS, _FINAL_EVENTS):
+            ended.setdefault(order_id, at_ms)
     return {order_id: (at, ended[order_id]) for order_id, at in placed.items() if order_id in ended}
 
 
-async def _read(settings: Settings, topic: Topic, note: Callable[[Any], None]) -> None:
-    """Show every record that the topic has now to `note`."""
-    consumer = AIOKafkaConsumer(
-        topic.in_namespace(settings.namespace),
-        bootstrap_servers=settings.kafka_bootstrap,
-        group_id=None,  # all partitions, and no trace in the cluster
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        ends = await consumer.end_offsets(consumer.assignment())
-        unread = {tp for tp, end in ends.items() if await consumer.position(tp) < end}
-        while unread:
-            for tp, records in (await consumer.getmany(*unread, timeout_ms=1000)).items():
-                for record in records:
-                    note(record)
-                if records[-1].offset + 1 >= ends[tp]:
-                    unread.remove(tp)
-    finally:
-        await consumer.stop()
+async def _orders(log: Log, topic: Topic, types: Collection[type[m.Message]]) -> AsyncIterator[tuple[str, int]]:
+    """Yield (order id, append time) of every message of these types that the topic has now."""
+    for partition, end in enumerate(await log.ends(topic)):
+        async for records in log.read(topic, partition, end):
+            for record in records:
+                with contextlib.suppress(DecodeError):  # a stranger's, which became a dead letter
+                    if (message := decode_if(record.value, types)) is not None:
+                        yield message.order_id, record.timestamp  # type: ignore[attr-defined]  # all of these have one

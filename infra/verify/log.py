@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CHUNK: Final = 5_000
 STILL_SECONDS: Final = 30.0
 """How long a read may bring nothing before it counts as stuck."""
+_LOOK_MS: Final = 100
+"""How long a read waits for records; where only a transaction's marker is left, none come."""
 _FETCH_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -141,7 +143,9 @@ class _Cursor:
         deadline = asyncio.get_running_loop().time() + STILL_SECONDS
         while self._position < until and not self._ahead:
             try:
-                fetched = await read_records(self._consumer, self._place, self._tp, timeout_ms=1_000, max_records=CHUNK)
+                fetched = await read_records(
+                    self._consumer, self._place, self._tp, timeout_ms=_LOOK_MS, max_records=CHUNK
+                )
                 self._position = await self._consumer.position(self._tp)
             except (KafkaError, CorruptLogError) as error:
                 raise VerifyError(f"{self._tp.topic}/{self._tp.partition} cannot be read: {error}") from error

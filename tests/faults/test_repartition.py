@@ -86,7 +86,7 @@ async def forwarded(shop: Shop) -> list[Any]:
 
 @pytest.mark.timeout(300)
 async def test_the_switch_under_load_with_its_tool_and_an_owner_killed_loses_and_doubles_nothing(shop: Shop) -> None:
-    traffic = await race(shop, 4_646, orders=3_000)
+    traffic = await race(shop, 4_646, orders=12_000)
     environment = {**os.environ, **shop.settings.environment()}
     await shop.start_processes()
     await shop.supervisor.start("inventory-2")

@@ -16,7 +16,7 @@ from producers.generated import Traffic
 from tests.harness.race import race
 from tests.harness.shop import Shop, logged
 
-ORDERS = 3_000
+ORDERS = 12_000
 """More than there is time for."""
 AT_ONCE = 10
 PAUSE_SECONDS = 0.25

@@ -28,7 +28,7 @@ from tests.harness.shop import Level, Shop, in_miniature, logged, open_shop, ord
 from topology.partitioner import partition_of
 
 PARTITIONS = 12
-ORDERS = 3_000
+ORDERS = 12_000
 """More than there is time for."""
 THREE = ("inventory", "inventory-2", "inventory-3")
 FOURTH = "inventory-4"

@@ -16,7 +16,7 @@ RawHeaders = Sequence[tuple[bytes, bytes | None]]
 RawRecord = tuple[bytes | None, bytes | None, RawHeaders]
 """Key, value and headers; a header's name may be any bytes."""
 
-CRC_AT, CHECKED_FROM, RECORDS_FROM = 17, 21, 61
+CRC_AT, CHECKED_FROM, LAST_DELTA_AT, RECORDS_FROM = 17, 21, 23, 61
 
 
 class _Name(str):  # noqa: SLOT000  a str has room for no slots
@@ -34,8 +34,11 @@ def _named(raw: bytes) -> str:
     return name
 
 
-def batch_of(records: Sequence[RawRecord], **changes: Any) -> bytearray:
-    """Return one batch of magic 2; `changes` are fields of aiokafka's builder."""
+def batch_of(records: Sequence[RawRecord], deltas: Sequence[int] | None = None, **changes: Any) -> bytearray:
+    """Return one batch of magic 2; `changes` are fields of aiokafka's builder.
+
+    `deltas` is what each record says of its offset within the batch; its header says the truth, as a broker checks that.
+    """
     fields = {
         "compression_type": 0,
         "is_transactional": 0,
@@ -45,10 +48,13 @@ def batch_of(records: Sequence[RawRecord], **changes: Any) -> bytearray:
         "batch_size": 1 << 24,
     }
     builder = _DefaultRecordBatchBuilderPy(2, **(fields | changes))
-    for offset, (key, value, headers) in enumerate(records):
+    said = range(len(records)) if deltas is None else deltas
+    for place, (delta, (key, value, headers)) in enumerate(zip(said, records, strict=True)):
         named = [(_named(name), content) for name, content in headers]
-        builder.append(offset, timestamp=1_700_000_000_000 + offset, key=key, value=value, headers=named)
-    return bytearray(builder.build())
+        builder.append(delta, timestamp=1_700_000_000_000 + place, key=key, value=value, headers=named)
+    batch = bytearray(builder.build())
+    struct.pack_into(">i", batch, LAST_DELTA_AT, len(records) - 1)
+    return batch
 
 
 def attributes_at(batch: bytearray, record: int) -> int:

@@ -137,16 +137,17 @@ class Shop:
 
         async def quiet() -> bool:
             try:
-                return await self._final(orders) and await self._is_quiet(names or ROOMS)
+                return await self._final(orders) and await self._is_quiet(log, names or ROOMS)
             except (KafkaError, VerifyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 return False  # a server is being restarted
 
-        try:
-            await self.until(quiet)
-        except TimeoutError:
-            raise AssertionError(await self._unquiet(names or ROOMS)) from None
+        async with self._log() as log:
+            try:
+                await self.until(quiet)
+            except TimeoutError:
+                raise AssertionError(await self._unquiet(log, names or ROOMS)) from None
 
-    async def _unquiet(self, rooms: Iterable[str]) -> str:
+    async def _unquiet(self, log: Log, rooms: Iterable[str]) -> str:
         """Say what keeps a shop from being quiet."""
         queries = (
             "SELECT state, count(*) FROM orders GROUP BY state",
@@ -155,8 +156,7 @@ class Shop:
             "SELECT room, partition, epoch, next_offsets FROM claims ORDER BY room, partition",
         )
         found = [str([tuple(row) for row in await self.database.fetch(query)]) for query in queries]
-        async with Log(self.settings.kafka_bootstrap or "", self.settings.namespace) as log:
-            found += [f"{topic.name} ends {await log.ends(topic)}" for room in rooms for topic in topics_read_by(room)]
+        found += [f"{topic.name} ends {await log.ends(topic)}" for room in rooms for topic in topics_read_by(room)]
         return "not quiet: " + "\n".join(found)
 
     async def _final(self, orders: int | None) -> bool:
@@ -164,20 +164,22 @@ class Shop:
             "SELECT count(*) FROM orders WHERE state = ANY($1::text[])", list(FINAL_ORDER_STATES)
         )
 
-    async def _is_quiet(self, rooms: Iterable[str]) -> bool:
+    async def _is_quiet(self, log: Log, rooms: Iterable[str]) -> bool:
         """Compare one snapshot of what is done with the topics' later ends: equal, nothing was under way."""
         async with self.database.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             if await connection.fetchval(_QUIET):
                 return False
             rows = await connection.fetch("SELECT room, partition, next_offsets FROM claims")
         done = {(row["room"], row["partition"]): list(row["next_offsets"]) for row in rows}
-        async with Log(self.settings.kafka_bootstrap or "", self.settings.namespace) as log:
-            for room in rooms:
-                ends = [await log.ends(topic) for topic in topics_read_by(room)]
-                wanted = {(room, partition): list(each) for partition, each in enumerate(zip(*ends, strict=True))}
-                if any(done.get(claim) != offsets for claim, offsets in wanted.items()):
-                    return False
+        for room in rooms:
+            ends = [await log.ends(topic) for topic in topics_read_by(room)]
+            wanted = {(room, partition): list(each) for partition, each in enumerate(zip(*ends, strict=True))}
+            if any(done.get(claim) != offsets for claim, offsets in wanted.items()):
+                return False
         return True
+
+    def _log(self) -> Log:
+        return Log(self.settings.kafka_bootstrap or "", self.settings.namespace)
 
     # --- looking ----------------------------------------------------------------------------------------------------------
 
@@ -206,7 +208,7 @@ class Shop:
 
     async def records(self, topic: Topic) -> list[Record]:
         """Return all that stands on a topic, partition by partition."""
-        async with Log(self.settings.kafka_bootstrap or "", self.settings.namespace) as log:
+        async with self._log() as log:
             found: list[Record] = []
             for partition, end in enumerate(await log.ends(topic)):
                 async for records in log.read(topic, partition, end):

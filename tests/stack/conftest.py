@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 import pytest_asyncio
+from aiokafka.admin import AIOKafkaAdminClient
 
 from infra.settings import Settings, load_settings
 from infra.stack import Endpoints, Stack, embedded_stack, progress_for
@@ -32,6 +33,7 @@ async def settings(stack: Stack) -> AsyncIterator[Settings]:
     update = {"namespace": f"{name}.", "postgres_dsn": f"{dsn.rpartition('/')[0]}/{name}"}
     yield stack.endpoints.applied_to(stack.settings).model_copy(update=update)
     await _maintain(dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    await _delete_topics(stack.endpoints.kafka_bootstrap, f"{name}.")
 
 
 async def _maintain(dsn: str, statement: str) -> None:
@@ -41,6 +43,17 @@ async def _maintain(dsn: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def _delete_topics(bootstrap: str, namespace: str) -> None:
+    """Delete a test's topics: whoever connects is told all topics, and those of a hundred tests take longer than a test."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await client.start()
+        if topics := [topic for topic in await client.list_topics() if topic.startswith(namespace)]:
+            await client.delete_topics(topics)
+    finally:
+        await client.close()
 
 
 @pytest.fixture

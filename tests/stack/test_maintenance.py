@@ -170,7 +170,8 @@ async def test_a_week_stays_while_something_in_it_lives_and_its_sums_stay_for_ev
 
 async def test_a_long_reader_is_not_waited_for_and_nothing_is_half_dropped(shop: Shop, monkeypatch: Any) -> None:
     monkeypatch.setattr(tables, "TRIES", 2)
-    later = now_ms() + LONG_AFTER_MS
+    monkeypatch.setattr(tables, "PAUSE_SECONDS", 0.01)
+    later = now_ms() + 3 * WEEK_MS
     async with shop.running("inventory"):
         await shop.receive(MUG=1)
         await shop.until_quiet("inventory")
@@ -182,7 +183,7 @@ async def test_a_long_reader_is_not_waited_for_and_nothing_is_half_dropped(shop:
         assert await reader.fetchval("SELECT count(*) FROM dropped_weeks") == 0
     again = await run(shop, later)
     assert (again.busy, set(again.dropped) & set(done.busy)) == ([], set(again.dropped))
-    assert len(again.dropped) >= 19
+    assert len(again.dropped) >= 2
 
 
 async def test_rows_without_weeks_go_once_they_are_finished(shop: Shop) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 
 from consumers.errors import CorruptLogError
 from consumers.runtime import owner
@@ -20,17 +20,18 @@ from consumers.runtime.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.reading import read_records
 from consumers.views.room import OrderViews, ViewsOptions
+from infra.demo.log import order_times
 from infra.settings import Settings
 from infra.stack import Stack
 from infra.verify.errors import VerifyError
 from schemas import messages as m
-from schemas.wire import decode, encode
+from schemas.wire import encode
 from tests.harness.raw import RawRecord, attributes_at, batch_of, produce, sealed
 from tests.harness.shop import PARTITIONS, PATIENCE_SECONDS, ROOMS, Level, Shop, in_miniature, open_shop, order
+from tests.harness.strangers import MUG, append, letters, receipt, transactions
 from topology.partitioner import partition_of
-from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, Topic, topics_read_by
+from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, topics_read_by
 
-MUG = partition_of(b"MUG", PARTITIONS)
 NAME = b"\xff\xfe name"
 
 
@@ -40,24 +41,10 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
         yield opened
 
 
-def receipt(number: int, sku: str = "MUG") -> RawRecord:
-    return sku.encode(), encode(m.ReceiveStock(f"receipt-{number}", sku, 1)), []
-
-
 def poison(number: int, sku: str = "MUG") -> RawRecord:
     """A receipt of 100 that would be right but for its header."""
     value = encode(m.ReceiveStock(f"poison-{number}", sku, 100))
     return sku.encode(), value, [(b"fine", b"1"), (NAME, b"2"), (b"null", None)]
-
-
-async def append(shop: Shop, records: Sequence[RawRecord], topic: Topic = INVENTORY_COMMANDS, home: int = MUG) -> None:
-    where = topic.in_namespace(shop.settings.namespace)
-    assert await produce(shop.settings.kafka_bootstrap or "", where, home, sealed(batch_of(records))) == 0
-
-
-async def letters(shop: Shop) -> list[m.DeadLetter]:
-    found = [cast("m.DeadLetter", decode(record.value)) for record in await shop.records(DEAD_LETTERS)]
-    return sorted(found, key=lambda letter: (letter.room, letter.topic, letter.partition, letter.offset))
 
 
 @pytest.mark.parametrize("at_once", [1, 4, READ_AHEAD_RECORDS])
@@ -126,6 +113,7 @@ async def test_every_room_and_the_views_pass_it_and_the_audit_tells_it_from_a_fa
     assert {(it.room, it.topic, it.reason) for it in await letters(shop)} == {
         (name, topic.name, MALFORMED_HEADERS) for name in ROOMS for topic in topics_read_by(name)
     }
+    assert len(await order_times(shop.settings)) == 2, "the demo's own reading"
     [finding] = [it for it in report.findings if not it.holds]
     assert "has no id of ours" in str(finding.examples), "only rooms may say anything on order.events"
     assert len(finding.examples) == 1
@@ -150,20 +138,12 @@ async def test_one_of_the_largest_fits_in_whole(shop: Shop) -> None:
 
 async def test_records_of_an_aborted_transaction_stay_unread_beside_it(shop: Shop) -> None:
     await append(shop, [receipt(1), poison(2)])
-    producer = AIOKafkaProducer(
-        bootstrap_servers=shop.settings.kafka_bootstrap, transactional_id=f"{shop.settings.namespace}stranger"
-    )
-    await producer.start()
-    try:
-        for number, ends in ((10, producer.abort_transaction), (20, producer.commit_transaction)):
-            await producer.begin_transaction()
-            key, value, _ = receipt(number)
-            topic = INVENTORY_COMMANDS.in_namespace(shop.settings.namespace)
-            await producer.send_and_wait(topic, value, key=key, partition=MUG)
+    async with transactions(shop) as stranger:
+        for number, ends in ((10, stranger.abort), (20, stranger.commit)):
+            await stranger.begin()
+            await stranger.say(receipt(number))
             await append(shop, [receipt(number + 1), poison(number + 2)])
             await ends()
-    finally:
-        await producer.stop()
     await append(shop, [poison(30), receipt(31)])
     async with shop.running("inventory"):
         await shop.until_quiet("inventory")

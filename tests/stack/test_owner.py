@@ -243,10 +243,10 @@ async def test_records_from_before_the_claims_position_are_refused() -> None:
     tp = TopicPartition(INVENTORY_COMMANDS.name, 0)
     claim = owner._claims[0] = Claim(0, 1, [6], 0, 0, Ledger(0))
     with capture_logs() as logs:
-        run = owner._accept(Portion(tp, claim, records))
+        run = owner._accept(Portion(tp, claim, records, 9))
     assert run is not None
     assert (run.first, run.next) == (6, 9)
     assert [record.offset for record, _ in run.readings] == [6, 7, 8]
     assert [(log["event"], log["refused"]) for log in logs] == [("stale_records_refused", 3)]
     owner._claims[0].next_offsets = [9]
-    assert owner._accept(Portion(tp, claim, records)) is None
+    assert owner._accept(Portion(tp, claim, records, 9)) is None

@@ -6,47 +6,55 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.backlog import Backlog
+from consumers.runtime.backlog import Backlog, Portion
 from consumers.runtime.batch import Claim
+from tests.unit.runtime.records import ARecord
 
 LIMITS = st.integers(1, 7)
-FETCHES = st.lists(st.dictionaries(st.integers(0, 3), st.integers(0, 9), max_size=4), max_size=4)
+FETCHES = st.lists(
+    st.dictionaries(st.integers(0, 3), st.tuples(st.integers(0, 9), st.integers(0, 3)).filter(any), max_size=4),
+    max_size=4,
+)
 
 
 def claim_of(partition: int, epoch: int = 1) -> Claim[None]:
     return Claim(partition, epoch, [0], 0, 0, None)
 
 
-def tp_of(partition: int) -> TopicPartition:
-    return TopicPartition("inventory.commands", partition)
+def portion(claim: Claim[None], first: int, count: int, unread: int = 0) -> Portion:
+    """Return records that were fetched, and so many offsets after them where none is to be read."""
+    records = [ARecord(claim.partition, first + n, 0, None, None) for n in range(count)]
+    return Portion(TopicPartition("inventory.commands", claim.partition), claim, records, first + count + unread)
 
 
 @given(FETCHES, LIMITS)
-def test_every_record_is_taken_once_in_the_order_of_its_partition(fetches: list[dict[int, int]], limit: int) -> None:
+def test_every_record_is_taken_once_in_the_order_of_its_partition(
+    fetches: list[dict[int, tuple[int, int]]], limit: int
+) -> None:
     claims = {partition: claim_of(partition) for partition in range(4)}
-    backlog, fetched, taken = Backlog(), dict.fromkeys(range(4), 0), {partition: list[int]() for partition in range(4)}
+    backlog, reached, expected = Backlog(), dict.fromkeys(range(4), 0), {p: list[int]() for p in range(4)}
     for fetch in fetches:
-        backlog.put({tp_of(p): range(fetched[p], fetched[p] + count) for p, count in fetch.items()}, claims)
-        for partition, count in fetch.items():
-            fetched[partition] += count
+        backlog.put(portion(claims[p], reached[p], count, unread) for p, (count, unread) in fetch.items())
+        for partition, (count, unread) in fetch.items():
+            expected[partition] += range(reached[partition], reached[partition] + count)
+            reached[partition] += count + unread
+    taken, ends = {partition: list[int]() for partition in range(4)}, dict.fromkeys(range(4), 0)
     while backlog:
         portions = backlog.take(limit, claims)
-        assert 0 < sum(len(portion.records) for portion in portions) <= limit
-        for portion in portions:
-            taken[portion.tp.partition] += portion.records
-    assert taken == {partition: list(range(count)) for partition, count in fetched.items()}
-
-
-def test_what_is_not_claimed_is_left_out() -> None:
-    backlog = Backlog()
-    backlog.put({tp_of(0): range(3), tp_of(1): range(3)}, {1: (claim := claim_of(1))})
-    assert [(portion.tp.partition, portion.claim) for portion in backlog.take(9, {1: claim})] == [(1, claim)]
+        assert sum(len(it.records) for it in portions) <= limit
+        for it in portions:
+            offsets, span = [record.offset for record in it.records], range(ends[it.tp.partition], it.next)
+            assert set(offsets) <= set(span)
+            taken[it.tp.partition] += offsets
+            ends[it.tp.partition] = it.next
+    assert taken == expected
+    assert ends == reached
 
 
 def test_what_was_read_under_an_earlier_claim_is_left_out_for_the_new_one_reads_it_again() -> None:
     backlog, earlier, other = Backlog(), claim_of(0), claim_of(1)
-    backlog.put({tp_of(0): range(5), tp_of(1): range(2)}, {0: earlier, 1: other})
+    backlog.put([portion(earlier, 0, 5), portion(other, 0, 2)])
     assert len(backlog.take(3, {0: earlier, 1: other})) == 1
     claims = {0: claim_of(0, epoch=2), 1: other}
-    assert [portion.tp.partition for portion in backlog.take(9, claims)] == [1]
+    assert [it.tp.partition for it in backlog.take(9, claims)] == [1]
     assert not backlog

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.errors import MovedError, RefusedError
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime.batch import MAX_SENT_ON_BYTES, Claim, last_run, read_run
+from consumers.runtime.backlog import Portion
+from consumers.runtime.batch import MAX_SENT_ON_BYTES, Claim, Run, read_portion, read_run
 from consumers.runtime.decision import decide_records
 from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
 from producers.publisher import FORWARDED, Outgoing
@@ -76,12 +78,24 @@ def test_a_generation_in_force_stops_nobody_and_knows_what_was_before() -> None:
 def test_the_last_run_ends_exactly_where_the_next_generation_starts(offsets: list[int], span: tuple[int, int]) -> None:
     dealt = partitioning_of([Generation(1, (0,)), Generation(2, (5, 0), in_force=False)])
     claim = Claim(0, 1, [3], 0, 0, Ledger(0))
-    run = last_run(ROOM, claim, 0, [published("MUG", 0, offset=offset) for offset in offsets], dealt)
+    records = [published("MUG", 0, offset=offset) for offset in offsets]
+    portion = Portion(TopicPartition(SOURCE, 0), claim, records, offsets[-1] + 1)
+    run = read_portion(ROOM, 0, portion, dealt)
     assert run is not None
     assert (run.first, run.next) == span
     assert [record.offset for record, _ in run.readings] == [offset for offset in offsets if offset < 5]
     claim.next_offsets = [5]
-    assert last_run(ROOM, claim, 0, [published("MUG", 0, offset=6)], dealt) is None
+    assert read_portion(ROOM, 0, portion, dealt) is None
+
+
+def test_a_run_ends_where_reading_ended_even_where_only_a_marker_stands() -> None:
+    claim, tp = Claim(0, 1, [3], 0, 0, Ledger(0)), TopicPartition(SOURCE, 0)
+    run = read_portion(ROOM, 0, Portion(tp, claim, [published("MUG", 0, offset=3)], 5), dealt_by(1))
+    assert run is not None
+    assert (run.first, run.next, len(run.readings)) == (3, 5, 1)
+    claim.next_offsets = [5]
+    assert read_portion(ROOM, 0, Portion(tp, claim, [], 7), dealt_by(1)) == Run(0, 0, 5, 7, [])
+    assert read_portion(ROOM, 0, Portion(tp, claim, [], 5), dealt_by(1)) is None
 
 
 # --- what went astray ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Our parser of record batches reads whatever aiokafka can write as aiokafka reads it, and keeps what that cannot."""
+"""Our readers of record batches read whatever aiokafka can write as aiokafka reads it, and keep what that cannot.
+
+There are two: one is aiokafka's parser with a count of its records, the other a parser of our own for where that stops.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,20 @@ from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS, MalformedRecord, dead_letter, read
+from consumers.runtime.decision import (
+    MALFORMED_ATTRIBUTES,
+    MALFORMED_HEADERS,
+    MALFORMED_OFFSET,
+    MalformedRecord,
+    dead_letter,
+    read,
+)
+from consumers.runtime.numbering import FetchedRecord, MisnumberedError, NumberedRecords
 from consumers.runtime.reading import Records
 from consumers.runtime.recordbatch import RecordBatch, RecordBatches
 from schemas.messages import DeadLetter, ReceiveStock
 from schemas.wire import decode, encode
-from tests.harness.raw import RawRecord, attributes_at, batch_of, sealed
+from tests.harness.raw import LAST_DELTA_AT, RawRecord, attributes_at, batch_of, sealed
 
 TP = TopicPartition("inventory.commands", 0)
 GOOD = encode(ReceiveStock("r", "MUG", 1))
@@ -60,8 +71,19 @@ def read_by(parser: Any, data: bytes, **changes: Any) -> tuple[list[ConsumerReco
     return list(unread), unread.next_fetch_offset
 
 
-def salvaged(data: bytes) -> list[Any]:
-    return list(Records(TP, RecordBatches(data), [], 0, None, None, True, 1))
+def salvaged(data: bytes, start: int = 0) -> list[Any]:
+    return list(Records(TP, RecordBatches(data), [], start, None, None, True, 1))
+
+
+def counted(data: bytes, start: int = 0, aborted: Any = (), isolation: int = 1) -> tuple[list[FetchedRecord], int]:
+    """Read as a room reads."""
+    unread = NumberedRecords.of(PartitionRecords(TP, MemoryRecords(data), aborted, start, None, None, True, isolation))
+    return list(unread), unread.next_fetch_offset
+
+
+def plain(records: list[Any]) -> list[tuple[Any, ...]]:
+    """Return as much of each record as is read."""
+    return [(it.partition, it.offset, it.timestamp, it.key, it.value, list(it.headers)) for it in records]
 
 
 @given(st.lists(batches, max_size=4), st.integers(0, 12), st.booleans(), st.integers(0, 200), st.data())
@@ -74,8 +96,55 @@ def test_what_aiokafka_can_write_is_read_as_aiokafka_reads_it(
         base += len(said)
     aborted = data.draw(st.lists(st.tuples(st.sampled_from([7, 8]), st.integers(0, 12)), max_size=2))
     log = log[: len(log) - cut] if cut < len(log) else log
-    options = {"aborted": aborted, "start": start, "isolation": int(committed)}
-    assert read_by(RecordBatches, log, **options) == read_by(MemoryRecords, log, **options)
+    options: dict[str, Any] = {"aborted": aborted, "start": start, "isolation": int(committed)}
+    expected, end = read_by(MemoryRecords, log, **options)
+    assert read_by(RecordBatches, log, **options) == (expected, end)
+    found, found_end = counted(log, **options)
+    assert (plain(found), found_end) == (plain(expected), end)
+
+
+DELTAS = st.lists(st.integers(-3, 9) | st.integers(-(2**31), 2**31 - 1), min_size=1, max_size=5)
+
+
+@given(st.lists(DELTAS | st.integers(1, 5).map(lambda count: list(range(count))), min_size=1, max_size=4), st.data())
+def test_whatever_records_say_of_their_offsets_each_stands_at_its_own_and_who_errs_is_refused(
+    batches: list[list[int]], data: st.DataObject
+) -> None:
+    log, base, expected = b"", 0, []
+    for deltas in batches:
+        said: list[RawRecord] = [(b"MUG", b"%d" % (base + place), []) for place in range(len(deltas))]
+        log += placed(batch_of(said, deltas), base)
+        expected += [place == delta for place, delta in enumerate(deltas)]
+        base += len(deltas)
+    start = data.draw(st.integers(0, len(batches[0]) - 1))  # a broker begins with the batch that holds it
+    found = salvaged(log, start)
+    assert [it.offset for it in found] == list(range(start, base))
+    assert [it.body if isinstance(it, MalformedRecord) else it.value for it in found] == [
+        b"%d" % offset for offset in range(start, base)
+    ]
+    assert [isinstance(it, MalformedRecord) for it in found] == [not right for right in expected[start:]]
+    assert {it.reason for it in found if isinstance(it, MalformedRecord)} <= {MALFORMED_OFFSET}
+    if all(expected):
+        assert counted(log, start)[1] == base
+    else:
+        with pytest.raises(MisnumberedError):
+            counted(log)
+
+
+def test_before_the_first_record_that_errs_none_is_read_otherwise_than_where_it_stands() -> None:
+    batch = placed(batch_of([(b"MUG", GOOD, [])] * 4, deltas=[0, 1, 5, 3]), 10)
+    unread = NumberedRecords.of(PartitionRecords(TP, MemoryRecords(batch), [], 10, None, None, True, 1))
+    assert [next(unread).offset for _ in range(2)] == [10, 11]
+    with pytest.raises(MisnumberedError, match=r"record 12 .* says that its offset is 15"):
+        next(unread)
+
+
+def test_a_compacted_batch_is_left_to_our_own_parser_which_believes_its_gaps() -> None:
+    batch = batch_of([(b"MUG", GOOD, [])] * 3, deltas=[1, 4, 7])
+    batch[LAST_DELTA_AT : LAST_DELTA_AT + 4] = (7).to_bytes(4, "big")
+    with pytest.raises(MisnumberedError):
+        counted(placed(batch, 20))
+    assert [(it.offset, it.value) for it in salvaged(placed(batch, 20))] == [(21, GOOD), (24, GOOD), (27, GOOD)]
 
 
 @pytest.mark.parametrize("magic", [0, 1])
@@ -84,6 +153,8 @@ def test_batches_from_before_headers_are_read_as_aiokafka_reads_them(magic: int)
     for offset in range(3):
         builder.append(offset, timestamp=1_000 + offset, key=b"MUG", value=GOOD)
     old, new = bytes(builder.build()), placed(batch_of([(b"MUG", GOOD, [])]), 3)
+    with pytest.raises(MisnumberedError):
+        counted(old)
     assert read_by(RecordBatches, old) == read_by(MemoryRecords, old)
     found, end = read_by(RecordBatches, old + new)
     assert ([record.offset for record in found], end) == ([0, 1, 2, 3], 4)
@@ -96,6 +167,7 @@ def test_a_transactions_marker_is_passed_over() -> None:
     found, end = read_by(RecordBatches, log, aborted=[(7, 0)])
     assert ([record.offset for record in found], end) == ([2], 3)
     assert (found, end) == read_by(MemoryRecords, log, aborted=[(7, 0)])
+    assert plain(counted(log, aborted=[(7, 0)])[0]) == plain(found)
 
 
 def test_a_name_that_is_not_utf_8_stays_what_it_is_and_its_neighbours_are_read() -> None:

@@ -1,0 +1,103 @@
+"""A record may say any offset of itself: it costs its own record, and every other stands where the broker put it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from consumers.errors import LogGapError
+from consumers.runtime import owner, reading
+from consumers.runtime.backlog import READ_AHEAD_RECORDS
+from consumers.runtime.decision import MALFORMED_OFFSET
+from consumers.runtime.owner import PartitionOwner
+from infra.settings import Settings
+from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
+from tests.harness.strangers import append, letters, receipt
+from topology.topics import ORDER_COMMANDS
+
+BATCHES = [[0], [0, 7, 2], [0, 1], [0, 0, 0], [-4], [2, 1, 0], [2**31 - 1], [0, 1, 2, 3]]
+"""What the records of each batch say. In the log their offsets are 0, 1, 2 and so on."""
+WRONG = [2, 7, 8, 9, 10, 12, 13]
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        yield opened
+
+
+async def append_all(shop: Shop) -> int:
+    """Append the batches; return how many of their records are right."""
+    said = 0
+    for deltas in BATCHES:
+        await append(shop, [receipt(said + place) for place in range(len(deltas))], deltas=deltas)
+        said += len(deltas)
+    return said - len(WRONG)
+
+
+@pytest.mark.parametrize("at_once", [1, 4, READ_AHEAD_RECORDS])
+async def test_it_ends_whole_in_dead_letters_and_all_around_it_is_decided_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """However many are read at once, and whether they are decided by one owner or by two, one after the other."""
+    monkeypatch.setattr(owner, "READ_AHEAD_RECORDS", at_once)
+    right = await append_all(shop)
+    await shop.receive(TEE=3, CAP=2, POT=1)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    await append(shop, [receipt(100), receipt(101)], deltas=[0, 9])
+    async with shop.running("inventory"):
+        await append(shop, [receipt(102)])
+        await shop.place(order(("MUG", 1)))
+        await shop.until_quiet("inventory")
+    found = await letters(shop)
+    offset_of_the_last = sum(map(len, BATCHES)) + 1
+    assert [(it.offset, it.reason) for it in found] == [(it, MALFORMED_OFFSET) for it in (*WRONG, offset_of_the_last)]
+    assert [(it.key, it.value) for it in found] == [receipt(number)[:2] for number in (*WRONG, 101)]
+    assert "its offset is 8, the broker gave it 2" in found[0].detail
+    levels = await shop.levels()
+    assert levels["MUG"] == Level(right + 2, 1, 0)
+    assert [levels[sku].on_hand for sku in ("TEE", "CAP", "POT")] == [3, 2, 1]
+    report = await shop.audit()
+    assert report.breaches <= {"every_order_is_final_or_waits"}
+
+
+async def test_a_room_of_two_sources_passes_it(shop: Shop) -> None:
+    await append(shop, [receipt(1), receipt(2)], ORDER_COMMANDS, deltas=[1, 0])
+    await shop.receive(MUG=2)
+    async with shop.running():
+        await shop.place(order(("MUG", 1)))
+        await shop.until_quiet(orders=1)
+        await append(shop, [receipt(3)], ORDER_COMMANDS, deltas=[5])
+        await shop.place(order(("MUG", 1)))
+        await shop.until_quiet(orders=2)
+        await shop.assert_sound()
+    assert [(it.room, it.offset, it.reason) for it in await letters(shop)] == [
+        ("payments", offset, MALFORMED_OFFSET) for offset in range(3)
+    ]
+
+
+async def test_the_audit_catches_an_owner_that_believes_what_records_say(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await append_all(shop)
+    with monkeypatch.context() as careless:
+        careless.setattr(reading, "insist_on_numbers", lambda _: None)
+        async with shop.running("inventory"):
+            await shop.until(lambda: shop.has_decided("inventory", sum(map(len, BATCHES))))
+    assert "replay_gives_the_same_decisions" in (await shop.audit()).breaches
+
+
+async def test_one_that_believes_them_may_stand_beyond_the_end_of_the_log(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, "READ_AHEAD_RECORDS", 1)
+    monkeypatch.setattr(reading, "insist_on_numbers", lambda _: None)
+    await append(shop, [receipt(1), receipt(2)], deltas=[0, 50])
+    async with shop.running("inventory"):
+        await shop.until(lambda: shop.has_decided("inventory", 51))
+    with pytest.raises(LogGapError):
+        await PartitionOwner(shop.room("inventory"), shop.options(), shop.publisher).run()
