@@ -62,7 +62,7 @@ def explore(tries: int = 8) -> Iterator[Step]:
     while waiting:
         before = waiting.pop(dice.randrange(len(waiting)))
         for kind, say in HEARD.items():
-            for _ in range(tries * (4 if kind is m.RecordPaymentResult else 1)):
+            for _ in range(tries * (4 if kind in (m.RecordPaymentResult, m.OrderReserved) else 1)):
                 at_ms += STEP_MS
                 message = say(before, dice)
                 step = _step(before, message, at_ms)
