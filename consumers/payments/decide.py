@@ -19,7 +19,7 @@ from consumers.payments.evolve import (
     StartOperation,
     evolved,
 )
-from consumers.payments.payment import SUCCEEDED, Payment, Wish
+from consumers.payments.payment import SUCCEEDED, Payment, Wish, operation_id
 from consumers.payments.processor import OperationKind
 from consumers.payments.refunds import refund, resolve, retry
 from consumers.payments.results import record_authorization, record_capture, record_late, record_refund, record_void
@@ -88,10 +88,11 @@ def authorize(payment: Payment, event: m.OrderReserved, now: Now) -> list[Outcom
     del payment, now
     if not is_order_id(event.order_id):
         raise RefusedError("invalid_order_id", f"{event.order_id!r} is no UUIDv7 in canonical form")
+    first = operation_id(event.order_id, OperationKind.AUTHORIZE)
     if not event.amount_minor:
         held = m.PaymentAuthorized(event.order_id, "", 0, event.currency)
-        return [Booked(event.order_id, OperationKind.AUTHORIZE, 1, 0), held]
-    return [StartOperation(event.order_id, OperationKind.AUTHORIZE, 1, event.amount_minor)]
+        return [Booked(first, OperationKind.AUTHORIZE, 1, 0), held]
+    return [StartOperation(event.order_id, first, OperationKind.AUTHORIZE, 1, event.amount_minor)]
 
 
 def capture(payment: Payment, event: m.OrderPlaced, now: Now) -> list[Outcome]:

@@ -15,7 +15,6 @@ from consumers.payments.payment import (
     Attempt,
     Payment,
     Wish,
-    operation_id,
 )
 from consumers.payments.processor import OperationKind
 from schemas import messages as m
@@ -29,6 +28,7 @@ class StartOperation(msgspec.Struct, frozen=True):
     """The processor is to be asked, once the attempt is durable; what it answers is logged."""
 
     order_id: str
+    operation_id: str
     kind: OperationKind
     number: int
     amount_minor: int
@@ -36,26 +36,16 @@ class StartOperation(msgspec.Struct, frozen=True):
     authorization_id: str = ""
     is_last: bool = True
 
-    @property
-    def operation_id(self) -> str:
-        """The attempt's id."""
-        return operation_id(self.order_id, self.kind, self.number)
-
 
 class Booked(msgspec.Struct, frozen=True):
     """An attempt that is done without asking: nothing has to be moved, or time has moved it."""
 
-    order_id: str
+    operation_id: str
     kind: OperationKind
     number: int
     amount_minor: int
     reference: str = ""
     authorization_id: str = ""
-
-    @property
-    def operation_id(self) -> str:
-        """The attempt's id."""
-        return operation_id(self.order_id, self.kind, self.number)
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -162,16 +162,17 @@ def _write_down(
     """Evolve by what was decided, and note what has to be saved. What only says something changes nothing."""
     changed = False
     for outcome in outcomes:
-        if isinstance(outcome, m.Message):
-            continue
-        changed = True
-        if isinstance(outcome, StartOperation | Booked):
+        if type(outcome) is Answered:
+            changed = True
+            state.answered[outcome.operation_id] = payment.order_id
+        elif type(outcome) is StartOperation or type(outcome) is Booked:
+            changed = True
             state.started[outcome.operation_id] = payment.order_id
             state.attempts += 1
-            if isinstance(outcome, StartOperation):
+            if type(outcome) is StartOperation:
                 state.operations.append(outcome)
-        elif isinstance(outcome, Answered):
-            state.answered[outcome.operation_id] = payment.order_id
+        elif not isinstance(outcome, m.Message):
+            changed = True
     if changed:
         evolve(payment, message, outcomes, at_ms)
         state.keep(payment)

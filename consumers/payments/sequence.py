@@ -13,6 +13,7 @@ from consumers.payments.payment import (
     UNCONFIRMED,
     Payment,
     Wish,
+    operation_id,
 )
 from consumers.payments.processor import OperationKind
 from schemas import messages as m
@@ -77,13 +78,23 @@ def start(payment: Payment, wanted: Wish) -> StartOperation:
         authorization_id, captured_minor = _captured_on(payment)
         amount_minor = min(amount_minor, captured_minor)
     number = payment.next_number(kind)
-    return StartOperation(payment.order_id, kind, number, amount_minor, wanted.reference, authorization_id, is_last)
+    return StartOperation(
+        payment.order_id,
+        operation_id(payment.order_id, kind, number),
+        kind,
+        number,
+        amount_minor,
+        wanted.reference,
+        authorization_id,
+        is_last,
+    )
 
 
 def book(payment: Payment, kind: OperationKind, amount_minor: int, reference: str = "") -> Booked:
     """Return an attempt that is done without asking the processor."""
     number = payment.next_number(kind)
-    return Booked(payment.order_id, kind, number, amount_minor, reference, payment.authorization_id)
+    attempt_id = operation_id(payment.order_id, kind, number)
+    return Booked(attempt_id, kind, number, amount_minor, reference, payment.authorization_id)
 
 
 def void_unconfirmed(payment: Payment) -> StartOperation:

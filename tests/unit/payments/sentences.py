@@ -56,8 +56,9 @@ given, when, then, then_refused = story.given, story.when, story.then, story.the
 
 def asked(kind: OperationKind, **more: Any) -> StartOperation:
     """Return an operation of order A, the usual one unless more is said."""
-    usual = {"number": 1, "amount_minor": 500, "authorization_id": "" if kind is AUTHORIZE else "auth_1"}
-    return StartOperation(**{"order_id": A, "kind": kind, **usual, **more})
+    number = more.get("number", 1)
+    usual = {"number": number, "amount_minor": 500, "authorization_id": "" if kind is AUTHORIZE else "auth_1"}
+    return StartOperation(A, operation_id(A, kind, number), kind, **usual | more)
 
 
 def result(kind: OperationKind, said: str = "succeeded", number: int = 1, **more: Any) -> Any:
