@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from consumers.payments.evolve import Booked, Dropped, Outcome, Queued, StartOperation
 from consumers.payments.payment import (
@@ -22,9 +22,9 @@ from topology.states import PaymentState
 if TYPE_CHECKING:
     from schemas.messages import Message
 
-LAPSED_REASON = "authorization_lapsed"
-ORDER_OVER = "order_over"
-_ENDS = (m.OrderRejected, m.OrderCancelled, m.OrderShipped, m.RetryOrder, m.ResolveOrder)
+LAPSED_REASON: Final = "authorization_lapsed"
+ORDER_OVER: Final = "order_over"
+_ENDS: Final = (m.OrderRejected, m.OrderCancelled, m.OrderShipped, m.RetryOrder, m.ResolveOrder)
 """What may have something begun although nothing was due before."""
 
 
@@ -40,12 +40,12 @@ def go_on(payment: Payment) -> list[Outcome]:
     if payment.is_unconfirmed:
         return _cancel_unconfirmed(payment)
     outcomes: list[Outcome] = []
-    for wish in payment.due:
-        if (fault := _fault(payment, wish)) is None:
-            return [*outcomes, start(payment, wish)]
-        outcomes.append(Dropped(wish))
-        if wish.kind is OperationKind.CAPTURE:
-            outcomes.append(not_captured(payment, wish.reference, fault))
+    for wanted in payment.due:
+        if (fault := _fault(payment, wanted)) is None:
+            return [*outcomes, start(payment, wanted)]
+        outcomes.append(Dropped(wanted))
+        if wanted.kind is OperationKind.CAPTURE:
+            outcomes.append(not_captured(payment, wanted.reference, fault))
     return [*outcomes, *_give_back(payment)]
 
 
