@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-RoomName: TypeAlias = Literal["inventory", "orders", "payments", "notifications", "views", "receiver"]
+RoomName: TypeAlias = Literal["inventory", "orders", "payments", "fulfilment", "notifications", "views", "receiver"]
 
 STOP_SECONDS: Final = 20.0
 """How long the batch in hand and the payment calls in flight may take once a stop is asked for; then it ends anyway."""
@@ -141,6 +141,13 @@ async def _payments(settings: Settings, resources: AsyncExitStack) -> Runnable:
     return PartitionOwner(PaymentsRoom(processor_of(settings), publisher), _options(settings), publisher)
 
 
+async def _fulfilment(settings: Settings, resources: AsyncExitStack) -> Runnable:
+    from consumers.fulfilment.room import FulfilmentRoom  # noqa: PLC0415
+    from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
+
+    return PartitionOwner(FulfilmentRoom(), _options(settings), await _publisher(settings, resources))
+
+
 async def _notifications(settings: Settings, resources: AsyncExitStack) -> Runnable:
     from consumers.notifications.delivery import Deliverer  # noqa: PLC0415
     from consumers.notifications.room import NotificationsRoom  # noqa: PLC0415
@@ -179,6 +186,7 @@ ROOMS: Final[dict[RoomName, Callable[[Settings, AsyncExitStack], Awaitable[Runna
     "inventory": _inventory,
     "orders": _orders,
     "payments": _payments,
+    "fulfilment": _fulfilment,
     "notifications": _notifications,
     "views": _views,
     "receiver": _receiver,
@@ -224,6 +232,7 @@ _NEEDS: Final[dict[RoomName, tuple[str, ...]]] = {
     "inventory": ("kafka_bootstrap", "postgres_dsn"),
     "orders": ("kafka_bootstrap", "postgres_dsn"),
     "payments": ("kafka_bootstrap", "postgres_dsn", "processor_url"),
+    "fulfilment": ("kafka_bootstrap", "postgres_dsn"),
     "notifications": ("kafka_bootstrap", "postgres_dsn"),
     "views": ("kafka_bootstrap", "redis_url"),
     "receiver": ("kafka_bootstrap",),

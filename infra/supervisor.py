@@ -26,7 +26,7 @@ from infra.settings import Settings
 from infra.stack.ports import lasting_ports
 from infra.supervised import SupervisedProcess
 
-ROOMS: Final = ("inventory", "orders", "payments", "notifications", "views")
+ROOMS: Final = ("inventory", "orders", "payments", "fulfilment", "notifications", "views")
 PROCESSOR: Final = "processor"
 RECEIVER: Final = "receiver"
 

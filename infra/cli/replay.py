@@ -15,7 +15,7 @@ from infra.verify.history import Step, Wanted, history
 if TYPE_CHECKING:
     from infra.settings import Settings
 
-RoomName = Literal["inventory", "orders", "payments"]
+RoomName = Literal["inventory", "orders", "payments", "fulfilment"]
 
 Room = Annotated[
     RoomName | None, typer.Option(help="Whose decisions. Default: inventory's; with --order every room's.")

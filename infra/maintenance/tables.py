@@ -63,6 +63,7 @@ TABLES: Final = (
     Table("orders", "order_id", f"state NOT IN ({_one_of(CLOSED_ORDER_STATES)})", 70),
     Table("payments", "order_id", f"state NOT IN ({_one_of(SETTLED_PAYMENT_STATES)})", 70),
     Table("payment_attempts", "order_id", f"result = '{PENDING}'"),
+    Table("fulfilments", "order_id", "waits_for <> ''", 70),
 )
 """All rows of a week go together, so that what one table says of an order, the others say too."""
 

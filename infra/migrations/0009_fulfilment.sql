@@ -18,5 +18,20 @@ CREATE TABLE fulfilments (
 ) PARTITION BY RANGE (order_id);
 CREATE INDEX fulfilments_due ON fulfilments (partition, deadline_ms) WHERE deadline_ms IS NOT NULL;
 CREATE INDEX fulfilments_lapsed ON fulfilments (order_id) WHERE is_lapsed;
-CREATE TABLE fulfilments_default PARTITION OF fulfilments DEFAULT;
+CREATE TABLE fulfilments_default PARTITION OF fulfilments DEFAULT WITH (fillfactor = 70);
 COMMENT ON TABLE fulfilments IS 'One row for each order that there is something to ship of.';
+
+-- A week is there in every table or in none (infra/maintenance/tables.py), so those that orders have are made here.
+DO $$
+DECLARE
+    week record;
+BEGIN
+    FOR week IN
+        SELECT replace(c.relname, 'orders_', 'fulfilments_') AS name, pg_get_expr(c.relpartbound, c.oid) AS bounds
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'orders'::regclass AND c.relname <> 'orders_default'
+    LOOP
+        EXECUTE format('CREATE TABLE %I PARTITION OF fulfilments %s WITH (fillfactor = 70)', week.name, week.bounds);
+    END LOOP;
+END
+$$;

@@ -87,7 +87,7 @@ async def test_two_owners_whom_kafka_does_not_keep_apart_do_the_work_of_one(shop
         shop.owning(PartitionOwner(InventoryRoom(), often, shop.publisher)),
         shop.owning(Stray(InventoryRoom(), often, shop.publisher)),
         shop.owning(Stray(OrdersRoom(), often, shop.publisher)),
-        shop.running("orders", "payments"),
+        shop.running("orders", "payments", "fulfilment"),
     ):
         for start in range(0, ORDERS, 20):
             await shop.place(*traffic.orders[start : start + 20])

@@ -13,6 +13,7 @@ import asyncpg
 import msgspec
 from aiokafka.errors import KafkaError
 
+from consumers.fulfilment.room import FulfilmentRoom
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.payments.http_processor import HttpProcessor
@@ -35,7 +36,7 @@ from topology import admin
 from topology.states import FINAL_ORDER_STATES
 from topology.topics import ORDER_EVENTS, Topic, topics_read_by
 
-ROOMS = ("inventory", "orders", "payments")
+ROOMS = ("inventory", "orders", "payments", "fulfilment")
 """The rooms that decide."""
 PARTITIONS = 3
 PATIENCE_SECONDS = 60.0
@@ -86,6 +87,8 @@ class Shop:
             return InventoryRoom()
         if name == "orders":
             return OrdersRoom()
+        if name == "fulfilment":
+            return FulfilmentRoom()
         return PaymentsRoom(HttpProcessor(self.supervisor.processor_url), self.publisher)
 
     def options(self, **changes: Any) -> OwnerOptions:

@@ -101,7 +101,7 @@ async def test_while_the_processor_is_away_no_more_payments_are_begun_than_memor
     await shop.place(*(order(("MUG", 1)) for _ in range(ORDERS)))
     room = kind(HttpProcessor(shop.supervisor.processor_url), shop.publisher)
     patient = shop.options(watchdog_seconds=1.0)
-    async with shop.running("inventory", "orders"):
+    async with shop.running("inventory", "orders", "fulfilment"):
         await shop.until(lambda: shop.value("SELECT count(*) = $1 FROM orders WHERE state = 'reserved'", ORDERS))
         async with shop.owning(PartitionOwner(room, patient, shop.publisher)) as owner:
             begun = await standstill(shop, "SELECT count(*) FROM payment_attempts")

@@ -80,7 +80,7 @@ async def test_a_hold_that_expires_during_a_slow_payment_takes_the_stock_again_w
         await shop.until(lambda: _has_expired(shop))
         await shop.until_quiet("inventory", "orders")
         assert (await shop.state(slow))[0] == "reserved", "the payment may still come"
-        async with shop.running("payments"):
+        async with shop.running("payments", "fulfilment"):
             await shop.until_quiet(orders=1)
     assert (await shop.state(slow))[0] == "paid"
     assert await shop.levels() == {"MUG": Level(2, 0, 2)}
@@ -97,7 +97,7 @@ async def test_a_hold_that_expires_during_a_slow_payment_is_rejected_and_voided_
         await shop.until(lambda: _has_expired(shop))
         await shop.say(place_order_lines(quick)[0])
         await shop.until_quiet("inventory", "orders")
-        async with shop.running("payments"):
+        async with shop.running("payments", "fulfilment"):
             await shop.until_quiet(orders=1)
     assert await shop.state(slow) == ("rejected", "insufficient_stock")
     assert await shop.payment(slow) == "voided"
@@ -126,7 +126,7 @@ async def test_orders_that_are_cancelled_on_their_way_give_everything_back_once(
             await shop.say(*cancellations, *cancellations)
             await shop.until_quiet("inventory", "orders", orders=3)
             await shop.say(place_order_lines(gathered)[1])
-            async with shop.running("payments"):
+            async with shop.running("payments", "fulfilment"):
                 await shop.until_quiet(orders=3)
     assert await shop.state(unheard) == ("cancelled", "changed my mind")
     assert await shop.state(gathered) == await shop.state(reserved) == ("cancelled", "recalled")
