@@ -86,12 +86,29 @@ async def test_what_a_shop_had_before_there_were_weeks_goes_to_the_weeks_of_its_
         for table in tables.TABLES:
             rows = "SELECT {}::text, tableoid::regclass::text FROM {}"
             found = await connection.fetch(rows.format(table.key, table.name))
-            assert len(found) == (4 if table.name == "movements" else 3)
+            assert len(found) == {"movements": 4, "fulfilments": 0}.get(table.name, 3)
             for uuid, place in found:
                 week = "movements_named" if uuid == NIL_UUID else table.of(Week.of(order_id_ms(uuid)))
                 assert place == week
         stored = await connection.fetch("SELECT command_id, id::text FROM movements")
         assert dict(map(tuple, stored)) == commands
+    finally:
+        await connection.close()
+
+
+async def test_a_table_that_comes_later_has_the_weeks_that_the_others_have(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn = settings.postgres_dsn or ""
+    await migrate(dsn, up_to(tmp_path, "0009"))
+    week = Week.of(now_ms())
+    connection = await asyncpg.connect(dsn)
+    try:
+        with monkeypatch.context() as before:
+            before.setattr(tables, "TABLES", [table for table in tables.TABLES if table.name != "fulfilments"])
+            await tables.create(connection, week)
+        await migrate(dsn)
+        assert week in tables.weeks_of(await tables.partitions(connection))
     finally:
         await connection.close()
 
@@ -139,12 +156,13 @@ async def test_a_week_stays_while_something_in_it_lives_and_its_sums_stay_for_ev
         week = Week.of(order_id_ms(sold.order_id)).name
 
         done = await run(shop, later)
-        assert done.kept == {week: {"holds": 2}}
+        assert done.kept == {week: {"holds": 2, "orders": 1, "fulfilments": 1}}
         assert week not in done.dropped
         assert await shop.value("SELECT count(*) FROM holds") == 3
 
-        await shop.say(m.ShipLine(sold.order_id, 1, "MUG"), m.ShipLine(sold.order_id, 2, "TIN"))
-        await shop.until_quiet()
+        for command in (m.ShipOrder(sold.order_id, "S1", (), "post", "T1"), m.ConfirmDelivery(sold.order_id, "S1")):
+            await shop.say(command)
+            await shop.until_quiet()
         await shop.assert_sound()
         dry = await run(shop, later, dry_run=True)
         assert week in dry.dropped
@@ -154,7 +172,7 @@ async def test_a_week_stays_while_something_in_it_lives_and_its_sums_stay_for_ev
         assert week in done.dropped
         assert done.kept == {}
     count = "SELECT count(*) FROM {}"
-    for table in ("holds", "orders", "payments", "payment_attempts"):
+    for table in ("holds", "orders", "payments", "payment_attempts", "fulfilments"):
         assert await shop.value(count.format(table)) == 0
     assert await shop.value("SELECT array_agg(command_id) FROM movements") == ["delivery-1"]
     balances = await shop.database.fetch("SELECT * FROM stock_balances ORDER BY sku")
