@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra
 
-.PHONY: help .venv demo test check bench soak fmt up down clean lock
+.PHONY: help .venv demo test model check bench soak fmt up down clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[.a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ demo: .venv ## Watch orders race for the last units: ORDERS=n or =FILE.csv, STOC
 
 test: .venv ## Run every test, against real Kafka, PostgreSQL and Valkey: ARGS="-m 'not stack'" for the quick ones
 	@$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadgroup $(ARGS)
+
+model: .venv ## Play random cases of the whole saga in memory, and judge each: CASES=n SEED=n
+	@$(BIN)/python -m tests.model $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
 
 check: .venv ## Formatting, lint, types, import rules, schema compatibility, diagrams up to date
 	$(BIN)/ruff format --check --quiet .

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import aiohttp
 import msgspec
 
 from infra.processor.books import Authorization
 from infra.verify.errors import VerifyError
-from topology.states import PaymentState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,11 +23,21 @@ READ_SECONDS: Final = 60.0
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 
-_AUTHORIZED: Final = frozenset({PaymentState.AUTHORIZED, PaymentState.CAPTURE_FAILED, PaymentState.VOID_FAILED})
+RESOLVED: Final = "resolved"
+"""The result of an attempt that the processor refused, and that a person says to have done by hand."""
 
 
 class _Answer(msgspec.Struct):
     lines: list[Authorization]
+
+
+class _Sums(NamedTuple):
+    """One order's money, in minor units."""
+
+    authorized: int
+    captured: int
+    voided: int
+    refunded: int
 
 
 async def read_books(processor_url: str) -> Books | None:
@@ -51,23 +60,58 @@ async def read_books(processor_url: str) -> Books | None:
     return books
 
 
-def check_books(all_cases: Iterable[Case], books: Mapping[str, list[Authorization]], tally: Tally) -> None:
-    """Check each order that is over and at rest: what the processor holds and took is what we believe.
+def check_books(
+    all_cases: Iterable[Case],
+    earlier: Mapping[str, list[Authorization]],
+    now: Mapping[str, list[Authorization]],
+    now_ms: int,
+    tally: Tally,
+) -> None:
+    """Check each order at rest, to the cent: what the processor has on its books is what we believe.
 
-    The books are read after the snapshot, so an order that is still moving may be further there than here.
+    The snapshot lies between the two readings of the books; where they differ the order moved on, and is left out.
+    `now_ms` is the snapshot's clock: what is held is not compared once its time is over, since the processor may say so
+    before we do, or after.
     """
-    tally.count(books_compared=0, books_captured_minor=0, books_held_minor=0)
+    tally.count(books_compared=0, books_captured_minor=0, books_held_minor=0, books_refunded_minor=0)
     for case in all_cases:
-        if not (case.is_over and case.at_rest):
+        lines = now.get(case.order.order_id, [])
+        if not case.at_rest or earlier.get(case.order.order_id, []) != lines:
             continue
-        lines = books.get(case.order.order_id, [])
-        held, captured = sum(it.held_minor for it in lines), sum(it.captured_minor for it in lines)
-        tally.count(books_compared=1, books_captured_minor=captured, books_held_minor=held)
-        if (held, captured) != (expected := _expected(case)):
-            tally.breach(
-                f"{case}: the processor holds {held} and took {captured} minor units, "
-                f"by our books it should be {expected[0]} and {expected[1]}"
-            )
+        theirs = _Sums(
+            sum(it.authorized_minor for it in lines),
+            sum(it.captured_minor for it in lines),
+            sum(it.voided_minor for it in lines),
+            sum(it.refunded_minor for it in lines),
+        )
+        held_minor = theirs.authorized - theirs.captured - theirs.voided
+        tally.count(books_compared=1, books_captured_minor=theirs.captured)
+        tally.count(books_held_minor=held_minor, books_refunded_minor=theirs.refunded)
+        ours = _ours(case)
+        if case.payment is not None and 0 < case.payment.expires_at_ms <= now_ms:
+            theirs, ours = (it._replace(authorized=0, voided=0) for it in (theirs, ours))
+        if theirs != ours:
+            tally.breach(f"{case}: {_difference(ours, theirs)}")
+
+
+def _ours(case: Case) -> _Sums:
+    """Return what we believe the processor to have: what was done by hand is not on its books."""
+    if (it := case.payment) is None:
+        return _Sums(0, 0, 0, 0)
+    by_hand = {"void": 0, "refund": 0}
+    for attempt in case.attempts:
+        if attempt.result == RESOLVED:
+            by_hand[attempt.kind] += attempt.amount_minor
+    voided, refunded = it.voided_minor - by_hand["void"], it.refunded_minor - by_hand["refund"]
+    return _Sums(it.authorized_minor, it.captured_minor, voided, refunded)
+
+
+def _difference(ours: _Sums, theirs: _Sums) -> str:
+    return "; ".join(
+        f"the processor has {its} minor units {name}, by our books it should be {should}"
+        for name, its, should in zip(_Sums._fields, theirs, ours, strict=True)
+        if its != should
+    )
 
 
 def check_strangers(books: Mapping[str, list[Authorization]], known: Iterable[str], tally: Tally) -> None:
@@ -79,11 +123,3 @@ def check_strangers(books: Mapping[str, list[Authorization]], known: Iterable[st
         held = sum(line.held_minor + line.captured_minor for line in books[order_id])
         if held:
             tally.breach(f"the processor has {held} minor units for order {order_id}, for which we asked none")
-
-
-def _expected(case: Case) -> tuple[int, int]:
-    """Return what the processor should hold and have taken, in minor units."""
-    amount_minor = case.payment.amount_minor if case.payment is not None else 0
-    if case.money is PaymentState.CAPTURED:
-        return 0, amount_minor
-    return (amount_minor, 0) if case.money in _AUTHORIZED else (0, 0)

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from consumers.inventory.ledger import RETURN, SHIPMENT, HoldState
-from infra.verify.rows import AttemptRow, BalanceRow, HoldRow, MovementRow, OrderRow, PaymentRow
+from infra.verify.rows import AttemptRow, BalanceRow, FulfilmentRow, HoldRow, MovementRow, OrderRow, PaymentRow
 from schemas.ids import is_order_id, order_id_ms
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra.verify.report import Tally
     from infra.verify.rows import InventoryRows
 
-_ROWS_OF_A_WEEK: Final = (HoldRow, MovementRow, OrderRow, PaymentRow, AttemptRow)
+_ROWS_OF_A_WEEK: Final = (HoldRow, MovementRow, OrderRow, PaymentRow, AttemptRow, FulfilmentRow)
 
 
 class Dropped:

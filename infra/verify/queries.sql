@@ -1,6 +1,6 @@
 -- name: hold_still
 -- Before anything is read: a week that was dropped meanwhile would be missing from a snapshot that is older than that.
-LOCK TABLE holds, movements, orders, payments, payment_attempts, stock_balances, dropped_weeks IN ACCESS SHARE MODE;
+LOCK TABLE holds, movements, orders, payments, payment_attempts, fulfilments, stock_balances, dropped_weeks IN ACCESS SHARE MODE;
 
 -- name: dropped
 SELECT from_ms, until_ms FROM dropped_weeks ORDER BY from_ms;
@@ -54,6 +54,11 @@ FROM payments WHERE partition = $1;
 
 -- name: attempts
 SELECT operation_id, order_id, partition, kind, result, started_at_ms FROM payment_attempts WHERE partition = $1;
+
+-- name: fulfilments
+SELECT order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines::text, shipments::text,
+    returns::text, waits_for, deadline_ms, updated_at_ms
+FROM fulfilments WHERE partition = $1;
 
 -- name: live_holds
 -- States 0, 1 and 5 are held, committed and shipped (consumers/inventory/ledger.py).

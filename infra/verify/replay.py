@@ -1,6 +1,6 @@
 """Decides a partition again from its first record, with the owner's own code, and holds it against what was said.
 
-In a replay nothing is ever loaded: what is absent was never there (see Ledger, OrderBook, PaymentBook). A replay is one
+In a replay nothing is ever loaded: what is absent was never there (see Ledger, OrderBook, PaymentBook, FulfilmentBook). A replay is one
 batch that never closes, so what it would insert in the end is what the tables must hold.
 """
 
@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 import msgspec
 
 from consumers.errors import RefusedError
+from consumers.fulfilment.room import FulfilmentRoom
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.payments.room import PaymentsRoom
 from consumers.runtime.batch import read_run
 from consumers.runtime.decision import decide_records
 from infra.verify.published import Said, is_dead_letter_of_another, outcome_of
-from infra.verify.rows import AttemptRow, HoldRow, MovementRow, OrderRow, PaymentRow, PurchaseRow, StockRow
+from infra.verify.rows import (
+    AttemptRow,
+    FulfilmentRow,
+    HoldRow,
+    MovementRow,
+    OrderRow,
+    PaymentRow,
+    PurchaseRow,
+    StockRow,
+)
 from infra.verify.words import words_of
 
 if TYPE_CHECKING:
@@ -33,7 +43,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 Row = tuple[Any, ...]
-_decode_lines: Final = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
+_decode_parts: Final = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
 
 class Decision(msgspec.Struct):
@@ -63,7 +73,13 @@ class Table(NamedTuple):
 
 def _order(*columns: Any) -> OrderRow:
     *head, lines, updated_at_ms = columns
-    return OrderRow._make((*head, _decode_lines(lines), updated_at_ms))
+    return OrderRow._make((*head, _decode_parts(lines), updated_at_ms))
+
+
+def _fulfilment(*columns: Any) -> FulfilmentRow:
+    *head, lines, shipments, returns, waits_for, deadline_ms, updated_at_ms = columns
+    parts = map(_decode_parts, (lines, shipments, returns))
+    return FulfilmentRow._make((*head, *parts, waits_for, deadline_ms, updated_at_ms))
 
 
 _TABLES: Final[dict[str, tuple[Table, ...]]] = {
@@ -74,6 +90,7 @@ _TABLES: Final[dict[str, tuple[Table, ...]]] = {
         Table("purchases", 41, PurchaseRow, 4, 2),
     ),
     "orders": (Table("orders", 0, _order, 12, 1),),
+    "fulfilment": (Table("fulfilments", 0, _fulfilment, 13, 1),),
     "payments": (Table("payments", 0, PaymentRow, 10, 1), Table("attempts", 15, AttemptRow, 6, 1)),
 }
 
@@ -87,7 +104,7 @@ class _Payments(PaymentsRoom):
 
 def rooms() -> tuple[Room[Any], ...]:
     """Return the rooms that decide, in the order of the saga."""
-    return (InventoryRoom(), OrdersRoom(), _Payments())
+    return (InventoryRoom(), OrdersRoom(), _Payments(), FulfilmentRoom())
 
 
 class Replay(Generic[S]):

@@ -15,6 +15,8 @@ NAMES: Final = (
     "each_command_took_effect_once",
     "every_order_is_final_or_waits",
     "money_matches_goods",
+    "money_ledger_balances",
+    "goods_are_where_they_should_be",
     "replay_gives_the_same_decisions",
     "no_position_decided_twice",
     "dead_letters",

@@ -132,6 +132,27 @@ class AttemptRow(NamedTuple):
     started_at_ms: int
 
 
+class FulfilmentRow(NamedTuple):
+    """One order's goods on their way; `lines` (by number), `shipments` and `returns` (by id) as in the JSON.
+
+    `deadline_ms` is when the wait for `waits_for` is over; None where the answer comes by itself.
+    """
+
+    order_id: str
+    partition: int
+    state: str
+    captures_at_shipping: bool
+    is_lapsed: bool
+    is_returned: bool
+    ship_by_ms: int
+    lines: dict[str, dict[str, Any]]
+    shipments: dict[str, dict[str, Any]]
+    returns: dict[str, dict[str, Any]]
+    waits_for: str
+    deadline_ms: int | None
+    updated_at_ms: int
+
+
 class InventoryRows(msgspec.Struct):
     """One partition of inventory's tables.
 
@@ -147,7 +168,7 @@ class InventoryRows(msgspec.Struct):
 
 
 class OrderRows(msgspec.Struct):
-    """One partition of the orders' and payments' tables, and what these orders have of the stock.
+    """One partition of the orders', payments' and fulfilment's tables, and what these orders have of the stock.
 
     `live_holds` are held, committed or shipped; `came_back` are lines that were returned after they had been shipped.
     """
@@ -155,6 +176,7 @@ class OrderRows(msgspec.Struct):
     orders: list[OrderRow]
     payments: list[PaymentRow]
     attempts: list[AttemptRow]
+    fulfilments: list[FulfilmentRow]
     live_holds: list[HoldRow]
     came_back: list[HoldRow]
 

@@ -15,14 +15,16 @@ from infra.verify import books as processor
 from infra.verify.accounts import Accounts
 from infra.verify.dropped import Dropped, check_balances
 from infra.verify.evidence import Evidence
+from infra.verify.goods import check_goods
 from infra.verify.legs import check_generations, legs
 from infra.verify.log import Log
+from infra.verify.money import check_money
 from infra.verify.positions import check_claims, check_outbox, check_ranges, order_of, undecided_orders
 from infra.verify.published import SPOKEN_ON, Published, dead_letter_in
 from infra.verify.replay import compare_rows, leftovers, match, rooms
 from infra.verify.report import Report, Tallies
 from infra.verify.rows import tables
-from infra.verify.sagas import cases, check_money, check_orphans, check_progress
+from infra.verify.sagas import cases, check_orphans, check_progress
 from infra.verify.snapshot import Snapshot, snapshot
 from infra.verify.stock import check_stock
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_EVENTS
@@ -97,12 +99,12 @@ class Audit:
 
     async def compare_with(self, earlier: processor.Books, now: processor.Books) -> None:
         """Compare the money with the processor's books: those from before the snapshot, and those of now."""
-        tally = self.tallies["money_matches_goods"]
+        tally = self.tallies["money_ledger_balances"]
         known: set[str] = set()
         for partition in self._order_partitions():
             rows = await self._database.orders(partition)
             known.update(row.order_id for row in rows.payments)
-            processor.check_books(cases(rows, self._moving), now, tally)
+            processor.check_books(cases(rows, self._moving), earlier, now, self._database.now_ms, tally)
         kept = {order_id: lines for order_id, lines in earlier.items() if not self._dropped.has(order_id)}
         processor.check_strangers(kept, known, tally)
 
@@ -217,3 +219,4 @@ class Audit:
         found = cases(rows, self._moving)
         check_progress(found, self._database.now_ms, self.tallies["every_order_is_final_or_waits"])
         check_money(found, rows.payments, self.tallies)
+        check_goods(found, rows.fulfilments, self.tallies["goods_are_where_they_should_be"])

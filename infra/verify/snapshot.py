@@ -17,6 +17,7 @@ from infra.verify.rows import (
     AttemptRow,
     BalanceRow,
     ClaimRow,
+    FulfilmentRow,
     HoldRow,
     InventoryRows,
     MovementRow,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 QUERIES: Final = load_queries("infra.verify")
-_decode_lines: Final = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
+_decode_parts: Final = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 _decode_blob: Final = msgspec.msgpack.Decoder(list[Outgoing]).decode
 _TRIPLE: Final = 3
 
@@ -99,6 +100,7 @@ class Snapshot:
             orders=await self._rows("orders", partition, _order),
             payments=await self._rows("payments", partition, _payment),
             attempts=await self._rows("attempts", partition, _attempt),
+            fulfilments=await self._rows("fulfilments", partition, _fulfilment),
             live_holds=await self._rows("live_holds", partition, _hold),
             came_back=await self._rows("came_back", partition, _hold),
         )
@@ -147,7 +149,7 @@ def _movement(uuid: object, *columns: Any) -> MovementRow:
 
 def _order(order_id: object, *rest: Any) -> OrderRow:
     *head, lines, updated_at_ms = rest
-    return OrderRow._make((str(order_id), *head, _decode_lines(lines), updated_at_ms))
+    return OrderRow._make((str(order_id), *head, _decode_parts(lines), updated_at_ms))
 
 
 def _payment(order_id: object, *rest: Any) -> PaymentRow:
@@ -156,3 +158,9 @@ def _payment(order_id: object, *rest: Any) -> PaymentRow:
 
 def _attempt(operation_id: str, order_id: object, *rest: Any) -> AttemptRow:
     return AttemptRow(operation_id, str(order_id), *rest)
+
+
+def _fulfilment(order_id: object, *rest: Any) -> FulfilmentRow:
+    *head, lines, shipments, returns, waits_for, deadline_ms, updated_at_ms = rest
+    parts = map(_decode_parts, (lines, shipments, returns))
+    return FulfilmentRow._make((str(order_id), *head, *parts, waits_for, deadline_ms, updated_at_ms))

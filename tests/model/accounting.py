@@ -14,6 +14,7 @@ from typing import Any, Final
 from consumers.errors import RefusedError
 from schemas import messages as m
 from schemas.ids import order_id_ms
+from schemas.terms import TERMS
 
 Key = tuple[str, int, str]
 
@@ -34,7 +35,10 @@ def _holds(truth: bool, *what: object) -> None:
 
 
 class Books:
-    """One partition's, or one whole shop's, accounts. Amounts are in units; `end_of` is in ms since the epoch."""
+    """One partition's, or one whole shop's, accounts. Amounts are in units; `end_of` is in ms since the epoch.
+
+    `came_back` are lines that were returned after they had been shipped.
+    """
 
     def __init__(self) -> None:
         self.on_hand: Counter[str] = Counter()
@@ -51,6 +55,7 @@ class Books:
         self.suspended: set[str] = set()
         self.retired: set[str] = set()
         self.known: set[tuple[str, str]] = set()
+        self.came_back: list[Key] = []
 
     def available(self, sku: str) -> int:
         return self.on_hand[sku] - self.reserved[sku] - self.allocated[sku] - self.quarantined[sku]
@@ -183,6 +188,7 @@ class Books:
         if stood == COMMITTED:
             self.allocated[key[2]] -= self.quantity[key]
         else:
+            self.came_back.append(key)
             self.on_hand[key[2]] += self.quantity[key]
             self.retired.discard(key[2])
         if command.disposition == "quarantine":
@@ -271,6 +277,7 @@ def _makes_sense(command: m.PlaceOrderLine) -> bool:
         and 1 <= command.line <= command.line_count <= 2_000
         and 0 <= command.unit_price_minor <= 10**9
         and command.hold_seconds > 0
+        and (not command.terms or command.terms in TERMS)
     )
 
 

@@ -5,40 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
 from typing_extensions import override
 
 from consumers.errors import RefusedError
+from consumers.fulfilment.room import FulfilmentRoom
 from consumers.inventory.evolve import evolve
 from consumers.inventory.ledger import HoldState, Ledger
 from consumers.inventory.room import InventoryRoom
-from consumers.orders.order import Order
 from consumers.orders.room import OrdersRoom
 from consumers.orders.store import OrderBook
-from consumers.payments.payment import operation_id
+from consumers.payments.evolve import evolve as evolve_payment
+from consumers.payments.payment import Payment, Wish
 from consumers.payments.processor import OperationKind
 from consumers.payments.room import PaymentsRoom
+from consumers.payments.sequence import start
 from consumers.payments.store import PaymentBook
 from schemas import messages as m
 from schemas.messages import Message
-from tests.model.shop import Rooms
-from topology.states import FINAL_ORDER_STATES, PaymentState
+from tests.model.shop import GOODS, MONEY, Rooms
+from topology.states import OVER_ORDER_STATES
+
+Said = Iterable[Message | RefusedError]
 
 
-class IgnoresLateReservations(OrdersRoom):
-    """Does not release a line that was reserved for an order that was over already."""
-
-    @override
-    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
-        was_over = _order(state, message).state in FINAL_ORDER_STATES
-        said = list(super().decide(state, message, at_ms))
-        return [] if was_over and isinstance(message, m.LineReserved) else said
+# --- inventory ----------------------------------------------------------------------------------------------------------
 
 
 class ReleasesAgain(InventoryRoom):
     """Gives a released line's units back once more for every further ReleaseLine."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Said:
         if isinstance(message, m.ReleaseLine):
             hold = state.holds.get((message.order_id, message.line, message.sku))
             if hold is not None and hold.state is HoldState.RELEASED:
@@ -48,33 +46,11 @@ class ReleasesAgain(InventoryRoom):
         return super().decide(state, message, at_ms)
 
 
-class LosesReturns(OrdersRoom):
-    """Decides to give committed lines back, and does not say so."""
-
-    @override
-    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
-        return [said for said in super().decide(state, message, at_ms) if not isinstance(said, m.ReturnLine)]
-
-
-class CapturesAgain(PaymentsRoom):
-    """Asks for the money once more when it hears OrderPlaced once more."""
-
-    @override
-    def decide(self, state: PaymentBook, message: Message, at_ms: int) -> Iterable[Message]:
-        said = list(super().decide(state, message, at_ms))
-        if isinstance(message, m.OrderPlaced):
-            kind = OperationKind.CAPTURE
-            known = state.payment(message.order_id).state in (PaymentState.CAPTURING, PaymentState.CAPTURED)
-            if known:
-                state.started[operation_id(message.order_id, kind)] = (message.order_id, kind, at_ms)
-        return said
-
-
 class ForgetsHolds(InventoryRoom):
     """Looks for no hold before it places a line: a duplicate reserves once more."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Said:
         if isinstance(message, m.PlaceOrderLine):
             key = (message.order_id, message.line, message.sku)
             state.holds.pop(key, None)
@@ -86,19 +62,96 @@ class JudgesLinesAlone(InventoryRoom):
     """Forgets that two lines of one order may want the same SKU."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Said:
         if isinstance(message, m.PlaceOrderLine) and message.quantity > 0:
-            message = _alone(message)
+            message = msgspec.structs.replace(message, demand=message.quantity)
         return super().decide(state, message, at_ms)
 
 
-def _alone(line: m.PlaceOrderLine) -> m.PlaceOrderLine:
-    fields: dict[str, Any] = {name: getattr(line, name) for name in line.__struct_fields__}
-    return m.PlaceOrderLine(**{**fields, "demand": line.quantity})
+# --- orders -------------------------------------------------------------------------------------------------------------
 
 
-def _order(book: OrderBook, message: Message) -> Order:
-    return book.order(message.order_id)  # type: ignore[attr-defined]  # every fact about an order has one
+class IgnoresLateReservations(OrdersRoom):
+    """Does not release a line that was reserved for an order that was over already."""
+
+    @override
+    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
+        was_over = isinstance(message, m.LineReserved) and state.order(message.order_id).state in OVER_ORDER_STATES
+        said = list(super().decide(state, message, at_ms))
+        return [] if was_over else said
+
+
+class LosesReturns(OrdersRoom):
+    """Decides to give committed lines back, and does not say so."""
+
+    @override
+    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
+        return [said for said in super().decide(state, message, at_ms) if not isinstance(said, m.ReturnLine)]
+
+
+# --- payments -----------------------------------------------------------------------------------------------------------
+
+
+class CapturesAgain(PaymentsRoom):
+    """Asks for the money once more when it hears OrderPlaced once more."""
+
+    @override
+    def decide(self, state: PaymentBook, message: Message, at_ms: int) -> Iterable[Message]:
+        known = state.payment(message.order_id) if isinstance(message, m.OrderPlaced) else Payment("")
+        was_captured = known.latest(OperationKind.CAPTURE) is not None
+        said = list(super().decide(state, message, at_ms))
+        if was_captured:
+            again = start(known, Wish(OperationKind.CAPTURE, "", known.amount_minor))
+            evolve_payment(known, message, [again], at_ms)
+            state.operations.append(again)
+        return said
+
+
+class KeepsTheMoney(PaymentsRoom):
+    """Takes no notice of a cancellation once the money is captured."""
+
+    @override
+    def decide(self, state: PaymentBook, message: Message, at_ms: int) -> Iterable[Message]:
+        if isinstance(message, m.OrderCancelled) and state.payment(message.order_id).captured_minor:
+            return []
+        return super().decide(state, message, at_ms)
+
+
+# --- fulfilment ---------------------------------------------------------------------------------------------------------
+
+
+class ShipsWhatIsCancelled(FulfilmentRoom):
+    """Says that an order can be cancelled whose lines are on their way out."""
+
+    @override
+    def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Message]:
+        said = list(super().decide(state, message, at_ms))
+        if isinstance(message, m.OrderCancelRequested):
+            return [m.FulfilmentCancelled(message.order_id, message.reason, message.requested_by)]
+        return said
+
+
+class RefundsWithoutReturn(FulfilmentRoom):
+    """Pays a return back as soon as it is approved, wherever the goods are."""
+
+    @override
+    def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Message]:
+        said = list(super().decide(state, message, at_ms))
+        if isinstance(message, m.ApproveReturn) and said:
+            said.append(m.RefundRequested(message.order_id, "line:1", 101, "approved"))
+        return said
+
+
+class RefundsTooMuch(FulfilmentRoom):
+    """Adds a cent to each refund."""
+
+    @override
+    def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Message]:
+        for said in super().decide(state, message, at_ms):
+            if isinstance(said, m.RefundRequested):
+                yield msgspec.structs.replace(said, amount_minor=said.amount_minor + 1)
+            else:
+                yield said
 
 
 _NOBODY: Final[Any] = None
@@ -106,7 +159,11 @@ PLANTED: Final[dict[str, Rooms]] = {
     "a late reservation is ignored": Rooms(orders=IgnoresLateReservations()),
     "a release is not idempotent": Rooms(inventory=ReleasesAgain()),
     "an undo is lost": Rooms(orders=LosesReturns()),
-    "money is captured twice": Rooms(payments=CapturesAgain(_NOBODY, _NOBODY)),
+    "money is captured twice": Rooms(payments=CapturesAgain(_NOBODY, _NOBODY, deadlines=MONEY)),
+    "a cancelled order's money is kept": Rooms(payments=KeepsTheMoney(_NOBODY, _NOBODY, deadlines=MONEY)),
     "a duplicate is not recognised": Rooms(inventory=ForgetsHolds()),
     "lines are judged alone": Rooms(inventory=JudgesLinesAlone()),
+    "a cancelled order is shipped": Rooms(fulfilment=ShipsWhatIsCancelled(GOODS)),
+    "money goes back without the goods": Rooms(fulfilment=RefundsWithoutReturn(GOODS)),
+    "a refund has the wrong sum": Rooms(fulfilment=RefundsTooMuch(GOODS)),
 }

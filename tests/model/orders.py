@@ -7,17 +7,19 @@ from typing import Final
 import msgspec
 
 from schemas import messages as m
+from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 from tests.model.dice import Pick
 
 SKUS: Final = ("MUG", "TEE", "HAT")
 ORDER_IDS: Final = tuple(f"01a0bf2a-1000-7c3e-8f00-00000000000{n}" for n in range(1, 6))
 HOLD_SECONDS: Final = (10, 1, 3)
+_TERMS: Final = ("", "", "", SHIP_AVAILABLE, CAPTURE_AT_SHIPPING, f"{SHIP_AVAILABLE} {CAPTURE_AT_SHIPPING}")
 
 
 def sendings(pick: Pick) -> list[m.Message]:
     """Return the commands of a case, in no particular order."""
     found: list[m.Message] = [
-        m.ReceiveStock(f"delivery of {sku} {n}", sku, 1 + pick(3)) for sku in SKUS for n in range(pick(3))
+        m.ReceiveStock(f"delivery of {sku} {n}", sku, 1 + pick(5)) for sku in SKUS for n in range(pick(3) or pick(2))
     ]
     if pick(3) == 1:
         found += [_rule(n, SKUS[pick(3)], pick) for n in range(1 + pick(3))]
@@ -31,6 +33,10 @@ def sendings(pick: Pick) -> list[m.Message]:
             found.append(lines[-1])
         if pick(8) == 1:
             found.append(_meddling(lines[pick(len(lines))], pick))
+        if pick(6) == 1:
+            found.append(m.CancelOrder(order_id, ("customer", "merchant")[pick(2)], "changed my mind"))
+        if pick(16) == 1:
+            found.append(_too_early(order_id, pick))
     return found
 
 
@@ -54,6 +60,7 @@ def order(order_id: str, pick: Pick) -> list[m.PlaceOrderLine]:
     wanted = [(SKUS[pick(3)], 1 + (pick(4) == 1)) for _ in range(count)]
     hold_seconds = HOLD_SECONDS[pick(3)]
     cart_id = "cart" if pick(4) == 1 else ""
+    terms = _TERMS[pick(len(_TERMS))]
     return [
         m.PlaceOrderLine(
             order_id,
@@ -68,6 +75,7 @@ def order(order_id: str, pick: Pick) -> list[m.PlaceOrderLine]:
             "tok_ann",
             hold_seconds,
             cart_id,
+            terms,
         )
         for number, (sku, quantity) in enumerate(wanted, start=1)
     ]
@@ -81,14 +89,34 @@ def _contradicted(line: m.PlaceOrderLine, pick: Pick) -> m.PlaceOrderLine:
         {"line_count": line.line_count + 1},
         {"customer_id": "bea"},
         {"quantity": 0},
-    )[pick(5)]
+        {"terms": CAPTURE_AT_SHIPPING},
+        {"terms": SHIP_AVAILABLE},
+    )[pick(7)]
     return msgspec.structs.replace(line, **changed)
 
 
 def _meddling(line: m.PlaceOrderLine, pick: Pick) -> m.Message:
     """Return what an authorised producer might say about a line that is not its business."""
-    if pick(4) == 1:
+    roll = pick(8)
+    if roll in (1, 2):
         return m.ShipLine(line.order_id, line.line, line.sku)
-    if pick(2):
+    if roll in (3, 4):
+        return m.ReturnLine(line.order_id, line.line, line.sku, "meddling")
+    if roll in (5, 6):
         return m.CommitLine(line.order_id, line.line, line.sku)
     return m.ReleaseLine(line.order_id, line.line, line.sku, "meddling")
+
+
+def _too_early(order_id: str, pick: Pick) -> m.Message:
+    """Return what people might say about an order that is not ready for it, or that they mistake for another."""
+    return (
+        m.ShipOrder(order_id, "S0", (), "post", "T0"),
+        m.ConfirmDelivery(order_id, "S1"),
+        m.ReportLostParcel(order_id, "S1", "lost"),
+        m.RequestReturn(order_id, "B0", (), "too small"),
+        m.ApproveReturn(order_id, "B1"),
+        m.ReceiveReturn(order_id, "B1", ()),
+        m.RefundOrder(order_id, "R0", 50, "kindness"),
+        m.RetryOrder(order_id, "support"),
+        m.ResolveOrder(order_id, "support", "paid back by hand"),
+    )[pick(9)]

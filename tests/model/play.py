@@ -36,13 +36,14 @@ class Played(NamedTuple):
     failure: Failure | None
 
 
-def play_one(pick: Pick, unsent: Iterable[m.Message], rooms: Rooms, trace: Callable[[str], None] | None = None) -> None:
+def play_one(pick: Pick, unsent: Iterable[m.Message], rooms: Rooms, trace: Callable[[str], None] | None = None) -> Shop:
     """Play one case to its end. Raises AssertionError where an invariant is broken, or whatever a room raises."""
     shop = Shop(pick, list(unsent), rooms, trace)
     shop.run()
     judge_before_time_passes(shop)
-    shop.expire_everything()
+    shop.let_all_time_pass()
     judge(shop)
+    return shop
 
 
 def play(seed: int, cases: range, rooms: Rooms | None = None) -> Played:

@@ -1,37 +1,59 @@
-"""The whole saga in memory: the real rooms on logs that are lists, scheduled by chance, with a processor at the end.
+"""The whole saga in memory: the real rooms on logs that are lists, scheduled by chance, with people and a card network.
 
 There is no database and no Kafka here: what is tested is what the rooms decide together when each reads at its own
-pace, records come twice, holds expire at any moment and the processor says what it likes.
+pace, records come twice, rooms lose their memory, time passes at any moment and everybody says what they like.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, cast
 
 from consumers.errors import RefusedError
+from consumers.fulfilment.fulfilment import Deadlines as GoodsDeadlines
+from consumers.fulfilment.room import FulfilmentRoom
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
-from consumers.payments.processor import Operation, OperationKind
+from consumers.payments.processor import Operation
 from consumers.payments.room import PaymentsRoom
+from consumers.payments.waits import Deadlines as MoneyDeadlines
 from consumers.runtime.room import Room
 from schemas import messages as m
-from tests.model.accounting import Books
+from tests.model.accounting import AccountingError, Books
 from tests.model.dice import Pick
 from tests.model.orders import ORDER_IDS, SKUS
-from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS
+from tests.model.people import People
+from tests.model.processor import Processor
+from tests.model.seat import Entry, Seat
+from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, Topic
 
 PARTITIONS: Final = 2
 START_MS: Final = 1_790_000_000_000
-FOREVER_MS: Final = 10_000_000
-
-Log = list[tuple[m.Message, int]]
-"""(message, append time in ms)"""
+LONG_MS: Final = 100_000
+"""Longer than any hold, authorisation or deadline here."""
+MOST_ROUNDS: Final = 16
+"""How often time may pass until nothing waits any more: one deadline leads to the next one."""
 
 _HOME_OF_SKU: Final = {sku: n % PARTITIONS for n, sku in enumerate(SKUS)}
 _HOME_OF_ORDER: Final = {order_id: n % PARTITIONS for n, order_id in enumerate(ORDER_IDS)}
-_BY_SKU: Final = frozenset(INVENTORY_COMMANDS.carries)
-_TO_PAYMENTS: Final = frozenset(ORDER_COMMANDS.carries)
+_TOPICS: Final = (INVENTORY_COMMANDS, ORDER_EVENTS, ORDER_COMMANDS)
+_TOPIC_OF: Final = {kind: n for n, topic in enumerate(_TOPICS) for kind in topic.carries}
+_BY_SKU: Final = 0
+_LINE_COMMANDS: Final = frozenset({m.ReleaseLine, m.CommitLine, m.ShipLine, m.ReturnLine})
+"""What only rooms should say about lines; from anybody else it is meddling."""
+_WAITING: Final = ("payments", "fulfilment")
+"""The rooms whose waits have deadlines."""
+
+GOODS: Final = GoodsDeadlines(
+    ship_within_ms=20_000,
+    delivery_presumed_ms=10_000,
+    return_window_ms=20_000,
+    return_answer_ms=8_000,
+    return_arrival_ms=12_000,
+)
+MONEY: Final = MoneyDeadlines(action_seconds=8)
+_NOBODY: Final = cast("Any", None)
+"""Who is asked and told by the payments room: here that is `Processor`, who needs no wires."""
 
 
 class Rooms(NamedTuple):
@@ -39,17 +61,20 @@ class Rooms(NamedTuple):
 
     inventory: Room[Any] = InventoryRoom()
     orders: Room[Any] = OrdersRoom()
-    payments: Room[Any] = PaymentsRoom(cast("Any", None), cast("Any", None))  # nobody calls the processor here
+    payments: Room[Any] = PaymentsRoom(_NOBODY, _NOBODY, deadlines=MONEY)
+    fulfilment: Room[Any] = FulfilmentRoom(GOODS)
 
 
-class Reader:
-    """One room on one partition of one topic; rooms with two sources share their state between two readers."""
+def _who_hears(topic: Topic) -> dict[type[m.Message], tuple[int, ...]]:
+    """Return which readers of a partition hear each message of a topic, by their place."""
+    readers = [(room, source) for room in Rooms() for source in room.sources]
+    return {
+        kind: tuple(n for n, (room, source) in enumerate(readers) if source is topic and kind in room.hears)
+        for kind in topic.carries
+    }
 
-    __slots__ = ("books", "log", "name", "next", "room", "state")
 
-    def __init__(self, room: Room[Any], name: str, log: Log, state: Any, books: Books | None = None) -> None:
-        self.room, self.name, self.log, self.state, self.books = room, name, log, state, books
-        self.next = 0
+_HEARERS: Final = [_who_hears(topic) for topic in _TOPICS]
 
 
 class Shop:
@@ -61,101 +86,115 @@ class Shop:
         self.pick = pick
         self.trace = trace
         self.now_ms = START_MS
-        self.commands: list[Log] = [[] for _ in range(PARTITIONS)]
-        self.events: list[Log] = [[] for _ in range(PARTITIONS)]
-        self.money: list[Log] = [[] for _ in range(PARTITIONS)]
+        self.logs: list[list[list[Entry]]] = [[[] for _ in range(PARTITIONS)] for _ in _TOPICS]
         self.books = [Books() for _ in range(PARTITIONS)]
-        self.ledgers = [rooms.inventory.new_state(p) for p in range(PARTITIONS)]
-        self.orders = [rooms.orders.new_state(p) for p in range(PARTITIONS)]
-        self.payments = [rooms.payments.new_state(p) for p in range(PARTITIONS)]
-        self.readers = [
-            reader
+        self.seats = {
+            (room.name, p): Seat(room, p, self.books[p] if room is rooms.inventory else None)
             for p in range(PARTITIONS)
-            for reader in (
-                Reader(rooms.inventory, f"inventory/{p}", self.commands[p], self.ledgers[p], self.books[p]),
-                Reader(rooms.orders, f"orders/{p}", self.events[p], self.orders[p]),
-                Reader(rooms.payments, f"payments/{p}", self.events[p], self.payments[p]),
-                Reader(rooms.payments, f"payments/{p}", self.money[p], self.payments[p]),
-            )
-        ]
+            for room in rooms
+        }
+        self._readers = [(seat, ear) for seat in self.seats.values() for ear in seat.ears]
+        width = len(self._readers) // PARTITIONS
+        self._ears = [[ear for _, ear in self._readers[p * width : (p + 1) * width]] for p in range(PARTITIONS)]
+        self.people = People(pick)
+        self.processor = Processor(pick)
         self.unsent = unsent
         self.unanswered: list[Operation] = []
-        self.done: list[tuple[Operation, bool]] = []
-        self.dead: list[tuple[str, m.Message, RefusedError]] = []
+        self.under_way: list[m.RecordPaymentResult] = []
         self.astray: list[Any] = []
+        self.meddled: set[Any] = set()
+        self.said = 0
+        self._spoken: dict[int, Seat] = {}
         self.repeats_left = pick(6)
         self.detours_left = pick(4)
-        self.ticks_left = pick(4)
+        self.ticks_left = pick(6)
+        self.crashes_left = 1 if pick(10) == 1 else 0
 
     # --- what can happen --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Let chance act until nothing is left to do. Holds that nobody ended are still there then."""
+        """Let chance act until nothing is left to do. What waits for time or for people who do nothing still waits then."""
         pick = self.pick
         while True:
-            roll = pick(16)
+            roll = pick(20)
             acts = (
-                (self._read() if roll < 9 else self._send() if roll < 12 else self._answer() if roll < 14 else False)
-                or (roll == 14 and self._repeat())
-                or (roll == 15 and (self._send_on() or self._tick()))
+                (self._read() if roll < 12 else self._send() if roll < 15 else self._answer() if roll < 17 else False)
+                or (roll == 17 and self._repeat())
+                or (roll == 18 and (self._send_on() or self._tick()))
+                or (roll == 19 and (self._crash() or self._confirm()))
             )
             if not (acts or self._read() or self._send() or self._answer() or self._send_on() or self._repeat()):
                 return
 
-    def expire_everything(self) -> None:
-        """Let all time pass, and what follows from it."""
-        self.ticks_left = self.repeats_left = 0
-        self.now_ms += FOREVER_MS
-        for log in self.commands:
-            log.append((m.ExpireHolds(self.now_ms, 500), self.now_ms))
-        self.run()
+    def let_all_time_pass(self) -> None:
+        """Let time pass, and what follows from it, until nothing happens any more. Raises AccountingError if it always does."""
+        self.ticks_left = self.repeats_left = self.crashes_left = 0
+        self.processor.patient = True
+        for _ in range(MOST_ROUNDS):
+            self.now_ms += LONG_MS
+            said = self.said
+            for seat in self.seats.values():
+                if (reminder := seat.room.reminder(seat.state, self.now_ms)) is not None:
+                    self._put(_TOPIC_OF[type(reminder)], seat.partition, reminder)
+            self._lapse()
+            self.unsent += self.people.help_all()
+            self.run()
+            if self.said == said:
+                return
+        raise AccountingError("time passes, and it never comes to rest")
 
     def _read(self) -> bool:
-        first = self.pick(len(self.readers))
-        for n in range(first - len(self.readers), first):
-            reader = self.readers[n]
-            behind = len(reader.log) - reader.next
-            if behind:
-                for _ in range(1 + self.pick(min(4, behind))):
-                    self._decide(reader)
+        readers = self._readers
+        first = self.pick(len(readers))
+        for n in range(first - len(readers), first):
+            seat, ear = readers[n]
+            if ear:
+                for _ in range(1 + self.pick(min(4, len(ear)))):
+                    self._decide(seat, ear)
                 return True
         return False
 
     def _send(self) -> bool:
         if not self.unsent:
             return False
-        self.append(self.unsent.pop(self.pick(len(self.unsent))))
+        message: Any = self.unsent.pop(self.pick(len(self.unsent)))
+        if type(message) in _LINE_COMMANDS:
+            self.meddled.add((message.order_id, message.line, message.sku))
+        self.append(message)
         return True
 
     def _answer(self) -> bool:
-        """Let the processor answer one operation: it is the last to be trusted, and says yes or no as it likes."""
-        if not self.unanswered:
+        """Let the card network execute an operation, or let one of its answers arrive."""
+        if self.under_way and (not self.unanswered or self.pick(2)):
+            self.append(self.under_way.pop(self.pick(len(self.under_way))))
+        elif self.unanswered:
+            operation = self.unanswered.pop(self.pick(len(self.unanswered)))
+            answer = self.processor.perform(operation, self.now_ms)
+            if self.trace is not None:
+                self._tell(f"the network hears {operation.operation_id} of {operation.amount_minor}", [answer])
+            self.under_way.append(answer)
+        else:
             return False
-        operation = self.unanswered.pop(self.pick(len(self.unanswered)))
-        refused = self.pick(20 if operation.kind is OperationKind.VOID else 4) == 1
-        self.done.append((operation, not refused))
-        no = "declined" if operation.kind is OperationKind.AUTHORIZE else "failed"
-        self.append(
-            m.RecordPaymentResult(
-                operation.order_id,
-                operation.operation_id,
-                no if refused else "succeeded",
-                "" if refused else f"auth {operation.order_id}",
-                "no" if refused else "",
-            )
-        )
         return True
+
+    def _confirm(self) -> bool:
+        told = self.processor.confirm()
+        self.under_way += [told] if told is not None else []
+        return told is not None
+
+    def _lapse(self) -> None:
+        """Let authorisations end; days lie between the first word of one and the last, so they never change places."""
+        awaited = {it.operation_id for it in self.under_way}
+        self.under_way += [it for it in self.processor.lapse(self.now_ms) if it.operation_id not in awaited]
 
     def _repeat(self) -> bool:
         """Append some earlier record of any log once more, as a producer does that never saw its acknowledgement."""
         if not self.repeats_left:
             return False
         self.repeats_left -= 1
-        family = (self.commands, self.events, self.money)[self.pick(3)]
-        log = family[self.pick(PARTITIONS)]
-        if log:
-            message, _ = log[self.pick(len(log))]
-            log.append((message, self.now_ms))
+        topic, p = self.pick(len(_TOPICS)), self.pick(PARTITIONS)
+        if log := self.logs[topic][p]:
+            self._put(topic, p, log[self.pick(len(log))][0])
         return True
 
     def _send_on(self) -> bool:
@@ -163,50 +202,76 @@ class Shop:
         if not self.astray:
             return False
         message = self.astray.pop(self.pick(len(self.astray)))
-        self.commands[_HOME_OF_SKU[message.sku]].append((message, self.now_ms))
+        self._put(_BY_SKU, _HOME_OF_SKU[message.sku], message)
         return True
 
     def _tick(self) -> bool:
+        """Let seconds pass, and one owner or another notice it."""
         if not self.ticks_left:
             return False
         self.ticks_left -= 1
         self.now_ms += (1 + self.pick(6)) * 1_000
+        self._lapse()
         limit = 1 if self.pick(3) == 1 else 500
-        self.commands[self.pick(PARTITIONS)].append((m.ExpireHolds(self.now_ms, limit), self.now_ms))
+        p, who = self.pick(PARTITIONS), self.pick(3)
+        if who:
+            self._put(2, p, m.EndWaits(_WAITING[who - 1], self.now_ms, limit))
+        else:
+            self._put(0, p, m.ExpireHolds(self.now_ms, limit))
+        return True
+
+    def _crash(self) -> bool:
+        """Let a room lose its memory, and payments the answers that it had not written down yet."""
+        if not self.crashes_left:
+            return False
+        self.crashes_left -= 1
+        seats = list(self.seats.values())
+        seat = seats[self.pick(len(seats))]
+        if self.trace is not None:
+            self._tell(f"{seat.name} crashes", ())
+        seat.crash()
+        if seat.room.name == "payments":
+            asked = self.processor.asked
+            lost = [it for it in self.under_way if _HOME_OF_ORDER[it.order_id] == seat.partition]
+            self.under_way = [it for it in self.under_way if it not in lost]
+            self.unanswered += [asked[it.operation_id] for it in lost if it.operation_id in asked]
         return True
 
     # --- how it is carried out --------------------------------------------------------------------------------------------
 
     def append(self, message: Any) -> None:
-        kind = type(message)
-        if kind in _BY_SKU and self.detours_left and self.pick(3) == 1:
+        topic = _TOPIC_OF[type(message)]
+        if topic is not _BY_SKU:
+            self._put(topic, _HOME_OF_ORDER[message.order_id], message)
+        elif self.detours_left and self.pick(3) == 1:
             self.detours_left -= 1
             self.astray.append(message)
-        elif kind in _BY_SKU:
-            self.commands[_HOME_OF_SKU[message.sku]].append((message, self.now_ms))
-        elif kind in _TO_PAYMENTS:
-            self.money[_HOME_OF_ORDER[message.order_id]].append((message, self.now_ms))
         else:
-            self.events[_HOME_OF_ORDER[message.order_id]].append((message, self.now_ms))
+            self._put(_BY_SKU, _HOME_OF_SKU[message.sku], message)
 
-    def _decide(self, reader: Reader) -> None:
-        message, at_ms = reader.log[reader.next]
-        reader.next += 1
-        if type(message) not in reader.room.hears:
-            return
-        says: Sequence[m.Message | RefusedError] = ()
-        try:
-            says = list(reader.room.decide(reader.state, message, at_ms))
-        except RefusedError as refusal:
-            self.dead.append((reader.name, message, refusal))
+    def _put(self, topic: int, partition: int, message: m.Message) -> None:
+        entry = (message, self.now_ms)
+        self.logs[topic][partition].append(entry)
+        for place in _HEARERS[topic].get(type(message), ()):
+            self._ears[partition][place].append(entry)
+
+    def _decide(self, seat: Seat, ear: Any) -> None:
+        entry = ear[0]
+        message, at_ms, says = seat.decide(ear)
+        if any(not isinstance(said, RefusedError) for said in says):
+            first = self._spoken.setdefault(id(entry), seat)
+            if first is not seat:  # what is said is named by what it answers: two who answer would give one name twice
+                raise AccountingError(f"{seat.name} answers {message}, as {first.name} does: {says}")
         if self.trace is not None:
-            self.trace(f"{reader.name} hears {message}" + "".join(f"\n    says {said}" for said in says))
-        if reader.books is not None:
-            reader.books.hear(message, says, at_ms)
-        elif getattr(reader.state, "started", None):
-            self.unanswered += reader.room.close_batch(reader.state, at_ms).effects
+            self._tell(f"{seat.name} hears {message}", says)
+        if getattr(seat.state, "operations", None):
+            self.unanswered += seat.room.close_batch(seat.state, at_ms).effects
+        self.said += len(says)
         for said in says:
-            if isinstance(said, RefusedError):
-                self.dead.append((reader.name, message, said))
-            else:
+            if not isinstance(said, RefusedError):
                 self.append(said)
+                self.unsent += self.people.hear(said)
+
+    def _tell(self, what: str, says: Iterable[Any]) -> None:
+        if self.trace is not None:
+            self.trace(what + "".join(f"\n    says {said}" for said in says))

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Final
 
 import pytest
-from typing_extensions import override
 
-from consumers.orders import store
-from consumers.orders.room import OrdersRoom
-from consumers.orders.store import OrderBook
 from schemas import messages as m
 from tests.model.dice import Pick, recorded, scripted, seeded
+from tests.model.facts import facts_of
 from tests.model.faults import PLANTED
 from tests.model.orders import sendings
 from tests.model.play import play
 from tests.model.shop import Rooms, Shop
-from topology.states import FINAL_ORDER_STATES, OrderState
+from tests.model.verdict import judge_before_time_passes
+from topology.states import CLOSED_ORDER_STATES, SETTLED_PAYMENT_STATES, FulfilmentState, OrderState, PaymentState
+from topology.topics import ORDER_EVENTS
 
 SEED = 20_240_607
-ENOUGH_CASES = 8_000
-"""About five seconds on one core."""
+ENOUGH_CASES = 10_000
+"""About ten seconds on one core."""
 
 
 def test_no_schedule_breaks_an_invariant() -> None:
@@ -41,17 +40,6 @@ def test_the_story_of_a_failure_is_short_and_names_what_to_run_again() -> None:
     assert f"--seed {SEED} --case {failure.case}" in str(failure)
 
 
-class LoadsItsOrders(OrdersRoom):
-    """Reads every order back from what is stored of it, after every fact."""
-
-    @override
-    def decide(self, state: OrderBook, message: m.Message, at_ms: int) -> Iterable[m.Message]:
-        said = list(super().decide(state, message, at_ms))
-        for order in state.orders.values():
-            order.lines = store._decode_lines(store._encode(order.lines))
-        return said
-
-
 def told(pick: Pick, rooms: Rooms | None = None) -> list[str]:
     story: list[str] = []
     Shop(pick, sendings(pick), rooms or Rooms(), story.append).run()
@@ -67,37 +55,66 @@ def test_written_down_choices_lead_to_the_same_story() -> None:
     assert told(recorded(seeded(SEED), choices)) == told(scripted(choices))
 
 
-def test_orders_that_were_loaded_say_what_orders_in_memory_say() -> None:
-    for case in range(200):
-        assert told(seeded(SEED + case)) == told(seeded(SEED + case), Rooms(orders=LoadsItsOrders()))
-
-
-def test_the_cases_reach_every_end_and_more_than_one_kind_of_trouble() -> None:
-    """Without these the model could be silent because nothing ever happened in it."""
+def test_the_cases_reach_every_end_every_wait_and_every_kind_of_trouble() -> None:
+    """Without this the model could be silent because nothing ever happened in it."""
     ends: set[OrderState] = set()
+    payments: set[PaymentState] = set()
+    fulfilments: set[FulfilmentState] = set()
     reasons: set[str] = set()
-    for case in range(2_000):
+    waits: set[str] = set()
+    said: set[type[m.Message]] = set()
+    for case in range(3_000):
         pick = seeded(SEED + case)
         shop = Shop(pick, sendings(pick), Rooms())
         shop.run()
-        shop.expire_everything()
-        for book in shop.orders:
-            ends |= {order.state for order in book.orders.values()}
-            reasons |= {order.reason for order in book.orders.values()}
-    assert ends == FINAL_ORDER_STATES
-    assert reasons >= {
-        "",
-        "insufficient_stock",
-        "incomplete",
-        "payment_declined",
-        "capture_failed",
-        "inconsistent_header",
-        "line_released",
-        "committed_unasked",
-        "invalid_quantity",
-        "hold_released",
-        "replaced",
-        "purchase_limit",
-        "sale_suspended",
-        "sku_retired",
-    }
+        waits |= set(judge_before_time_passes(shop))
+        shop.let_all_time_pass()
+        for facts in facts_of(shop).values():
+            said |= facts.said.keys()
+            if facts.order is not None:
+                ends.add(facts.order.state)
+                reasons.add(facts.order.reason)
+            if facts.payment is not None:
+                payments.add(facts.payment.state)
+        for (room, _), seat in shop.seats.items():
+            if room == "fulfilment":
+                fulfilments |= {it.state for it in seat.state.fulfilments.values()}
+    assert ends >= CLOSED_ORDER_STATES
+    assert payments >= SETTLED_PAYMENT_STATES
+    assert fulfilments >= {FulfilmentState.CANCELLED, FulfilmentState.DELIVERED, FulfilmentState.SHIPPED}
+    assert said >= {*ORDER_EVENTS.carries} - {m.OrderShipped}
+    assert waits >= WAITS
+    assert reasons >= REASONS
+
+
+WAITS: Final = {
+    "a_person",
+    "a_return_to_be_decided",
+    "delivery",
+    "goods_sent_back",
+    "missing_lines",
+    "missing_lines_or_the_end_of_holds",
+    "shipment",
+    "the_customers_confirmation",
+}
+REASONS: Final = {
+    "",
+    "capture_failed",
+    "changed my mind",
+    "committed_unasked",
+    "hold_released",
+    "incomplete",
+    "inconsistent_header",
+    "insufficient_stock",
+    "invalid_quantity",
+    "line_released",
+    "line_returned",
+    "not_shipped_in_time",
+    "nothing_left_to_ship",
+    "payment_declined",
+    "payment_timeout",
+    "purchase_limit",
+    "replaced",
+    "sale_suspended",
+    "sku_retired",
+}

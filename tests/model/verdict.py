@@ -1,15 +1,19 @@
-"""What must be true of a finished case: DESIGN 6, invariants 1 to 5."""
+"""What must be true of a finished case: DESIGN 6, invariants 1 to 5, for the whole way of an order."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from typing import Any
+from collections import Counter
+from typing import Any, Final
 
-from consumers.payments.processor import OperationKind
+from consumers.errors import RefusedError
 from schemas import messages as m
 from tests.model.accounting import COMMITTED, HELD, SHIPPED
+from tests.model.facts import OrderFacts, facts_of
+from tests.model.money import judge_money
+from tests.model.seat import dead_letters
 from tests.model.shop import Shop
-from topology.states import FINAL_ORDER_STATES, OrderState
+from tests.model.waits import wait_of, waits_for_its_client
+from topology.states import OVER_ORDER_STATES, OrderState
 
 
 class WrongEndError(AssertionError):
@@ -21,34 +25,55 @@ def _holds(truth: bool, *what: object) -> None:
         raise WrongEndError(" ".join(map(str, what)))
 
 
-def orders_of(shop: Shop) -> dict[str, Any]:
-    """Return every order that was heard of."""
-    return {order_id: order for book in shop.orders for order_id, order in book.orders.items()}
+_ENDS: Final = OVER_ORDER_STATES | {OrderState.DELIVERED, OrderState.RETURNED}
+"""Where an order may stand when nobody does anything any more."""
+_ONCE: Final = (
+    m.OrderReserved,
+    m.OrderRejected,
+    m.OrderPlaced,
+    m.OrderPaid,
+    m.OrderCancelled,
+    m.OrderShipped,
+    m.OrderDelivered,
+    m.OrderReturned,
+    m.FulfilmentCancelled,
+    m.PaymentDeclined,
+    m.PaymentVoided,
+)
+"""What is said once of an order, whatever comes twice."""
 
 
-def judge_before_time_passes(shop: Shop) -> None:
-    """A finished order holds nothing: it gave everything back, and did not leave it to the clock."""
-    over = {order_id for order_id, order in orders_of(shop).items() if order.state in FINAL_ORDER_STATES}
-    for books in shop.books:
-        for key, stands in books.life.items():
-            _holds(stands != HELD or key[0] not in over, "a finished order still holds", key)
+def judge_before_time_passes(shop: Shop) -> Counter[str]:
+    """Judge a case in which only time can do anything more; return what its orders wait for.
+
+    A finished order holds nothing: it gave everything back, and did not leave it to the clock.
+    """
+    waits: Counter[str] = Counter()
+    for facts in facts_of(shop).values():
+        if facts.order is None:
+            continue
+        held = [key for key, stands in facts.stands.items() if stands == HELD]
+        over = facts.order.state in OVER_ORDER_STATES
+        _holds(not (over and held), "a finished order still holds", held)
+        waits.update(wait_of(facts))
+    return waits
 
 
 def judge(shop: Shop) -> None:
-    """Judge the end of a case, when every record is read and every hold is over."""
+    """Judge the end of a case, when every record is read and all time is over."""
     _judge_stock(shop)
-    committed: defaultdict[str, list[m.LineReserved]] = defaultdict(list)
-    for reserved in _first_reservations(shop):
-        key = (reserved.order_id, reserved.line, reserved.sku)
-        if any(books.life.get(key) in (COMMITTED, SHIPPED) for books in shop.books):
-            committed[reserved.order_id].append(reserved)
-    _judge_orders(shop, committed)
+    for facts in facts_of(shop).values():
+        _judge_order(facts)
+        judge_money(facts)
+        _judge_undone_once(facts)
+    _judge_returns(shop)
     _judge_dead_letters(shop)
 
 
 def _judge_stock(shop: Shop) -> None:
     """No oversell and no undersell: what was received is sold or for sale, and memory agrees with the books."""
-    for books, ledger in zip(shop.books, shop.ledgers, strict=True):
+    for p, books in enumerate(shop.books):
+        ledger = shop.seats["inventory", p].state
         for sku, on_hand in books.on_hand.items():
             lines = [key for key, stands in books.life.items() if key[2] == sku and stands == COMMITTED]
             sold = sum(books.quantity[key] for key in lines)
@@ -60,32 +85,59 @@ def _judge_stock(shop: Shop) -> None:
             _holds(kept == (on_hand, 0, sold, books.quarantined[sku]), "the ledger of", sku)
 
 
-def _judge_orders(shop: Shop, committed: dict[str, list[m.LineReserved]]) -> None:
-    asked = Counter((operation.order_id, operation.kind) for operation, _ in shop.done)
-    granted = {(operation.order_id, operation.kind): operation for operation, yes in shop.done if yes}
-    orders = orders_of(shop)
-    for order_id, order in orders.items():
-        _holds(order.state in FINAL_ORDER_STATES, order_id, "is left", order.state)
-        goods = committed.get(order_id, [])
-        authorized = granted.get((order_id, OperationKind.AUTHORIZE))
-        captured = granted.get((order_id, OperationKind.CAPTURE))
-        for kind in OperationKind:
-            _holds(asked[order_id, kind] <= 1, order_id, "was asked for more than once:", kind)
-        _holds(
-            (captured is not None) is (order.state is OrderState.PAID),
-            order_id,
-            "money without a sale, or a sale without",
-        )
-        if captured is not None:
-            price = sum(line.quantity * line.unit_price_minor for line in goods)
-            _holds(len(goods) == goods[0].line_count if goods else False, order_id, "is paid, its goods are", goods)
-            _holds(captured.amount_minor == price, order_id, "paid", captured.amount_minor, "for", price)
-            continue
-        _holds(not goods, order_id, "has goods without money:", goods)
-        given_back = asked[order_id, OperationKind.VOID] == 1
-        _holds(given_back is (authorized is not None), order_id, "money held without a sale, or given back unheld")
-    strangers = set(committed) - set(orders)
-    _holds(not strangers, "goods went to orders that nobody knows:", strangers)
+def _judge_order(facts: OrderFacts) -> None:
+    order_id, order = facts.order_id, facts.order
+    if order is None:
+        _holds(not facts.goods_minor, "goods went to an order that nobody knows:", facts.stands)
+        return
+    _holds(order.state in _ENDS or _is_incomplete(facts), order_id, "is left", order.state)
+    for key, stands in facts.stands.items():
+        _holds(stands not in (HELD, COMMITTED), key, "is neither sent nor given back:", stands)
+    for kind in _ONCE:
+        _holds(len(facts.of(kind)) <= 1, order_id, "was told more than once:", facts.of(kind))
+    ended = facts.of(m.OrderRejected) + facts.of(m.OrderCancelled)
+    _holds(len(ended) == (order.state in OVER_ORDER_STATES), order_id, "is", order.state, "and was told", ended)
+    _holds(not (ended and facts.of(m.ShipmentShipped)), order_id, "was sent, and has ended without a sale")
+
+
+def _is_incomplete(facts: OrderFacts) -> bool:
+    return facts.order.state is OrderState.PENDING and waits_for_its_client(facts)
+
+
+def _judge_undone_once(facts: OrderFacts) -> None:
+    """Each effect has one undo at most, whatever came twice, late or from two sides."""
+    for kind in (m.ReleaseLine, m.ReturnLine):
+        _once(facts, kind, [it.line for it in facts.of(kind) if _is_own(facts, it)])
+    for kind in (m.PaymentRefunded, m.RefundRequested):
+        _once(facts, kind, [it.refund_id for it in facts.of(kind)])
+    for kind in (m.ShipmentRequested, m.ShipmentShipped, m.ShipmentDelivered, m.ShipmentLost):
+        _once(facts, kind, [it.shipment_id for it in facts.of(kind)])
+
+
+def _once(facts: OrderFacts, kind: type[m.Message], names: list[Any]) -> None:
+    if len(names) != len(set(names)):
+        raise WrongEndError(f"{facts.order_id} was told more than once: {kind.__name__} {names}")
+
+
+def _is_own(facts: OrderFacts, command: Any) -> bool:
+    """Tell whether a line is its order's, and not one of another SKU under its number, of which nothing is remembered."""
+    line = facts.order.lines.get(command.line) if facts.order is not None else None
+    return line is not None and line.sku == command.sku
+
+
+def _judge_returns(shop: Shop) -> None:
+    """What had left the house is back only where somebody took it in."""
+    received = {
+        (said.order_id, line)
+        for seat in shop.seats.values()
+        for _, says in seat.history
+        for said in says
+        if isinstance(said, m.ReturnReceived)
+        for line in said.lines
+    }
+    for books in shop.books:
+        for key in books.came_back:
+            _holds(key[:2] in received or key in shop.meddled, key, "was sent, and booked as if it had never left")
 
 
 def _judge_dead_letters(shop: Shop) -> None:
@@ -93,16 +145,13 @@ def _judge_dead_letters(shop: Shop) -> None:
 
     What is asked of the stock and cannot be done is refused, and only that: `accounting` has seen to it.
     """
-    for room, message, refusal in shop.dead:
-        expected = isinstance(message, m.LineCommitFailed) and refusal.reason == "unexpected"
-        impossible = refusal.reason in ("AdjustStock_refused", "RetireSku_refused")
-        _holds(expected or impossible, room, "refused", message, refusal)
+    for room, message, refusal in dead_letters(list(shop.seats.values())):
+        _holds(_is_lawful(message, refusal), room, "refused", message, refusal)
 
 
-def _first_reservations(shop: Shop) -> list[m.LineReserved]:
-    found: dict[tuple[str, int, str], m.LineReserved] = {}
-    for log in shop.events:
-        for message, _ in log:
-            if isinstance(message, m.LineReserved):
-                found.setdefault((message.order_id, message.line, message.sku), message)
-    return list(found.values())
+def _is_lawful(message: Any, refusal: RefusedError) -> bool:
+    if isinstance(message, m.LineCommitFailed):
+        return refusal.reason == "unexpected"
+    if isinstance(message, m.ShipOrder):
+        return refusal.reason == "invalid_lines"
+    return refusal.reason in ("AdjustStock_refused", "RetireSku_refused")

@@ -1,0 +1,49 @@
+"""What must be true of an order's money in the end: DESIGN 6, invariant 5, with the card network's books as the oracle."""
+
+from __future__ import annotations
+
+from consumers.payments.processor import OperationKind
+from schemas import messages as m
+from tests.model.facts import OrderFacts
+
+
+class StrandedError(AssertionError):
+    """Money without goods, goods without money, or books that disagree."""
+
+
+def _holds(truth: bool, *what: object) -> None:
+    if not truth:
+        raise StrandedError(" ".join(map(str, what)))
+
+
+def judge_money(facts: OrderFacts) -> None:
+    """Hold what the network has against what the customer has, and against what we believe that it has."""
+    voided_by_hand = min(facts.held, _by_hand(facts, OperationKind.VOID))
+    refunded_by_hand = _by_hand(facts, OperationKind.REFUND)
+    _holds(facts.held == voided_by_hand, facts.order_id, "is over, and", facts.held, "are still held")
+    kept = facts.captured - facts.refunded - refunded_by_hand
+    owed = max(0, facts.goods_minor - facts.kindness_minor)
+    _holds(kept == owed, facts.order_id, "has paid", kept, "for", owed, "of goods:", facts.stands)
+    _judge_ledger(facts, voided_by_hand, refunded_by_hand)
+
+
+def _by_hand(facts: OrderFacts, kind: OperationKind) -> int:
+    """Return what a person says to have done outside the network."""
+    return sum(it.amount_minor for it in facts.of(m.PaymentResolved) if it.operation_id.split(":")[1] == kind.value)
+
+
+def _judge_ledger(facts: OrderFacts, voided_by_hand: int, refunded_by_hand: int) -> None:
+    """Our ledger of the order's money is the network's, to the cent, but for what was done by hand.
+
+    What was confirmed in the moment in which it was given up was held and voided there, and here never held.
+    """
+    if facts.payment is None:
+        _holds(facts.authorized == 0, facts.order_id, "has money at the network, of which nothing is known")
+        return
+    believed = (
+        facts.payment.authorized_minor - facts.payment.voided_minor,
+        facts.payment.captured_minor,
+        facts.payment.refunded_minor,
+    )
+    really = (facts.authorized - facts.voided - voided_by_hand, facts.captured, facts.refunded + refunded_by_hand)
+    _holds(believed == really, facts.order_id, "by our ledger", believed, "at the network", really)

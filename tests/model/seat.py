@@ -1,0 +1,65 @@
+"""One room on one partition: what it has heard, what it said, and the memory that a crash takes from it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from consumers.errors import RefusedError
+from consumers.runtime.room import Room
+from schemas import messages as m
+from tests.model.accounting import AccountingError, Books
+
+Entry = tuple[m.Message, int]
+"""(message, append time in ms)"""
+Said = list[m.Message | RefusedError]
+
+
+class Seat:
+    """`ears` are the records that each of the room's sources still has for it, only those that it hears."""
+
+    __slots__ = ("books", "ears", "history", "name", "partition", "room", "state")
+
+    def __init__(self, room: Room[Any], partition: int, books: Books | None = None) -> None:
+        self.room, self.partition, self.books = room, partition, books
+        self.name = f"{room.name}/{partition}"
+        self.state = room.new_state(partition)
+        self.ears: tuple[deque[Entry], ...] = tuple(deque() for _ in room.sources)
+        self.history: list[tuple[Entry, Said]] = []
+
+    def decide(self, ear: deque[Entry]) -> tuple[m.Message, int, Said]:
+        """Decide the next record of a source. A refusal stands among what is said, as a dead letter would."""
+        entry = ear.popleft()
+        says = _decided(self.room, self.state, entry)
+        self.history.append((entry, says))
+        if self.books is not None:
+            self.books.hear(entry[0], says, entry[1])
+        return (*entry, says)
+
+    def crash(self) -> None:
+        """Lose the memory and decide the whole log again. Raises AccountingError where that says anything else."""
+        self.state = self.room.new_state(self.partition)
+        for entry, said in self.history:
+            again = _decided(self.room, self.state, entry)
+            if list(map(repr, again)) != list(map(repr, said)):
+                raise AccountingError(f"{self.name} said {said} about {entry}, after a crash it says {again}")
+        self.room.close_batch(self.state, 0)
+
+
+def _decided(room: Room[Any], state: Any, entry: Entry) -> Said:
+    try:
+        return list(room.decide(state, *entry))
+    except RefusedError as refusal:
+        return [refusal]
+
+
+def dead_letters(seats: Sequence[Seat]) -> list[tuple[str, m.Message, RefusedError]]:
+    """Return (who, what, why) of everything that was refused."""
+    return [
+        (seat.name, entry[0], said)
+        for seat in seats
+        for entry, says in seat.history
+        for said in says
+        if isinstance(said, RefusedError)
+    ]

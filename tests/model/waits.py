@@ -1,0 +1,70 @@
+"""What an order may wait for when only time and people can do anything more; whatever else stands still is in limbo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from schemas import messages as m
+from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
+from tests.model.accounting import HELD
+from tests.model.facts import OrderFacts
+from topology.states import OrderState, PaymentState
+
+_NEEDS_A_PERSON: Final = frozenset({PaymentState.VOID_FAILED, PaymentState.REFUND_FAILED})
+_UNDER_WAY: Final = frozenset(
+    {PaymentState.AUTHORIZING, PaymentState.CAPTURING, PaymentState.VOIDING, PaymentState.REFUNDING}
+)
+
+
+class LimboError(AssertionError):
+    """An order waits for nothing that has a name."""
+
+
+def wait_of(facts: OrderFacts) -> Iterator[str]:
+    """Name what an order waits for. Raises LimboError where it is not over and waits for nothing."""
+    payment = facts.payment.state if facts.payment is not None else PaymentState.NONE
+    if payment in _UNDER_WAY:
+        raise LimboError(f"{facts.order_id} ({facts.order.state}): everything is answered, its payment is {payment}")
+    if payment in _NEEDS_A_PERSON:
+        yield "a_person"
+    if payment is PaymentState.REQUIRES_ACTION:
+        yield "the_customers_confirmation"
+        return
+    match facts.order.state:
+        case OrderState.PENDING if HELD in facts.stands.values():
+            yield "missing_lines_or_the_end_of_holds"
+        case OrderState.PENDING if waits_for_its_client(facts):
+            yield "missing_lines"
+        case OrderState.PLACED if CAPTURE_AT_SHIPPING in facts.of(m.OrderPlaced)[0].terms:
+            yield "shipment"
+        case OrderState.PAID:
+            yield "shipment"
+        case OrderState.SHIPPED:
+            yield "delivery"
+        case OrderState.DELIVERED | OrderState.RETURNED:
+            yield from _returns(facts)
+        case OrderState.REJECTED | OrderState.CANCELLED:
+            yield from ()
+        case state:
+            raise LimboError(f"{facts.order_id} is {state} (payment {payment}) and waits for nothing: {facts.stands}")
+
+
+def waits_for_its_client(facts: OrderFacts) -> bool:
+    """Tell whether lines never came, and those that did could not be had: nothing is held whose end would be an end.
+
+    Under ship_available that is no end yet. The client sends the rest again, or somebody cancels.
+    """
+    order = facts.order
+    refused = all(line.state == "rejected" for line in order.lines.values())
+    return SHIP_AVAILABLE in order.terms and refused and len(order.lines) < order.line_count
+
+
+def _returns(facts: OrderFacts) -> Iterator[str]:
+    approved = {it.return_id for it in facts.of(m.ReturnApproved)}
+    refused = {it.return_id for it in facts.of(m.ReturnRefused)}
+    for wish in facts.of(m.ReturnRequested):
+        if wish.return_id not in approved | refused:
+            yield "a_return_to_be_decided"
+    if approved - refused - {it.return_id for it in facts.of(m.ReturnReceived)}:
+        yield "goods_sent_back"
