@@ -151,13 +151,13 @@ def _things(room: str, message: Message) -> Iterator[str]:
 
 
 def _standing(state: Any, room: str, name: str) -> str:
-    """Say where a SKU, an order or a payment stands now."""
+    """Say where a SKU, an order, a payment or a fulfilment stands now."""
     if room == "inventory":
         stock = state.stock(name)
         quarantined = f", {stock.quarantined} quarantined" if stock.quarantined else ""
         return f"{stock.available} available, {stock.reserved} reserved, {stock.allocated} allocated{quarantined}"
-    found = state.order(name) if room == "orders" else state.payment(name)
-    return str(found.state.value)
+    find = {"orders": "order", "payments": "payment", "fulfilment": "fulfilment"}[room]
+    return str(getattr(state, find)(name).state.value)
 
 
 def _is_wanted(step: Step, wanted: Wanted) -> bool:

@@ -63,12 +63,36 @@ def check_ledger(case: Case, tally: Tally) -> None:
         tally.count(**{column: figure})
         if figure != done:
             tally.breach(f"{case}: {column} is {figure}, the attempts that were done come to {done}")
+    held_minor = it.authorized_minor - it.captured_minor - it.voided_minor
+    if case.at_rest and it.amount_minor and not _fits(case.money, held_minor, it.captured_minor, it.refunded_minor):
+        figures = f"{held_minor} held, {it.captured_minor} captured and {it.refunded_minor} refunded"
+        tally.breach(f"{case}: that is not how money stands of which {figures}")
     if it.captured_minor + it.voided_minor > it.authorized_minor:
         tally.breach(
             f"{case}: {it.captured_minor} captured and {it.voided_minor} voided of {it.authorized_minor} authorised"
         )
     if it.refunded_minor > it.captured_minor:
         tally.breach(f"{case}: {it.refunded_minor} refunded of {it.captured_minor} captured")
+
+
+def _fits(state: PaymentState, held_minor: int, captured_minor: int, refunded_minor: int) -> bool:
+    """Tell whether a state's name says what the figures say; the rest of the states say nothing about them."""
+    match state:
+        case PaymentState.NONE | PaymentState.DECLINED | PaymentState.VOIDED:
+            return not (held_minor or captured_minor)
+        case PaymentState.AUTHORIZED | PaymentState.CAPTURE_FAILED:
+            return held_minor > 0 and not captured_minor
+        case PaymentState.PARTIALLY_CAPTURED:
+            return held_minor > 0 and captured_minor > 0
+        case PaymentState.CAPTURED:
+            return captured_minor > 0 and not (held_minor or refunded_minor)
+        case PaymentState.PARTIALLY_REFUNDED:
+            return 0 < refunded_minor < captured_minor and not held_minor
+        case PaymentState.REFUNDED:
+            return 0 < refunded_minor == captured_minor and not held_minor
+        case PaymentState.LAPSED:
+            return not held_minor
+    return True
 
 
 def _amounts(attempts: Iterable[AttemptRow], kind: str) -> Iterator[int]:

@@ -49,11 +49,13 @@ FROM orders WHERE partition = $1;
 
 -- name: payments
 SELECT order_id, partition, state, amount_minor, currency, customer_id, payment_token, authorization_id, order_over,
-    updated_at_ms
+    all_shipped, at_shipping, authorized_minor, captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms,
+    due, updated_at_ms
 FROM payments WHERE partition = $1;
 
 -- name: attempts
-SELECT operation_id, order_id, partition, kind, result, started_at_ms FROM payment_attempts WHERE partition = $1;
+SELECT operation_id, order_id, partition, kind, amount_minor, reference, authorization_id, result, started_at_ms
+FROM payment_attempts WHERE partition = $1;
 
 -- name: fulfilments
 SELECT order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines::text, shipments::text,

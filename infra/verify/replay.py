@@ -1,7 +1,7 @@
 """Decides a partition again from its first record, with the owner's own code, and holds it against what was said.
 
-In a replay nothing is ever loaded: what is absent was never there (see Ledger, OrderBook, PaymentBook, FulfilmentBook). A replay is one
-batch that never closes, so what it would insert in the end is what the tables must hold.
+In a replay nothing is ever loaded: what is absent was never there (see Ledger, OrderBook, PaymentBook, FulfilmentBook).
+A replay is one batch that never closes, so what it would insert in the end is what the tables must hold.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ _TABLES: Final[dict[str, tuple[Table, ...]]] = {
     ),
     "orders": (Table("orders", 0, _order, 12, 1),),
     "fulfilment": (Table("fulfilments", 0, _fulfilment, 13, 1),),
-    "payments": (Table("payments", 0, PaymentRow, 10, 1), Table("attempts", 15, AttemptRow, 6, 1)),
+    "payments": (Table("payments", 0, PaymentRow, 19, 1), Table("attempts", 33, AttemptRow, 9, 1)),
 }
 
 

@@ -107,7 +107,10 @@ class OrderRow(NamedTuple):
 
 
 class PaymentRow(NamedTuple):
-    """One order's money."""
+    """One order's money, in minor units; `due` is what waits in line, as JSON.
+
+    `expires_at_ms` is when the authorisation lapses (0: unsaid), `deadline_ms` when the present state ends by itself.
+    """
 
     order_id: str
     partition: int
@@ -118,16 +121,31 @@ class PaymentRow(NamedTuple):
     payment_token: str
     authorization_id: str
     order_over: bool
+    all_shipped: bool
+    at_shipping: bool
+    authorized_minor: int
+    captured_minor: int
+    voided_minor: int
+    refunded_minor: int
+    expires_at_ms: int
+    deadline_ms: int | None
+    due: str
     updated_at_ms: int
 
 
 class AttemptRow(NamedTuple):
-    """One operation at the payment processor; `result` is 'pending' until its answer was read back from the log."""
+    """One operation at the payment processor; `result` is 'pending' until its answer was read back from the log.
+
+    `amount_minor` is what it is to move or has moved, `reference` the shipment or refund that it is for.
+    """
 
     operation_id: str
     order_id: str
     partition: int
     kind: str
+    amount_minor: int
+    reference: str
+    authorization_id: str
     result: str
     started_at_ms: int
 

@@ -12,7 +12,6 @@ import msgspec
 
 from consumers.inventory.deal import deal
 from consumers.inventory.ledger import Ledger
-from consumers.payments.payment import operation_id
 from consumers.runtime.decision import Record, outgoing
 from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
 from infra.processor.books import Authorization
@@ -34,6 +33,13 @@ from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, Topic
 
 PARTITIONS = 3
 START_MS = 1_760_000_000_000
+
+_REFUSED_BY = {
+    "authorize": "tok_declined",
+    "capture": "tok_capture_fails",
+    "void": "tok_void_fails",
+    "refund": "tok_refund_fails",
+}
 
 Tamper = Callable[[Outgoing], Sequence[Outgoing]]
 
@@ -123,7 +129,8 @@ class MemorySnapshot(Snapshot):
             and hold.state == 4
             and (f"{hold.order_id}/{hold.line}/shipment", hold.sku) in shipped
         ]
-        return OrderRows(orders, self._of("payments", partition), self._of("attempts", partition), live, back)
+        payments, attempts = self._of("payments", partition), self._of("attempts", partition)
+        return OrderRows(orders, payments, attempts, self._of("fulfilments", partition), live, back)
 
     async def holds_without_order(self) -> list[HoldRow]:
         ids = {row.order_id for row in self.tables["orders"]}
@@ -171,6 +178,7 @@ class World:
         keep: int | None = None,
         customer: str = "c1",
         cart: str = "",
+        terms: str = "",
     ) -> str:
         """Publish an order of (sku, quantity) lines, or only its first `keep` lines; return its id."""
         request = OrderRequest(
@@ -178,6 +186,7 @@ class World:
             customer_id=customer,
             payment_token=token,
             cart_id=cart,
+            terms=terms,
             order_id=new_order_id(self.now_ms),
         )
         for command in place_order_lines(request)[:keep]:
@@ -241,33 +250,34 @@ class World:
         return moved
 
     def _answer(self, book: Any) -> None:
-        """Be the processor: answer each new operation at once."""
-        for attempt, (order_id, kind, _) in list(book.started.items()):
-            if attempt in self._asked:
+        """Be the processor: answer each new operation at once, as the order's token says."""
+        for operation in list(book.operations):
+            if operation.operation_id in self._asked:
                 continue
-            self._asked.add(attempt)
-            payment = book.payments[order_id]
-            refused = payment.payment_token == {
-                "authorize": "tok_declined",
-                "capture": "tok_capture_fails",
-                "void": "tok_void_fails",
-            }.get(kind.value)
-            self._write_books(order_id, kind.value, payment, refused=refused)
-            result = "succeeded" if not refused else ("declined" if kind.value == "authorize" else "failed")
-            answer = m.RecordPaymentResult(order_id, operation_id(order_id, kind), result, f"auth_{order_id}", "")
+            self._asked.add(operation.operation_id)
+            kind = operation.kind.value
+            payment = book.payments[operation.order_id]
+            refused = payment.payment_token == _REFUSED_BY.get(kind)
+            authorization_id = operation.authorization_id or f"auth_{operation.operation_id}"
+            if not refused:
+                self._write_books(operation, authorization_id, payment.currency)
+            result = "succeeded" if not refused else ("declined" if kind == "authorize" else "failed")
+            answer = m.RecordPaymentResult(operation.order_id, operation.operation_id, result, authorization_id, "")
             assert outgoing(answer).topic == ORDER_COMMANDS.name
             self.publish(outgoing(answer))
 
-    def _write_books(self, order_id: str, kind: str, payment: Any, *, refused: bool) -> None:
-        if refused:
+    def _write_books(self, operation: Any, authorization_id: str, currency: str) -> None:
+        lines = self.books.setdefault(operation.order_id, [])
+        if operation.kind == "authorize":
+            lines.append(Authorization(authorization_id, operation.order_id, currency, operation.amount_minor))
             return
-        if kind == "authorize":
-            line = Authorization(f"auth_{order_id}", order_id, payment.currency, payment.amount_minor)
-            self.books[order_id] = [line]
-        elif kind == "capture":
-            self.books[order_id][0].captured_minor = payment.amount_minor
-        else:
-            self.books[order_id][0].voided_minor = payment.amount_minor
+        line = next(it for it in lines if it.authorization_id == authorization_id)
+        if operation.kind == "capture":
+            line.captured_minor += operation.amount_minor
+        elif operation.kind == "refund":
+            line.refunded_minor += operation.amount_minor
+        if operation.kind == "void" or (operation.kind == "capture" and operation.is_last):
+            line.voided_minor += line.held_minor
 
     # --- what is left ---------------------------------------------------------------------------------------------------
 
