@@ -40,7 +40,7 @@ def refund(payment: Payment, message: m.RefundRequested | m.RefundOrder, now: No
         return []
     if (left_minor := payment.refundable_minor) > 0 and not payment.order_over:
         return wish(payment, _refund(message, min(message.amount_minor, left_minor)))
-    if payment.order_over:
+    if payment.order_over or _gave_without_goods(payment):
         return []
     raise RefusedError(
         "exceeds_captured", f"{message.refund_id}: {message.amount_minor} asked for, nothing is left to give back"
@@ -96,6 +96,12 @@ def _refund_for_a_person(payment: Payment, command: m.RefundOrder) -> list[Outco
     if len(payment.attempts) + len(payment.due) >= MAX_REFUNDS:
         return _refused(command, command.refund_id, "too_many_refunds")
     return wish(payment, _refund(command, command.amount_minor))
+
+
+def _gave_without_goods(payment: Payment) -> bool:
+    """Tell whether a person gave some of the money back, so that there may be none left for the goods."""
+    refunds = (it for it in (*payment.attempts.values(), *payment.due) if it.kind is OperationKind.REFUND)
+    return any(not it.reference.startswith(OURS) for it in refunds)
 
 
 def _refund(message: m.RefundRequested | m.RefundOrder, amount_minor: int) -> Wish:

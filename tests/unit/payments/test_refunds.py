@@ -116,6 +116,12 @@ def test_a_line_that_came_back_after_a_goodwill_refund_gets_what_is_left() -> No
     then(asked(REFUND, number=2, amount_minor=50, reference="line:1"))
 
 
+def test_a_line_that_came_back_after_all_was_given_back_gets_nothing() -> None:
+    given(*CAPTURED, goodwill("sorry", 500), result(REFUND))
+    when(refund("line:1", 200))
+    then()
+
+
 def test_a_refund_of_a_line_where_nothing_is_left_comes_before_a_persons_eyes() -> None:
     given(*REFUNDED)
     when(refund("line:2", 200))
