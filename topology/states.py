@@ -115,6 +115,8 @@ class ReturnState(StrEnum):
     RECEIVED = "received"
 
 
+ALREADY_SHIPPED: Final = "already_shipped"
+"""The reason why inventory refuses to ship a line, or fulfilment to cancel an order: it has left the house."""
 OUTSIDE_WINDOW: Final = "order_id_outside_window"
 """The reason why a command or a fact is not taken in: its order's id is too old, or too far ahead."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
 from consumers.fulfilment.conclusions import conclusions
-from consumers.fulfilment.evolve import begins, evolve
+from consumers.fulfilment.evolve import begins, evolve, has_left
 from consumers.fulfilment.fulfilment import (
     BACK,
     IN_THE_HOUSE,
@@ -86,11 +86,14 @@ def note_lapse(it: Fulfilment, fact: Message, *_: object) -> list[Message]:
 
 
 def take_back(it: Fulfilment, fact: m.LineReturned | m.LineCommandRefused, *_: object) -> list[Message]:
-    """A line is gone from the order: withdrawn if it never left, returned if it did. Its money follows, once."""
+    """A line is gone from the order: withdrawn if it never left, returned if it did. Its money follows, once.
+
+    One that inventory cannot ship because it has left already is where it should be (`evolve` sees to it).
+    """
     line = it.line_of(fact.line, fact.sku)
     if line is None or (isinstance(fact, m.LineCommandRefused) and not _is_answer(line, fact)):
         return []
-    if line.state in IN_THE_HOUSE:
+    if line.state in IN_THE_HOUSE and not has_left(fact):
         withdrawn = m.LineWithdrawn(fact.order_id, fact.line, fact.sku, fact.reason)
         return [withdrawn, *refund(fact.order_id, fact.line, line, "line_withdrawn")]
     return refund(fact.order_id, fact.line, line, "line_returned") if line.state in OUT else []

@@ -21,7 +21,7 @@ from consumers.fulfilment.fulfilment import (
 from consumers.fulfilment.refunds import line_of_refund
 from schemas import messages as m
 from schemas.terms import CAPTURE_AT_SHIPPING
-from topology.states import FulfilmentState, ReturnState
+from topology.states import ALREADY_SHIPPED, FulfilmentState, ReturnState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -120,9 +120,24 @@ def _note_shipped(it: Fulfilment, message: m.LineShipped) -> None:
         it.lines[message.line] = replace(line, state=LineState.SHIPPED)
 
 
+def has_left(message: m.LineReturned | m.LineCommandRefused) -> bool:
+    """Tell whether inventory says that what it was to ship had left the house before: nobody will hear of it again."""
+    return (
+        isinstance(message, m.LineCommandRefused)
+        and message.command == m.ShipLine.__name__
+        and message.reason == ALREADY_SHIPPED
+    )
+
+
 def _note_back(it: Fulfilment, message: m.LineReturned | m.LineCommandRefused) -> None:
-    """A line that was out is back: inventory took it, or refuses to take what the warehouse has in its hands."""
+    """A line that was out is back: inventory took it, or refuses to take what the warehouse has in its hands.
+
+    One that was to leave had left already, where inventory says so.
+    """
     line = it.line_of(message.line, message.sku)
+    if line is not None and line.state is LineState.LEAVING and has_left(message):
+        it.lines[message.line] = replace(line, state=LineState.SHIPPED)
+        return
     if line is None or line.state not in OUT:
         return
     if isinstance(message, m.LineCommandRefused) and (

@@ -78,11 +78,14 @@ def ship_captured(it: Fulfilment, fact: m.PaymentCaptured, *_: object) -> list[M
     leaving = [
         m.ShipLine(fact.order_id, number, line.sku) for number, line in lines if line.state is LineState.REQUESTED
     ]
+    is_lost = shipment.state is ShipmentState.LOST
     gone = [
         each
         for number, line in lines
-        if not line.is_captured and line.state in (LineState.WITHDRAWN, LineState.RETURNED)
-        for each in refund(fact.order_id, number, line, "line_withdrawn", is_captured=True)
+        if not line.is_captured and (is_lost or line.state in (LineState.WITHDRAWN, LineState.RETURNED))
+        for each in refund(
+            fact.order_id, number, line, "parcel_lost" if is_lost else "line_withdrawn", is_captured=True
+        )
     ]
     return [*leaving, *gone]
 

@@ -16,7 +16,7 @@ from schemas import messages as m
 from schemas.ids import is_in_window, is_order_id
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
 from schemas.terms import TERMS
-from topology.states import OUTSIDE_WINDOW
+from topology.states import ALREADY_SHIPPED, OUTSIDE_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -81,17 +81,17 @@ def commit_line(ledger: Ledger, command: m.CommitLine, at_ms: int) -> list[Outco
 
 
 def ship_line(ledger: Ledger, command: m.ShipLine, at_ms: int) -> list[Outcome]:
-    """Send an allocated line's units out, once."""
+    """Send an allocated line's units out, once; whoever asks again, or late, is told that they are gone."""
     hold = _hold_of(ledger, command, at_ms)
     if isinstance(hold, str):
         return [_refused(command, hold)]
     if hold.state is HoldState.COMMITTED:
         return [m.LineShipped(command.order_id, command.line, command.sku, hold.quantity)]
-    return [] if hold.state is HoldState.SHIPPED else [_refused(command, "not_committed")]
+    return [_refused(command, ALREADY_SHIPPED if hold.state is HoldState.SHIPPED else "not_committed")]
 
 
 def return_line(ledger: Ledger, command: m.ReturnLine, at_ms: int) -> list[Outcome]:
-    """Take an allocated or shipped line's units back, once."""
+    """Take an allocated or shipped line's units back, once; whoever asks again, or late, is told that they are here."""
     if command.disposition not in (AVAILABLE, QUARANTINE):
         raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {AVAILABLE} or {QUARANTINE}")
     hold = _hold_of(ledger, command, at_ms)
@@ -100,7 +100,7 @@ def return_line(ledger: Ledger, command: m.ReturnLine, at_ms: int) -> list[Outco
     if hold.state in (HoldState.COMMITTED, HoldState.SHIPPED):
         line = (command.order_id, command.line, command.sku, hold.quantity)
         return [m.LineReturned(*line, command.reason, command.disposition)]
-    return [] if hold.state is HoldState.RETURNED else [_refused(command, "not_committed")]
+    return [_refused(command, "already_returned" if hold.state is HoldState.RETURNED else "not_committed")]
 
 
 def expire_holds(ledger: Ledger, command: m.ExpireHolds, at_ms: int) -> list[Outcome]:

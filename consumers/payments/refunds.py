@@ -23,6 +23,7 @@ from schemas.limits import MAX_LINES, MAX_TEXT
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
+    from consumers.payments.payment import Attempt
     from consumers.payments.waits import Now
 
 OURS: Final = (CANCELLED, "line:")
@@ -100,8 +101,8 @@ def _refund_for_a_person(payment: Payment, command: m.RefundOrder) -> list[Outco
 
 def _gave_without_goods(payment: Payment) -> bool:
     """Tell whether a person gave some of the money back, so that there may be none left for the goods."""
-    refunds = (it for it in (*payment.attempts.values(), *payment.due) if it.kind is OperationKind.REFUND)
-    return any(not it.reference.startswith(OURS) for it in refunds)
+    asked: tuple[Attempt | Wish, ...] = (*payment.attempts.values(), *payment.due)
+    return any(it.kind is OperationKind.REFUND and not it.reference.startswith(OURS) for it in asked)
 
 
 def _refund(message: m.RefundRequested | m.RefundOrder, amount_minor: int) -> Wish:

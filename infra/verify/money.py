@@ -77,22 +77,24 @@ def check_ledger(case: Case, tally: Tally) -> None:
 
 def _fits(state: PaymentState, held_minor: int, captured_minor: int, refunded_minor: int) -> bool:
     """Tell whether a state's name says what the figures say; the rest of the states say nothing about them."""
-    match state:
-        case PaymentState.NONE | PaymentState.DECLINED | PaymentState.VOIDED:
-            return not (held_minor or captured_minor)
-        case PaymentState.AUTHORIZED | PaymentState.CAPTURE_FAILED:
-            return held_minor > 0 and not captured_minor
-        case PaymentState.PARTIALLY_CAPTURED:
-            return held_minor > 0 and captured_minor > 0
-        case PaymentState.CAPTURED:
-            return captured_minor > 0 and not (held_minor or refunded_minor)
-        case PaymentState.PARTIALLY_REFUNDED:
-            return 0 < refunded_minor < captured_minor and not held_minor
-        case PaymentState.REFUNDED:
-            return 0 < refunded_minor == captured_minor and not held_minor
-        case PaymentState.LAPSED:
-            return not held_minor
-    return True
+    expected = _FIGURES.get(state)
+    if expected is None:
+        return True
+    is_whole = captured_minor > 0 and refunded_minor == captured_minor
+    return expected == (held_minor > 0, captured_minor > 0, refunded_minor > 0, is_whole)
+
+
+_FIGURES: Final = {
+    PaymentState.NONE: (False, False, False, False),
+    PaymentState.DECLINED: (False, False, False, False),
+    PaymentState.VOIDED: (False, False, False, False),
+    PaymentState.AUTHORIZED: (True, False, False, False),
+    PaymentState.CAPTURE_FAILED: (True, False, False, False),
+    PaymentState.CAPTURED: (False, True, False, False),
+    PaymentState.PARTIALLY_REFUNDED: (False, True, True, False),
+    PaymentState.REFUNDED: (False, True, True, True),
+}
+"""Whether anything is held, was captured, was refunded, and all of it, where a payment's state says so."""
 
 
 def _amounts(attempts: Iterable[AttemptRow], kind: str) -> Iterator[int]:
@@ -103,14 +105,17 @@ def _mismatch(case: Case) -> str | None:
     """Say how an order's money and goods disagree, None where they agree."""
     if case.payment is not None and case.order.amount_minor != case.payment.amount_minor:
         return f"the order is worth {case.order.amount_minor} minor units, the payment {case.payment.amount_minor}"
-    kept_minor = _kept(case)
     if case.order.state in _UNPAID:
+        kept_minor = _kept(case)
         return f"{kept_minor} minor units were captured before it was placed" if kept_minor else None
-    if case.order.state in OVER_ORDER_STATES:
-        return _leftover(case, kept_minor)
+    return _leftover(case) if case.order.state in OVER_ORDER_STATES else _unpaid(case)
+
+
+def _unpaid(case: Case) -> str | None:
+    """Say how what was paid is not what the goods cost that the customer has, or is to have."""
     if (held_minor := _held(case)) and (case.order.state in _SENT or not _captures_at_shipping(case)):
         return f"{held_minor} minor units are still held, of which nothing will be captured"
-    goods_minor, kindness_minor = sum(_goods(case)), _kindness(case)
+    kept_minor, goods_minor, kindness_minor = _kept(case), sum(_goods(case)), _kindness(case)
     if kept_minor == max(0, goods_minor - kindness_minor):
         return None
     given = f" ({kindness_minor} of it given back without goods)" if kindness_minor else ""
@@ -152,12 +157,12 @@ def _lost_lines(case: Case) -> set[int]:
     return {number for parcel in parcels if parcel.get("state") == "lost" for number in parcel["lines"]}
 
 
-def _leftover(case: Case, kept_minor: int) -> str | None:
+def _leftover(case: Case) -> str | None:
     """Say what an order without a sale still keeps."""
     if case.holds:
         units = sum(hold.quantity for hold in case.holds)
         return f"it is over, but {units} units in {len(case.holds)} lines are kept for it or went out"
-    if kept_minor:
+    if kept_minor := _kept(case):
         return f"it is over, but {kept_minor} minor units of it were kept"
     held_minor = _held(case)
     return f"it is over, but {held_minor} minor units of it are still held" if held_minor else None

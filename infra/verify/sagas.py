@@ -119,19 +119,20 @@ def _waits_for(case: Case, now_ms: int) -> str | None:
         return "the_processor"
     if case.money in NEEDS_A_PERSON:
         return A_PERSON
+    word, deadline_ms = _wait_and_its_end(case)
+    return word if deadline_ms is not None and deadline_ms + OVERDUE_MS > now_ms else None
+
+
+def _wait_and_its_end(case: Case) -> tuple[str, int | None]:
+    """Return what an order waits for and until when; without an end it waits for nothing."""
     if case.payment is not None and case.money is PaymentState.REQUIRES_ACTION:
-        return "confirmation" if _is_ahead(case.payment.deadline_ms, now_ms) else None
+        return "confirmation", case.payment.deadline_ms
     if case.order.state == OrderState.PENDING:
-        held = [hold for hold in case.holds if hold.state == HoldState.HELD]
-        is_waiting = _missing(case) and any(_is_ahead(hold.expires_at_ms, now_ms) for hold in held)
-        return "missing_lines_or_expiry" if is_waiting else None
+        ends = [hold.expires_at_ms for hold in case.holds if hold.state == HoldState.HELD]
+        return "missing_lines_or_expiry", max(ends) if ends and _missing(case) else None
     if case.fulfilment is not None and case.fulfilment.waits_for:
-        return case.fulfilment.waits_for if _is_ahead(case.fulfilment.deadline_ms, now_ms) else None
-    return None
-
-
-def _is_ahead(deadline_ms: int | None, now_ms: int) -> bool:
-    return deadline_ms is not None and deadline_ms + OVERDUE_MS > now_ms
+        return case.fulfilment.waits_for, case.fulfilment.deadline_ms
+    return "", None
 
 
 def _missing(case: Case) -> list[int]:

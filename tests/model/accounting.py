@@ -176,12 +176,12 @@ class Books:
             self.allocated[key[2]] -= self.quantity[key]
             self.on_hand[key[2]] -= self.quantity[key]
         else:
-            _holds(_kinds(facts) == ([] if stood == SHIPPED else [m.LineCommandRefused]), "shipped, but", stood, facts)
+            _holds(_kinds(facts) == [m.LineCommandRefused], "shipped, but", stood, facts)
 
     def _return(self, command: m.ReturnLine, facts: list[Any], at_ms: int) -> None:
         key, stood = self._line(command, at_ms)
         if stood not in (COMMITTED, SHIPPED):
-            _holds(_kinds(facts) in ([], [m.LineCommandRefused]), "returned, but it is", stood, facts)
+            _holds(_kinds(facts) == [m.LineCommandRefused], "returned, but it is", stood, facts)
             return
         self._one(facts, m.LineReturned, key)
         self.life[key] = RETURNED

@@ -9,6 +9,8 @@ import msgspec
 
 from schemas import messages as m
 from tests.model.accounting import COMMITTED, SHIPPED, Key
+from tests.model.processor import Account
+from tests.model.seat import Seat
 from tests.model.shop import Shop
 
 HAS_UNITS: Final = frozenset({COMMITTED, SHIPPED})
@@ -23,6 +25,7 @@ class OrderFacts(msgspec.Struct):
     said: dict[type[m.Message], list[Any]] = msgspec.field(default_factory=lambda: defaultdict(list))
     price: dict[Key, int] = msgspec.field(default_factory=dict)
     stands: dict[Key, str] = msgspec.field(default_factory=dict)
+    meddled: set[Key] = msgspec.field(default_factory=set)
     asked_refunds: set[str] = msgspec.field(default_factory=set)
     captured: int = 0
     refunded: int = 0
@@ -40,50 +43,80 @@ class OrderFacts(msgspec.Struct):
         return {line for fact in self.of(m.ShipmentLost) for line in fact.lines}
 
     @property
+    def sent_unpaid(self) -> set[int]:
+        """Return the lines that a stranger sent out before their money was captured, which then was refused."""
+        refused = {it.reference for it in self.of(m.PaymentCaptureFailed)}
+        parcels = (set(it.lines) for it in self.of(m.ShipmentShipped) if it.shipment_id in refused)
+        return set().union(*parcels) & {key[1] for key in self.meddled}
+
+    @property
     def goods_minor(self) -> int:
         """Return what the goods cost that the customer has, or that still are to be sent."""
-        return sum(
-            self.price[key] for key, stands in self.stands.items() if stands in HAS_UNITS and key[1] not in self.lost
-        )
+        gone = self.lost | self.sent_unpaid
+        return sum(self.price[key] for key, stands in self.stands.items() if stands in HAS_UNITS and key[1] not in gone)
 
     @property
     def kindness_minor(self) -> int:
         """Return what was given back without goods, because a person asked for it."""
-        return sum(fact.amount_minor for fact in self.of(m.PaymentRefunded) if fact.refund_id in self.asked_refunds)
+        by_hand: list[int] = [
+            fact.amount_minor
+            for fact in self.of(m.PaymentResolved)
+            if self.payment.attempts[fact.operation_id].reference in self.asked_refunds
+        ]
+        done: list[int] = [
+            fact.amount_minor for fact in self.of(m.PaymentRefunded) if fact.refund_id in self.asked_refunds
+        ]
+        return sum(done) + sum(by_hand)
+
+
+class _Found(dict[str, OrderFacts]):
+    """Orders by id, each made when it is first asked for."""
+
+    def __missing__(self, order_id: str) -> OrderFacts:
+        facts = self[order_id] = OrderFacts(order_id)
+        return facts
 
 
 def facts_of(shop: Shop) -> dict[str, OrderFacts]:
     """Return every order that anything was said about."""
-    found: dict[str, OrderFacts] = {}
-
-    def of(order_id: str) -> OrderFacts:
-        facts = found.get(order_id)
-        if facts is None:
-            facts = found[order_id] = OrderFacts(order_id)
-        return facts
-
-    for seat in shop.seats.values():
-        for (heard, _), says in seat.history:
-            if type(heard) is m.RefundOrder:
-                of(heard.order_id).asked_refunds.add(heard.refund_id)
-            for said in says:
-                if isinstance(said, m.Message):
-                    of(said.order_id).said[type(said)].append(said)  # type: ignore[attr-defined]  # all have one
+    found = _Found()
+    for (room, _), seat in shop.seats.items():
+        _take_history(found, seat)
+        _take_state(found, room, seat.state)
     for facts in found.values():
         for it in facts.of(m.LineReserved):
             facts.price.setdefault((it.order_id, it.line, it.sku), it.quantity * it.unit_price_minor)
+    for key in shop.meddled:
+        found[key[0]].meddled.add(key)
     for books in shop.books:
         for key, stands in books.life.items():
-            of(key[0]).stands[key] = stands
+            found[key[0]].stands[key] = stands
     for account in shop.processor.accounts.values():
-        facts = of(account.order_id)
-        for name in ("authorized", "captured", "voided", "refunded", "held"):
-            setattr(facts, name, getattr(facts, name) + getattr(account, name))
-    for (room, _), seat in shop.seats.items():
-        if room == "orders":
-            for order_id, order in seat.state.orders.items():
-                of(order_id).order = order
-        elif room == "payments":
-            for order_id, payment in seat.state.payments.items():
-                of(order_id).payment = payment
+        _add(found[account.order_id], account)
     return found
+
+
+def _take_history(found: _Found, seat: Seat) -> None:
+    for (heard, _), says in seat.history:
+        if type(heard) is m.RefundOrder:
+            found[heard.order_id].asked_refunds.add(heard.refund_id)
+        for said in says:
+            if isinstance(said, m.Message):
+                found[said.order_id].said[type(said)].append(said)  # type: ignore[attr-defined]  # all have one
+
+
+def _take_state(found: _Found, room: str, state: Any) -> None:
+    if room == "orders":
+        for order_id, order in state.orders.items():
+            found[order_id].order = order
+    elif room == "payments":
+        for order_id, payment in state.payments.items():
+            found[order_id].payment = payment
+
+
+def _add(facts: OrderFacts, account: Account) -> None:
+    facts.authorized += account.authorized
+    facts.captured += account.captured
+    facts.voided += account.voided
+    facts.refunded += account.refunded
+    facts.held += account.held

@@ -18,8 +18,8 @@ def _holds(truth: bool, *what: object) -> None:
 
 def judge_money(facts: OrderFacts) -> None:
     """Hold what the network has against what the customer has, and against what we believe that it has."""
-    voided_by_hand = min(facts.held, _by_hand(facts, OperationKind.VOID))
-    refunded_by_hand = _by_hand(facts, OperationKind.REFUND)
+    voided_by_hand = facts.held if _by_hand(facts, OperationKind.VOID) else 0
+    refunded_by_hand = sum(it.amount_minor for it in _by_hand(facts, OperationKind.REFUND))
     _holds(facts.held == voided_by_hand, facts.order_id, "is over, and", facts.held, "are still held")
     kept = facts.captured - facts.refunded - refunded_by_hand
     owed = max(0, facts.goods_minor - facts.kindness_minor)
@@ -27,9 +27,9 @@ def judge_money(facts: OrderFacts) -> None:
     _judge_ledger(facts, voided_by_hand, refunded_by_hand)
 
 
-def _by_hand(facts: OrderFacts, kind: OperationKind) -> int:
-    """Return what a person says to have done outside the network."""
-    return sum(it.amount_minor for it in facts.of(m.PaymentResolved) if it.operation_id.split(":")[1] == kind.value)
+def _by_hand(facts: OrderFacts, kind: OperationKind) -> list[m.PaymentResolved]:
+    """Return what a person says to have done outside the network; a void gives back all that was held."""
+    return [it for it in facts.of(m.PaymentResolved) if it.operation_id.split(":")[1] == kind.value]
 
 
 def _judge_ledger(facts: OrderFacts, voided_by_hand: int, refunded_by_hand: int) -> None:

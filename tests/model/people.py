@@ -76,8 +76,8 @@ class People:
 
     def _deliver(self, fact: m.ShipmentShipped) -> list[Message]:
         roll = self.pick(8)
-        arrived = m.ConfirmDelivery(fact.order_id, fact.shipment_id)
-        lost = m.ReportLostParcel(fact.order_id, fact.shipment_id, "lost")
+        arrived: Message = m.ConfirmDelivery(fact.order_id, fact.shipment_id)
+        lost: Message = m.ReportLostParcel(fact.order_id, fact.shipment_id, "lost")
         return ([arrived], [arrived], [arrived], [lost], [arrived, lost], [], [], [arrived])[roll]
 
     # --- sending back -----------------------------------------------------------------------------------------------------
@@ -98,18 +98,19 @@ class People:
 
     def _judge_return(self, fact: m.ReturnRequested) -> list[Message]:
         roll = self.pick(6)
-        yes = m.ApproveReturn(fact.order_id, fact.return_id)
-        no = m.RefuseReturn(fact.order_id, fact.return_id, "worn")
+        yes: Message = m.ApproveReturn(fact.order_id, fact.return_id)
+        no: Message = m.RefuseReturn(fact.order_id, fact.return_id, "worn")
         return ([yes], [yes], [yes], [no], [yes, no], [])[roll]
 
     def _receive(self, fact: m.ReturnApproved) -> list[Message]:
         order_id, return_id, roll = fact.order_id, fact.return_id, self.pick(6)
         if roll == 5:
             return []
-        whole = m.ReceiveReturn(order_id, return_id, (), ("available", "quarantine")[self.pick(2)])
+        whole: Message = m.ReceiveReturn(order_id, return_id, (), ("available", "quarantine")[self.pick(2)])
         if roll in (3, 4):
             one = tuple(line.line for line in self._lines.get(order_id, ()))[:1]
-            return [m.ReceiveReturn(order_id, return_id, one), whole][: roll - 2]
+            part: Message = m.ReceiveReturn(order_id, return_id, one)
+            return [part, whole][: roll - 2]
         return [whole]
 
     # --- money and changes of mind ----------------------------------------------------------------------------------------

@@ -97,11 +97,12 @@ class Processor:
             return _answer(operation, "declined", "", "no")
         if not self.patient and roll in (3, 4):
             self._unconfirmed[operation.operation_id] = operation
-            return _answer(operation, "requires_action", _id_of(operation), url="confirm")
+            asked = _answer(operation, "requires_action", _id_of(operation))
+            return msgspec.structs.replace(asked, action_url="confirm")
         lasts_ms = LASTS_MS[self._pick(len(LASTS_MS))]
         ends_at_ms = now_ms + lasts_ms if lasts_ms else 0
         self._open(operation, _id_of(operation), ends_at_ms)
-        return _answer(operation, "succeeded", _id_of(operation), expires_at_ms=ends_at_ms)
+        return msgspec.structs.replace(_answer(operation, "succeeded", _id_of(operation)), expires_at_ms=ends_at_ms)
 
     def _open(self, operation: Operation, authorization_id: str, ends_at_ms: int) -> None:
         self.accounts[authorization_id] = Account(operation.order_id, operation.amount_minor, ends_at_ms=ends_at_ms)
@@ -154,9 +155,5 @@ def _id_of(authorize: Operation) -> str:
     return f"auth {authorize.operation_id}"
 
 
-def _answer(
-    operation: Operation, result: str, authorization_id: str, reason: str = "", url: str = "", expires_at_ms: int = 0
-) -> m.RecordPaymentResult:
-    return m.RecordPaymentResult(
-        operation.order_id, operation.operation_id, result, authorization_id, reason, url, expires_at_ms
-    )
+def _answer(operation: Operation, result: str, authorization_id: str, reason: str = "") -> m.RecordPaymentResult:
+    return m.RecordPaymentResult(operation.order_id, operation.operation_id, result, authorization_id, reason)

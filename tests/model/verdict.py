@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from consumers.errors import RefusedError
 from schemas import messages as m
-from tests.model.accounting import COMMITTED, HELD, SHIPPED
+from tests.model.accounting import COMMITTED, HELD
 from tests.model.facts import OrderFacts, facts_of
 from tests.model.money import judge_money
 from tests.model.seat import dead_letters
@@ -106,12 +106,12 @@ def _is_incomplete(facts: OrderFacts) -> bool:
 
 def _judge_undone_once(facts: OrderFacts) -> None:
     """Each effect has one undo at most, whatever came twice, late or from two sides."""
-    for kind in (m.ReleaseLine, m.ReturnLine):
-        _once(facts, kind, [it.line for it in facts.of(kind) if _is_own(facts, it)])
-    for kind in (m.PaymentRefunded, m.RefundRequested):
-        _once(facts, kind, [it.refund_id for it in facts.of(kind)])
-    for kind in (m.ShipmentRequested, m.ShipmentShipped, m.ShipmentDelivered, m.ShipmentLost):
-        _once(facts, kind, [it.shipment_id for it in facts.of(kind)])
+    for undo in (m.ReleaseLine, m.ReturnLine):
+        _once(facts, undo, [it.line for it in facts.of(undo) if _is_own(facts, it)])
+    for refund in (m.PaymentRefunded, m.RefundRequested):
+        _once(facts, refund, [it.refund_id for it in facts.of(refund)])
+    for step in (m.ShipmentRequested, m.ShipmentShipped, m.ShipmentDelivered, m.ShipmentLost):
+        _once(facts, step, [it.shipment_id for it in facts.of(step)])
 
 
 def _once(facts: OrderFacts, kind: type[m.Message], names: list[Any]) -> None:

@@ -9,7 +9,7 @@ from schemas import messages as m
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 from tests.model.accounting import HELD
 from tests.model.facts import OrderFacts
-from topology.states import OrderState, PaymentState
+from topology.states import OVER_ORDER_STATES, OrderState, PaymentState
 
 _NEEDS_A_PERSON: Final = frozenset({PaymentState.VOID_FAILED, PaymentState.REFUND_FAILED})
 _UNDER_WAY: Final = frozenset(
@@ -31,23 +31,30 @@ def wait_of(facts: OrderFacts) -> Iterator[str]:
     if payment is PaymentState.REQUIRES_ACTION:
         yield "the_customers_confirmation"
         return
+    state = facts.order.state
+    if state in OVER_ORDER_STATES:
+        return
+    if state in (OrderState.DELIVERED, OrderState.RETURNED):
+        yield from _returns(facts)
+    elif (wait := _wait_for_goods(facts)) is not None:
+        yield wait
+    else:
+        raise LimboError(f"{facts.order_id} is {state} (payment {payment}) and waits for nothing: {facts.stands}")
+
+
+def _wait_for_goods(facts: OrderFacts) -> str | None:
     match facts.order.state:
         case OrderState.PENDING if HELD in facts.stands.values():
-            yield "missing_lines_or_the_end_of_holds"
+            return "missing_lines_or_the_end_of_holds"
         case OrderState.PENDING if waits_for_its_client(facts):
-            yield "missing_lines"
+            return "missing_lines"
         case OrderState.PLACED if CAPTURE_AT_SHIPPING in facts.of(m.OrderPlaced)[0].terms:
-            yield "shipment"
+            return "shipment"
         case OrderState.PAID:
-            yield "shipment"
+            return "shipment"
         case OrderState.SHIPPED:
-            yield "delivery"
-        case OrderState.DELIVERED | OrderState.RETURNED:
-            yield from _returns(facts)
-        case OrderState.REJECTED | OrderState.CANCELLED:
-            yield from ()
-        case state:
-            raise LimboError(f"{facts.order_id} is {state} (payment {payment}) and waits for nothing: {facts.stands}")
+            return "delivery"
+    return None
 
 
 def waits_for_its_client(facts: OrderFacts) -> bool:

@@ -66,7 +66,7 @@ def _inventory_answers(it: Fulfilment, dice: random.Random) -> Iterator[m.Messag
         this = (ORDER_ID, number, line.sku)
         back = m.LineReturned(*this, line.quantity, "back")
         if line.state is LineState.LEAVING:
-            refusal = m.LineCommandRefused(*this, "ShipLine", "not_committed")
+            refusal = m.LineCommandRefused(*this, "ShipLine", dice.choice(("not_committed", "already_shipped")))
             yield dice.choice([m.LineShipped(*this, line.quantity), refusal, back])
         elif line.state in (LineState.WITHDRAWING, LineState.RETURNING):
             yield dice.choice([back, m.LineCommandRefused(*this, "ReturnLine", "order_id_outside_window")])

@@ -190,6 +190,21 @@ def test_goods_that_left_unannounced_are_a_parcel_of_their_own() -> None:
     )
 
 
+def test_a_line_that_a_stranger_sent_out_before_the_order_was_paid_counts_as_sent_once_it_is_asked_for() -> None:
+    given(PAID, ship("S1"), TEE_LEFT)
+    when(LineCommandRefused(line=1, sku="MUG", command="ShipLine", reason="already_shipped"))
+    then(shipped("S1", 1, 2), OrderShipped())
+
+
+def test_a_parcel_that_was_lost_before_its_money_was_known_to_be_captured_is_paid_back() -> None:
+    given(PLACED, ship("S1"), MUG_LEFT, TEE_LEFT, m.ReportLostParcel(PLACED.order_id, "S1", "lost"))
+    when(captured("S1", 2_900))
+    then(
+        RefundRequested(refund_id="line:1", amount_minor=1_000, reason="parcel_lost"),
+        RefundRequested(refund_id="line:2", amount_minor=1_900, reason="parcel_lost"),
+    )
+
+
 def test_a_withdrawn_line_that_left_all_the_same_goes_back_into_the_books() -> None:
     given(PAID, LineReturned(line=1, sku="MUG"))
     when(MUG_LEFT)

@@ -118,10 +118,10 @@ def test_a_committed_line_is_returned_and_says_why() -> None:
     then(LineReturned(quantity=2, reason="capture_failed"))
 
 
-def test_a_second_return_changes_nothing() -> None:
+def test_a_second_return_is_told_that_the_line_is_back() -> None:
     given(stock(on_hand=1), LineReserved(), LineCommitted(), LineReturned())
     when(ReturnLine())
-    then()
+    then(LineCommandRefused(command="ReturnLine", reason="already_returned"))
 
 
 @pytest.mark.parametrize("ends", [(), (LineReleased(),), (LineExpired(),)], ids=["held", "released", "expired"])

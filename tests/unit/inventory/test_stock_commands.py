@@ -60,10 +60,10 @@ def test_what_is_shipped_is_on_hand_no_longer() -> None:
     assert level() == (3, 0, 0, 0)
 
 
-def test_a_second_shipment_changes_nothing() -> None:
+def test_a_second_shipment_is_told_that_the_line_has_left() -> None:
     given(*SHIPPED)
     when(ShipLine())
-    then()
+    then(LineCommandRefused(command="ShipLine", reason="already_shipped"))
 
 
 @pytest.mark.parametrize("ends", [(), (LineCommitted(), LineReturned())], ids=["held", "returned"])
