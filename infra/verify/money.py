@@ -116,7 +116,10 @@ def _unpaid(case: Case) -> str | None:
     if (held_minor := _held(case)) and (case.order.state in _SENT or not _captures_at_shipping(case)):
         return f"{held_minor} minor units are still held, of which nothing will be captured"
     kept_minor, goods_minor, kindness_minor = _kept(case), sum(_goods(case)), _kindness(case)
-    if kept_minor == max(0, goods_minor - kindness_minor):
+    least_minor = max(0, goods_minor - kindness_minor)
+    # Of parcels that are paid one by one, what went back for nothing may have been all that was there to give back.
+    most_minor = goods_minor if _captures_at_shipping(case) else least_minor
+    if least_minor <= kept_minor <= most_minor:
         return None
     given = f" ({kindness_minor} of it given back without goods)" if kindness_minor else ""
     return f"it has paid {kept_minor} minor units for goods of {goods_minor}{given}"

@@ -161,6 +161,6 @@ def dead_letter_in(record: Record) -> DeadLetter | None:
     return message if isinstance(message, DeadLetter) else None
 
 
-def is_dead_letter_of_another(outcome: str, room: str) -> bool:
-    """Tell whether an answer is a dead letter that another room wrote about the same record."""
-    return outcome.startswith(_DEAD) and outcome != _DEAD + room
+def speaker_of(outcome: str) -> str | None:
+    """Return the room that wrote a dead letter, None for an answer that is none: its id does not say whose it is."""
+    return outcome.removeprefix(_DEAD) if outcome.startswith(_DEAD) else None

@@ -17,7 +17,7 @@ from consumers.orders.room import OrdersRoom
 from consumers.payments.room import PaymentsRoom
 from consumers.runtime.batch import read_run
 from consumers.runtime.decision import decide_records
-from infra.verify.published import Said, is_dead_letter_of_another, outcome_of
+from infra.verify.published import Said, outcome_of, speaker_of
 from infra.verify.rows import (
     AttemptRow,
     FulfilmentRow,
@@ -29,6 +29,7 @@ from infra.verify.rows import (
     StockRow,
 )
 from infra.verify.words import words_of
+from topology.topics import INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -102,6 +103,9 @@ class _Payments(PaymentsRoom):
         """Leave out what only effects need."""
 
 
+_SPEAKERS: Final = frozenset({None, *_TABLES})
+
+
 def rooms() -> tuple[Room[Any], ...]:
     """Return the rooms that decide, in the order of the saga."""
     return (InventoryRoom(), OrdersRoom(), _Payments(), FulfilmentRoom())
@@ -146,7 +150,8 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
     at_offset = answers.get(decision.record.offset)
     if at_offset is None and not decision.says:
         return []
-    said_then = _take(at_offset or {}, room)
+    answers_it = not shared(decision.source) or any(speaker_of(outcome_of(it.event_id)) is None for it in decision.says)
+    said_then = _take(at_offset or {}, room, whole=answers_it)
     heard: list[Said] = []
     for says in decision.says:
         expected = Said(says.topic, says.key, says.value or b"", says.headers or ())
@@ -180,9 +185,21 @@ def _judge_copies(name: str, copies: Copies, expected: Said, tallies: Tallies) -
         tallies["no_position_decided_twice"].breach(words)
 
 
-def _take(at_offset: dict[str, Copies], room: str) -> dict[str, Copies]:
-    """Take out what this room said at an offset; another room's dead letter about the same record stays."""
-    ours = {outcome: it for outcome, it in at_offset.items() if not is_dead_letter_of_another(outcome, room)}
+def shared(source: str) -> bool:
+    """Tell whether several rooms hear a topic. One of them at most answers a record, but which one no id says."""
+    return source != INVENTORY_COMMANDS.name
+
+
+def _take(at_offset: dict[str, Copies], room: str, *, whole: bool) -> dict[str, Copies]:
+    """Take out what this room said at an offset: its dead letter, and the `whole` answer where it is the room's.
+
+    Who does not answer leaves the answer to the others; what is left in the end nobody says (see `leftovers`).
+    """
+    ours = {
+        outcome: it
+        for outcome, it in at_offset.items()
+        if (speaker := speaker_of(outcome)) == room or (speaker is None and whole)
+    }
     for outcome in ours:
         del at_offset[outcome]
     return ours
@@ -191,13 +208,15 @@ def _take(at_offset: dict[str, Copies], room: str) -> dict[str, Copies]:
 def leftovers(source: str, answers: Answers, decided: int, exists: int, tallies: Tallies) -> None:
     """Report what the replay does not say, although it answers a position below `decided`, or one not below `exists`.
 
-    What answers a position between the two was said after the snapshot.
+    What answers a position between the two was said after the snapshot; what other rooms could not read is their affair.
     """
     tally = tallies["replay_gives_the_same_decisions"]
     for offset in sorted(answers):
         if decided <= offset < exists:
             continue
         for outcome, copies in answers[offset].items():
+            if speaker_of(outcome) not in _SPEAKERS:
+                continue
             what = f"{source}/{offset}/{outcome} ({describe(copies.contents[0])})"
             why = "the replay does not say it" if offset < decided else "but there is no such position"
             tally.breach(f"{what} was said, {why}")
