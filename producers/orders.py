@@ -15,7 +15,7 @@ from schemas.ids import is_order_id, new_order_id
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
 from schemas.messages import PlaceOrderLine
 from schemas.money import minor_units
-from schemas.terms import TERMS
+from schemas.terms import SHIP_AVAILABLE, TERMS
 from topology.topics import INVENTORY_COMMANDS, key_of
 
 if TYPE_CHECKING:
@@ -62,9 +62,11 @@ def place_order_lines(request: OrderRequest) -> list[PlaceOrderLine]:
     """Return the order's commands, `line i of n`, in the order of its lines. Raises InvalidOrderError.
 
     `demand` is what this line and the later ones want of its SKU together, so the first line that names a SKU stands for
-    the whole of it: inventory refuses that one when the sum is not there, instead of finding out at the last.
+    the whole of it: inventory refuses that one when the sum is not there, instead of finding out at the last. Under
+    ship_available a line stands for itself alone: the order goes on with those that are there.
     """
     _check(request)
+    apart = SHIP_AVAILABLE in request.terms.split()
     demand: dict[str, int] = {}
     commands = []
     for number, line in reversed(list(enumerate(request.lines, start=1))):
@@ -76,7 +78,7 @@ def place_order_lines(request: OrderRequest) -> list[PlaceOrderLine]:
                 line_count=len(request.lines),
                 sku=line.sku,
                 quantity=line.quantity,
-                demand=demand[line.sku],
+                demand=line.quantity if apart else demand[line.sku],
                 unit_price_minor=line.unit_price_minor,
                 currency=request.currency,
                 customer_id=request.customer_id,

@@ -36,8 +36,9 @@ class PlaceOrderLine(Message, frozen=True):
 
     An order of n lines is n of these, each with the order's header, so that a lost line shows (`line` of `line_count`).
     `demand` counts the units of this SKU that this line and the later lines of the same order want together, so that
-    two lines naming one SKU are judged on their sum; it is never below `quantity`. A `cart_id` names what the customer
-    checks out: a later order (by its id) of the same customer and cart takes over what an earlier one holds of the SKU.
+    two lines naming one SKU are judged on their sum (under ship_available each is judged alone); it is never below
+    `quantity`. A `cart_id` names what the customer checks out: a later order (by its id) of the same customer and cart
+    takes over what an earlier one holds of the SKU.
     `terms` are the order's, the same in each of its lines: words of schemas.terms with a space between, none for the
     usual ones (all lines or none, captured at placing).
     """

@@ -18,7 +18,7 @@ from schemas.ids import is_order_id, order_id_ms
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
 from schemas.messages import LineReserved, PlaceOrderLine
 from schemas.money import MAX_MINOR
-from schemas.terms import SHIP_AVAILABLE
+from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 from schemas.wire import decode
 
 LINES = st.lists(
@@ -49,6 +49,13 @@ def test_two_lines_naming_one_sku_carry_their_sum_on_the_first() -> None:
         (2, 3, "TIN", 1, 1),
         (3, 3, "MUG", 3, 3),
     ]
+
+
+def test_under_ship_available_a_line_stands_for_itself_alone() -> None:
+    lines = (OrderLine("MUG", 2, 999), OrderLine("MUG", 3, 999))
+    commands = place_order_lines(request(*lines, terms=f"{SHIP_AVAILABLE} {CAPTURE_AT_SHIPPING}"))
+    assert [it.demand for it in commands] == [2, 3]
+    assert [it.demand for it in place_order_lines(request(*lines, terms=CAPTURE_AT_SHIPPING))] == [5, 3]
 
 
 @given(LINES)

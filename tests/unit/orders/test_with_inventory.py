@@ -1,0 +1,50 @@
+"""What orders and inventory make of an order together, each deciding for real."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+
+from consumers.inventory.room import InventoryRoom
+from consumers.orders.room import OrdersRoom
+from producers.orders import OrderLine, OrderRequest, place_order_lines
+from schemas import messages as m
+from schemas.messages import Message
+from schemas.terms import SHIP_AVAILABLE
+from tests.given_when_then import NOW_MS, A, ReceiveStock
+from topology.topics import INVENTORY_COMMANDS
+
+
+def heard(terms: str, *wanted: int) -> tuple[list[Message], int]:
+    """Return what orders says of an order for so many mugs a line when three are there, and how many are free then."""
+    lines = tuple(OrderLine("MUG", quantity, 500) for quantity in wanted)
+    request = OrderRequest(lines=lines, customer_id="ann", terms=terms, order_id=A)
+    inventory, orders = InventoryRoom(), OrdersRoom()
+    ledger, book = inventory.new_state(0), orders.new_state(0)
+    waiting = deque[Message]([ReceiveStock(quantity=3), *place_order_lines(request)])
+    said: list[Message] = []
+    while waiting:
+        message = waiting.popleft()
+        if type(message) in INVENTORY_COMMANDS.carries:
+            waiting += [it for it in inventory.decide(ledger, message, NOW_MS) if isinstance(it, Message)]
+        elif type(message) in orders.hears:
+            outcomes = list(orders.decide(book, message, NOW_MS))
+            said += outcomes
+            waiting += outcomes
+    return said, ledger.stocks["MUG"].available
+
+
+def test_the_demand_of_two_lines_for_one_sku_is_summed_before_it_is_checked() -> None:
+    said, free = heard("", 2, 2)
+    assert [type(it) for it in said] == [m.OrderRejected, m.ReleaseLine], "the second line, held alone, goes back"
+    assert free == 3
+
+
+@pytest.mark.parametrize(("wanted", "amount_minor"), [((2, 2), 1000), ((2, 1), 1500), ((4, 3), 1500)])
+def test_under_ship_available_an_order_gets_each_line_that_is_there(wanted: tuple[int, ...], amount_minor: int) -> None:
+    said, free = heard(SHIP_AVAILABLE, *wanted)
+    assert [(type(it), it.amount_minor) for it in said if isinstance(it, m.OrderReserved)] == [
+        (m.OrderReserved, amount_minor)
+    ]
+    assert free == 3 - amount_minor // 500
