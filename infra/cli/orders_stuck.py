@@ -1,0 +1,46 @@
+"""`lastunit orders stuck`: what waits, for what, until when, and what a person can do about it."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from infra.cli import orders
+from infra.cli.output import AsJson, print_json, quiet_settings, run, stdout
+from infra.cli.timeline import moment
+from infra.connections import database
+from infra.settings import Settings
+from infra.stuck import Stuck, what_waits
+
+
+@orders.app.command()
+def stuck(
+    *,
+    older_than: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Only what has waited for so long.")
+    ] = 60.0,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the longest waits first.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the orders that wait for something, why, and what can be done."""
+    before_ms = time.time_ns() // 1_000_000 - round(older_than * 1000)
+    found = run(_waiting(quiet_settings(), before_ms, limit))
+    if as_json:
+        print_json(found)
+        return
+    table = Table("order", "where", "waits for", "since (UTC)", "until (UTC)", "what to do", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for it in found:
+        until = "" if it.deadline_ms is None else moment(it.deadline_ms)[:19]
+        cells = (it.order_id, f"{it.axis} {it.state}", it.waits_for, moment(it.since_ms)[:19], until, it.what_to_do)
+        table.add_row(*map(Text, cells))
+    stdout().print(table if found else Text(f"Nothing has waited for {older_than:g} s or longer."))
+
+
+async def _waiting(settings: Settings, before_ms: int, limit: int) -> list[Stuck]:
+    async with database(settings) as connection:
+        return await what_waits(connection, before_ms=before_ms, limit=limit)
