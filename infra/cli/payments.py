@@ -1,0 +1,101 @@
+"""`lastunit payments reconcile`: the processor's books against ours."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from consumers.payments.errors import ProcessorError
+from infra.cli.output import FAILED, AsJson, print_json, quiet_settings, run, stdout
+from infra.connections import database
+from infra.errors import InfraError
+from infra.orphans.run import find_orphans, give_back
+from infra.rooms import processor_of, with_servers
+from infra.settings import Settings
+from schemas.limits import ORDER_ID_WINDOW_MS
+from schemas.money import format_minor
+
+DAY_MS: Final = 24 * 60 * 60 * 1000
+
+app = typer.Typer(name="payments", help="The processor's books against ours.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """The processor's books against ours."""
+
+
+class Row(msgspec.Struct):
+    """One orphan: what gives its money back, and what came of it (empty where that was not asked for)."""
+
+    order_id: str
+    authorization_id: str
+    why: str
+    operation: str
+    amount_minor: int
+    currency: str
+    result: str
+
+
+@app.command()
+def reconcile(
+    *,
+    fix: Annotated[bool, typer.Option("--fix", help="Void or refund what is found; unset: only list it.")] = False,
+    days: Annotated[float, typer.Option(min=0, help="How far to look back.")] = ORDER_ID_WINDOW_MS / DAY_MS,
+    older_than: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Leave alone what may still be on its way to us.")
+    ] = 3_600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Find money at the processor that no order stands for. Exit status 1: something was found and not given back."""
+    settings = quiet_settings()
+    now_ms = time.time_ns() // 1_000_000
+    since_ms, before_ms = now_ms - round(days * DAY_MS), now_ms - round(older_than * 1000)
+    found = run(_reconcile(settings, since_ms, before_ms, fix=fix))
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+    if any(row.result != "succeeded" for row in found):
+        raise typer.Exit(FAILED)
+
+
+async def _reconcile(settings: Settings, since_ms: int, before_ms: int, *, fix: bool) -> list[Row]:
+    settings = with_servers("payments", settings)
+    processor = processor_of(settings)
+    try:
+        async with database(settings) as connection:
+            found = await find_orphans(connection, processor, since_ms=since_ms, before_ms=before_ms)
+            return [
+                Row(
+                    order_id=orphan.payment.order_id,
+                    authorization_id=orphan.payment.authorization_id,
+                    why=orphan.why,
+                    operation=orphan.operation.kind.value,
+                    amount_minor=orphan.operation.amount_minor,
+                    currency=orphan.operation.currency,
+                    result=await give_back(connection, processor, orphan) if fix else "",
+                )
+                for orphan in found
+            ]
+    except ProcessorError as error:
+        raise InfraError(f"The payment processor does not answer as it should: {error}") from error
+    finally:
+        await processor.close()
+
+
+def _show(found: list[Row]) -> None:
+    if not found:
+        stdout().print("Every payment at the processor belongs to an order of ours.")
+        return
+    table = Table("authorisation", "order", "because", "gives it back", "amount", "result", box=None, pad_edge=False)
+    for row in found:
+        amount = format_minor(row.amount_minor, row.currency)
+        cells = (row.authorization_id, row.order_id, row.why, row.operation, amount, row.result or "not asked for")
+        table.add_row(*map(Text, cells))
+    stdout().print(table)

@@ -1,0 +1,63 @@
+"""Money at the processor without an order is found and given back, once; what belongs to orders is not touched."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from consumers.payments.http_processor import HttpProcessor
+from consumers.payments.processor import Operation, OperationKind, ProcessorPayment
+from infra.settings import Settings
+from schemas.ids import new_order_id
+from tests.harness.cli import lastunit
+from tests.harness.shop import Shop, in_miniature, open_shop, order
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        yield opened
+
+
+async def moved(processor: HttpProcessor, order_id: str, *, capture: bool) -> str:
+    """Have the processor move money of which we know nothing."""
+    asked = Operation(f"{order_id}:x", order_id, OperationKind.AUTHORIZE, 700, "GBP", "tok_ok", "c-1", "")
+    name = (await processor.perform(asked)).authorization_id
+    if capture:
+        taken = Operation(f"{order_id}:y", order_id, OperationKind.CAPTURE, 700, "GBP", "", "", name)
+        assert (await processor.perform(taken)).result == "succeeded"
+    return name
+
+
+async def test_orphans_are_found_and_given_back_once(shop: Shop, environment: dict[str, str]) -> None:
+    await shop.receive(MUG=2)
+    sold = order(("MUG", 1))
+    async with shop.running():
+        await shop.place(sold)
+        await shop.until_quiet(orders=1)
+        processor = HttpProcessor(shop.supervisor.processor_url)
+        held = await moved(processor, new_order_id(), capture=False)
+        taken = await moved(processor, new_order_id(), capture=True)
+        told = {**environment, **shop.supervisor.settings.environment()}
+
+        listed = await lastunit(told, "payments", "reconcile", "--older-than", "0", "--json")
+        assert listed.status == 1
+        assert {(it["authorization_id"], it["operation"], it["result"]) for it in listed.json} == {
+            (held, "void", ""),
+            (taken, "refund", ""),
+        }
+        assert (await lastunit(told, "payments", "reconcile", "--json")).json == [], "they are not an hour old"
+
+        fixed = await lastunit(told, "payments", "reconcile", "--older-than", "0", "--fix", "--json")
+        assert (fixed.status, {it["result"] for it in fixed.json}) == (0, {"succeeded"}), fixed.errors
+        again = await lastunit(told, "payments", "reconcile", "--older-than", "0", "--fix")
+        assert (again.status, again.output) == (0, "Every payment at the processor belongs to an order of ours.\n")
+        found = {it.authorization_id: it async for it in processor.payments(0)}
+        await processor.close()
+    assert (found[held].held_minor, found[taken].refunded_minor) == (0, 700)
+    [ours] = [it for name, it in found.items() if name not in {held, taken}]
+    assert isinstance(ours, ProcessorPayment)
+    assert (ours.order_id, ours.captured_minor, ours.refunded_minor) == (sold.order_id, 500, 0)
+    assert await shop.value("SELECT count(*) FROM payment_orphans WHERE result = 'succeeded'") == 2
