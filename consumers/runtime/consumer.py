@@ -16,7 +16,7 @@ FETCH_WAIT_MS: Final = 25
 """How long the broker gathers records before it answers a fetch, unless there are FETCH_MIN_BYTES sooner.
 
 A batch costs each room about 4 ms of CPU however small it is. Without a wait, four rooms that take two or three orders
-at a time fill two cores at a quarter of what they could do, and an order is slower, for it waits for a core at every step.
+at a time fill two cores at half of what they could do, and an order is slower, for it waits for a core at every step.
 aiokafka asks a broker once at a time, so this also bounds how long the records of a partition just read may lie there.
 """
 FETCH_MIN_BYTES: Final = 16_384
