@@ -37,6 +37,9 @@ log = structlog.get_logger()
 
 NAME: Final = "views"
 POLL_MS: Final = 100
+FETCH_WAIT_MS: Final = 100
+FETCH_MIN_BYTES: Final = 16_384
+"""Views are for people: a tenth of a second is not seen, and a batch of one event costs as much as one of fifty."""
 RETRY_SECONDS: Final = 0.5
 HOUSEKEEPING_SECONDS: Final = 1.0
 REDIS_SECONDS: Final = 5.0
@@ -266,6 +269,7 @@ class OrderViews:
             isolation_level="read_committed",
             session_timeout_ms=self.options.session_timeout_ms,
             heartbeat_interval_ms=min(self.options.heartbeat_ms, self.options.session_timeout_ms // 3),
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_min_bytes=FETCH_MIN_BYTES,
             max_partition_fetch_bytes=MAX_RECORD_BYTES,
         )

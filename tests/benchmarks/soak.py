@@ -45,6 +45,8 @@ SKUS: Final = 2_000
 UNITS: Final = 1_000_000
 SHARE: Final = 0.5
 """Of the capacity."""
+UNDER_WAY: Final = 500
+"""Orders under way while the capacity is measured."""
 DRAIN_SECONDS: Final = 120.0
 MEMORY_BAR: Final = 1.1
 P50_BAR: Final = 1.3
@@ -76,14 +78,19 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def capacity(stream: Stream, finals: Finals, orders: int) -> float:
-    """Return how many orders a second the system brings to an end when all are there at once."""
-    await stream.place(orders // 4)
+    """Return how many orders a second come to an end while a steady number of them is under way.
+
+    A burst would tell of more: all at once they make large batches, which cost less an order than those of a stream.
+    """
+    await stream.place(orders // 8)
     await finals.until_all(DRAIN_SECONDS)
-    await stream.place(orders)
-    began = time.perf_counter()
-    await finals.until_all(DRAIN_SECONDS * 5)
     finals.take()
-    return orders / (time.perf_counter() - began)
+    began = time.perf_counter()
+    await stream.keep_under_way(min(UNDER_WAY, orders // 4), orders)
+    rate = len(finals.take()) / (time.perf_counter() - began)
+    await finals.until_all(DRAIN_SECONDS)
+    finals.take()
+    return rate
 
 
 async def soak(what: Soak, servers: Servers, settings: Settings, report: Report) -> list[Sample]:
@@ -210,7 +217,7 @@ def _folder_mib(folder: Path) -> float:
 def _read_arguments() -> tuple[Soak, Options]:
     parser = argparse.ArgumentParser(prog="make soak", description="The whole system at half of its capacity")
     parser.add_argument("--minutes", type=float, default=30.0, help="how long (default 30)")
-    parser.add_argument("--orders", type=int, default=4_000, help="orders that the capacity is measured with")
+    parser.add_argument("--orders", type=int, default=16_000, help="orders that the capacity is measured with")
     parser.add_argument("--samples", type=int, help="samples in all (default: one a minute, at least 6)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where servers, results and plots are kept")
     given = parser.parse_args()

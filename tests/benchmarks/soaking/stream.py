@@ -39,6 +39,14 @@ class Stream:
         now_ms = time.time() * 1000
         await self._publisher.publish(self._records([now_ms] * orders))
 
+    async def keep_under_way(self, under_way: int, orders: int) -> None:
+        """Place so many orders in all, a new one for each that ends, so that `under_way` of them always are."""
+        last = self.placed + orders
+        while self.placed < last:
+            if (room := under_way - self._finals.under_way) > 0:
+                await self.place(min(room, last - self.placed))
+            await asyncio.sleep(TICK_SECONDS)
+
     async def flow(self, rate: float, seconds: float) -> None:
         """Place `rate` orders a second on a schedule that waits for nobody."""
         began_ms, began, total, placed = time.time() * 1000, time.perf_counter(), int(rate * seconds), 0
