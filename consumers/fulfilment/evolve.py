@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from consumers.fulfilment.fulfilment import (
     IN_THE_HOUSE,
     OUT,
+    SHIPMENT,
     Deadlines,
     Fulfilment,
     Line,
@@ -59,19 +60,20 @@ def _opened(before: Fulfilment, message: Message, at_ms: int, deadlines: Deadlin
     if not isinstance(message, m.OrderPaid | m.OrderPlaced) or not begins(message):
         return before
     is_paid = isinstance(message, m.OrderPaid)
-    after = Fulfilment(
+    ship_by_ms = at_ms + deadlines.ship_within_ms
+    return Fulfilment(
         order_id=message.order_id,
         state=FulfilmentState.OPEN,
         captures_at_shipping=not is_paid,
-        ship_by_ms=at_ms + deadlines.ship_within_ms,
+        ship_by_ms=ship_by_ms,
         lines={
             line.line: Line(line.sku, line.quantity, line.unit_price_minor, is_captured=is_paid)
             for line in message.lines
         },
+        waits_for=SHIPMENT,
+        deadline_ms=ship_by_ms,
         updated_at_ms=at_ms,
     )
-    after.waits_for, after.deadline_ms = next_wait(after)
-    return after
 
 
 # --- what a message itself says -------------------------------------------------------------------------------------------

@@ -13,7 +13,9 @@ from consumers.fulfilment.fulfilment import Deadlines, Fulfilment
 from consumers.fulfilment.store import MAX_WAITS, ROOM, FulfilmentBook
 from consumers.runtime.room import Changes, Room
 from schemas import messages as m
+from topology.fulfilment_answers import FULFILMENT_ANSWERS
 from topology.saga import heard_by
+from topology.states import FulfilmentState
 from topology.topics import ORDER_COMMANDS, ORDER_EVENTS
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from schemas.messages import Message
 
 USUAL: Final = Deadlines()
+NO_CONCERN: Final = frozenset(
+    message for message, answer in FULFILMENT_ANSWERS[FulfilmentState.NONE].items() if answer == "nothing_here"
+)
+"""What says nothing of an order that has no row: on the way to a sale, what is heard of its money."""
 REMIND_AGAIN_MS: Final = 5_000
 
 
@@ -60,6 +66,8 @@ class FulfilmentRoom(Room[FulfilmentBook]):
                 yield from self._end_waits(state, message, at_ms)
             return
         order_id: str = message.order_id  # type: ignore[attr-defined]  # every message but EndWaits has one
+        if order_id not in state.fulfilments and type(message) in NO_CONCERN:
+            return
         before = recall(state.fulfilment(order_id), order_id, at_ms)
         outcomes = decide(before, message, at_ms, self._deadlines)
         yield from outcomes
