@@ -50,7 +50,7 @@ async def test_a_system_that_traded_is_sound_until_its_rows_are_changed(shop: Sh
         assert tuple(report.invariants) == NAMES
         figures = report.finding("nothing_oversold").figure
         assert (figures["units_received"], figures["units_sold"], figures["units_available"]) == (8, 3, 5)
-        assert report.finding("money_matches_goods").figure["books_compared"] == 4
+        assert report.finding("money_ledger_balances").figure["books_compared"] == 4
 
         await shop.value("UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'MUG'")
         level = {"on_hand_is_the_sum_of_movements", "nothing_oversold", REPLAY}
@@ -58,7 +58,7 @@ async def test_a_system_that_traded_is_sound_until_its_rows_are_changed(shop: Sh
         await shop.value("UPDATE stock SET on_hand = on_hand - 1 WHERE sku = 'MUG'")
 
         await shop.value("UPDATE payments SET state = 'authorized' WHERE state = 'voided'")
-        assert (await shop.audit()).breaches == {"money_matches_goods", REPLAY}
+        assert (await shop.audit()).breaches == {"money_ledger_balances", REPLAY}
         await shop.value("UPDATE payments SET state = 'voided' WHERE state = 'authorized'")
 
         await shop.value("UPDATE orders SET reason = 'bad luck' WHERE state = 'rejected'")

@@ -6,6 +6,7 @@ import msgspec
 
 from producers.publisher import Outgoing
 from schemas import messages as m
+from schemas.terms import CAPTURE_AT_SHIPPING
 from schemas.wire import encode
 from tests.unit.verify.world import MemorySnapshot, World, said
 
@@ -18,6 +19,8 @@ OVERSOLD = "nothing_oversold"
 REFUSALS = "every_refusal_was_justified"
 PROGRESS = "every_order_is_final_or_waits"
 MONEY = "money_matches_goods"
+LEDGER = "money_ledger_balances"
+GOODS = "goods_are_where_they_should_be"
 
 
 def busy_world(world: World) -> World:
@@ -34,6 +37,31 @@ def busy_world(world: World) -> World:
     world.run()
     world.place(("MUG", 1))
     world.place(("MUG", 1))
+    world.run()
+    return world
+
+
+def shipping_world(world: World) -> World:
+    """Let goods go out and come back in every way, under both terms of capture."""
+    world.receive("MUG", 20)
+    world.receive("HAT", 20)
+    at_placing = [world.place(("MUG", 1), ("HAT", 2)) for _ in range(6)]
+    at_shipping = [world.place(("MUG", 1), ("HAT", 2), terms=CAPTURE_AT_SHIPPING) for _ in range(3)]
+    world.place(("MUG", 1))
+    world.run()
+    delivered, returned, lost, in_part, kept, cancelled = at_placing
+    for order_id in (delivered, returned, lost, kept, at_shipping[0]):
+        world.say(m.ShipOrder(order_id, "S1", (), "post", "T1"))
+    for order_id in (in_part, at_shipping[1]):
+        world.say(m.ShipOrder(order_id, "S1", (1,), "post", "T1"))
+    world.say(m.CancelOrder(cancelled, "customer", "changed my mind"))
+    world.run()
+    world.say(*(m.ConfirmDelivery(order_id, "S1") for order_id in (delivered, returned, kept, in_part, at_shipping[0])))
+    world.say(m.ReportLostParcel(lost, "S1", "lost"), m.RefundOrder(kept, "sorry", 70, "scratched"))
+    world.run()
+    world.say(m.RequestReturn(returned, "R1", (1,), "too small"), m.ApproveReturn(returned, "R1"))
+    world.run()
+    world.say(m.ReceiveReturn(returned, "R1", (), "quarantine"))
     world.run()
     return world
 

@@ -8,13 +8,15 @@ from infra.verify.rows import OutboxRow
 from producers.publisher import Outgoing
 from schemas import messages as m
 from tests.unit.verify.scenes import (
-    MONEY,
+    GOODS,
+    LEDGER,
     OVERSOLD,
     PROGRESS,
     REFUSALS,
     REPLAY,
     busy_world,
     found,
+    shipping_world,
 )
 from tests.unit.verify.world import World, said
 
@@ -29,9 +31,23 @@ async def test_a_sound_system_passes_with_its_figures() -> None:
     assert figures["units_sold"] + figures["units_held"] + figures["units_available"] == 18
     assert figures["oversold_units"] == 0
     assert report.finding(REFUSALS).figure["for_lack_of_stock"] == 3
-    assert report.finding(PROGRESS).figure["final"] == 8
-    assert report.finding(MONEY).figure["books_compared"] == 8
+    assert report.finding(PROGRESS).figure["final"] == 5
+    assert report.finding(PROGRESS).figure["waiting_for_shipment"] == 3
+    assert report.finding(LEDGER).figure["books_compared"] == 8
+    assert report.finding(GOODS).figure["fulfilments"] == 3
     assert report.finding(REPLAY).figure["events"] > 40
+
+
+async def test_a_system_that_ships_and_takes_back_passes_with_its_figures() -> None:
+    world = shipping_world(World())
+    report = await world.audit(world.stop())
+    assert report.breaches == set(), [finding for finding in report.findings if not finding.holds]
+    goods, ledger, progress = (report.finding(name).figure for name in (GOODS, LEDGER, PROGRESS))
+    assert (goods["fulfilments"], goods["parcels"], goods["returns"]) == (10, 7, 1)
+    assert ledger["refunded_minor"] == 1_500 + 500 + 1_500 + 70  # lost, one line returned, cancelled, a kindness
+    assert ledger["books_refunded_minor"] == ledger["refunded_minor"]
+    assert ledger["books_held_minor"] == 1_000 + 1_500  # of one order a line was shipped, of one nothing
+    assert (progress["final"], progress["waiting_for_shipment"], progress["waiting_for_delivery"]) == (6, 3, 1)
 
 
 async def test_an_idle_system_passes() -> None:
@@ -109,5 +125,5 @@ async def test_dead_letters_are_counted_by_reason_and_break_nothing() -> None:
     report = await world.audit(world.stop())
     letters = report.finding("dead_letters")
     assert letters.holds
-    assert letters.figure["dead_letters"] == 3  # orders and payments both refuse what is on order.events
+    assert letters.figure["dead_letters"] == 4  # orders, payments and fulfilment all refuse what is on order.events
     assert report.breaches == {REPLAY}  # nobody who decides wrote that event

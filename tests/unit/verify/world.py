@@ -160,6 +160,7 @@ class World:
         self._ranges: dict[tuple[str, int], list[Range]] = {key: [] for key in self._next}
         self._asked: set[str] = set()
         self.books: dict[str, list[Authorization]] = {}
+        self.earlier: dict[str, list[Authorization]] = {}
         self._generations = [Generation(PARTITIONS, (0,) * PARTITIONS)]
 
     # --- what happens ---------------------------------------------------------------------------------------------------
@@ -297,7 +298,7 @@ class World:
         audit = Audit(database, self.log)
         await audit.run()
         if books:
-            await audit.compare_with(self.books, self.books)
+            await audit.compare_with(self.earlier or self.books, self.books)
         return audit.tallies.report()
 
 
