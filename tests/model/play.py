@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -56,7 +57,7 @@ def play(seed: int, cases: range, rooms: Rooms | None = None) -> Played:
             play_one(pick, sendings(pick), rooms)
         except Exception as error:  # noqa: BLE001  a room that raises has failed the case too
             seconds = time.perf_counter() - began
-            return Played(case - cases.start + 1, seconds, _told(seed, case, rooms, type(error)))
+            return Played(case - cases.start + 1, seconds, _told(seed, case, rooms, error))
     return Played(len(cases), time.perf_counter() - began, None)
 
 
@@ -64,22 +65,49 @@ def _seed_of(seed: int, case: int) -> int:
     return seed << 40 | case
 
 
-def _told(seed: int, case: int, rooms: Rooms, kind: type[Exception]) -> Failure:
-    """Make a failed case as small as it gets while it fails with the same kind of error, and write it down."""
-    choices: list[int] = []
-    pick = seeded(_seed_of(seed, case))
-    sent = sendings(pick)
-    _failure_of(recorded(pick, choices), sent, rooms)
+def _told(seed: int, case: int, rooms: Rooms, why: Exception) -> Failure:
+    """Make a failed case as small as it gets while it fails in the same way, and write it down."""
+    story = _Story(seed, case, rooms, why)
+    sent = shrunk(story.sent, story.fails_somehow)
+    choices = shrunk(story.choices, lambda chosen: story.fails(chosen, sent), blank=0)
+    sent = shrunk(sent, partial(story.fails, choices))
+    lines: list[str] = []
+    why = _failure_of(scripted(choices), sent, rooms, lines.append) or why
+    return Failure(seed, case, _short(repr(why)), [*map(_short, lines)])
 
-    def fails(chosen: list[int], unsent: list[m.Message]) -> bool:
-        return isinstance(_failure_of(scripted(chosen), unsent, rooms), kind)
 
-    sent = shrunk(sent, partial(fails, choices))
-    choices = shrunk(choices, lambda chosen: fails(chosen, sent), blank=0)
-    sent = shrunk(sent, partial(fails, choices))
-    story: list[str] = []
-    why = _failure_of(scripted(choices), sent, rooms, story.append)
-    return Failure(seed, case, _short(repr(why)), [*map(_short, story)])
+class _Story:
+    """A failed case while it is made smaller; `choices` are those that lead to the failure with the fewest sendings."""
+
+    def __init__(self, seed: int, case: int, rooms: Rooms, why: Exception) -> None:
+        self._rooms = rooms
+        self._kind = _kind_of(why)
+        self._luck = random.Random(case)
+        self.choices: list[int] = []
+        pick = seeded(_seed_of(seed, case))
+        self.sent = sendings(pick)
+        _failure_of(recorded(pick, self.choices), self.sent, rooms)
+
+    def fails(self, choices: list[int], sent: list[m.Message]) -> bool:
+        """Tell whether these choices lead to the same failure."""
+        return _kind_of(_failure_of(scripted(choices), sent, self._rooms)) == self._kind
+
+    def fails_somehow(self, sent: list[m.Message]) -> bool:
+        """Tell whether some choices do: with fewer sendings each choice is about something else."""
+        if self.fails(self.choices, sent):
+            return True
+        for _ in range(LUCKY_TRIES):
+            choices: list[int] = []
+            why = _failure_of(recorded(seeded(self._luck.getrandbits(60)), choices), sent, self._rooms)
+            if _kind_of(why) == self._kind:
+                self.choices = choices
+                return True
+        return False
+
+
+def _kind_of(why: Exception | None) -> tuple[type, str]:
+    """Return what makes two failures the same: their words, but for names and numbers."""
+    return type(why), _NAMES.sub("", str(why))[:SAME_WORDS]
 
 
 def _failure_of(
@@ -97,6 +125,7 @@ def _short(text: str) -> str:
     return _TEDIOUS.sub("", text.replace(ORDER_IDS[0][:-1], "order "))
 
 
-_TEDIOUS: Final = re.compile(
-    r", (?:unit_price_minor|currency|customer_id|payment_token|amount_minor|authorization_id)=[^,)]*"
-)
+_NAMES: Final = re.compile(r"[-\w]*\d[-\w]*|\b(?:MUG|TEE|HAT)\b")
+SAME_WORDS: Final = 40
+LUCKY_TRIES: Final = 60
+_TEDIOUS: Final = re.compile(r", (?:unit_price_minor|currency|customer_id|payment_token|authorization_id)=[^,)]*")

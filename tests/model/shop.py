@@ -184,7 +184,7 @@ class Shop:
 
     def _lapse(self) -> None:
         """Let authorisations end; days lie between the first word of one and the last, so they never change places."""
-        awaited = {it.operation_id for it in self.under_way}
+        awaited = {it.operation_id for it in self.under_way} | {it.operation_id for it in self.unanswered}
         self.under_way += [it for it in self.processor.lapse(self.now_ms) if it.operation_id not in awaited]
 
     def _repeat(self) -> bool:

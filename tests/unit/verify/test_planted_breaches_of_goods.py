@@ -114,7 +114,7 @@ def _with_line(row: Any, **fields: Any) -> Any:
     "change",
     [
         lambda row: _with_line(row, state="open") if row.state == "delivered" else row,
-        lambda row: _with_line(row, state="shipped") if row.lines["1"].get("state", "open") == "open" else row,
+        lambda row: _with_line(row, state="shipped") if row.state == "open" else row,
         lambda row: row._replace(shipments={}) if row.state == "delivered" else row,
         lambda row: row._replace(shipments={**row.shipments, "S9": row.shipments["S1"]}) if row.shipments else row,
     ],
