@@ -11,6 +11,7 @@ UP_TO_DATE = (
     Position("inventory", 0, [7], NOW_MS - 50),
     Position("orders", 0, [9, 0], NOW_MS - 60),
     Position("payments", 0, [0, 9], NOW_MS - 70),
+    Position("fulfilment", 0, [0, 9], NOW_MS - 65),
 )
 
 
@@ -20,7 +21,7 @@ def test_where_nothing_waits_only_what_comes_now_can_be_undecided() -> None:
 
 def test_where_a_room_lags_what_waits_is_no_older_than_what_it_judged_last() -> None:
     lagging = Position("payments", 0, [0, 8], NOW_MS - 5_000)
-    assert floor_ms([*UP_TO_DATE[:2], lagging], ENDS, NOW_MS) == NOW_MS - 5_000
+    assert floor_ms([*UP_TO_DATE[:2], lagging, *UP_TO_DATE[3:]], ENDS, NOW_MS) == NOW_MS - 5_000
 
 
 def test_the_room_that_is_furthest_behind_counts() -> None:
