@@ -18,7 +18,7 @@ from sqlalchemy import text
 from schemas.messages import PlaceOrderLine
 from tests.benchmarks.baselines.relay import Relay
 from tests.benchmarks.baselines.row_lock import QUERIES, connected, in_full
-from tests.benchmarks.baselines.source import Order, OrderSource
+from tests.benchmarks.baselines.source import Order, OrderSource, order_of
 from tests.benchmarks.baselines.task import Task, run_until_stopped
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as resources:
         threads = resources.enter_context(ThreadPoolExecutor(task.connections))
         relay = await resources.enter_async_context(Relay(task, await connected(task, resources)))
-        source = await resources.enter_async_context(OrderSource(task))
+        source = await resources.enter_async_context(OrderSource(task, order_of))
 
         async def sell(order: Order) -> None:
             try:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from producers.publisher import Publisher
 from tests.benchmarks.baselines.relay import said
-from tests.benchmarks.baselines.source import Order, OrderSource
+from tests.benchmarks.baselines.source import Order, OrderSource, order_of
 from tests.benchmarks.baselines.task import Task, run_until_stopped
 
 SELL: Final = """
@@ -52,7 +52,7 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
     async with (
         Redis.from_url(task.redis_url) as redis,
         Publisher(task.kafka_bootstrap, namespace=task.namespace) as publisher,
-        OrderSource(task) as source,
+        OrderSource(task, order_of) as source,
     ):
         sell = await redis.script_load(SELL)
         left: Any = await redis.xrange(stream)

@@ -15,7 +15,7 @@ import signal
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import hypercorn.asyncio
@@ -25,8 +25,11 @@ from hypercorn.config import Config
 from infra.stack import ChildProcess
 from producers.publisher import Publisher
 from tests.benchmarks.baselines.relay import said
-from tests.benchmarks.baselines.source import Order, OrderSource
+from tests.benchmarks.baselines.source import Order, OrderSource, order_of
 from tests.benchmarks.baselines.task import Task, run_until_stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SERVER_VARIABLE: Final = "BENCH_RESTATE_SERVER"
 START_SECONDS: Final = 60.0
@@ -52,11 +55,11 @@ def shop(opening: int) -> restate.VirtualObject:
 
 
 class Server:
-    """restate-server as our child, and the object registered with it."""
+    """restate-server as our child, and the services registered with it."""
 
-    def __init__(self, folder: Path, opening: int) -> None:
+    def __init__(self, folder: Path, services: Sequence[Any]) -> None:
         self._folder = folder
-        self._opening = opening
+        self._services = services
         self.ingress = f"http://127.0.0.1:{_free_port()}"
         self._admin = f"http://127.0.0.1:{_free_port()}"
         self._object_port = _free_port()
@@ -67,7 +70,7 @@ class Server:
         config = Config()
         config.bind = [f"127.0.0.1:{self._object_port}"]
         serving = asyncio.create_task(
-            hypercorn.asyncio.serve(restate.app([shop(self._opening)]), config, shutdown_trigger=self._stop.wait)
+            hypercorn.asyncio.serve(restate.app(self._services), config, shutdown_trigger=self._stop.wait)
         )
         resources.push_async_callback(self._stop_serving, serving)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -79,15 +82,14 @@ class Server:
             while not await self._registered(session):  # noqa: ASYNC110  another process says when
                 await asyncio.sleep(0.2)
 
-    async def books(self, session: aiohttp.ClientSession) -> dict[str, int]:
-        """Return what the state says: units taken, and holds."""
-        query = {"query": "SELECT key, value_utf8 FROM state WHERE service_name = 'Stock'"}
+    async def stock(self, session: aiohttp.ClientSession) -> list[dict[str, str]]:
+        """Return the whole state of the service Stock, with `service_key`, `key` and `value_utf8` of each entry."""
+        query = {"query": "SELECT service_key, key, value_utf8 FROM state WHERE service_name = 'Stock'"}
         headers = {"accept": "application/json"}
         async with session.post(f"{self._admin}/query", json=query, headers=headers) as answer:
             answer.raise_for_status()
-            rows = (await answer.json())["rows"]
-        left = [int(row["value_utf8"]) for row in rows if row["key"] == "available"]
-        return {"sold": self._opening * len(left) - sum(left), "holds": len(rows) - len(left)}
+            found: list[dict[str, str]] = (await answer.json())["rows"]
+            return found
 
     async def _stop_serving(self, serving: asyncio.Task[None]) -> None:
         self._stop.set()
@@ -118,13 +120,14 @@ class Server:
 async def work(task: Task, stopping: asyncio.Event) -> None:
     """Sell until told to stop; then finish what was taken."""
     async with AsyncExitStack() as resources:
-        server = Server(Path(task.state_dir), int(task.variant))
+        opening = int(task.variant)
+        server = Server(Path(task.state_dir), [shop(opening)])
         await server.start(resources)
         # Restate's SDK takes SIGTERM for itself when it begins to serve.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
         session = await resources.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
         publisher = await resources.enter_async_context(Publisher(task.kafka_bootstrap, namespace=task.namespace))
-        source = await resources.enter_async_context(OrderSource(task))
+        source = await resources.enter_async_context(OrderSource(task, order_of))
         slots = asyncio.Semaphore(task.connections)
 
         async def sell(order: Order) -> None:
@@ -141,7 +144,13 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
                 for order in await source.take():
                     await slots.acquire()
                     sellers.create_task(sell(order))
-        (Path(task.state_dir) / BOOKS_NAME).write_text(json.dumps(await server.books(session)))
+        (Path(task.state_dir) / BOOKS_NAME).write_text(json.dumps(books_of(await server.stock(session), opening)))
+
+
+def books_of(stock: list[dict[str, str]], opening: int) -> dict[str, int]:
+    """Return what the state says: units taken, and holds."""
+    left = [int(entry["value_utf8"]) for entry in stock if entry["key"] == "available"]
+    return {"sold": opening * len(left) - sum(left), "holds": len(stock) - len(left)}
 
 
 async def call(session: aiohttp.ClientSession, ingress: str, order: Order) -> bool:

@@ -14,7 +14,7 @@ import asyncpg
 
 from consumers.runtime.sql import load_queries
 from tests.benchmarks.baselines.relay import Relay
-from tests.benchmarks.baselines.source import Order, OrderSource
+from tests.benchmarks.baselines.source import Order, OrderSource, order_of
 from tests.benchmarks.baselines.task import Task, run_until_stopped
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as resources:
         connections = [await connected(task, resources) for _ in range(task.connections + 1)]
         relay = await resources.enter_async_context(Relay(task, connections.pop()))
-        source = await resources.enter_async_context(OrderSource(task))
+        source = await resources.enter_async_context(OrderSource(task, order_of))
 
         async def seller(connection: asyncpg.Connection) -> None:
             while (order := await queue.get()) is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,9 +19,10 @@ from schemas.wire import decode, encode, message_type
 from topology.topics import INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.benchmarks.baselines.task import Task
+    from topology.topics import Topic
 
 GROUP: Final = "baseline"
 TOGETHER: Final = 500
@@ -82,11 +83,24 @@ def order_of(record: Any) -> Order | None:
     return Order((record.partition, record.offset), command, record.timestamp + command.hold_seconds * 1000)
 
 
-class OrderSource:
+class Taken(Protocol):
+    """What was taken from the topic: it knows its place there."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Partition and offset."""
+        ...
+
+
+T = TypeVar("T", bound=Taken)
+
+
+class OrderSource(Generic[T]):
     """The input topic of a namespace, all partitions, in one process."""
 
-    def __init__(self, task: Task) -> None:
-        self._topic = INVENTORY_COMMANDS.in_namespace(task.namespace)
+    def __init__(self, task: Task, read: Callable[[Any], T | None], topic: Topic = INVENTORY_COMMANDS) -> None:
+        self._read = read
+        self._topic = topic.in_namespace(task.namespace)
         self._consumer = AIOKafkaConsumer(
             self._topic,
             bootstrap_servers=task.kafka_bootstrap,
@@ -110,17 +124,17 @@ class OrderSource:
         await self.commit()
         await self._consumer.stop()
 
-    async def take(self) -> list[Order]:
+    async def take(self) -> list[T]:
         """Return the next orders, at most TOGETHER; none when a tenth of a second brought none."""
-        found: list[Order] = []
+        found: list[T] = []
         for tp, records in (await self._consumer.getmany(timeout_ms=100, max_records=TOGETHER)).items():
-            orders = [order for record in records if (order := order_of(record)) is not None]
+            orders = [order for record in records if (order := self._read(record)) is not None]
             self._under_way.setdefault(tp.partition, {}).update(dict.fromkeys(order.place[1] for order in orders))
             self._ends[tp.partition] = records[-1].offset + 1
             found += orders
         return found
 
-    def done(self, orders: Sequence[Order]) -> None:
+    def done(self, orders: Sequence[T]) -> None:
         """Note that these orders' outcomes are durable."""
         for order in orders:
             partition, offset = order.place

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from infra.stack import ChildProcess
     from tests.benchmarks.harness.servers import Servers
+    from topology.topics import Topic
 
 RELAY_PAUSE_MS: Final = 20
 """Served throughput best where it was tried, see baselines/relay.py."""
@@ -33,10 +34,11 @@ _TABLES: Final = ROOT / "tests" / "benchmarks" / "baselines" / "tables.sql"
 class Baseline(Lane):
     """A baseline's process. `connections`, its concurrency, and `relay_pause_ms` may be changed between trials.
 
-    `is_tuned`: it gets the number of connections that serves it best.
+    `is_tuned`: it gets the number of connections that serves it best. `reads` is the topic on which it finds its orders.
     """
 
     is_tuned = True
+    reads: Topic = INVENTORY_COMMANDS
 
     def __init__(self, name: str, servers: Servers, program: str, *, variant: str = "") -> None:
         super().__init__(name, servers)
@@ -53,7 +55,7 @@ class Baseline(Lane):
 
     @override
     async def open(self) -> None:
-        await self.servers.topics(self.namespace, (INVENTORY_COMMANDS, ORDER_EVENTS))
+        await self.servers.topics(self.namespace, (self.reads, ORDER_EVENTS))
 
     @override
     def command(self) -> list[str]:
@@ -75,7 +77,9 @@ class Baseline(Lane):
 
 
 class PostgresBaseline(Baseline):
-    """Stock, holds and outbox in a PostgreSQL database of its own."""
+    """Stock, holds and outbox in a PostgreSQL database of its own, which is made of `tables`."""
+
+    tables = _TABLES
 
     @override
     async def open(self) -> None:
@@ -83,7 +87,7 @@ class PostgresBaseline(Baseline):
         self.postgres_dsn = await self.servers.empty_database(self.name)
         connection = await asyncpg.connect(self.postgres_dsn)
         try:
-            await connection.execute(_TABLES.read_text())
+            await connection.execute(self.tables.read_text())
         finally:
             await connection.close()
 

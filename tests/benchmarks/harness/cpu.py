@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.benchmarks.harness.servers import Servers
 
 CpuSeconds = dict[str, float]
@@ -21,11 +23,13 @@ class CpuMeter:
         parts = servers.stack.parts
         self._roots = {part.name.lower(): psutil.Process(part.pid) for part in parts if part.pid is not None}
 
-    def read(self, lane_pid: int) -> CpuSeconds:
-        """Return what each has used so far."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return {"lane": _of_tree(psutil.Process(lane_pid)), **self._servers()}
-        return self._servers()
+    def read(self, pids: Mapping[str, int]) -> CpuSeconds:
+        """Return what each has used so far; `pids` are the lane's processes by name, of which those that ended are left out."""
+        found = self._servers()
+        for name, pid in pids.items():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found[name] = _of_tree(psutil.Process(pid))
+        return found
 
     def _servers(self) -> CpuSeconds:
         return {name: _of_tree(root) for name, root in self._roots.items()}

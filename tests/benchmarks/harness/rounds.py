@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from statistics import median
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 
@@ -38,9 +38,18 @@ async def alternate(rounds: int, turns: Mapping[str, Callable[[], Awaitable[Tria
     return found
 
 
+class Rated(Protocol):
+    """Whatever tells a rate."""
+
+    @property
+    def orders_per_s(self) -> float:
+        """Orders a second."""
+        ...
+
+
 async def tune(
     lane: Baseline,
-    trial: Callable[[], Awaitable[Trial]],
+    trial: Callable[[], Awaitable[Rated]],
     setting: Literal["connections", "relay_pause_ms"] = "connections",
     choices: Sequence[int] = CONNECTIONS,
 ) -> dict[str, float]:

@@ -96,7 +96,7 @@ async def _watch(lane: Lane, process: ChildProcess, before: int, orders: int) ->
     meter = CpuMeter(lane.servers)
 
     async def reading() -> _Reading:
-        cpu, wal = meter.read(process.pid), await lane.servers.wal_bytes()
+        cpu, wal = meter.read({"lane": process.pid}), await lane.servers.wal_bytes()
         return _Reading(await lane.topics.count() - before, cpu, wal)
 
     first: _Reading | None = None

@@ -1,0 +1,272 @@
+"""Who sells: every process of the product together, or one of the orchestrators, each over a lane with topics and tables."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import msgspec
+from redis.asyncio import Redis
+
+from consumers.runtime.sql import load_queries
+from consumers.views.store import read_positions
+from infra.processor.address import address_in
+from infra.stack import ChildProcess
+from infra.supervisor import PROCESSOR, ROOMS
+from tests.benchmarks.growth import UNITS, fill
+from tests.benchmarks.harness.baseline import PostgresBaseline, RestateBaseline
+from tests.benchmarks.harness.options import ROOT
+from tests.benchmarks.harness.orders import HOT_SKU, names
+from tests.benchmarks.harness.servers import environment
+from tests.benchmarks.sagas.shapes import SCARCE, as_commands, as_wholes
+from topology.topics import ORDER_EVENTS, topics_read_by
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from producers.orders import OrderRequest
+    from producers.publisher import Outgoing
+    from tests.benchmarks.harness.lanes import Lane, Ours
+
+READY_SECONDS: Final = 60.0
+QUERIES: Final = load_queries("tests.benchmarks.sagas")
+UNASKED_URL: Final = "http://127.0.0.1:9"
+"""The address of a processor that nobody asks."""
+
+
+class SagaBooks(msgspec.Struct, frozen=True):
+    """What a lane's tables say: units, money in minor units, and what has not gone out."""
+
+    on_hand: int
+    reserved: int
+    allocated: int
+    held_minor: int
+    captured_minor: int
+    unsaid: int = 0
+
+    def breaches(self, sold: Sold) -> list[str]:
+        """Say what contradicts the events; nothing is under way any more."""
+        found = {
+            f"{self.reserved} units still reserved": self.reserved != 0,
+            f"{self.allocated} units allocated, {sold.units} sold": self.allocated != sold.units,
+            f"{self.allocated} units allocated of {self.on_hand}: oversold": self.allocated > self.on_hand,
+            f"{self.held_minor} minor units of money still held": self.held_minor != 0,
+            f"{self.captured_minor} captured for goods of {sold.money_minor}": self.captured_minor != sold.money_minor,
+            f"{self.unsaid} left in the outbox": self.unsaid != 0,
+        }
+        return [what for what, is_so in found.items() if is_so]
+
+
+class Sold(msgspec.Struct):
+    """What the events say: units of paid orders, and what these cost."""
+
+    units: int = 0
+    money_minor: int = 0
+
+    def add(self, order: OrderRequest) -> None:
+        self.units += sum(line.quantity for line in order.lines)
+        self.money_minor += order.amount_minor
+
+
+class Seller(ABC):
+    """What a trial needs of whoever sells. `sold` is what its books must show; they last as long as the lane's."""
+
+    def __init__(self, name: str, lane: Lane) -> None:
+        self.name = name
+        self.lane = lane
+        self.sold = Sold()
+
+    @abstractmethod
+    async def fill_shelves(self, skus: int) -> None:
+        """Let plenty of each SKU of the catalogue and of the hot one come in, and what there is of the scarce ones."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Start the processes."""
+
+    @abstractmethod
+    async def stop(self) -> list[str]:
+        """Stop them in good order; say what was wrong with that, and what the books say that lasted until now only."""
+
+    @abstractmethod
+    def records(self, orders: Sequence[OrderRequest]) -> list[Outgoing]:
+        """Return the orders as it takes them."""
+
+    @abstractmethod
+    def events_of(self, order: OrderRequest) -> int:
+        """Return how many events, at least, an order has had when it is paid."""
+
+    @abstractmethod
+    def processes(self) -> dict[str, ChildProcess]:
+        """Return the processes by name."""
+
+    async def catch_up(self) -> None:
+        """Wait until all that was said is heard: nobody listens to an orchestrator."""
+        return
+
+    async def audit(self) -> list[str]:
+        """Compare the books with the events so far, where they can be read while it works."""
+        return []
+
+
+class OurSeller(Seller):
+    """Every room of the product, each a process; the processor answers at once or, over HTTP, after `latency_ms`."""
+
+    lane: Ours
+
+    def __init__(self, name: str, lane: Ours, sold: Sold, *, latency_ms: float | None = None) -> None:
+        super().__init__(name, lane)
+        self.sold = sold
+        self._latency_ms = latency_ms
+        self._processes: dict[str, ChildProcess] = {}
+
+    async def fill_shelves(self, skus: int) -> None:
+        await fill(self.lane, skus, 0)
+        await self.lane.receive({HOT_SKU: UNITS, **SCARCE})
+
+    async def start(self) -> None:
+        url = UNASKED_URL if self._latency_ms is None else await self._start_processor(self._latency_ms)
+        env = environment(self.lane.settings.model_copy(update={"processor_url": url}))
+        for room in ROOMS:
+            program = ["infra.rooms", room]
+            if room == "payments" and self._latency_ms is None:
+                program = ["tests.benchmarks.baselines.sagas.processor"]
+            self._processes[room] = await self._spawn(room, program, env)
+
+    async def stop(self) -> list[str]:
+        codes = await asyncio.gather(*(it.terminate(timeout_seconds=30) for it in self._processes.values()))
+        ended = dict(zip(self._processes, codes, strict=True))
+        self._processes = {}
+        return [f"{name} ended with exit code {code}" for name, code in ended.items() if code != 0]
+
+    def records(self, orders: Sequence[OrderRequest]) -> list[Outgoing]:
+        return as_commands(orders)
+
+    def events_of(self, order: OrderRequest) -> int:
+        """Each line reserved and committed; the order reserved, placed and paid; the money authorised and captured."""
+        return 2 * len(order.lines) + 5
+
+    def processes(self) -> dict[str, ChildProcess]:
+        return self._processes
+
+    async def catch_up(self) -> None:
+        async with asyncio.timeout(READY_SECONDS), Redis.from_url(self.lane.servers.redis_url) as redis:
+            while not await self._has_caught_up(redis):  # noqa: ASYNC110  other processes say when
+                await asyncio.sleep(0.05)
+
+    async def audit(self) -> list[str]:
+        return await _agreed(self.lane.settings.postgres_dsn, QUERIES["our_books"], self.sold)
+
+    async def _has_caught_up(self, redis: Redis) -> bool:
+        rows = await _fetch(self.lane.settings.postgres_dsn, QUERIES["our_positions"])
+        positions = {row["room"]: row["read"] for row in rows}
+        ends = {topic: await self.lane.topics.ends(topic) for topic in (*topics_read_by("orders"), *_STOCK_TOPICS)}
+        due = {room: sum(sum(ends[topic]) for topic in topics_read_by(room)) for room in positions}
+        written = await read_positions(redis, self.lane.namespace, range(len(ends[ORDER_EVENTS])))
+        return positions == due and sum(at or 0 for at in written.values()) == sum(ends[ORDER_EVENTS])
+
+    async def _start_processor(self, latency_ms: float) -> str:
+        books = self.lane.servers.settings.state_dir / "lanes" / self.name / PROCESSOR
+        options = ["--data-dir", str(books), "--latency-ms", f"{latency_ms:g}"]
+        process = await self._spawn(PROCESSOR, ["infra.processor", *options], environment())
+        self._processes[PROCESSOR] = process
+        async with asyncio.timeout(READY_SECONDS):
+            while (address := address_in(books)) is None or address.pid != process.pid:  # noqa: ASYNC110  same
+                await asyncio.sleep(0.05)
+        return address.url
+
+    async def _spawn(self, name: str, program: Sequence[str], env: Mapping[str, str]) -> ChildProcess:
+        log_path = self.lane.servers.settings.state_dir / "lanes" / self.name / f"{name}.log"
+        command = [sys.executable, "-m", *program]
+        return await ChildProcess.spawn(name, command, log_path=log_path, env=env, cwd=ROOT)
+
+
+_STOCK_TOPICS: Final = topics_read_by("inventory")
+
+
+class _OneProcess(Seller):
+    """An orchestrator: a process that takes whole orders and says one thing of each."""
+
+    _process: ChildProcess | None = None
+
+    async def start(self) -> None:
+        self._process = await self.lane.start()
+
+    async def stop(self) -> list[str]:
+        process, self._process = self._process, None
+        code = 0 if process is None else await process.terminate(timeout_seconds=30)
+        return [f"the process ended with exit code {code}"] if code != 0 else []
+
+    def records(self, orders: Sequence[OrderRequest]) -> list[Outgoing]:
+        return as_wholes(orders)
+
+    def events_of(self, order: OrderRequest) -> int:
+        """Only that it is paid."""
+        del order
+        return 1
+
+    def processes(self) -> dict[str, ChildProcess]:
+        return {} if self._process is None else {"lane": self._process}
+
+
+class PostgresSeller(_OneProcess):
+    """An orchestrator with its tables in PostgreSQL."""
+
+    lane: PostgresBaseline
+
+    async def fill_shelves(self, skus: int) -> None:
+        await self.lane.receive({**dict.fromkeys(names(skus), UNITS), HOT_SKU: UNITS, **SCARCE})
+
+    async def audit(self) -> list[str]:
+        return await _agreed(self.lane.postgres_dsn, QUERIES["orchestrators_books"], self.sold)
+
+
+class RestateSeller(_OneProcess):
+    """An orchestrator with its state in a Restate that begins empty with every process; its books are read in the end."""
+
+    lane: RestateBaseline
+
+    async def fill_shelves(self, skus: int) -> None:
+        del skus
+        self.lane.variant = json.dumps({"units": UNITS, "others": SCARCE})
+
+    async def start(self) -> None:
+        self.sold = Sold()
+        await super().start()
+
+    async def stop(self) -> list[str]:
+        found = await super().stop()
+        said = json.loads((self.lane.state_dir / "books.json").read_text())
+        books = SagaBooks(
+            on_hand=said["on_hand"],
+            reserved=said["reserved"],
+            allocated=said["allocated"],
+            held_minor=said["authorize"] - said["capture"] - said["void"],
+            captured_minor=said["capture"] - said["refund"],
+        )
+        if said["taken"] != said["reserved"] + said["allocated"]:
+            found.append(f"{said['taken']} units taken for holds of {said['reserved'] + said['allocated']}")
+        return found + books.breaches(self.sold)
+
+
+async def _agreed(dsn: str | None, query: str, sold: Sold) -> list[str]:
+    """Compare books with events until they agree, because undoing and publishing may still go on; return what does not."""
+    deadline = time.monotonic() + READY_SECONDS
+    while found := SagaBooks(**(await _fetch(dsn, query))[0]).breaches(sold):
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.1)
+    return found
+
+
+async def _fetch(dsn: str | None, query: str) -> list[dict[str, Any]]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return [dict(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
