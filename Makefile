@@ -47,8 +47,8 @@ check: .venv ## Formatting, lint, types, import rules, schema compatibility, dia
 	$(BIN)/python -m schemas.check
 	$(BIN)/python -m topology.diagram --check
 
-# Benchmarks: hot-sku zipf latency failover growth. Each prints progress, then one line of JSON; plots in .lastunit/bench.
-BENCHMARKS := $(addprefix bench-,hot-sku zipf latency failover growth)
+# Benchmarks: hot-sku zipf saga latency failover growth. Each prints progress, then one line of JSON; plots in .lastunit/bench.
+BENCHMARKS := $(addprefix bench-,hot-sku zipf saga latency failover growth)
 BENCH := .lastunit/bench
 
 bench: $(BENCH)/.installed ## Compare with other designs, an hour in all; one alone: make bench-hot-sku ARGS="--rounds 5"

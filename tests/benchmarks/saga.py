@@ -127,7 +127,7 @@ class Bench:
             self._report.setup.setdefault("connections", {})[seller.name] = tried
 
     async def turn(self, seller: Seller, number: int) -> None:
-        """Let a seller have its turn in a round: each shape once."""
+        """Let a seller have its turn in a round: each shape once, and in the last round what has to be undone."""
         async with self._at_work(seller):
             for shape, orders_of in SHAPES.items():
                 orders = orders_of(self._share(seller, shape), self._skus, next(self._seeds))
@@ -135,14 +135,15 @@ class Bench:
                 self._note(f"{seller.name} {shape}", number, trial)
             if seller.name == "ours":
                 await self._offer(seller, self.trials["ours uniform"][-1].orders_per_s * LOAD)
+            if number == self._options.rounds - 1 and seller.name != "ours_http":  # it has the scarce units of ours
+                await self._sell_out(seller)
 
-    async def scarce_turn(self, seller: Seller) -> None:
+    async def _sell_out(self, seller: Seller) -> None:
         """Let it sell what is not there for all, to customers of whom some cannot pay: nothing may be left undone."""
-        async with self._at_work(seller):
-            orders = scarce(SCARCE_ORDERS, self._skus, next(self._seeds))
-            trial = await saga_trial(seller, orders, are_all_paid=False)
-            self._report.details[f"{seller.name} scarce"] = msgspec.to_builtins(trial)
-            self._break(f"{seller.name} scarce", trial.breaches)
+        orders = scarce(SCARCE_ORDERS, self._skus, next(self._seeds))
+        trial = await saga_trial(seller, orders, are_all_paid=False)
+        self._report.details[f"{seller.name} scarce"] = msgspec.to_builtins(trial)
+        self._break(f"{seller.name} scarce", trial.breaches)
 
     async def _tried(self, seller: Seller) -> SagaTrial:
         """Try a setting on half of the orders, some of the hot SKU and some of all."""
@@ -192,7 +193,7 @@ class Bench:
 
 
 async def run(options: Options, report: Report) -> None:
-    """Prepare everybody, run the rounds, then once what has to be undone."""
+    """Prepare everybody, then run the rounds."""
     async with running_servers(options) as servers, AsyncExitStack() as open_lanes:
         report.setup = await setup_facts(servers)
         bench, taking_part = Bench(options, report), sellers(servers, report, options)
@@ -203,9 +204,6 @@ async def run(options: Options, report: Report) -> None:
         for number in range(options.rounds):
             for seller in taking_part if number % 2 == 0 else taking_part[::-1]:
                 await bench.turn(seller, number)
-        for seller in taking_part:
-            if seller.name != "ours_http":
-                await bench.scarce_turn(seller)
     judge(report, bench.trials, bench.latencies)
     report.setup["does"] = {seller.name: DOES[seller.name] for seller in taking_part}
 

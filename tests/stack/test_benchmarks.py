@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from infra.stack import Stack
+from infra.supervisor import ROOMS
 from tests.benchmarks.harness.options import ROOT
 
 NEEDS_HISTOGRAM = pytest.mark.skipif(
@@ -48,6 +49,15 @@ async def test_the_hot_sku_benchmark_runs_and_nothing_is_sold_twice(stack: Stack
 async def test_the_catalogue_benchmark_runs_and_nothing_is_sold_twice(stack: Stack, tmp_path: Path) -> None:
     result = await run_quickly("zipf", stack, tmp_path, "--lanes", "ours,skip_locked", "--orders", "1000")
     assert result["figures"].keys() >= {"zipf_vs_skip_locked", "uniform_vs_skip_locked", "hot_vs_uniform"}
+
+
+@pytest.mark.timeout(300)
+async def test_the_saga_benchmark_runs_and_money_equals_goods(stack: Stack, tmp_path: Path) -> None:
+    result = await run_quickly("saga", stack, tmp_path, "--lanes", "ours,asyncpg", "--orders", "200")
+    figures = result["figures"]
+    assert figures.keys() >= {"saga_vs_asyncpg_hot", "saga_vs_asyncpg_uniform", "publish_to_paid_p99_ms"}
+    assert {f"saga_cpu_us_per_order_{room}" for room in ROOMS} <= figures.keys()
+    assert {"ours scarce", "asyncpg scarce"} <= result["details"].keys()
 
 
 @NEEDS_HISTOGRAM
