@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consumers.inventory.ledger import HoldState
+from schemas.terms import SHIP_AVAILABLE
 from topology.states import CLOSED_ORDER_STATES, OrderState, PaymentState
 
 if TYPE_CHECKING:
@@ -119,8 +120,21 @@ def _waits_for(case: Case, now_ms: int) -> str | None:
         return "the_processor"
     if case.money in NEEDS_A_PERSON:
         return A_PERSON
+    if _waits_for_its_client(case):
+        return "missing_lines"
     word, deadline_ms = _wait_and_its_end(case)
     return word if deadline_ms is not None and deadline_ms + OVERDUE_MS > now_ms else None
+
+
+def _waits_for_its_client(case: Case) -> bool:
+    """Tell whether lines never came, and those that did could not be had: under ship_available that is no end yet.
+
+    Nothing is held whose end would be one. The client sends the rest again, or somebody cancels.
+    """
+    if case.order.state != OrderState.PENDING or SHIP_AVAILABLE not in case.order.terms:
+        return False
+    lines = case.order.lines.values()
+    return len(lines) < case.order.line_count and all(line["state"] == "rejected" for line in lines)
 
 
 def _wait_and_its_end(case: Case) -> tuple[str, int | None]:

@@ -12,6 +12,7 @@ from tests.model.facts import facts_of
 from tests.model.faults import PLANTED
 from tests.model.orders import sendings
 from tests.model.play import play
+from tests.model.reloading import RELOADING
 from tests.model.shop import Rooms, Shop
 from tests.model.verdict import judge_before_time_passes
 from topology.states import CLOSED_ORDER_STATES, SETTLED_PAYMENT_STATES, FulfilmentState, OrderState, PaymentState
@@ -42,7 +43,9 @@ def test_the_story_of_a_failure_is_short_and_names_what_to_run_again() -> None:
 
 def told(pick: Pick, rooms: Rooms | None = None) -> list[str]:
     story: list[str] = []
-    Shop(pick, sendings(pick), rooms or Rooms(), story.append).run()
+    shop = Shop(pick, sendings(pick), rooms or Rooms(), story.append)
+    shop.run()
+    shop.let_all_time_pass()
     return story
 
 
@@ -53,6 +56,11 @@ def test_a_case_depends_on_nothing_but_its_seed() -> None:
 def test_written_down_choices_lead_to_the_same_story() -> None:
     choices: list[int] = []
     assert told(recorded(seeded(SEED), choices)) == told(scripted(choices))
+
+
+def test_what_was_loaded_says_what_stayed_in_memory_says() -> None:
+    for case in range(300):
+        assert told(seeded(SEED + case)) == told(seeded(SEED + case), RELOADING), f"case {case}"
 
 
 def test_the_cases_reach_every_end_every_wait_and_every_kind_of_trouble() -> None:

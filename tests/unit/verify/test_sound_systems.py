@@ -7,6 +7,7 @@ from infra.verify.report import NAMES
 from infra.verify.rows import OutboxRow
 from producers.publisher import Outgoing
 from schemas import messages as m
+from schemas.terms import SHIP_AVAILABLE
 from tests.unit.verify.scenes import (
     GOODS,
     LEDGER,
@@ -91,6 +92,15 @@ async def test_an_order_whose_last_line_never_came_waits_for_its_holds_to_end() 
     report = await world.audit(world.stop())
     assert report.breaches == set()
     assert report.finding(PROGRESS).figure["waiting_for_missing_lines_or_expiry"] == 1
+
+
+async def test_an_order_of_which_nothing_could_be_had_yet_waits_for_its_other_lines() -> None:
+    world = World()
+    world.place(("MUG", 1), ("HAT", 1), keep=1, terms=SHIP_AVAILABLE)
+    world.run()
+    report = await world.audit(world.stop())
+    assert report.breaches == set()
+    assert report.finding(PROGRESS).figure["waiting_for_missing_lines"] == 1
 
 
 async def test_a_hold_that_nobody_ends_leaves_its_order_in_limbo() -> None:
