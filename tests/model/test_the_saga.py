@@ -19,10 +19,11 @@ from topology.states import CLOSED_ORDER_STATES, SETTLED_PAYMENT_STATES, Fulfilm
 from topology.topics import ORDER_EVENTS
 
 SEED = 20_240_607
-ENOUGH_CASES = 10_000
-"""About ten seconds on one core."""
+ENOUGH_CASES = 6_000
+"""About six seconds on one core."""
 
 
+@pytest.mark.timeout(600)  # it is all computing, and others may compute beside it
 def test_no_schedule_breaks_an_invariant() -> None:
     failure = play(SEED, range(ENOUGH_CASES)).failure
     assert failure is None, str(failure)
@@ -59,7 +60,7 @@ def test_written_down_choices_lead_to_the_same_story() -> None:
 
 
 def test_what_was_loaded_says_what_stayed_in_memory_says() -> None:
-    for case in range(300):
+    for case in range(200):
         assert told(seeded(SEED + case)) == told(seeded(SEED + case), RELOADING), f"case {case}"
 
 
@@ -71,7 +72,7 @@ def test_the_cases_reach_every_end_every_wait_and_every_kind_of_trouble() -> Non
     reasons: set[str] = set()
     waits: set[str] = set()
     said: set[type[m.Message]] = set()
-    for case in range(3_000):
+    for case in range(2_000):
         pick = seeded(SEED + case)
         shop = Shop(pick, sendings(pick), Rooms())
         shop.run()
