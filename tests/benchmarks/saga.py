@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.sagas.sellers import Seller
 
 CATALOGUE: Final = 100_000
-SHARES: Final = {"ours": 1.0, "ours_http": 0.5, "asyncpg": 0.8, "dbos": 0.02, "restate": 0.03}
+SHARES: Final = {"ours": 1.0, "ours_http": 0.4, "asyncpg": 0.8, "dbos": 0.02, "restate": 0.025}
 """Orders of each seller as a share of the product's: some seconds of work each."""
 LINES_SHARE: Final = {"hot": 1.0, "uniform": 1.0, "three_lines": 0.6}
 WARM_UP_SHARE: Final = 0.1
@@ -248,4 +248,4 @@ def _middle(costs: Any) -> dict[str, float]:
 
 if __name__ == "__main__":
     title = "Complete orders: placed, reserved, authorised, committed, captured, paid"
-    raise SystemExit(run_benchmark(run, name="saga", title=title, unit="orders/s", orders=8_000, quick_orders=300))
+    raise SystemExit(run_benchmark(run, name="saga", title=title, unit="orders/s", orders=6_000, quick_orders=300))
