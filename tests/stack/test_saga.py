@@ -146,6 +146,7 @@ async def test_an_order_goes_on_with_the_lines_that_are_there_where_its_terms_sa
         await shop.until_quiet(orders=1)
     assert await shop.state(mine) == ("paid", "")
     row = await shop.database.fetchrow("SELECT line_count, amount_minor FROM orders")
+    assert row is not None
     assert tuple(row) == (2, 3 * 500)
     assert await shop.levels() == {"MUG": Level(5, 0, 2), "TIN": Level(1, 0, 1), "JAR": Level(2, 0, 0)}
     await shop.assert_sound()
