@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
 from schemas.messages import Message
@@ -20,6 +21,7 @@ from topology.fulfilment_answers import FULFILMENT_ANSWERS, FULFILMENT_LEADS_TO
 from topology.order_answers import ORDER_ANSWERS, ORDER_LEADS_TO
 from topology.payment_answers import PAYMENT_ANSWERS, PAYMENT_LEADS_TO
 from topology.saga import REACTIONS, TERMINAL_FACTS, Reaction
+from topology.saga_steps import READERS, STEPS, Step
 from topology.states import FulfilmentState, OrderState, PaymentState
 from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, topic_of
 
@@ -28,8 +30,22 @@ COMMAND: Final = "python -m topology.diagram"
 
 _NEVER: Final = order_answers.NEVER | payment_answers.NEVER
 
-_READERS: Final = "readers"
-"""Stands in the picture for people and views: those who hear the facts that end a step."""
+PAYMENT_PICTURES: Final[Mapping[str, tuple[PaymentState, ...]]] = MappingProxyType(
+    {
+        "Set money aside": (PaymentState.NONE, PaymentState.AUTHORIZING),
+        "Have it confirmed, and renewed": (PaymentState.REQUIRES_ACTION, PaymentState.LAPSED),
+        "Take it": (
+            PaymentState.AUTHORIZED,
+            PaymentState.CAPTURING,
+            PaymentState.PARTIALLY_CAPTURED,
+            PaymentState.CAPTURED,
+            PaymentState.CAPTURE_FAILED,
+        ),
+        "Set it free": (PaymentState.VOIDING, PaymentState.VOID_FAILED),
+        "Give it back": (PaymentState.REFUNDING, PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUND_FAILED),
+    }
+)
+"""The pictures of a payment's states: each has the arrows that leave these."""
 
 State = TypeVar("State", bound=StrEnum)
 
@@ -52,29 +68,40 @@ def pages() -> dict[str, str]:
             "The states of an order",
             states,
             explained.format("an order"),
-            states_diagram(ORDER_ANSWERS, ORDER_LEADS_TO, OrderState.UNKNOWN),
+            _fenced(states_diagram(ORDER_ANSWERS, ORDER_LEADS_TO, OrderState.UNKNOWN)),
             answers_table(ORDER_ANSWERS),
         ),
         "payment-states.md": _page(
             "The states of an order's payment",
             states,
-            explained.format("a payment"),
-            states_diagram(PAYMENT_ANSWERS, PAYMENT_LEADS_TO, PaymentState.NONE),
+            explained.format("a payment")
+            + " One picture for each of its operations: with all arrows in one nobody could follow any.",
+            "\n\n".join(
+                f"## {title}\n\n"
+                + _fenced(
+                    states_diagram(PAYMENT_ANSWERS, PAYMENT_LEADS_TO, PaymentState.NONE, leaving=frozenset(states))
+                )
+                for title, states in PAYMENT_PICTURES.items()
+            )
+            + "\n\n## All answers",
             answers_table(PAYMENT_ANSWERS),
         ),
         "fulfilment-states.md": _page(
             "The states of an order's fulfilment",
             states,
             explained.format("a fulfilment"),
-            states_diagram(FULFILMENT_ANSWERS, FULFILMENT_LEADS_TO, FulfilmentState.NONE),
+            _fenced(states_diagram(FULFILMENT_ANSWERS, FULFILMENT_LEADS_TO, FulfilmentState.NONE)),
             answers_table(FULFILMENT_ANSWERS),
         ),
         "saga.md": _page(
             "Who reacts to what",
-            "topology/saga.py and topology/topics.py",
-            "An arrow is what one room says to another, under the topic that carries it. A dashed arrow takes a step back.",
-            saga_diagram(REACTIONS),
-            reactions_table(REACTIONS),
+            "topology/saga.py, topology/saga_steps.py and topology/topics.py",
+            "One picture for each step. An arrow is what one room says to another, under the topic that carries it. "
+            "A dashed arrow takes a step back. The table at the end has all of it.",
+            "\n\n".join(
+                f"## {step.title}\n\n{step.explained}\n\n{_fenced(saga_diagram(REACTIONS, step))}" for step in STEPS
+            ),
+            f"## All reactions\n\n{reactions_table(REACTIONS)}",
         ),
     }
 
@@ -105,14 +132,23 @@ def arrows(
 
 
 def states_diagram(
-    answers: Mapping[State, Mapping[type[Message], str]], leads_to: Mapping[str, tuple[State, ...]], first: State
+    answers: Mapping[State, Mapping[type[Message], str]],
+    leads_to: Mapping[str, tuple[State, ...]],
+    first: State,
+    *,
+    leaving: frozenset[State] | None = None,
 ) -> str:
-    """Return the Mermaid state diagram of one table of answers. A state that nothing leaves is a final one."""
-    moves = arrows(answers, leads_to)
-    left = {source for source, _ in moves}
-    lines = ["stateDiagram-v2", f"    [*] --> {first}"]
+    """Return the Mermaid state diagram of one table of answers, or of the arrows that leave some of its states.
+
+    A state that nothing leaves is a final one.
+    """
+    every = arrows(answers, leads_to)
+    moves = {move: messages for move, messages in every.items() if leaving is None or move[0] in leaving}
+    final = set(answers) - {source for source, _ in every}
+    shown = {state for move in moves for state in move}
+    lines = ["stateDiagram-v2", *([f"    [*] --> {first}"] if first in shown else [])]
     lines += [f"    {source} --> {target}: {_names(messages, ', ')}" for (source, target), messages in moves.items()]
-    lines += [f"    {state} --> [*]" for state in answers if state not in left]
+    lines += [f"    {state} --> [*]" for state in answers if state in final & shown]
     return "\n".join(lines)
 
 
@@ -125,29 +161,28 @@ def answers_table(answers: Mapping[State, Mapping[type[Message], str]]) -> str:
     return _table(["message", *answers], [[f"`{message.__name__}`", *rows[message]] for message in rows])
 
 
-def saga_arrows(reactions: Sequence[Reaction]) -> dict[Arrow, list[type[Message]]]:
-    """Return the saga's arrows with the messages on each, in the order of the table of reactions."""
+def saga_arrows(reactions: Sequence[Reaction], step: Step | None = None) -> dict[Arrow, list[type[Message]]]:
+    """Return the saga's arrows with the messages on each, all or those of one step, in the order of the reactions."""
     undo = {reaction.undone_by for reaction in reactions}
     found: defaultdict[Arrow, list[type[Message]]] = defaultdict(list)
     said = dict.fromkeys(message for reaction in reactions for message in (reaction.on, *reaction.says))
     for message in said:
-        hearers = _hearers(message, reactions)
-        for source in _speakers(message, reactions) or hearers:
-            for target in hearers:
-                found[Arrow(source, target, topic_of(message).name, message in undo)].append(message)
+        for target in _hearers(message, reactions):
+            if step is None or step.shows(message, target):
+                for source in _speakers(message, reactions) or [target]:
+                    found[Arrow(source, target, topic_of(message).name, message in undo)].append(message)
     return dict(found)
 
 
-def saga_diagram(reactions: Sequence[Reaction]) -> str:
-    """Return the Mermaid flowchart of the rooms and what they say to each other."""
+def saga_diagram(reactions: Sequence[Reaction], step: Step | None = None) -> str:
+    """Return the Mermaid flowchart of the rooms and what they say to each other, in all or in one step."""
+    drawn = saga_arrows(reactions, step)
+    ends = {end for arrow in drawn for end in (arrow.source, arrow.target)}
     rooms = dict.fromkeys(reaction.room for reaction in reactions)
-    lines = [
-        "flowchart LR",
-        f'    {ANYONE}(["any authorised producer"])',
-        *(f'    {room}["{room}"]' for room in rooms),
-        f'    {_READERS}(["people and views"])',
-    ]
-    for arrow, messages in saga_arrows(reactions).items():
+    nodes = {ANYONE: '(["any authorised producer"])', **{room: f'["{room}"]' for room in rooms}}
+    nodes[READERS] = '(["people and views"])'
+    lines = ["flowchart LR", *(f"    {name}{shape}" for name, shape in nodes.items() if name in ends)]
+    for arrow, messages in drawn.items():
         line = "-.->" if arrow.undo else "-->"
         lines.append(f'    {arrow.source} {line}|"{arrow.topic}:<br/>{_names(messages, "<br/>")}"| {arrow.target}')
     return "\n".join(lines)
@@ -192,7 +227,7 @@ def _speakers(message: type[Message], reactions: Sequence[Reaction]) -> list[str
 
 def _hearers(message: type[Message], reactions: Sequence[Reaction]) -> list[str]:
     rooms = [reaction.room for reaction in reactions if reaction.on is message]
-    return [*rooms, _READERS] if message in TERMINAL_FACTS else rooms
+    return [*rooms, READERS] if message in TERMINAL_FACTS else rooms
 
 
 def _holds(path: Path, text: str) -> bool:
@@ -206,11 +241,15 @@ def _names(messages: Iterable[type[Message]], between: str) -> str:
     return between.join(message.__name__ for message in messages)
 
 
-def _page(title: str, source: str, explained: str, diagram: str, table: str) -> str:
+def _page(title: str, source: str, explained: str, diagrams: str, table: str) -> str:
     return (
         f"<!-- Generated from {source} by `{COMMAND}`: change those and run it again. -->\n\n"
-        f"# {title}\n\n{explained}\n\n```mermaid\n{diagram}\n```\n\n{table}\n"
+        f"# {title}\n\n{explained}\n\n{diagrams}\n\n{table}\n"
     )
+
+
+def _fenced(diagram: str) -> str:
+    return f"```mermaid\n{diagram}\n```"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

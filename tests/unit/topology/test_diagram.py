@@ -9,6 +9,7 @@ from schemas import messages as m
 from topology.diagram import (
     COMMAND,
     DIRECTORY,
+    PAYMENT_PICTURES,
     Arrow,
     answers_table,
     arrows,
@@ -23,7 +24,10 @@ from topology.diagram import (
 from topology.order_answers import ORDER_ANSWERS, ORDER_LEADS_TO
 from topology.payment_answers import PAYMENT_ANSWERS, PAYMENT_LEADS_TO
 from topology.saga import REACTIONS, Reaction
+from topology.saga_steps import STEPS, Step
 from topology.states import OVER_ORDER_STATES, OrderState, PaymentState
+
+MOST_ARROWS = 9
 
 
 def test_the_pages_in_the_docs_show_the_tables_as_they_are() -> None:
@@ -98,12 +102,56 @@ def test_a_state_diagram_names_the_messages_on_its_arrows() -> None:
     ]
 
 
+def test_the_pictures_of_a_payment_together_have_every_arrow_once() -> None:
+    drawn = [state for states in PAYMENT_PICTURES.values() for state in states]
+    left = {source for source, _ in arrows(PAYMENT_ANSWERS, PAYMENT_LEADS_TO)}
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == left
+
+
+def test_a_picture_of_some_states_has_the_arrows_that_leave_them() -> None:
+    leaving = frozenset({PaymentState.REFUND_FAILED})
+    picture = states_diagram(PAYMENT_ANSWERS, PAYMENT_LEADS_TO, PaymentState.NONE, leaving=leaving).splitlines()
+    assert picture[0] == "stateDiagram-v2"
+    assert "    refunded --> [*]" in picture
+    assert {line.split(" --> ")[0].strip() for line in picture[1:] if not line.endswith("[*]")} == {"refund_failed"}
+
+
 def test_every_reaction_is_drawn() -> None:
     drawn = saga_arrows(REACTIONS)
     for reaction in REACTIONS:
         assert any(arrow.target == reaction.room and reaction.on in said for arrow, said in drawn.items())
         for message in reaction.says:
             assert any(arrow.source == reaction.room and message in said for arrow, said in drawn.items()), message
+
+
+def test_the_pictures_of_the_steps_together_show_every_arrow_and_no_step_names_a_message_in_vain() -> None:
+    whole = {(arrow, message) for arrow, said in saga_arrows(REACTIONS).items() for message in said}
+    steps = [saga_arrows(REACTIONS, step) for step in STEPS]
+    assert {(arrow, message) for drawn in steps for arrow, said in drawn.items() for message in said} == whole
+    for step in STEPS:
+        assert step.messages == {message for said in saga_arrows(REACTIONS, step).values() for message in said}
+
+
+def test_a_step_has_few_enough_arrows_to_be_read() -> None:
+    assert max(len(saga_arrows(REACTIONS, step)) for step in STEPS) <= MOST_ARROWS
+
+
+def test_a_picture_has_only_the_rooms_of_its_step() -> None:
+    step = Step("Receive", "", frozenset({"inventory"}), frozenset({m.ReceiveStock}))
+    assert saga_diagram(REACTIONS, step).splitlines() == [
+        "flowchart LR",
+        '    producers(["any authorised producer"])',
+        '    inventory["inventory"]',
+        '    producers -->|"inventory.commands:<br/>ReceiveStock"| inventory',
+    ]
+
+
+def test_what_an_owner_says_to_itself_is_no_arrow_to_another_room() -> None:
+    reactions = (Reaction("payments", m.EndWaits, ()), Reaction("fulfilment", m.EndWaits, ()))
+    assert set(saga_arrows(reactions)) == {
+        Arrow(room, room, "order.commands", undo=False) for room in ("payments", "fulfilment")
+    }
 
 
 def test_an_undo_is_dashed() -> None:
