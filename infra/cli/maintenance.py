@@ -64,6 +64,7 @@ def _list(shown: Shown) -> None:
     table = Table("week", "from", "rows", "size", "may be dropped after", "", box=None, pad_edge=False)
     for name in ("rows", "size"):
         next(it for it in table.columns if it.header == name).justify = "right"
+    table.columns[0].overflow = "fold"
     for week in shown.weeks:
         note = "kept: " + _live(week.live) if week.live else "past" if week.is_past else ""
         cells = (_moment(week.from_ms), f"{week.rows:,}", f"{week.bytes / 2**20:,.1f} MiB", _moment(week.gone_at_ms))

@@ -16,6 +16,7 @@ from consumers.views.store import read_timeline
 from consumers.views.timeline import OrderView, TimelineEvent
 from infra.cli import order
 from infra.cli.output import FAILED, AsJson, errors_shown, fail, print_json, quiet_settings, run, stderr, stdout
+from infra.cli.refusals import advice
 from infra.cli.timeline import told
 from infra.connections import kafka_publisher, redis_client
 from infra.settings import Settings
@@ -25,6 +26,9 @@ from schemas.ids import new_order_id
 
 POLL_SECONDS: Final = 0.05
 REFUSED: Final = m.OrderCommandRefused.__name__
+FAILURES: Final = frozenset(
+    {REFUSED, *(it.__name__ for it in (m.PaymentVoidFailed, m.PaymentRefundFailed, m.PaymentLapsed))}
+)
 
 SETTLED_BY: Final[Mapping[type[m.Message], tuple[type[m.Message], ...]]] = MappingProxyType(
     {
@@ -37,7 +41,14 @@ SETTLED_BY: Final[Mapping[type[m.Message], tuple[type[m.Message], ...]]] = Mappi
         m.RefuseReturn: (m.ReturnRefused,),
         m.ReceiveReturn: (m.ReturnReceived,),
         m.RefundOrder: (m.PaymentRefunded, m.PaymentRefundFailed),
-        m.RetryOrder: (m.PaymentVoided, m.PaymentVoidFailed, m.PaymentRefunded, m.PaymentRefundFailed),
+        m.RetryOrder: (
+            m.PaymentVoided,
+            m.PaymentVoidFailed,
+            m.PaymentRefunded,
+            m.PaymentRefundFailed,
+            m.PaymentAuthorized,
+            m.PaymentLapsed,
+        ),
         m.ResolveOrder: (m.PaymentResolved,),
     }
 )
@@ -185,7 +196,7 @@ def refund(
 
 @order.app.command()
 def retry(order_id: OrderId, *, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
-    """Ask the processor again for a void or a refund that failed. Exit status 1: refused."""
+    """Ask the processor again for a void or refund that failed, or a lapsed authorisation. Exit status 1: refused."""
     _carry_out(m.RetryOrder(order_id, OPERATOR), timeout, as_json=as_json)
 
 
@@ -236,14 +247,18 @@ def _carry_out(command: OrderCommand, timeout_seconds: float, *, as_json: bool) 
             f"the rooms run (`lastunit up`), and what came of it: `lastunit order show {command.order_id}`."
         )
     event, view = found
-    accepted = event.type not in (REFUSED, m.PaymentVoidFailed.__name__, m.PaymentRefundFailed.__name__)
+    accepted = event.type not in FAILURES
     if as_json:
         states: dict[str, Any] = {"state": view.state, "payment": view.payment, "fulfilment": view.fulfilment}
         print_json(Outcome(order_id=view.order_id, command=name, accepted=accepted, event=event, **states))
     else:
         words = f"{event.type}: {told(event, view.currency)}"
         reason = event.data.get("reason", "")
-        (stdout() if accepted else stderr()).print(Text(f"{words} ({reason})" if reason else words))
+        if event.type == m.OrderCancelled.__name__ and view.events == [event]:
+            words = f"{event.type}: no order of this id was known; should it still come, it is cancelled"
+        told_why = f"{words} ({reason})" if reason else words
+        help_ = advice(reason) if event.type == REFUSED else ""
+        (stdout() if accepted else stderr()).print(Text(f"{told_why}: {help_}" if help_ else told_why))
     if not accepted:
         raise typer.Exit(FAILED)
 

@@ -6,7 +6,6 @@ import time
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from infra.cli import orders
@@ -32,13 +31,21 @@ def stuck(
     if as_json:
         print_json(found)
         return
-    table = Table("order", "where", "waits for", "since (UTC)", "until (UTC)", "what to do", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
     for it in found:
-        until = "" if it.deadline_ms is None else moment(it.deadline_ms)[:19]
-        cells = (it.order_id, f"{it.axis} {it.state}", it.waits_for, moment(it.since_ms)[:19], until, it.what_to_do)
-        table.add_row(*map(Text, cells))
-    stdout().print(table if found else Text(f"Nothing has waited for {older_than:g} s or longer."))
+        stdout().print(_told(it))
+    if not found:
+        stdout().print(f"Nothing has waited for {older_than:g} s or longer.")
+
+
+def _told(it: Stuck) -> Text:
+    """Return what waits as a few lines that fit any terminal: ids and commands must stay whole."""
+    until = "" if it.deadline_ms is None else f", until {moment(it.deadline_ms)[:19]}"
+    return Text.assemble(
+        (it.order_id, "bold"),
+        f"  {it.axis} {it.state}\n",
+        f"  waits for  {it.waits_for}, since {moment(it.since_ms)[:19]}{until} UTC\n",
+        f"  to do      {it.what_to_do}",
+    )
 
 
 async def _waiting(settings: Settings, before_ms: int, limit: int) -> list[Stuck]:

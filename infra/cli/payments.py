@@ -94,6 +94,8 @@ def _show(found: list[Row]) -> None:
         stdout().print("Every payment at the processor belongs to an order of ours.")
         return
     table = Table("authorisation", "order", "because", "gives it back", "amount", "result", box=None, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"  # ids must stay whole
     for row in found:
         amount = format_minor(row.amount_minor, row.currency)
         cells = (row.authorization_id, row.order_id, row.why, row.operation, amount, row.result or "not asked for")

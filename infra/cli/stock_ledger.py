@@ -118,6 +118,8 @@ def _ledger(entries: list[Entry]) -> Table:
     """Show one entry a line, whatever the width: what changed, the level after it, and what it came from below."""
     table = Table("time", "what", "change", "level after", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.overflow = "fold"  # ids must stay whole
     for it in entries:
         changed = (f"{where} {change:+,}" for where in WHERE if (change := getattr(it.change, where)))
         level = (f"{units:,} {where}" for where in ("available", *WHERE) if (units := getattr(it.level, where)))

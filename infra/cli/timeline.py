@@ -26,9 +26,9 @@ WORDS: Final = {
     "LineReturned": "line {line}: {quantity} x {sku} back in stock, {disposition}",
     "LineShipped": "line {line}: {quantity} x {sku} out of the house",
     "LineCommandRefused": "{command} for line {line} ({sku}) made no sense",
-    "OrderReserved": "every line is held, {amount} to pay",
+    "OrderReserved": "{held} held, {amount} to pay",
     "OrderRejected": "the order ends without a sale",
-    "OrderPlaced": "every line is allocated, {amount} to take",
+    "OrderPlaced": "all that was held is allocated, {amount} to take",
     "OrderPaid": "{amount} is in, the order can go out",
     "OrderCancelRequested": "the {requested_by} wants the order cancelled",
     "OrderCancelled": "the order ends without a sale, its goods and its money go back",
@@ -55,10 +55,12 @@ WORDS: Final = {
     "ReturnRequested": "return {return_id} of {lines} is asked for; unanswered it is granted at {until}",
     "ReturnApproved": "return {return_id} may be sent in until {until}",
     "ReturnRefused": "return {return_id} is not taken",
-    "ReturnReceived": "{lines} of return {return_id} are here, {disposition}",
+    "ReturnReceived": "return {return_id} has brought {lines} back, {disposition}",
     "OrderReturned": "all that had arrived is back",
     "RefundRequested": "{amount} is to go back to the customer, for {refund_id}",
 }
+
+NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 _STYLES: Final = {
     OrderState.PAID: "bold green",
@@ -91,6 +93,7 @@ def timeline(view: OrderView) -> RenderableType:
     table = Table("time", "event", "what happened", "reason", box=None, pad_edge=False, header_style="bold")
     for column in (0, 1):
         table.columns[column].no_wrap = True
+    table.columns[2].overflow = "fold"  # an address must stay whole
     days = {moment(event.at_ms)[:10] for event in view.events}
     for at, *cells in rows(view.events, view.currency):
         table.add_row(*map(Text, (at if len(days) > 1 else at[11:], *cells)))
@@ -114,8 +117,8 @@ def _span(ms: int) -> str:
     """Return a span of time in the largest unit that leaves a figure of 1 or more."""
     for unit, name in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")):
         if ms >= unit:
-            return f"{ms / unit:.1f} {name}"
-    return f"{ms} ms"
+            return f"{ms / unit:.1f}{NO_BREAK}{name}"
+    return f"{ms}{NO_BREAK}ms"
 
 
 def rows(events: Iterable[TimelineEvent], currency: str) -> list[tuple[str, str, str, str]]:
@@ -138,6 +141,8 @@ def _facts(data: dict[str, Any], currency: str) -> dict[str, Any]:
         facts["until"] = moment(data["expires_at_ms"])[11:19]
     if "until_ms" in data:
         facts["until"] = moment(data["until_ms"])[:16]
+    if "line_count" in data:
+        facts["held"] = "1 line is" if data["line_count"] == 1 else f"{data['line_count']} lines are"
     if "lines" in data:
         facts["lines"] = _lines(data["lines"])
     if "presumed" in data:

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import asyncpg
 import msgspec
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from infra.cli.output import MISUSED, AsJson, fail, print_json, quiet_settings, run, stdout
@@ -107,12 +106,14 @@ def list_(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table("subscription", "url", "hears of", "waiting", "parked", "disabled because", box=None, pad_edge=False)
     for it in found:
-        figures = (f"{it.waiting:,}", f"{it.parked:,}")
-        cells = (it.subscription_id, it.url, ", ".join(it.kinds) or "everything", *figures, it.disabled_because)
-        table.add_row(*map(Text, cells))
-    stdout().print(table if found else Text("Nobody is told; `lastunit webhooks add URL` changes that."))
+        disabled = f"\n  disabled: {it.disabled_because}; `lastunit webhooks retry` enables it" * bool(
+            it.disabled_because
+        )
+        hears = f"\n  hears of {', '.join(it.kinds) or 'everything'}; {it.waiting:,} waiting, {it.parked:,} parked"
+        stdout().print(Text.assemble((it.subscription_id, "bold"), f"  {it.url}", hears, disabled))
+    if not found:
+        stdout().print("Nobody is told; `lastunit webhooks add URL` changes that.")
 
 
 @app.command()
@@ -128,12 +129,14 @@ def parked(
     if as_json:
         print_json(found)
         return
-    table = Table("subscription", "notification", "attempts", "last at", "last answer", "because", box=None)
     for it in found:
-        at = moment(it.last_attempt_at_ms)[:19]
-        cells = (it.subscription_id, it.notification_id, str(it.attempts), at, it.last_error, it.parked_because)
-        table.add_row(*map(Text, cells))
-    stdout().print(table if found else Text("Nothing is parked."))
+        last = f"\n  {it.parked_because}; the last at {moment(it.last_attempt_at_ms)[:19]} UTC: {it.last_error}"
+        stdout().print(Text.assemble((it.subscription_id, "bold"), f"  notification {it.notification_id}", last))
+    stdout().print(
+        "`lastunit webhooks retry SUBSCRIPTION` sends these once more, `drop` forgets them."
+        if found
+        else "Nothing is parked."
+    )
 
 
 @app.command()

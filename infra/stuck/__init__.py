@@ -16,7 +16,7 @@ OURSELVES: Final = "nothing to do: it goes on by itself; if it does not, see tha
 WHAT_TO_DO: Final = {
     ("order", "pending"): "nothing to do: lines that do not come let the order end when its holds do",
     ("payment", "requires_action"): "the customer confirms the payment, or its time runs out",
-    ("payment", "lapsed"): "cancel the order (`lastunit order cancel`), or have the customer order again",
+    ("payment", "lapsed"): "`lastunit order retry` asks for the money again; else `lastunit order cancel`",
     ("payment", "void_failed"): "`lastunit order retry`, or free the money by hand and `lastunit order resolve`",
     ("payment", "refund_failed"): "`lastunit order retry`, or pay it back by hand and `lastunit order resolve`",
     ("fulfilment", "open"): "ship it: `lastunit order ship`",

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from consumers.views.timeline import TimelineEvent, event_of, view_of
-from infra.cli.order_commands import SETTLED_BY, outcome_of
+from infra.cli.order_commands import FAILURES, SETTLED_BY, outcome_of
 from producers.order_commands import OrderCommand
 from schemas import messages as m
 from schemas.ids import new_order_id
@@ -61,3 +61,10 @@ def test_a_command_that_is_sent_again_has_had_its_effect() -> None:
     shipped = m.ShipmentShipped(A, "s-2", (2,), "dhl", "2")
     assert found(SHIP, before=(*BEFORE, shipped)) is not None
     assert found(CANCEL, before=(*BEFORE, m.OrderCancelled(A, "changed_mind", "customer"))) is not None
+
+
+def test_a_lapsed_authorisation_that_is_asked_for_again_answers_the_retry() -> None:
+    retry = m.RetryOrder(A, "operator")
+    again = found(retry, m.PaymentLapsed(A, "auth_1", "card_declined"))
+    assert again is not None
+    assert again.type in FAILURES
