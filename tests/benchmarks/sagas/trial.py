@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from producers.orders import OrderRequest
     from tests.benchmarks.harness.outcomes import Ends, Outcome
-    from tests.benchmarks.sagas.sellers import Seller
+    from tests.benchmarks.sagas.sellers import Seller, Sold
 
 SAMPLE_SECONDS: Final = 0.05
 
@@ -79,7 +79,7 @@ async def saga_trial(seller: Seller, orders: Sequence[OrderRequest], *, are_all_
         max(0.0, (caught_up_ms - last_ms) / 1000),
         us_per_order(cpu, cpu_after, len(orders)),
         (wal_after - wal) / len(orders),
-        [*breaches(seller, orders, endings, are_all_paid=are_all_paid), *await seller.audit()],
+        [*breaches(seller.sold, orders, endings, are_all_paid=are_all_paid), *await seller.audit()],
     )
 
 
@@ -96,7 +96,7 @@ async def latency_trial(seller: Seller, orders: Sequence[OrderRequest], rate: fl
     due_ms = {order.order_id: loop.due_ms(index) for index, order in enumerate(orders)}
     took = [ending.at_ms + 1 - due_ms[ending.order_id] for ending in endings]
     p50, p99 = np.percentile(took, (50, 99)).tolist()
-    found = [*breaches(seller, orders, endings, are_all_paid=True), *await seller.audit()]
+    found = [*breaches(seller.sold, orders, endings, are_all_paid=True), *await seller.audit()]
     return Latencies(rate, p50, p99, float(np.percentile(loop.late_ms, 99)), found)
 
 
@@ -131,14 +131,14 @@ def _moved(seller: Seller, seen: int, now: int, moved_at: float) -> tuple[int, f
 
 
 def breaches(
-    seller: Seller, orders: Sequence[OrderRequest], endings: Sequence[Outcome], *, are_all_paid: bool
+    sold: Sold, orders: Sequence[OrderRequest], endings: Sequence[Outcome], *, are_all_paid: bool
 ) -> list[str]:
-    """Say what is wrong with how these orders ended, and note what was sold by that."""
+    """Say what is wrong with how these orders ended, and note in `sold` what was sold by that."""
     by_id = {order.order_id: order for order in orders}
     ends = Counter(ending.order_id for ending in endings)
     paid = [by_id[it.order_id] for it in endings if it.kind is OrderPaid and it.order_id in by_id]
     for order in paid:
-        seller.sold.add(order)
+        sold.add(order)
     taken = Counter(line.sku for order in paid for line in order.lines)
     oversold = {sku: count for sku, count in taken.items() if count > SCARCE.get(sku, count)}
     found = {
