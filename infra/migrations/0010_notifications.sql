@@ -21,6 +21,7 @@ CREATE TABLE webhook_deliveries (
     parked_because     text,                        -- null: it is tried again
     PRIMARY KEY (subscription_id, notification_id)
 ) WITH (fillfactor = 70);
-CREATE INDEX webhook_deliveries_due ON webhook_deliveries (partition, next_attempt_at_ms) WHERE parked_because IS NULL;
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (subscription_id, partition, next_attempt_at_ms)
+    WHERE parked_because IS NULL;
 COMMENT ON TABLE webhook_deliveries IS
     'What is still to be delivered; a row goes once its subscriber has taken it. Parked rows stay until a person decides.';
