@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra
 
-.PHONY: help .venv demo test model check bench soak faults chaos-saga fmt up down clean lock
+.PHONY: help .venv demo test model check bench soak chaos-saga fmt up down clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[-.a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,9 +60,6 @@ $(BENCHMARKS): bench-%: $(BENCH)/.installed
 
 soak: .venv ## The whole system for 30 minutes at half of its capacity: nothing may grow. ARGS="--minutes 5"
 	@$(BIN)/python -m tests.benchmarks.soak $(ARGS)
-
-faults: .venv ## Crash points and saga cases in full, of which the tests play a sample: half an hour. ARGS="-k orders"
-	@$(BIN)/pytest -m slow $(ARGS)
 
 chaos-saga: .venv ## The whole saga while every process is killed every few seconds: ORDERS=10000 SEED=n ARGS="--rate 25"
 	@$(BIN)/python -m tests.chaos $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(ARGS)

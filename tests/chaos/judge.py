@@ -13,7 +13,7 @@ from consumers.notifications.decide import decide as notification_of
 from infra.verify.books import read_books
 from schemas import messages as m
 from schemas.wire import decode
-from tests.chaos.plan import CONFIRMATION, Fate, Plan
+from tests.chaos.plan import CONFIRMATION, Fate, Plan, units_wanted
 from topology.saga import NOTIFIED
 from topology.states import CLOSED_ORDER_STATES, PaymentState
 from topology.topics import ORDER_EVENTS, ORDER_NOTIFICATIONS
@@ -50,7 +50,8 @@ async def judge(
     found, waiting = _judge_ends(orders, {fate.order.order_id: fate for fate in fates}, facts)
     breaches += found
     money = await _money(shop, breaches)
-    breaches += _judge_stock(await shop.database.fetch(_STOCK), facts, units)
+    buying = units_wanted([fate for fate in fates if fate.order.order_id in waiting.get(CONFIRMATION, ())])
+    breaches += _judge_stock(await shop.database.fetch(_STOCK), facts, units, buying)
     breaches += _judge_customers(facts, fates, await shop.database.fetch(_MONEY))
     notifications = await _judge_notifications(shop, facts, subscriber, breaches)
     audit = await shop.audit()
@@ -139,8 +140,13 @@ async def _facts(shop: Shop) -> tuple[list[m.Message], list[str]]:
     return [decode(value) for value in found.values() if value is not None], breaches
 
 
-def _judge_stock(levels: Iterable[asyncpg.Record], facts: Iterable[m.Message], units: Mapping[str, int]) -> list[str]:
-    """Count goods from the facts alone: what came in is here, or left the house and did not come back."""
+def _judge_stock(
+    levels: Iterable[asyncpg.Record], facts: Iterable[m.Message], units: Mapping[str, int], buying: Counter[str]
+) -> list[str]:
+    """Count goods from the facts alone: what came in is here, or left the house and did not come back.
+
+    `buying` is what those want at most whose payment is still to be confirmed.
+    """
     here, there = Counter(units), set()
     for fact in facts:
         if isinstance(fact, m.LineShipped):
@@ -152,8 +158,8 @@ def _judge_stock(levels: Iterable[asyncpg.Record], facts: Iterable[m.Message], u
     for sku, on_hand, reserved, allocated, quarantined in levels:
         if on_hand != here[sku]:
             breaches.append(f"{sku}: {on_hand} are on hand, by the facts it should be {here[sku]}")
-        if reserved:
-            breaches.append(f"{sku}: {reserved} are still reserved, and nobody is buying")
+        if reserved > buying[sku]:
+            breaches.append(f"{sku}: {reserved} are still reserved, and {buying[sku]} are still being bought")
         if allocated + quarantined > on_hand:
             breaches.append(f"{sku}: {allocated} allocated and {quarantined} quarantined of {on_hand}")
     return breaches
