@@ -27,10 +27,17 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of a folder as what the folder says. Where several processes share them, the longest come first."""
+    """Mark the tests of a folder as what the folder says, and leave out the slow ones where nobody asks for them.
+
+    Where several processes share the tests, the longest come first.
+    """
     for item in items:
         for marker in _MARKED_FOLDERS.get(_folder(item), ()):
             item.add_marker(marker)
+    if "slow" not in config.getoption("markexpr"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
     if hasattr(config, "workerinput"):  # pytest-xdist's; or one process would work on long after the others
         ranks = {folder: rank for rank, folder in enumerate(_LONGEST_FIRST)}
         items.sort(key=lambda item: ranks.get(_folder(item), len(ranks)))
