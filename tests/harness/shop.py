@@ -39,7 +39,7 @@ from topology.topics import ORDER_EVENTS, Topic, topics_read_by
 ROOMS = ("inventory", "orders", "payments", "fulfilment")
 """The rooms that decide."""
 PARTITIONS = 3
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 """Longest wait for anything here. Nothing waits for so long unless it is broken; two busy cores may be slow."""
 
 T = TypeVar("T")
