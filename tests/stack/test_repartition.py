@@ -33,7 +33,7 @@ async def state(shop: Shop) -> list[tuple[int, bool]]:
     return [tuple(row) for row in await shop.database.fetch(query)]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_plan_changes_nothing_and_yes_does_it_twice_in_a_row(shop: Shop) -> None:
     await shop.start_processes()
     await shop.receive(**dict.fromkeys(SKUS, 5))
@@ -74,7 +74,7 @@ async def test_a_plan_changes_nothing_and_yes_does_it_twice_in_a_row(shop: Shop)
     assert checked.status == 0, checked
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_what_cannot_be_done_is_refused_and_what_was_announced_can_be_called_off(shop: Shop) -> None:
     before = await repartition(shop, "--partitions", "3", "--yes")
     assert (before.status, "LASTUNIT_PARTITIONS" in before.errors) == (1, True)
