@@ -19,7 +19,7 @@ SEED = 20_260
 KILLS_A_ROOM = 2
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_rooms_that_are_killed_at_any_moment_lose_nothing_and_double_nothing(shop: Shop) -> None:
     draw = random.Random(SEED)
     traffic = await race(shop, SEED, orders=ORDERS)

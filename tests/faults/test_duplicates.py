@@ -30,7 +30,7 @@ ORDERS = 150
 SEED = 8_128
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_a_race_ends_soundly_when_every_line_is_sent_twice_in_any_order(shop: Shop) -> None:
     draw = random.Random(SEED)
     traffic = await race(shop, SEED, orders=ORDERS)
@@ -47,7 +47,7 @@ async def test_a_race_ends_soundly_when_every_line_is_sent_twice_in_any_order(sh
     assert await shop.value("SELECT sum(on_hand) FROM stock") == sum(traffic.stock.values())
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_a_log_that_is_said_again_whole_and_shuffled_changes_nothing(shop: Shop) -> None:
     traffic = await race(shop, SEED, orders=ORDERS)
     async with shop.running():

@@ -49,7 +49,7 @@ def old_life(at_ms: int) -> Iterable[tuple[int, m.Message]]:
         yield from ((at_ms, message) for message in said)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_a_week_is_dropped_while_orders_flow_and_the_books_stay_right(shop: Shop) -> None:
     now = now_ms()
     then = now - 145 * DAY_MS

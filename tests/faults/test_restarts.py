@@ -51,7 +51,7 @@ class Flow:
         assert self.placed < len(self._orders), "there was no load in the end"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_servers_restart_under_load_and_nothing_is_lost_or_doubled(shop: Shop, stack: Stack) -> None:
     traffic = await race(shop, 1_729, orders=ORDERS)
     await shop.start_processes()
@@ -65,7 +65,7 @@ async def test_servers_restart_under_load_and_nothing_is_lost_or_doubled(shop: S
     await shop.assert_sound()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_processes_join_and_leave_under_load_and_nothing_is_lost_or_doubled(shop: Shop) -> None:
     traffic = await race(shop, 1_730, orders=ORDERS)
     await shop.start_processes()

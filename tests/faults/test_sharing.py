@@ -89,7 +89,7 @@ async def until_decided(shop: Shop, more: int = 100) -> None:
     await shop.until(lambda: shop.has_decided("inventory", before + more))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_a_fourth_process_takes_three_of_twelve_partitions_and_a_killed_one_loses_only_its_own(
     wide_shop: Shop,
 ) -> None:
@@ -148,7 +148,7 @@ def assert_the_gap_is_said(shop: Shop, partitions: set[int], successors: Iterabl
         assert 0 < gap["stood_still_s"] < most
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_a_process_that_slept_while_another_had_its_partitions_claims_them_afresh(shop: Shop) -> None:
     traffic = await race(shop, 31_338, orders=200)
     await shop.start_processes()

@@ -114,7 +114,7 @@ async def test_five_times_the_backlog_takes_no_more_memory(shop: Shop, module: s
     assert (await shop.audit()).breaches <= {"every_order_is_final_or_waits"}
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_a_database_that_takes_half_a_session_for_each_statement_costs_no_membership(
     shop: Shop, tmp_path: Path
 ) -> None:

@@ -46,7 +46,7 @@ def without_fence(owner: PartitionOwner[Any]) -> PartitionOwner[Any]:
     return owner
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_a_paused_owner_that_wakes_up_changes_nothing_and_says_nothing_new(shop: Shop, tmp_path: Path) -> None:
     traffic = await race(shop, 4_711, orders=ORDERS)
     async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
@@ -79,7 +79,7 @@ async def _has_logged(folder: Path, event: str) -> bool:
     return bool(logged(folder, "inventory", event))
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_two_owners_whom_kafka_does_not_keep_apart_do_the_work_of_one(shop: Shop) -> None:
     traffic = await race(shop, 4_712, orders=ORDERS)
     often = shop.options(session_timeout_ms=1_000, batch_records=20)

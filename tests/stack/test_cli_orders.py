@@ -44,7 +44,7 @@ async def received(shop: dict[str, str], *items: str) -> None:
     answer = await lastunit(shop, "stock", "receive", *items, "--json")
     assert (answer.status, answer.errors) == (0, "")
     skus = [receipt["sku"] for receipt in answer.json]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while (await lastunit(shop, "stock", "show", *skus)).status:
             pass
 

@@ -59,7 +59,7 @@ async def test_an_interrupted_demo_leaves_nothing_behind(state_dir: Path, settin
     ours = {name: value for name, value in settings.environment().items() if "REDIS" not in name}
     process = await demo("--orders", "2000", **{**ours, "LASTUNIT_STATE_DIR": str(state_dir)})
     assert process.stderr is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not (line := await process.stderr.readline()).startswith(b"Published"):
             assert line, "the demo ended before it published anything"
     children = psutil.Process(process.pid).children(recursive=True)

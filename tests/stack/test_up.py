@@ -38,7 +38,7 @@ async def line_with(process: Process, text: str) -> str:
     """Read the process's standard output until a line has this text; return everything up to it."""
     assert process.stdout is not None
     said = ""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while text not in said:
             line = await process.stdout.readline()
             assert line, said

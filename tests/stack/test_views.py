@@ -76,14 +76,14 @@ class House:
 
     async def final_view(self, order_id: str) -> OrderView:
         view = await self.view(order_id)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while view is None or not view.is_final:
                 await self.pause()
                 view = await self.view(order_id)
         return view
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not true():
                 await self.pause()
 
