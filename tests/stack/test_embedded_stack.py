@@ -172,7 +172,8 @@ async def test_another_process_s_stack_can_be_stopped(stack: Stack, tmp_path: Pa
     assert process.stdout is not None
     await asyncio.wait_for(process.stdout.readline(), 30)
     assert await asyncio.to_thread(stop_running_stack, settings) == process.pid
-    assert await process.wait() == 143
+    # It is our own child here: where the one who stopped it has waited for it first, asyncio can only say 255.
+    assert await process.wait() in {143, 255}
 
 
 async def test_a_part_that_crashes_is_reported_with_the_end_of_its_log(stack: Stack, tmp_path: Path) -> None:

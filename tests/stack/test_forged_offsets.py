@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -75,9 +76,8 @@ async def test_a_room_of_two_sources_passes_it(shop: Shop) -> None:
         await shop.place(order(("MUG", 1)))
         await shop.until_quiet(orders=2)
         await shop.assert_sound()
-    assert sorted((it.room, it.offset, it.reason) for it in await letters(shop)) == [
-        (room, offset, MALFORMED_OFFSET) for room in ("fulfilment", "orders", "payments") for offset in range(3)
-    ]
+    found = [(it.room, it.reason) for it in await letters(shop)]
+    assert Counter(found) == {(room, MALFORMED_OFFSET): 3 for room in ("fulfilment", "orders", "payments")}
 
 
 async def test_the_audit_catches_an_owner_that_believes_what_records_say(
