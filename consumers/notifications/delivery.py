@@ -149,14 +149,15 @@ class Deliverer:
         if not self._partitions or room <= 0:
             return []
         saturated = [name for name, requests in self._busy.items() if requests >= PER_SUBSCRIBER]
-        limit = room + len(self._under_way)
+        under_way = frozenset(self._under_way)  # now: what ends while the query runs may come as it stood before its end
+        limit = room + len(under_way)
 
         async def fetch(connection: asyncpg.Connection) -> list[Any]:
             mine = array_literal(sorted(self._partitions))
             return list(await connection.fetch(QUERIES["due"], mine, _now_ms(), array_literal(saturated), limit))
 
         rows = await self._database.once("deliveries", fetch)
-        found = [it for it in (Delivery(*row) for row in rows) if it.key not in self._under_way]
+        found = [it for it in (Delivery(*row) for row in rows) if it.key not in under_way]
         taken: Counter[str] = Counter(self._busy)
         fitting = []
         for delivery in found[:room]:
