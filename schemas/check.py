@@ -88,7 +88,7 @@ def find_in_source(schema: Schema, file_name: str) -> Iterator[str]:
             yield f"avro/{file_name}.avsc: {field['name']} has no doc; say what it means and in which unit"
     struct = {message.__name__: message for message in MESSAGES}.get(file_name)
     if struct is None:
-        yield f"avro/{file_name}.avsc has no struct; add {file_name} to MESSAGES in schemas/messages.py"
+        yield f"avro/{file_name}.avsc has no struct; add {file_name} to its topic's file in schemas/messages"
     else:
         yield from _between_struct(struct, schema)
 

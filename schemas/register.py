@@ -1,6 +1,6 @@
 """Puts new and changed schemas into the lock: `python -m schemas.register`.
 
-1. Add the struct to MESSAGES and run this: it drafts `avro/<Name>.avsc`. For a change, edit struct and file alike.
+1. Add the struct to its topic's file in schemas/messages and run this: it drafts `avro/<Name>.avsc`. For a change, edit struct and file alike.
 2. Give every field a doc, with its unit, and a default if the record existed before.
 3. Run this again and commit what it wrote: the id is now permanent.
 

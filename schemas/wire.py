@@ -42,7 +42,7 @@ def encode(message: Message) -> bytes:
     encoder = _encoders.get(type(message))
     if encoder is None:
         raise errors.UnregisteredMessageError(
-            f"{type(message).__name__} is not in the lock as it stands in messages.py; run `python -m schemas.register`"
+            f"{type(message).__name__} is not in the lock as it stands in schemas/messages; run `python -m schemas.register`"
         )
     return encoder(message)
 

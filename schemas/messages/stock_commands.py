@@ -1,0 +1,153 @@
+"""Commands on inventory.commands, keyed by sku."""
+
+from __future__ import annotations
+
+from schemas.messages.base import Message
+
+
+class PlaceOrderLine(Message, frozen=True):
+    """Asks to reserve one line of an order.
+
+    An order of n lines is n of these, each with the order's header, so that a lost line shows (`line` of `line_count`).
+    `demand` counts the units of this SKU that this line and the later lines of the same order want together, so that
+    two lines naming one SKU are judged on their sum (under ship_available each is judged alone); it is never below
+    `quantity`. A `cart_id` names what the customer checks out: a later order (by its id) of the same customer and cart
+    takes over what an earlier one holds of the SKU.
+    `terms` are the order's, the same in each of its lines: words of schemas.terms with a space between, none for the
+    usual ones (all lines or none, captured at placing).
+    """
+
+    order_id: str
+    line: int
+    line_count: int
+    sku: str
+    quantity: int
+    demand: int
+    unit_price_minor: int
+    currency: str
+    customer_id: str
+    payment_token: str
+    hold_seconds: int
+    cart_id: str = ""
+    terms: str = ""
+
+
+class ReleaseLine(Message, frozen=True):
+    """Gives a held line's units back. Undoes PlaceOrderLine."""
+
+    order_id: str
+    line: int
+    sku: str
+    reason: str
+
+
+class CommitLine(Message, frozen=True):
+    """Turns a hold into an allocation; takes the stock again where the hold has expired and the stock is there."""
+
+    order_id: str
+    line: int
+    sku: str
+
+
+class ReturnLine(Message, frozen=True):
+    """Gives an allocated or shipped line's units back. Undoes CommitLine and ShipLine.
+
+    `disposition` is `available` (they can be sold again) or `quarantine` (they are here, but must not be sold).
+    """
+
+    order_id: str
+    line: int
+    sku: str
+    reason: str
+    disposition: str = "available"
+
+
+class ShipLine(Message, frozen=True):
+    """Sends an allocated line's units out of the house."""
+
+    order_id: str
+    line: int
+    sku: str
+
+
+class ReceiveStock(Message, frozen=True):
+    """Adds received units of a SKU, once per `command_id`."""
+
+    command_id: str
+    sku: str
+    quantity: int
+
+
+class AdjustStock(Message, frozen=True):
+    """Corrects a count by `change` units (negative: fewer are here than believed), once per `command_id`."""
+
+    command_id: str
+    sku: str
+    change: int
+    reason: str
+
+
+class ClearQuarantine(Message, frozen=True):
+    """Ends the quarantine of `quantity` units: `available` makes them sellable, `scrap` writes them off."""
+
+    command_id: str
+    sku: str
+    quantity: int
+    disposition: str
+
+
+class SetPurchaseLimit(Message, frozen=True):
+    """Limits what one customer may hold and buy of a SKU to `limit` units; 0 lifts the limit.
+
+    Units count from the moment a limit is in force, and are given back with the line.
+    """
+
+    command_id: str
+    sku: str
+    limit: int
+
+
+class SuspendSale(Message, frozen=True):
+    """Takes a SKU off sale; what is held or allocated goes on."""
+
+    command_id: str
+    sku: str
+    reason: str
+
+
+class ResumeSale(Message, frozen=True):
+    """Puts a suspended SKU on sale again."""
+
+    command_id: str
+    sku: str
+
+
+class RetireSku(Message, frozen=True):
+    """Ends a SKU of which nothing is left; its level disappears from stock.levels until units come in again."""
+
+    command_id: str
+    sku: str
+
+
+class ExpireHolds(Message, frozen=True):
+    """Ends at most `limit` holds whose time was over at `as_of_ms`; the partition's owner appends it to its own log."""
+
+    as_of_ms: int
+    limit: int
+
+
+STOCK_COMMANDS: tuple[type[Message], ...] = (
+    PlaceOrderLine,
+    ReleaseLine,
+    CommitLine,
+    ReturnLine,
+    ShipLine,
+    ReceiveStock,
+    AdjustStock,
+    ClearQuarantine,
+    SetPurchaseLimit,
+    SuspendSale,
+    ResumeSale,
+    RetireSku,
+    ExpireHolds,
+)
