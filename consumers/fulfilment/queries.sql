@@ -32,13 +32,19 @@ begun AS (
             returns, waits_for, deadline_ms, updated_at_ms), held
 ),
 went_on AS (
-    UPDATE fulfilments f
-    SET state = c.state, is_lapsed = c.is_lapsed, is_returned = c.is_returned, lines = c.lines::jsonb,
-        shipments = c.shipments::jsonb, returns = c.returns::jsonb, waits_for = c.waits_for,
-        deadline_ms = c.deadline_ms, updated_at_ms = c.updated_at_ms
+    INSERT INTO fulfilments (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines,
+        shipments, returns, waits_for, deadline_ms, updated_at_ms)
+    SELECT c.order_id, f.partition, c.state, f.captures_at_shipping, c.is_lapsed, c.is_returned, f.ship_by_ms,
+        c.lines::jsonb, c.shipments::jsonb, c.returns::jsonb, c.waits_for, c.deadline_ms, c.updated_at_ms
     FROM unnest($23::uuid[], $24::text[], $25::boolean[], $26::boolean[], $27::text[], $28::text[], $29::text[],
         $30::text[], $31::bigint[], $32::bigint[])
         AS c (order_id, state, is_lapsed, is_returned, lines, shipments, returns, waits_for, deadline_ms,
-            updated_at_ms), held
-    WHERE f.order_id = c.order_id
+            updated_at_ms), held,
+        LATERAL (
+            SELECT partition, captures_at_shipping, ship_by_ms FROM fulfilments WHERE order_id = c.order_id OFFSET 0
+        ) AS f
+    ON CONFLICT (order_id) DO UPDATE
+    SET state = excluded.state, is_lapsed = excluded.is_lapsed, is_returned = excluded.is_returned,
+        lines = excluded.lines, shipments = excluded.shipments, returns = excluded.returns,
+        waits_for = excluded.waits_for, deadline_ms = excluded.deadline_ms, updated_at_ms = excluded.updated_at_ms
 )

@@ -44,9 +44,14 @@ placed AS (
         AS n (order_id, line, sku, partition, quantity, state, expires_at_ms, buyer, cart), held
 ),
 turned AS (
-    UPDATE holds h SET state = c.state
-    FROM unnest($19::uuid[], $20::integer[], $21::text[], $22::smallint[]) AS c (order_id, line, sku, state), held
-    WHERE h.order_id = c.order_id AND h.line = c.line AND h.sku = c.sku
+    INSERT INTO holds (order_id, line, sku, partition, quantity, state, expires_at_ms, buyer, cart)
+    SELECT c.order_id, c.line, c.sku, h.partition, h.quantity, c.state, h.expires_at_ms, h.buyer, h.cart
+    FROM unnest($19::uuid[], $20::integer[], $21::text[], $22::smallint[]) AS c (order_id, line, sku, state), held,
+        LATERAL (
+            SELECT partition, quantity, expires_at_ms, buyer, cart FROM holds
+            WHERE order_id = c.order_id AND line = c.line AND sku = c.sku OFFSET 0
+        ) AS h
+    ON CONFLICT (order_id, line, sku) DO UPDATE SET state = excluded.state
 ),
 stocked AS (
     INSERT INTO stock (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended,
@@ -58,14 +63,20 @@ stocked AS (
         AS n (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired), held
 ),
 levelled AS (
-    UPDATE stock s
-    SET on_hand = s.on_hand + c.on_hand, reserved = s.reserved + c.reserved, allocated = s.allocated + c.allocated,
-        quarantined = s.quarantined + c.quarantined, purchase_limit = c.purchase_limit,
-        is_suspended = c.is_suspended, is_retired = c.is_retired
+    INSERT INTO stock (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended,
+        is_retired)
+    SELECT c.sku, s.partition, s.on_hand + c.on_hand, s.reserved + c.reserved, s.allocated + c.allocated,
+        s.quarantined + c.quarantined, c.purchase_limit, c.is_suspended, c.is_retired
     FROM unnest($32::text[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[],
         $38::boolean[], $39::boolean[])
-        AS c (sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired), held
-    WHERE s.sku = c.sku
+        AS c (sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired), held,
+        LATERAL (
+            SELECT partition, on_hand, reserved, allocated, quarantined FROM stock WHERE sku = c.sku OFFSET 0
+        ) AS s
+    ON CONFLICT (sku) DO UPDATE
+    SET on_hand = excluded.on_hand, reserved = excluded.reserved, allocated = excluded.allocated,
+        quarantined = excluded.quarantined, purchase_limit = excluded.purchase_limit,
+        is_suspended = excluded.is_suspended, is_retired = excluded.is_retired
 ),
 moved AS (
     INSERT INTO movements (id, command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms)
@@ -83,7 +94,12 @@ counted AS (
     ON CONFLICT (sku, customer_id) DO UPDATE SET units = p.units + excluded.units
 ),
 given_back AS (
-    UPDATE purchases p SET units = p.units + n.units
-    FROM unnest($51::text[], $52::text[], $54::bigint[]) AS n (sku, customer_id, units), held
-    WHERE n.units < 0 AND p.sku = n.sku AND p.customer_id = n.customer_id
+    INSERT INTO purchases (sku, customer_id, partition, units)
+    SELECT n.sku, n.customer_id, p.partition, p.units + n.units
+    FROM unnest($51::text[], $52::text[], $54::bigint[]) AS n (sku, customer_id, units), held,
+        LATERAL (
+            SELECT partition, units FROM purchases WHERE sku = n.sku AND customer_id = n.customer_id OFFSET 0
+        ) AS p
+    WHERE n.units < 0
+    ON CONFLICT (sku, customer_id) DO UPDATE SET units = excluded.units
 )

@@ -15,11 +15,16 @@ begun AS (
             lines, updated_at_ms), held
 ),
 went_on AS (
-    UPDATE orders o
-    SET state = c.state, reason = c.reason, payment_token = c.payment_token, currency = c.currency,
-        line_count = c.line_count, amount_minor = c.amount_minor, lines = c.lines::jsonb, updated_at_ms = c.updated_at_ms
+    INSERT INTO orders (order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count,
+        amount_minor, lines, updated_at_ms)
+    SELECT c.order_id, o.partition, c.state, c.reason, o.customer_id, c.payment_token, c.currency, o.terms, c.line_count,
+        c.amount_minor, c.lines::jsonb, c.updated_at_ms
     FROM unnest($22::uuid[], $23::text[], $24::text[], $25::text[], $26::text[], $27::integer[], $28::bigint[],
         $29::text[], $30::bigint[])
-        AS c (order_id, state, reason, payment_token, currency, line_count, amount_minor, lines, updated_at_ms), held
-    WHERE o.order_id = c.order_id
+        AS c (order_id, state, reason, payment_token, currency, line_count, amount_minor, lines, updated_at_ms), held,
+        LATERAL (SELECT partition, customer_id, terms FROM orders WHERE order_id = c.order_id OFFSET 0) AS o
+    ON CONFLICT (order_id) DO UPDATE
+    SET state = excluded.state, reason = excluded.reason, payment_token = excluded.payment_token,
+        currency = excluded.currency, line_count = excluded.line_count, amount_minor = excluded.amount_minor,
+        lines = excluded.lines, updated_at_ms = excluded.updated_at_ms
 )

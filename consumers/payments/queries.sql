@@ -45,16 +45,27 @@ begun AS (
             expires_at_ms, deadline_ms, due, updated_at_ms), held
 ),
 went_on AS (
-    UPDATE payments p
-    SET state = c.state, authorization_id = c.authorization_id, order_over = c.order_over,
-        all_shipped = c.all_shipped, at_shipping = c.at_shipping, authorized_minor = c.authorized_minor,
-        captured_minor = c.captured_minor, voided_minor = c.voided_minor, refunded_minor = c.refunded_minor,
-        expires_at_ms = c.expires_at_ms, deadline_ms = c.deadline_ms, due = c.due, updated_at_ms = c.updated_at_ms
+    INSERT INTO payments (order_id, partition, state, amount_minor, currency, customer_id, payment_token,
+        authorization_id, order_over, all_shipped, at_shipping, authorized_minor, captured_minor, voided_minor,
+        refunded_minor, expires_at_ms, deadline_ms, due, updated_at_ms)
+    SELECT c.order_id, p.partition, c.state, p.amount_minor, p.currency, p.customer_id, p.payment_token,
+        c.authorization_id, c.order_over, c.all_shipped, c.at_shipping, c.authorized_minor, c.captured_minor,
+        c.voided_minor, c.refunded_minor, c.expires_at_ms, c.deadline_ms, c.due, c.updated_at_ms
     FROM unnest($29::uuid[], $30::text[], $31::text[], $32::boolean[], $33::boolean[], $34::boolean[], $35::bigint[],
         $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::text[], $42::bigint[])
         AS c (order_id, state, authorization_id, order_over, all_shipped, at_shipping, authorized_minor,
-            captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms, due, updated_at_ms), held
-    WHERE p.order_id = c.order_id
+            captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms, due, updated_at_ms), held,
+        LATERAL (
+            SELECT partition, amount_minor, currency, customer_id, payment_token FROM payments
+            WHERE order_id = c.order_id OFFSET 0
+        ) AS p
+    ON CONFLICT (order_id) DO UPDATE
+    SET state = excluded.state, authorization_id = excluded.authorization_id, order_over = excluded.order_over,
+        all_shipped = excluded.all_shipped, at_shipping = excluded.at_shipping,
+        authorized_minor = excluded.authorized_minor, captured_minor = excluded.captured_minor,
+        voided_minor = excluded.voided_minor, refunded_minor = excluded.refunded_minor,
+        expires_at_ms = excluded.expires_at_ms, deadline_ms = excluded.deadline_ms, due = excluded.due,
+        updated_at_ms = excluded.updated_at_ms
 ),
 asked AS (
     INSERT INTO payment_attempts (operation_id, order_id, partition, kind, amount_minor, reference, authorization_id,
@@ -67,9 +78,16 @@ asked AS (
             started_at_ms), held
 ),
 answered AS (
-    UPDATE payment_attempts a
-    SET amount_minor = c.amount_minor, authorization_id = c.authorization_id, result = c.result
+    INSERT INTO payment_attempts (operation_id, order_id, partition, kind, amount_minor, reference, authorization_id,
+        result, started_at_ms)
+    SELECT c.operation_id, a.order_id, a.partition, a.kind, c.amount_minor, a.reference, c.authorization_id, c.result,
+        a.started_at_ms
     FROM unnest($52::text[], $53::bigint[], $54::text[], $55::text[])
-        AS c (operation_id, amount_minor, authorization_id, result), held
-    WHERE a.order_id = left(c.operation_id, 36)::uuid AND a.operation_id = c.operation_id
+        AS c (operation_id, amount_minor, authorization_id, result), held,
+        LATERAL (
+            SELECT order_id, partition, kind, reference, started_at_ms FROM payment_attempts
+            WHERE order_id = left(c.operation_id, 36)::uuid AND operation_id = c.operation_id OFFSET 0
+        ) AS a
+    ON CONFLICT (order_id, operation_id) DO UPDATE
+    SET amount_minor = excluded.amount_minor, authorization_id = excluded.authorization_id, result = excluded.result
 )

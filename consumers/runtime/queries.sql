@@ -29,6 +29,8 @@ WHERE o.room = $1 AND o.partition = p.partition AND o.batch BETWEEN p.batch - 10
 -- name: commit
 -- The fence comes first: compare-and-set epoch and position of every partition in the batch. Whatever follows reads
 -- FROM held, and held refuses the whole statement when one partition is no longer ours.
+-- Rows that change are looked up one by one (LATERAL ... OFFSET 0 leaves the planner no other way) and go ON CONFLICT
+-- into their place. An UPDATE that joins them to its table reads all of a table that was empty when it was analysed.
 WITH fence AS (
     UPDATE claims c
     SET next_offsets = f.new_offsets::bigint[], at_ms = f.at_ms, batch = f.batch, committed_at = now()

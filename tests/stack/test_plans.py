@@ -1,0 +1,68 @@
+"""What a batch changes is looked up by key, whatever the planner believes: an analysed empty table is full an hour later."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from consumers.runtime.commit import commit_statement
+from consumers.runtime.database import Database
+from infra.settings import Settings
+from tests.harness.crashing import ROOMS
+from tests.harness.shop import Shop, in_miniature, open_shop
+
+UPDATED_BY_JOIN = """
+WITH went_on AS (
+    UPDATE orders o SET state = c.state FROM unnest($1::uuid[], $2::text[]) AS c (order_id, state)
+    WHERE o.order_id = c.order_id
+)
+SELECT true
+"""
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def connection(shop: Shop) -> AsyncIterator[asyncpg.Connection]:
+    database = Database(shop.settings.postgres_dsn or "", "test")
+    connection = await database._connected("commit")
+    yield connection
+    await database.close()
+
+
+async def whole_scans(connection: asyncpg.Connection, statement: str) -> list[str]:
+    """Return the scans of tables that read more than what one key names, of the plan that is made once for all batches."""
+    count = max(int(number) for number in re.findall(r"\$(\d+)", statement))
+    await connection.execute(f"PREPARE planned AS {statement}")
+    nulls = ", ".join(["NULL"] * count)
+    plan = [row[0] for row in await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE planned ({nulls})")]
+    await connection.execute("DEALLOCATE planned")
+    scans = [(line, following) for line, following in zip(plan, [*plan[1:], ""], strict=True) if " Scan " in line]
+    tables = [(line, following) for line, following in scans if not re.search(r"(Function|CTE) Scan", line)]
+    return [line.strip() for line, following in tables if "Index Cond" not in following]
+
+
+@pytest.mark.parametrize("is_analysed", [False, True])
+@pytest.mark.parametrize("name", ROOMS)
+async def test_a_commit_reads_nothing_but_what_it_changes(
+    shop: Shop, connection: asyncpg.Connection, name: str, is_analysed: bool
+) -> None:
+    if is_analysed:
+        await connection.execute("ANALYZE")
+    room = shop.room(name)
+    await room.stop()
+    assert await whole_scans(connection, commit_statement(room)) == []
+
+
+async def test_an_update_by_a_join_reads_every_week_where_all_are_empty(connection: asyncpg.Connection) -> None:
+    await connection.execute("ANALYZE")
+    assert await whole_scans(connection, UPDATED_BY_JOIN) != []
