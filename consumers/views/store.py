@@ -32,6 +32,20 @@ end
 return lost
 """
 
+# KEYS are orders, ARGV the TTL, then for each order how many arguments follow and (offset, event) pairs. One command for
+# the whole batch, since a command of its own for each order costs redis-py eight times as much.
+_WRITE: Final = """
+local at = 2
+for i = 1, #KEYS do
+  local last = at + ARGV[at]
+  redis.call('HSET', KEYS[i], unpack(ARGV, at + 1, last))
+  redis.call('EXPIRE', KEYS[i], ARGV[1])
+  at = last + 1
+end
+"""
+ORDERS_A_COMMAND: Final = 500
+"""How many orders are written before Redis serves somebody else."""
+
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(TimelineEvent).decode
 
@@ -72,15 +86,17 @@ async def move_positions(redis: Redis, namespace: str, moves: Iterable[Move]) ->
 async def write_events(
     redis: Redis, namespace: str, by_order: Mapping[str, Sequence[TimelineEvent]], ttl_seconds: int = TTL_SECONDS
 ) -> None:
-    """Write the events of many orders in one round trip; return when Redis has taken all of them."""
-    if not by_order:
-        return
-    pipeline = redis.pipeline(transaction=False)
-    for order_id, events in by_order.items():
-        key = _order_key(namespace, order_id)
-        pipeline.hset(key, mapping={str(event.offset): _encode(event) for event in events})
-        pipeline.expire(key, ttl_seconds)
-    await pipeline.execute()
+    """Write the events of many orders; return when Redis has taken all of them."""
+    orders = list(by_order.items())
+    for start in range(0, len(orders), ORDERS_A_COMMAND):
+        some = orders[start : start + ORDERS_A_COMMAND]
+        keys = [_order_key(namespace, order_id) for order_id, _ in some]
+        arguments: list[Any] = [ttl_seconds]
+        for _, events in some:
+            arguments.append(2 * len(events))
+            for event in events:
+                arguments += (event.offset, _encode(event))
+        await cast("Awaitable[None]", redis.eval(_WRITE, len(keys), *keys, *arguments))
 
 
 def _order_key(namespace: str, order_id: str) -> str:
