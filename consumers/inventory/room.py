@@ -35,6 +35,7 @@ class InventoryRoom(Room[Ledger]):
     hears = heard_by("inventory")
     save = store.QUERIES["save"]
     cache_limit = 60_000
+    gather_bytes = 32_768  # some 200 commands, which at ten thousand a second are there before the wait is over
     may_be_repartitioned = True
 
     @override

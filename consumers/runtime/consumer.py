@@ -12,15 +12,6 @@ if TYPE_CHECKING:
     from consumers.runtime.assignor import ClaimsAssignor
     from consumers.runtime.owner import OwnerOptions
 
-FETCH_WAIT_MS: Final = 25
-"""How long the broker gathers records before it answers a fetch, unless there are FETCH_MIN_BYTES sooner.
-
-A batch costs each room about 4 ms of CPU however small it is. Without a wait, four rooms that take two or three orders
-at a time fill two cores at half of what they could do, and an order is slower, for it waits for a core at every step.
-aiokafka asks a broker once at a time, so this also bounds how long the records of a partition just read may lie there.
-"""
-FETCH_MIN_BYTES: Final = 16_384
-"""About 150 orders of one line: under a load that makes batches of this size by itself, nothing waits."""
 FETCH_BYTES: Final = MAX_RECORD_BYTES
 """Read ahead of each partition of each source, and so the most that one poll brings of it."""
 NEVER_MS: Final = 2**31 - 1
@@ -28,7 +19,7 @@ NEVER_MS: Final = 2**31 - 1
 
 
 def new_consumer(room: str, options: OwnerOptions, assignor: ClaimsAssignor) -> AIOKafkaConsumer:
-    """Return the consumer of a room's owner; it subscribes to nothing yet."""
+    """Return the consumer of a room's owner; it subscribes to nothing yet. How long it waits is for gathering.py to say."""
     return AIOKafkaConsumer(
         bootstrap_servers=options.kafka_bootstrap,
         group_id=f"{options.namespace}{room}",
@@ -39,7 +30,5 @@ def new_consumer(room: str, options: OwnerOptions, assignor: ClaimsAssignor) -> 
         session_timeout_ms=options.session_timeout_ms,
         heartbeat_interval_ms=min(options.heartbeat_ms, options.session_timeout_ms // 3),
         max_poll_interval_ms=NEVER_MS,
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-        fetch_min_bytes=FETCH_MIN_BYTES,
         max_partition_fetch_bytes=FETCH_BYTES,
     )

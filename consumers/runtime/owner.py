@@ -27,6 +27,7 @@ from consumers.runtime.commit import commit, commit_statement
 from consumers.runtime.consumer import new_consumer
 from consumers.runtime.database import RETRY_SECONDS, Database
 from consumers.runtime.decision import decide_records, level, outgoing
+from consumers.runtime.gathering import Gathering
 from consumers.runtime.life import Life, Rebalance
 from consumers.runtime.outbox import Outbox
 from consumers.runtime.ownership import Ownership
@@ -81,6 +82,7 @@ class PartitionOwner(Generic[S]):
         self._statement = commit_statement(room)
         self._in_flight: tuple[Batch, asyncio.Task[None]] | None = None
         self._backlog = Backlog()
+        self._gathering = Gathering(room.gather_bytes)
         self._consumer: AIOKafkaConsumer = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -164,6 +166,7 @@ class PartitionOwner(Generic[S]):
         return [run for portion in portions if (run := self._accept(portion)) is not None]
 
     async def _fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        self._gathering.tell(self._consumer)
         try:
             fetched = await read_records(
                 self._consumer, self._ownership.positions, timeout_ms=POLL_MS, max_records=READ_AHEAD_RECORDS

@@ -62,6 +62,8 @@ class Room(ABC, Generic[S]):
     """Whether its one source may get more partitions while it runs (docs/guides/repartition.md)."""
     cache_limit: int = 1_000_000
     """Entries in memory, of all partitions of one process together, beyond which the largest memories are emptied."""
+    gather_bytes: int = 262_144
+    """So much is a batch worth its price: while the process is busy, the broker waits for it, but not long (gathering.py)."""
 
     @abstractmethod
     def new_state(self, partition: int) -> S:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from consumers.runtime import consumer
+from consumers.runtime import gathering
 from infra.settings import Settings
 from producers.orders import place_order_lines
 from tests.harness.shop import Shop, in_miniature, open_shop, order
@@ -46,25 +46,29 @@ async def batches_and_the_most_expected(shop: Shop) -> tuple[int, float]:
 
 
 @pytest.fixture(autouse=True)
-def long_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "FETCH_WAIT_MS", round(WAIT_SECONDS * 1000))
+def always_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "IDLE_SHARE", 0.0)
+    wait(monkeypatch, WAIT_SECONDS)
 
 
-async def test_commands_that_trickle_in_are_gathered(shop: Shop) -> None:
+def wait(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    for bound in ("LEAST_MS", "MOST_MS"):
+        monkeypatch.setattr(gathering, bound, round(seconds * 1000))
+
+
+async def test_commands_that_trickle_in_are_gathered_while_the_process_is_busy(shop: Shop) -> None:
     batches, most = await batches_and_the_most_expected(shop)
     assert batches <= most
 
 
-async def test_without_the_least_number_of_bytes_each_is_a_batch_of_its_own(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(consumer, "FETCH_MIN_BYTES", 1)
+async def test_without_much_to_do_each_is_a_batch_of_its_own(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "IDLE_SHARE", 100.0)
     batches, most = await batches_and_the_most_expected(shop)
     assert batches > 2 * most
 
 
 async def test_a_full_load_waits_for_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "FETCH_WAIT_MS", 20_000)
+    wait(monkeypatch, 20.0)
     await shop.receive(MUG=COMMANDS)
     await shop.say(*(line for _ in range(2 * COMMANDS) for line in place_order_lines(order(("MUG", 1)))))
     began = time.monotonic()
