@@ -166,11 +166,11 @@ class PartitionOwner(Generic[S]):
         return [run for portion in portions if (run := self._accept(portion)) is not None]
 
     async def _fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
-        self._gathering.tell(self._consumer)
         try:
-            fetched = await read_records(
-                self._consumer, self._ownership.positions, timeout_ms=POLL_MS, max_records=READ_AHEAD_RECORDS
-            )
+            with self._gathering.reading(self._consumer):
+                fetched = await read_records(
+                    self._consumer, self._ownership.positions, timeout_ms=POLL_MS, max_records=READ_AHEAD_RECORDS
+                )
         except OffsetOutOfRangeError as error:
             raise LogGapError.unreadable(self.room.name, error) from error
         except KafkaError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,11 +9,6 @@ from consumers.runtime.gathering import IDLE_SHARE, LEAST_MS, MOST_MS, WINDOW_SE
 
 BYTES = 1_000
 IDLE = Wait(LEAST_MS, 1)
-
-
-def from_list(seconds: list[float]) -> Callable[[], float]:
-    readings = iter(seconds)
-    return lambda: next(readings)
 
 
 @given(st.floats(0, 64))
@@ -30,8 +23,18 @@ def test_who_has_little_to_do_takes_what_is_there() -> None:
     assert wait_for(1.0, BYTES) == Wait(MOST_MS, BYTES)
 
 
-def test_a_window_is_judged_by_the_work_in_it() -> None:
-    cpu = [0.0, 0.9 * WINDOW_SECONDS, WINDOW_SECONDS, WINDOW_SECONDS]
-    clock = [0.0, 0.9 * WINDOW_SECONDS, WINDOW_SECONDS, 2 * WINDOW_SECONDS]
-    gathering = Gathering(BYTES, from_list(cpu), from_list(clock))
-    assert [gathering.wait() for _ in range(3)] == [IDLE, Wait(MOST_MS, BYTES), IDLE]
+class Consumer:
+    _fetcher = type("Fetcher", (), {})
+
+
+def test_a_window_is_judged_by_how_little_was_waited_in_it() -> None:
+    now = 0.0
+    gathering = Gathering(BYTES, lambda: now)
+    waits = []
+    for busy, waited in [(0.0, WINDOW_SECONDS), (WINDOW_SECONDS, 0.0), (0.0, WINDOW_SECONDS), (0.0, 0.0)]:
+        now += busy
+        with gathering.reading(Consumer):
+            waits.append(gathering.wait)
+            now += waited
+    assert waits == [IDLE, Wait(MOST_MS, BYTES), Wait(MOST_MS, BYTES), IDLE]
+    assert (Consumer._fetcher._fetch_max_wait_ms, Consumer._fetcher._fetch_min_bytes) == IDLE  # type: ignore[attr-defined]
