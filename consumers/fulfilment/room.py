@@ -30,7 +30,6 @@ NO_CONCERN: Final = frozenset(
     message for message, answer in FULFILMENT_ANSWERS[FulfilmentState.NONE].items() if answer == "nothing_here"
 )
 """What says nothing of an order that has no row: on the way to a sale, what is heard of its money."""
-REMIND_AGAIN_MS: Final = 5_000
 
 
 class FulfilmentRoom(Room[FulfilmentBook]):
@@ -74,14 +73,15 @@ class FulfilmentRoom(Room[FulfilmentBook]):
         self._keep(state, order_id, before, evolve(before, message, outcomes, at_ms, self._deadlines))
 
     def _end_waits(self, state: FulfilmentBook, message: m.EndWaits, at_ms: int) -> Iterable[Message]:
-        due = state.due(min(message.as_of_ms, at_ms), max(0, min(message.limit, MAX_WAITS)))
+        limit = max(0, min(message.limit, MAX_WAITS))
+        due = [state.fulfilments[order_id] for order_id in state.waits.due(min(message.as_of_ms, at_ms), limit)]
         decided = [(before, decide(before, message, at_ms, self._deadlines)) for before in due]
         for _, outcomes in decided:
             yield from outcomes
         for before, outcomes in decided:
             after = evolve(before, message, outcomes, at_ms, self._deadlines)
             self._keep(state, before.order_id, before, after)
-        state.expect_end()
+        state.waits.expect_what_is_left(message.as_of_ms)
 
     def _keep(self, state: FulfilmentBook, order_id: str, before: Fulfilment, after: Fulfilment) -> None:
         if after is not before:
@@ -108,12 +108,7 @@ class FulfilmentRoom(Room[FulfilmentBook]):
     @override
     def reminder(self, state: FulfilmentBook, now_ms: int) -> Message | None:
         """Ask for an end of waits once the first is over; the command in the log decides, not this clock."""
-        if state.earliest_ms is None or now_ms < state.earliest_ms:
-            return None
-        if now_ms < state.reminded_at_ms + REMIND_AGAIN_MS:
-            return None
-        state.reminded_at_ms = now_ms
-        return m.EndWaits(ROOM, now_ms, MAX_WAITS)
+        return m.EndWaits(ROOM, now_ms, MAX_WAITS) if state.waits.rings(now_ms) else None
 
     @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: FulfilmentBook) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from consumers.fulfilment.fulfilment import Fulfilment, Line, Return, Shipment
+from consumers.runtime.alarm import Waits
 from consumers.runtime.room import Changes
 from consumers.runtime.sql import array_literal, columns, load_queries
 from schemas import messages as m
@@ -35,14 +35,12 @@ _encode: Final = msgspec.json.Encoder().encode
 class FulfilmentBook:
     """The fulfilments of one partition, as far as they are loaded; `changed` collects the open batch.
 
-    `earliest_ms` is when the first wait of the partition may be over: a hint of when to ask, decisions do not read it.
-    `lines` counts the lines in memory at least.
+    `lines` counts the lines in memory at least, `waits` has those that time ends.
     """
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
-        self.earliest_ms: int | None = None
-        self.reminded_at_ms = 0
+        self.waits = Waits()
         self.changed: set[str] = set()
         self.forget()
 
@@ -50,7 +48,7 @@ class FulfilmentBook:
         """Empty the memory; what is needed again gets loaded."""
         self.fulfilments: dict[str, Fulfilment] = {}
         self.lines = 0
-        self._ends: list[tuple[int, str]] = []
+        self.waits.forget()
 
     def fulfilment(self, order_id: str) -> Fulfilment:
         """Return a fulfilment to decide on; of what is not to be shipped there is none."""
@@ -59,32 +57,10 @@ class FulfilmentBook:
 
     def keep(self, order_id: str, fulfilment: Fulfilment) -> None:
         """Take a fulfilment into memory, or the one that it has become."""
-        known = self.fulfilments.get(order_id)
-        self.fulfilments[order_id] = fulfilment
-        if known is None:
+        if order_id not in self.fulfilments:
             self.lines += len(fulfilment.lines)
-        if (end_ms := fulfilment.deadline_ms) is not None and (known is None or known.deadline_ms != end_ms):
-            heappush(self._ends, (end_ms, order_id))
-            if self.earliest_ms is None or end_ms < self.earliest_ms:
-                self.earliest_ms = end_ms
-
-    def due(self, as_of_ms: int, limit: int) -> list[Fulfilment]:
-        """Return the first `limit` fulfilments whose deadline was over, ordered by (deadline_ms, order_id)."""
-        found: dict[str, int] = {}
-        while self._ends and self._ends[0][0] <= as_of_ms and len(found) < limit:
-            end_ms, order_id = heappop(self._ends)
-            if self.fulfilments[order_id].deadline_ms == end_ms:
-                found[order_id] = end_ms
-        for order_id, end_ms in found.items():  # until they are decided, they wait
-            heappush(self._ends, (end_ms, order_id))
-        return [self.fulfilments[order_id] for order_id in found]
-
-    def expect_end(self) -> None:
-        """Ask again for the earliest wait in memory, if it comes before what was expected."""
-        while self._ends and self.fulfilments[self._ends[0][1]].deadline_ms != self._ends[0][0]:
-            heappop(self._ends)
-        if self._ends and (self.earliest_ms is None or self._ends[0][0] < self.earliest_ms):
-            self.earliest_ms = self._ends[0][0]
+        self.fulfilments[order_id] = fulfilment
+        self.waits.put(order_id, fulfilment.deadline_ms)
 
 
 async def load(
@@ -100,7 +76,8 @@ async def load(
     for book, messages in loads:
         for message in messages:
             if isinstance(message, m.EndWaits):
-                await _load_due(connection, book, message)
+                if message.room == ROOM:
+                    await _load_due(connection, book, message)
                 continue
             order_id: str = message.order_id  # type: ignore[attr-defined]  # every other message has one
             if order_id not in book.fulfilments and (thorough or not is_no_news(message)):
@@ -127,12 +104,10 @@ def is_no_news(message: Message) -> bool:
 
 async def load_earliest(connection: asyncpg.Connection, book: FulfilmentBook, after_ms: int = -1) -> None:
     """Learn when the next wait of this partition is over."""
-    book.earliest_ms = await connection.fetchval(QUERIES["earliest_deadline"], book.partition, after_ms)
+    book.waits.earliest_ms = await connection.fetchval(QUERIES["earliest_deadline"], book.partition, after_ms)
 
 
 async def _load_due(connection: asyncpg.Connection, book: FulfilmentBook, command: m.EndWaits) -> None:
-    if command.room != ROOM:
-        return
     limit = max(0, min(command.limit, MAX_WAITS))
     rows = await connection.fetch(QUERIES["load_due"], book.partition, command.as_of_ms, limit)
     for row in rows:
@@ -140,7 +115,7 @@ async def _load_due(connection: asyncpg.Connection, book: FulfilmentBook, comman
             book.keep(order_id, _fulfilment(row))
     if len(rows) < limit:
         await load_earliest(connection, book, command.as_of_ms)
-    book.reminded_at_ms = 0
+    book.waits.answered()
 
 
 def _fulfilment(row: asyncpg.Record) -> Fulfilment:

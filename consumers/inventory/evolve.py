@@ -106,8 +106,7 @@ def _reserve(ledger: Ledger, event: m.LineReserved, _: int) -> None:
         _count(ledger, event.sku, hold, event.quantity)
     ledger.holds[key] = ledger.new_holds[key] = hold
     ledger.held.add(key)
-    if ledger.earliest_expiry_ms is None or event.expires_at_ms < ledger.earliest_expiry_ms:
-        ledger.earliest_expiry_ms = event.expires_at_ms
+    ledger.alarm.expect(event.expires_at_ms)
 
 
 def _reserve_for_cart(ledger: Ledger, outcome: Reserved, at_ms: int) -> None:

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from consumers.runtime.alarm import Alarm
+
 HoldKey = tuple[str, int, str]
 """(order_id, line, sku). The SKU belongs to it: one line sent for two SKUs meets two owners, who cannot see each
 other; each decides for itself, and orders gives the second one back."""
@@ -116,8 +118,7 @@ class Ledger:
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
-        self.earliest_expiry_ms: int | None = None
-        self.reminded_at_ms = 0
+        self.alarm = Alarm()
         self.forget()
         self.begin_batch()
 
@@ -151,9 +152,8 @@ class Ledger:
 
     def expect_expiry(self, as_of_ms: int) -> None:
         """Ask again for holds that were over at `as_of_ms` but not yet by the log's own time (a clock ahead of it)."""
-        waiting = [hold.expires_at_ms for key in self.held if (hold := self.holds[key]).expires_at_ms <= as_of_ms]
-        if waiting:
-            self.earliest_expiry_ms = min(waiting)
+        if left := [end_ms for key in self.held if (end_ms := self.holds[key].expires_at_ms) <= as_of_ms]:
+            self.alarm.expect(min(left))
 
     def size(self) -> int:
         """Return the number of entries in memory."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from schemas.messages import Message
 
 EXPIRIES_A_COMMAND: Final = 500
-REMIND_AGAIN_MS: Final = 5_000
 
 
 class InventoryRoom(Room[Ledger]):
@@ -80,12 +79,7 @@ class InventoryRoom(Room[Ledger]):
     @override
     def reminder(self, state: Ledger, now_ms: int) -> Message | None:
         """Ask for an expiry once the earliest hold is over; the command in the log decides, not this clock."""
-        if state.earliest_expiry_ms is None or now_ms < state.earliest_expiry_ms:
-            return None
-        if now_ms < state.reminded_at_ms + REMIND_AGAIN_MS:
-            return None
-        state.reminded_at_ms = now_ms
-        return m.ExpireHolds(as_of_ms=now_ms, limit=EXPIRIES_A_COMMAND)
+        return m.ExpireHolds(now_ms, EXPIRIES_A_COMMAND) if state.alarm.rings(now_ms) else None
 
     @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: Ledger) -> None:

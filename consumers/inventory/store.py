@@ -136,7 +136,7 @@ def _cart(message: m.PlaceOrderLine) -> Cart:
 
 async def load_earliest_expiry(connection: asyncpg.Connection, ledger: Ledger, after_ms: int = -1) -> None:
     """Learn when the next hold of this partition ends (only a hint of when to ask; decisions do not read it)."""
-    ledger.earliest_expiry_ms = await connection.fetchval(QUERIES["earliest_expiry"], ledger.partition, after_ms)
+    ledger.alarm.earliest_ms = await connection.fetchval(QUERIES["earliest_expiry"], ledger.partition, after_ms)
 
 
 async def _load_stock(connection: asyncpg.Connection, skus: dict[str, Ledger]) -> None:
@@ -177,7 +177,7 @@ async def _load_due(connection: asyncpg.Connection, ledger: Ledger, command: m.E
         _keep(ledger, row, lacks)
     if len(rows) < limit:
         await load_earliest_expiry(connection, ledger, command.as_of_ms)
-    ledger.reminded_at_ms = 0
+    ledger.alarm.answered()
 
 
 async def _load_commands(connection: asyncpg.Connection, commands: dict[tuple[str, str], Ledger]) -> None:

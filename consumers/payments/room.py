@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 MAX_PENDING: Final = 10_000
 """Operations without an answer, beyond which no more are begun: 10 MB, and what the processor owes us when it is back."""
 ENDS_A_COMMAND: Final = 500
-REMIND_AGAIN_MS: Final = 5_000
 
 
 class PaymentsRoom(Room[PaymentBook]):
@@ -85,13 +84,13 @@ class PaymentsRoom(Room[PaymentBook]):
         if command.room != self.name:
             return
         limit = max(0, min(command.limit, MAX_ENDS))
-        due = [state.payments[order_id] for order_id in state.due(min(command.as_of_ms, at_ms), limit)]
+        due = [state.payments[order_id] for order_id in state.waits.due(min(command.as_of_ms, at_ms), limit)]
         decided = [(payment, decide(payment, command, at_ms, self.deadlines)) for payment in due]
         for _, outcomes in decided:
             yield from (outcome for outcome in outcomes if isinstance(outcome, m.Message))
         for payment, outcomes in decided:
             _write_down(state, payment, command, outcomes, at_ms)
-        state.expect_deadlines(command.as_of_ms)
+        state.waits.expect_what_is_left(command.as_of_ms)
 
     @override
     def close_batch(self, state: PaymentBook, at_ms: int) -> Changes:
@@ -113,12 +112,7 @@ class PaymentsRoom(Room[PaymentBook]):
     @override
     def reminder(self, state: PaymentBook, now_ms: int) -> Message | None:
         """Ask for an end of waits once the earliest is over; the command in the log decides, not this clock."""
-        if state.earliest_deadline_ms is None or now_ms < state.earliest_deadline_ms:
-            return None
-        if now_ms < state.reminded_at_ms + REMIND_AGAIN_MS:
-            return None
-        state.reminded_at_ms = now_ms
-        return m.EndWaits(room=self.name, as_of_ms=now_ms, limit=ENDS_A_COMMAND)
+        return m.EndWaits(self.name, now_ms, ENDS_A_COMMAND) if state.waits.rings(now_ms) else None
 
     @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: PaymentBook) -> None:

@@ -10,6 +10,7 @@ from consumers.payments.evolve import StartOperation
 from consumers.payments.payment import PENDING, Attempt, Payment, Wish, number_of
 from consumers.payments.processor import Operation, OperationKind
 from consumers.payments.waits import MAX_ENDS
+from consumers.runtime.alarm import Waits
 from consumers.runtime.room import Changes
 from consumers.runtime.sql import array_literal, columns, load_queries
 from schemas import messages as m
@@ -33,13 +34,12 @@ _NOTHING_DUE: Final = "[]"
 class PaymentBook:
     """The payments of one partition, as far as they are loaded; the rest collects the open batch.
 
-    `attempts` counts theirs; `waiting` are those that time ends, and when (ms). `earliest_deadline_ms` is only a hint of when to ask.
+    `attempts` counts theirs, `waits` has those that time ends.
     """
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
-        self.earliest_deadline_ms: int | None = None
-        self.reminded_at_ms = 0
+        self.waits = Waits()
         self.forget()
         self.begin_batch()
 
@@ -47,7 +47,7 @@ class PaymentBook:
         """Empty the memory; what is needed again gets loaded."""
         self.payments: dict[str, Payment] = {}
         self.attempts = 0
-        self.waiting: dict[str, int] = {}
+        self.waits.forget()
 
     def begin_batch(self) -> None:
         """Forget what changed; keep what is."""
@@ -63,25 +63,8 @@ class PaymentBook:
 
     def keep(self, payment: Payment) -> None:
         """Take a payment into memory, or note that it has changed when its wait ends."""
-        order_id, deadline_ms = payment.order_id, payment.deadline_ms
-        self.payments[order_id] = payment
-        if deadline_ms is not None:
-            self.waiting[order_id] = deadline_ms
-            if self.earliest_deadline_ms is None or deadline_ms < self.earliest_deadline_ms:
-                self.earliest_deadline_ms = deadline_ms
-        elif order_id in self.waiting:
-            del self.waiting[order_id]
-
-    def due(self, as_of_ms: int, limit: int) -> list[str]:
-        """Return the first `limit` orders whose wait was over, ordered by (deadline, order id)."""
-        over = [(deadline_ms, order_id) for order_id, deadline_ms in self.waiting.items() if deadline_ms <= as_of_ms]
-        return [order_id for _, order_id in sorted(over)[:limit]]
-
-    def expect_deadlines(self, as_of_ms: int) -> None:
-        """Ask again for waits that were over at `as_of_ms` but not yet by the log's own time (a clock ahead of it)."""
-        waiting = [deadline_ms for deadline_ms in self.waiting.values() if deadline_ms <= as_of_ms]
-        if waiting:
-            self.earliest_deadline_ms = min(waiting)
+        self.payments[payment.order_id] = payment
+        self.waits.put(payment.order_id, payment.deadline_ms)
 
 
 async def load(connection: asyncpg.Connection, loads: Sequence[tuple[PaymentBook, Sequence[Message]]]) -> None:
@@ -103,7 +86,7 @@ async def load(connection: asyncpg.Connection, loads: Sequence[tuple[PaymentBook
 
 async def load_earliest_deadline(connection: asyncpg.Connection, book: PaymentBook, after_ms: int = -1) -> None:
     """Learn when the next wait of this partition ends (only a hint of when to ask; decisions do not read it)."""
-    book.earliest_deadline_ms = await connection.fetchval(QUERIES["earliest_deadline"], book.partition, after_ms)
+    book.waits.earliest_ms = await connection.fetchval(QUERIES["earliest_deadline"], book.partition, after_ms)
 
 
 async def load_pending(connection: asyncpg.Connection, partition: int) -> list[Operation]:
@@ -184,7 +167,7 @@ async def _load_due(connection: asyncpg.Connection, book: PaymentBook, command: 
     await _keep(connection, rows, missing)
     if len(rows) < limit:
         await load_earliest_deadline(connection, book, command.as_of_ms)
-    book.reminded_at_ms = 0
+    book.waits.answered()
 
 
 async def _keep(

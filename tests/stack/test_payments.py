@@ -128,7 +128,7 @@ async def test_waits_are_ended_in_the_order_in_which_they_end_and_only_so_many_a
             await memory.hear(mine, NOW_MS + late_ms)
     until_ms = NOW_MS + Deadlines().action_seconds * 1000
     await store.load_earliest_deadline(connection, memory.book)
-    assert memory.book.earliest_deadline_ms == until_ms
+    assert memory.book.waits.earliest_ms == until_ms
     assert ROOM.reminder(memory.book, until_ms - 1) is None
     assert ROOM.reminder(memory.book, until_ms) == m.EndWaits("payments", until_ms, 500)
     assert ROOM.reminder(memory.book, until_ms + 1) is None, "the log had no time to answer"
@@ -138,7 +138,7 @@ async def test_waits_are_ended_in_the_order_in_which_they_end_and_only_so_many_a
         _, effects = await memory.hear(m.EndWaits("payments", LAPSES_MS, 1), LAPSES_MS)
         voided.append([it.order_id for it in effects])
     assert voided == [[A], [B], [C], []]
-    assert memory.book.due(LAPSES_MS, 10) == []
+    assert memory.book.waits.due(LAPSES_MS, 10) == []
     assert ROOM.reminder(memory.book, LAPSES_MS) is None
 
 

@@ -1,0 +1,67 @@
+"""When owners ask for an end of what is over: never too late, whatever the clocks say, and not again and again."""
+
+from __future__ import annotations
+
+from consumers.runtime.alarm import REMIND_AGAIN_MS, Alarm, Waits
+from tests.given_when_then import NOW_MS, A, B, C
+
+
+def waits(**ends_ms: int | None) -> Waits:
+    found = Waits()
+    for order_id, end_ms in ends_ms.items():
+        found.put(order_id, end_ms)
+    return found
+
+
+def test_where_nothing_waits_nothing_rings() -> None:
+    assert not Alarm().rings(NOW_MS)
+
+
+def test_it_rings_for_the_first_that_ends_in_whatever_order_they_are_heard_of() -> None:
+    alarm = Alarm()
+    for end_ms in (NOW_MS + 2, NOW_MS, NOW_MS + 1):
+        alarm.expect(end_ms)
+    assert not alarm.rings(NOW_MS - 1)
+    assert alarm.rings(NOW_MS)
+
+
+def test_it_rings_again_when_the_log_had_time_to_answer_or_has_answered() -> None:
+    alarm = Alarm()
+    alarm.expect(NOW_MS)
+    assert alarm.rings(NOW_MS)
+    assert not alarm.rings(NOW_MS + REMIND_AGAIN_MS - 1)
+    assert alarm.rings(NOW_MS + REMIND_AGAIN_MS)
+    alarm.answered()
+    assert alarm.rings(NOW_MS + REMIND_AGAIN_MS)
+
+
+def test_waits_are_due_in_the_order_of_the_tables_and_only_so_many() -> None:
+    found = waits(**{C: NOW_MS - 1, B: NOW_MS, A: NOW_MS, "later": NOW_MS + 1})
+    assert found.due(NOW_MS, 10) == [C, A, B]
+    assert found.due(NOW_MS, 2) == [C, A]
+    assert found.due(NOW_MS, 10) == [C, A, B], "who asks changes nothing"
+
+
+def test_a_wait_that_is_put_off_or_ended_is_not_due() -> None:
+    found = waits(**{A: NOW_MS, B: NOW_MS, C: None})
+    found.put(A, NOW_MS + 1)
+    found.put(B, None)
+    found.put(B, None)
+    assert found.due(NOW_MS, 10) == []
+    assert found.due(NOW_MS + 1, 10) == [A]
+
+
+def test_what_was_over_and_has_not_ended_is_asked_for_again() -> None:
+    found = waits(**{A: NOW_MS})
+    found.earliest_ms = None  # as the tables say where all that was over by the command has ended
+    found.expect_what_is_left(NOW_MS - 1)
+    assert not found.rings(NOW_MS)
+    found.expect_what_is_left(NOW_MS)
+    assert found.rings(NOW_MS)
+
+
+def test_a_memory_that_was_emptied_still_knows_when_to_ask() -> None:
+    found = waits(**{A: NOW_MS})
+    found.forget()
+    assert found.due(NOW_MS, 10) == []
+    assert found.rings(NOW_MS)
