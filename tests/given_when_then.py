@@ -47,6 +47,7 @@ USUAL: Final[dict[str, Any]] = {
     "requested_by": "customer",
     "as_of_ms": NOW_MS,
     "limit": 500,
+    "room": "orders",
     "result": "succeeded",
 }
 
@@ -87,6 +88,7 @@ SuspendSale = word(m.SuspendSale)
 ResumeSale = word(m.ResumeSale)
 RetireSku = word(m.RetireSku)
 ExpireHolds = word(m.ExpireHolds)
+EndWaits = word(m.EndWaits)
 LineReserved = word(m.LineReserved)
 LineRejected = word(m.LineRejected)
 LineReleased = word(m.LineReleased)

@@ -69,6 +69,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             LineReturned="refuse",
             **_MONEY_CANNOT_MOVE,
             CancelOrder="cancel",
+            EndWaits="wait_on",
             **_GOODS_CANNOT_GO,
         ),
         OrderState.PENDING: answers(
@@ -81,6 +82,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             LineReturned="note_line",
             **_MONEY_CANNOT_MOVE,
             CancelOrder="cancel",
+            EndWaits="reject_overdue",
             **_GOODS_CANNOT_GO,
         ),
         OrderState.RESERVED: answers(
@@ -96,6 +98,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             PaymentCaptured="refuse",
             PaymentCaptureFailed="refuse",
             CancelOrder="cancel",
+            EndWaits="wait_on",
             **_GOODS_CANNOT_GO,
         ),
         OrderState.COMMITTING: answers(
@@ -111,6 +114,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             PaymentCaptured="refuse",
             PaymentCaptureFailed="refuse",
             CancelOrder="cancel",
+            EndWaits="wait_on",
             **_GOODS_CANNOT_GO,
         ),
         OrderState.PLACED: answers(
@@ -120,6 +124,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             PaymentCaptured="pay",
             PaymentCaptureFailed="cancel_for_capture",
             CancelOrder="cancel_placed",
+            EndWaits="wait_on",
             FulfilmentCancelled="cancel_for_fulfilment",
             OrderShipped="ship",
             OrderDelivered="refuse",
@@ -129,6 +134,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             **_SOLD_LINES,
             **_SOLD_MONEY,
             CancelOrder="ask_fulfilment",
+            EndWaits="wait_on",
             FulfilmentCancelled="cancel_for_fulfilment",
             OrderShipped="ship",
             OrderDelivered="refuse",
@@ -138,6 +144,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             **_SOLD_LINES,
             **_SOLD_MONEY,
             CancelOrder="refuse_command",
+            EndWaits="wait_on",
             FulfilmentCancelled="refuse",
             OrderShipped="ignore_duplicate",
             OrderDelivered="deliver",
@@ -147,6 +154,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             **_SOLD_LINES,
             **_SOLD_MONEY,
             CancelOrder="refuse_command",
+            EndWaits="wait_on",
             FulfilmentCancelled="refuse",
             OrderShipped="ignore_duplicate",
             OrderDelivered="ignore_duplicate",
@@ -156,6 +164,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             **_SOLD_LINES,
             **_SOLD_MONEY,
             CancelOrder="refuse_command",
+            EndWaits="wait_on",
             FulfilmentCancelled="refuse",
             OrderShipped="ignore_duplicate",
             OrderDelivered="ignore_duplicate",
@@ -168,6 +177,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             PaymentCaptured="refuse",
             PaymentCaptureFailed="leave_to_payments",
             CancelOrder="refuse_command",
+            EndWaits="wait_on",
             **_GOODS_CANNOT_GO,
         ),
         OrderState.CANCELLED: answers(
@@ -177,6 +187,7 @@ ORDER_ANSWERS: Final[Mapping[OrderState, Answers]] = MappingProxyType(
             PaymentCaptured="leave_to_payments",
             PaymentCaptureFailed="leave_to_payments",
             CancelOrder="ignore_repeat",
+            EndWaits="wait_on",
             **{**_GOODS_CANNOT_GO, "FulfilmentCancelled": "ignore_duplicate"},
         ),
     }
@@ -190,6 +201,7 @@ ORDER_LEADS_TO: Final[Mapping[str, tuple[OrderState, ...]]] = MappingProxyType(
         "gather_rejection": (OrderState.PENDING, OrderState.RESERVED, OrderState.REJECTED),
         "reject_for_release": (OrderState.REJECTED,),
         "reject_incomplete": (OrderState.REJECTED,),
+        "reject_overdue": (OrderState.REJECTED,),
         "reject_for_early_commit": (OrderState.REJECTED,),
         "commit_lines": (OrderState.COMMITTING, OrderState.PLACED),  # commits are missing; none is
         "reject_for_payment": (OrderState.REJECTED,),
@@ -212,6 +224,7 @@ ORDER_LEADS_TO: Final[Mapping[str, tuple[OrderState, ...]]] = MappingProxyType(
         "return_conflicting": (),
         "leave_to_payments": (),
         "note_line": (),
+        "wait_on": (),
         "ignore_duplicate": (),
         "ignore_repeat": (),
         "refuse_command": (),

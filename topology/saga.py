@@ -162,6 +162,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     Reaction("payments", m.RefundRequested, (m.RecordPaymentResult,)),
     Reaction("payments", m.RefundOrder, (m.RecordPaymentResult, m.OrderCommandRefused)),
     # when time is over, and when a person has to help
+    Reaction("orders", m.EndWaits, (m.OrderRejected, m.ReleaseLine)),
     Reaction(
         "fulfilment",
         m.EndWaits,

@@ -33,7 +33,8 @@ def _step(title: str, explained: str, hearers: str, *messages: type[m.Message]) 
 STEPS: Final = (
     _step(
         "Reserve",
-        "Each line is held or refused; orders gathers the answers. Holds that are over give the units back.",
+        "Each line is held or refused; orders gathers the answers. Holds that are over give the units back; an order whose "
+        "lines do not come is given up.",
         "inventory orders",
         m.PlaceOrderLine,
         m.ReleaseLine,
@@ -42,6 +43,7 @@ STEPS: Final = (
         m.LineRejected,
         m.LineReleased,
         m.LineExpired,
+        m.EndWaits,
     ),
     _step(
         "Authorize",

@@ -9,6 +9,7 @@ An answer is one of
 - a late compensation (`release_late`, `return_late`): the order is over, so the fact is undone,
 - `note_...`: the fact is written down and changes nothing else,
 - `..._when_known`: something is under way; what is asked for waits in line until its answer is there,
+- `wait_on`: time is over for others, not for what this waits for,
 - `ignore_duplicate`: the fact is known already, or can only be an echo of one that is,
 - `ignore_repeat`: the same, and it is refused where it contradicts what is known,
 - `refuse_command`: a command that makes no sense here, answered with an event that says why (OrderCommandRefused),

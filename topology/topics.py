@@ -125,7 +125,7 @@ ORDER_COMMANDS: Final = Topic(
         m.ResolveOrder,
         m.EndWaits,
     ),
-    written_by=frozenset({ANYONE, "payments", "fulfilment"}),
+    written_by=frozenset({ANYONE, "orders", "payments", "fulfilment"}),
     extra=_AS_LARGE_AS_IT_LOOKS,
 )
 ORDER_EVENTS: Final = Topic(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CANCELLED: Final = "order_cancelled"
 """Why lines go back when somebody cancels; their own words are in OrderCancelled."""
 PAYMENT_TIMEOUT: Final = "payment_timeout"
+NOT_COMPLETE: Final = "not_complete_in_time"
 REQUESTERS: Final = ("customer", "merchant")
 
 # --- rejected: nobody asked for it ------------------------------------------------------------------------------------------
@@ -38,6 +39,12 @@ def reject_incomplete(order: Order, fact: m.LineExpired) -> list[Message]:
     if order.line_of(fact) is None:
         return []
     return reject(order, fact, "incomplete")
+
+
+def reject_overdue(order: Order, command: m.EndWaits) -> list[Message]:
+    """Lines never came, and of those that did none is held whose end would be the order's."""
+    del command
+    return [m.OrderRejected(order.order_id, NOT_COMPLETE), *_undo(order, None, NOT_COMPLETE)]
 
 
 def reject_for_early_commit(order: Order, fact: m.LineCommitted) -> list[Message]:
@@ -192,12 +199,12 @@ def _return(fact: m.LineCommitted, reason: str) -> m.ReturnLine:
     return m.ReturnLine(fact.order_id, fact.line, fact.sku, reason)
 
 
-def _undo(order: Order, message: Message, reason: str) -> list[Message]:
+def _undo(order: Order, message: Message | None, reason: str) -> list[Message]:
     """Give back all that the order has, except the line whose end the message itself reports.
 
     Lines whose CommitLine is unanswered are not touched: the answer comes, and finds the order over.
     """
-    order_id: str = message.order_id  # type: ignore[attr-defined]  # every message to an order has one
+    order_id = order.order_id
     ended = order.line_of(message) if isinstance(message, _ENDS_A_HOLD) else None
     back: list[Message] = [
         m.ReturnLine(order_id, number, line.sku, reason)

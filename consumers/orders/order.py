@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from schemas import messages as m
+from schemas.limits import GATHER_MS
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE, TERMS
 from topology.states import OVER_ORDER_STATES, OrderState
 
@@ -48,8 +49,10 @@ class Order(msgspec.Struct):
     """One order. It is `unknown` until something is heard of it; `amount_minor` is 0 until every line is answered.
 
     `line_count` is the number of its lines, and once they are all answered that of the lines that it goes on with.
+    `deadline_ms` is when an order that still gathers its lines is given up, unless more is heard of it before.
     """
 
+    order_id: str
     state: OrderState = OrderState.UNKNOWN
     reason: str = ""
     customer_id: str = ""
@@ -59,6 +62,7 @@ class Order(msgspec.Struct):
     line_count: int = 0
     amount_minor: int = 0
     lines: dict[int, Line] = {}
+    deadline_ms: int | None = None
     updated_at_ms: int = 0
     is_stored: bool = False
 
@@ -127,8 +131,11 @@ _MOVES: Final[Mapping[type[Message], tuple[OrderState, frozenset[OrderState]]]] 
 """The state that fulfilment's word moves an order to, and from which states."""
 
 
-def evolve(order: Order, fact: Message, outcomes: Iterable[Message], at_ms: int) -> None:
-    """Write down the fact, then what was decided about it."""
+def evolve(order: Order, fact: Message, outcomes: Iterable[Message], at_ms: int, *, gather_ms: int = GATHER_MS) -> None:
+    """Write down the fact, then what was decided about it. `at_ms` is its append time (ms since the epoch, UTC).
+
+    An order that gathers its lines waits for the next word about it for `gather_ms`.
+    """
     order.updated_at_ms = at_ms
     hear = _HEAR.get(type(fact))
     if hear is not None:
@@ -137,6 +144,7 @@ def evolve(order: Order, fact: Message, outcomes: Iterable[Message], at_ms: int)
         apply = _APPLY.get(type(outcome))
         if apply is not None:
             apply(order, outcome)
+    order.deadline_ms = at_ms + gather_ms if order.state is OrderState.PENDING else None
 
 
 # --- what is heard --------------------------------------------------------------------------------------------------------

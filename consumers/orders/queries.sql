@@ -1,30 +1,41 @@
 -- name: load_orders
 SELECT order_id, state, reason, customer_id, payment_token, currency, terms, line_count, amount_minor,
-    lines::text AS lines, updated_at_ms
+    lines::text AS lines, deadline_ms, updated_at_ms
 FROM orders WHERE order_id = ANY($1::uuid[]);
+
+-- name: load_due
+SELECT order_id, state, reason, customer_id, payment_token, currency, terms, line_count, amount_minor,
+    lines::text AS lines, deadline_ms, updated_at_ms
+FROM orders WHERE partition = $1 AND deadline_ms <= $2
+ORDER BY deadline_ms, order_id
+LIMIT $3;
+
+-- name: earliest_deadline
+SELECT min(deadline_ms) FROM orders WHERE partition = $1 AND deadline_ms > $2;
 
 -- name: save
 begun AS (
     INSERT INTO orders (order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count,
-        amount_minor, lines, updated_at_ms)
+        amount_minor, lines, deadline_ms, updated_at_ms)
     SELECT n.order_id, n.partition, n.state, n.reason, n.customer_id, n.payment_token, n.currency, n.terms, n.line_count,
-        n.amount_minor, n.lines::jsonb, n.updated_at_ms
+        n.amount_minor, n.lines::jsonb, n.deadline_ms, n.updated_at_ms
     FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-        $17::text[], $18::integer[], $19::bigint[], $20::text[], $21::bigint[])
+        $17::text[], $18::integer[], $19::bigint[], $20::text[], $21::bigint[], $22::bigint[])
         AS n (order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count, amount_minor,
-            lines, updated_at_ms), held
+            lines, deadline_ms, updated_at_ms), held
 ),
 went_on AS (
     INSERT INTO orders (order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count,
-        amount_minor, lines, updated_at_ms)
+        amount_minor, lines, deadline_ms, updated_at_ms)
     SELECT c.order_id, o.partition, c.state, c.reason, o.customer_id, c.payment_token, c.currency, o.terms, c.line_count,
-        c.amount_minor, c.lines::jsonb, c.updated_at_ms
-    FROM unnest($22::uuid[], $23::text[], $24::text[], $25::text[], $26::text[], $27::integer[], $28::bigint[],
-        $29::text[], $30::bigint[])
-        AS c (order_id, state, reason, payment_token, currency, line_count, amount_minor, lines, updated_at_ms), held,
+        c.amount_minor, c.lines::jsonb, c.deadline_ms, c.updated_at_ms
+    FROM unnest($23::uuid[], $24::text[], $25::text[], $26::text[], $27::text[], $28::integer[], $29::bigint[],
+        $30::text[], $31::bigint[], $32::bigint[])
+        AS c (order_id, state, reason, payment_token, currency, line_count, amount_minor, lines, deadline_ms,
+            updated_at_ms), held,
         LATERAL (SELECT partition, customer_id, terms FROM orders WHERE order_id = c.order_id OFFSET 0) AS o
     ON CONFLICT (order_id) DO UPDATE
     SET state = excluded.state, reason = excluded.reason, payment_token = excluded.payment_token,
         currency = excluded.currency, line_count = excluded.line_count, amount_minor = excluded.amount_minor,
-        lines = excluded.lines, updated_at_ms = excluded.updated_at_ms
+        lines = excluded.lines, deadline_ms = excluded.deadline_ms, updated_at_ms = excluded.updated_at_ms
 )

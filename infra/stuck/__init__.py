@@ -14,7 +14,10 @@ QUERIES: Final = load_queries("infra.stuck")
 
 OURSELVES: Final = "nothing to do: it goes on by itself; if it does not, see that the rooms run"
 WHAT_TO_DO: Final = {
-    ("order", "pending"): "nothing to do: lines that do not come let the order end when its holds do",
+    (
+        "order",
+        "pending",
+    ): "nothing to do: it ends with the first hold that ends, or at its deadline; or `lastunit order cancel`",
     ("payment", "requires_action"): "the customer confirms the payment, or its time runs out",
     ("payment", "lapsed"): "`lastunit order retry` asks for the money again; else `lastunit order cancel`",
     ("payment", "void_failed"): "`lastunit order retry`, or free the money by hand and `lastunit order resolve`",

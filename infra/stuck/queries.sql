@@ -8,7 +8,7 @@ WITH waiting AS (
             WHEN 'committing' THEN 'inventory to allocate every line'
             ELSE 'the payment to be captured'
         END AS waits_for,
-        o.updated_at_ms AS since_ms, NULL::bigint AS deadline_ms
+        o.updated_at_ms AS since_ms, o.deadline_ms
     FROM orders o
     WHERE o.state IN ('pending', 'reserved', 'committing')
         OR (o.state = 'placed' AND o.terms NOT LIKE '%capture_at_shipping%')

@@ -44,7 +44,7 @@ FROM stock_balances b JOIN stock s USING (sku) WHERE s.partition = $1;
 
 -- name: orders
 SELECT order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count, amount_minor,
-    lines::text, updated_at_ms
+    lines::text, deadline_ms, updated_at_ms
 FROM orders WHERE partition = $1;
 
 -- name: payments

@@ -73,8 +73,8 @@ class Table(NamedTuple):
 
 
 def _order(*columns: Any) -> OrderRow:
-    *head, lines, updated_at_ms = columns
-    return OrderRow._make((*head, _decode_parts(lines), updated_at_ms))
+    *head, lines, deadline_ms, updated_at_ms = columns
+    return OrderRow._make((*head, _decode_parts(lines), deadline_ms, updated_at_ms))
 
 
 def _fulfilment(*columns: Any) -> FulfilmentRow:
@@ -90,7 +90,7 @@ _TABLES: Final[dict[str, tuple[Table, ...]]] = {
         Table("movements", 30, MovementRow, 11, 3),
         Table("purchases", 41, PurchaseRow, 4, 2),
     ),
-    "orders": (Table("orders", 0, _order, 12, 1),),
+    "orders": (Table("orders", 0, _order, 13, 1),),
     "fulfilment": (Table("fulfilments", 0, _fulfilment, 13, 1),),
     "payments": (Table("payments", 0, PaymentRow, 19, 1), Table("attempts", 33, AttemptRow, 9, 1)),
 }

@@ -90,7 +90,10 @@ class BalanceRow(NamedTuple):
 
 
 class OrderRow(NamedTuple):
-    """One order; `lines` by line number as in the JSON: {"1": {"sku": ..., "state": ...}}."""
+    """One order; `lines` by line number as in the JSON: {"1": {"sku": ..., "state": ...}}.
+
+    `deadline_ms` is when it is given up while its lines are not all answered; None where it does not wait for them.
+    """
 
     order_id: str
     partition: int
@@ -103,6 +106,7 @@ class OrderRow(NamedTuple):
     line_count: int
     amount_minor: int
     lines: dict[str, dict[str, Any]]
+    deadline_ms: int | None
     updated_at_ms: int
 
 

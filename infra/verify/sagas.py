@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consumers.inventory.ledger import HoldState
-from schemas.terms import SHIP_AVAILABLE
 from topology.states import CLOSED_ORDER_STATES, OrderState, PaymentState
 
 if TYPE_CHECKING:
@@ -120,21 +119,8 @@ def _waits_for(case: Case, now_ms: int) -> str | None:
         return "the_processor"
     if case.money in NEEDS_A_PERSON:
         return A_PERSON
-    if _waits_for_its_client(case):
-        return "missing_lines"
     word, deadline_ms = _wait_and_its_end(case)
     return word if deadline_ms is not None and deadline_ms + OVERDUE_MS > now_ms else None
-
-
-def _waits_for_its_client(case: Case) -> bool:
-    """Tell whether lines never came, and those that did could not be had: under ship_available that is no end yet.
-
-    Nothing is held whose end would be one. The client sends the rest again, or somebody cancels.
-    """
-    if case.order.state != OrderState.PENDING or SHIP_AVAILABLE not in case.order.terms:
-        return False
-    lines = case.order.lines.values()
-    return len(lines) < case.order.line_count and all(line["state"] == "rejected" for line in lines)
 
 
 def _wait_and_its_end(case: Case) -> tuple[str, int | None]:
@@ -142,11 +128,18 @@ def _wait_and_its_end(case: Case) -> tuple[str, int | None]:
     if case.payment is not None and case.money is PaymentState.REQUIRES_ACTION:
         return "confirmation", case.payment.deadline_ms
     if case.order.state == OrderState.PENDING:
-        ends = [hold.expires_at_ms for hold in case.holds if hold.state == HoldState.HELD]
-        return "missing_lines_or_expiry", max(ends) if ends and _missing(case) else None
+        return _wait_for_lines(case)
     if case.fulfilment is not None and case.fulfilment.waits_for:
         return case.fulfilment.waits_for, case.fulfilment.deadline_ms
     return "", None
+
+
+def _wait_for_lines(case: Case) -> tuple[str, int | None]:
+    """What is held for an order ends it, if its other lines do not come; where nothing could be had, its own deadline."""
+    if all(line["state"] == "rejected" for line in case.order.lines.values()):
+        return "missing_lines", case.order.deadline_ms
+    ends = [hold.expires_at_ms for hold in case.holds if hold.state == HoldState.HELD]
+    return "missing_lines_or_expiry", max(ends) if ends and _missing(case) else None
 
 
 def _missing(case: Case) -> list[int]:
@@ -160,6 +153,8 @@ def _known_of(case: Case, now_ms: int) -> str:
     words = []
     if case.order.state == OrderState.PENDING and _missing(case):
         words.append(f"lines {_missing(case)} of {case.order.line_count} missing")
+    if case.order.deadline_ms is not None:
+        words.append(_since("its wait for lines", case.order.deadline_ms, now_ms))
     if held := [hold for hold in case.holds if hold.state == HoldState.HELD]:
         words.append(_since(f"{len(held)} holds, the first", min(hold.expires_at_ms for hold in held), now_ms))
     if case.fulfilment is not None and case.fulfilment.waits_for:

@@ -148,8 +148,8 @@ def _movement(uuid: object, *columns: Any) -> MovementRow:
 
 
 def _order(order_id: object, *rest: Any) -> OrderRow:
-    *head, lines, updated_at_ms = rest
-    return OrderRow._make((str(order_id), *head, _decode_parts(lines), updated_at_ms))
+    *head, lines, deadline_ms, updated_at_ms = rest
+    return OrderRow._make((str(order_id), *head, _decode_parts(lines), deadline_ms, updated_at_ms))
 
 
 def _payment(order_id: object, *rest: Any) -> PaymentRow:

@@ -23,7 +23,7 @@ from consumers.payments.sequence import start
 from consumers.payments.store import PaymentBook
 from schemas import messages as m
 from schemas.messages import Message
-from tests.model.shop import GOODS, MONEY, Rooms
+from tests.model.shop import GATHER_MS, GOODS, MONEY, Rooms
 from topology.states import OVER_ORDER_STATES
 
 Said = Iterable[Message | RefusedError]
@@ -87,6 +87,14 @@ class LosesReturns(OrdersRoom):
     @override
     def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
         return [said for said in super().decide(state, message, at_ms) if not isinstance(said, m.ReturnLine)]
+
+
+class NeverGivesUp(OrdersRoom):
+    """Waits for ever for lines that do not come."""
+
+    @override
+    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
+        return [] if isinstance(message, m.EndWaits) else super().decide(state, message, at_ms)
 
 
 # --- payments -----------------------------------------------------------------------------------------------------------
@@ -156,9 +164,10 @@ class RefundsTooMuch(FulfilmentRoom):
 
 _NOBODY: Final[Any] = None
 PLANTED: Final[dict[str, Rooms]] = {
-    "a late reservation is ignored": Rooms(orders=IgnoresLateReservations()),
+    "a late reservation is ignored": Rooms(orders=IgnoresLateReservations(gather_ms=GATHER_MS)),
     "a release is not idempotent": Rooms(inventory=ReleasesAgain()),
-    "an undo is lost": Rooms(orders=LosesReturns()),
+    "an undo is lost": Rooms(orders=LosesReturns(gather_ms=GATHER_MS)),
+    "lines that never come are waited for": Rooms(orders=NeverGivesUp(gather_ms=GATHER_MS)),
     "money is captured twice": Rooms(payments=CapturesAgain(_NOBODY, _NOBODY, deadlines=MONEY)),
     "a cancelled order's money is kept": Rooms(payments=KeepsTheMoney(_NOBODY, _NOBODY, deadlines=MONEY)),
     "a duplicate is not recognised": Rooms(inventory=ForgetsHolds()),

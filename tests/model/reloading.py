@@ -19,7 +19,7 @@ from consumers.payments.payment import PENDING
 from consumers.payments.room import PaymentsRoom
 from consumers.payments.store import PaymentBook
 from schemas.messages import Message
-from tests.model.shop import GOODS, MONEY, Rooms
+from tests.model.shop import GATHER_MS, GOODS, MONEY, Rooms
 
 
 class LoadsItsOrders(OrdersRoom):
@@ -65,7 +65,7 @@ class LoadsItsFulfilments(FulfilmentRoom):
 
 _NOBODY = cast("Any", None)
 RELOADING = Rooms(
-    orders=LoadsItsOrders(),
+    orders=LoadsItsOrders(gather_ms=GATHER_MS),
     payments=LoadsItsPayments(_NOBODY, _NOBODY, deadlines=MONEY),
     fulfilment=LoadsItsFulfilments(GOODS),
 )

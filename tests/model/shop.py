@@ -41,9 +41,11 @@ _TOPIC_OF: Final = {kind: n for n, topic in enumerate(_TOPICS) for kind in topic
 _BY_SKU: Final = 0
 _LINE_COMMANDS: Final = frozenset({m.ReleaseLine, m.CommitLine, m.ShipLine, m.ReturnLine})
 """What only rooms should say about lines; from anybody else it is meddling."""
-_WAITING: Final = ("payments", "fulfilment")
+_WAITING: Final = ("orders", "payments", "fulfilment")
 """The rooms whose waits have deadlines."""
 
+GATHER_MS: Final = 12_000
+"""Longer than any hold here."""
 GOODS: Final = GoodsDeadlines(
     ship_within_ms=20_000,
     delivery_presumed_ms=10_000,
@@ -60,7 +62,7 @@ class Rooms(NamedTuple):
     """The rooms under test; a planted fault takes the place of one of them."""
 
     inventory: Room[Any] = InventoryRoom()
-    orders: Room[Any] = OrdersRoom()
+    orders: Room[Any] = OrdersRoom(gather_ms=GATHER_MS)
     payments: Room[Any] = PaymentsRoom(_NOBODY, _NOBODY, deadlines=MONEY)
     fulfilment: Room[Any] = FulfilmentRoom(GOODS)
 
@@ -213,7 +215,7 @@ class Shop:
         self.now_ms += (1 + self.pick(6)) * 1_000
         self._lapse()
         limit = 1 if self.pick(3) == 1 else 500
-        p, who = self.pick(PARTITIONS), self.pick(3)
+        p, who = self.pick(PARTITIONS), self.pick(1 + len(_WAITING))
         if who:
             self._put(2, p, m.EndWaits(_WAITING[who - 1], self.now_ms, limit))
         else:

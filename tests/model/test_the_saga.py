@@ -118,6 +118,7 @@ REASONS: Final = {
     "invalid_quantity",
     "line_released",
     "line_returned",
+    "not_complete_in_time",
     "not_shipped_in_time",
     "nothing_left_to_ship",
     "payment_declined",

@@ -12,7 +12,7 @@ from tests.model.facts import OrderFacts, facts_of
 from tests.model.money import judge_money
 from tests.model.seat import dead_letters
 from tests.model.shop import Shop
-from tests.model.waits import wait_of, waits_for_its_client
+from tests.model.waits import wait_of
 from topology.states import OVER_ORDER_STATES, OrderState
 
 
@@ -90,7 +90,7 @@ def _judge_order(facts: OrderFacts) -> None:
     if order is None:
         _holds(not facts.goods_minor, "goods went to an order that nobody knows:", facts.stands)
         return
-    _holds(order.state in _ENDS or _is_incomplete(facts), order_id, "is left", order.state)
+    _holds(order.state in _ENDS, order_id, "is left", order.state)
     for key, stands in facts.stands.items():
         _holds(stands not in (HELD, COMMITTED), key, "is neither sent nor given back:", stands)
     for kind in _ONCE:
@@ -98,10 +98,6 @@ def _judge_order(facts: OrderFacts) -> None:
     ended = facts.of(m.OrderRejected) + facts.of(m.OrderCancelled)
     _holds(len(ended) == (order.state in OVER_ORDER_STATES), order_id, "is", order.state, "and was told", ended)
     _holds(not (ended and facts.of(m.ShipmentShipped)), order_id, "was sent, and has ended without a sale")
-
-
-def _is_incomplete(facts: OrderFacts) -> bool:
-    return facts.order.state is OrderState.PENDING and waits_for_its_client(facts)
 
 
 def _judge_undone_once(facts: OrderFacts) -> None:

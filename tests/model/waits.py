@@ -46,7 +46,7 @@ def _wait_for_goods(facts: OrderFacts) -> str | None:
     match facts.order.state:
         case OrderState.PENDING if HELD in facts.stands.values():
             return "missing_lines_or_the_end_of_holds"
-        case OrderState.PENDING if waits_for_its_client(facts):
+        case OrderState.PENDING if _could_have_nothing(facts):
             return "missing_lines"
         case OrderState.PLACED if CAPTURE_AT_SHIPPING in facts.of(m.OrderPlaced)[0].terms:
             return "shipment"
@@ -57,10 +57,10 @@ def _wait_for_goods(facts: OrderFacts) -> str | None:
     return None
 
 
-def waits_for_its_client(facts: OrderFacts) -> bool:
+def _could_have_nothing(facts: OrderFacts) -> bool:
     """Tell whether lines never came, and those that did could not be had: nothing is held whose end would be an end.
 
-    Under ship_available that is no end yet. The client sends the rest again, or somebody cancels.
+    Under ship_available that is no end yet: the rest may come, until the order's own time is over.
     """
     order = facts.order
     refused = all(line.state == "rejected" for line in order.lines.values())

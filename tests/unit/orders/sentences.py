@@ -13,6 +13,7 @@ from schemas.messages import Message
 from schemas.terms import CAPTURE_AT_SHIPPING
 from tests.given_when_then import (
     NOW_MS,
+    A,
     CancelOrder,
     LineCommitted,
     LineRejected,
@@ -32,7 +33,7 @@ def _hear(order: Order, message: Message) -> None:
 
 
 story = Story(
-    begin=Order,
+    begin=lambda: Order(A),
     hear=_hear,
     decide=lambda order, message, _: decide(order, message),
     seen=lambda order: order,

@@ -8,6 +8,7 @@ from consumers.orders.order import LineState
 from schemas import messages as m
 from tests.given_when_then import (
     CancelOrder,
+    EndWaits,
     FulfilmentCancelled,
     LineCommitFailed,
     LineCommitted,
@@ -74,6 +75,7 @@ MESSAGES: dict[type[m.Message], Any] = {
         PaymentCaptured(),
         PaymentCaptureFailed(),
         CancelOrder(),
+        EndWaits(),
         FulfilmentCancelled(),
         OrderShipped(),
         OrderDelivered(),
@@ -106,7 +108,7 @@ def test_what_cannot_follow_from_the_saga_is_refused(state: OrderState, fact: An
 
 
 @pytest.mark.parametrize(
-    ("state", "fact"), pairs("ignore_duplicate", "ignore_repeat", "note_line", "leave_to_payments")
+    ("state", "fact"), pairs("ignore_duplicate", "ignore_repeat", "note_line", "leave_to_payments", "wait_on")
 )
 def test_what_is_only_noted_leads_to_nothing(state: OrderState, fact: Any) -> None:
     given(*TOLD[state])

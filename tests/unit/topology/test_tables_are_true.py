@@ -95,7 +95,7 @@ def drawn(found: dict[tuple[Any, Any], list[type[m.Message]]]) -> set[tuple[str,
 
 @pytest.fixture(scope="module")
 def orders_walked() -> Walked:
-    return walked("orders", order.Order, orders.decide, order.evolve, likely_for_an_order)
+    return walked("orders", lambda: order.Order(ORDER_ID), orders.decide, order.evolve, likely_for_an_order)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from infra.verify.report import NAMES
 from infra.verify.rows import OutboxRow
 from producers.publisher import Outgoing
 from schemas import messages as m
+from schemas.limits import GATHER_MS
 from schemas.terms import SHIP_AVAILABLE
 from tests.unit.verify.scenes import (
     GOODS,
@@ -101,6 +102,30 @@ async def test_an_order_of_which_nothing_could_be_had_yet_waits_for_its_other_li
     report = await world.audit(world.stop())
     assert report.breaches == set()
     assert report.finding(PROGRESS).figure["waiting_for_missing_lines"] == 1
+
+
+async def test_lines_that_nobody_stops_to_wait_for_leave_their_order_in_limbo() -> None:
+    world = World()
+    world.place(("MUG", 1), ("HAT", 1), keep=1, terms=SHIP_AVAILABLE)
+    world.run()
+    database = world.stop()
+    database.now_ms += GATHER_MS + 50_000
+    assert await found(world, database) == set()
+    database.now_ms += 60_000
+    assert await found(world, database) == {PROGRESS}
+
+
+async def test_an_order_that_was_given_up_is_over() -> None:
+    world = World()
+    world.place(("MUG", 1), ("HAT", 1), keep=1, terms=SHIP_AVAILABLE)
+    world.run()
+    world.now_ms += GATHER_MS
+    for partition in range(3):
+        world.publish(outgoing(m.EndWaits("orders", world.now_ms, 100), partition=partition))
+    world.run()
+    report = await world.audit(world.stop())
+    assert report.breaches == set()
+    assert report.finding(PROGRESS).figure["final"] == 1
 
 
 async def test_a_hold_that_nobody_ends_leaves_its_order_in_limbo() -> None:

@@ -1,0 +1,89 @@
+"""What time ends of an order whose lines are not all answered: real broker, real database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+import pytest_asyncio
+from typing_extensions import override
+
+from consumers.orders.room import OrdersRoom
+from consumers.orders.store import OrderBook
+from consumers.runtime.owner import PartitionOwner
+from infra.settings import Settings
+from producers.orders import OrderRequest, place_order_lines
+from schemas.messages import Message
+from schemas.terms import SHIP_AVAILABLE
+from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
+
+GATHER_MS = 1_000
+OVERDUE = "SELECT deadline_ms + 1000 < extract(epoch FROM clock_timestamp()) * 1000 FROM orders WHERE order_id = $1"
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        yield opened
+
+
+class Forgetful(OrdersRoom):
+    """Loads again whatever it needs."""
+
+    cache_limit = 0
+
+
+class NeverReminded(OrdersRoom):
+    """Asks for no end of any wait."""
+
+    @override
+    def reminder(self, state: OrderBook, now_ms: int) -> Message | None:
+        return None
+
+
+@asynccontextmanager
+async def running_with(shop: Shop, room: OrdersRoom) -> AsyncIterator[None]:
+    """Run every room, this one for orders."""
+    owner = PartitionOwner(room, shop.options(), shop.publisher)
+    async with shop.running("inventory", "payments", "fulfilment"), shop.owning(owner):
+        yield
+
+
+def incomplete() -> tuple[OrderRequest, Message, Message]:
+    """Return an order that goes on with what is there, its line that is not to be had, and the one that comes late."""
+    mine = msgspec.structs.replace(order(("MUG", 1), ("TIN", 1)), terms=SHIP_AVAILABLE)
+    first, late = place_order_lines(mine)
+    return mine, first, late
+
+
+async def test_an_order_whose_line_never_comes_is_given_up_and_a_line_that_comes_later_goes_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.verify.replay.OrdersRoom", partial(OrdersRoom, gather_ms=GATHER_MS))
+    mine, first, late = incomplete()
+    async with running_with(shop, Forgetful(gather_ms=GATHER_MS)):
+        await shop.receive(TIN=1)
+        await shop.say(first)
+        await shop.until_quiet(orders=1)
+        assert await shop.state(mine) == ("rejected", "not_complete_in_time")
+        await shop.say(late)
+        await shop.until_quiet()
+    assert await shop.timeline(mine) == ["LineRejected", "OrderRejected", "LineReserved", "LineReleased"]
+    assert await shop.levels() == {"TIN": Level(1, 0, 0)}
+    await shop.assert_sound()
+
+
+async def test_without_a_reminder_it_waits_for_ever_until_an_owner_takes_over_that_reminds(shop: Shop) -> None:
+    mine, first, _ = incomplete()
+    async with running_with(shop, NeverReminded(gather_ms=GATHER_MS)):
+        await shop.say(first)
+        await shop.until(lambda: shop.value(OVERDUE, mine.order_id))
+        await shop.until_quiet()
+        assert await shop.state(mine) == ("pending", "")
+    async with running_with(shop, OrdersRoom(gather_ms=GATHER_MS)):
+        await shop.until_quiet(orders=1)
+    assert await shop.state(mine) == ("rejected", "not_complete_in_time")
