@@ -10,6 +10,9 @@ when this process ends is pending in the database, and the partition's next owne
     look up --- definite answer --------------------------------+
        +--- still unknown: again
 
+What is to be cancelled because nobody was heard to confirm it is looked up before and after (confirmation.py); a confirmation is
+reported before the answer.
+
 A processor that does not answer is left alone: while its circuit is open, whoever would perform or look up stands in a
 line (circuit.py), and one of them at a time finds out whether it is back. So an order waits, and is never failed for it.
 
@@ -24,14 +27,15 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from enum import Enum, auto
 from typing import Self, TypeAlias
 
 import msgspec
 import structlog
 
 from consumers.payments.breaker import BreakerPolicy, CircuitState, Permit
+from consumers.payments.call import Call, Step
 from consumers.payments.circuit import CallLater, Circuit
+from consumers.payments.confirmation import authorization_of, confirmation_instead, confirmation_of
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
 from consumers.payments.processor import Operation, PaymentProcessor, ProcessorResult
 
@@ -51,33 +55,6 @@ class Backoff(msgspec.Struct, frozen=True):
     def ceiling_seconds(self, failures: int) -> float:
         """Return the longest wait after so many failures in a row, the first being 1."""
         return min(self.cap_seconds, self.base_seconds * 2.0 ** min(failures - 1, _MAX_DOUBLINGS))
-
-
-class _Step(Enum):
-    PERFORM = auto()
-    LOOK_UP = auto()
-    REPORT = auto()
-    DONE = auto()
-
-
-class _Call:
-    """One operation on its way to a definite answer."""
-
-    __slots__ = ("disowned", "failures", "operation", "partition", "result", "running", "step")
-
-    def __init__(self, partition: int, operation: Operation) -> None:
-        self.partition = partition
-        self.operation = operation
-        self.step = _Step.PERFORM
-        self.result: ProcessorResult | None = None
-        self.failures = 0
-        self.running = False
-        self.disowned = False  # its partition was revoked while a worker was at it
-
-    def answered(self, result: ProcessorResult) -> None:
-        self.result = result
-        self.failures = 0
-        self.step = _Step.REPORT
 
 
 class EffectRunner:
@@ -105,9 +82,9 @@ class EffectRunner:
         self._backoff = backoff or Backoff()
         self._random_fraction = random_fraction
         self._loops_call_later = call_later
-        self._calls: dict[str, _Call] = {}
-        self._ready: asyncio.Queue[_Call | None] = asyncio.Queue()
-        self._circuit: Circuit[_Call] = Circuit(
+        self._calls: dict[str, Call] = {}
+        self._ready: asyncio.Queue[Call | None] = asyncio.Queue()
+        self._circuit: Circuit[Call] = Circuit(
             type(processor).__name__,
             breaker or BreakerPolicy(),
             release=self._ready.put_nowait,
@@ -159,7 +136,7 @@ class EffectRunner:
                 call.partition = partition
                 call.disowned = False
                 continue
-            call = self._calls[operation.operation_id] = _Call(partition, operation)
+            call = self._calls[operation.operation_id] = Call(partition, operation)
             self._idle.clear()
             self._ready.put_nowait(call)
 
@@ -203,11 +180,13 @@ class EffectRunner:
                 await self._drive(call)
                 call.running = False
 
-    async def _drive(self, call: _Call) -> None:
+    async def _drive(self, call: Call) -> None:
         """Take steps until the operation is done or has to wait for its next one."""
-        while call.step is not _Step.DONE:
-            permit = None if call.step is _Step.REPORT else self._circuit.enter()
-            if permit is None and call.step is not _Step.REPORT:
+        while call.step is not Step.DONE:
+            if call.disowned and call.step is Step.PERFORM:
+                break
+            permit = None if call.step is Step.REPORT else self._circuit.enter()
+            if permit is None and call.step is not Step.REPORT:
                 if call.disowned:
                     break
                 self._circuit.stand_in_line(call)
@@ -221,7 +200,7 @@ class EffectRunner:
             return
         self._drop(call)
 
-    async def _take_step(self, call: _Call, permit: Permit | None) -> float | None:
+    async def _take_step(self, call: Call, permit: Permit | None) -> float | None:
         """Take one step. Return None where the next may follow at once, otherwise the seconds to wait before it."""
         error = await self._attempt(call)
         if permit is not None:
@@ -233,29 +212,35 @@ class EffectRunner:
             return self._wait_seconds(call, error, at_least=error.retry_after_seconds)
         if isinstance(error, NotUnderstoodError):
             return self._wait_seconds(call, error, at_least=self._backoff.cap_seconds)
-        if call.step is _Step.PERFORM:
-            call.step = _Step.LOOK_UP
+        if call.step is Step.PERFORM:
+            call.step = Step.LOOK_UP
         return self._wait_seconds(call, error)
 
-    async def _attempt(self, call: _Call) -> Exception | None:
+    async def _attempt(self, call: Call) -> Exception | None:
         """Take the step. An unforeseen error must neither end a worker nor lose an operation, so it is returned too."""
         operation = call.operation
         try:
-            if call.step is _Step.PERFORM:
+            if call.step is Step.PERFORM:
                 call.answered(await self._processor.perform(operation))
-            elif call.step is _Step.LOOK_UP:
+            elif call.step is Step.LOOK_UP:
                 if (found := await self._processor.look_up(operation)) is None:
-                    call.step = _Step.PERFORM
+                    call.step = Step.PERFORM
                 else:
                     call.answered(found)
+            elif call.step is Step.SEE_BEFORE:
+                call.saw(await confirmation_instead(self._processor, operation))
+            elif call.step is Step.SEE_AFTER:
+                call.saw(await confirmation_of(self._processor, operation))
             elif call.result is not None:
+                if call.confirmation is not None:
+                    await self._on_result(authorization_of(operation), call.confirmation)
                 await self._on_result(operation, call.result)
-                call.step = _Step.DONE
+                call.step = Step.DONE
         except Exception as error:  # noqa: BLE001 - see above
             return error
         return None
 
-    def _wait_seconds(self, call: _Call, error: Exception, *, at_least: float = 0.0) -> float:
+    def _wait_seconds(self, call: Call, error: Exception, *, at_least: float = 0.0) -> float:
         call.failures += 1
         jitter_seconds = self._random_fraction() * self._backoff.ceiling_seconds(call.failures)
         expected = isinstance(error, OutcomeUnknownError | NotSentError)
@@ -271,17 +256,17 @@ class EffectRunner:
         )
         return at_least + jitter_seconds
 
-    def _park(self, call: _Call, wait_seconds: float) -> None:
+    def _park(self, call: Call, wait_seconds: float) -> None:
         self._call_later(wait_seconds, lambda: self._ready.put_nowait(call))
 
     def _call_later(self, seconds: float, callback: Callable[[], None]) -> None:
         (self._loops_call_later or asyncio.get_running_loop().call_later)(seconds, callback)
 
-    def _is_current(self, call: _Call) -> bool:
+    def _is_current(self, call: Call) -> bool:
         """Say whether this call still stands; one that was forgotten while it waited does not."""
         return self._calls.get(call.operation.operation_id) is call
 
-    def _drop(self, call: _Call) -> None:
+    def _drop(self, call: Call) -> None:
         del self._calls[call.operation.operation_id]
         if not self._calls:
             self._idle.set()

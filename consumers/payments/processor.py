@@ -36,7 +36,8 @@ class Operation(msgspec.Struct, frozen=True):
     `payment_token` and `customer_id` matter to an authorisation only; `authorization_id` names what to capture, void or
     refund and is empty for an authorisation. Of an authorisation several captures may be taken, together at most what it
     holds, and several refunds given, together at most what was captured; `is_last` says that no capture will follow, so
-    that the rest may be given back.
+    that the rest may be given back. `unconfirmed_id` is the operation that asked for what a void is to cancel because nobody
+    was heard to confirm it; else empty.
     """
 
     operation_id: str
@@ -48,6 +49,7 @@ class Operation(msgspec.Struct, frozen=True):
     customer_id: str
     authorization_id: str
     is_last: bool = True
+    unconfirmed_id: str = ""
 
     def __repr__(self) -> str:
         """Show what a log line may show: everything but the token."""

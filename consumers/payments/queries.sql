@@ -24,7 +24,11 @@ ORDER BY order_id, started_at_ms, operation_id;
 -- Nothing else of a payment moves while a capture is under way: what was the last then still is.
 SELECT a.operation_id, a.order_id, a.kind, a.amount_minor, p.currency, p.payment_token, p.customer_id,
     a.authorization_id,
-    a.kind <> 'capture' OR a.amount_minor = p.authorized_minor - p.captured_minor - p.voided_minor AS is_last
+    a.kind <> 'capture' OR a.amount_minor = p.authorized_minor - p.captured_minor - p.voided_minor AS is_last,
+    CASE a.reference WHEN 'unconfirmed' THEN coalesce((
+        SELECT u.operation_id FROM payment_attempts u WHERE u.order_id = a.order_id AND u.kind = 'authorize'
+        ORDER BY length(u.operation_id) DESC, u.operation_id DESC LIMIT 1  -- their number is their end
+    ), '') ELSE '' END AS unconfirmed_id
 FROM payment_attempts a JOIN payments p USING (order_id)
 WHERE a.partition = $1 AND a.result = 'pending'
 ORDER BY a.started_at_ms, a.operation_id;

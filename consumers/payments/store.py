@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from consumers.payments.evolve import StartOperation
-from consumers.payments.payment import PENDING, Attempt, Payment, Wish, number_of
+from consumers.payments.payment import PENDING, UNCONFIRMED, Attempt, Payment, Wish, number_of
 from consumers.payments.processor import Operation, OperationKind
 from consumers.payments.waits import MAX_ENDS
 from consumers.runtime.alarm import Waits
@@ -102,6 +102,7 @@ async def load_pending(connection: asyncpg.Connection, partition: int) -> list[O
             row["customer_id"],
             row["authorization_id"],
             row["is_last"],
+            row["unconfirmed_id"],
         )
         for row in await connection.fetch(QUERIES["load_pending"], partition)
     ]
@@ -157,7 +158,13 @@ def _operation_of(payment: Payment, it: StartOperation) -> Operation:
         payment.customer_id,
         it.authorization_id,
         it.is_last,
+        _unconfirmed_id(payment) if it.reference == UNCONFIRMED else "",
     )
+
+
+def _unconfirmed_id(payment: Payment) -> str:
+    authorization = payment.latest(OperationKind.AUTHORIZE)
+    return authorization.operation_id if authorization is not None else ""
 
 
 async def _load_due(connection: asyncpg.Connection, book: PaymentBook, command: m.EndWaits) -> None:

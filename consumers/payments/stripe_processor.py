@@ -78,8 +78,8 @@ class StripeProcessor:
     async def look_up(self, operation: Operation) -> ProcessorResult | None:
         """Ask what became of an operation; see PaymentProcessor.look_up.
 
-        An authorisation is searched for by its metadata, which may lag by a minute. Until then None is right all the same:
-        performed again, it finds its idempotency key.
+        An authorisation whose id is not known is searched for by its metadata, which may lag by a minute. Until then None is
+        right all the same: performed again, it finds its idempotency key.
         """
         look = {
             OperationKind.AUTHORIZE: self._find_authorization,
@@ -157,6 +157,11 @@ class StripeProcessor:
     # --- looking up ---------------------------------------------------------------------------------------------------
 
     async def _find_authorization(self, operation: Operation) -> ProcessorResult | None:
+        if operation.authorization_id:
+            named = await self._client.v1.payment_intents.retrieve_async(
+                operation.authorization_id, {"expand": ["latest_charge"]}
+            )
+            return authorization_of(named.to_dict())
         query = f"metadata['operation_id']:'{operation.operation_id}'"
         params: Params = {"query": query, "limit": 1, "expand": ["data.latest_charge"]}
         found = await self._client.v1.payment_intents.search_async(params)  # type: ignore[arg-type]

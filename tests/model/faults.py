@@ -21,6 +21,7 @@ from consumers.payments.processor import OperationKind
 from consumers.payments.room import PaymentsRoom
 from consumers.payments.sequence import start
 from consumers.payments.store import PaymentBook
+from consumers.runtime.room import Changes
 from schemas import messages as m
 from schemas.messages import Message
 from tests.model.shop import GATHER_MS, GOODS, MONEY, Rooms
@@ -125,6 +126,16 @@ class KeepsTheMoney(PaymentsRoom):
         return super().decide(state, message, at_ms)
 
 
+class NeverLooks(PaymentsRoom):
+    """Cancels what nobody was heard to confirm without asking whether anybody has."""
+
+    @override
+    def close_batch(self, state: PaymentBook, at_ms: int) -> Changes:
+        changes = super().close_batch(state, at_ms)
+        changes.effects = [msgspec.structs.replace(operation, unconfirmed_id="") for operation in changes.effects]
+        return changes
+
+
 # --- fulfilment ---------------------------------------------------------------------------------------------------------
 
 
@@ -170,6 +181,7 @@ PLANTED: Final[dict[str, Rooms]] = {
     "lines that never come are waited for": Rooms(orders=NeverGivesUp(gather_ms=GATHER_MS)),
     "money is captured twice": Rooms(payments=CapturesAgain(_NOBODY, _NOBODY, deadlines=MONEY)),
     "a cancelled order's money is kept": Rooms(payments=KeepsTheMoney(_NOBODY, _NOBODY, deadlines=MONEY)),
+    "a lost confirmation is not looked for": Rooms(payments=NeverLooks(_NOBODY, _NOBODY, deadlines=MONEY)),
     "a duplicate is not recognised": Rooms(inventory=ForgetsHolds()),
     "lines are judged alone": Rooms(inventory=JudgesLinesAlone()),
     "a cancelled order is shipped": Rooms(fulfilment=ShipsWhatIsCancelled(GOODS)),

@@ -35,17 +35,20 @@ def _by_hand(facts: OrderFacts, kind: OperationKind) -> list[m.PaymentResolved]:
 
 
 def _judge_ledger(facts: OrderFacts, voided_by_hand: int, refunded_by_hand: int) -> None:
-    """Our ledger of the order's money is the network's, to the cent, but for what was done by hand.
-
-    What was confirmed in the moment in which it was given up was held and voided there, and here never held.
-    """
+    """Our ledger of the order's money is the network's, to the cent, but for what was done by hand."""
     if facts.payment is None:
         _holds(facts.authorized == 0, facts.order_id, "has money at the network, of which nothing is known")
         return
     believed = (
+        facts.payment.authorized_minor,
         facts.payment.authorized_minor - facts.payment.voided_minor,
         facts.payment.captured_minor,
         facts.payment.refunded_minor,
     )
-    really = (facts.authorized - facts.voided - voided_by_hand, facts.captured, facts.refunded + refunded_by_hand)
+    really = (
+        facts.authorized,
+        facts.authorized - facts.voided - voided_by_hand,
+        facts.captured,
+        facts.refunded + refunded_by_hand,
+    )
     _holds(believed == really, facts.order_id, "by our ledger", believed, "at the network", really)

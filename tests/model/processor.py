@@ -62,6 +62,13 @@ class Processor:
                 self.granted.append(operation)
         return self._answers[name]
 
+    def confirmation_of(self, operation: Operation) -> m.RecordPaymentResult | None:
+        """Return what the runner finds who looks up what it is to cancel: that it is confirmed, None where it is not."""
+        asked = self.asked.get(operation.unconfirmed_id)
+        if asked is None or _id_of(asked) not in self.accounts:
+            return None
+        return self._answers[asked.operation_id]
+
     def confirm(self) -> m.RecordPaymentResult | None:
         """Let a customer confirm a payment, or say no; None where nobody has to."""
         if not self._unconfirmed:
@@ -116,6 +123,8 @@ class Processor:
         if account.order_id != operation.order_id:
             raise AccountingError(f"{operation} is about the money of {account.order_id}")
         kind = operation.kind
+        if operation.unconfirmed_id and self._pick(3):
+            return _answer(operation, "failed", authorization_id, "confirmed_meanwhile")
         if account.has_lapsed and kind is OperationKind.CAPTURE:
             return _answer(operation, "failed", authorization_id, "authorization_expired")
         if account.has_lapsed and kind is OperationKind.VOID:

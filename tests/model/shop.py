@@ -172,6 +172,8 @@ class Shop:
         elif self.unanswered:
             operation = self.unanswered.pop(self.pick(len(self.unanswered)))
             answer = self.processor.perform(operation, self.now_ms)
+            if (confirmed := self.processor.confirmation_of(operation)) is not None:
+                self.append(confirmed)
             if self.trace is not None:
                 self._tell(f"the network hears {operation.operation_id} of {operation.amount_minor}", [answer])
             self.under_way.append(answer)
@@ -180,8 +182,9 @@ class Shop:
         return True
 
     def _confirm(self) -> bool:
+        """Let a customer confirm, or say no; the word of it may be lost."""
         told = self.processor.confirm()
-        self.under_way += [told] if told is not None else []
+        self.under_way += [told] if told is not None and self.pick(3) else []
         return told is not None
 
     def _lapse(self) -> None:

@@ -116,6 +116,17 @@ async def test_the_operation_that_an_owner_left_is_found_as_it_was_asked(connect
     assert not asked[-1].is_last
 
 
+async def test_a_cancellation_that_an_owner_left_names_what_its_customer_was_to_confirm(
+    connection: asyncpg.Connection,
+) -> None:
+    memory = Memory(connection, forgetful=True)
+    for heard in REQUIRES_ACTION:
+        await memory.hear(heard, NOW_MS)
+    _, asked = await memory.hear(m.EndWaits("payments", LAPSES_MS, 1), LAPSES_MS)
+    assert [it.unconfirmed_id for it in asked] == [operation_id(A, OperationKind.AUTHORIZE)]
+    assert await store.load_pending(connection, 0) == asked
+
+
 async def test_waits_are_ended_in_the_order_in_which_they_end_and_only_so_many_at_a_time(
     connection: asyncpg.Connection,
 ) -> None:

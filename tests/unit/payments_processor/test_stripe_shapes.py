@@ -203,6 +203,23 @@ async def test_what_cannot_be_done_any_more_was_done_or_is_refused_for_good(
     assert await stripe.processor.perform(asked_for) == result
 
 
+@pytest.mark.parametrize(
+    ("stands", "result"),
+    [
+        ("requires_capture", ProcessorResult("succeeded", "pi_1", "")),
+        ("requires_action", ProcessorResult("requires_action", "pi_1", "")),
+        ("canceled", ProcessorResult("declined", "pi_1", "canceled")),
+    ],
+)
+async def test_an_authorisation_whose_id_is_known_is_looked_up_by_it_for_a_search_lags(
+    stripe: Stripe, stands: str, result: ProcessorResult
+) -> None:
+    stripe.script.says(200, intent(stands))
+    assert await stripe.processor.look_up(asked(OperationKind.AUTHORIZE, authorization_id="pi_1")) == result
+    [seen] = stripe.script.asked
+    assert seen.route == "GET /v1/payment_intents/pi_1"
+
+
 async def test_one_capture_among_several_is_not_told_by_the_sum(stripe: Stripe) -> None:
     stripe.script.says(200, intent("succeeded", amount_received=300))
     assert await stripe.processor.look_up(CAPTURE) is None
