@@ -141,8 +141,13 @@ class Deliverer:
                 for delivery in found:
                     self._begin(session, delivery)
                 if not found:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._woken.wait(), IDLE_SECONDS)
+                    await self._wait()
+
+    async def _wait(self) -> None:
+        # Not wait_for: in Python 3.11 it forgets a cancellation that comes together with what it waits for (bpo-42130).
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._woken.wait()
 
     async def _due(self) -> list[Delivery]:
         room = UNDER_WAY - len(self._under_way)

@@ -271,7 +271,8 @@ class Ownership(Generic[S]):
         if not offsets:
             return
         try:
-            await asyncio.wait_for(consumer.commit(offsets), 5)
+            async with asyncio.timeout(5):
+                await consumer.commit(offsets)
         except (KafkaError, TimeoutError) as error:
             log.info("lag_not_updated", room=self._room.name, error=repr(error))
 

@@ -246,7 +246,8 @@ class OrderViews:
         if not offsets:
             return
         try:
-            await asyncio.wait_for(self._consumer.commit(offsets), 5)
+            async with asyncio.timeout(5):
+                await self._consumer.commit(offsets)
         except (KafkaError, TimeoutError) as error:
             log.info("lag_not_updated", room=NAME, error=repr(error))
 

@@ -57,7 +57,8 @@ class Ledger:
                 self._fall_due(heapq.heappop(self._due)[1])
             wait_seconds = (self._due[0][0] - self._now_ms()) / 1000.0 if self._due else None
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._due_changed.wait(), wait_seconds)
+                async with asyncio.timeout(wait_seconds):
+                    await self._due_changed.wait()
 
     def _write(self, entry: Entry) -> None:
         self._journal.append(entry)
