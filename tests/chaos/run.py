@@ -119,14 +119,13 @@ async def _rest(shop: Shop, people: People, say: Callable[[str], None]) -> bool:
         if await people.is_idle() and await _is_quiet(shop) and await people.is_idle():
             return True
         await asyncio.sleep(0.2)
-    async with shop._log() as log:
+    async with shop.log() as log:
         say(await shop._unquiet(log, ROOMS))
     return False
 
 
 async def _is_quiet(shop: Shop) -> bool:
-    async with shop._log() as log:
-        return await shop._is_quiet(log, ROOMS) and not await shop.value(_DELIVERIES)
+    return await shop.is_quiet(*ROOMS) and not await shop.value(_DELIVERIES)
 
 
 def _faults(plan: Plan) -> list[str]:

@@ -144,11 +144,16 @@ class Shop:
             except (KafkaError, VerifyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 return False  # a server is being restarted
 
-        async with self._log() as log:
+        async with self.log() as log:
             try:
                 await self.until(quiet)
             except TimeoutError:
                 raise AssertionError(await self._unquiet(log, names or ROOMS)) from None
+
+    async def is_quiet(self, *names: str) -> bool:
+        """Tell whether these rooms (all by default) have decided, said and done all that there is."""
+        async with self.log() as log:
+            return await self._is_quiet(log, names or ROOMS)
 
     async def _unquiet(self, log: Log, rooms: Iterable[str]) -> str:
         """Say what keeps a shop from being quiet."""
@@ -181,7 +186,8 @@ class Shop:
                 return False
         return True
 
-    def _log(self) -> Log:
+    def log(self) -> Log:
+        """Return a reader of this shop's topics."""
         return Log(self.settings.kafka_bootstrap or "", self.settings.namespace)
 
     # --- looking ----------------------------------------------------------------------------------------------------------
@@ -211,7 +217,7 @@ class Shop:
 
     async def records(self, topic: Topic) -> list[Record]:
         """Return all that stands on a topic, partition by partition."""
-        async with self._log() as log:
+        async with self.log() as log:
             found: list[Record] = []
             for partition, end in enumerate(await log.ends(topic)):
                 async for records in log.read(topic, partition, end):
@@ -225,22 +231,28 @@ class Shop:
 
     # --- judging ----------------------------------------------------------------------------------------------------------
 
-    async def audit(self) -> Report:
-        """Audit the system as an operator would."""
+    async def audit(self, deciders: Sequence[Room[Any]] | None = None) -> Report:
+        """Audit the system as an operator would, replaying with these rooms where others than usual were at work."""
         with_books = self.supervisor.pid(PROCESSOR) if PROCESSOR in self.supervisor.started else None
-        return await verify(self.settings, processor_url=self.supervisor.processor_url if with_books else None)
+        url = self.supervisor.processor_url if with_books else None
+        return await verify(self.settings, processor_url=url, deciders=deciders)
 
-    async def assert_sound(self) -> None:
+    async def assert_sound(self, deciders: Sequence[Room[Any]] | None = None) -> None:
         """Nothing lost, nothing doubled, nothing said in two ways, all of it as the log says."""
-        report = await self.audit()
+        report = await self.audit(deciders)
         assert report.holds, "\n".join(
             f"{it.name}: {it.detail} {it.examples}" for it in report.findings if not it.holds
         )
 
 
 @asynccontextmanager
-async def open_shop(settings: Settings, folder: Path, processor_options: Sequence[str] = ()) -> AsyncIterator[Shop]:
-    """Open a shop without any room at work yet. `settings` have an empty database and a namespace without topics."""
+async def open_shop(
+    settings: Settings, folder: Path, processor_options: Sequence[str] = (), *, webhooks: bool = False
+) -> AsyncIterator[Shop]:
+    """Open a shop without any room at work yet. `settings` have an empty database and a namespace without topics.
+
+    With `webhooks` the processor, once started, tells its outcomes to the receiver too.
+    """
     bootstrap, dsn = settings.kafka_bootstrap or "", settings.postgres_dsn or ""
     await admin.apply(
         bootstrap,
@@ -252,7 +264,7 @@ async def open_shop(settings: Settings, folder: Path, processor_options: Sequenc
     async with (
         Publisher(bootstrap, namespace=settings.namespace) as publisher,
         asyncpg.create_pool(dsn, min_size=1, max_size=5, command_timeout=30) as database,
-        Supervisor(settings, folder=folder, processor_options=processor_options) as supervisor,
+        Supervisor(settings, folder=folder, processor_options=processor_options, webhooks=webhooks) as supervisor,
     ):
         yield Shop(settings, supervisor, publisher, database)
 

@@ -9,9 +9,9 @@ import msgspec
 
 from schemas import messages as m
 from tests.model.accounting import COMMITTED, SHIPPED, Key
+from tests.model.end import End
 from tests.model.processor import Account
 from tests.model.seat import Seat
-from tests.model.shop import Shop
 
 HAS_UNITS: Final = frozenset({COMMITTED, SHIPPED})
 
@@ -77,21 +77,21 @@ class _Found(dict[str, OrderFacts]):
         return facts
 
 
-def facts_of(shop: Shop) -> dict[str, OrderFacts]:
+def facts_of(end: End) -> dict[str, OrderFacts]:
     """Return every order that anything was said about."""
     found = _Found()
-    for (room, _), seat in shop.seats.items():
+    for (room, _), seat in end.seats.items():
         _take_history(found, seat)
         _take_state(found, room, seat.state)
     for facts in found.values():
         for it in facts.of(m.LineReserved):
             facts.price.setdefault((it.order_id, it.line, it.sku), it.quantity * it.unit_price_minor)
-    for key in shop.meddled:
+    for key in end.meddled:
         found[key[0]].meddled.add(key)
-    for books in shop.books:
+    for books in end.books:
         for key, stands in books.life.items():
             found[key[0]].stands[key] = stands
-    for account in shop.processor.accounts.values():
+    for account in end.accounts:
         _add(found[account.order_id], account)
     return found
 

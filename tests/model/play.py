@@ -41,9 +41,9 @@ def play_one(pick: Pick, unsent: Iterable[m.Message], rooms: Rooms, trace: Calla
     """Play one case to its end. Raises AssertionError where an invariant is broken, or whatever a room raises."""
     shop = Shop(pick, list(unsent), rooms, trace)
     shop.run()
-    judge_before_time_passes(shop)
+    judge_before_time_passes(shop.end)
     shop.let_all_time_pass()
-    judge(shop)
+    judge(shop.end)
     return shop
 
 

@@ -21,6 +21,7 @@ from consumers.runtime.room import Room
 from schemas import messages as m
 from tests.model.accounting import AccountingError, Books
 from tests.model.dice import Pick
+from tests.model.end import End
 from tests.model.orders import ORDER_IDS, SKUS
 from tests.model.people import People
 from tests.model.processor import Processor
@@ -111,6 +112,11 @@ class Shop:
         self.detours_left = pick(4)
         self.ticks_left = pick(6)
         self.crashes_left = 1 if pick(10) == 1 else 0
+
+    @property
+    def end(self) -> End:
+        """What the case has left behind so far."""
+        return End(self.seats, self.books, self.processor.accounts.values(), self.meddled)
 
     # --- what can happen --------------------------------------------------------------------------------------------------
 

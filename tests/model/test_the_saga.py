@@ -76,9 +76,9 @@ def test_the_cases_reach_every_end_every_wait_and_every_kind_of_trouble() -> Non
         pick = seeded(SEED + case)
         shop = Shop(pick, sendings(pick), Rooms())
         shop.run()
-        waits |= set(judge_before_time_passes(shop))
+        waits |= set(judge_before_time_passes(shop.end))
         shop.let_all_time_pass()
-        for facts in facts_of(shop).values():
+        for facts in facts_of(shop.end).values():
             said |= facts.said.keys()
             if facts.order is not None:
                 ends.add(facts.order.state)

@@ -8,10 +8,10 @@ from typing import Any, Final
 from consumers.errors import RefusedError
 from schemas import messages as m
 from tests.model.accounting import COMMITTED, HELD
+from tests.model.end import End
 from tests.model.facts import OrderFacts, facts_of
 from tests.model.money import judge_money
 from tests.model.seat import dead_letters
-from tests.model.shop import Shop
 from tests.model.waits import wait_of
 from topology.states import OVER_ORDER_STATES, OrderState
 
@@ -43,13 +43,13 @@ _ONCE: Final = (
 """What is said once of an order, whatever comes twice."""
 
 
-def judge_before_time_passes(shop: Shop) -> Counter[str]:
+def judge_before_time_passes(end: End) -> Counter[str]:
     """Judge a case in which only time can do anything more; return what its orders wait for.
 
     A finished order holds nothing: it gave everything back, and did not leave it to the clock.
     """
     waits: Counter[str] = Counter()
-    for facts in facts_of(shop).values():
+    for facts in facts_of(end).values():
         if facts.order is None:
             continue
         held = [key for key, stands in facts.stands.items() if stands == HELD]
@@ -59,21 +59,21 @@ def judge_before_time_passes(shop: Shop) -> Counter[str]:
     return waits
 
 
-def judge(shop: Shop) -> None:
+def judge(end: End) -> None:
     """Judge the end of a case, when every record is read and all time is over."""
-    _judge_stock(shop)
-    for facts in facts_of(shop).values():
+    _judge_stock(end)
+    for facts in facts_of(end).values():
         _judge_order(facts)
         judge_money(facts)
         _judge_undone_once(facts)
-    _judge_returns(shop)
-    _judge_dead_letters(shop)
+    _judge_returns(end)
+    _judge_dead_letters(end)
 
 
-def _judge_stock(shop: Shop) -> None:
+def _judge_stock(end: End) -> None:
     """No oversell and no undersell: what was received is sold or for sale, and memory agrees with the books."""
-    for p, books in enumerate(shop.books):
-        ledger = shop.seats["inventory", p].state
+    for p, books in enumerate(end.books):
+        ledger = end.seats["inventory", p].state
         for sku, on_hand in books.on_hand.items():
             lines = [key for key, stands in books.life.items() if key[2] == sku and stands == COMMITTED]
             sold = sum(books.quantity[key] for key in lines)
@@ -121,27 +121,27 @@ def _is_own(facts: OrderFacts, command: Any) -> bool:
     return line is not None and line.sku == command.sku
 
 
-def _judge_returns(shop: Shop) -> None:
+def _judge_returns(end: End) -> None:
     """What had left the house is back only where somebody took it in."""
     received = {
         (said.order_id, line)
-        for seat in shop.seats.values()
+        for seat in end.seats.values()
         for _, says in seat.history
         for said in says
         if isinstance(said, m.ReturnReceived)
         for line in said.lines
     }
-    for books in shop.books:
+    for books in end.books:
         for key in books.came_back:
-            _holds(key[:2] in received or key in shop.meddled, key, "was sent, and booked as if it had never left")
+            _holds(key[:2] in received or key in end.meddled, key, "was sent, and booked as if it had never left")
 
 
-def _judge_dead_letters(shop: Shop) -> None:
+def _judge_dead_letters(end: End) -> None:
     """What the rooms say to each other is never refused, except for what follows from a stranger's command.
 
     What is asked of the stock and cannot be done is refused, and only that: `accounting` has seen to it.
     """
-    for room, message, refusal in dead_letters(list(shop.seats.values())):
+    for room, message, refusal in dead_letters(list(end.seats.values())):
         _holds(_is_lawful(message, refusal), room, "refused", message, refusal)
 
 
