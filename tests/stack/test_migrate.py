@@ -9,6 +9,7 @@ import pytest
 from infra.errors import MigrationError
 from infra.migrate import MIGRATIONS, migrate, read_migrations
 from infra.settings import Settings
+from schemas.limits import GATHER_MS
 
 
 def written(folder: Path, **migrations: str) -> Path:
@@ -101,5 +102,29 @@ async def test_orders_that_followed_events_alone_go_on_where_they_were(settings:
         assert [tuple(row) for row in ranges] == [("orders", 0, 5, [0, 0, 70])]
         orders = await connection.fetch("SELECT state, terms FROM orders ORDER BY order_id")
         assert [tuple(row) for row in orders] == [("reserved", ""), ("committing", ""), ("paid", "")]
+    finally:
+        await connection.close()
+
+
+async def test_an_order_that_was_waiting_for_lines_before_there_was_a_deadline_gets_one(
+    settings: Settings, tmp_path: Path
+) -> None:
+    for migration in read_migrations(MIGRATIONS):
+        if migration.name < "0012":
+            (tmp_path / f"{migration.name}.sql").write_text(migration.sql)
+    dsn = dsn_of(settings)
+    await migrate(dsn, tmp_path)
+    connection = await asyncpg.connect(dsn)
+    try:
+        for number, state in enumerate(("pending", "reserved")):
+            await connection.execute(
+                "INSERT INTO orders (order_id, partition, state, reason, customer_id, payment_token, currency, line_count, "
+                "amount_minor, lines, updated_at_ms) VALUES ($1, 0, $2, '', '', '', '', 2, 0, '{}', 7)",
+                f"01a0bf2a-1000-7c3e-8f00-00000000000{number}",
+                state,
+            )
+        await migrate(dsn)
+        found = await connection.fetch("SELECT state, deadline_ms FROM orders ORDER BY order_id")
+        assert [tuple(row) for row in found] == [("pending", 7 + GATHER_MS), ("reserved", None)]
     finally:
         await connection.close()

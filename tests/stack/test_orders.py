@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,7 +16,9 @@ from typing_extensions import override
 from consumers.orders.room import OrdersRoom
 from consumers.orders.store import OrderBook
 from consumers.runtime.owner import PartitionOwner
+from infra.connections import database
 from infra.settings import Settings
+from infra.stuck import what_waits
 from producers.orders import OrderRequest, place_order_lines
 from schemas.messages import Message
 from schemas.terms import SHIP_AVAILABLE
@@ -84,6 +87,10 @@ async def test_without_a_reminder_it_waits_for_ever_until_an_owner_takes_over_th
         await shop.until(lambda: shop.value(OVERDUE, mine.order_id))
         await shop.until_quiet()
         assert await shop.state(mine) == ("pending", "")
+        async with database(shop.settings) as connection:
+            [waits] = await what_waits(connection, before_ms=time.time_ns() // 1_000_000)
+        assert (waits.order_id, waits.waits_for) == (mine.order_id, "lines: 1 of 2 answered")
+        assert waits.deadline_ms == waits.since_ms + GATHER_MS
     async with running_with(shop, OrdersRoom(gather_ms=GATHER_MS)):
         await shop.until_quiet(orders=1)
     assert await shop.state(mine) == ("rejected", "not_complete_in_time")
