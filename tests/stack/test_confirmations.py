@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import aiohttp
 import msgspec
-import pytest
 import pytest_asyncio
 from typing_extensions import override
 
@@ -22,19 +21,24 @@ from consumers.payments.waits import Deadlines
 from consumers.runtime.owner import PartitionOwner
 from infra.settings import Settings
 from infra.supervisor import PROCESSOR
+from infra.verify.replay import rooms
 from producers.orders import OrderRequest
 from schemas.messages import Message
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 
 DEADLINES: Final = Deadlines(action_seconds=1)
+_NOBODY: Final[Any] = None
+DECIDERS: Final = tuple(
+    PaymentsRoom(_NOBODY, _NOBODY, deadlines=DEADLINES) if isinstance(room, PaymentsRoom) else room for room in rooms()
+)
+"""Who replays what rooms have decided that wait for so short a time."""
 ATTEMPTS: Final = "SELECT kind, result, reference FROM payment_attempts ORDER BY started_at_ms, kind"
 FIGURES: Final = "SELECT authorized_minor, captured_minor, voided_minor FROM payments"
 
 
 @pytest_asyncio.fixture
-async def shop(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
-    """A shop whose audit waits for a confirmation as long as these rooms do; its processor sends no webhooks."""
-    monkeypatch.setattr("infra.verify.replay._Payments.deadlines", DEADLINES)
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    """A shop whose processor sends no webhooks."""
     async with open_shop(in_miniature(settings), tmp_path) as opened:
         yield opened
 
@@ -117,7 +121,7 @@ async def test_a_confirmation_whose_webhook_was_lost_is_found_at_the_deadline_an
         ("capture", "succeeded", ""),
     ]
     assert await shop.levels() == {"MUG": Level(1, 0, 1)}
-    await shop.assert_sound()
+    await shop.assert_sound(DECIDERS)
 
 
 async def test_a_confirmation_that_crosses_our_void_is_on_both_books_as_held_and_given_back(shop: Shop) -> None:
@@ -127,7 +131,7 @@ async def test_a_confirmation_that_crosses_our_void_is_on_both_books_as_held_and
     assert await shop.state(mine) == ("rejected", "payment_timeout")
     assert [tuple(it) for it in await shop.database.fetch(FIGURES)] == [(500, 0, 500)]
     assert await shop.levels() == {"MUG": Level(1, 0, 0)}
-    await shop.assert_sound()
+    await shop.assert_sound(DECIDERS)
 
 
 async def test_without_a_look_the_books_disagree_and_the_audit_says_so(shop: Shop) -> None:
@@ -135,4 +139,4 @@ async def test_without_a_look_the_books_disagree_and_the_audit_says_so(shop: Sho
         mine = await unconfirmed(shop)
         await shop.until_quiet(orders=1)
     assert await shop.state(mine) == ("rejected", "payment_timeout")
-    assert (await shop.audit()).breaches == {"money_ledger_balances"}
+    assert (await shop.audit(DECIDERS)).breaches == {"money_ledger_balances"}

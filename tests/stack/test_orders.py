@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
+from typing import Final
 
 import msgspec
-import pytest
 import pytest_asyncio
 from typing_extensions import override
 
@@ -19,12 +18,15 @@ from consumers.runtime.owner import PartitionOwner
 from infra.connections import database
 from infra.settings import Settings
 from infra.stuck import what_waits
+from infra.verify.replay import rooms
 from producers.orders import OrderRequest, place_order_lines
 from schemas.messages import Message
 from schemas.terms import SHIP_AVAILABLE
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 
 GATHER_MS = 1_000
+DECIDERS: Final = tuple(OrdersRoom(gather_ms=GATHER_MS) if isinstance(room, OrdersRoom) else room for room in rooms())
+"""Who replays what rooms have decided that wait for so short a time."""
 OVERDUE = "SELECT deadline_ms + 1000 < extract(epoch FROM clock_timestamp()) * 1000 FROM orders WHERE order_id = $1"
 
 
@@ -63,10 +65,7 @@ def incomplete() -> tuple[OrderRequest, Message, Message]:
     return mine, first, late
 
 
-async def test_an_order_whose_line_never_comes_is_given_up_and_a_line_that_comes_later_goes_back(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.verify.replay.OrdersRoom", partial(OrdersRoom, gather_ms=GATHER_MS))
+async def test_an_order_whose_line_never_comes_is_given_up_and_a_line_that_comes_later_goes_back(shop: Shop) -> None:
     mine, first, late = incomplete()
     async with running_with(shop, Forgetful(gather_ms=GATHER_MS)):
         await shop.receive(TIN=1)
@@ -77,7 +76,7 @@ async def test_an_order_whose_line_never_comes_is_given_up_and_a_line_that_comes
         await shop.until_quiet()
     assert await shop.timeline(mine) == ["LineRejected", "OrderRejected", "LineReserved", "LineReleased"]
     assert await shop.levels() == {"TIN": Level(1, 0, 0)}
-    await shop.assert_sound()
+    await shop.assert_sound(DECIDERS)
 
 
 async def test_without_a_reminder_it_waits_for_ever_until_an_owner_takes_over_that_reminds(shop: Shop) -> None:
