@@ -61,7 +61,7 @@ $(BENCHMARKS): bench-%: $(BENCH)/.installed
 soak: .venv ## The whole system for 30 minutes at half of its capacity: nothing may grow. ARGS="--minutes 5"
 	@$(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
-faults: .venv ## All crash points and a thousand of the model's cases, of which the tests play a sample: ARGS="-k orders"
+faults: .venv ## All crash points and 500 of the model's cases, of which the tests play a sample: ARGS="-k orders"
 	@$(BIN)/pytest -m slow --numprocesses logical --maxprocesses 4 --dist load $(ARGS)
 
 chaos-saga: .venv ## The whole saga while every process is killed every few seconds: ORDERS=10000 SEED=n ARGS="--rate 25"

@@ -10,20 +10,19 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from consumers.runtime.room import Room
 from infra.settings import Settings
-from tests.harness.model_cases import FAULTS, GATHER_MS, GOODS, Case, at_work, end_of, hasty, play
+from tests.harness.model_cases import FAULTS, Case, at_work, end_of, hasty, play
 from tests.harness.shop import Shop, in_miniature, open_shop
 from tests.model.end import End
 from tests.model.facts import facts_of
-from tests.model.faults import LosesReturns, RefundsTooMuch
+from tests.model.faults import KeepsTheMoney, LosesReturns
 from tests.model.money import StrandedError
 from tests.model.verdict import WrongEndError, judge
 from topology.states import CLOSED_ORDER_STATES
 from topology.topics import ORDER_EVENTS
 
 SEED = 20_263
-FEW, MANY, AT_ONCE = 40, 1_000, 100
+FEW, MANY, AT_ONCE = 40, 500, 100
 RARE = {"PaymentLapsed"}
 """What these cases need not come to: authorisations last for days."""
 
@@ -35,7 +34,7 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
         yield opened
 
 
-async def ended(shop: Shop, numbers: range, **planted: Room[Any]) -> End:
+async def ended(shop: Shop, numbers: range, **planted: Any) -> End:
     """Play these cases, `AT_ONCE` side by side, and return what is left of them."""
     rooms = hasty(shop, **planted)
     meddled = set()
@@ -81,17 +80,13 @@ async def test_many_of_the_models_cases_come_to_lawful_ends_on_the_real_stack(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("planted", "error", "words"),
-    [
-        ({"orders": LosesReturns(gather_ms=GATHER_MS)}, WrongEndError, "neither sent nor given back"),
-        ({"fulfilment": RefundsTooMuch(GOODS)}, StrandedError, "has paid"),
-    ],
+    ("planted", "error"), [({"orders": LosesReturns}, WrongEndError), ({"payments": KeepsTheMoney}, StrandedError)]
 )
 async def test_a_planted_fault_is_found_on_the_real_stack_too(
-    shop: Shop, planted: dict[str, Room[Any]], error: type[Exception], words: str
+    shop: Shop, planted: dict[str, Any], error: type[Exception]
 ) -> None:
     end = await ended(shop, range(AT_ONCE), **planted)
-    with pytest.raises(error, match=words):
+    with pytest.raises(error):
         judge(end)
 
 

@@ -93,10 +93,15 @@ class Hasty(NamedTuple):
     fulfilment: Room[Any]
 
 
-def hasty(shop: Shop, **others: Room[Any]) -> Hasty:
-    """Return the rooms of a shop, but for these."""
-    payments = PaymentsRoom(HttpProcessor(shop.supervisor.processor_url), shop.publisher, deadlines=MONEY)
-    return Hasty(InventoryRoom(), OrdersRoom(gather_ms=GATHER_MS), payments, FulfilmentRoom(GOODS))._replace(**others)
+def hasty(shop: Shop, *, orders: type[OrdersRoom] = OrdersRoom, payments: type[PaymentsRoom] = PaymentsRoom) -> Hasty:
+    """Return the rooms of a shop."""
+    processor = HttpProcessor(shop.supervisor.processor_url)
+    return Hasty(
+        InventoryRoom(),
+        orders(gather_ms=GATHER_MS),
+        payments(processor, shop.publisher, deadlines=MONEY),
+        FulfilmentRoom(GOODS),
+    )
 
 
 class Case:
