@@ -21,7 +21,6 @@ from consumers.payments.room import PaymentsRoom
 from consumers.runtime.decision import Record, outgoing
 from consumers.runtime.owner import OwnerOptions, PartitionOwner
 from consumers.runtime.room import Room
-from infra.migrate import migrate
 from infra.settings import Settings
 from infra.supervisor import PROCESSOR, Supervisor
 from infra.verify import Report, verify
@@ -32,6 +31,7 @@ from producers.publisher import Publisher
 from producers.stock import StockClient, receipts_of
 from schemas.messages import Message
 from schemas.wire import decode
+from tests.harness.tables import give_tables
 from topology import admin
 from topology.states import FINAL_ORDER_STATES
 from topology.topics import ORDER_EVENTS, Topic, topics_read_by
@@ -260,7 +260,7 @@ async def open_shop(
         partitions=settings.partitions,
         expected_cluster_id=settings.cluster_id,
     )
-    await migrate(dsn)
+    await give_tables(dsn)
     async with (
         Publisher(bootstrap, namespace=settings.namespace) as publisher,
         asyncpg.create_pool(dsn, min_size=1, max_size=5, command_timeout=30) as database,
