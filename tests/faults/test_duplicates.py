@@ -94,7 +94,9 @@ async def how_it_ended(shop: Shop) -> dict[str, Any]:
 
 
 class Forgetful(InventoryRoom):
-    """An inventory that does not remember which lines it holds."""
+    """An inventory that does not remember which lines it holds, nor has its table a key by which to find them."""
+
+    save = InventoryRoom.save.replace("ON CONFLICT (order_id, line, sku) DO UPDATE SET state = excluded.state", "")
 
     @override
     def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
