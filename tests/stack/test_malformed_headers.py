@@ -14,8 +14,7 @@ import pytest_asyncio
 from aiokafka import TopicPartition
 
 from consumers.errors import CorruptLogError
-from consumers.runtime import consumer as reader
-from consumers.runtime import owner
+from consumers.runtime import gathering, owner
 from consumers.runtime.backlog import READ_AHEAD_RECORDS
 from consumers.runtime.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS
 from consumers.runtime.owner import PartitionOwner
@@ -206,8 +205,8 @@ async def test_the_audit_catches_an_owner_that_does_not_go_back_before_it_reads_
 
     monkeypatch.setattr(owner, "read_records", carelessly)
     # Gathered records leave this owner stuck, which its watchdog sees; in small fetches it goes on, with records lost.
-    monkeypatch.setattr(reader, "FETCH_MIN_BYTES", 1)
-    monkeypatch.setattr(reader, "FETCH_WAIT_MS", 10)
+    monkeypatch.setattr(gathering, "IDLE_SHARE", 100.0)
+    monkeypatch.setattr(gathering, "LEAST_MS", 10)
     others = [sku for sku in map("SKU-{}".format, range(20)) if partition_of(sku.encode(), PARTITIONS) != MUG]
     async with shop.running("inventory"):
         for number in range(5):
