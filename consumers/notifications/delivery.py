@@ -154,9 +154,8 @@ class Deliverer:
         if not self._partitions or room <= 0:
             return []
         saturated = [name for name, requests in self._busy.items() if requests >= PER_SUBSCRIBER]
-        under_way = frozenset(
-            self._under_way
-        )  # now: what ends while the query runs may come as it stood before its end
+        # As of now: what ends while the query runs may be read as it stood before its end.
+        under_way = frozenset(self._under_way)
         limit = room + len(under_way)
 
         async def fetch(connection: asyncpg.Connection) -> list[Any]:

@@ -35,10 +35,9 @@ class OrdersRoom(Room[OrderBook]):
     hears = heard_by(ROOM)
     save = store.QUERIES["save"]
     cache_limit = 60_000
-    gather_ms = GATHER_MS
 
     def __init__(self, *, gather_ms: int = GATHER_MS) -> None:
-        self.gather_ms = gather_ms
+        self._gather_ms = gather_ms
 
     @override
     def new_state(self, partition: int) -> OrderBook:
@@ -82,7 +81,7 @@ class OrdersRoom(Room[OrderBook]):
         self, state: OrderBook, order: Order, message: Message, outcomes: Sequence[Message], at_ms: int
     ) -> None:
         waited_until_ms = order.deadline_ms
-        evolve(order, message, outcomes, at_ms, gather_ms=self.gather_ms)
+        evolve(order, message, outcomes, at_ms, gather_ms=self._gather_ms)
         if order.deadline_ms != waited_until_ms:
             state.waits.put(order.order_id, order.deadline_ms)
         state.orders[order.order_id] = order

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -41,7 +40,7 @@ async def test_a_race_ends_soundly_when_every_line_is_sent_twice_in_any_order(sh
     async with shop.running():
         for start in range(0, len(said), 50):
             await shop.say(*said[start : start + 50])
-            await asyncio.sleep(0.02)
+            await shop.until(lambda start=start: shop.has_decided("inventory", start))  # type: ignore[misc]
         await shop.until_quiet(orders=ORDERS)
     await shop.assert_sound()
     assert await shop.value("SELECT sum(on_hand) FROM stock") == sum(traffic.stock.values())

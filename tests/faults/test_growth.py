@@ -83,8 +83,9 @@ async def _flow(shop: Shop, placed: list[OrderRequest]) -> None:
     for _ in range(12):
         some = [order((sku, 1)) for sku in SKUS * 3]
         placed += some
+        decided = await shop.progress("inventory")
         await shop.place(*some)
-        await asyncio.sleep(0.1)
+        await shop.until(lambda decided=decided: shop.has_decided("inventory", decided + 1))  # type: ignore[misc]
 
 
 # --- the negative control -----------------------------------------------------------------------------------------------

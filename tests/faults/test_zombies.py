@@ -22,6 +22,7 @@ from tests.harness.shop import Level, Shop, copies, logged, order
 from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
 
 ORDERS = 200
+CHANGED_HANDS = "SELECT min(epoch) > 2 FROM claims WHERE room IN ('inventory', 'orders')"
 FENCE = "AND c.epoch = f.epoch AND c.next_offsets = f.old_offsets::bigint[]"
 
 
@@ -91,9 +92,9 @@ async def test_two_owners_whom_kafka_does_not_keep_apart_do_the_work_of_one(shop
     ):
         for start in range(0, ORDERS, 20):
             await shop.place(*traffic.orders[start : start + 20])
-            await asyncio.sleep(0.1)
+            await shop.until(lambda start=start: shop.has_decided("inventory", start))  # type: ignore[misc]
+        await shop.until(lambda: shop.value(CHANGED_HANDS))
         await shop.until_quiet(orders=ORDERS)
-    assert await shop.value("SELECT min(epoch) FROM claims WHERE room IN ('inventory', 'orders')") > 2
     await shop.assert_sound()
 
 

@@ -18,7 +18,9 @@ async def test_a_stop_that_comes_with_a_wake_is_not_forgotten(turns: int) -> Non
     """Python 3.11's wait_for forgets it two turns of the loop after the wake: the owner then never ended."""
     deliverer = Deliverer(UNREACHABLE)
     deliverer.start()
-    await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        while not deliverer._woken._waiters:  # type: ignore[attr-defined]  # else there is nothing to forget
+            await asyncio.sleep(0)
     deliverer.wake()
     for _ in range(turns):
         await asyncio.sleep(0)

@@ -22,7 +22,7 @@ def test_the_table_is_iso_4217s_list_of_currencies_with_a_minor_unit() -> None:
     assert all(len(code) == 3 and code.isascii() and code.isupper() for code in _MINOR_UNITS)
 
 
-@pytest.mark.parametrize("currency", ["", "gbp", "XAU", "XXX", "GBPX", "£"])
+@pytest.mark.parametrize("currency", ["", "gbp", "XAU", "XTS", "GBPX", "£"])
 def test_what_is_no_currency_is_refused(currency: str) -> None:
     with pytest.raises(UnknownCurrencyError, match="ISO 4217"):
         minor_units(currency)
