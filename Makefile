@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra
 
-.PHONY: help .venv demo test model check bench soak chaos-saga fmt up down clean lock
+.PHONY: help .venv demo test model check bench soak faults chaos-saga fmt up down clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[-.a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
