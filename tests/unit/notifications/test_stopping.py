@@ -19,7 +19,7 @@ async def test_a_stop_that_comes_with_a_wake_is_not_forgotten(turns: int) -> Non
     deliverer = Deliverer(UNREACHABLE)
     deliverer.start()
     async with asyncio.timeout(5):
-        while not deliverer._woken._waiters:  # type: ignore[attr-defined]  # noqa: ASYNC110
+        while not deliverer._woken._waiters:  # noqa: ASYNC110
             await asyncio.sleep(0)
     deliverer.wake()
     for _ in range(turns):
