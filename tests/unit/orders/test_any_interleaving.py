@@ -159,6 +159,7 @@ class Forgets(OrdersRoom):
     """Decides to give a line back on hearing one message, and does not say so."""
 
     def __init__(self, undo: type[Message], on: type[Message]) -> None:
+        super().__init__()
         self._undo, self._on = undo, on
 
     @override
