@@ -108,7 +108,10 @@ class PaymentProcessor(Protocol):
         ...
 
     def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
-        """Iterate over all payments on the processor's books that were made at `since_ms` or later. Raises as `perform`."""
+        """Iterate over the payments on the processor's books that were made at `since_ms` or later. Raises as `perform`.
+
+        Those that name no order may be left out: another system with the same account made them.
+        """
         ...
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ import stripe
 
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError
 from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult, Verdict
+from consumers.payments.stripe_units import UnitsError, from_stripe, to_stripe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 20.0
 PAGE: Final = 100
 """Objects in one page of a list: the most that Stripe gives."""
-AS_TWO_DECIMALS: Final = frozenset({"ISK", "UGX"})
-"""Currencies without minor units that Stripe wants with two (https://docs.stripe.com/currencies#special-cases)."""
-
 UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
 
 _TOO_MANY_REQUESTS: Final = 429
@@ -65,9 +63,11 @@ class StripeProcessor:
         }
 
     async def perform(self, operation: Operation) -> ProcessorResult:
-        """Ask for the operation; see PaymentProcessor.perform."""
+        """Ask for the operation; see PaymentProcessor.perform. What Stripe cannot count is refused and never sent."""
         try:
             return await self._perform[operation.kind](operation)
+        except UnitsError as error:
+            return _refused(operation, error.reason)
         except stripe.StripeError as error:
             refusal = _refusal(operation, error)
         if refusal.reason != UNEXPECTED_STATE:
@@ -89,17 +89,23 @@ class StripeProcessor:
         }[operation.kind]
         try:
             return await look(operation)
+        except UnitsError as error:
+            return _refused(operation, error.reason)
         except stripe.StripeError as error:
             _raise_unless_definite(error)
         return None
 
     async def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
-        """Iterate over all payments on Stripe's books; see PaymentProcessor.payments."""
+        """Iterate over the payments on Stripe's books that name an order; see PaymentProcessor.payments."""
         params: Params = {"created": {"gte": since_ms // 1000}, "limit": PAGE, "expand": ["data.latest_charge"]}
         try:
             intents = await self._client.v1.payment_intents.list_async(params)  # type: ignore[arg-type]
             async for intent in intents.auto_paging_iter():
-                yield _payment_of(intent.to_dict())
+                document = intent.to_dict()
+                if (document.get("metadata") or {}).get("order_id"):
+                    yield _payment_of(document)
+        except UnitsError as error:
+            raise NotUnderstoodError(f"Stripe's books hold an amount that has no minor units: {error}") from error
         except stripe.StripeError as error:
             _raise_unless_definite(error)
             raise NotUnderstoodError(f"Stripe refuses to list payments: {_code_of(error)}") from error
@@ -194,16 +200,6 @@ class StripeProcessor:
         return None
 
 
-def to_stripe(amount_minor: int, currency: str) -> int:
-    """Return an amount in the units that Stripe counts in, from minor units of the ISO 4217 currency."""
-    return amount_minor * 100 if currency.upper() in AS_TWO_DECIMALS else amount_minor
-
-
-def from_stripe(amount: int, currency: str) -> int:
-    """Return an amount in minor units of the ISO 4217 currency, from the units that Stripe counts in."""
-    return amount // 100 if currency.upper() in AS_TWO_DECIMALS else amount
-
-
 def authorization_of(intent: Document) -> ProcessorResult:
     """Return what a PaymentIntent says about the authorisation that it is, whatever happened to it since.
 
@@ -253,7 +249,7 @@ def _payment_of(intent: Document) -> ProcessorPayment:
     authorized = int(intent["amount"]) if charge and charge.get("status") == "succeeded" else captured + held
     return ProcessorPayment(
         authorization_id=str(intent["id"]),
-        order_id=str((intent.get("metadata") or {}).get("order_id", "")),
+        order_id=str(intent["metadata"]["order_id"]),
         currency=currency,
         authorized_minor=from_stripe(authorized, currency),
         captured_minor=from_stripe(captured, currency),
@@ -273,8 +269,12 @@ def _keyed(operation: Operation) -> Any:
 def _refusal(operation: Operation, error: stripe.StripeError) -> ProcessorResult:
     """Return the definite no that an error is. Raises ProcessorError for one that is none."""
     _raise_unless_definite(error)
+    return _refused(operation, _code_of(error))
+
+
+def _refused(operation: Operation, reason: str) -> ProcessorResult:
     verdict: Verdict = "declined" if operation.kind is OperationKind.AUTHORIZE else "failed"
-    return ProcessorResult(verdict, operation.authorization_id, _code_of(error))
+    return ProcessorResult(verdict, operation.authorization_id, reason)
 
 
 def _raise_unless_definite(error: stripe.StripeError) -> None:
