@@ -51,7 +51,7 @@ check: .venv ## Formatting, lint, types, import rules, schema compatibility, dia
 BENCHMARKS := $(addprefix bench-,hot-sku zipf saga latency failover growth)
 BENCH := .lastunit/bench
 
-bench: $(BENCH)/.installed ## Compare with other designs, an hour in all; one alone: make bench-hot-sku ARGS="--rounds 5"
+bench: $(BENCH)/.installed ## Compare with other designs, an hour in all; one alone: make bench-hot-sku ARGS="--against GIT_REV"
 	@PYTHONPATH=$(BENCH)/site $(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: $(BENCHMARKS)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from infra.stack import ChildProcess, run_until_interrupted
+from infra.stack import ChildProcess
 from tests.benchmarks.harness.facts import setup_facts
 from tests.benchmarks.harness.lanes import Ours
 from tests.benchmarks.harness.open_loop import OpenLoop
-from tests.benchmarks.harness.options import Options, read_options
 from tests.benchmarks.harness.orders import orders_for
 from tests.benchmarks.harness.outcomes import breaches
-from tests.benchmarks.harness.report import Report, at_most, emit
+from tests.benchmarks.harness.program import run_benchmark
+from tests.benchmarks.harness.report import at_most
 from tests.benchmarks.harness.rounds import say
 from tests.benchmarks.harness.servers import running_servers
 from tests.benchmarks.harness.spread import Spread, spread
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.benchmarks.harness.options import Options
     from tests.benchmarks.harness.orders import Orders
     from tests.benchmarks.harness.outcomes import Outcome
+    from tests.benchmarks.harness.report import Report
 
 TIMES: Final = 10
 RATE: Final = 600.0
@@ -203,7 +205,7 @@ def read_takeovers(folder: Path) -> list[Takeover]:
 
 async def run(options: Options, report: Report) -> None:
     """Kill, replace, ask to leave, replace; all the while a client orders."""
-    times = report.rounds
+    times = report.rounds = options.rounds if options.quick else TIMES
     async with running_servers(options) as servers, AsyncExitStack() as open_lanes:
         report.setup = await setup_facts(servers)
         lane = await open_lanes.enter_async_context(Ours("ours", servers))
@@ -255,18 +257,6 @@ def judge(report: Report, found: Sequence[Gap], session_seconds: float) -> None:
             report.bars[f"{kind}_gap_s"] = at_most(over.max, limit)
 
 
-async def main() -> int:
-    """Be the program."""
-    options = read_options("failover", "The gap that a client sees", orders=0, quick_orders=0)
-    report = Report(
-        name="failover",
-        title="The gap that a client sees when an owner ends",
-        unit="s",
-        rounds=options.rounds if options.quick else TIMES,
-    )
-    await run(options, report)
-    return emit(report, options.folder)
-
-
 if __name__ == "__main__":
-    raise SystemExit(run_until_interrupted(main()))
+    title = "The gap that a client sees when an owner ends"
+    raise SystemExit(run_benchmark(run, name="failover", title=title, unit="s", orders=0, quick_orders=0))

@@ -11,13 +11,11 @@ import asyncpg
 
 from consumers.runtime.sql import load_queries
 from infra.maintenance.weeks import DAY_MS
-from infra.stack import run_until_interrupted
 from schemas.ids import new_order_id
 from tests.benchmarks.harness.facts import setup_facts
 from tests.benchmarks.harness.lanes import Ours
-from tests.benchmarks.harness.options import Options, read_options
 from tests.benchmarks.harness.orders import names, uniform
-from tests.benchmarks.harness.report import Report, emit
+from tests.benchmarks.harness.program import run_benchmark
 from tests.benchmarks.harness.rounds import alternate, note, rates, say
 from tests.benchmarks.harness.servers import running_servers
 from tests.benchmarks.harness.spread import paired
@@ -26,6 +24,9 @@ from topology.partitioner import partitions_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from tests.benchmarks.harness.options import Options
+    from tests.benchmarks.harness.report import Report
 
 WANTED_SKUS: Final = 10_000
 """The SKUs that today's orders name, in both shops; the rest of the million only stands there."""
@@ -90,18 +91,6 @@ def _turn(lane: Ours, options: Options, skus: int) -> Callable[[], Awaitable[Tri
     return lambda: backlog_trial(lane, uniform(options.orders, skus, next(seeds)))
 
 
-async def main() -> int:
-    """Be the program."""
-    options = read_options("growth", "A shop that has been open for long", orders=80_000, quick_orders=2_000)
-    report = Report(
-        name="growth",
-        title="Empty against 10 million past holds, 1 million SKUs",
-        unit="orders/s",
-        rounds=options.rounds,
-    )
-    await run(options, report)
-    return emit(report, options.folder)
-
-
 if __name__ == "__main__":
-    raise SystemExit(run_until_interrupted(main()))
+    title = "Empty against 10 million past holds, 1 million SKUs"
+    raise SystemExit(run_benchmark(run, name="growth", title=title, unit="orders/s", orders=80_000))

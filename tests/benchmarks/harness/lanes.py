@@ -67,7 +67,9 @@ class Lane(ABC):
     async def __aenter__(self) -> Self:
         await self.open()
         await self._resources.enter_async_context(self.publisher)
-        self.topics = await self._resources.enter_async_context(lane_topics(self.servers.bootstrap, self.namespace))
+        partitions = self.servers.settings.partitions
+        topics = lane_topics(self.servers.bootstrap, self.namespace, partitions)
+        self.topics = await self._resources.enter_async_context(topics)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -18,14 +18,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """`orders` is the product's number of orders a round; slower lanes get their share of it. `lanes`: all if empty.
 
     `given_servers`: use those that LASTUNIT_ variables name, under names of our own, instead of starting some.
+    `partitions` of each topic, 0: as many as the settings have. `against`: the revision to alternate with, empty: none.
     """
 
     rounds: int = MIN_ROUNDS
     orders: int = 100_000
+    orders_given: bool = False
     quick: bool = False
     lanes: tuple[str, ...] = ()
     folder: Path = FOLDER
     given_servers: bool = False
+    partitions: int = 0
+    against: str = ""
 
     def wants(self, lane: str) -> bool:
         """Tell whether a lane is to run."""
@@ -45,12 +49,19 @@ def read_options(name: str, description: str, *, orders: int, quick_orders: int)
     parser.add_argument("--lanes", type=lambda text: tuple(text.split(",")), default=(), help="only these, a,b,c")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where servers, results and plots are kept")
     parser.add_argument("--given-servers", action="store_true", help="use the servers that LASTUNIT_* variables name")
+    parser.add_argument("--partitions", type=int, default=0, help="partitions of each topic (default: the settings')")
+    parser.add_argument(
+        "--against", default="", metavar="GIT_REV", help="alternate with this revision, print the ratios"
+    )
     given = parser.parse_args()
     return Options(
         rounds=given.rounds or (1 if given.quick else MIN_ROUNDS),
         orders=given.orders or (quick_orders if given.quick else orders),
+        orders_given=bool(given.orders),
         quick=given.quick,
         lanes=given.lanes,
         folder=given.folder.absolute(),
         given_servers=given.given_servers,
+        partitions=given.partitions,
+        against=given.against,
     )

@@ -38,16 +38,17 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class LaneTopics:
-    """The topics of one namespace."""
+    """The topics of one namespace, each of so many partitions."""
 
-    def __init__(self, bootstrap: str, namespace: str, consumer: Any) -> None:
+    def __init__(self, bootstrap: str, namespace: str, partitions: int, consumer: Any) -> None:
         self._bootstrap = bootstrap
         self._namespace = namespace
+        self._partitions = partitions
         self._consumer = consumer
 
     async def ends(self, topic: Topic = ORDER_EVENTS) -> Ends:
         """Return where each partition ends now; one request."""
-        tps = [TopicPartition(topic.in_namespace(self._namespace), number) for number in range(topic.partitions)]
+        tps = [TopicPartition(topic.in_namespace(self._namespace), number) for number in range(self._partitions)]
         found = await self._consumer.end_offsets(tps)
         return [found[tp] for tp in tps]
 
@@ -78,12 +79,12 @@ class LaneTopics:
 
 
 @asynccontextmanager
-async def lane_topics(bootstrap: str, namespace: str) -> AsyncIterator[LaneTopics]:
+async def lane_topics(bootstrap: str, namespace: str, partitions: int) -> AsyncIterator[LaneTopics]:
     """Watch a namespace's topics for the length of the block."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     await consumer.start()
     try:
-        yield LaneTopics(bootstrap, namespace, consumer)
+        yield LaneTopics(bootstrap, namespace, partitions, consumer)
     finally:
         await consumer.stop()
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.stack import run_until_interrupted
+from tests.benchmarks.harness.against import compare_checkouts
 from tests.benchmarks.harness.options import read_options
 from tests.benchmarks.harness.report import Report, emit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.benchmarks.harness.options import Options
+    from tests.benchmarks.harness.against import compare_checkouts
+from tests.benchmarks.harness.options import Options
 
 
 def run_benchmark(
@@ -24,9 +26,11 @@ def run_benchmark(
     quick_orders: int = 2_000,
 ) -> int:
     """Be the program `make bench-<name>`: read the command line, `run`, print the result, return the exit code."""
+    options = read_options(name, title, orders=orders, quick_orders=quick_orders)
+    if options.against:
+        return compare_checkouts(name, options)
 
     async def main() -> int:
-        options = read_options(name, title, orders=orders, quick_orders=quick_orders)
         report = Report(name=name, title=title, unit=unit, rounds=options.rounds)
         await run(options, report)
         return emit(report, options.folder)

@@ -80,7 +80,8 @@ def emit(report: Report, folder: Path) -> int:
 
 def _print_table(report: Report) -> None:
     say: Mapping[str, str] = {
-        lane: f"{it.min:>12,.1f} {it.median:>12,.1f} {it.max:>12,.1f}" for lane, it in report.spreads.items()
+        lane: " ".join(f"{value:>12}" for value in map(_for_people, (it.min, it.median, it.max)))
+        for lane, it in report.spreads.items()
     }
     width = max(map(len, say), default=4)
     print(f"\n{report.title} ({report.unit}; {report.rounds} rounds)", file=sys.stderr)
@@ -94,6 +95,10 @@ def _print_table(report: Report) -> None:
         print(f"bar {name}: {bar.value:g} against {bar.bar:g}: {verdict}", file=sys.stderr)
     for breach in report.breaches:
         print(f"BREACH: {breach}", file=sys.stderr)
+
+
+def _for_people(value: float) -> str:
+    return f"{value:,.1f}" if value >= 10 else f"{value:.3f}"
 
 
 def _without_noise(report: Report) -> Any:

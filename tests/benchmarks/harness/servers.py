@@ -75,7 +75,7 @@ class Servers:
         await client.start()
         try:
             new = [
-                NewTopic(it.in_namespace(namespace), it.partitions, 1, topic_configs=it.kafka_configs())
+                NewTopic(it.in_namespace(namespace), self.settings.partitions, 1, topic_configs=it.kafka_configs())
                 for it in topics
             ]
             for name, code, message in (await client.create_topics(new)).topic_errors:
@@ -107,7 +107,8 @@ async def running_servers(options: Options) -> AsyncIterator[Servers]:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains while new topics find their leaders
     folder = options.folder / "stack"
     shutil.rmtree(folder, ignore_errors=True)
-    settings = load_settings(state_dir=folder, log_format="json")
+    given = {"partitions": options.partitions} if options.partitions else {}
+    settings = load_settings(state_dir=folder, log_format="json", **given)
     async with embedded_stack(settings, progress_for()) as stack:
         postgres = await asyncpg.connect(stack.endpoints.postgres_dsn)
         try:
