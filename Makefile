@@ -44,7 +44,7 @@ check: .venv ## Formatting, lint, types, import rules, schema compatibility, dia
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --strict $(PACKAGES) tests
 	$(BIN)/lint-imports
-	$(BIN)/python -m schemas.check
+	$(BIN)/python -m schemas.codec.check
 	$(BIN)/python -m topology.diagram --check
 
 # Benchmarks: hot-sku zipf saga latency failover growth. Each prints progress, then one line of JSON; plots in .lastunit/bench.

@@ -21,7 +21,7 @@ Headers: TypeAlias = list[tuple[str, bytes]]
 
 SPEC_VERSION: Final = "1.0"
 CONTENT_TYPE: Final = "application/avro"
-"""As in the binding's own example; the value's first five bytes name the schema (schemas/wire.py)."""
+"""As in the binding's own example; the value's first five bytes name the schema (schemas/codec/wire.py)."""
 
 _PREFIX: Final = "ce_"
 _UNPREFIXED: Final = {"content-type": "datacontenttype", "traceparent": "traceparent"}

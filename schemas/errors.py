@@ -72,7 +72,7 @@ class EncodeError(SchemaError):
 
 
 class UnregisteredMessageError(EncodeError):
-    """The message is not in the lock as it stands in the code; run `python -m schemas.register`."""
+    """The message is not in the lock as it stands in the code; run `python -m schemas.codec.register`."""
 
     reason = "unregistered_message"
 
@@ -81,7 +81,7 @@ class UnregisteredMessageError(EncodeError):
 
 
 class LockError(SchemaError):
-    """The lock or the schemas beside it cannot be used; `python -m schemas.check` says what to do."""
+    """The lock or the schemas beside it cannot be used; `python -m schemas.codec.check` says what to do."""
 
     reason = "broken_lock"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from schemas.lock import Schema
+    from schemas.codec.lock import Schema
     from schemas.messages import Message
 
 MAX_TEXT_BYTES: Final = 1000

@@ -10,10 +10,10 @@ import structlog
 from consumers.errors import MovedError, RefusedError
 from consumers.runtime.room import Tombstone
 from producers.publisher import BY_KEY, FORWARDED, Outgoing
+from schemas.codec.wire import decode_if, encode
 from schemas.errors import DecodeError
 from schemas.limits import MAX_TEXT_BYTES
 from schemas.messages import DeadLetter, Message
-from schemas.wire import decode_if, encode
 from topology.topics import DEAD_LETTERS, TOPIC_NAMES, key_of
 
 if TYPE_CHECKING:

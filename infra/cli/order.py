@@ -18,7 +18,7 @@ from infra.cli.output import FAILED, MISUSED, AsJson, fail, print_json, quiet_se
 from infra.cli.timeline import rows, timeline
 from infra.connections import kafka_publisher, redis_client
 from infra.settings import Settings
-from producers.orders import ACCEPTED_TOKEN, OrderClient, OrderLine, OrderRequest
+from producers.clients.orders import ACCEPTED_TOKEN, OrderClient, OrderLine, OrderRequest
 from schemas.errors import SchemaError
 from schemas.ids import is_order_id
 from schemas.limits import MAX_HOLD_SECONDS

@@ -20,7 +20,7 @@ from infra.cli.refusals import advice
 from infra.cli.timeline import told
 from infra.connections import kafka_publisher, redis_client
 from infra.settings import Settings
-from producers.order_commands import OPERATOR, OrderCommand, OrderCommandClient, check_order_command
+from producers.clients.order_commands import OPERATOR, OrderCommand, OrderCommandClient, check_order_command
 from schemas import messages as m
 from schemas.ids import new_order_id
 

@@ -14,9 +14,9 @@ from rich.text import Text
 from infra.cli.output import AsJson, errors_shown, print_json, quiet_settings, run, stderr, stdout
 from infra.connections import database, kafka_publisher
 from infra.settings import Settings
-from producers.importer import SOURCE, ImportReport, import_orders, survey
-from producers.importer import Progress as ImportProgress
-from producers.orders import ACCEPTED_TOKEN, OrderClient
+from producers.clients.orders import ACCEPTED_TOKEN, OrderClient
+from producers.importing.importer import SOURCE, ImportReport, import_orders, survey
+from producers.importing.importer import Progress as ImportProgress
 
 NAMED: Final = 20
 """Changed orders that are named; --json names all."""

@@ -16,7 +16,7 @@ from rich.text import Text
 from infra.cli.output import MISUSED, AsJson, fail, print_json, quiet_settings, run, stdout
 from infra.connections import database, kafka_publisher
 from infra.settings import Settings
-from producers.stock import Receipt, StockClient
+from producers.clients.stock import Receipt, StockClient
 
 app = typer.Typer(name="stock", help="Bring units in, and see how many are there.", no_args_is_help=True)
 

@@ -14,7 +14,7 @@ from consumers.inventory.ledger import REFUSAL
 from infra.cli import stock
 from infra.cli.output import FAILED, AsJson, errors_shown, fail, print_json, quiet_settings, run, stderr, stdout
 from infra.connections import database, kafka_publisher
-from producers.stock import StockClient, StockCommand, check_stock_command, new_command_id
+from producers.clients.stock import StockClient, StockCommand, check_stock_command, new_command_id
 from schemas.messages import AdjustStock, ClearQuarantine, ResumeSale, RetireSku, SetPurchaseLimit, SuspendSale
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import Final
 import msgspec
 
 from infra.errors import InfraError
+from producers.clients.orders import OrderRequest, place_order_lines
 from producers.errors import InvalidOrderError
-from producers.generated import FLASH_SKU, Traffic, generate
-from producers.online_retail import CURRENCY, RetailFile
-from producers.orders import OrderRequest, place_order_lines
+from producers.importing.generated import FLASH_SKU, Traffic, generate
+from producers.importing.online_retail import CURRENCY, RetailFile
 
 GENERATED_STOCK_FACTOR: Final = 1.0
 """Generated traffic has its own scarcity; this scales it."""

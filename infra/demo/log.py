@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from infra.connections import address_of
 from infra.verify.log import Log
 from schemas import messages as m
+from schemas.codec.wire import decode_if
 from schemas.errors import DecodeError
-from schemas.wire import decode_if
 from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS, Topic
 
 if TYPE_CHECKING:

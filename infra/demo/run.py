@@ -14,9 +14,9 @@ from infra.demo.watch import watching
 from infra.supervisor import cpu_seconds_of
 from infra.system import System, running_system
 from infra.verify import verify
-from producers.orders import OrderClient
+from producers.clients.orders import OrderClient
+from producers.clients.stock import StockClient, receipts_of
 from producers.publisher import Publisher
-from producers.stock import StockClient, receipts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

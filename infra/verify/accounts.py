@@ -15,8 +15,8 @@ import msgspec
 from consumers.inventory.ledger import QUARANTINE, SCRAP
 from infra.verify.justice import Case, excuse_for_line, excuse_for_stock_command
 from schemas import messages as m
+from schemas.codec.wire import decode
 from schemas.errors import DecodeError
-from schemas.wire import decode
 from topology.topics import DEAD_LETTERS, ORDER_EVENTS
 
 if TYPE_CHECKING:

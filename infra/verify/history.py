@@ -15,8 +15,8 @@ from infra.verify.replay import match, rooms
 from infra.verify.report import Tallies
 from infra.verify.snapshot import snapshot
 from infra.verify.words import facts_of
+from schemas.codec.wire import decode
 from schemas.messages import Message
-from schemas.wire import decode
 from topology.partitioner import partition_of
 
 if TYPE_CHECKING:

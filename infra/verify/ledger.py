@@ -19,7 +19,7 @@ from infra.verify.evidence import Evidence
 from infra.verify.legs import legs
 from infra.verify.log import Log
 from infra.verify.snapshot import snapshot
-from schemas.wire import decode
+from schemas.codec.wire import decode
 from topology.partitioner import partition_of
 
 if TYPE_CHECKING:

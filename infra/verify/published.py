@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from producers.publisher import FORWARDED
+from schemas.codec.wire import decode
 from schemas.errors import DecodeError
 from schemas.messages import DeadLetter
-from schemas.wire import decode
 from topology.partitioner import partition_of, partitions_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 

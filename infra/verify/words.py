@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from schemas.codec.wire import decode
 from schemas.errors import DecodeError
-from schemas.wire import decode
 
 if TYPE_CHECKING:
     from schemas.messages import Message

@@ -23,8 +23,8 @@ from consumers.runtime.sql import load_queries
 from infra.stack import run_until_interrupted
 from infra.supervisor import PROCESSOR, Supervisor
 from infra.verify import verify
+from producers.clients.stock import StockClient, receipts_of
 from producers.publisher import Publisher
-from producers.stock import StockClient, receipts_of
 from tests.benchmarks.harness.facts import setup_facts
 from tests.benchmarks.harness.options import FOLDER, Options
 from tests.benchmarks.harness.orders import names

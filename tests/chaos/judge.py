@@ -12,7 +12,7 @@ import msgspec
 from consumers.notifications.decide import decide as notification_of
 from infra.verify.books import read_books
 from schemas import messages as m
-from schemas.wire import decode
+from schemas.codec.wire import decode
 from tests.chaos.plan import CONFIRMATION, Fate, Plan, units_wanted
 from topology.saga import NOTIFIED
 from topology.states import CLOSED_ORDER_STATES, PaymentState

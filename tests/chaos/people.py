@@ -14,10 +14,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from consumers.runtime.decision import outgoing
-from producers.orders import place_order_lines
+from producers.clients.orders import place_order_lines
 from schemas import messages as m
+from schemas.codec.wire import decode
 from schemas.terms import CAPTURE_AT_SHIPPING
-from schemas.wire import decode
 from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import msgspec
 from infra.migrate import migrate
 from infra.settings import Settings
 from infra.supervisor import Supervisor
+from producers.clients.stock import StockClient, receipts_of
 from producers.publisher import Publisher
-from producers.stock import StockClient, receipts_of
 from tests.chaos.judge import judge
 from tests.chaos.killing import Killer
 from tests.chaos.people import People

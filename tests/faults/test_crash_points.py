@@ -23,12 +23,12 @@ from consumers.runtime.room import Room
 from infra.settings import Settings
 from infra.supervisor import PROCESSOR
 from infra.verify.books import read_books
-from producers.orders import ACCEPTED_TOKEN, OrderRequest
+from producers.clients.orders import ACCEPTED_TOKEN, OrderRequest
 from producers.publisher import Publisher
 from schemas import messages as m
+from schemas.codec.wire import decode
 from schemas.ids import new_order_id
 from schemas.terms import CAPTURE_AT_SHIPPING
-from schemas.wire import decode
 from tests.harness.crashing import (
     ROOMS,
     DeadError,

@@ -15,12 +15,12 @@ from consumers.inventory.room import InventoryRoom
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.room import Room
 from infra.verify.books import read_books
-from producers.orders import place_order_lines
+from producers.clients.orders import place_order_lines
+from producers.clients.stock import receipts_of, receive_stock
 from producers.publisher import Outgoing
-from producers.stock import receipts_of, receive_stock
 from schemas import messages as m
+from schemas.codec.wire import decode
 from schemas.messages import Message
-from schemas.wire import decode
 from tests.harness.race import race
 from tests.harness.shop import Shop, order
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS

@@ -13,8 +13,8 @@ import pytest
 from infra.maintenance import run as maintenance
 from infra.maintenance.run import maintain
 from infra.maintenance.weeks import DAY_MS, Week
-from producers.orders import OrderRequest, place_order_lines
-from producers.stock import receipts_of, receive_stock
+from producers.clients.orders import OrderRequest, place_order_lines
+from producers.clients.stock import receipts_of, receive_stock
 from schemas import messages as m
 from schemas.ids import new_order_id
 from schemas.limits import ORDER_ID_WINDOW_MS

@@ -22,10 +22,10 @@ from infra import connections
 from infra.repartition.change import Done, Repartition, Switched, Target
 from infra.settings import Settings
 from infra.verify.log import Log
-from producers.orders import OrderClient
+from producers.clients.orders import OrderClient
 from producers.publisher import FORWARDED, Publisher
+from schemas.codec.wire import decode
 from schemas.messages import DeadLetter
-from schemas.wire import decode
 from tests.faults.test_restarts import Flow, goes_on_from
 from tests.faults.test_zombies import Stray
 from tests.harness.cli import lastunit

@@ -12,7 +12,7 @@ import pytest
 
 from infra.stack import Stack
 from infra.stack.part import Part
-from producers.generated import Traffic
+from producers.importing.generated import Traffic
 from tests.harness.race import race
 from tests.harness.shop import Shop, logged
 

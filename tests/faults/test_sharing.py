@@ -18,7 +18,7 @@ from consumers.runtime import owner as runtime_owner
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.ownership import Ownership
 from infra.settings import Settings
-from producers.orders import place_order_lines
+from producers.clients.orders import place_order_lines
 from schemas import messages as m
 from tests.faults.test_restarts import Flow
 from tests.faults.test_zombies import Stray, without_fence

@@ -14,7 +14,7 @@ from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.runtime.owner import PartitionOwner
 from infra.supervisor import Supervisor
-from producers.orders import place_order_lines
+from producers.clients.orders import place_order_lines
 from schemas import messages as m
 from tests.harness.postgres_proxy import Fate, PostgresProxy
 from tests.harness.race import race

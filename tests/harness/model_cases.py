@@ -33,8 +33,8 @@ from infra.verify.evidence import Evidence
 from infra.verify.legs import legs
 from infra.verify.snapshot import snapshot
 from schemas import messages as m
+from schemas.codec.wire import decode
 from schemas.ids import new_order_id
-from schemas.wire import decode
 from tests.harness.shop import Shop
 from tests.harness.subscriber import SECRET, listening
 from tests.model.accounting import Books, Key

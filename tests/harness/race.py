@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from producers.generated import Traffic, generate
+from producers.importing.generated import Traffic, generate
 from tests.harness.shop import Shop
 
 SKUS = 12

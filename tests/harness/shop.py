@@ -26,11 +26,11 @@ from infra.supervisor import PROCESSOR, Supervisor
 from infra.verify import Report, verify
 from infra.verify.errors import VerifyError
 from infra.verify.log import Log
-from producers.orders import ACCEPTED_TOKEN, OrderClient, OrderLine, OrderRequest
+from producers.clients.orders import ACCEPTED_TOKEN, OrderClient, OrderLine, OrderRequest
+from producers.clients.stock import StockClient, receipts_of
 from producers.publisher import Publisher
-from producers.stock import StockClient, receipts_of
+from schemas.codec.wire import decode
 from schemas.messages import Message
-from schemas.wire import decode
 from tests.harness.tables import give_tables
 from topology import admin
 from topology.states import FINAL_ORDER_STATES

@@ -9,7 +9,7 @@ from typing import cast
 from aiokafka import AIOKafkaProducer
 
 from schemas import messages as m
-from schemas.wire import decode, encode
+from schemas.codec.wire import decode, encode
 from tests.harness.raw import RawRecord, batch_of, produce, sealed
 from tests.harness.shop import PARTITIONS, Shop
 from topology.partitioner import partition_of

@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from schemas.codec.wire import encode
 from schemas.messages import Message
-from schemas.wire import encode
 from tests.harness.shop import Shop
 from topology.partitioner import partition_of
 from topology.topics import INVENTORY_COMMANDS, key_of

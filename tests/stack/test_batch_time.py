@@ -13,7 +13,7 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from infra.settings import Settings
-from producers.orders import place_order_lines
+from producers.clients.orders import place_order_lines
 from producers.publisher import Outgoing
 from schemas.messages import Message
 from tests.harness.loop_lag import loop_lag

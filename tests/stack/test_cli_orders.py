@@ -12,7 +12,7 @@ import pytest
 from infra.migrate import migrate
 from infra.settings import Settings
 from infra.supervisor import Supervisor
-from producers.online_retail import HEADER
+from producers.importing.online_retail import HEADER
 from schemas.ids import is_order_id, new_order_id
 from tests.harness.cli import lastunit
 from topology import admin

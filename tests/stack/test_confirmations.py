@@ -22,7 +22,7 @@ from consumers.runtime.owner import PartitionOwner
 from infra.settings import Settings
 from infra.supervisor import PROCESSOR
 from infra.verify.replay import rooms
-from producers.orders import OrderRequest
+from producers.clients.orders import OrderRequest
 from schemas.messages import Message
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 

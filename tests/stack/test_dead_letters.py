@@ -14,10 +14,10 @@ from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from infra.settings import Settings
-from producers.orders import place_order_lines
+from producers.clients.orders import place_order_lines
 from schemas import messages as m
+from schemas.codec.wire import decode, encode
 from schemas.limits import MAX_TEXT, MAX_TEXT_BYTES
-from schemas.wire import decode, encode
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 from topology.partitioner import partition_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from consumers.runtime import gathering
 from infra.settings import Settings
-from producers.orders import place_order_lines
+from producers.clients.orders import place_order_lines
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 
 COMMANDS = 200

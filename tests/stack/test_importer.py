@@ -12,13 +12,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.migrate import migrate
 from infra.settings import Settings
+from producers.clients.orders import OrderClient, OrderRequest
 from producers.errors import PublishError
-from producers.importer import import_orders
-from producers.online_retail import HEADER
-from producers.orders import OrderClient, OrderRequest
+from producers.importing.importer import import_orders
+from producers.importing.online_retail import HEADER
 from producers.publisher import Publisher
+from schemas.codec.wire import decode
 from schemas.messages import PlaceOrderLine
-from schemas.wire import decode
 from topology import admin
 from topology.topics import INVENTORY_COMMANDS
 

@@ -20,7 +20,7 @@ from infra.maintenance.run import LOCK_KEY, Done, maintain
 from infra.maintenance.weeks import DAY_MS, WEEK_MS, Week
 from infra.migrate import MIGRATIONS, migrate
 from infra.settings import Settings
-from producers.stock import new_command_id
+from producers.clients.stock import new_command_id
 from schemas import messages as m
 from schemas.ids import NIL_UUID, new_order_id, order_id_ms
 from tests.harness.cli import lastunit

@@ -25,7 +25,7 @@ from infra.settings import Settings
 from infra.stack import Stack
 from infra.verify.errors import VerifyError
 from schemas import messages as m
-from schemas.wire import encode
+from schemas.codec.wire import encode
 from tests.harness.raw import RawRecord, attributes_at, batch_of, produce, sealed
 from tests.harness.shop import PARTITIONS, PATIENCE_SECONDS, ROOMS, Level, Shop, in_miniature, open_shop, order
 from tests.harness.strangers import MUG, append, letters, receipt, transactions

@@ -19,7 +19,7 @@ from infra.connections import database
 from infra.settings import Settings
 from infra.stuck import what_waits
 from infra.verify.replay import rooms
-from producers.orders import OrderRequest, place_order_lines
+from producers.clients.orders import OrderRequest, place_order_lines
 from schemas.messages import Message
 from schemas.terms import SHIP_AVAILABLE
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order

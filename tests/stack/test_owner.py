@@ -24,10 +24,10 @@ from consumers.runtime.decision import Record
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.partitioning import Partitioning
 from infra.settings import Settings
-from producers.orders import place_order_lines
+from producers.clients.orders import place_order_lines
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
-from schemas.wire import decode, encode
+from schemas.codec.wire import decode, encode
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, options_of, order
 from topology.partitioner import partition_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_EVENTS

@@ -9,7 +9,7 @@ import msgspec
 import pytest_asyncio
 
 from infra.settings import Settings
-from producers.orders import place_order_lines
+from producers.clients.orders import place_order_lines
 from schemas.messages import CancelOrder
 from schemas.terms import SHIP_AVAILABLE
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order

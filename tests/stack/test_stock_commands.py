@@ -13,11 +13,11 @@ import pytest_asyncio
 from consumers.runtime.owner import PartitionOwner
 from infra.migrate import MIGRATIONS, migrate
 from infra.settings import Settings
-from producers.orders import OrderRequest, place_order_lines
+from producers.clients.orders import OrderRequest, place_order_lines
 from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
-from schemas.lock import read_lock
-from schemas.wire import decode, encode
+from schemas.codec.lock import read_lock
+from schemas.codec.wire import decode, encode
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_EVENTS, STOCK_LEVELS
 

@@ -19,7 +19,7 @@ from consumers.runtime.ownership import Ownership
 from consumers.views.room import OrderViews, ViewsOptions
 from infra.settings import Settings
 from schemas import messages as m
-from schemas.wire import encode
+from schemas.codec.wire import encode
 from tests.harness.raw import RawRecord
 from tests.harness.shop import PATIENCE_SECONDS, Level, Shop, in_miniature, open_shop, order
 from tests.harness.strangers import MUG, append, letters, receipt, transactions

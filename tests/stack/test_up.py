@@ -18,8 +18,8 @@ from infra.connections import kafka_publisher
 from infra.migrate import migrate
 from infra.settings import Settings, load_settings
 from infra.stack import running_stack
-from producers.orders import OrderClient, OrderLine, OrderRequest
-from producers.stock import Receipt, StockClient
+from producers.clients.orders import OrderClient, OrderLine, OrderRequest
+from producers.clients.stock import Receipt, StockClient
 from topology import admin
 
 LASTUNIT = Path(sys.executable).with_name("lastunit")

@@ -14,8 +14,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.codec.wire import decode, encode, message_type
 from schemas.messages import LineRejected, LineReserved, PlaceOrderLine
-from schemas.wire import decode, encode, message_type
 from topology.topics import INVENTORY_COMMANDS
 
 if TYPE_CHECKING:

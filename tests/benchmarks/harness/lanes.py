@@ -13,8 +13,8 @@ import asyncpg
 import msgspec
 
 from infra.stack import ChildProcess
+from producers.clients.stock import StockClient, receipts_of
 from producers.publisher import Publisher
-from producers.stock import StockClient, receipts_of
 from tests.benchmarks.harness.options import ROOT
 from tests.benchmarks.harness.orders import publish
 from tests.benchmarks.harness.outcomes import LaneTopics, lane_topics

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 
 from producers.publisher import BY_KEY, Outgoing
+from schemas.codec.wire import encode
 from schemas.ids import new_order_id
 from schemas.messages import PlaceOrderLine
-from schemas.wire import encode
 from topology.topics import INVENTORY_COMMANDS
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.verify.log import Log
+from schemas.codec.wire import decode, message_type
 from schemas.messages import LineReserved, Message, StockLevel
-from schemas.wire import decode, message_type
 from topology.topics import ORDER_EVENTS, STOCK_LEVELS
 
 if TYPE_CHECKING:

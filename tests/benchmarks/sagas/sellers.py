@@ -29,7 +29,7 @@ from topology.topics import ORDER_EVENTS, topics_read_by
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from producers.orders import OrderRequest
+    from producers.clients.orders import OrderRequest
     from producers.publisher import Outgoing
     from tests.benchmarks.harness.lanes import Lane, Ours
 

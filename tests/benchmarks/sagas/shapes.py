@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from producers.orders import ACCEPTED_TOKEN, DECLINED_TOKEN, OrderLine, OrderRequest, place_order_lines
+from producers.clients.orders import ACCEPTED_TOKEN, DECLINED_TOKEN, OrderLine, OrderRequest, place_order_lines
 from producers.publisher import BY_KEY, Outgoing
+from schemas.codec.wire import encode
 from schemas.messages import OrderedLine
-from schemas.wire import encode
 from tests.benchmarks.baselines.sagas.order import Placed
 from tests.benchmarks.baselines.sagas.processor import CAPTURE_FAILS_TOKEN
 from tests.benchmarks.harness.orders import HOLD_SECONDS, HOT_SKU, names

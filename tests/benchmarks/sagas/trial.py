@@ -21,7 +21,7 @@ from tests.benchmarks.soaking.finals import ENDINGS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from producers.orders import OrderRequest
+    from producers.clients.orders import OrderRequest
     from tests.benchmarks.harness.outcomes import Ends, Outcome
     from tests.benchmarks.sagas.sellers import Seller, Sold
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 from aiokafka import AIOKafkaConsumer
 
 from schemas import messages as m
-from schemas.wire import message_type
+from schemas.codec.wire import message_type
 from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import random
 import time
 from typing import TYPE_CHECKING, Final
 
-from producers.orders import ACCEPTED_TOKEN, DECLINED_TOKEN, OrderLine, OrderRequest, place_order_lines
+from producers.clients.orders import ACCEPTED_TOKEN, DECLINED_TOKEN, OrderLine, OrderRequest, place_order_lines
 from producers.publisher import BY_KEY, Outgoing
-from schemas.wire import encode
+from schemas.codec.wire import encode
 from tests.benchmarks.harness.open_loop import TICK_SECONDS
 from topology.topics import INVENTORY_COMMANDS, key_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from producers.orders import OrderLine, OrderRequest
+from producers.clients.orders import OrderLine, OrderRequest
 from schemas.messages import OrderPaid, OrderRejected
 from tests.benchmarks.harness.outcomes import Outcome
 from tests.benchmarks.sagas.sellers import SagaBooks, Sold

@@ -14,8 +14,8 @@ from infra.demo.report import print_report
 from infra.demo.result import Percentiles, Result, percentiles, result_of, unfinished
 from infra.errors import InfraError
 from infra.verify import Report
-from producers.online_retail import HEADER
-from producers.orders import OrderLine, OrderRequest
+from producers.clients.orders import OrderLine, OrderRequest
+from producers.importing.online_retail import HEADER
 
 AUDIT = Report([])
 

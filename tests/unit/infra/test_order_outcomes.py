@@ -8,7 +8,7 @@ import pytest
 
 from consumers.views.timeline import TimelineEvent, event_of, view_of
 from infra.cli.order_commands import FAILURES, SETTLED_BY, outcome_of
-from producers.order_commands import OrderCommand
+from producers.clients.order_commands import OrderCommand
 from schemas import messages as m
 from schemas.ids import new_order_id
 from topology.topics import ORDER_EVENTS

@@ -10,8 +10,8 @@ import pytest
 from consumers.inventory.deal import SKU_OF, deal
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
-from producers.generated import generate
-from producers.orders import place_order_lines
+from producers.clients.orders import place_order_lines
+from producers.importing.generated import generate
 from schemas import messages as m
 from topology.partitioner import partition_of
 

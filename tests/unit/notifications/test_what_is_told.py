@@ -9,8 +9,8 @@ from consumers.notifications.decide import decide
 from consumers.notifications.room import NotificationsRoom
 from consumers.notifications.store import Telling, body_of, changes
 from schemas import messages as m
+from schemas.codec.wire import encode
 from schemas.ids import new_order_id
-from schemas.wire import encode
 from topology.saga import NOTIFIED, heard_by
 
 A = new_order_id()

@@ -8,7 +8,7 @@ import pytest
 
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
-from producers.orders import OrderLine, OrderRequest, place_order_lines
+from producers.clients.orders import OrderLine, OrderRequest, place_order_lines
 from schemas import messages as m
 from schemas.messages import Message
 from schemas.terms import SHIP_AVAILABLE

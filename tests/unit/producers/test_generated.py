@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from producers.generated import FLASH_SKU, generate
-from producers.orders import DECLINED_TOKEN, place_order_lines
+from producers.clients.orders import DECLINED_TOKEN, place_order_lines
+from producers.importing.generated import FLASH_SKU, generate
 from schemas.ids import is_order_id, order_id_ms
 
 NOW_MS = 1_800_000_000_000

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from producers.clients.orders import OrderLine
 from producers.errors import InvalidOrderError, UnusableFileError
-from producers.importer import import_orders, survey
-from producers.online_retail import HEADER, Invoice, RetailFile, Skipped
-from producers.orders import OrderLine
+from producers.importing.importer import import_orders, survey
+from producers.importing.online_retail import HEADER, Invoice, RetailFile, Skipped
 from schemas.limits import MAX_LINES
 
 REAL_FILE = Path(__file__).parents[4] / "shared" / "data" / "online-retail-2010-12.csv"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from producers.clients.order_commands import OrderCommand, OrderCommandClient, check_order_command
 from producers.errors import InvalidOrderCommandError
-from producers.order_commands import OrderCommand, OrderCommandClient, check_order_command
 from producers.publisher import Outgoing
 from schemas import messages as m
+from schemas.codec.wire import decode
 from schemas.ids import new_order_id
-from schemas.wire import decode
 
 A = new_order_id()
 

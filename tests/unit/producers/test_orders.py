@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from consumers.inventory.decide import decide
 from consumers.inventory.evolve import StockReceived, evolve
 from consumers.inventory.ledger import Ledger
+from producers.clients.orders import OrderClient, OrderLine, OrderRequest, place_order_lines
 from producers.errors import InvalidOrderError
-from producers.orders import OrderClient, OrderLine, OrderRequest, place_order_lines
 from producers.publisher import Outgoing
+from schemas.codec.wire import decode
 from schemas.ids import is_order_id, order_id_ms
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
 from schemas.messages import LineReserved, PlaceOrderLine
 from schemas.money import MAX_MINOR
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
-from schemas.wire import decode
 
 LINES = st.lists(
     st.builds(OrderLine, st.sampled_from(["MUG", "TIN", "JAR"]), st.integers(1, 50), st.integers(0, 10_000)),

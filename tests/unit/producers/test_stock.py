@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.errors import InvalidReceiptError, InvalidStockCommandError
-from producers.stock import (
+from producers.clients.stock import (
     Receipt,
     StockCommand,
     check_stock_command,
@@ -15,6 +14,7 @@ from producers.stock import (
     receipts_of,
     receive_stock,
 )
+from producers.errors import InvalidReceiptError, InvalidStockCommandError
 from schemas import messages as m
 from schemas.limits import MAX_QUANTITY
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from schemas import messages as m
-from schemas.wire import encode
+from schemas.codec.wire import encode
 from topology.partitioner import partition_of
 from topology.topics import key_of
 

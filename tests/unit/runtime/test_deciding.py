@@ -15,8 +15,8 @@ from consumers.orders.store import OrderBook
 from consumers.runtime.decision import Record, decide_records, outgoing
 from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
+from schemas.codec.wire import decode, encode
 from schemas.ids import event_id
-from schemas.wire import decode, encode
 from tests.given_when_then import NOW_MS, A, B, ExpireHolds, LineRejected, LineReserved, PlaceOrderLine, ReceiveStock
 from tests.unit.runtime.records import ARecord, home_of, record
 

@@ -17,7 +17,7 @@ from consumers.runtime.batch import MAX_SENT_ON_BYTES, Claim, Run, read_portion,
 from consumers.runtime.decision import decide_records
 from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
 from producers.publisher import FORWARDED, Outgoing
-from schemas.wire import encode
+from schemas.codec.wire import encode
 from tests.given_when_then import PlaceOrderLine
 from tests.unit.runtime.records import ARecord
 from topology.partitioner import partition_of

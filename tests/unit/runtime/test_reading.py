@@ -12,7 +12,7 @@ from consumers.runtime.batch import read_run
 from consumers.runtime.decision import dead_letter, read
 from consumers.runtime.partitioning import Partitioning
 from schemas import messages as m
-from schemas.wire import decode, encode
+from schemas.codec.wire import decode, encode
 from tests.given_when_then import (
     ExpireHolds,
     LineCommandRefused,

@@ -31,8 +31,8 @@ from consumers.runtime.decision import (
 from consumers.runtime.numbering import FetchedRecord, MisnumberedError, NumberedRecords
 from consumers.runtime.reading import Records
 from consumers.runtime.recordbatch import RecordBatch, RecordBatches
+from schemas.codec.wire import decode, encode
 from schemas.messages import DeadLetter, ReceiveStock
-from schemas.wire import decode, encode
 from tests.harness.raw import LAST_DELTA_AT, RawRecord, attributes_at, batch_of, sealed
 
 TP = TopicPartition("inventory.commands", 0)

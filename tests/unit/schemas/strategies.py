@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from schemas.codec.lock import Schema, read_current
 from schemas.limits import RANGES
-from schemas.lock import Schema, read_current
 from schemas.messages import MESSAGES, DeadLetter, Message, OrderedLine, PlaceOrderLine
 
 SCHEMAS = read_current()

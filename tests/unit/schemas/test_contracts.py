@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from schemas import check, register
+from schemas.codec import check, register
+from schemas.codec.lock import Schema, canonical, fingerprint, read_current, read_lock
 from schemas.errors import LockError
-from schemas.lock import Schema, canonical, fingerprint, read_current, read_lock
 from schemas.messages import MESSAGES, Message
 
 

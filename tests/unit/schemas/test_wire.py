@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import errors, wire
-from schemas.lock import read_history, read_lock
+from schemas import errors
+from schemas.codec import wire
+from schemas.codec.lock import read_history, read_lock
 from schemas.messages import (
     MESSAGES,
     CommitLine,
@@ -314,7 +315,7 @@ def test_a_message_that_is_not_in_the_lock_says_how_to_register_it() -> None:
     class Unheard(Message, frozen=True):
         sku: str
 
-    with pytest.raises(errors.UnregisteredMessageError, match=r"Unheard .* schemas\.register"):
+    with pytest.raises(errors.UnregisteredMessageError, match=r"Unheard .* schemas\.codec\.register"):
         wire.encode(Unheard(sku="MUG"))
 
 

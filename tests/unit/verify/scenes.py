@@ -6,8 +6,8 @@ import msgspec
 
 from producers.publisher import Outgoing
 from schemas import messages as m
+from schemas.codec.wire import encode
 from schemas.terms import CAPTURE_AT_SHIPPING
-from schemas.wire import encode
 from tests.unit.verify.world import MemorySnapshot, World, said
 
 REPLAY = "replay_gives_the_same_decisions"

@@ -9,7 +9,7 @@ from consumers.runtime.decision import outgoing
 from infra.verify.rows import OutboxRow
 from producers.publisher import Outgoing
 from schemas import messages as m
-from schemas.wire import encode
+from schemas.codec.wire import encode
 from tests.unit.verify.scenes import (
     BOUNDS,
     GOODS,

@@ -10,7 +10,7 @@ import pytest
 from consumers.errors import RefusedError
 from consumers.runtime.decision import dead_letter, outgoing
 from schemas import messages as m
-from schemas.wire import decode, encode
+from schemas.codec.wire import decode, encode
 from tests.unit.verify.scenes import (
     BOUNDS,
     GOODS,

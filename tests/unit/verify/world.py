@@ -23,11 +23,11 @@ from infra.verify.report import Report
 from infra.verify.rows import BalanceRow, ClaimRow, HoldRow, InventoryRows, OrderRow, OrderRows, OutboxRow, Range
 from infra.verify.run import Audit
 from infra.verify.snapshot import Snapshot
-from producers.orders import OrderLine, OrderRequest, place_order_lines
+from producers.clients.orders import OrderLine, OrderRequest, place_order_lines
 from producers.publisher import BY_KEY, FORWARDED, Outgoing
 from schemas import messages as m
+from schemas.codec.wire import decode
 from schemas.ids import new_order_id
-from schemas.wire import decode
 from topology.partitioner import partition_of
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, Topic
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumers.payments.processor import Operation, OperationKind
+from schemas.codec.wire import encode
 from schemas.messages import OrderCancelled, OrderedLine, OrderPaid, OrderRejected
-from schemas.wire import encode
 
 if TYPE_CHECKING:
     pass

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from producers.clients.requests import require_quantity, require_text
 from producers.errors import InvalidReceiptError, InvalidStockCommandError
 from producers.publisher import BY_KEY, Outgoing
-from producers.requests import require_quantity, require_text
-from schemas import wire
+from schemas.codec import wire
 from schemas.ids import new_order_id
 from schemas.limits import MAX_QUANTITY
 from schemas.messages import (

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from producers.orders import ACCEPTED_TOKEN, DECLINED_TOKEN, OrderLine, OrderRequest
+from producers.clients.orders import ACCEPTED_TOKEN, DECLINED_TOKEN, OrderLine, OrderRequest
 
 FLASH_SKU: Final = "FLASH-1"
 FLASH_SCARCITY: Final = 10

@@ -1,4 +1,4 @@
-"""Puts new and changed schemas into the lock: `python -m schemas.register`.
+"""Puts new and changed schemas into the lock: `python -m schemas.codec.register`.
 
 1. Add the struct to its topic's file in schemas/messages and run this: it drafts `avro/<Name>.avsc`. For a change, edit struct and file alike.
 2. Give every field a doc, with its unit, and a default if the record existed before.
@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from schemas.check import AVRO_TYPES, SOURCE, find_in_source, find_incompatible
-from schemas.errors import LockError
-from schemas.lock import (
+from schemas.codec.check import AVRO_TYPES, SOURCE, find_in_source, find_incompatible
+from schemas.codec.lock import (
     NAMESPACE,
     Locked,
     Schema,
@@ -29,6 +28,7 @@ from schemas.lock import (
     read_lock,
     render_lock,
 )
+from schemas.errors import LockError
 from schemas.messages import MESSAGES, Message
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 import msgspec
 
+from producers.clients.orders import OrderLine
 from producers.errors import UnusableFileError
-from producers.orders import OrderLine
 from schemas.errors import InexactAmountError
 from schemas.limits import MAX_LINES, MAX_QUANTITY, MAX_TEXT, MAX_UNIT_PRICE_MINOR
 from schemas.money import to_minor

@@ -1,7 +1,7 @@
-"""Checks the contracts: `python -m schemas.check` prints what is wrong and what to do, and fails if anything is.
+"""Checks the contracts: `python -m schemas.codec.check` prints what is wrong and what to do, and fails if anything is.
 
 BACKWARD_TRANSITIVE: whoever holds today's schemas can read everything that the log has ever held. Apache Avro's own
-checker (a development dependency, hence imported only here and in `schemas.register`) is the judge.
+checker (a development dependency, hence imported only here and in `schemas.codec.register`) is the judge.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import avro.schema
 import msgspec
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 
-from schemas.errors import LockError
-from schemas.lock import (
+from schemas.codec.lock import (
     NAMESPACE,
     Locked,
     Schema,
@@ -28,12 +27,13 @@ from schemas.lock import (
     read_history,
     read_lock,
 )
+from schemas.errors import LockError
 from schemas.messages import MESSAGES, Message, OrderedLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SOURCE: Final = Path(__file__).parent
+SOURCE: Final = Path(__file__).parents[1]
 
 ORDERED_LINE: Final = {
     "type": "record",
@@ -132,7 +132,7 @@ def _in_history(lock: tuple[Locked, ...], root: Path) -> Iterator[str]:
     known = {f"{entry.id}.avsc" for entry in lock}
     for path in sorted((root / "history").glob("*")):
         if path.name not in known:
-            yield f"history/{path.name} is not in lock.json; `python -m schemas.register` writes both, nobody else does"
+            yield f"history/{path.name} is not in lock.json; `python -m schemas.codec.register` writes both, nobody else does"
 
 
 def _in_sources(current: Mapping[str, Schema]) -> Iterator[str]:
@@ -140,7 +140,7 @@ def _in_sources(current: Mapping[str, Schema]) -> Iterator[str]:
         yield from find_in_source(schema, file_name)
     for message in MESSAGES:
         if message.__name__ not in current:
-            yield f"{message.__name__} has no avro/{message.__name__}.avsc; `python -m schemas.register` drafts one"
+            yield f"{message.__name__} has no avro/{message.__name__}.avsc; `python -m schemas.codec.register` drafts one"
 
 
 def _between_struct(struct: type[Message], schema: Schema) -> Iterator[str]:
@@ -163,7 +163,7 @@ def _between(current: Mapping[str, Schema], lock: tuple[Locked, ...], root: Path
     for schema in current.values():
         entry = newest.get(full_name(schema))
         if entry is None or entry.sha256 != fingerprint(schema):
-            yield f"{full_name(schema)} is not in the lock as it stands; run `python -m schemas.register` and commit"
+            yield f"{full_name(schema)} is not in the lock as it stands; run `python -m schemas.codec.register` and commit"
         yield from find_incompatible(schema, lock, root)
     for name in sorted(newest.keys() - {full_name(schema) for schema in current.values()}):
         yield f"{name} is in the lock but has no schema in avro/; the log still holds such records: keep it"

@@ -1,7 +1,7 @@
 """The lock: every version of every schema ever committed, under an id that never changes and is never used again.
 
 `lock.json` maps an id to a record's name, its version and the SHA-256 of its canonical form; `history/<id>.avsc` is
-that form. The log is kept for good, so both only ever grow. `python -m schemas.register` appends, `schemas.check`
+that form. The log is kept for good, so both only ever grow. `python -m schemas.codec.register` appends, `schemas.codec.check`
 verifies, and at run time this is all that is read: `avro/` is the source that people edit.
 """
 

@@ -14,9 +14,9 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from producers.clients.orders import ACCEPTED_TOKEN, DEFAULT_HOLD_SECONDS, OrderLine, OrderRequest, place_order_lines
 from producers.errors import InvalidOrderError
-from producers.online_retail import CURRENCY, Invoice, RetailFile, Skipped
-from producers.orders import ACCEPTED_TOKEN, DEFAULT_HOLD_SECONDS, OrderLine, OrderRequest, place_order_lines
+from producers.importing.online_retail import CURRENCY, Invoice, RetailFile, Skipped
 from schemas.ids import new_order_id
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from producers.orders import OrderClient
+    from producers.clients.orders import OrderClient
 
 log = structlog.get_logger()
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from producers.clients.requests import require_quantity, require_text
 from producers.errors import InvalidOrderError
 from producers.publisher import BY_KEY, Outgoing
-from producers.requests import require_quantity, require_text
-from schemas import wire
+from schemas.codec import wire
 from schemas.errors import UnknownCurrencyError
 from schemas.ids import is_order_id, new_order_id
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from producers.clients.requests import require_text
 from producers.errors import InvalidOrderCommandError
 from producers.publisher import BY_KEY, Outgoing
-from producers.requests import require_text
-from schemas import wire
+from schemas.codec import wire
 from schemas.ids import is_order_id
 from schemas.limits import MAX_LINES
 from schemas.messages import (

@@ -15,9 +15,9 @@ import fastavro
 import msgspec
 
 from schemas import errors
-from schemas.compiled import compile_decoder, compile_encoder, is_regular
+from schemas.codec.compiled import compile_decoder, compile_encoder, is_regular
+from schemas.codec.lock import NAMESPACE, Schema, latest, read_history, read_lock
 from schemas.limits import find_fault
-from schemas.lock import NAMESPACE, Schema, latest, read_history, read_lock
 from schemas.messages import MESSAGES, Message
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def encode(message: Message) -> bytes:
     encoder = _encoders.get(type(message))
     if encoder is None:
         raise errors.UnregisteredMessageError(
-            f"{type(message).__name__} is not in the lock as it stands in schemas/messages; run `python -m schemas.register`"
+            f"{type(message).__name__} is not in the lock as it stands in schemas/messages; run `python -m schemas.codec.register`"
         )
     return encoder(message)
 
@@ -95,7 +95,7 @@ def use_ids(wire_ids: Mapping[int, int] = MappingProxyType({})) -> None:
         struct = structs.get(entry.name)
         reader = newest[entry.name]
         if struct is None or struct.__struct_fields__ != tuple(field["name"] for field in reader["fields"]):
-            continue  # the code and the lock disagree while somebody edits them; schemas.check says so
+            continue  # the code and the lock disagree while somebody edits them; schemas.codec.check says so
         head = HEAD.pack(MAGIC, wire_ids.get(entry.id, entry.id))
         writer = read_history(entry)
         _types[head] = struct

@@ -18,7 +18,7 @@ from schemas.limits import MAX_LINES, MAX_TEXT_BYTES, RANGES, is_flat
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from schemas.lock import Schema
+    from schemas.codec.lock import Schema
     from schemas.messages import Message
 
 MAX_SHIFT: Final = 63

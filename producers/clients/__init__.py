@@ -1,0 +1,1 @@
+"""Clients that other systems publish with: orders, order commands, stock commands."""

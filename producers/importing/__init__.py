@@ -1,0 +1,1 @@
+"""Orders from files and from a generator, as order requests."""
