@@ -1,11 +1,12 @@
 """Publishes whole lists of records: batched per partition, acknowledged by all replicas, resent with the same ids.
 
-Why not one send() a record: a task and a future for each cost more than the record (DESIGN, 10).
+Why not one send() a record: a task and a future for each cost more than the record.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Self
 
@@ -14,11 +15,15 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
+from producers.abandoning import abandon
 from producers.errors import PublishError
+from producers.outage import Outage
 from topology.partitioner import partitions_of
 
 if TYPE_CHECKING:
     from aiokafka.producer.message_accumulator import BatchBuilder
+
+    from producers.outage import Readiness
 
 log = structlog.get_logger()
 
@@ -60,12 +65,23 @@ class Publisher:
     Lists that arrive while others are on their way go together with the next ones: many small lists cost one request a
     partition, not one each, and none waits for a free slot in aiokafka, whose queue holds one batch a partition and
     gives it to whoever wakes up first.
+
+    `give_up_seconds` bounds how long a list is sent again; `math.inf` waits for as long as Kafka is away, and `readiness`
+    shows that meanwhile.
     """
 
-    def __init__(self, bootstrap: str, *, namespace: str = "", give_up_seconds: float = 120.0) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        namespace: str = "",
+        give_up_seconds: float = 120.0,
+        readiness: Readiness | None = None,
+    ) -> None:
         self._bootstrap = bootstrap
         self._namespace = namespace
         self._give_up_seconds = give_up_seconds
+        self._outage = Outage("Kafka", readiness)
         self._producer: AIOKafkaProducer | None = None
         self._renewal = asyncio.Lock()
         self._waiting: list[_Waiting] = []
@@ -84,8 +100,12 @@ class Publisher:
             await asyncio.wait({self._sender}, timeout=ATTEMPT_SECONDS)
             self._sender.cancel()
         producer, self._producer = self._producer, None
-        if producer is not None:
-            await producer.stop()
+        if producer is None:
+            return
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                await producer.stop()
+        await abandon(producer)
 
     async def partitions_of(self, topic: str) -> int:
         """Return how many partitions a topic has. Raises KafkaError when the cluster does not know it."""
@@ -135,24 +155,20 @@ class Publisher:
 
     async def _send_until_acknowledged(self, records: Sequence[Outgoing]) -> None:
         deadline = asyncio.get_running_loop().time() + self._give_up_seconds
-        pause_seconds = 0.05
         while True:
-            producer: AIOKafkaProducer | None = None
             try:
-                producer = await self._connected()
                 async with asyncio.timeout(ATTEMPT_SECONDS):
-                    await self._send(producer, records)
+                    await self._send(await self._connected(), records)
             except MessageSizeTooLargeError as error:
                 largest = max(records, key=lambda record: len(record.value or b""))
                 raise PublishError.too_large(largest.topic, largest.key, len(largest.value or b"")) from error
             except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("publish_retried", records=len(records), error=repr(error))
-                await self._discard(producer)
+                await self._abandon_producer()
                 if asyncio.get_running_loop().time() >= deadline:
                     raise PublishError(self._bootstrap, len(records), self._give_up_seconds) from error
-                await asyncio.sleep(pause_seconds)
-                pause_seconds = min(pause_seconds * 2, 2.0)
+                await self._outage.wait(error, "publish")
             else:
+                self._outage.ended("publish")
                 return
 
     async def _connected(self) -> AIOKafkaProducer:
@@ -169,21 +185,16 @@ class Publisher:
                 try:
                     await producer.start()
                 except BaseException:
-                    await producer.stop()
+                    await abandon(producer)
                     raise
                 self._producer = producer
             return self._producer
 
-    async def _discard(self, producer: AIOKafkaProducer | None) -> None:
-        if producer is None:
-            return
-        if self._producer == producer:
-            self._producer = None
-        try:
-            async with asyncio.timeout(ATTEMPT_SECONDS):
-                await producer.stop()
-        except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("producer_not_stopped", error=repr(error))
+    async def _abandon_producer(self) -> None:
+        """End the producer in use, so that nothing which it still holds arrives after what its successor sends."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await abandon(producer)
 
     async def _send(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
         pending = []

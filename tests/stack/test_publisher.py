@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from collections.abc import AsyncIterator
+from typing import Any
 
+import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
+from aiokafka.conn import create_conn
+from structlog.testing import capture_logs
 
 from infra.settings import Settings
 from producers.errors import PublishError
+from producers.outage import Readiness
 from producers.publisher import BY_KEY, Outgoing, Publisher
+from tests.harness.tcp_proxy import TcpProxy
 from topology import admin
 from topology.topics import MAX_RECORD_BYTES, ORDER_COMMANDS
 
@@ -78,3 +86,76 @@ async def test_closing_sends_what_is_under_way(settings: Settings, publisher: Pu
 
     await last
     assert await values(settings) == [b"last"]
+
+
+# --- a broker that does not answer --------------------------------------------------------------------------------------
+
+
+@pytest_asyncio.fixture
+async def proxy(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TcpProxy]:
+    """A network that every connection of aiokafka in this process goes through."""
+    host, _, port = (settings.kafka_bootstrap or "").partition(":")
+    async with TcpProxy(host, int(port)).listening() as proxy:
+
+        async def through_the_proxy(host: str, _: int, **options: Any) -> Any:
+            return await create_conn(host, proxy.port, **options)
+
+        monkeypatch.setattr("aiokafka.client.create_conn", through_the_proxy)
+        yield proxy
+
+
+async def test_a_producer_that_was_given_up_delivers_nothing_after_its_successor(
+    proxy: TcpProxy, publisher: Publisher, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka's stop() waits for the broker; given up on, it leaves a sender that delivers once the broker is back."""
+    monkeypatch.setattr("producers.publisher.ATTEMPT_SECONDS", 0.5)
+    await publisher.publish([record(b"0")])
+    frozen = proxy.freeze()
+
+    await publisher.publish([record(b"1")])
+    await publisher.publish([record(b"2")])
+    async with asyncio.timeout(10):
+        for line in frozen:
+            line.cut()
+            await line.ended.wait()
+    await _until_no_sender_is_left(but=1)
+
+    await publisher.publish([record(b"3")])
+    assert await values(settings) == [b"0", b"1", b"2", b"3"]
+
+
+async def _until_no_sender_is_left(but: int) -> None:
+    """Wait until only so many of aiokafka's senders are alive, or until one that should be gone had time to deliver."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            while sum("_sender_routine" in repr(task.get_coro()) for task in asyncio.all_tasks()) > but:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+async def test_an_outage_is_logged_once_and_shown_until_it_is_over(
+    proxy: TcpProxy, settings: Settings, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.publisher.ATTEMPT_SECONDS", 0.3)
+    readiness = Readiness()
+    bootstrap = settings.kafka_bootstrap or ""
+    async with Publisher(
+        bootstrap, namespace=settings.namespace, give_up_seconds=math.inf, readiness=readiness
+    ) as patient:
+        await patient.publish([record(b"0")])
+        with capture_logs() as logs:
+            proxy.is_frozen = True
+            proxy.freeze()
+            before = len(proxy.lines)
+            waiting = asyncio.create_task(patient.publish([record(b"1")]))
+            async with asyncio.timeout(20):
+                while len(proxy.lines) < before + 3:  # noqa: ASYNC110  several attempts
+                    await asyncio.sleep(0.02)
+            assert "Kafka is unavailable: TimeoutError" in readiness.obstacles["Kafka"]
+            proxy.is_frozen = False
+            await asyncio.wait_for(waiting, 20)
+    assert readiness.is_ready
+    assert [log["event"] for log in logs if log["event"].startswith("server_")] == [
+        "server_unavailable",
+        "server_available",
+    ]
+    assert await values(settings) == [b"0", b"1"]
