@@ -4,6 +4,9 @@ It keeps nothing that matters: what is to be delivered stands in webhook_deliver
 whatever is under way when this process ends is tried again by the partition's next owner. A subscriber that is slow or
 away holds up nobody else: it has at most `PER_SUBSCRIBER` requests under way. What failed is tried again after the waits of
 `SCHEDULE_SECONDS`, then parked for a person (`lastunit webhooks`).
+
+No database error ends a delivery or the deliverer: both wait for as long as it lasts. A notification that was sent stays
+under way until its outcome is in the table, so an outcome that cannot be written never sends it again.
 """
 
 from __future__ import annotations
@@ -12,27 +15,29 @@ import asyncio
 import contextlib
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import aiohttp
+import asyncpg
 import structlog
 from standardwebhooks import Webhook
 
 from consumers.notifications.store import QUERIES
 from consumers.runtime.database import ConnectionLostError
 from consumers.runtime.sql import array_literal
+from producers.outage import Outage, Readiness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    import asyncpg
-
+    from consumers.runtime.background import BackgroundTasks
     from consumers.runtime.database import Database
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 SCHEDULE_SECONDS: Final = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """How long to wait after each failed attempt, up to a tenth more: what Standard Webhooks recommends, three days in all."""
@@ -93,8 +98,10 @@ class Deliverer:
         schedule_seconds: Sequence[float] = SCHEDULE_SECONDS,
         timeout_seconds: float = TIMEOUT_SECONDS,
         random_fraction: Callable[[], float] = random.random,
+        readiness: Readiness | None = None,
     ) -> None:
         self._database = database
+        self._outage = Outage("PostgreSQL (webhooks)", readiness)
         self._schedule = schedule_seconds
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._random_fraction = random_fraction
@@ -102,12 +109,12 @@ class Deliverer:
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._busy: Counter[str] = Counter()
         self._woken = asyncio.Event()
-        self._writing = asyncio.Lock()  # a purpose of the database has one connection
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # a purpose has one connection
         self._work: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start(self, background: BackgroundTasks) -> None:
         """Begin to deliver; needs a running event loop."""
-        self._work = asyncio.create_task(self._deliver_what_is_due(), name="webhook-deliveries")
+        self._work = background.start(self._deliver_what_is_due(background), "webhook deliveries")
 
     def claim(self, partition: int) -> None:
         """Deliver for this partition from now on."""
@@ -130,16 +137,13 @@ class Deliverer:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._database.close()
 
-    async def _deliver_what_is_due(self) -> None:
+    async def _deliver_what_is_due(self, background: BackgroundTasks) -> None:
         async with aiohttp.ClientSession(timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
             while True:
                 self._woken.clear()
-                try:
-                    found = await self._due()
-                except ConnectionLostError:
-                    found = []
+                found = await self._due()
                 for delivery in found:
-                    self._begin(session, delivery)
+                    self._begin(background, session, delivery)
                 if not found:
                     await self._wait()
 
@@ -162,7 +166,7 @@ class Deliverer:
             mine = array_literal(sorted(self._partitions))
             return list(await connection.fetch(QUERIES["due"], mine, _now_ms(), array_literal(saturated), limit))
 
-        rows = await self._database.once("deliveries", fetch)
+        rows = await self._persistently("deliveries", fetch)
         found = [it for it in (Delivery(*row) for row in rows) if it.key not in under_way]
         taken: Counter[str] = Counter(self._busy)
         fitting = []
@@ -172,9 +176,21 @@ class Deliverer:
                 fitting.append(delivery)
         return fitting
 
-    def _begin(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
+    async def _persistently(self, purpose: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Run repeatable `work` until it succeeds, whatever PostgreSQL has against it; others go ahead between attempts."""
+        try:
+            while True:
+                try:
+                    async with self._turns[purpose]:
+                        return await self._database.once(purpose, work)
+                except (ConnectionLostError, asyncpg.PostgresError) as error:
+                    await self._outage.wait(error, purpose)
+        finally:
+            self._outage.ended(purpose)
+
+    def _begin(self, background: BackgroundTasks, session: aiohttp.ClientSession, delivery: Delivery) -> None:
         self._busy[delivery.subscription_id] += 1
-        task = asyncio.create_task(self._deliver(session, delivery))
+        task = background.start(self._deliver(session, delivery), f"webhook {delivery.notification_id}")
         self._under_way[delivery.key] = task
         task.add_done_callback(lambda _: self._ended(delivery))
 
@@ -193,7 +209,7 @@ class Deliverer:
                 await connection.execute(QUERIES["delivered"], *delivery.key)
                 return
             again_ms = _now_ms() + round(verdict.wait_seconds * 1000)
-            outcome = (attempts, again_ms, verdict.error[:ERROR_CHARACTERS], verdict.parked_because)
+            outcome = (attempts, again_ms, _storable(verdict.error), verdict.parked_because)
             await connection.execute(QUERIES["failed"], *delivery.key, *outcome)
             if verdict.disables:
                 await connection.execute(QUERIES["disable"], delivery.subscription_id, verdict.parked_because)
@@ -207,25 +223,29 @@ class Deliverer:
                 error=verdict.error,
                 parked=verdict.parked_because,
             )
-        async with self._writing:
-            await self._database.repeatedly("outcomes", write)
+        await self._persistently("outcomes", write)
 
     async def _post(self, session: aiohttp.ClientSession, delivery: Delivery) -> tuple[int | None, str]:
         """Send it once, signed anew; return the status, or why there is none."""
         now = datetime.now(UTC)
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": delivery.notification_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Webhook(delivery.secret).sign(delivery.notification_id, now, delivery.body),
-        }
         try:
+            headers = {
+                "Content-Type": "application/json",
+                "webhook-id": delivery.notification_id,
+                "webhook-timestamp": str(int(now.timestamp())),
+                "webhook-signature": Webhook(delivery.secret).sign(delivery.notification_id, now, delivery.body),
+            }
             async with session.post(
                 delivery.url, data=delivery.body.encode(), headers=headers, allow_redirects=False
             ) as answer:
                 return answer.status, ""
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  an address or a secret can be wrong in any way: an attempt that failed
             return None, f"{type(error).__name__}: {error}"
+
+
+def _storable(error: str) -> str:
+    """Return an error's beginning without what PostgreSQL's text cannot hold; a subscriber's server words it."""
+    return error.replace("\0", "").encode(errors="replace").decode()[:ERROR_CHARACTERS]
 
 
 def _now_ms() -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from consumers.notifications.delivery import Deliverer
+    from consumers.runtime.background import BackgroundTasks
     from schemas.messages import Message
 
 
@@ -34,8 +35,8 @@ class NotificationsRoom(Room[Telling]):
         self._deliverer = deliverer
 
     @override
-    def start(self) -> None:
-        self._deliverer.start()
+    def start(self, background: BackgroundTasks) -> None:
+        self._deliverer.start(background)
 
     @override
     def new_state(self, partition: int) -> Telling:

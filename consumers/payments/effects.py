@@ -38,6 +38,7 @@ from consumers.payments.circuit import CallLater, Circuit
 from consumers.payments.confirmation import authorization_of, confirmation_instead, confirmation_of
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
 from consumers.payments.processor import Operation, PaymentProcessor, ProcessorResult
+from consumers.runtime.background import BackgroundTasks
 
 OnResult: TypeAlias = Callable[[Operation, ProcessorResult], Awaitable[None]]
 
@@ -97,7 +98,7 @@ class EffectRunner:
         self._workers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self.start()
+        self.start(BackgroundTasks(lambda _: None))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -118,11 +119,9 @@ class EffectRunner:
         """How many of the pending operations wait for the circuit to close."""
         return self._circuit.waiting
 
-    def start(self) -> None:
+    def start(self, background: BackgroundTasks) -> None:
         """Start the workers; needs a running event loop. What was submitted before begins now."""
-        self._workers = [
-            asyncio.create_task(self._work(), name=f"payment-effects-{n}") for n in range(self._worker_count)
-        ]
+        self._workers = [background.start(self._work(), f"payment effects {n}") for n in range(self._worker_count)]
 
     def submit(self, partition: int, operations: Iterable[Operation]) -> None:
         """Take operations whose attempts are committed; one that is already on its way is not taken twice.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from consumers.payments.payment import Payment
     from consumers.payments.processor import Operation, PaymentProcessor, ProcessorResult
+    from consumers.runtime.background import BackgroundTasks
     from producers.publisher import Publisher
     from schemas.messages import Message
 
@@ -52,8 +53,8 @@ class PaymentsRoom(Room[PaymentBook]):
         self.deadlines = deadlines or Deadlines()
 
     @override
-    def start(self) -> None:
-        self._runner.start()
+    def start(self, background: BackgroundTasks) -> None:
+        self._runner.start(background)
 
     @override
     def new_state(self, partition: int) -> PaymentBook:

@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from consumers.errors import FencedError, LogGapError, RefusedError
 from consumers.runtime.assignor import ClaimsAssignor
+from consumers.runtime.background import BackgroundTasks
 from consumers.runtime.backlog import READ_AHEAD_RECORDS, Backlog, Portion
 from consumers.runtime.batch import Batch, Claim, Part, Run, Step, read_portion, steps
 from consumers.runtime.commit import commit, commit_statement
@@ -71,6 +72,7 @@ class PartitionOwner(Generic[S]):
         self.room = room
         self.options = options
         self._life = Life()
+        self._background = BackgroundTasks(self._life.fail)
         self._publisher = publisher
         self._topics = [topic.in_namespace(options.namespace) for topic in room.sources]
         self._database = Database(options.postgres_dsn, room.name)
@@ -95,7 +97,7 @@ class PartitionOwner(Generic[S]):
         """Own partitions until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
         self._consumer = self._new_consumer()
         await self._consumer.start()
-        self.room.start()
+        self.room.start(self._background)
         self._outbox.start()
         try:
             await self._life.run(self._work(), self._watchdog().watch(), self._commit_to_kafka())

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from consumers.errors import RefusedError
+    from consumers.runtime.background import BackgroundTasks
     from schemas.messages import Message
     from topology.topics import Topic
 
@@ -109,8 +110,8 @@ class Room(ABC, Generic[S]):
         del state, now_ms
         return None
 
-    def start(self) -> None:
-        """Begin to work; called once, in the event loop, before the first claim."""
+    def start(self, background: BackgroundTasks) -> None:
+        """Begin to work, in tasks of `background`; called once, in the event loop, before the first claim."""
 
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: S) -> None:
         """React to a new claim: reload deadlines, resume effects that were persisted but not finished."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from consumers.notifications import delivery
 from consumers.notifications.delivery import Deliverer
@@ -31,6 +32,10 @@ QUEUE = """
 INSERT INTO webhook_deliveries (subscription_id, notification_id, partition, body, next_attempt_at_ms)
 SELECT 's', n::text, n % 3, '{}', 0 FROM generate_series(1, 20000) AS n
 """
+REFUSING = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+CREATE TRIGGER refusing BEFORE DELETE ON webhook_deliveries FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
 PARKED = "SELECT count(*) FROM webhook_deliveries WHERE parked_because IS NOT NULL"
 
 
@@ -41,11 +46,13 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def telling(shop: Shop, schedule: Sequence[float] = SOON, timeout_seconds: float = 5.0) -> AsyncIterator[None]:
+async def delivering(
+    shop: Shop, schedule: Sequence[float] = SOON, timeout_seconds: float = 5.0
+) -> AsyncIterator[Deliverer]:
     database = Database(shop.settings.postgres_dsn or "", "webhooks")
     deliverer = Deliverer(database, schedule_seconds=schedule, timeout_seconds=timeout_seconds)
     async with shop.owning(PartitionOwner(NotificationsRoom(deliverer), shop.options(), shop.publisher)):
-        yield
+        yield deliverer
 
 
 async def subscribe(shop: Shop, subscriber: Subscriber, name: str = "s", kinds: Sequence[str] = ()) -> None:
@@ -68,7 +75,7 @@ def names(events: Sequence[m.Message]) -> set[str]:
 
 async def test_each_subscriber_is_told_what_it_wants_to_hear(shop: Shop) -> None:
     events = paid(20)
-    async with listening() as everything, listening() as cancellations, telling(shop):
+    async with listening() as everything, listening() as cancellations, delivering(shop):
         await subscribe(shop, everything, "all")
         await subscribe(shop, cancellations, "some", ["order.cancelled"])
         cancelled = m.OrderCancelled(new_order_id(), "changed_mind", "customer")
@@ -85,7 +92,7 @@ async def done(shop: Shop, subscriber: Subscriber, count: int) -> bool:
 
 async def test_what_fails_is_tried_again_under_the_same_id(shop: Shop) -> None:
     events = paid(10)
-    async with listening() as subscriber, telling(shop, schedule=(0.05,) * 5):
+    async with listening() as subscriber, delivering(shop, schedule=(0.05,) * 5):
         await subscribe(shop, subscriber)
 
         async def moody(name: str) -> int:
@@ -101,7 +108,7 @@ async def test_endless_failure_is_parked_listed_and_taken_up_again_when_asked_fo
     shop: Shop, environment: dict[str, str]
 ) -> None:
     [event] = paid(1)
-    async with listening() as subscriber, telling(shop):
+    async with listening() as subscriber, delivering(shop):
         await subscribe(shop, subscriber)
 
         async def broken(_: str) -> int:
@@ -121,7 +128,7 @@ async def test_endless_failure_is_parked_listed_and_taken_up_again_when_asked_fo
 
 
 async def test_a_subscriber_that_is_gone_is_told_nothing_more(shop: Shop) -> None:
-    async with listening() as subscriber, telling(shop):
+    async with listening() as subscriber, delivering(shop):
         await subscribe(shop, subscriber)
 
         async def gone(_: str) -> int:
@@ -138,7 +145,7 @@ async def test_a_subscriber_that_is_gone_is_told_nothing_more(shop: Shop) -> Non
 
 async def test_nobody_waits_for_a_subscriber_that_does_not_answer(shop: Shop) -> None:
     events = paid(100)
-    async with listening() as slow, listening() as quick, telling(shop, timeout_seconds=60.0):
+    async with listening() as slow, listening() as quick, delivering(shop, timeout_seconds=60.0):
         await subscribe(shop, slow, "slow")
         await subscribe(shop, quick, "quick")
         slow.answer = never
@@ -149,6 +156,49 @@ async def test_nobody_waits_for_a_subscriber_that_does_not_answer(shop: Shop) ->
 
         await shop.until(told)
     assert slow.most_under_way <= delivery.PER_SUBSCRIBER
+
+
+async def test_an_outcome_that_cannot_be_written_is_written_later_and_never_posted_again(shop: Shop) -> None:
+    events = paid(3)
+    async with listening() as subscriber, delivering(shop) as deliverer:
+        await subscribe(shop, subscriber)
+        await shop.database.execute(REFUSING)
+        with capture_logs() as logs:
+            await shop.say(*events)
+
+            async def tried_three_times() -> bool:
+                return deliverer._outage._failing.get("outcomes", 0) >= 3
+
+            await shop.until(tried_three_times)
+        await shop.database.execute("DROP TRIGGER refusing ON webhook_deliveries")
+        await shop.until(lambda: done(shop, subscriber, 3))
+    assert subscriber.asked == dict.fromkeys(names(events), 1)
+    assert [log["purpose"] for log in logs if log["event"] == "server_unavailable"] == ["outcomes"]
+
+
+async def test_a_query_that_fails_does_not_end_the_deliverer(shop: Shop) -> None:
+    events = paid(3)
+    async with listening() as subscriber, delivering(shop) as deliverer:
+        await subscribe(shop, subscriber)
+        await shop.database.execute("ALTER TABLE webhook_subscriptions RENAME COLUMN url TO address")
+
+        async def failed() -> bool:
+            return "deliveries" in deliverer._outage._failing
+
+        await shop.until(failed)
+        await shop.database.execute("ALTER TABLE webhook_subscriptions RENAME COLUMN address TO url")
+        await shop.say(*events)
+        await shop.until(lambda: done(shop, subscriber, 3))
+
+
+async def test_a_secret_that_cannot_sign_is_a_failed_attempt(shop: Shop) -> None:
+    async with listening() as subscriber, delivering(shop):
+        await subscribe(shop, subscriber)
+        await shop.database.execute("UPDATE webhook_subscriptions SET secret = 'whsec_!'")
+        await shop.say(*paid(1))
+        await shop.until(lambda: shop.value(PARKED))
+        assert "Error" in await shop.value("SELECT last_error FROM webhook_deliveries")
+    assert subscriber.asked.total() == 0
 
 
 async def test_a_long_queue_does_not_slow_down_its_own_delivery(shop: Shop) -> None:
@@ -179,7 +229,7 @@ async def test_what_was_under_way_when_its_owner_stopped_is_told_by_the_next(sho
     async with listening() as subscriber:
         await subscribe(shop, subscriber)
         well, subscriber.answer = subscriber.answer, never
-        async with telling(shop):
+        async with delivering(shop):
             await shop.say(*events)
             await shop.until_quiet("notifications")
 
@@ -188,7 +238,7 @@ async def test_what_was_under_way_when_its_owner_stopped_is_told_by_the_next(sho
 
             await shop.until(asked)
         subscriber.answer = well
-        async with telling(shop):
+        async with delivering(shop):
             await shop.until(lambda: done(shop, subscriber, 30))
     assert set(subscriber.taken) == names(events)
 

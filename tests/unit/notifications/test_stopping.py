@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from consumers.notifications.delivery import Deliverer
+from consumers.runtime.background import BackgroundTasks
 from consumers.runtime.database import Database
 
 UNREACHABLE = Database("postgresql://nobody@127.0.0.1:9/nothing", "webhooks")
@@ -17,7 +18,7 @@ UNREACHABLE = Database("postgresql://nobody@127.0.0.1:9/nothing", "webhooks")
 async def test_a_stop_that_comes_with_a_wake_is_not_forgotten(turns: int) -> None:
     """Python 3.11's wait_for forgets it two turns of the loop after the wake: the owner then never ended."""
     deliverer = Deliverer(UNREACHABLE)
-    deliverer.start()
+    deliverer.start(BackgroundTasks(lambda _: None))
     async with asyncio.timeout(5):
         while not deliverer._woken._waiters:  # noqa: ASYNC110
             await asyncio.sleep(0)

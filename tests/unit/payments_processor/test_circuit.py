@@ -13,6 +13,7 @@ from consumers.payments.breaker import BreakerPolicy, CircuitState
 from consumers.payments.effects import Backoff, EffectRunner
 from consumers.payments.errors import NotUnderstoodError, OutcomeUnknownError
 from consumers.payments.processor import Operation, ProcessorResult
+from consumers.runtime.background import BackgroundTasks
 from tests.unit.payments_processor.fakes import GRANTED, FakeNetwork, FakeTime, Fate, operation, until
 
 PARTITION = 3
@@ -203,7 +204,7 @@ async def test_a_publisher_that_is_away_does_not_open_the_circuit() -> None:
 @pytest.mark.parametrize("workers", [1, 16])
 async def test_closing_while_the_circuit_is_open_leaves_the_line_to_the_next_owner(workers: int) -> None:
     bench = Bench(workers=workers)
-    bench.runner.start()
+    bench.runner.start(BackgroundTasks(lambda _: None))
     bench.runner.submit(PARTITION, [operation(str(n)) for n in range(30)])
     await bench.until_all_stand_in_line()
     await asyncio.wait_for(bench.runner.close(), 10)

@@ -12,6 +12,7 @@ import pytest
 from consumers.payments.effects import Backoff, EffectRunner
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
 from consumers.payments.processor import Operation, ProcessorResult
+from consumers.runtime.background import BackgroundTasks
 from tests.unit.payments_processor.fakes import ASKS_FOR_ACTION, GRANTED, FakeNetwork, FakeTime, Fate, operation, until
 
 PARTITION = 3
@@ -239,7 +240,7 @@ async def test_a_partition_that_comes_back_takes_up_its_call_in_flight() -> None
 async def test_closing_finishes_what_is_in_flight_and_leaves_the_queue() -> None:
     bench = Bench(workers=2)
     bench.network.gate.clear()
-    bench.runner.start()
+    bench.runner.start(BackgroundTasks(lambda _: None))
     bench.runner.submit(PARTITION, [operation(str(n)) for n in range(10)])
     await until(lambda: bench.network.in_flight == 2)
     closing = asyncio.create_task(bench.runner.close(deadline_seconds=10))
@@ -255,7 +256,7 @@ async def test_closing_finishes_what_is_in_flight_and_leaves_the_queue() -> None
 async def test_closing_does_not_wait_for_a_call_that_never_ends() -> None:
     bench = Bench(workers=2)
     bench.network.gate.clear()
-    bench.runner.start()
+    bench.runner.start(BackgroundTasks(lambda _: None))
     bench.runner.submit(PARTITION, [operation("a")])
     await until(lambda: bench.network.in_flight == 1)
     await asyncio.wait_for(bench.runner.close(deadline_seconds=0.01), 10)
