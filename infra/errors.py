@@ -23,6 +23,10 @@ class StateMismatchError(StackError):
     """The data found is not the data that the settings name (another cluster, a state directory moved by hand)."""
 
 
+class SandboxConflictError(StackError):
+    """The database's payments are in the books of another payment sandbox."""
+
+
 class JarsUnavailableError(StackError):
     """Kafka's jars could not be downloaded, or are not the ones that the lock names."""
 

@@ -1,4 +1,8 @@
-"""One process that is kept up: started again with growing pauses whenever it ends by itself."""
+"""One process that is kept up: started again with growing pauses whenever it ends by itself, for as long as that takes.
+
+Only a process that needs a person (exit status 78: unusable settings, another cluster, a log that is not the one decided)
+is given up. Everything else may heal while the process is down: a server that is away, a disk that is full.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +26,12 @@ FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 10.0
 STEADY_SECONDS: Final = 30.0
 """A process that ran for so long was well: the next restart begins with the shortest pause again."""
-MOST_RESTARTS: Final = 8
-"""Unexpected ends in a row after which it is no accident any more."""
 
 _STOP_SECONDS: Final = 25.0  # a room's own deadline is 20 s
 
 
 class SupervisedProcess:
-    """A command through all its lives. `on_failure` is told when there is no point in another one."""
+    """A command through all its lives. `on_failure` gets the error when a person is needed before another one."""
 
     def __init__(
         self,
@@ -125,8 +127,8 @@ class SupervisedProcess:
             lived_seconds = time.monotonic() - self._began
             failures = 1 if lived_seconds >= STEADY_SECONDS else failures + 1
             log.info("process_ended", process=self.name, exit_code=code, lived_seconds=round(lived_seconds, 1))
-            if code == NEEDS_A_PERSON or failures > MOST_RESTARTS:
-                self._on_failure(self.failure(f"ended with {_said(code)} and cannot be kept up"))
+            if code == NEEDS_A_PERSON:
+                self._on_failure(self.failure(f"ended with {_said(code)}: it needs a person"))
                 return
             if not await self._started_again(pause_seconds(failures), code):
                 return

@@ -21,7 +21,9 @@ from typing import Final, Self
 import psutil
 
 from infra.errors import InfraError
+from infra.private_files import lasting_text
 from infra.processor.address import address_in
+from infra.processor.identity import claim_database
 from infra.settings import Settings
 from infra.stack.ports import lasting_ports
 from infra.supervised import SupervisedProcess
@@ -100,7 +102,9 @@ class Supervisor:
         return tuple(self._processes)
 
     async def start_all(self) -> None:
-        """Start a whole system. Raises PartFailedError."""
+        """Start a whole system. Raises PartFailedError, SandboxConflictError where another sandbox serves the database."""
+        if self._processor_port and self.settings.postgres_dsn:
+            await claim_database(self.settings.postgres_dsn, self._books)
         for name in self.whole_system:
             await self.start(name)
 
@@ -237,8 +241,4 @@ def _lasting_port(folder: Path, name: str) -> int:
 
 def _lasting_secret(books: Path) -> str:
     """Return one secret for all lives of the simulated processor, by which the receiver knows it."""
-    file = books / "webhook-secret"
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text("whsec_" + base64.b64encode(secrets.token_bytes(24)).decode())
-    return file.read_text()
+    return lasting_text(books / "webhook-secret", lambda: "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode())

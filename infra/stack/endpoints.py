@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from infra.private_files import write_private
 from infra.settings import PREFIX, Settings, redacted
 from infra.stack.lock import holder_of
 
@@ -51,10 +52,7 @@ def running_stack(settings: Settings) -> Endpoints | None:
 def publish(state_dir: Path, endpoints: Endpoints, pids: dict[str, int]) -> None:
     """Write the state file in one step, readable by its owner only: it has passwords in it."""
     text = json.dumps({"supervisor": os.getpid(), "endpoints": asdict(endpoints), "pids": pids}, indent=2)
-    scratch = state_dir / f"{_STATE_NAME}.new"
-    scratch.touch(mode=0o600)
-    scratch.write_text(text + "\n")
-    scratch.replace(state_dir / _STATE_NAME)
+    write_private(state_dir / _STATE_NAME, text + "\n")
 
 
 def withdraw(state_dir: Path) -> None:

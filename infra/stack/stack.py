@@ -7,9 +7,9 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 from infra.errors import PartFailedError, StateMismatchError
+from infra.private_files import lasting_text
 from infra.settings import Settings
 from infra.stack import endpoints as addresses
 from infra.stack.endpoints import Endpoints
@@ -37,7 +37,7 @@ class Stack:
         self._progress = progress
         self._external_cluster_id = ""
         self._ports = lasting_ports(settings.state_dir / "ports.json", _PORT_NAMES)
-        self._secret = _lasting_secret(settings.state_dir / "secret")
+        self._secret = lasting_text(settings.state_dir / "secret", lambda: secrets.token_urlsafe(24))
         self.kafka = self._kafka()
         self.postgres = self._postgres()
         self.valkey = self._valkey()
@@ -143,16 +143,3 @@ async def embedded_stack(settings: Settings, progress: Progress | None = None) -
 
 def _asking(probe: Callable[[str], Awaitable[None]], address: str) -> Callable[[], Awaitable[None]]:
     return lambda: probe(address)
-
-
-def _lasting_secret(path: Path) -> str:
-    """Return the password of this state directory's servers, made up when there is none yet."""
-    try:
-        if found := path.read_text().strip():
-            return found
-    except FileNotFoundError:
-        pass
-    path.touch(mode=0o600)
-    made = secrets.token_urlsafe(24)
-    path.write_text(made + "\n")
-    return made
