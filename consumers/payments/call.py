@@ -22,15 +22,30 @@ class Step(Enum):
     DONE = auto()
 
 
+class CancellationInFlightError(Exception):
+    """A customer has confirmed what an earlier owner may have asked to cancel: look again once no request is in flight."""
+
+
 class Call:
     """One operation on its way to a definite answer."""
 
-    __slots__ = ("confirmation", "disowned", "failures", "operation", "partition", "result", "running", "step")
+    __slots__ = (
+        "confirmation",
+        "disowned",
+        "failures",
+        "may_be_in_flight",
+        "operation",
+        "partition",
+        "result",
+        "running",
+        "step",
+    )
 
-    def __init__(self, partition: int, operation: Operation) -> None:
+    def __init__(self, partition: int, operation: Operation, *, resumed: bool = False) -> None:
         self.partition = partition
         self.operation = operation
-        self.step = Step.SEE_BEFORE if operation.unconfirmed_id else Step.PERFORM
+        self.step = _first_step(operation, resumed=resumed)
+        self.may_be_in_flight = resumed
         self.result: ProcessorResult | None = None
         self.confirmation: ProcessorResult | None = None
         self.failures = 0
@@ -44,11 +59,27 @@ class Call:
         self.step = Step.SEE_AFTER if self.operation.unconfirmed_id else Step.REPORT
 
     def saw(self, confirmation: ProcessorResult | None) -> None:
-        """Take in whether the customer has confirmed what is to be cancelled."""
-        self.confirmation = confirmation
+        """Take in whether the customer has confirmed what is to be cancelled.
+
+        Where an earlier owner's cancellation may still be in flight, nothing is concluded from a confirmation yet.
+        """
         self.failures = 0
+        if self.step is Step.SEE_BEFORE and confirmation is not None and self.may_be_in_flight:
+            self.may_be_in_flight = False
+            raise CancellationInFlightError
+        self.confirmation = confirmation
         if self.step is Step.SEE_BEFORE and confirmation is None:
             self.step = Step.PERFORM
             return
         self.result = self.result or not_voided(self.operation)
         self.step = Step.REPORT
+
+
+def _first_step(operation: Operation, *, resumed: bool) -> Step:
+    """Return what comes first. What an earlier owner may have performed is looked up, however long ago that was.
+
+    A processor forgets idempotency keys (Stripe after 24 hours), so performing it again could move money twice.
+    """
+    if operation.unconfirmed_id:
+        return Step.SEE_BEFORE  # which looks the cancellation up too
+    return Step.LOOK_UP if resumed else Step.PERFORM

@@ -1,7 +1,8 @@
 """The effect runner: drives each persisted payment operation to a definite answer and hands that answer on.
 
 It keeps nothing that matters. An operation comes here after its attempt row was committed, so whatever is unfinished
-when this process ends is pending in the database, and the partition's next owner submits it again under the same id.
+when this process ends is pending in the database, and the partition's next owner submits it again under the same id,
+`resumed`: it is looked up before it is performed.
 
     perform --- definite answer -------------------------------> report --> done
        | ^                                                      ^  |  ^
@@ -33,7 +34,7 @@ import msgspec
 import structlog
 
 from consumers.payments.breaker import BreakerPolicy, CircuitState, Permit
-from consumers.payments.call import Call, Step
+from consumers.payments.call import Call, CancellationInFlightError, Step
 from consumers.payments.circuit import CallLater, Circuit
 from consumers.payments.confirmation import authorization_of, confirmation_instead, confirmation_of
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
@@ -42,6 +43,8 @@ from consumers.runtime.background import BackgroundTasks
 
 OnResult: TypeAlias = Callable[[Operation, ProcessorResult], Awaitable[None]]
 
+IN_FLIGHT_SECONDS = 30.0
+"""After that long no request of an earlier owner is in flight: every adapter gives one up sooner."""
 _MAX_DOUBLINGS = 32
 
 log = structlog.get_logger(__name__)
@@ -123,10 +126,10 @@ class EffectRunner:
         """Start the workers; needs a running event loop. What was submitted before begins now."""
         self._workers = [background.start(self._work(), f"payment effects {n}") for n in range(self._worker_count)]
 
-    def submit(self, partition: int, operations: Iterable[Operation]) -> None:
+    def submit(self, partition: int, operations: Iterable[Operation], *, resumed: bool = False) -> None:
         """Take operations whose attempts are committed; one that is already on its way is not taken twice.
 
-        Never blocks: see `pending`. Raises RunnerClosedError once closed.
+        `resumed` operations may have been performed by an earlier owner, so each is looked up first. Never blocks: see `pending`. Raises RunnerClosedError once closed.
         """
         if self._closing:
             raise RunnerClosedError("the effect runner is closed; the attempts stay pending for the next owner")
@@ -135,7 +138,7 @@ class EffectRunner:
                 call.partition = partition
                 call.disowned = False
                 continue
-            call = self._calls[operation.operation_id] = Call(partition, operation)
+            call = self._calls[operation.operation_id] = Call(partition, operation, resumed=resumed)
             self._idle.clear()
             self._ready.put_nowait(call)
 
@@ -204,11 +207,14 @@ class EffectRunner:
         error = await self._attempt(call)
         if permit is not None:
             # Who does not understand us is there all the same: that is for a person, and no reason to wait for it.
-            self._circuit.record(permit, failed=not (error is None or isinstance(error, NotUnderstoodError)))
+            answered = error is None or isinstance(error, NotUnderstoodError | CancellationInFlightError)
+            self._circuit.record(permit, failed=not answered)
         if error is None:
             return None
         if isinstance(error, NotSentError):
             return self._wait_seconds(call, error, at_least=error.retry_after_seconds)
+        if isinstance(error, CancellationInFlightError):
+            return IN_FLIGHT_SECONDS
         if isinstance(error, NotUnderstoodError):
             return self._wait_seconds(call, error, at_least=self._backoff.cap_seconds)
         if call.step is Step.PERFORM:

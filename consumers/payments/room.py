@@ -118,7 +118,7 @@ class PaymentsRoom(Room[PaymentBook]):
     @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: PaymentBook) -> None:
         await store.load_earliest_deadline(connection, state)
-        self._runner.submit(partition, await store.load_pending(connection, partition))
+        self._runner.submit(partition, await store.load_pending(connection, partition), resumed=True)
 
     @override
     def released(self, partition: int) -> None:

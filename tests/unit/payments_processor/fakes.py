@@ -91,7 +91,7 @@ class FakeTime:
     def __init__(self, *, by_hand: bool = False) -> None:
         self.now_seconds = 1000.0
         self.waits_seconds: list[float] = []
-        self._by_hand = by_hand
+        self.by_hand = by_hand
         self._due: list[tuple[float, Callable[[], None]]] = []
 
     def now(self) -> float:
@@ -99,7 +99,7 @@ class FakeTime:
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
         self.waits_seconds.append(seconds)
-        if self._by_hand:
+        if self.by_hand:
             self._due.append((self.now_seconds + seconds, callback))
             return
         self.now_seconds += seconds

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 import pytest
 
+from consumers.payments.effects import IN_FLIGHT_SECONDS
 from consumers.payments.errors import NotSentError, OutcomeUnknownError
 from consumers.payments.processor import Operation, OperationKind, ProcessorResult
 from tests.unit.payments_processor.fakes import ASKS_FOR_ACTION, GRANTED, Fate, operation, until
@@ -60,6 +61,27 @@ async def test_what_an_earlier_owner_cancelled_after_all_is_not_said_to_stand() 
     await it.run(VOID)
     assert it.network.calls == ["look up void", "perform void", "look up auth"]
     assert it.log.results == [("auth", GRANTED), ("void", GRANTED)]
+
+
+async def test_a_cancellation_of_an_earlier_owner_in_flight_is_waited_for_though_the_customer_has_confirmed() -> None:
+    it = bench(GRANTED)
+    async with it.runner as runner:
+        it.time.by_hand = True
+        runner.submit(PARTITION, [VOID], resumed=True)
+        await until(lambda: it.time.waits_seconds == [IN_FLIGHT_SECONDS])
+        it.network.books["void"] = GRANTED  # what the earlier owner sent has arrived
+        it.time.pass_(IN_FLIGHT_SECONDS)
+        await asyncio.wait_for(runner.drain(), 10)
+    assert it.log.results == [("auth", GRANTED), ("void", GRANTED)]
+
+
+async def test_what_was_confirmed_stays_where_no_cancellation_of_an_earlier_owner_arrives() -> None:
+    it = bench(GRANTED)
+    async with it.runner as runner:
+        runner.submit(PARTITION, [VOID], resumed=True)
+        await asyncio.wait_for(runner.drain(), 10)
+    assert it.network.calls == ["look up void", "look up auth"] * 2
+    assert it.log.results == [("auth", GRANTED), ("void", NOT_VOIDED)]
 
 
 async def test_a_refused_cancellation_is_reported_as_it_is_after_what_was_confirmed_meanwhile() -> None:

@@ -92,6 +92,16 @@ async def test_what_the_processor_never_saw_is_performed_again_under_the_same_id
     assert bench.network.executed == {"a": 1}
 
 
+async def test_what_an_earlier_owner_may_have_performed_is_looked_up_first() -> None:
+    bench = Bench()
+    bench.network.books["done"] = GRANTED
+    async with bench.runner as runner:
+        runner.submit(PARTITION, [operation("done"), operation("lost")], resumed=True)
+        await asyncio.wait_for(runner.drain(), 10)
+    assert sorted(bench.network.calls) == ["look up done", "look up lost", "perform lost"]
+    assert sorted(bench.log.results) == [("done", GRANTED), ("lost", GRANTED)]
+
+
 async def test_a_look_up_that_fails_is_repeated_before_anything_is_performed() -> None:
     bench = Bench()
     bench.network.fates["a"].append(Fate.ANSWER_LOST)

@@ -178,6 +178,7 @@ async def test_only_a_capture_that_others_follow_keeps_the_rest_held(stripe: Str
     [seen] = stripe.script.asked
     assert (seen.route, seen.key) == ("POST /v1/payment_intents/pi_1/capture", asked_for.operation_id)
     assert seen.values.get("final_capture") == (None if is_last else "false")
+    assert seen.values["metadata[capture_id]"] == asked_for.operation_id
 
 
 async def test_a_capture_after_the_authorisation_lapsed_fails(stripe: Stripe) -> None:
@@ -220,8 +221,20 @@ async def test_an_authorisation_whose_id_is_known_is_looked_up_by_it_for_a_searc
     assert seen.route == "GET /v1/payment_intents/pi_1"
 
 
-async def test_one_capture_among_several_is_not_told_by_the_sum(stripe: Stripe) -> None:
-    stripe.script.says(200, intent("succeeded", amount_received=300))
+@pytest.mark.parametrize("status", ["requires_capture", "succeeded"])
+async def test_one_capture_among_several_is_known_by_its_name_however_long_ago_it_was(
+    stripe: Stripe, status: str
+) -> None:
+    second = asked(OperationKind.CAPTURE, authorization_id="pi_1", amount_minor=200, is_last=False)
+    stripe.script.says(200, intent(status, amount_received=300, metadata={"capture_id": second.operation_id}))
+    assert await stripe.processor.look_up(second) == ProcessorResult("succeeded", "pi_1", "")
+    [seen] = stripe.script.asked
+    assert seen.route == "GET /v1/payment_intents/pi_1"
+
+
+@pytest.mark.parametrize("status", ["requires_capture", "succeeded"])
+async def test_a_capture_that_came_before_it_is_not_taken_for_it(stripe: Stripe, status: str) -> None:
+    stripe.script.says(200, intent(status, amount_received=300, metadata={"capture_id": "the one before"}))
     assert await stripe.processor.look_up(CAPTURE) is None
 
 
