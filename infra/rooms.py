@@ -159,12 +159,12 @@ async def _notifications(settings: Settings, resources: AsyncExitStack) -> Runna
 
 
 async def _receiver(settings: Settings, resources: AsyncExitStack) -> Runnable:
-    from infra.receiver import WebhookReceiver  # noqa: PLC0415
+    from infra.receiver import WebhookIntake, WebhookReceiver  # noqa: PLC0415
 
     named = {"simulated": settings.processor_webhook_secret, "stripe": settings.stripe_webhook_secret}
     secrets = {processor: secret for processor, secret in named.items() if secret}
-    publisher = await _publisher(settings, resources)
-    return WebhookReceiver(publisher, secrets, host=settings.receiver_host, port=settings.receiver_port)
+    intake = WebhookIntake(await _publisher(settings, resources), secrets)
+    return WebhookReceiver(intake, host=settings.receiver_host, port=settings.receiver_port)
 
 
 async def _views(settings: Settings, resources: AsyncExitStack) -> Runnable:

@@ -11,6 +11,15 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES: Final = 1000
 """No text is longer in UTF-8: every text may become a key, and a PostgreSQL btree entry ends at 2704 bytes."""
 
+MAX_ADDRESS_BYTES: Final = 8192
+"""Of an address that a customer confirms a payment at: return addresses and tokens stand in it, and it is nobody's key."""
+LONG_TEXTS: Final = frozenset(
+    {"RecordPaymentResult.action_url", "PaymentRequiresAction.action_url", "OrderNotification.detail"}
+)
+"""The fields, as record.field, that hold such an address."""
+MAX_TIME_MS: Final = 253_402_300_799_999
+"""The end of the year 9999 in ms since the epoch, the latest moment that calendars know."""
+
 RANGES: Final[dict[str, range]] = {"int": range(-(2**31), 2**31), "long": range(-(2**63), 2**63)}
 """The integers of each Avro type; fastavro itself writes and reads any integer as either."""
 
@@ -71,17 +80,19 @@ def find_fault(message: Message, schema: Schema) -> str | None:
     """
     limited = not any(_holds_bytes(field["type"]) for field in schema["fields"])
     for field in schema["fields"]:
-        fault = _fault_of(getattr(message, field["name"]), field["type"], limited=limited)
+        name = f"{schema['name']}.{field['name']}"
+        max_bytes = None if not limited else MAX_ADDRESS_BYTES if name in LONG_TEXTS else MAX_TEXT_BYTES
+        fault = _fault_of(getattr(message, field["name"]), field["type"], max_bytes)
         if fault is not None:
-            return f"{schema['name']}.{field['name']} {fault}"
+            return f"{name} {fault}"
     return None
 
 
-def _fault_of(value: Any, avro_type: Any, *, limited: bool) -> str | None:
+def _fault_of(value: Any, avro_type: Any, max_bytes: int | None) -> str | None:
     if isinstance(avro_type, dict) and avro_type["type"] == "array":
         return _fault_of_array(value, avro_type["items"])
     if avro_type == "string":
-        return _fault_of_text(value, limited=limited)
+        return _fault_of_text(value, max_bytes)
     if avro_type in ("int", "long"):
         if not isinstance(value, int):
             return f"is {type(value).__name__}, where an integer belongs"
@@ -98,10 +109,10 @@ def _fault_of_array(values: Any, item_type: Any) -> str | None:
         return f"has {len(values)} items; at most {MAX_LINES} are allowed"
     for item in values:
         if not isinstance(item_type, dict):
-            fault = _fault_of(item, item_type, limited=True)
+            fault = _fault_of(item, item_type, MAX_TEXT_BYTES)
         else:
             faults = (
-                (f["name"], _fault_of(getattr(item, f["name"], None), f["type"], limited=True))
+                (f["name"], _fault_of(getattr(item, f["name"], None), f["type"], MAX_TEXT_BYTES))
                 for f in item_type["fields"]
             )
             fault = next((f"{name} {each}" for name, each in faults if each is not None), None)
@@ -110,15 +121,16 @@ def _fault_of_array(values: Any, item_type: Any) -> str | None:
     return None
 
 
-def _fault_of_text(value: Any, *, limited: bool) -> str | None:
+def _fault_of_text(value: Any, max_bytes: int | None) -> str | None:
+    """Say what is wrong with a text; one without `max_bytes` may be of any length and hold NUL."""
     if not isinstance(value, str):
         return f"is {type(value).__name__}, where text belongs"
     try:
         size = len(value.encode())
     except UnicodeEncodeError as error:
         return f"is not Unicode text: {error.reason} at character {error.start}"
-    if limited and size > MAX_TEXT_BYTES:
-        return f"is {size} bytes long in UTF-8; at most {MAX_TEXT_BYTES} are allowed"
-    if limited and "\0" in value:
+    if max_bytes is not None and size > max_bytes:
+        return f"is {size} bytes long in UTF-8; at most {max_bytes} are allowed"
+    if max_bytes is not None and "\0" in value:
         return "holds a NUL character, which PostgreSQL's text cannot"
     return None

@@ -6,9 +6,11 @@ told under one id, by which a subscriber recognises it.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas import messages as m
+from schemas.limits import MAX_TEXT
 from schemas.terms import CAPTURE_AT_SHIPPING
 from topology.saga import NOTIFIED
 
@@ -26,7 +28,7 @@ def decide(event: Message, at_ms: int) -> m.OrderNotification | None:
     order_id: str = event.order_id  # type: ignore[attr-defined]  # every event about an order has one
     reference, detail = _ABOUT.get(type(event), _nothing)(event)
     return m.OrderNotification(
-        event_id=":".join(filter(None, (order_id, kind, reference, detail if kind in _TOLD_AGAIN else ""))),
+        event_id=":".join(filter(None, (order_id, kind, reference, _short(detail) if kind in _TOLD_AGAIN else ""))),
         order_id=order_id,
         kind=kind,
         at_ms=at_ms,
@@ -35,6 +37,11 @@ def decide(event: Message, at_ms: int) -> m.OrderNotification | None:
         reference=reference,
         detail=detail,
     )
+
+
+def _short(text: str) -> str:
+    """Return a text that fits into an id, or what stands for it there: ids are keys, texts may be addresses of 8 kB."""
+    return text if len(text) <= MAX_TEXT else hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _nothing(event: Any) -> tuple[str, str]:
@@ -53,7 +60,7 @@ _ABOUT: Final[Mapping[type[Message], Callable[[Any], tuple[str, str]]]] = {
     m.LineWithdrawn: lambda it: (f"line:{it.line}", it.reason),
     m.ReturnApproved: lambda it: (it.return_id, ""),
     m.ReturnRefused: lambda it: (it.return_id, it.reason),
-    m.ReturnReceived: lambda it: (":".join((it.return_id, *map(str, it.lines))), it.disposition),
+    m.ReturnReceived: lambda it: (f"{it.return_id}:{_short(':'.join(map(str, it.lines)))}", it.disposition),
     m.PaymentRefunded: lambda it: (it.refund_id, ""),
 }
 """What an event is about beside its order, and what else there is to say of it."""

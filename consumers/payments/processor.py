@@ -12,6 +12,9 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from consumers.payments.errors import NotUnderstoodError
+from schemas.limits import MAX_ADDRESS_BYTES, MAX_TEXT_BYTES, MAX_TIME_MS
+
 Verdict: TypeAlias = Literal["succeeded", "declined", "failed", "requires_action"]
 """As in RecordPaymentResult: `declined` is a definite no to an authorisation, `failed` a definite no to the rest.
 
@@ -68,6 +71,26 @@ class ProcessorResult(msgspec.Struct, frozen=True):
     reason: str
     action_url: str = ""
     expires_at_ms: int = 0
+
+
+def recordable(result: ProcessorResult) -> ProcessorResult:
+    """Return an answer as the log can hold it: texts and times within our limits, whatever the processor sent.
+
+    An address that is too long is left out: its customer cannot confirm then, and the authorisation ends by time. Raises
+    NotUnderstoodError where the authorisation's own name is beyond our limits, since nothing could be asked about it.
+    """
+    if not _fits(result.authorization_id, MAX_TEXT_BYTES):
+        raise NotUnderstoodError(f"the processor names an authorisation {result.authorization_id[:64]!r}...")
+    return msgspec.structs.replace(
+        result,
+        reason=result.reason if _fits(result.reason, MAX_TEXT_BYTES) else "unreadable_reason",
+        action_url=result.action_url if _fits(result.action_url, MAX_ADDRESS_BYTES) else "",
+        expires_at_ms=result.expires_at_ms if 0 <= result.expires_at_ms <= MAX_TIME_MS else 0,
+    )
+
+
+def _fits(text: str, max_bytes: int) -> bool:
+    return len(text.encode(errors="replace")) <= max_bytes and text.isprintable()
 
 
 class ProcessorPayment(msgspec.Struct, frozen=True):

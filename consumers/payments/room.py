@@ -10,6 +10,7 @@ from consumers.payments import store
 from consumers.payments.decide import decide, when_forgotten
 from consumers.payments.effects import EffectRunner
 from consumers.payments.evolve import Answered, Booked, Outcome, StartOperation, evolve
+from consumers.payments.processor import recordable
 from consumers.payments.store import PaymentBook
 from consumers.payments.waits import MAX_ENDS, Deadlines
 from consumers.runtime.decision import outgoing
@@ -138,7 +139,8 @@ class PaymentsRoom(Room[PaymentBook]):
         await self._processor.close()
 
     async def _record(self, operation: Operation, result: ProcessorResult) -> None:
-        """Put the processor's answer on the log, where the decision about it is made."""
+        """Put the processor's answer on the log, where the decision about it is made. Raises NotUnderstoodError."""
+        result = recordable(result)
         answer = m.RecordPaymentResult(
             operation.order_id,
             operation.operation_id,

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from consumers.payments.errors import PaymentsError
+from consumers.payments.errors import OutcomeUnknownError, PaymentsError
 from consumers.payments.processor import OperationKind
+from schemas.codec.wire import encode
+from schemas.errors import EncodeError
 from schemas.ids import is_order_id
+from schemas.limits import MAX_TIME_MS
 from schemas.messages import RecordPaymentResult
 
 if TYPE_CHECKING:
@@ -100,7 +103,9 @@ def result_from_stripe(body: bytes, signature: str, secret: str) -> RecordPaymen
         if lapsed and intent.get("cancellation_reason") != "automatic":
             return None  # cancelled by ourselves
         found = authorization_of(intent)
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+    except OutcomeUnknownError:
+        return None  # Stripe does not know itself yet; another event follows
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise WebhookNotUnderstoodError(f"no event of Stripe's: {error!r}") from error
     return _checked(
         RecordPaymentResult(
@@ -126,6 +131,13 @@ _STRIPE_EVENTS: Final = frozenset(
 
 
 def _checked(result: RecordPaymentResult) -> RecordPaymentResult:
+    """Return a result that can be put on the log. Raises WebhookNotUnderstoodError for one beyond our limits."""
     if not is_order_id(result.order_id):
         raise WebhookNotUnderstoodError(f"it is about {result.order_id[:64]!r}, which is no order of ours")
+    if not 0 <= result.expires_at_ms <= MAX_TIME_MS:
+        raise WebhookNotUnderstoodError("it names a moment before 1970 or after 9999; times are ms since the epoch")
+    try:
+        encode(result)
+    except EncodeError as error:
+        raise WebhookNotUnderstoodError(str(error)) from error
     return result

@@ -11,6 +11,7 @@ from consumers.notifications.store import Telling, body_of, changes
 from schemas import messages as m
 from schemas.codec.wire import encode
 from schemas.ids import new_order_id
+from schemas.limits import MAX_LINES
 from topology.saga import NOTIFIED, heard_by
 
 A = new_order_id()
@@ -53,6 +54,13 @@ def test_everything_that_is_heard_can_be_told_and_written(event: type[m.Message]
     if (notification := decide(sample, 7)) is not None:
         assert encode(notification)
         assert msgspec.json.decode(body_of(notification))["type"] == NOTIFIED[event]
+
+
+def test_a_return_of_every_line_that_an_order_may_have_can_be_written() -> None:
+    lines = tuple(range(1, MAX_LINES + 1))
+    whole, rest = (told(m.ReturnReceived(A, "r-1", those, "available")) for those in (lines, lines[1:]))
+    assert encode(whole)
+    assert whole.event_id != rest.event_id
 
 
 def test_the_room_hears_what_is_told() -> None:

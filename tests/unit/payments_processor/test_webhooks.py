@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -9,15 +10,20 @@ from typing import Any
 
 import pytest
 import stripe
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
+from consumers.notifications.decide import decide as notification_of
 from consumers.payments.webhooks import (
     WebhookNotUnderstoodError,
     WebhookRefusedError,
     result_from_processor,
     result_from_stripe,
 )
+from schemas.codec.wire import decode, encode
 from schemas.ids import new_order_id
+from schemas.messages import PaymentRequiresAction as RequiresAction
 from schemas.messages import RecordPaymentResult
 
 SECRET = "whsec_bm9ib2R5IGtub3dzIHRoaXMgc2VjcmV0"
@@ -90,8 +96,26 @@ def test_a_webhook_of_somebody_else_is_refused(headers: dict[str, str]) -> None:
         result_from_processor(outcome(), headers, SECRET)
 
 
-@pytest.mark.parametrize("body", [b"{}", b"hello", outcome(kind="steal"), outcome(order_id="42")])
-def test_a_webhook_that_makes_no_sense_says_so(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b"hello",
+        outcome(kind="steal"),
+        outcome(order_id="42"),
+        outcome(expires_at_ms=10**30),
+        outcome(expires_at_ms=2**62),
+        outcome(expires_at_ms=-1),
+        outcome(operation_id="x" * 5_000),
+        outcome(operation_id="a\0b"),
+        outcome(operation_id="\ud800"),
+        outcome(authorization_id="x" * 1_001),
+        outcome(code="x" * 1_001),
+        outcome(status="requires_action", action_url="https://bank.example/" + "x" * 8_192),
+    ],
+    ids=repr,
+)
+def test_a_webhook_that_makes_no_sense_is_named_as_such(body: bytes) -> None:
     with pytest.raises(WebhookNotUnderstoodError):
         result_from_processor(body, signed(body), SECRET)
 
@@ -99,6 +123,35 @@ def test_a_webhook_that_makes_no_sense_says_so(body: bytes) -> None:
 def test_a_body_that_is_no_text_is_refused() -> None:
     with pytest.raises(WebhookRefusedError):
         result_from_processor(b"\xff", signed(b"x"), SECRET)
+
+
+def test_an_address_of_eight_kilobytes_is_taken_and_reaches_the_customer() -> None:
+    address = "https://bank.example/3ds?return=".ljust(8_192, "x")
+    body = outcome(status="requires_action", action_url=address)
+    result = result_from_processor(body, signed(body), SECRET)
+    assert decode(encode(result)) == result
+    asked = RequiresAction(A, "auth_1", address, 1)
+    assert decode(encode(asked)) == asked
+    notification = notification_of(asked, 7)
+    assert notification is not None
+    assert notification.detail == address
+    assert decode(encode(notification)) == notification
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just("x" * 5_000),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = ("operation_id", "order_id", "kind", "status", "authorization_id", "code", "action_url", "expires_at_ms")
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3))
+def test_whatever_a_signed_body_holds_it_is_an_outcome_or_named_as_nonsense(changes: dict[str, Any]) -> None:
+    body = outcome(**changes)
+    with contextlib.suppress(WebhookNotUnderstoodError):
+        assert encode(result_from_processor(body, signed(body), SECRET))
 
 
 # --- Stripe -------------------------------------------------------------------------------------------------------------
@@ -142,6 +195,7 @@ def stripes(body: bytes, secret: str = STRIPES, at: float | None = None) -> str:
         (event("payment_intent.succeeded", status="succeeded"), None),
         (event("payment_intent.amount_capturable_updated", metadata={}), None),
         (event("charge.refunded", object="charge"), None),
+        (event("payment_intent.amount_capturable_updated", status="processing"), None),
     ],
 )
 def test_stripe_tells_of_authorisations_only(body: bytes, result: RecordPaymentResult | None) -> None:
@@ -155,3 +209,26 @@ def test_stripes_signature_and_its_age_are_checked() -> None:
             result_from_stripe(body, signature, STRIPES)
     with pytest.raises(WebhookNotUnderstoodError):
         result_from_stripe(b"{}", stripes(b"{}"), STRIPES)
+
+
+STRIPES_FIELDS = (
+    "id",
+    "status",
+    "metadata",
+    "next_action",
+    "latest_charge",
+    "last_payment_error",
+    "cancellation_reason",
+)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(("payment_intent.amount_capturable_updated", "payment_intent.canceled", "charge.refunded")),
+    st.dictionaries(st.sampled_from(STRIPES_FIELDS), VALUES, max_size=3),
+)
+def test_whatever_stripes_event_holds_it_is_an_outcome_or_named_as_nonsense(kind: str, changes: dict[str, Any]) -> None:
+    body = event(kind, **changes)
+    with contextlib.suppress(WebhookNotUnderstoodError):
+        result = result_from_stripe(body, stripes(body), STRIPES)
+        assert result is None or encode(result)
