@@ -97,25 +97,30 @@ def test_a_webhook_of_somebody_else_is_refused(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    "nonsense",
     [
-        b"{}",
-        b"hello",
-        outcome(kind="steal"),
-        outcome(order_id="42"),
-        outcome(expires_at_ms=10**30),
-        outcome(expires_at_ms=2**62),
-        outcome(expires_at_ms=-1),
-        outcome(operation_id="x" * 5_000),
-        outcome(operation_id="a\0b"),
-        outcome(operation_id="\ud800"),
-        outcome(authorization_id="x" * 1_001),
-        outcome(code="x" * 1_001),
-        outcome(status="requires_action", action_url="https://bank.example/" + "x" * 8_192),
+        {"kind": "steal"},
+        {"order_id": "42"},
+        {"expires_at_ms": 10**30},
+        {"expires_at_ms": 2**62},
+        {"expires_at_ms": -1},
+        {"operation_id": "x" * 5_000},
+        {"operation_id": "a\0b"},
+        {"operation_id": "\ud800"},
+        {"authorization_id": "x" * 1_001},
+        {"code": "x" * 1_001},
+        {"status": "requires_action", "action_url": "https://bank.example/" + "x" * 8_192},
     ],
-    ids=repr,
+    ids=" ".join,
 )
-def test_a_webhook_that_makes_no_sense_is_named_as_such(body: bytes) -> None:
+def test_a_webhook_that_makes_no_sense_is_named_as_such(nonsense: dict[str, Any]) -> None:
+    body = outcome(**nonsense)
+    with pytest.raises(WebhookNotUnderstoodError):
+        result_from_processor(body, signed(body), SECRET)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"hello"])
+def test_a_webhook_that_is_no_outcome_is_named_as_such(body: bytes) -> None:
     with pytest.raises(WebhookNotUnderstoodError):
         result_from_processor(body, signed(body), SECRET)
 
