@@ -51,3 +51,7 @@ class InvalidOrderCommandError(InvalidRequestError):
 
 class UnusableFileError(ProducerError):
     """A file cannot be imported as a whole; what it already brought in stays, so importing it again is harmless."""
+
+
+class UnusableOptionError(InvalidRequestError):
+    """An option of an import can be followed for no file."""

@@ -59,6 +59,15 @@ async def read_timeline(redis: Redis, namespace: str, order_id: str) -> OrderVie
     return view_of(order_id, map(_decode, fields.values())) if fields else None
 
 
+async def read_timelines(redis: Redis, namespace: str, order_ids: Sequence[str]) -> dict[str, OrderView]:
+    """Return those of many orders of which anything was read, in one round trip."""
+    pipeline = redis.pipeline(transaction=False)
+    for order_id in order_ids:
+        pipeline.hgetall(_order_key(namespace, order_id))
+    found = zip(order_ids, await pipeline.execute(), strict=True) if order_ids else ()
+    return {order_id: view_of(order_id, map(_decode, fields.values())) for order_id, fields in found if fields}
+
+
 async def forget_positions(redis: Redis, namespace: str) -> None:
     """Have the views room, running or not, read the whole log again."""
     await redis.delete(_positions_key(namespace))

@@ -91,6 +91,11 @@ class OrderView(msgspec.Struct):
         """Whether the order has come to its end, good or bad."""
         return self.state in FINAL_ORDER_STATES
 
+    @property
+    def is_decided(self) -> bool:
+        """Whether it is known if the order is a sale; one that is paid parcel by parcel is, once it can be shipped."""
+        return self.is_final or (self.state is OrderState.PLACED and self.fulfilment is FulfilmentState.OPEN)
+
 
 def event_of(message: Message, *, event_id: str, at_ms: int, offset: int) -> TimelineEvent:
     """Return a message as an event of its order's timeline."""

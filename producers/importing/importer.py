@@ -7,188 +7,288 @@ published again under their first ids, which is harmless.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
-from uuid import UUID
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
 
 import msgspec
 import structlog
 
-from producers.clients.orders import ACCEPTED_TOKEN, DEFAULT_HOLD_SECONDS, OrderLine, OrderRequest, place_order_lines
-from producers.errors import InvalidOrderError
-from producers.importing.online_retail import CURRENCY, Invoice, RetailFile, Skipped
+from producers.clients.order_commands import OrderCommandClient
+from producers.clients.orders import (
+    ACCEPTED_TOKEN,
+    DEFAULT_HOLD_SECONDS,
+    OrderClient,
+    OrderLine,
+    OrderRequest,
+    place_order_lines,
+)
+from producers.clients.requests import require_text
+from producers.clients.stock import Receipt, StockClient
+from producers.errors import InvalidOrderCommandError, InvalidOrderError, UnusableOptionError
+from producers.importing.assembly import Adjustment, CreditNote, Invoice
+from producers.importing.credits import fingerprint, numbers_of, request_return, returned_by
+from producers.importing.faults import Fault, Reject
+from producers.importing.options import ReadOptions
+from producers.importing.orderfile import OrderFile
+from producers.importing.register import Connection, Register
+from producers.importing.rejects import RejectsFile
+from producers.importing.report import Credited, ImportReport, Oddities, Progress
+from producers.importing.rows import Row
+from producers.publisher import Publisher
 from schemas.ids import new_order_id
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import asyncpg
-
-    from producers.clients.orders import OrderClient
 
 log = structlog.get_logger()
 
-SOURCE: Final = "online-retail"
-"""The other system, not the file: the same invoice in a renamed file is still the same order."""
 CHUNK_ORDERS: Final = 250
 
-RECORD: Final = """
-INSERT INTO imports (source, external_id, order_id, lines, fingerprint)
-SELECT $1, n.* FROM unnest($2::text[], $3::uuid[], $4::integer[], $5::bytea[]) AS n
-ON CONFLICT DO NOTHING
-"""
-ON_RECORD: Final = """
-SELECT external_id, order_id, fingerprint, published_at FROM imports WHERE source = $1 AND external_id = ANY($2::text[])
-"""
-PUBLISHED: Final = """
-UPDATE imports SET published_at = now() WHERE source = $1 AND external_id = ANY($2::text[]) AND published_at IS NULL
-"""
+Ended = Callable[[Sequence[str]], Awaitable[frozenset[str]]]
+"""Returns which of these order ids have ended without a sale."""
 
 
-class Progress(msgspec.Struct, frozen=True):
-    """How far an import is; `total_rows` is None while the rows are being counted."""
+class PlacingOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How the orders of a file are placed.
 
-    rows: int
-    total_rows: int | None
-    orders: int
-
-
-class Tally(msgspec.Struct):
-    """So many orders, of so many lines."""
-
-    orders: int = 0
-    lines: int = 0
-
-    def add(self, invoice: Invoice) -> None:
-        """Count an order."""
-        self.orders += 1
-        self.lines += len(invoice.lines)
-
-
-class ImportReport(msgspec.Struct, kw_only=True):
-    """What became of a file's rows: every row is in `found` or in `skipped_rows`.
-
-    Of the orders found, `placed` were published now, `already_imported` by an earlier run, and `changed` (`changed_ids`)
-    differ from what was imported under their number: those are left alone. A dry run does not tell these apart.
+    `source` is the other system, not the file: the same invoice in a renamed file is still the same order; None: the
+    format's. With `receive_stock` what an order needs comes in before it, once. With `return_credits` credit notes
+    become returns. `ended` is asked for orders that an earlier run has placed: one that has ended without a sale is placed
+    again, under a new id.
     """
 
-    source: str
-    dry_run: bool
-    encoding: str = ""
-    rows: int = 0
-    found: Tally = msgspec.field(default_factory=Tally)
-    placed: Tally = msgspec.field(default_factory=Tally)
-    already_imported: Tally = msgspec.field(default_factory=Tally)
-    changed: Tally = msgspec.field(default_factory=Tally)
-    changed_ids: list[str] = []
-    skipped_rows: dict[str, int] = {}
+    source: str | None = None
+    payment_token: str = ACCEPTED_TOKEN
+    hold_seconds: int = DEFAULT_HOLD_SECONDS
+    terms: str = ""
+    receive_stock: bool = False
+    return_credits: bool = False
+    ended: Ended | None = None
 
 
-def survey(path: Path, on_progress: Callable[[Progress], None] = lambda _: None) -> ImportReport:
-    """Return what an import of this file would find, and import nothing. Raises UnusableFileError."""
-    report = ImportReport(source=SOURCE, dry_run=True)
-    file = _file(path, report, on_progress)
-    for _ in _requests(file, report):
-        pass
-    return _closed(report, file)
+class _Candidate(msgspec.Struct):
+    """An order of the file, its rows as they stood, and the request that places it."""
+
+    invoice: Invoice
+    request: OrderRequest
+    rows: Sequence[Row]
+
+
+OnProgress = Callable[[Progress], None]
+OnPlaced = Callable[[Sequence[tuple[str, OrderRequest]]], None]
+"""Called with (the other system's number, the order) of what was just published."""
+
+
+def survey(
+    path: Path,
+    reading: ReadOptions,
+    placing: PlacingOptions,
+    *,
+    rejects: Path | None = None,
+    on_progress: OnProgress = lambda _: None,
+) -> ImportReport:
+    """Return what an import of this file would find, and place nothing. Raises InvalidRequestError, UnusableFileError."""
+    with _Run(path, reading, placing, rejects, on_progress, dry_run=True) as run:
+        for _ in run.candidates():
+            pass
+        for credit in run.credits:
+            run.report.credit(Credited(credit.number, credit.first_row, "listed"))
+        return run.report
 
 
 async def import_orders(
     path: Path,
-    client: OrderClient,
-    connection: asyncpg.Connection | asyncpg.Pool,
+    publisher: Publisher,
+    connection: Connection,
+    reading: ReadOptions,
+    placing: PlacingOptions,
     *,
-    source: str = SOURCE,
-    payment_token: str = ACCEPTED_TOKEN,
-    hold_seconds: int = DEFAULT_HOLD_SECONDS,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    rejects: Path | None = None,
+    on_progress: OnProgress = lambda _: None,
+    on_placed: OnPlaced = lambda _: None,
 ) -> ImportReport:
-    """Place the orders of an "Online Retail" file, those that no earlier run has placed.
+    """Place the orders of a file, those that no earlier run has placed.
 
-    Raises UnusableFileError and PublishError; what was placed until then stays, and a rerun goes on from there.
+    Raises InvalidRequestError, UnusableFileError and PublishError; what was placed until then stays, and a rerun goes on
+    from there.
     """
-    report = ImportReport(source=source, dry_run=False)
-    file = _file(path, report, on_progress)
-    found = _requests(file, report, payment_token=payment_token, hold_seconds=hold_seconds)
-    while chunk := list(itertools.islice(found, CHUNK_ORDERS)):
-        due = await _record(connection, source, chunk, report)
-        if due:
-            await client.place([request for _, request in due])
-            await connection.execute(PUBLISHED, source, [invoice.number for invoice, _ in due])
-            for invoice, _ in due:
-                report.placed.add(invoice)
-            log.info("orders_imported", source=source, orders=report.placed.orders)
-    return _closed(report, file)
+    with _Run(path, reading, placing, rejects, on_progress, dry_run=False) as run:
+        register = Register(connection, run.report.source)
+        client = OrderClient(publisher)
+        found = run.candidates()
+        while chunk := list(itertools.islice(found, CHUNK_ORDERS)):
+            if due := await _due(register, chunk, run, placing.ended):
+                if placing.receive_stock:
+                    await StockClient(publisher).receive(_receipts(due, run.report))
+                await client.place([it.request for it in due])
+                await register.mark_published([it.invoice.number for it in due])
+                for it in due:
+                    run.report.placed.add(it.invoice)
+                on_placed([(it.invoice.number, it.request) for it in due])
+                log.info("orders_imported", source=run.report.source, orders=run.report.placed.orders)
+        for credit in run.credits:
+            run.report.credit(await _credited(credit, register, publisher, run, wanted=placing.return_credits))
+        return run.report
 
 
-async def _record(
-    connection: asyncpg.Connection | asyncpg.Pool,
-    source: str,
-    chunk: list[tuple[Invoice, OrderRequest]],
-    report: ImportReport,
-) -> list[tuple[Invoice, OrderRequest]]:
-    """Put new orders on record, and return those to publish, each under the id that is on record.
+class _Run:
+    """One reading of a file, with its report and its rejects."""
 
-    Two statements, because one could not see what another importer records at the same time.
-    """
-    numbers = [invoice.number for invoice, _ in chunk]
-    await connection.execute(
-        RECORD,
-        source,
-        numbers,
-        [UUID(request.order_id) for _, request in chunk],
-        [len(invoice.lines) for invoice, _ in chunk],
-        [invoice.fingerprint for invoice, _ in chunk],
-    )
-    known = {row["external_id"]: row for row in await connection.fetch(ON_RECORD, source, numbers)}
+    def __init__(
+        self,
+        path: Path,
+        reading: ReadOptions,
+        placing: PlacingOptions,
+        rejects: Path | None,
+        on_progress: OnProgress,
+        *,
+        dry_run: bool,
+    ) -> None:
+        _check_for_all(placing)
+        self.file = OrderFile(
+            path,
+            reading,
+            on_rows=lambda rows, total: on_progress(Progress(rows, total, self.report.found.orders)),
+            on_reject=self.reject_rows,
+        )
+        self.report = ImportReport(
+            source=self.file.layout.source if placing.source is None else placing.source,
+            format=self.file.layout.format,
+            encoding=self.file.table.encoding.removesuffix("-sig"),
+            dry_run=dry_run,
+        )
+        self.credits: list[CreditNote] = []
+        self._placing = placing
+        self._oddities = Oddities()
+        self._rejects = RejectsFile(rejects, self.file.table) if rejects is not None else None
+
+    def __enter__(self) -> _Run:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._rejects is not None:
+            self._rejects.close()
+        if kind is None:
+            file = self.file
+            self.report.rows, self.report.blank_rows, self.report.stray_rows = file.rows, file.blank_rows, file.stray_rows
+            self.report.notes += self._oddities.notes(file, self.report.left_out)
+
+    def reject_rows(self, reject: Reject, rows: Sequence[Row]) -> None:
+        """Write rows that are not placed to the rejects file; count a stray row."""
+        if not reject.order:
+            self.report.reject(reject)
+        if self._rejects is not None:
+            self._rejects.write(reject, rows)
+
+    def candidates(self) -> Iterator[_Candidate]:
+        """Yield each order that can be placed, and put everything else into the report."""
+        for assembled, rows in self.file.orders():
+            match assembled:
+                case Reject():
+                    self.report.reject(assembled)
+                case CreditNote():
+                    self.credits.append(assembled)
+                case Adjustment():
+                    self.report.adjust(assembled)
+                case Invoice():
+                    self._oddities.look(assembled)
+                    request = _request(assembled, self._placing)
+                    try:
+                        place_order_lines(request)
+                    except InvalidOrderError as error:
+                        self._reject(assembled, rows, Fault.BEYOND_LIMITS, str(error))
+                        continue
+                    self.report.find(assembled)
+                    yield _Candidate(assembled, request, rows)
+
+    def _reject(self, invoice: Invoice, rows: Sequence[Row], fault: Fault, reason: str) -> None:
+        reject = Reject(invoice.number, invoice.first_row, "", fault, reason)
+        self.report.reject(reject)
+        self.reject_rows(reject, rows)
+
+    def leave_changed(self, candidate: _Candidate, on_record: str) -> None:
+        """Report an order that was imported with other content."""
+        invoice = candidate.invoice
+        self.report.changed.add(invoice)
+        self.report.changed_ids.append(invoice.number)
+        reason = f"was imported with other content, as order {on_record}, and has changed since"
+        self.reject_rows(Reject(invoice.number, invoice.first_row, "", Fault.CHANGED, reason), candidate.rows)
+
+
+async def _due(register: Register, chunk: list[_Candidate], run: _Run, ended: Ended | None) -> list[_Candidate]:
+    """Put new orders on record, and return those to publish, each under the id that is on record."""
+    known = await register.record([(it.invoice, it.request.order_id) for it in chunk])
+    over: frozenset[str] = frozenset()
+    if ended is not None:
+        over = await ended([entry.order_id for entry in known.values()])
     due = []
-    for invoice, request in chunk:
-        row = known[invoice.number]
-        if row["fingerprint"] != invoice.fingerprint:
-            report.changed.add(invoice)
-            report.changed_ids.append(invoice.number)
-        elif row["published_at"] is not None:
-            report.already_imported.add(invoice)
+    for it in chunk:
+        entry = known[it.invoice.number]
+        if entry.order_id in over and await register.replace(it.invoice, entry.order_id, it.request.order_id):
+            run.report.placed_again += 1
+            due.append(it)
+        elif entry.fingerprint != it.invoice.fingerprint:
+            run.leave_changed(it, entry.order_id)
+        elif entry.is_published:
+            run.report.already_imported.add(it.invoice)
         else:
-            due.append((invoice, msgspec.structs.replace(request, order_id=str(row["order_id"]))))
+            it.request = msgspec.structs.replace(it.request, order_id=entry.order_id)
+            due.append(it)
     return due
 
 
-def _file(path: Path, report: ImportReport, on_progress: Callable[[Progress], None]) -> RetailFile:
-    return RetailFile(path, lambda rows, total: on_progress(Progress(rows, total, report.found.orders)))
+def _receipts(due: Sequence[_Candidate], report: ImportReport) -> list[Receipt]:
+    """Return the receipts of what these orders need, under ids that derive from theirs: sent again, they are the same."""
+    receipts = []
+    for it in due:
+        units: Counter[str] = Counter()
+        for line in it.request.lines:
+            units[line.sku] += line.quantity
+        for sku, quantity in units.items():
+            receipts.append(Receipt(sku=sku, quantity=quantity, command_id=f"import/{it.request.order_id}"))
+            report.received[sku] = report.received.get(sku, 0) + quantity
+    return receipts
 
 
-def _requests(
-    file: RetailFile,
-    report: ImportReport,
-    *,
-    payment_token: str = ACCEPTED_TOKEN,
-    hold_seconds: int = DEFAULT_HOLD_SECONDS,
-) -> Iterator[tuple[Invoice, OrderRequest]]:
-    options = OrderRequest(
-        lines=(OrderLine("any", 1, 0),), customer_id="any", payment_token=payment_token, hold_seconds=hold_seconds
+async def _credited(
+    credit: CreditNote, register: Register, publisher: Publisher, run: _Run, *, wanted: bool
+) -> Credited:
+    """Publish the return that a credit note is, if returns are wanted and one order has its lines."""
+    if not wanted:
+        return Credited(credit.number, credit.first_row, "listed")
+    returned = await register.return_of(credit.number)
+    if returned is None:
+        numbers = numbers_of(credit, house=run.file.layout.house)
+        found = returned_by(credit, await register.orders_for(credit, numbers), numbers)
+        if isinstance(found, str):
+            return Credited(credit.number, credit.first_row, found)
+        returned = await register.record_return(credit.number, found)
+    if returned.fingerprint != fingerprint(credit):
+        return Credited(credit.number, credit.first_row, "was imported with other content, and has changed since")
+    try:
+        command = request_return(run.report.source, credit, returned)
+    except InvalidOrderCommandError as error:
+        return Credited(credit.number, credit.first_row, str(error))
+    await OrderCommandClient(publisher).send([command])
+    return Credited(credit.number, credit.first_row, "requested", command.order_id, command.return_id)
+
+
+def _request(invoice: Invoice, placing: PlacingOptions) -> OrderRequest:
+    return OrderRequest(
+        lines=invoice.lines,
+        customer_id=invoice.customer_id,
+        currency=invoice.currency,
+        payment_token=placing.payment_token,
+        hold_seconds=placing.hold_seconds,
+        terms=placing.terms,
+        order_id=new_order_id(),
     )
-    place_order_lines(options)  # what is wrong with all orders is the caller's mistake, not the file's
-    for invoice in file.invoices():
-        request = OrderRequest(
-            lines=invoice.lines,
-            customer_id=invoice.customer_id,
-            currency=CURRENCY,
-            payment_token=payment_token,
-            hold_seconds=hold_seconds,
-            order_id=new_order_id(),
-        )
-        try:
-            place_order_lines(request)
-        except InvalidOrderError as error:
-            file.skip(invoice, Skipped.ORDER_BEYOND_LIMITS)
-            log.warning("order_not_imported", invoice=invoice.number, error=str(error))
-            continue
-        report.found.add(invoice)
-        yield invoice, request
 
 
-def _closed(report: ImportReport, file: RetailFile) -> ImportReport:
-    report.encoding, report.rows = file.encoding.removesuffix("-sig"), file.rows
-    report.skipped_rows = {reason.value: rows for reason, rows in sorted(file.skipped.items())}
-    return report
+def _check_for_all(placing: PlacingOptions) -> None:
+    """Raise InvalidRequestError for what is wrong with all orders: that is the caller's mistake, not the file's."""
+    if placing.source is not None:
+        require_text(UnusableOptionError, "the source", placing.source)
+    anything = Invoice(
+        number="1", customer_id="any", currency="GBP", lines=(OrderLine("any", 1, 0),), rows=1, first_row=1
+    )
+    place_order_lines(_request(anything, placing))
