@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.cli.import_run import Outcomes, Result
-from infra.cli.output import stdout
+from infra.cli.output import counted, stdout
 from producers.importing.report import ImportReport, LeftOut, Tally
 from schemas.money import format_minor
 
@@ -51,7 +51,8 @@ def _sums(report: ImportReport) -> Table:
 
 def _not_placed(report: ImportReport) -> Iterable[str]:
     if report.rejected or report.stray_rows:
-        yield f"\nNot placed: {', '.join(f'{orders:,} {kind.replace("_", " ")}' for kind, orders in report.rejected_by.items())}"
+        kinds = [f"{orders:,} {kind.replace('_', ' ')}" for kind, orders in report.rejected_by.items()]
+        yield f"\nNot placed: {', '.join(kinds)}"
         yield from _some(list(map(str, report.rejects)), report.rejected + report.stray_rows)
     if report.changed_ids:
         yield f"\nChanged since they were imported, and left alone: {_listed(report.changed_ids, report.changed.orders)}"
@@ -61,9 +62,9 @@ def _not_placed(report: ImportReport) -> Iterable[str]:
 
 def _beside(report: ImportReport) -> Iterable[str]:
     for name, left_out in report.left_out.items():
-        yield f"Left out as {name} in {left_out.orders:,} orders: {_amounts(left_out)}"
+        yield f"Left out as {name} in {counted(left_out.orders, 'order')}: {_amounts(left_out)}"
     if report.rounded.orders:
-        yield f"Rounded in {report.rounded.orders:,} orders, in all by {_amounts(report.rounded)}"
+        yield f"Rounded in {counted(report.rounded.orders, 'order')}, in all by {_amounts(report.rounded)}"
     if report.placed_again:
         yield f"{report.placed_again:,} of the orders placed now had ended without a sale before."
     if report.credits:
@@ -74,7 +75,8 @@ def _beside(report: ImportReport) -> Iterable[str]:
     if report.adjustment_ids:
         yield f"Adjustments, which are no orders: {_listed(report.adjustment_ids, report.adjustments)}"
     if report.received:
-        yield f"Received before: {sum(report.received.values()):,} units of {len(report.received):,} SKUs."
+        units, skus = sum(report.received.values()), len(report.received)
+        yield f"Received before: {counted(units, 'unit')} of {counted(skus, 'SKU')}."
 
 
 def _stock(result: Result) -> Iterable[str]:
@@ -92,7 +94,9 @@ def _outcomes(outcomes: Outcomes | None) -> Iterable[str]:
         return
     if outcomes.states:
         yield f"\nOutcome: {', '.join(f'{count:,} {state}' for state, count in outcomes.states.items())}"
-    unsold = [f"{it.number}: {it.state} ({it.reason or 'in time'}), order {it.order_id}" for it in outcomes.unsold_orders]
+    unsold = [
+        f"{it.number}: {it.state} ({it.reason or 'in time'}), order {it.order_id}" for it in outcomes.unsold_orders
+    ]
     yield from _some(unsold, outcomes.unsold)
     yield from (f"Return for credit note {number}: {answer}" for number, answer in outcomes.returns.items())
 

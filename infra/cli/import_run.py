@@ -90,6 +90,7 @@ async def run_import(
     reading: ReadOptions,
     placing: PlacingOptions,
     wishes: Wishes,
+    *,
     advance: Callable[[Progress], None],
 ) -> Result:
     """Import a file. Raises ProducerError and InfraError."""
@@ -102,7 +103,11 @@ async def run_import(
         placed.update((order.order_id, number) for number, order in orders)
         skus.update(line.sku for _, order in orders for line in order.lines)
 
-    async with database(settings) as connection, kafka_publisher(settings) as publisher, redis_client(settings) as redis:
+    async with (
+        database(settings) as connection,
+        kafka_publisher(settings) as publisher,
+        redis_client(settings) as redis,
+    ):
 
         async def ended(order_ids: Sequence[str]) -> frozenset[str]:
             views = await read_timelines(redis, settings.namespace, order_ids)

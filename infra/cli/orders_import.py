@@ -42,7 +42,9 @@ def import_(
     format_: Annotated[
         str,
         typer.Option(
-            "--format", metavar="NAME", help=f"Whose export it is: {', '.join(it.name for it in FORMATS)}; unset: by its header."
+            "--format",
+            metavar="NAME",
+            help=f"Whose export it is: {', '.join(it.name for it in FORMATS)}; unset: by its header.",
         ),
     ] = "",
     map_: Annotated[
@@ -66,7 +68,9 @@ def import_(
     ] = None,
     waive: Annotated[
         Texts,
-        typer.Option(metavar="NAME,...", help="Charges to leave out: shipping, tax, discount, fee, refund, total, a SKU."),
+        typer.Option(
+            metavar="NAME,...", help="Charges to leave out: shipping, tax, discount, fee, refund, total, a SKU."
+        ),
     ] = None,
     spread: Annotated[Texts, typer.Option(metavar="NAME,...", help="Charges to share out among the lines.")] = None,
     as_line: Annotated[
@@ -81,14 +85,19 @@ def import_(
     ] = False,
     source: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The other system: one number of one source is one order; unset: the format."),
+        typer.Option(
+            metavar="NAME", help="The other system: one number of one source is one order; unset: the format."
+        ),
     ] = None,
     token: Annotated[str, typer.Option(help="What pays for every order.")] = ACCEPTED_TOKEN,
     terms: Annotated[Texts, typer.Option(metavar="WORD,...", help=f"For every order: {', '.join(WORDS)}.")] = None,
     stock: Annotated[
-        str, typer.Option(metavar="FILE|all", help="Receive stock first: a file of SKU and quantity, or what is ordered.")
+        str,
+        typer.Option(metavar="FILE|all", help="Receive stock first: a file of SKU and quantity, or what is ordered."),
     ] = "",
-    returns: Annotated[bool, typer.Option("--returns", help="Request returns for credit notes; unset: list them.")] = False,
+    returns: Annotated[
+        bool, typer.Option("--returns", help="Request returns for credit notes; unset: list them.")
+    ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Place anew what was imported before and ended without a sale.")
     ] = False,
@@ -148,7 +157,7 @@ def import_(
                 what = "counting" if at.total_rows is None else "placing"
                 progress.update(task, description=what, completed=at.rows, total=at.total_rows)
 
-            result = run(run_import(file, settings, reading, placing, wishes, advance))
+            result = run(run_import(file, settings, reading, placing, wishes, advance=advance))
     if as_json:
         print_json(result)
     else:

@@ -16,7 +16,7 @@ from consumers.errors import ConsumerError
 from infra.errors import InfraError
 from infra.logs import set_up_logging
 from infra.settings import Settings, load_settings
-from producers.errors import ProducerError
+from producers.errors import ProducerError, UnusableOptionError
 from schemas.errors import SchemaError
 from topology.errors import TopologyError
 
@@ -51,6 +51,8 @@ def errors_shown() -> Iterator[None]:
     """Turn an expected error into its message and exit status 1."""
     try:
         yield
+    except UnusableOptionError as error:
+        fail(str(error), MISUSED)
     except EXPECTED as error:
         fail(str(error))
 
@@ -75,3 +77,8 @@ def stdout() -> Console:
 def stderr() -> Console:
     """Where everything else goes."""
     return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 order, 2,000 orders."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

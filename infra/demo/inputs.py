@@ -13,8 +13,10 @@ import msgspec
 from infra.errors import InfraError
 from producers.clients.orders import OrderRequest, place_order_lines
 from producers.errors import InvalidOrderError
+from producers.importing.assembly import Assembled, Invoice
 from producers.importing.generated import FLASH_SKU, Traffic, generate
-from producers.importing.online_retail import CURRENCY, RetailFile
+from producers.importing.options import ReadOptions
+from producers.importing.orderfile import OrderFile
 
 GENERATED_STOCK_FACTOR: Final = 1.0
 """Generated traffic has its own scarcity; this scales it."""
@@ -63,21 +65,27 @@ def generated_race(orders: int, *, stock_factor: float, seed: int) -> Race:
 
 
 def file_race(path: Path, *, stock_factor: float) -> Race:
-    """Return the orders of an "Online Retail" file. Raises UnusableFileError, and InfraError when it has no order."""
-    file = RetailFile(path)
+    """Return the orders of a file whose header is known. Raises UnusableFileError, and InfraError when it has no order."""
+    file = OrderFile(path, ReadOptions())
     orders: list[OrderRequest] = []
-    for invoice in file.invoices():
-        order = OrderRequest(lines=invoice.lines, customer_id=invoice.customer_id, currency=CURRENCY)
+    left_out = 0
+    for found, _ in file.orders():
         try:
-            place_order_lines(order)
+            orders.append(_request(found))
         except InvalidOrderError:
-            continue
-        orders.append(order)
+            left_out += 1
     if not orders:
-        raise InfraError(f"{path} has no order for goods in its {file.rows} rows.")
+        raise InfraError(f"{path} has no order in its {file.rows:,} rows; `lastunit orders import --dry-run` says why.")
     demand = Traffic(orders, {}).demand()
     stock = {sku: math.floor(stock_factor * units) for sku, units in sorted(demand.items())}
-    lines = sum(len(order.lines) for order in orders)
-    left_out = file.rows - lines
-    notes = (f"{left_out:,} of {file.rows:,} rows are no lines of orders for goods.",) if left_out else ()
+    notes = (f"{left_out:,} invoices of the file are no orders that can be placed.",) if left_out else ()
     return Race(f"{len(orders):,} orders of {path.name}", orders, stock, notes=notes)
+
+
+def _request(found: Assembled) -> OrderRequest:
+    """Return what places an invoice. Raises InvalidOrderError for what cannot be placed."""
+    if not isinstance(found, Invoice):
+        raise InvalidOrderError("it is no order")
+    order = OrderRequest(lines=found.lines, customer_id=found.customer_id, currency=found.currency)
+    place_order_lines(order)
+    return order

@@ -36,7 +36,10 @@ _SPREADSHEET_ID: Final = re.compile(r"(\d{1,18})\.0", re.ASCII)
 
 
 class Invoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole order of the other system. `left_out` are the charges that were waived, in minor units of its currency."""
+    """A whole order of the other system.
+
+    `dated` is its date as the file writes it. `left_out` are the charges that were waived, in minor units of its currency.
+    """
 
     number: str
     customer_id: str
@@ -44,6 +47,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[OrderLine, ...]
     rows: int
     first_row: int
+    dated: str = ""
     left_out: Mapping[str, int] = {}
     rounded_minor: int = 0
 
@@ -91,7 +95,9 @@ def assemble(order: str, rows: Sequence[Row], layout: Layout, options: ReadOptio
     try:
         return _assemble(order, rows, layout, options)
     except FaultError as error:
-        return Reject(order, error.row or rows[0].line, error.column, error.fault, error.reason)
+        is_price = error.fault is Fault.NOT_WHOLE and error.row
+        column = error.column or (layout.column(Field.PRICE) if is_price else "")
+        return Reject(order, error.row or rows[0].line, column, error.fault, error.reason)
 
 
 def _assemble(order: str, rows: Sequence[Row], layout: Layout, options: ReadOptions) -> Assembled:
@@ -124,6 +130,7 @@ def _assemble(order: str, rows: Sequence[Row], layout: Layout, options: ReadOpti
         customer_id=customer,
         currency=currency,
         lines=settled.lines,
+        dated=heads[Field.DATE].text if Field.DATE in heads else "",
         left_out=settled.left_out,
         rounded_minor=settled.rounded_minor,
     )
@@ -137,7 +144,7 @@ def _heads(rows: Sequence[Row], layout: Layout) -> dict[Field, _Head]:
     for row in rows:
         for field, text in row.heads.items():
             first = heads.setdefault(field, _Head(text, row.line))
-            if first.text != text:
+            if first.text != text and field is not Field.DATE:  # one order may be written over two minutes
                 raise FaultError(
                     Fault.CONTRADICTION,
                     f"is {text[:60]!r}, and {first.text[:60]!r} on row {first.row}",
@@ -174,7 +181,7 @@ def _with_order_charges(
 
 def _minor(head: _Head, field: Field, currency: str, layout: Layout, options: ReadOptions) -> Fraction:
     try:
-        return Fraction(amount(head.text, field, layout, options)) * 10 ** minor_units(currency)
+        return Fraction(amount(head.text, field, layout, options)) * Fraction(10) ** minor_units(currency)
     except FaultError as error:
         raise error.at(row=head.row) from None
 

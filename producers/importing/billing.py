@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import combinations
 from typing import Final, NamedTuple
 
 import msgspec
@@ -19,6 +20,9 @@ REFUND: Final = CHARGES[Field.REFUND]
 """Money that went back after the order: no part of its total, so it can only be waived."""
 TAX: Final = CHARGES[Field.TAX]
 """What prices may hold already: the order's total shows whether they do."""
+
+MAX_EXPLAINING: Final = 3
+"""Charges that are named together as what makes a total differ."""
 
 Charges = dict[str, Fraction]
 """Amounts beside the goods by name, in minor units, reductions negative; none is 0."""
@@ -84,14 +88,15 @@ class Bill(msgspec.Struct, frozen=True):
                 return included._placed(included.spread, included.waived)  # noqa: SLF001
         difference = wanted - self.total
         if TOTAL in self.options.spread:
-            return self._placed(self.spread + whole(difference, row, self.currency, TOTAL), self.waived)
+            return self._placed(self.spread + whole(difference, 0, self.currency, TOTAL), self.waived)
         if TOTAL in self.options.waived:
             return self._placed(self.spread, {**self.waived, TOTAL: difference})
-        beside = f" ({_shown(self.untreated, self.currency)} beside them)" if self.untreated else ""
+        charges = _explaining(self.untreated, difference)
+        beside = f" ({_shown(charges, self.currency)} beside them)" if charges else ""
         raise FaultError(
             Fault.TOTAL_DIFFERS,
             f"the order's total is {_money(wanted, self.currency)}, its lines come to {_money(self.total, self.currency)}"
-            f"{beside}; {_ways(self.untreated or {TOTAL: difference})}",
+            f"{beside}; {_ways(charges or {TOTAL: difference})}",
             row=row,
             column=column,
         )
@@ -134,7 +139,9 @@ def _bill(goods: list[Priced], rounded: Fraction, charges: Charges, options: Rea
 
 def _as_line(name: str, value: Fraction, sku: str, currency: str) -> Priced:
     if value < 0:
-        raise FaultError(Fault.CHARGE, f"{_shown({name: value}, currency)} cannot be a line; --spread {name}")
+        raise FaultError(
+            Fault.CHARGE, f"{_shown({name: value}, currency)} cannot be a line; place it with --spread {name}"
+        )
     return Priced(sku, 1, Fraction(whole(value, 0, currency, name)), 0)
 
 
@@ -152,6 +159,16 @@ def _money(minor: Fraction, currency: str) -> str:
     return f"{currency} {float(minor) / 10 ** minor_units(currency):.8g}"
 
 
+def _explaining(charges: Charges, difference: Fraction) -> Charges:
+    """Return the fewest charges that come to a difference, or all where none do."""
+    for size in range(1, min(len(charges), MAX_EXPLAINING) + 1):
+        for names in combinations(sorted(charges), size):
+            if sum(charges[name] for name in names) == difference:
+                return {name: charges[name] for name in names}
+    return charges
+
+
 def _ways(charges: Charges) -> str:
     names = ",".join(sorted(charges))
-    return f"--waive {names} leaves it out, --spread shares it among the lines, --as-line NAME=SKU makes it a line"
+    one = min(charges)
+    return f"place it with --waive {names}, --spread {names} or --as-line {one}=SKU"

@@ -22,7 +22,9 @@ def numbers_of(credit: CreditNote, *, house: bool) -> tuple[str, ...]:
     """Return the numbers of the order that a credit note may be of: the one it names, else its own."""
     if credit.credits:
         return (credit.credits,)
-    return (credit.number, credit.number[1:]) if house and credit.number[:1].upper() == HOUSE_PREFIX else (credit.number,)
+    return (
+        (credit.number, credit.number[1:]) if house and credit.number[:1].upper() == HOUSE_PREFIX else (credit.number,)
+    )
 
 
 def returned_by(credit: CreditNote, orders: Sequence[Imported], numbers: Sequence[str]) -> Return | str:

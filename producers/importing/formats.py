@@ -60,25 +60,25 @@ REDUCTIONS: Final = frozenset({Field.ROW_DISCOUNT, Field.DISCOUNT, Field.REFUND}
 
 
 class Format(msgspec.Struct, frozen=True, kw_only=True):
-    """A known export: the possible names of each field's column, and what holds for all of its files.
+    """A known export: the name of each field's column, or its possible names, and what holds for all of its files.
 
-    `quantity` is the number of units of a row where no column holds it. With `price_is_total` the price column holds the
-    total of a row's units. `source` is the default name of the other system. `house` marks the rules of one data set.
+    `source` is the default name of the other system. `quantity` is the number of units of a row where no column holds it. With `price_is_total` the price column holds the
+    total of a row's units. `house` marks the rules of one data set.
     """
 
     name: str
     source: str
-    columns: Mapping[Field, tuple[str, ...]]
+    columns: Mapping[Field, str | tuple[str, ...]]
     optional: frozenset[Field] = frozenset()
     currency: str = ""
     quantity: int | None = None
     price_is_total: bool = False
     house: bool = False
 
-
-def _format(name: str, columns: Mapping[Field, str | tuple[str, ...]], **rest: object) -> Format:
-    named = {field: (names,) if isinstance(names, str) else names for field, names in columns.items()}
-    return Format(**{"name": name, "source": name, "columns": MappingProxyType(named), **rest})
+    def names(self, field: Field) -> tuple[str, ...]:
+        """Return the possible names of a field's column."""
+        names = self.columns[field]
+        return (names,) if isinstance(names, str) else names
 
 
 _RETAIL: Final = {
@@ -94,13 +94,14 @@ _EITHER_RETAIL: Final = {field: tuple(dict.fromkeys((name, _RETAIL_II[field]))) 
 
 FORMATS: Final = (
     # Chen, D. (2015), Online Retail, UCI Machine Learning Repository, doi:10.24432/C5BW33, and its second edition.
-    _format("online-retail", _RETAIL, currency="GBP"),
-    _format("online-retail-ii", _RETAIL_II, currency="GBP", source="online-retail"),
-    _format("uci", _EITHER_RETAIL, currency="GBP", source="online-retail", house=True),
+    Format(name="online-retail", source="online-retail", columns=_RETAIL, currency="GBP"),
+    Format(name="online-retail-ii", source="online-retail", columns=_RETAIL_II, currency="GBP"),
+    Format(name="uci", source="online-retail", columns=_EITHER_RETAIL, currency="GBP", house=True),
     # Tableau's sample; `Sales` is a row's total, its discount taken off.
-    _format(
-        "superstore",
-        {
+    Format(
+        name="superstore",
+        source="superstore",
+        columns={
             Field.ORDER: "Order ID",
             Field.SKU: "Product ID",
             Field.QUANTITY: "Quantity",
@@ -112,9 +113,10 @@ FORMATS: Final = (
         price_is_total=True,
     ),
     # Microsoft's sample, the table Order Details; `Discount` is a share of the row's total.
-    _format(
-        "northwind",
-        {
+    Format(
+        name="northwind",
+        source="northwind",
+        columns={
             Field.ORDER: "OrderID",
             Field.SKU: "ProductID",
             Field.QUANTITY: "Quantity",
@@ -124,9 +126,10 @@ FORMATS: Final = (
         currency="USD",
     ),
     # Brazilian E-Commerce Public Dataset by Olist, olist_order_items_dataset: one unit a row.
-    _format(
-        "olist",
-        {
+    Format(
+        name="olist",
+        source="olist",
+        columns={
             Field.ORDER: "order_id",
             Field.SKU: "product_id",
             Field.PRICE: "price",
@@ -137,9 +140,10 @@ FORMATS: Final = (
         quantity=1,
     ),
     # Shopify's order export: the order's own values stand on its first row.
-    _format(
-        "shopify",
-        {
+    Format(
+        name="shopify",
+        source="shopify",
+        columns={
             Field.ORDER: "Name",
             Field.SKU: "Lineitem sku",
             Field.QUANTITY: "Lineitem quantity",
@@ -158,9 +162,10 @@ FORMATS: Final = (
         optional=frozenset({Field.CUSTOMER, Field.DATE, Field.REFUND, Field.STATUS, Field.CANCELLED}),
     ),
     # WooCommerce's "Customer/Order/Coupon Export", one row per item; `item_total` has the row's discount taken off.
-    _format(
-        "woocommerce",
-        {
+    Format(
+        name="woocommerce",
+        source="woocommerce",
+        columns={
             Field.ORDER: "order_number",
             Field.SKU: "item_sku",
             Field.QUANTITY: "item_quantity",
@@ -179,9 +184,10 @@ FORMATS: Final = (
         price_is_total=True,
     ),
     # WooCommerce's "Advanced Order Export".
-    _format(
-        "woocommerce-advanced",
-        {
+    Format(
+        name="woocommerce-advanced",
+        source="woocommerce",
+        columns={
             Field.ORDER: "Order Number",
             Field.SKU: "SKU",
             Field.QUANTITY: ("Quantity", "Quantity (- Refund)"),
@@ -197,7 +203,6 @@ FORMATS: Final = (
             Field.STATUS: "Order Status",
         },
         optional=frozenset({Field.CUSTOMER, Field.CURRENCY, Field.DATE, Field.REFUND, Field.STATUS}),
-        source="woocommerce",
     ),
 )
 BY_NAME: Final = MappingProxyType({known.name: known for known in FORMATS})

@@ -10,7 +10,7 @@ import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 import structlog
@@ -161,7 +161,7 @@ class _Run:
         self._oddities = Oddities()
         self._rejects = RejectsFile(rejects, self.file.table) if rejects is not None else None
 
-    def __enter__(self) -> _Run:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -169,7 +169,11 @@ class _Run:
             self._rejects.close()
         if kind is None:
             file = self.file
-            self.report.rows, self.report.blank_rows, self.report.stray_rows = file.rows, file.blank_rows, file.stray_rows
+            self.report.rows, self.report.blank_rows, self.report.stray_rows = (
+                file.rows,
+                file.blank_rows,
+                file.stray_rows,
+            )
             self.report.notes += self._oddities.notes(file, self.report.left_out)
 
     def reject_rows(self, reject: Reject, rows: Sequence[Row]) -> None:

@@ -42,6 +42,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 def layout_of(header: Sequence[str], options: ReadOptions) -> Layout:
     """Return the layout of a file with this header. Raises UnusableFileError, which names what is missing."""
     names = tuple(name.strip() for name in header)
+    if not any(names):
+        raise UnusableFileError("its first line names no columns")
     if options.format:
         return _layout(names, _with_own_columns(BY_NAME[options.format], options), options)
     if options.columns:
@@ -55,22 +57,23 @@ def layout_of(header: Sequence[str], options: ReadOptions) -> Layout:
 
 def _with_own_columns(base: Format, options: ReadOptions) -> Format:
     """Return a format with the caller's columns instead of its own; a named column must be there."""
-    columns = {**base.columns, **{field: (name,) for field, name in options.columns.items()}}
+    columns = {**base.columns, **options.columns}
     return msgspec.structs.replace(base, columns=columns, optional=base.optional - options.columns.keys())
 
 
 def _missing(header: Sequence[str], known: Format) -> list[Field]:
     return [
         field
-        for field, names in known.columns.items()
-        if field not in known.optional and not any(_places(header, name) for name in names)
+        for field in known.columns
+        if field not in known.optional and not any(_places(header, name) for name in known.names(field))
     ]
 
 
 def _layout(header: tuple[str, ...], known: Format, options: ReadOptions) -> Layout:
     quantity = known.quantity
     places: dict[Field, int] = {}
-    for field, names in known.columns.items():
+    for field in known.columns:
+        names = known.names(field)
         found = next(filter(None, (_places(header, name) for name in names)), [])
         if len(found) > 1:
             raise UnusableFileError(

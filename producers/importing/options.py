@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -21,6 +22,8 @@ TOTAL: Final = "total"
 CANCELLED: Final = "cancelled"
 """The name by which an order is placed although the other system has ended it."""
 MAX_NAME: Final = 200
+_NO_FILE_ENCODINGS: Final = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
+"""Python's encodings of single names and literals."""
 _NAMES: Final = "|".join(sorted(Field, key=len, reverse=True))
 _FIELD: Final = re.compile(rf"\s*({_NAMES})\s*=", re.IGNORECASE)
 _NEXT_FIELD: Final = re.compile(rf",(?=\s*(?:{_NAMES})\s*=)", re.IGNORECASE)
@@ -73,7 +76,9 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
 def checked(options: ReadOptions) -> ReadOptions:
     """Return the options. Raises UnusableOptionError for what no file could follow."""
     if options.format and options.format not in BY_NAME:
-        raise UnusableOptionError(f"format {options.format[:MAX_NAME]!r} is not known; give one of {', '.join(BY_NAME)}")
+        raise UnusableOptionError(
+            f"format {options.format[:MAX_NAME]!r} is not known; give one of {', '.join(BY_NAME)}"
+        )
     if options.columns and not options.format and (missing := [it for it in REQUIRED if it not in options.columns]):
         raise UnusableOptionError(
             f"the map lacks {', '.join(missing)}; name their columns, as in {missing[0]}=COLUMN "
@@ -137,15 +142,18 @@ def parse_as_lines(texts: Iterable[str]) -> dict[str, str]:
 
 
 def parse_delimiter(text: str) -> str:
-    """Return the character that separates columns; `tab` and `\\t` stand for the tabulator."""
-    return "\t" if text.lower() in {"tab", "\\t"} else text
+    """Return the character that separates columns; the word tab stands for the tabulator."""
+    return "\t" if text.lower() in {"tab", r"\t"} else text
 
 
 def _require_text_encoding(name: str) -> None:
-    """Raise UnusableOptionError unless Python has a text encoding of this name."""
+    """Raise UnusableOptionError unless Python has an encoding of this name that files are written in."""
     try:
         "".encode(name)
+        is_file_encoding = codecs.lookup(name).name not in _NO_FILE_ENCODINGS
     except (LookupError, UnicodeError, ValueError):  # ValueError: a NUL in the name
+        is_file_encoding = False
+    if not is_file_encoding:
         raise UnusableOptionError(
             f"encoding {name[:MAX_NAME]!r} is not known; give one such as utf-8, utf-16, cp1252 or shift_jis"
-        ) from None
+        )

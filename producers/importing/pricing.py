@@ -79,7 +79,9 @@ def spread_over(lines: Sequence[Priced], amount: int, currency: str) -> Iterator
     everything = sum(totals)
     if amount and (not everything or everything + amount < 0):
         money = f"{_major(Fraction(amount), currency)} {currency}"
-        raise FaultError(Fault.CHARGE, f"{money} cannot be spread over lines of {_major(Fraction(everything), currency)}")
+        raise FaultError(
+            Fault.CHARGE, f"{money} cannot be spread over lines of {_major(Fraction(everything), currency)}"
+        )
     if amount:
         shares = [divmod(amount * total, everything) for total in totals]
         nearest = sorted(range(len(lines)), key=lambda at: -shares[at][1])

@@ -13,8 +13,8 @@ from producers.clients.orders import OrderLine
 from producers.importing.assembly import CreditNote, Invoice
 
 RECORD: Final = """
-INSERT INTO imports (source, external_id, order_id, lines, fingerprint, customer_id, content)
-SELECT $1, n.* FROM unnest($2::text[], $3::uuid[], $4::integer[], $5::bytea[], $6::text[], $7::bytea[]) AS n
+INSERT INTO imports (source, external_id, order_id, lines, fingerprint, customer_id, content, dated)
+SELECT $1, n.* FROM unnest($2::text[], $3::uuid[], $4::integer[], $5::bytea[], $6::text[], $7::bytea[], $8::text[]) AS n
 ON CONFLICT DO NOTHING
 """
 ON_RECORD: Final = """
@@ -24,7 +24,7 @@ PUBLISHED: Final = """
 UPDATE imports SET published_at = now() WHERE source = $1 AND external_id = ANY($2::text[]) AND published_at IS NULL
 """
 REPLACE: Final = """
-UPDATE imports SET order_id = $4, lines = $5, fingerprint = $6, customer_id = $7, content = $8, published_at = NULL
+UPDATE imports SET order_id = $4, lines = $5, fingerprint = $6, customer_id = $7, content = $8, dated = $9, published_at = NULL
 WHERE source = $1 AND external_id = $2 AND order_id = $3
 RETURNING order_id
 """
@@ -95,6 +95,7 @@ class Register:
             [invoice.fingerprint for invoice, _ in invoices],
             [invoice.customer_id for invoice, _ in invoices],
             [_content(invoice) for invoice, _ in invoices],
+            [invoice.dated for invoice, _ in invoices],
         )
         return {
             row["external_id"]: Entry(str(row["order_id"]), row["fingerprint"], row["published_at"] is not None)
@@ -113,6 +114,7 @@ class Register:
             invoice.fingerprint,
             invoice.customer_id,
             _content(invoice),
+            invoice.dated,
         )
         return replaced is not None
 
@@ -131,7 +133,7 @@ class Register:
     async def return_of(self, number: str) -> Return | None:
         """Return what a credit note returned in an earlier run."""
         row = await self._connection.fetchrow(RETURN_ON_RECORD, self._source, number)
-        return row and Return(str(row["order_id"]), tuple(row["lines"]), row["fingerprint"])
+        return Return(str(row["order_id"]), tuple(row["lines"]), row["fingerprint"]) if row else None
 
     async def record_return(self, number: str, returned: Return) -> Return:
         """Put a credit note on record, unless it is; return what is on record."""

@@ -41,7 +41,11 @@ class RejectsFile:
             raise self._unwritable(error) from error
         self._open.enter_context(file)
         self._writer: Writer = csv.writer(file, delimiter=table.delimiter)
-        self._write([*COLUMNS, *table.layout.header[own:]])
+        try:
+            self._write([*COLUMNS, *table.layout.header[own:]])
+        except UnusableFileError:
+            self._open.close()
+            raise
 
     def write(self, reject: Reject, rows: Sequence[Row]) -> None:
         """Write rows that are not placed because of `reject`. Raises UnusableFileError."""

@@ -8,10 +8,10 @@ from typing import Final
 
 import msgspec
 
-from producers.importing.assembly import Adjustment, CreditNote, Invoice, is_spreadsheet_id
+from producers.importing.assembly import Adjustment, Invoice, is_spreadsheet_id
 from producers.importing.faults import Reject
-from producers.importing.orderfile import OrderFile
 from producers.importing.options import CANCELLED, SkuCase
+from producers.importing.orderfile import OrderFile
 
 MAX_LISTED: Final = 1_000
 """Rejects, credit notes and the like that a report names; the sums count all, and the rejects file has all."""
@@ -154,12 +154,14 @@ class Oddities:
         notes = []
         if file.table.is_guess:
             example = f", in which there is {self._foreign!r}" if self._foreign else ""
-            notes.append(f"The file is not UTF-8 and was read as {file.table.encoding}{example}; --encoding names another.")
+            notes.append(
+                f"The file is not UTF-8 and was read as {file.table.encoding}{example}; --encoding names another."
+            )
         if self._decimal_ids:
             example = next(iter(self._decimal_ids))
             notes.append(
-                f"Customer ids of {self._decimal_ids.total():,} orders end in .0, such as {example}: a spreadsheet's "
-                f"spelling of {example[:-2]}. --whole-customer-ids reads them so; as they are, they are other customers."
+                f"{len(self._decimal_ids):,} customer ids end in .0, such as {example}, as a spreadsheet writes {example[:-2]} in a "
+                f"column with gaps. --whole-customer-ids reads them without; with it they are other customers."
             )
         if self._same_but_case:
             shown = ", ".join(f"{one} and {other}" for one, other in list(self._same_but_case)[:SHOWN])

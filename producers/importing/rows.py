@@ -53,9 +53,10 @@ def order_of(record: Record, layout: Layout) -> str:
 def read_row(record: Record, layout: Layout, options: ReadOptions) -> Row:
     """Return what a record means; what is wrong with it stands in `reject`."""
     row = Row(record.line, record.cells)
+    if record.fault:
+        row.reject = Reject(order_of(record, layout), record.line, "", Fault.NOT_CSV, record.fault)
+        return row
     try:
-        if record.fault:
-            raise FaultError(Fault.NOT_CSV, record.fault)
         _read(row, layout, options)
     except FaultError as error:
         row.reject = Reject(order_of(record, layout), record.line, error.column, error.fault, error.reason)

@@ -60,9 +60,13 @@ def _header(path: Path, encoding: str, delimiter: str) -> list[str]:
 
 def _places(path: Path, header: Sequence[str]) -> tuple[int, int]:
     names = [normalised(name) for name in header]
-    places = [next((at for at, name in enumerate(names) if name in wanted), None) for wanted in (SKU_COLUMNS, UNIT_COLUMNS)]
+    places = [
+        next((at for at, name in enumerate(names) if name in wanted), None) for wanted in (SKU_COLUMNS, UNIT_COLUMNS)
+    ]
     if places[0] is None or places[1] is None:
-        raise UnusableFileError(f"{path} begins with {', '.join(header)[:200]!r}; its columns must be named sku and quantity")
+        raise UnusableFileError(
+            f"{path} begins with {', '.join(header)[:200]!r}; its columns must be named sku and quantity"
+        )
     return places[0], places[1]
 
 

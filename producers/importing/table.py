@@ -223,7 +223,9 @@ def opened(path: Path, encoding: str) -> Iterator[TextIO]:
     except OSError as error:
         raise UnusableFileError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeError as error:
-        raise UnusableFileError(f"{path} changed while it was read. Import it again: nothing is ordered twice.") from error
+        raise UnusableFileError(
+            f"{path} changed while it was read. Import it again: nothing is ordered twice."
+        ) from error
 
 
 @contextmanager
@@ -235,5 +237,7 @@ def _opened_bytes(path: Path) -> Iterator[BinaryIO]:
             raise UnusableFileError(f"{path} is no regular file; it is read twice, so save what comes from it first")
         with path.open("rb") as file:
             yield file
+    except UnicodeDecodeError:  # of the block, which tries encodings
+        raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise UnusableFileError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error

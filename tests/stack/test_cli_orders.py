@@ -12,9 +12,9 @@ import pytest
 from infra.migrate import migrate
 from infra.settings import Settings
 from infra.supervisor import Supervisor
-from producers.importing.online_retail import HEADER
 from schemas.ids import is_order_id, new_order_id
 from tests.harness.cli import lastunit
+from tests.unit.importing.files import retail, row
 from topology import admin
 
 
@@ -94,19 +94,33 @@ async def test_a_script_follows_an_order_that_ends_without_a_sale(shop: dict[str
     assert (end["state"], end["reason"], end["is_final"]) == ("rejected", "insufficient_stock", True)
 
 
-async def test_a_file_is_imported_once(shop: dict[str, str], tmp_path: Path) -> None:
-    rows = ("1,22196,SPOONS,2,12/1/2010 10:03,0.85,7,UK", "C2,22196,SPOONS,-2,12/1/2010 10:03,0.85,7,UK")
-    (tmp_path / "orders.csv").write_text("\n".join([",".join(HEADER), *rows]))
-    path = str(tmp_path / "orders.csv")
-    report = (await lastunit(shop, "orders", "import", path, "--json")).json
-    assert (report["placed"], report["skipped_rows"]) == ({"orders": 1, "lines": 1}, {"cancellation": 1})
-    answer = await lastunit(shop, "orders", "import", path)
+async def test_a_file_is_imported_once_and_again_where_it_came_to_nothing(shop: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(retail(row("1"), row("1", "TIN"), row("2"), row("3", price="2.505"), row("C4", quantity="-2")))
+    importing = ("orders", "import", str(path), "--wait", "--rejects", str(tmp_path / "rejects.csv"))
+
+    answer = await lastunit(shop, *importing, "--json")
+    assert (answer.status, answer.errors) == (1, "")
+    report, outcomes = answer.json["report"], answer.json["outcomes"]
+    assert (report["placed"], report["rejected"], report["credit_notes"]) == ({"orders": 2, "lines": 3}, 1, 1)
+    assert (outcomes["states"], answer.json["skus_without_stock"]) == ({"rejected": 2}, ["22196", "TIN"])
+
+    answer = await lastunit(shop, *importing, "--again", "--stock", "all", "--waive", "nothing")
+    assert answer.status == 1, "one is still rejected"
+    assert "2 of the orders placed now had ended without a sale before." in answer.output
+    assert "Received before: 6 units of 2 SKUs." in answer.output
+    assert "Outcome: 2 paid" in answer.output
+    assert "3: row 5, column UnitPrice: the price of one 22196 is 2.505" in answer.output
+    assert "Nothing in the file was left out as nothing." in answer.output
+
+    (tmp_path / "rejects.csv").write_text((tmp_path / "rejects.csv").read_text().replace("2.505,12431", "2.50,12431"))
+    answer = await lastunit(shop, "orders", "import", str(tmp_path / "rejects.csv"), "--stock", "all", "--wait")
     assert (answer.status, answer.errors) == (0, "")
-    assert [line.split() for line in answer.output.splitlines()[2:]] == [
+    answer = await lastunit(shop, "orders", "import", str(path), "--round", "half-up")
+    assert [line.split() for line in answer.output.splitlines()[1:4]] == [
+        ["orders", "lines"],
         ["placed", "now", "0", "0"],
-        ["already", "imported", "1", "1"],
-        ["skipped:", "cancellation", "1"],
-        ["all", "1", "2"],
+        ["already", "imported", "2", "3"],
     ]
 
 
@@ -174,6 +188,9 @@ async def test_a_server_that_does_not_answer_is_named_without_its_password(nowhe
         (("order", "show", "abc"), "is no order id"),
         (("stock", "receive", "MUG"), "as in MUG 10"),
         (("stock", "receive", "MUG=1", "TIN=1", "--command-id", "x"), "names one receipt"),
+        (("orders", "import", "x.csv", "--map", "order=A"), "the map lacks sku, quantity, price"),
+        (("orders", "import", "x.csv", "--format", "etsy"), "give one of online-retail"),
+        (("orders", "import", "x.csv", "--terms", "now"), "give ship_available"),
     ],
 )
 async def test_a_command_that_cannot_be_meant_ends_with_status_2(

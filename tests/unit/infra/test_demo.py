@@ -15,7 +15,7 @@ from infra.demo.result import Percentiles, Result, percentiles, result_of, unfin
 from infra.errors import InfraError
 from infra.verify import Report
 from producers.clients.orders import OrderLine, OrderRequest
-from producers.importing.online_retail import HEADER
+from tests.unit.importing.files import RETAIL
 
 AUDIT = Report([])
 
@@ -122,14 +122,14 @@ def test_the_json_names_what_was_flash_sold_only_where_there_was_one() -> None:
 
 def test_a_files_stock_is_a_share_of_each_skus_demand(tmp_path: Path) -> None:
     file = tmp_path / "orders.csv"
-    rows = ["1,85123A,A,6,12/1/2010 8:26,2.55,17850,UK", "2,85123a,A,5,12/1/2010 8:28,2.55,13047,UK"]
-    file.write_text("\n".join([",".join(HEADER), *rows, "C3,85123A,A,-1,12/1/2010 9:00,2.55,17850,UK"]))
+    rows = ["1,85123A,A,6,12/1/2010 8:26,2.55,17850,UK", "2,85123A,A,5,12/1/2010 8:28,2.55,13047,UK"]
+    file.write_text("\n".join([RETAIL, *rows, "C3,85123A,A,-1,12/1/2010 9:00,2.55,17850,UK"]))
 
     contest = file_race(file, stock_factor=0.9)
 
     assert contest.stock == {"85123A": 9}  # floor(0.9 * 11)
     assert (len(contest.orders), contest.lines) == (2, 2)
-    assert contest.notes == ("1 of 3 rows are no lines of orders for goods.",)
+    assert contest.notes == ("1 invoices of the file are no orders that can be placed.",)
 
 
 def test_orders_are_a_number_or_a_file(tmp_path: Path) -> None:

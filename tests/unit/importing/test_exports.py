@@ -1,0 +1,233 @@
+"""Exports of other shops: each is read by its header, and placed only where its customer is charged what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from producers.clients.orders import OrderLine
+from producers.errors import UnusableFileError
+from producers.importing.assembly import Invoice
+from producers.importing.faults import Fault
+from producers.importing.options import Rounding, parse_map
+from tests.unit.importing.files import (
+    GERMAN,
+    NORTHWIND,
+    OLIST,
+    RETAIL_II,
+    SHOPIFY,
+    SUPERSTORE,
+    WOOCOMMERCE,
+    WOOCOMMERCE_ADVANCED,
+    read,
+    retail,
+    row,
+    written,
+)
+
+GERMAN_MAP = "order=Bestellung,sku=Artikel,quantity=Menge,price=Einzelpreis,customer=Kunde,date=Datum"
+
+
+def totals(invoices: list[Invoice]) -> dict[str, int]:
+    return {
+        invoice.number: sum(line.quantity * line.unit_price_minor for line in invoice.lines) for invoice in invoices
+    }
+
+
+# --- named exports ----------------------------------------------------------------------------------------------------
+
+
+def test_superstore_has_totals_of_rows_and_a_unit_that_is_no_whole_cent_is_named(tmp_path: Path) -> None:
+    found = read(written(tmp_path, SUPERSTORE))
+    assert found.invoice.lines == (OrderLine("FUR-BO-70009001", 2, 9220), OrderLine("OFF-LA-70009002", 3, 310))
+    assert (found.invoice.customer_id, found.invoice.currency) == ("ZQ-70001", "USD")
+    assert (found.reject.order, found.reject.row, found.reject.fault) == ("US-2030-700012", 4, Fault.NOT_WHOLE)
+    assert "100.223" in found.reject.reason
+
+
+def test_superstore_is_rounded_as_the_caller_says(tmp_path: Path) -> None:
+    path = written(tmp_path, SUPERSTORE)
+    _, rounded = read(path, rounding=Rounding.HALF_UP).invoices
+    assert (rounded.lines, rounded.rounded_minor) == ((OrderLine("TEC-PH-70009003", 5, 10022),), -2)
+    _, split = read(path, rounding=Rounding.SPLIT).invoices
+    assert split.lines == (OrderLine("TEC-PH-70009003", 3, 10022), OrderLine("TEC-PH-70009003", 2, 10023))
+    assert split.rounded_minor == 0, "501.115 is 501.12, and no unit is rounded for itself"
+
+
+def test_northwind_has_discounts_as_shares(tmp_path: Path) -> None:
+    path = written(tmp_path, NORTHWIND)
+    found = read(path)
+    assert found.invoice.lines == (OrderLine("7", 3, 2100), OrderLine("19", 11, 460))
+    assert (found.invoice.customer_id, found.reject.order) == ("guest-70248", "70249")
+    assert read(path, rounding=Rounding.DOWN).invoices[1].lines == (OrderLine("5", 2, 1733),)
+
+
+def test_olist_has_one_unit_a_row_and_freight_that_somebody_must_pay(tmp_path: Path) -> None:
+    path = written(tmp_path, OLIST)
+    assert {it.fault for it in read(path).rejects} == {Fault.CHARGE}
+    assert "shipping BRL 14.50" in read(path).rejects[0].reason
+    waived = read(path, waived=frozenset({"shipping"}))
+    assert totals(waived.invoices) == {"c0ffee01": 8300, "abad1d02": 11735}
+    assert [it.left_out for it in waived.invoices] == [{"shipping": 1450}, {"shipping": 1240}]
+    placed = read(path, as_lines={"shipping": "FREIGHT"})
+    assert totals(placed.invoices) == {"c0ffee01": 9750, "abad1d02": 12975}
+    assert placed.invoices[0].lines[-1] == OrderLine("FREIGHT", 1, 1450)
+    assert totals(read(path, spread=frozenset({"shipping"})).invoices) == totals(placed.invoices)
+
+
+def test_shopify_charges_the_orders_total_or_is_not_placed(tmp_path: Path) -> None:
+    path = written(tmp_path, SHOPIFY)
+    found = read(path)
+    assert [(it.order, it.row, it.column, it.fault) for it in found.rejects] == [
+        ("#9001", 2, "Total", Fault.TOTAL_DIFFERS),
+        ("#9002", 4, "Total", Fault.TOTAL_DIFFERS),
+    ]
+    assert "EUR 40.00" in found.rejects[0].reason
+    assert "EUR 35.00" in found.rejects[0].reason
+
+    mapped = read(path, as_lines={"shipping": "SHIP"}, spread=frozenset({"discount"}))
+    assert totals(mapped.invoices) == {"#9001": 4000, "#9002": 810}, "its taxes are in its prices"
+    assert [it.customer_id for it in mapped.invoices] == ["buyer@example.com", "other@example.com"]
+    waived = read(path, waived=frozenset({"shipping", "discount"}))
+    assert totals(waived.invoices) == {"#9001": 3500, "#9002": 1000}
+    assert [it.left_out for it in waived.invoices] == [{"shipping": 500}, {"discount": -190}]
+    assert totals(read(path, spread=frozenset({"total"})).invoices) == {"#9001": 4000, "#9002": 810}
+    assert totals(read(path, waived=frozenset({"total"})).invoices) == {"#9001": 3500, "#9002": 1000}
+
+
+def test_taxes_on_top_count_and_taxes_in_the_prices_do_not(tmp_path: Path) -> None:
+    on_top = SHOPIFY.replace("35.00,5.00,7.60,40.00", "35.00,0.00,7.60,42.60").replace(
+        "1.90,8.10,1.90", "1.90,10.00,0.00"
+    )
+    path = written(tmp_path, on_top)
+    assert [it.order for it in read(path).rejects] == ["#9001"]
+    for options in ({"as_lines": {"tax": "TAX"}}, {"spread": frozenset({"tax"})}):
+        assert totals(read(path, **options).invoices) == {"#9001": 4260, "#9002": 1000}
+    waived = read(path, waived=frozenset({"tax"}))
+    assert [(it.number, it.left_out) for it in waived.invoices] == [("#9001", {"tax": 760}), ("#9002", {})]
+
+
+def test_woocommerce_is_read_in_both_its_forms_and_what_has_ended_there_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, WOOCOMMERCE)
+    found = read(path, as_lines={"shipping": "SHIP"})
+    assert totals(found.invoices) == {"W-901": 2500, "W-902": 1900}
+    assert found.invoices[1].lines == (OrderLine("MUG", 2, 950),), "the row's discount is taken off already"
+    ended, refunded = found.rejects
+    assert (ended.order, ended.column, ended.fault) == ("W-903", "status", Fault.ENDED)
+    assert (refunded.order, refunded.fault) == ("W-904", Fault.CHARGE)
+    assert "refund GBP -10.00" in refunded.reason
+    every = read(path, waived=frozenset({"shipping", "cancelled", "refund"}))
+    assert [it.number for it in every.invoices] == ["W-901", "W-902", "W-903", "W-904"]
+
+    advanced = read(written(tmp_path, WOOCOMMERCE_ADVANCED), currency="GBP")
+    assert (advanced.invoice.lines, advanced.invoice.customer_id) == ((OrderLine("MUG", 2, 1000),), "a@example.com")
+
+
+def test_online_retail_ii_lists_credit_notes_and_names_a_spreadsheets_customer_ids(tmp_path: Path) -> None:
+    path = written(tmp_path, "\ufeff" + RETAIL_II)
+    found = read(path)
+    assert found.invoice.lines == (OrderLine("70048", 4, 310), OrderLine("70323P", 9, 120))
+    assert found.invoice.customer_id == "70085.0", "nobody's id is changed unasked"
+    [credit] = found.credits
+    assert (credit.number, credit.lines, credit.customer_id) == ("C990002", (OrderLine("70087", 5, 205),), "70321.0")
+    assert read(path, whole_customer_ids=True).invoice.customer_id == "70085"
+
+
+# --- any file, by its columns -----------------------------------------------------------------------------------------
+
+
+def test_any_file_is_read_by_a_map_of_its_columns(tmp_path: Path) -> None:
+    found = read(written(tmp_path, GERMAN), columns=parse_map([GERMAN_MAP]), currency="EUR", decimal_comma=True)
+    assert found.invoice.lines == (OrderLine("TASSE-1", 2, 1250), OrderLine("TEE-2", 1, 120400))
+    assert (found.invoice.customer_id, found.invoice.currency) == ("K-9", "EUR")
+
+
+def test_without_a_decimal_comma_a_german_file_is_rejected_with_the_option_that_reads_it(tmp_path: Path) -> None:
+    reject = read(written(tmp_path, GERMAN), columns=parse_map([GERMAN_MAP]), currency="EUR").reject
+    assert (reject.order, reject.row, reject.column) == ("7001", 2, "Einzelpreis")
+    assert "--decimal-comma" in reject.reason
+
+
+def test_a_map_over_a_named_format_changes_one_column(tmp_path: Path) -> None:
+    found = read(written(tmp_path, SUPERSTORE), format="superstore", columns=parse_map(["sku=Product Name"]))
+    assert found.invoice.lines[0].sku == "Shelf, ash"
+
+
+def test_a_number_in_place_of_a_column_is_every_rows_quantity(tmp_path: Path) -> None:
+    columns = parse_map(["order=order_id,sku=product_id,quantity=1,price=price"])
+    assert totals(read(written(tmp_path, OLIST), columns=columns, currency="BRL").invoices) == {
+        "c0ffee01": 8300,
+        "abad1d02": 11735,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "known export"),
+        (
+            {"columns": parse_map(["order=Bestellung,sku=Artikl,quantity=Menge,price=Einzelpreis"])},
+            "Did you mean 'Artikel'",
+        ),
+        ({"columns": parse_map(["order=Bestellung,sku=Artikel,quantity=Menge,price=Einzelpreis"])}, "--currency EUR"),
+        ({"format": "shopify"}, "no column 'Name', which holds order of the format shopify"),
+    ],
+)
+def test_columns_that_are_not_there_are_named_with_what_to_give(
+    tmp_path: Path, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UnusableFileError, match=message):
+        read(written(tmp_path, GERMAN), **options)
+
+
+def test_two_columns_of_one_name_are_not_chosen_between(tmp_path: Path) -> None:
+    with pytest.raises(UnusableFileError, match="two columns are named 'sku'"):
+        read(written(tmp_path, "order,sku,sku,qty,price\n1,A,B,1,1\n"), columns=parse_map(["order=order,sku=sku,quantity=qty,price=price"]), currency="EUR")  # fmt: skip
+
+
+# --- the UCI data sets' house rules -----------------------------------------------------------------------------------
+
+
+def test_nobodys_house_rules_hold_for_another_shops_file(tmp_path: Path) -> None:
+    rows = ("1,MUG,Mug,1,2026-01-05,1.00,c1,UK", "2,tea-blue,Tea,1,2026-01-05,2.00,c2,UK")
+    more = ("AB-1001,10001,plate,1,2026-01-05,1.00,c1,UK", "CUST-7,10001,plate,1,2026-01-05,1.00,c1,UK")
+    found = read(written(tmp_path, retail(*rows, *more)))
+    assert [(it.number, it.lines[0].sku) for it in found.invoices] == [
+        ("1", "MUG"),
+        ("2", "tea-blue"),
+        ("AB-1001", "10001"),
+        ("CUST-7", "10001"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "code", ["POST", "D", "M", "m", "DOT", "BANK CHARGES", "S", "AMAZONFEE", "CRUK", "PADS", "C2", "B"]
+)
+def test_under_the_house_rules_what_is_no_goods_is_a_charge_to_be_waived_by_name(tmp_path: Path, code: str) -> None:
+    path = written(tmp_path, retail(row("9"), row("9", code, "1", "4.95")))
+    reject = read(path, format="uci").reject
+    assert (reject.order, reject.fault) == ("9", Fault.CHARGE)
+    assert f"{code} GBP 4.95" in reject.reason
+    waived = read(path, format="uci", waived=frozenset({code.casefold()})).invoice
+    assert (len(waived.lines), waived.left_out) == (1, {code: 495})
+    assert len(read(path).invoice.lines) == 2, "elsewhere it may be a SKU"
+
+
+def test_under_the_house_rules_credit_notes_adjustments_and_stock_written_up_are_no_orders(tmp_path: Path) -> None:
+    rows = (
+        row("C536379", quantity="-1"),
+        row("C536380", "D", "-1", "27.50"),
+        row("A563185", "B", "1", "11062.06", customer=""),
+        row("536414", quantity="56", price="0", customer=""),
+        row("1", quantity="1", price="0"),
+    )
+    found = read(written(tmp_path, retail(*rows)), format="uci")
+    assert [(it.number, len(it.lines)) for it in found.credits] == [("C536379", 1), ("C536380", 0)]
+    assert [it.number for it in found.adjustments] == ["A563185", "536414"]
+    assert found.invoice.lines == (OrderLine("22196", 1, 0),), "a sample for a customer is an order"
+
+
+def test_either_edition_is_read_under_the_house_rules(tmp_path: Path) -> None:
+    found = read(written(tmp_path, RETAIL_II), format="uci")
+    assert (found.invoice.number, [it.number for it in found.credits]) == ("990001", ["C990002"])
