@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
@@ -66,7 +66,8 @@ class Publisher:
     partition, not one each, and none waits for a free slot in aiokafka, whose queue holds one batch a partition and
     gives it to whoever wakes up first.
 
-    `give_up_seconds` bounds how long a list is sent again; `math.inf` waits for as long as Kafka is away, and `readiness`
+    `in_use` has, by plain topic name, how many partitions of a topic are in use where that is not for Kafka to say
+    (topology/copartitioning.py). `give_up_seconds` bounds how long a list is sent again; `math.inf` waits for as long as Kafka is away, and `readiness`
     shows that meanwhile.
     """
 
@@ -75,11 +76,13 @@ class Publisher:
         bootstrap: str,
         *,
         namespace: str = "",
+        in_use: Mapping[str, int] | None = None,
         give_up_seconds: float = 120.0,
         readiness: Readiness | None = None,
     ) -> None:
         self._bootstrap = bootstrap
         self._namespace = namespace
+        self._in_use = in_use or {}
         self._give_up_seconds = give_up_seconds
         self._outage = Outage("Kafka", readiness)
         self._producer: AIOKafkaProducer | None = None
@@ -108,8 +111,8 @@ class Publisher:
         await abandon(producer)
 
     async def partitions_of(self, topic: str) -> int:
-        """Return how many partitions a topic has. Raises KafkaError when the cluster does not know it."""
-        return await self._partitions_of(await self._connected(), self._namespace + topic)
+        """Return how many partitions of a topic are in use. Raises KafkaError when the cluster does not know it."""
+        return await self._partitions_of(await self._connected(), topic)
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         """Return when the cluster has acknowledged every record.
@@ -217,7 +220,7 @@ class Publisher:
         groups: dict[tuple[str, int], list[Outgoing]] = {}
         for topic, ours in by_topic.items():
             name = self._namespace + topic
-            count = await self._partitions_of(producer, name)
+            count = await self._partitions_of(producer, topic)
             computed = partitions_of([record.key or b"" for record in ours], count)
             for record, partition in zip(ours, computed, strict=True):
                 chosen = partition if record.partition == BY_KEY else record.partition
@@ -228,8 +231,10 @@ class Publisher:
         return groups
 
     async def _partitions_of(self, producer: AIOKafkaProducer, topic: str) -> int:
-        """Return how many partitions a topic has now, as far as the producer knows: a topic may get more."""
-        return len(await producer.partitions_for(topic))
+        """Return how many partitions of a topic are in use now, as far as the producer knows: a topic may get more."""
+        if (in_use := self._in_use.get(topic)) is not None:
+            return in_use
+        return len(await producer.partitions_for(self._namespace + topic))
 
 
 def _tell(together: list[_Waiting], error: BaseException | None) -> None:

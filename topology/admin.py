@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -58,24 +58,54 @@ class Applied:
     too_few_replicas: tuple[CountDifference, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a cluster should have: see `compare`."""
+
+    namespace: str
+    partitions: int
+    in_use: Mapping[str, int]
+
+    def compared(self, cluster: ObservedCluster) -> TopologyDiff:
+        return compare(cluster, namespace=self.namespace, partitions=self.partitions, in_use=self.in_use)
+
+
 async def diff(
-    bootstrap: str, *, namespace: str = "", partitions: int = DEFAULT_PARTITIONS, expected_cluster_id: str | None = None
+    bootstrap: str,
+    *,
+    namespace: str = "",
+    partitions: int = DEFAULT_PARTITIONS,
+    in_use: Mapping[str, int] | None = None,
+    expected_cluster_id: str | None = None,
 ) -> TopologyDiff:
     """Return how the cluster's topics differ from the declared ones. Changes nothing.
+
+    `in_use` has the recorded numbers of partitions by plain topic name (topology/differences.py).
 
     Raises KafkaUnreachableError, and ClusterMismatchError where `expected_cluster_id` is another one.
     """
     async with _connected(bootstrap) as client:
         cluster = await _observe(client, namespace)
     _insist_on(expected_cluster_id, cluster, bootstrap)
-    return compare(cluster, namespace=namespace, partitions=partitions)
+    return compare(cluster, namespace=namespace, partitions=partitions, in_use=in_use)
 
 
 async def check(
-    bootstrap: str, *, namespace: str = "", partitions: int = DEFAULT_PARTITIONS, expected_cluster_id: str | None = None
+    bootstrap: str,
+    *,
+    namespace: str = "",
+    partitions: int = DEFAULT_PARTITIONS,
+    in_use: Mapping[str, int] | None = None,
+    expected_cluster_id: str | None = None,
 ) -> None:
     """Raise TopologyDiffersError where `diff` finds anything."""
-    found = await diff(bootstrap, namespace=namespace, partitions=partitions, expected_cluster_id=expected_cluster_id)
+    found = await diff(
+        bootstrap,
+        namespace=namespace,
+        partitions=partitions,
+        in_use=in_use,
+        expected_cluster_id=expected_cluster_id,
+    )
     if found:
         raise TopologyDiffersError(found)
 
@@ -85,6 +115,7 @@ async def apply(
     *,
     namespace: str = "",
     partitions: int = DEFAULT_PARTITIONS,
+    in_use: Mapping[str, int] | None = None,
     expected_cluster_id: str | None,
     allowed: Collection[str] = (),
     deadline_seconds: float = 30.0,
@@ -102,12 +133,13 @@ async def apply(
         if expected_cluster_id is None:
             raise ClusterNotNamedError(bootstrap, cluster.cluster_id)
         _insist_on(expected_cluster_id, cluster, bootstrap)
-        found = compare(cluster, namespace=namespace, partitions=partitions)
+        wanted = _Wanted(namespace, partitions, in_use or {})
+        found = wanted.compared(cluster)
         if reasons := found.refusals(allowed):
             raise ChangesRefusedError(found, reasons)
         await _create(client, found.missing)
         await _alter(client, found.configs)
-        await _until_ready(client, namespace, partitions, deadline_seconds)
+        await _until_ready(client, wanted, deadline_seconds)
     return Applied(cluster.cluster_id, tuple(new.topic for new in found.missing), found.configs, found.replicas)
 
 
@@ -230,13 +262,13 @@ def _raise_failures(answers: Iterable[tuple[str, int, str | None]]) -> None:
         raise ChangeFailedError(failures)
 
 
-async def _until_ready(client: AIOKafkaAdminClient, namespace: str, partitions: int, deadline_seconds: float) -> None:
+async def _until_ready(client: AIOKafkaAdminClient, wanted: _Wanted, deadline_seconds: float) -> None:
     """Wait until the cluster shows the declared topics, each partition with a leader."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + deadline_seconds
     while True:
-        cluster = await _observe(client, namespace)
-        left = compare(cluster, namespace=namespace, partitions=partitions)
+        cluster = await _observe(client, wanted.namespace)
+        left = wanted.compared(cluster)
         waiting_for = [
             *TopologyDiff(left.cluster_id, left.missing, left.partitions, configs=left.configs).lines(),
             *(

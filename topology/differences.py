@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from topology.topics import FOREVER, TOPICS
+from topology.topics import CO_PARTITIONED, FOREVER, TOPICS
 
 REPLICAS: Final = 3
 """Copies of each partition where there are enough brokers: one may fail while another is being serviced."""
@@ -77,13 +77,18 @@ class ConfigDifference:
 
 @dataclass(frozen=True, slots=True)
 class TopologyDiff:
-    """Everything that differs; false when nothing does. Topics that were never declared are nobody's business here."""
+    """Everything that differs; false when nothing does. Topics that were never declared are nobody's business here.
+
+    `surplus` are order.* topics with more partitions than are in use, which is no difference: the rooms leave them unused
+    (topology/copartitioning.py).
+    """
 
     cluster_id: str
     missing: tuple[MissingTopic, ...] = ()
     partitions: tuple[CountDifference, ...] = ()
     replicas: tuple[CountDifference, ...] = ()
     configs: tuple[ConfigDifference, ...] = ()
+    surplus: tuple[CountDifference, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.partitions or self.replicas or self.configs)
@@ -95,6 +100,14 @@ class TopologyDiff:
             *(f"{count.topic} has {count.actual} partitions, wanted {count.wanted}" for count in self.partitions),
             *(f"{count.topic} has {count.actual} replicas, wanted {count.wanted}" for count in self.replicas),
             *(f"{one.topic} has {one.config}={one.actual}, wanted {one.wanted}" for one in self.configs),
+        ]
+
+    def notes(self) -> list[str]:
+        """Return one line for each thing that is worth knowing and no difference."""
+        return [
+            f"{count.topic} has {count.actual} partitions, of which {count.wanted} are in use: orders are keyed by "
+            f"{count.wanted} for good. The others stay unused; nothing needs to be done, and nothing can be."
+            for count in self.surplus
         ]
 
     def refusals(self, allowed: Collection[str] = ()) -> list[str]:
@@ -110,30 +123,44 @@ class TopologyDiff:
         ]
 
 
-def compare(cluster: ObservedCluster, *, namespace: str, partitions: int) -> TopologyDiff:
-    """Return how the topics of `namespace` in `cluster` differ from TOPICS with `partitions` partitions each."""
+def compare(
+    cluster: ObservedCluster, *, namespace: str, partitions: int, in_use: Mapping[str, int] | None = None
+) -> TopologyDiff:
+    """Return how the topics of `namespace` in `cluster` differ from TOPICS with `partitions` partitions each.
+
+    `in_use` has the recorded numbers by plain topic name, where there are any: they count for more than what is declared.
+    """
+    in_use = in_use or {}
     replicas = min(REPLICAS, cluster.brokers)
     missing: list[MissingTopic] = []
     other_partitions: list[CountDifference] = []
     other_replicas: list[CountDifference] = []
     configs: list[ConfigDifference] = []
+    surplus: list[CountDifference] = []
     for topic in TOPICS:
-        name = topic.in_namespace(namespace)
+        name, wanted = topic.in_namespace(namespace), in_use.get(topic.name, partitions)
         found = cluster.topics.get(name)
         if found is None:
-            missing.append(MissingTopic(name, partitions, replicas, topic.kafka_configs(replicas)))
+            missing.append(MissingTopic(name, wanted, replicas, topic.kafka_configs(replicas)))
             continue
-        if found.partitions < partitions or (found.partitions > partitions and not topic.may_get_more_partitions):
-            other_partitions.append(CountDifference(name, partitions, found.partitions))
+        if found.partitions > wanted and topic in CO_PARTITIONED and topic.name in in_use:
+            surplus.append(CountDifference(name, wanted, found.partitions))
+        elif found.partitions < wanted or (found.partitions > wanted and not topic.may_get_more_partitions):
+            other_partitions.append(CountDifference(name, wanted, found.partitions))
         if found.replication_factor < replicas:
             other_replicas.append(CountDifference(name, replicas, found.replication_factor))
         configs += [
-            ConfigDifference(name, config, wanted, found.configs.get(config))
-            for config, wanted in topic.kafka_configs(found.replication_factor).items()
-            if found.configs.get(config) != wanted
+            ConfigDifference(name, config, value, found.configs.get(config))
+            for config, value in topic.kafka_configs(found.replication_factor).items()
+            if found.configs.get(config) != value
         ]
     return TopologyDiff(
-        cluster.cluster_id, tuple(missing), tuple(other_partitions), tuple(other_replicas), tuple(configs)
+        cluster.cluster_id,
+        tuple(missing),
+        tuple(other_partitions),
+        tuple(other_replicas),
+        tuple(configs),
+        tuple(surplus),
     )
 
 

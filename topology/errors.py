@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,6 +43,26 @@ class ClusterNotNamedError(TopologyError):
             f"No cluster is configured, and Kafka at {bootstrap} is {actual}; nothing was changed. If that is the one "
             f"you mean, set LASTUNIT_CLUSTER_ID={actual}."
         )
+
+
+class CoPartitioningError(TopologyError):
+    """An order.* topic has fewer partitions than orders are keyed by: some orders would have no place in it."""
+
+    def __init__(self, wanted: int, lacking: Mapping[str, int], *, is_recorded: bool) -> None:
+        why = "orders are keyed by" if is_recorded else "another of the order.* topics has"
+        super().__init__(
+            _listed(
+                f"One order is in the same partition of every order.* topic, and {why} {wanted} partitions. "
+                "Nothing was decided; give these topics as many:",
+                [
+                    f"{name} has {count}: kafka-topics.sh --bootstrap-server ADDRESS --alter --topic {name} "
+                    f"--partitions {wanted}"
+                    for name, count in lacking.items()
+                ],
+            )
+        )
+        self.wanted = wanted
+        self.lacking = dict(lacking)
 
 
 class TopologyDiffersError(TopologyError):

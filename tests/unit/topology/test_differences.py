@@ -12,7 +12,7 @@ from topology.differences import (
     TopologyDiff,
     compare,
 )
-from topology.topics import DEAD_LETTERS, ORDER_EVENTS, TOPICS
+from topology.topics import CO_PARTITIONED, DEAD_LETTERS, ORDER_EVENTS, TOPICS, Topic
 
 
 def cluster(brokers: int = 1, replicas: int = 1, partitions: int = 4) -> ObservedCluster:
@@ -74,6 +74,34 @@ def test_commands_may_stand_in_more_partitions_than_were_declared_but_not_in_few
     assert not differences(replace(observed, topics={**observed.topics, "t.inventory.commands": more}))
     [refusal, *_] = differences(cluster(), partitions=12).refusals()
     assert "lastunit topology repartition --partitions 12" in refusal
+
+
+IN_USE = {topic.name: 4 for topic in CO_PARTITIONED}
+
+
+def grown(observed: ObservedCluster, *topics: Topic, to: int) -> ObservedCluster:
+    found = {
+        topic.in_namespace("t."): replace(observed.topics[topic.in_namespace("t.")], partitions=to) for topic in topics
+    }
+    return replace(observed, topics={**observed.topics, **found})
+
+
+@pytest.mark.parametrize("topics", [(ORDER_EVENTS,), CO_PARTITIONED], ids=["one", "all"])
+def test_order_topics_that_grew_by_hand_are_named_and_work_on_by_the_recorded_number(topics: tuple[Topic, ...]) -> None:
+    found = compare(grown(cluster(), *topics, to=6), namespace="t.", partitions=4, in_use=IN_USE)
+    assert not found
+    assert found.refusals() == []
+    assert [count.topic for count in found.surplus] == [topic.in_namespace("t.") for topic in topics]
+    assert "has 6 partitions, of which 4 are in use" in found.notes()[0]
+
+
+def test_without_a_record_more_partitions_than_declared_are_a_difference() -> None:
+    found = compare(grown(cluster(), ORDER_EVENTS, to=6), namespace="t.", partitions=4)
+    assert found.partitions == (CountDifference("t.order.events", 4, 6),)
+
+
+def test_the_recorded_number_counts_for_more_than_the_declared_one() -> None:
+    assert not compare(cluster(), namespace="t.", partitions=12, in_use={topic.name: 4 for topic in TOPICS})
 
 
 def test_too_few_replicas_are_shown_and_too_many_are_welcome() -> None:
