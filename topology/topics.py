@@ -1,4 +1,4 @@
-"""The topics, as data: what each carries, how it is keyed, who writes it, how it is kept (DESIGN: the law of keys).
+"""The topics, as data: what each carries, how it is keyed, who writes it, how it is kept.
 
 A message is keyed by the thing whose state it may change: a SKU or an order. What a cluster really holds is compared
 with this by `topology/admin.py`.
@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from schemas import messages as m
+from schemas.codec.sizes import largest_value_bytes
 from topology.saga import heard_by
 
 DEFAULT_PARTITIONS: Final = 12
@@ -22,10 +23,13 @@ FOREVER: Final = -1
 
 MIB: Final = 1024 * 1024
 MAX_RECORD_BYTES: Final = 1 * MIB
-"""Largest batch of records that a topic takes; a single record has to fit into it."""
-MAX_DEAD_LETTER_BYTES: Final = 8 * MAX_RECORD_BYTES
-"""A letter numbers the headers of one name, of which the smallest have two bytes: at worst it is five times as large as
-its source."""
+"""Largest batch of records that a topic takes whose messages are all smaller; a single record has to fit into it."""
+MAX_ENVELOPE_BYTES: Final = 4 * 1024
+"""What Kafka and our publisher add to a value: a batch's head (61 bytes), a record's lengths, a key (at most
+MAX_TEXT_BYTES) and the headers ce_id and lastunit_forwarded."""
+LETTER_TO_SOURCE: Final = 5
+"""A letter numbers the headers of one name, of which the smallest have two bytes: at worst it is so many times as large
+as its source."""
 
 ANYONE: Final = "producers"
 """Who writes a topic from outside the rooms: any authorised producer."""
@@ -36,7 +40,7 @@ _ROOMS: Final = frozenset({"inventory", "orders", "payments", "fulfilment", "not
 class Topic:
     """One topic. `key` names the message field that is the record's key; `retention_ms` is Kafka's `retention.ms`.
 
-    `written_by` names the rooms that may write it, and `ANYONE` where the outside may too. One that
+    `holds_whole` names the topics of which it must take any record, whatever is in it. `written_by` names the rooms that may write it, and `ANYONE` where the outside may too. One that
     `may_get_more_partitions` can have more than were declared (docs/guides/repartition.md). `extra` are further Kafka
     topic configs.
     """
@@ -50,8 +54,20 @@ class Topic:
     cleanup_policy: str = "delete"
     retention_ms: int = FOREVER
     timestamp_type: str = "LogAppendTime"
-    max_message_bytes: int = MAX_RECORD_BYTES
+    holds_whole: tuple[Topic, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def max_message_bytes(self) -> int:
+        """Kafka's `max.message.bytes`: whatever a lawful message may need, in whole mebibytes.
+
+        So nothing can be committed to the outbox that its topic would not take.
+        """
+        if self.holds_whole:
+            needed = LETTER_TO_SOURCE * max(topic.max_message_bytes for topic in self.holds_whole)
+        else:
+            needed = largest_value_bytes(self.carries)
+        return max(MAX_RECORD_BYTES, -(-(needed + MAX_ENVELOPE_BYTES) // MIB) * MIB)
 
     def in_namespace(self, namespace: str) -> str:
         """Return the topic's name in Kafka: `t1.inventory.commands` in the namespace `t1.`, plain in the empty one."""
@@ -81,7 +97,7 @@ def min_insync_replicas(replication_factor: int) -> int:
 # Compaction spares the segment that is being written, so a small one bounds what a reader of the latest values re-reads.
 _COMPACTED_SOON: Final = MappingProxyType({"segment.bytes": str(64 * MIB), "max.compaction.lag.ms": str(DAY_MS)})
 
-# Strangers write here. The broker unpacks what they compressed before it measures it: a small batch that unpacks to a
+# Strangers write commands, and could write events. The broker unpacks what they compressed before it measures it: a small batch that unpacks to a
 # hundred times the limit would fill its reader's memory, and no dead letter could hold it.
 _AS_LARGE_AS_IT_LOOKS: Final = MappingProxyType({"compression.type": "uncompressed"})
 
@@ -175,6 +191,7 @@ ORDER_EVENTS: Final = Topic(
         m.RefundRequested,
     ),
     written_by=_ROOMS - {"notifications"},
+    extra=_AS_LARGE_AS_IT_LOOKS,
 )
 STOCK_LEVELS: Final = Topic(
     "stock.levels",
@@ -203,7 +220,7 @@ DEAD_LETTERS: Final = Topic(
     key="key",
     carries=(m.DeadLetter,),
     written_by=_ROOMS,
-    max_message_bytes=MAX_DEAD_LETTER_BYTES,
+    holds_whole=(INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS),
 )
 
 TOPICS: Final = (

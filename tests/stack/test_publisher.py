@@ -12,13 +12,18 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.conn import create_conn
 from structlog.testing import capture_logs
 
+from consumers.runtime.consumer import FETCH_BYTES
+from consumers.runtime.decision import outgoing
 from infra.settings import Settings
 from producers.errors import PublishError
 from producers.outage import Readiness
 from producers.publisher import BY_KEY, Outgoing, Publisher
+from schemas.ids import new_order_id
+from schemas.limits import MAX_LINES, MAX_TEXT_BYTES
+from schemas.messages import OrderedLine, OrderPaid
 from tests.harness.tcp_proxy import TcpProxy
 from topology import admin
-from topology.topics import MAX_RECORD_BYTES, ORDER_COMMANDS
+from topology.topics import MAX_RECORD_BYTES, ORDER_COMMANDS, ORDER_EVENTS, Topic
 
 
 @pytest_asyncio.fixture
@@ -33,17 +38,21 @@ def record(value: bytes, key: bytes = b"an order") -> Outgoing:
     return Outgoing(ORDER_COMMANDS.name, BY_KEY, key, value)
 
 
-async def values(settings: Settings, key: bytes = b"an order") -> list[bytes]:
+async def values(settings: Settings, key: bytes = b"an order", topic: Topic = ORDER_COMMANDS) -> list[bytes]:
     consumer = AIOKafkaConsumer(
-        ORDER_COMMANDS.in_namespace(settings.namespace),
+        topic.in_namespace(settings.namespace),
         bootstrap_servers=settings.kafka_bootstrap,
         auto_offset_reset="earliest",
+        max_partition_fetch_bytes=FETCH_BYTES,
     )
     await consumer.start()
     try:
         found: list[bytes] = []
-        while batches := await consumer.getmany(timeout_ms=1000):
-            found += [it.value for records in batches.values() for it in records if it.key == key]
+        ends = await consumer.end_offsets(consumer.assignment())
+        async with asyncio.timeout(60):
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                batches = await consumer.getmany(timeout_ms=100)
+                found += [it.value for records in batches.values() for it in records if it.key == key]
         return found
     finally:
         await consumer.stop()
@@ -65,6 +74,18 @@ async def test_a_record_too_large_is_refused_to_its_caller_alone(publisher: Publ
 
     assert [type(answer) for answer in answers] == [type(None), PublishError, type(None)]
     assert set(await values(settings)) == {b"small", b"small too"}
+
+
+async def test_the_largest_lawful_event_is_taken_by_its_topic_and_read_by_its_rooms(
+    publisher: Publisher, settings: Settings
+) -> None:
+    lines = tuple(OrderedLine(line, "é" * (MAX_TEXT_BYTES // 2), 1, 1) for line in range(1, MAX_LINES + 1))
+    event = outgoing(OrderPaid(new_order_id(), 1, "GBP", lines))
+
+    await publisher.publish([event])
+
+    assert len(event.value or b"") > MAX_RECORD_BYTES
+    assert await values(settings, event.key or b"", ORDER_EVENTS) == [event.value]
 
 
 async def test_a_caller_who_gives_up_does_not_hold_up_the_others(publisher: Publisher, settings: Settings) -> None:

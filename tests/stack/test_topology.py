@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from infra.settings import Settings
-from topology.admin import Applied, _until_ready, apply, check, diff
+from topology.admin import Applied, _until_ready, _Wanted, apply, check, diff
 from topology.differences import ConfigDifference, CountDifference
 from topology.errors import (
     ChangeFailedError,
@@ -187,7 +187,7 @@ async def test_kafkas_own_refusal_is_passed_on(settings: Settings) -> None:
 
 async def test_topics_that_do_not_show_in_time_are_named(namespace: str, admin: AIOKafkaAdminClient) -> None:
     with pytest.raises(TopicsNotReadyError, match=r"after 0 s(.|\n)*order\.events is missing"):
-        await _until_ready(admin, namespace, PARTITIONS, deadline_seconds=0)
+        await _until_ready(admin, _Wanted(namespace, PARTITIONS, {}), deadline_seconds=0)
 
 
 async def test_a_broker_that_does_not_answer_is_named() -> None:

@@ -147,4 +147,6 @@ def test_it_is_known_which_changes_lose_data(config: str, actual: str, wanted: s
 def test_a_config_that_the_cluster_does_not_know_is_a_difference() -> None:
     configs = {name: None for name in DEAD_LETTERS.kafka_configs() if name == "max.message.bytes"}
     found = differences(changed(cluster(), "t.dead.letters", configs))
-    assert found.configs == (ConfigDifference("t.dead.letters", "max.message.bytes", "8388608", None),)
+    assert found.configs == (
+        ConfigDifference("t.dead.letters", "max.message.bytes", str(DEAD_LETTERS.max_message_bytes), None),
+    )

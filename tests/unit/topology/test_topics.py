@@ -1,16 +1,28 @@
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
+from aiokafka.producer.message_accumulator import BatchBuilder
 
+from producers.publisher import Outgoing, _append
 from schemas import messages as m
+from schemas.codec.lock import read_current
+from schemas.codec.sizes import largest_value_bytes
+from schemas.codec.wire import encode
+from schemas.limits import LONG_TEXTS, MAX_ADDRESS_BYTES, MAX_LINES, MAX_TEXT_BYTES, RANGES
+from schemas.messages import OrderedLine
 from topology.saga import REACTIONS
 from topology.topics import (
+    _ROOMS,
     ADDRESSED_TO_A_PARTITION,
     CO_PARTITIONED,
     DAY_MS,
     DEAD_LETTERS,
     INVENTORY_COMMANDS,
+    LETTER_TO_SOURCE,
+    MAX_ENVELOPE_BYTES,
+    MAX_RECORD_BYTES,
     ORDER_COMMANDS,
     ORDER_EVENTS,
     STOCK_LEVELS,
@@ -110,9 +122,42 @@ def test_one_broker_may_be_away_without_losing_a_write(replication_factor: int, 
     assert ORDER_EVENTS.kafka_configs(replication_factor)["min.insync.replicas"] == in_sync
 
 
+def largest(message: type[m.Message]) -> m.Message:
+    """Return the largest message of a kind that can lawfully be written."""
+
+    def value(avro_type: Any, name: str) -> Any:
+        if avro_type == "string":
+            return "é" * ((MAX_ADDRESS_BYTES if name in LONG_TEXTS else MAX_TEXT_BYTES) // 2)
+        if isinstance(avro_type, str):
+            return RANGES[avro_type].start
+        if avro_type["type"] == "record":
+            return OrderedLine(**{field["name"]: value(field["type"], "") for field in avro_type["fields"]})
+        return (value(avro_type["items"], ""),) * MAX_LINES
+
+    fields = read_current()[message.__name__]["fields"]
+    return message(**{field["name"]: value(field["type"], f"{message.__name__}.{field['name']}") for field in fields})
+
+
+@pytest.mark.parametrize("message", [it for it in m.MESSAGES if it is not m.DeadLetter], ids=lambda it: it.__name__)
+def test_the_largest_lawful_message_of_each_kind_fits_its_topic(message: type[m.Message]) -> None:
+    value = encode(largest(message))
+    assert len(value) == largest_value_bytes([message])
+    assert len(value) + MAX_ENVELOPE_BYTES <= topic_of(message).max_message_bytes
+
+
+def test_the_envelope_of_a_record_fits_its_allowance() -> None:
+    cause = b"x" * 249 + b"/1023/9223372036854775807/99999"
+    record = Outgoing("t", 0, b"k" * MAX_TEXT_BYTES, b"", cause, headers=(("ce_id", cause),))
+    builder = BatchBuilder(MAX_RECORD_BYTES, 0, is_transactional=False, key_serializer=None, value_serializer=None)
+    assert _append(builder, record)
+    assert len(builder._build()) <= MAX_ENVELOPE_BYTES
+
+
 def test_a_dead_letter_holds_the_largest_record_whole() -> None:
-    largest = max(topic.max_message_bytes for topic in TOPICS if topic is not DEAD_LETTERS)
-    assert DEAD_LETTERS.max_message_bytes > largest
+    sources = [topic for topic in TOPICS for room in _ROOMS if topic in topics_read_by(room)]
+    assert set(sources) <= set(DEAD_LETTERS.holds_whole)
+    assert all(topic.kafka_configs()["compression.type"] == "uncompressed" for topic in sources)
+    assert DEAD_LETTERS.max_message_bytes > LETTER_TO_SOURCE * max(topic.max_message_bytes for topic in sources)
     assert DEAD_LETTERS.kafka_configs()["max.message.bytes"] == str(DEAD_LETTERS.max_message_bytes)
 
 
