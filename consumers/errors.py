@@ -79,6 +79,19 @@ class OwnerStoppedError(ConsumerError):
     """The partition owner met something it must not decide around; the process has to start afresh."""
 
 
+class NotContiguousError(OwnerStoppedError):
+    """Records would be skipped, or decided twice: what is to be decided does not begin where the claim stands.
+
+    No input of ours or of a stranger leads here, only a fault of the runtime. Nothing of it was decided.
+    """
+
+    def __init__(self, room: str, topic: str, partition: int, *, first: int, position: int) -> None:
+        super().__init__(
+            f"{room} has decided {topic}/{partition} up to offset {position} and was about to go on at {first}; stopping, "
+            "so that the next owner reads on from the position in the database. Please report this."
+        )
+
+
 class StuckError(OwnerStoppedError):
     """There is lag, and the position has not moved for `seconds`."""
 

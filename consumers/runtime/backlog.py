@@ -21,22 +21,30 @@ READ_AHEAD_RECORDS: Final = 5_000
 
 
 class Portion(NamedTuple):
-    """Records of one partition, and the claim under which they were read.
+    """What one fetch returned of one partition, and the claim under which it was fetched.
 
-    `next` is the offset after all that was read: beyond the last record, where none is to be read of what follows it.
+    `first` and `next` (exclusive) are fetch positions: before the first record and after the last one there may be offsets
+    without a record (a transaction's marker, aborted records). `source` is the topic's place among the room's sources.
     """
 
     tp: TopicPartition
+    source: int
     claim: Claim[Any]
     records: Sequence[Any]
+    first: int
     next: int
 
 
 class Backlog:
-    """Fetched records in their order. What was read under an earlier claim is left out: the new one reads it again."""
+    """Fetched records in their order, each of which is decided exactly at its claim's position or dropped.
+
+    A portion is dropped when its partition is revoked, when it was fetched under an earlier claim, and when its claim
+    stands elsewhere than where it begins. Whoever takes portions must then fetch again from the claim's position.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[Portion] = deque()
+        self._dropped: list[Portion] = []
 
     def __bool__(self) -> bool:
         """Tell whether anything waits."""
@@ -46,17 +54,29 @@ class Backlog:
         """Take in what was fetched."""
         self._waiting.extend(portions)
 
+    def revoke(self, partitions: Iterable[int]) -> None:
+        """Drop what was fetched of these partitions: whoever owns them next fetches from the position of their claim."""
+        lost = set(partitions)
+        self._waiting = deque(portion for portion in self._waiting if portion.tp.partition not in lost)
+
+    def dropped(self) -> list[Portion]:
+        """Return, once, what `take` left out since the last call."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
+
     def take(self, limit: int, claims: Mapping[int, Claim[Any]]) -> list[Portion]:
         """Return the next records, at most `limit`, in as few partitions as they come in."""
         taken: list[Portion] = []
         while self._waiting and limit > 0:
             portion = self._waiting.popleft()
-            if claims.get(portion.tp.partition) is not portion.claim:
+            claim = portion.claim
+            if claims.get(claim.partition) is not claim or claim.next_offsets[portion.source] != portion.first:
+                self._dropped.append(portion)
                 continue
             if len(portion.records) > limit:
-                first, rest = portion.records[:limit], portion.records[limit:]
-                self._waiting.appendleft(portion._replace(records=rest))
-                portion = portion._replace(records=first, next=rest[0].offset)
+                records, rest = portion.records[:limit], portion.records[limit:]
+                self._waiting.appendleft(portion._replace(records=rest, first=rest[0].offset))
+                portion = portion._replace(records=records, next=rest[0].offset)
             limit -= len(portion.records)
             taken.append(portion)
         return taken

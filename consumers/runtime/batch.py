@@ -29,7 +29,8 @@ MAX_SENT_ON_BYTES: Final = MAX_RECORD_BYTES // 2
 class Run(msgspec.Struct):
     """Records of one source topic's partition, in offset order, with what they say.
 
-    `readings` leaves out what the room does not hear; `first` and `next` (exclusive) span all of them.
+    `readings` leaves out what the room does not hear; `first` and `next` (exclusive) are fetch positions that span all of
+    them, and offsets without a record.
     """
 
     partition: int
@@ -80,13 +81,15 @@ class Part(msgspec.Struct, Generic[S], eq=False):
 
 
 class Batch(msgspec.Struct, eq=False):
-    """A decided step, with the runs that it came from in case it must be decided anew."""
+    """A decided step, with the runs that were decided in case they must be decided anew; those of lost partitions are not."""
 
     runs: list[Run]
     parts: list[Part[Any]]
 
 
-def read_run(room: Hearer, source: int, records: Sequence[Record], dealt: Partitioning) -> Run:
+def decode_records(
+    room: Hearer, records: Sequence[Record], dealt: Partitioning
+) -> list[tuple[Record, Message | RefusedError]]:
     """Decode the records that the room hears, each once, and check that they are where their key belongs."""
     homes = partitions_of([(record.key or b"")[:MAX_KEY_BYTES] for record in records], dealt.partitions)
     readings: list[tuple[Record, Message | RefusedError]] = []
@@ -98,24 +101,21 @@ def read_run(room: Hearer, source: int, records: Sequence[Record], dealt: Partit
         else:
             if message is not None:
                 readings.append((record, message))
-    return Run(records[0].partition, source, records[0].offset, records[-1].offset + 1, readings)
+    return readings
 
 
-def read_portion(room: Hearer, source: int, portion: Portion, dealt: Partitioning) -> Run | None:
-    """Read a portion to its end, or to where the next generation starts; None where all of it is decided.
+def read_portion(room: Hearer, portion: Portion, dealt: Partitioning) -> Run | None:
+    """Read a portion to its end, or to where the next generation starts; None where all of it lies beyond that.
 
-    The run ends exactly there, even where no record stands: a transaction's marker has an offset too, and so has what
-    was aborted.
+    The run begins and ends exactly where the fetch did, even where no record stands: a transaction's marker has an offset
+    too, and so has what was aborted.
     """
-    _, claim, records, end = portion
-    first, stop = claim.next_offsets[source], dealt.stop(claim.partition)
+    end, records, stop = portion.next, portion.records, dealt.stop(portion.tp.partition)
     if stop is not None and end > stop:
         end, records = stop, [record for record in records if record.offset < stop]
-    if first >= end:
+    if portion.first >= end:
         return None
-    run = read_run(room, source, records, dealt) if records else Run(claim.partition, source, first, end, [])
-    run.next = end
-    return run
+    return Run(portion.tp.partition, portion.source, portion.first, end, decode_records(room, records, dealt))
 
 
 def _or_moved(refusal: RefusedError, record: Record, home: int, earlier: Sequence[int]) -> RefusedError:

@@ -10,8 +10,6 @@ import asyncio
 import contextlib
 import functools
 import time
-from bisect import bisect_left
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import asyncpg
@@ -19,7 +17,7 @@ import msgspec
 import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from consumers.errors import FencedError, LogGapError, RefusedError
+from consumers.errors import FencedError, LogGapError, NotContiguousError, RefusedError
 from consumers.runtime.assignor import ClaimsAssignor
 from consumers.runtime.background import BackgroundTasks
 from consumers.runtime.backlog import READ_AHEAD_RECORDS, Backlog, Portion
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 S = TypeVar("S")
-_offset = attrgetter("offset")
 
 POLL_MS: Final = 20
 """Longest wait for records. What is assigned meanwhile is claimed only after it, so it is part of every takeover."""
@@ -120,7 +117,11 @@ class PartitionOwner(Generic[S]):
 
     def _rebalance(self) -> Rebalance:
         assigned = functools.partial(self._ownership.assigned, self._consumer)
-        return Rebalance(assigned, self._ownership.revoked, self._life)
+        return Rebalance(assigned, self._revoked, self._life)
+
+    def _revoked(self, tps: Iterable[TopicPartition]) -> None:
+        self._backlog.revoke({tp.partition for tp in tps})
+        self._ownership.revoked(tps)
 
     async def _close(self) -> None:
         """Leave the group, so that a successor need not wait for our session to end; bounded in time."""
@@ -162,9 +163,11 @@ class PartitionOwner(Generic[S]):
             await asyncio.sleep(POLL_MS / 1000)
             return []
         if not self._backlog:
+            begin = await self._ownership.fetch_positions(self._consumer)
             fetched = await self._fetch()
-            self._backlog.put(await self._ownership.portions(self._consumer, fetched))
+            self._backlog.put(await self._ownership.portions(self._consumer, begin, fetched))
         portions = self._backlog.take(self.options.batch_records, self._claims)
+        self._ownership.rewind(self._consumer, self._backlog.dropped())
         return [run for portion in portions if (run := self._accept(portion)) is not None]
 
     async def _fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
@@ -184,14 +187,9 @@ class PartitionOwner(Generic[S]):
         return fetched
 
     def _accept(self, portion: Portion) -> Run | None:
-        tp, claim = portion.tp, portion.claim
-        source = self._topics.index(tp.topic)
-        if stale := bisect_left(portion.records, claim.next_offsets[source], key=_offset):
-            log.warning("stale_records_refused", room=self.room.name, tp=str(tp), refused=stale)
-            portion = portion._replace(records=portion.records[stale:])
         if portion.records:
-            self._ownership.takeovers.read(claim, portion.records[0].timestamp)
-        return read_portion(self.room, source, portion, self._ownership.partitioning)
+            self._ownership.takeovers.read(portion.claim, portion.records[0].timestamp)
+        return read_portion(self.room, portion, self._ownership.partitioning)
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
@@ -230,7 +228,8 @@ class PartitionOwner(Generic[S]):
             for claim, ours in work
         ]
         await self._database.repeatedly("load", lambda c: self.room.load(c, loads, thorough=thorough))
-        return Batch(runs, [self._decide_part(claim, ours) for claim, ours in work])
+        decided = [run for _, ours in work for run in ours]
+        return Batch(decided, [self._decide_part(claim, ours) for claim, ours in work])
 
     def _decide_part(self, claim: Claim[S], runs: Iterable[Run]) -> Part[S]:
         old_offsets = claim.next_offsets
@@ -239,6 +238,7 @@ class PartitionOwner(Generic[S]):
         claim.next_offsets = list(old_offsets)
         for run in runs:
             source = self.room.sources[run.source].name
+            self._require_contiguous(run, claim.next_offsets[run.source])
             said, claim.at_ms = decide_records(self.room, claim.state, source, run.readings, claim.at_ms)
             says += said
             claim.next_offsets[run.source] = run.next
@@ -247,6 +247,12 @@ class PartitionOwner(Generic[S]):
         changes = self.room.close_batch(claim.state, claim.at_ms)
         says += [level(record) for record in changes.records]
         return Part(claim, old_offsets, claim.next_offsets, claim.at_ms, claim.batch, ranges, says, changes)
+
+    def _require_contiguous(self, run: Run, position: int) -> None:
+        """Raise NotContiguousError where records would be skipped, silently and for good, or decided twice."""
+        if run.first != position:
+            topic = self.room.sources[run.source].name
+            raise NotContiguousError(self.room.name, topic, run.partition, first=run.first, position=position)
 
     # --- committing ---------------------------------------------------------------------------------------------------
 

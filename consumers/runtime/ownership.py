@@ -10,6 +10,7 @@ who gets its partition: if we do, and nobody claimed it meanwhile, we go on wher
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -212,27 +213,53 @@ class Ownership(Generic[S]):
             for tp, offset in zip(self.sources(claim.partition), claim.next_offsets, strict=True)
         }
 
+    async def fetch_positions(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, tuple[Claim[S], int]]:
+        """Return from where the next fetch reads, by our claims; without those that have reached their stop."""
+        found: dict[TopicPartition, tuple[Claim[S], int]] = {}
+        for tp in self._claimed(consumer):
+            stop, claim = self.partitioning.stop(tp.partition), self.claims.get(tp.partition)
+            if claim is not None and (stop is None or claim.next_offsets[self._topics.index(tp.topic)] < stop):
+                with contextlib.suppress(IllegalStateError):  # taken away meanwhile
+                    found[tp] = claim, await consumer.position(tp)
+        return found
+
     async def portions(
-        self, consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Any]]
+        self,
+        consumer: AIOKafkaConsumer,
+        begin: Mapping[TopicPartition, tuple[Claim[S], int]],
+        fetched: Mapping[TopicPartition, Sequence[Any]],
     ) -> list[Portion]:
-        """Return what was fetched under our claims, once all that was fetched before is decided.
+        """Return what was fetched from the positions `begin`, without what was taken away meanwhile.
 
         A consumer that moved on without a record has passed over a transaction's marker, or over what was aborted.
         """
-        reached = {tp: await consumer.position(tp) for tp in self._claimed(consumer)}
-        decided = await self.positions()
+        reached = await self.fetch_positions(consumer)
         return [
-            Portion(tp, self.claims[tp.partition], fetched.get(tp, ()), following)
-            for tp, following in reached.items()
-            if tp in fetched or following > decided[tp]
+            Portion(tp, self._topics.index(tp.topic), claim, fetched.get(tp, ()), first, reached[tp][1])
+            for tp, (claim, first) in begin.items()
+            if tp in reached and reached[tp][0] is claim and reached[tp][1] > first
         ]
 
+    def rewind(self, consumer: AIOKafkaConsumer, dropped: Iterable[Portion]) -> None:
+        """Read again from the claims' positions where fetched records were dropped."""
+        for portion in dropped:
+            tp, claim = portion.tp, self.claims.get(portion.tp.partition)
+            if claim is None:
+                continue
+            position = claim.next_offsets[portion.source]
+            log.warning(
+                "fetched_records_dropped", room=self._room.name, tp=str(tp), first=portion.first, position=position
+            )
+            with contextlib.suppress(IllegalStateError):  # taken away meanwhile
+                consumer.seek(tp, position)
+
     async def reload(self) -> None:
-        """Go back to what the database says: positions, and empty memories."""
+        """Go back to what the database says: positions, and empty memories. A claim that was raised meanwhile is lost."""
         held = self._held()
         for partition, epoch, next_offsets, at_ms, batch in await self._stored(held):
             claim = held[partition]
             if epoch != claim.epoch:
+                self.fenced([claim])
                 continue
             claim.next_offsets, claim.at_ms, claim.batch = list(next_offsets), at_ms, batch
             claim.state = self._room.new_state(partition)

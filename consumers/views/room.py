@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers.errors import RefusedError
-from consumers.runtime.batch import read_run
+from consumers.runtime.batch import decode_records
 from consumers.runtime.life import Life, Rebalance
 from consumers.runtime.partitioning import Partitioning
 from consumers.runtime.reading import read_records
@@ -210,8 +210,7 @@ class OrderViews:
 
     def _read(self, records: Sequence[Any], by_order: dict[str, list[TimelineEvent]]) -> None:
         dealt = Partitioning(len(self._consumer.partitions_for_topic(self._topic)))
-        run = read_run(self._heard, 0, records, dealt)
-        for record, message in run.readings:
+        for record, message in decode_records(self._heard, records, dealt):
             if isinstance(message, RefusedError):
                 self.skipped += 1
                 log.warning("event_skipped", partition=record.partition, offset=record.offset, reason=message.reason)

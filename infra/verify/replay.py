@@ -15,7 +15,7 @@ from consumers.fulfilment.room import FulfilmentRoom
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.payments.room import PaymentsRoom
-from consumers.runtime.batch import read_run
+from consumers.runtime.batch import decode_records
 from consumers.runtime.decision import decide_records
 from infra.verify.published import Said, outcome_of, speaker_of
 from infra.verify.rows import (
@@ -126,7 +126,7 @@ class Replay(Generic[S]):
     def feed(self, source: int, records: Sequence[Record]) -> Iterator[Decision]:
         """Decide the next records of a source (by its place in `Room.sources`), those that the room hears."""
         name = self.room.sources[source].name
-        for record, message in read_run(self.room, source, records, self._dealt).readings:
+        for record, message in decode_records(self.room, records, self._dealt):
             says, self.at_ms = decide_records(self.room, self.state, name, [(record, message)], self.at_ms)
             yield Decision(name, record, self.at_ms, message, says)
 

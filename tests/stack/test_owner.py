@@ -11,24 +11,20 @@ import asyncpg
 import msgspec
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from structlog.testing import capture_logs
 from typing_extensions import override
 
 from consumers.errors import LogGapError, OwnerStoppedError, StuckError
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime.backlog import Portion
-from consumers.runtime.batch import Claim
-from consumers.runtime.decision import Record
 from consumers.runtime.owner import PartitionOwner
-from consumers.runtime.partitioning import Partitioning
 from infra.settings import Settings
 from producers.clients.orders import place_order_lines
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
-from tests.harness.shop import Level, Shop, in_miniature, open_shop, options_of, order
+from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 from topology.partitioner import partition_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_EVENTS
 
@@ -219,34 +215,3 @@ async def test_blobs_that_a_crash_of_postgresql_brought_back_are_deleted_with_th
         await shop.place(order(("MUG", 1)))
         await shop.until_quiet("inventory")
     await shop.assert_sound()
-
-
-# --- what was fetched too early -----------------------------------------------------------------------------------------
-
-
-class Fetched(msgspec.Struct):
-    """As much of a ConsumerRecord as is read."""
-
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
-
-
-async def test_records_from_before_the_claims_position_are_refused() -> None:
-    owner = PartitionOwner(InventoryRoom(), options_of(Settings()), Publisher("nowhere:1"))
-    owner._ownership._lookout.now = Partitioning(1)
-    receipt = encode(m.ReceiveStock("r-1", "MUG", 1))
-    records: list[Record] = [Fetched(0, offset, 1, b"MUG", receipt) for offset in range(3, 9)]
-    tp = TopicPartition(INVENTORY_COMMANDS.name, 0)
-    claim = owner._claims[0] = Claim(0, 1, [6], 0, 0, Ledger(0))
-    with capture_logs() as logs:
-        run = owner._accept(Portion(tp, claim, records, 9))
-    assert run is not None
-    assert (run.first, run.next) == (6, 9)
-    assert [record.offset for record, _ in run.readings] == [6, 7, 8]
-    assert [(log["event"], log["refused"]) for log in logs] == [("stale_records_refused", 3)]
-    owner._claims[0].next_offsets = [9]
-    assert owner._accept(Portion(tp, claim, records, 9)) is None

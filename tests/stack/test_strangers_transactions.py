@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from consumers.errors import StuckError
 from consumers.runtime import owner as owners
 from consumers.runtime.backlog import READ_AHEAD_RECORDS, Portion
+from consumers.runtime.batch import Claim
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.ownership import Ownership
 from consumers.views.room import OrderViews, ViewsOptions
@@ -117,10 +118,14 @@ async def test_an_owner_that_counts_records_alone_is_stuck_at_a_marker(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def of_records_alone(
-        self: Ownership[Any], _: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Any]]
+        self: Ownership[Any],
+        _: AIOKafkaConsumer,
+        begin: Mapping[TopicPartition, tuple[Claim[Any], int]],
+        fetched: Mapping[TopicPartition, Sequence[Any]],
     ) -> list[Portion]:
         return [
-            Portion(tp, self.claims[tp.partition], records, records[-1].offset + 1) for tp, records in fetched.items()
+            Portion(tp, 0, self.claims[tp.partition], records, begin[tp][1], records[-1].offset + 1)
+            for tp, records in fetched.items()
         ]
 
     monkeypatch.setattr(Ownership, "portions", of_records_alone)

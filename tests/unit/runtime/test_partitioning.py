@@ -13,7 +13,7 @@ from consumers.errors import MovedError, RefusedError
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.backlog import Portion
-from consumers.runtime.batch import MAX_SENT_ON_BYTES, Claim, Run, read_portion, read_run
+from consumers.runtime.batch import MAX_SENT_ON_BYTES, Claim, Run, decode_records, read_portion
 from consumers.runtime.decision import decide_records
 from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
 from producers.publisher import FORWARDED, Outgoing
@@ -38,7 +38,7 @@ def published(sku: str, partition: int, *headers: tuple[str, Any], offset: int =
 
 
 def read_as(record: ARecord, dealt: Partitioning) -> Any:
-    [(_, message)] = read_run(ROOM, 0, [record], dealt).readings
+    [(_, message)] = decode_records(ROOM, [record], dealt)
     return message
 
 
@@ -79,23 +79,20 @@ def test_the_last_run_ends_exactly_where_the_next_generation_starts(offsets: lis
     dealt = partitioning_of([Generation(1, (0,)), Generation(2, (5, 0), in_force=False)])
     claim = Claim(0, 1, [3], 0, 0, Ledger(0))
     records = [published("MUG", 0, offset=offset) for offset in offsets]
-    portion = Portion(TopicPartition(SOURCE, 0), claim, records, offsets[-1] + 1)
-    run = read_portion(ROOM, 0, portion, dealt)
+    portion = Portion(TopicPartition(SOURCE, 0), 0, claim, records, 3, offsets[-1] + 1)
+    run = read_portion(ROOM, portion, dealt)
     assert run is not None
     assert (run.first, run.next) == span
     assert [record.offset for record, _ in run.readings] == [offset for offset in offsets if offset < 5]
-    claim.next_offsets = [5]
-    assert read_portion(ROOM, 0, portion, dealt) is None
+    assert read_portion(ROOM, portion._replace(first=5), dealt) is None
 
 
-def test_a_run_ends_where_reading_ended_even_where_only_a_marker_stands() -> None:
+def test_a_run_begins_and_ends_where_the_fetch_did_even_where_only_a_marker_stands() -> None:
     claim, tp = Claim(0, 1, [3], 0, 0, Ledger(0)), TopicPartition(SOURCE, 0)
-    run = read_portion(ROOM, 0, Portion(tp, claim, [published("MUG", 0, offset=3)], 5), dealt_by(1))
+    run = read_portion(ROOM, Portion(tp, 0, claim, [published("MUG", 0, offset=4)], 3, 6), dealt_by(1))
     assert run is not None
-    assert (run.first, run.next, len(run.readings)) == (3, 5, 1)
-    claim.next_offsets = [5]
-    assert read_portion(ROOM, 0, Portion(tp, claim, [], 7), dealt_by(1)) == Run(0, 0, 5, 7, [])
-    assert read_portion(ROOM, 0, Portion(tp, claim, [], 5), dealt_by(1)) is None
+    assert (run.first, run.next, len(run.readings)) == (3, 6, 1)
+    assert read_portion(ROOM, Portion(tp, 0, claim, [], 5, 7), dealt_by(1)) == Run(0, 0, 5, 7, [])
 
 
 # --- what went astray ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
-from consumers.runtime.batch import read_run
+from consumers.runtime.batch import decode_records
 from consumers.runtime.decision import dead_letter, read
 from consumers.runtime.partitioning import Partitioning
 from schemas import messages as m
@@ -88,8 +88,7 @@ HEADERS = st.lists(st.tuples(st.text(max_size=3), st.one_of(st.none(), st.binary
 def test_whatever_the_bytes_are_they_are_read_or_refused_and_what_is_refused_is_kept_whole(
     records: list[ARecord],
 ) -> None:
-    run = read_run(INVENTORY, 0, records, Partitioning(PARTITIONS))
-    for it, read_as in run.readings:
+    for it, read_as in decode_records(INVENTORY, records, Partitioning(PARTITIONS)):
         if isinstance(read_as, RefusedError):
             kept = decode(dead_letter("inventory", it, "inventory.commands", read_as, 1).value)
             assert isinstance(kept, m.DeadLetter)
@@ -105,7 +104,7 @@ def test_what_is_addressed_to_a_partition_needs_no_key() -> None:
     assert read(INVENTORY, asked, home=3) == expiry
 
 
-def test_a_run_spans_what_it_skips_and_keeps_what_it_refuses() -> None:
+def test_messages_of_other_rooms_are_left_out_and_refused_ones_are_kept() -> None:
     place, receive, release = MUG, ReceiveStock(sku="MUG"), ReleaseLine(sku="MUG")
     records = [
         record(place, 10),
@@ -114,9 +113,8 @@ def test_a_run_spans_what_it_skips_and_keeps_what_it_refuses() -> None:
         record(release, 15),
         msgspec.structs.replace(record(receive, 19), value=encode(OrderPaid())),
     ]
-    run = read_run(INVENTORY, 0, records, Partitioning(PARTITIONS))
-    assert (run.partition, run.source, run.first, run.next) == (home_of(MUG), 0, 10, 20)
-    assert [(it.offset, type(read_as)) for it, read_as in run.readings] == [
+    readings = decode_records(INVENTORY, records, Partitioning(PARTITIONS))
+    assert [(it.offset, type(read_as)) for it, read_as in readings] == [
         (10, m.PlaceOrderLine),
         (14, RefusedError),
         (15, m.ReleaseLine),
@@ -128,7 +126,7 @@ def test_a_whole_batch_is_checked_against_its_partition() -> None:
     skus = [f"SKU-{'x' * n}" for n in range(10)]
     home = home_of(ReceiveStock(sku=skus[0]))
     records = [msgspec.structs.replace(record(ReceiveStock(sku=sku), n), partition=home) for n, sku in enumerate(skus)]
-    readings = read_run(INVENTORY, 0, records, Partitioning(PARTITIONS)).readings
+    readings = decode_records(INVENTORY, records, Partitioning(PARTITIONS))
     at_home = [home_of(ReceiveStock(sku=sku)) == home for sku in skus]
     assert [not isinstance(read_as, RefusedError) for _, read_as in readings] == at_home
     assert not all(at_home)
