@@ -89,7 +89,7 @@ down: .venv ## Stop a running system, keep its data
 	@$(BIN)/lastunit down
 
 clean: ## Stop a running system and delete its data and all caches in this folder
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m infra.stack.clean; else rm -rf .lastunit; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m infra.local.stack.clean; else rm -rf .lastunit; fi
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	@find $(wildcard $(PACKAGES) tests) -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -98,4 +98,4 @@ lock: .venv ## Resolve the newest allowed versions into requirements.lock
 	  --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
 	@$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-annotate --quiet --output-file tests/benchmarks/requirements.lock
-	@$(BIN)/python -m infra.stack.jarlock
+	@$(BIN)/python -m infra.local.stack.jarlock

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import PREFIX
+from infra.base.settings import PREFIX
 
 _HERE = Path(__file__).parent
 _KEPT = {PREFIX + "CACHE_DIR"}

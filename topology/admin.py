@@ -1,7 +1,7 @@
 """The topics of a live cluster: compared with the declared ones, and created or altered where that loses nothing.
 
 Nothing here deletes a topic or writes to a cluster that was not named. `add_partitions` alone changes a number of
-partitions, and is a step of infra/repartition: by itself it would send keys where nobody may decide about them.
+partitions, and is a step of infra/ops/repartition: by itself it would send keys where nobody may decide about them.
 """
 
 from __future__ import annotations

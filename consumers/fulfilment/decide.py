@@ -54,7 +54,7 @@ def decide(fulfilment: Fulfilment, message: Message, at_ms: int, deadlines: Dead
 def recall(fulfilment: Fulfilment, order_id: str, at_ms: int) -> Fulfilment:
     """Return a fulfilment as it may be remembered: one that waits for nothing, so long after its time, never was.
 
-    Such rows are dropped some time after the window (infra/maintenance), so nothing may depend on whether one still is.
+    Such rows are dropped some time after the window (infra/ops/retention), so nothing may depend on whether one still is.
     Raises RefusedError for what is no order id.
     """
     require_order_id(order_id)

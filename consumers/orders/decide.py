@@ -39,7 +39,7 @@ def decide(order: Order, message: Message) -> list[Message]:
 def is_forgotten(order: Order, message: Message, at_ms: int) -> bool:
     """Tell whether the message is about an order that is closed, or not known, so long after its time.
 
-    Orders that are closed are dropped some time after the window (infra/maintenance). So what is said later about one
+    Orders that are closed are dropped some time after the window (infra/ops/retention). So what is said later about one
     must be answered as for one that was never heard of.
     """
     if order.state is not OrderState.UNKNOWN and order.state not in CLOSED_ORDER_STATES:

@@ -66,7 +66,7 @@ def decide(payment: Payment, message: Message, at_ms: int, deadlines: Deadlines 
 def when_forgotten(payment: Payment, message: Message, at_ms: int) -> list[Message] | None:
     """Return what is said about an order whose money is settled or was never asked for, long after its time; else None.
 
-    Settled payments are dropped with their orders (infra/maintenance). So what is said later about one must be answered
+    Settled payments are dropped with their orders (infra/ops/retention). So what is said later about one must be answered
     as where no money was asked for. Raises RefusedError for what cannot be answered then.
     """
     at_work = payment.state is not PaymentState.NONE and payment.state not in SETTLED_PAYMENT_STATES

@@ -1,4 +1,4 @@
-"""The payment processor over HTTP: the port's adapter to the API that `infra.processor` serves.
+"""The payment processor over HTTP: the port's adapter to the API that `infra.local.sandbox_processor` serves.
 
 Which failures are definite decides whether money can move twice, so every way a request can end is sorted here into
 a result, "not sent", "unknown" or "not understood". When in doubt it is unknown: that costs one look-up.

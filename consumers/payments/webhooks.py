@@ -39,7 +39,7 @@ class WebhookNotUnderstoodError(WebhookError):
 
 
 class _Outcome(msgspec.Struct):
-    """What the simulated processor sends of each operation that it executed (infra/processor)."""
+    """What the simulated processor sends of each operation that it executed (infra/local/sandbox_processor)."""
 
     operation_id: str
     order_id: str

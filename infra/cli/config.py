@@ -6,8 +6,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from infra.base.settings import PREFIX, Settings
 from infra.cli.output import AsJson, print_json, quiet_settings, stdout
-from infra.settings import PREFIX, Settings
 
 
 def register(app: typer.Typer) -> None:

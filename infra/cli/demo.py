@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from infra.cli import output
-from infra.stack import progress_for, run_until_interrupted
+from infra.local.stack import progress_for, run_until_interrupted
 
 if TYPE_CHECKING:
-    from infra.demo.inputs import Race
-    from infra.demo.place import Place
-    from infra.demo.result import Result
+    from infra.local.demo.inputs import Race
+    from infra.local.demo.place import Place
+    from infra.local.demo.result import Result
 
 GENERATED_ORDERS: Final = 5_000
 
@@ -39,8 +39,8 @@ def demo(
     as_json: output.AsJson = False,
 ) -> None:
     """Let orders race for the last units on fresh servers, and check the books. Exit status 1: a promise is broken."""
-    from infra.demo.inputs import race_of  # noqa: PLC0415  no other command should wait for these
-    from infra.demo.run import run_demo  # noqa: PLC0415
+    from infra.local.demo.inputs import race_of  # noqa: PLC0415  no other command should wait for these
+    from infra.local.demo.run import run_demo  # noqa: PLC0415
 
     settings = output.quiet_settings()
     finished: list[tuple[Result, Place]] = []
@@ -59,7 +59,7 @@ def demo(
 
 
 def _show(race: Race, result: Result, *, as_json: bool) -> None:
-    from infra.demo.report import print_report  # noqa: PLC0415
+    from infra.local.demo.report import print_report  # noqa: PLC0415
 
     if as_json:
         output.print_json(result, indent=False)

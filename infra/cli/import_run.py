@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consumers.views.store import read_timelines
-from infra.connections import database, kafka_publisher, redis_client
+from infra.base.connections import database, kafka_publisher, redis_client
 from producers.clients.stock import Receipt, StockClient
 from producers.importing.importer import PlacingOptions, import_orders, survey
 from producers.importing.report import ImportReport, Progress
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from consumers.views.timeline import OrderView
-    from infra.settings import Settings
+    from infra.base.settings import Settings
     from producers.clients.orders import OrderRequest
     from producers.importing.options import ReadOptions
 

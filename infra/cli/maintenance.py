@@ -10,10 +10,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from infra.base.weekly.ahead import FEW_WEEKS
 from infra.cli.output import FAILED, AsJson, fail, print_json, quiet_settings, run, stdout
-from infra.maintenance.plan import FEW_WEEKS
-from infra.maintenance.run import Done, maintain
-from infra.maintenance.show import Shown, look
+from infra.ops.retention.run import Done, maintain
+from infra.ops.retention.show import Shown, look
 
 app = typer.Typer(name="maintenance", no_args_is_help=True, help="Make partitions ahead, drop past ones.")
 

@@ -14,10 +14,10 @@ from rich.text import Text
 
 from consumers.views.store import read_timeline
 from consumers.views.timeline import OrderView, TimelineEvent
+from infra.base.connections import kafka_publisher, redis_client
+from infra.base.settings import Settings
 from infra.cli.output import FAILED, MISUSED, AsJson, fail, print_json, quiet_settings, run, stdout
 from infra.cli.timeline import rows, timeline
-from infra.connections import kafka_publisher, redis_client
-from infra.settings import Settings
 from producers.clients.orders import ACCEPTED_TOKEN, OrderClient, OrderLine, OrderRequest
 from schemas.errors import SchemaError
 from schemas.ids import is_order_id

@@ -14,12 +14,12 @@ from rich.text import Text
 
 from consumers.views.store import read_timeline
 from consumers.views.timeline import OrderView, TimelineEvent
+from infra.base.connections import kafka_publisher, redis_client
+from infra.base.settings import Settings
 from infra.cli import order
 from infra.cli.output import FAILED, AsJson, errors_shown, fail, print_json, quiet_settings, run, stderr, stdout
 from infra.cli.refusals import advice
 from infra.cli.timeline import told
-from infra.connections import kafka_publisher, redis_client
-from infra.settings import Settings
 from producers.clients.order_commands import OPERATOR, OrderCommand, OrderCommandClient, check_order_command
 from schemas import messages as m
 from schemas.ids import new_order_id

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from infra.base.connections import database
+from infra.base.settings import Settings
 from infra.cli import orders
 from infra.cli.output import AsJson, print_json, quiet_settings, run, stdout
 from infra.cli.timeline import moment
-from infra.connections import database
-from infra.settings import Settings
-from infra.stuck import Stuck, what_waits
+from infra.ops.overdue import Stuck, what_waits
 
 
 @orders.app.command()

@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 
 from consumers.errors import ConsumerError
-from infra.errors import InfraError
-from infra.logs import set_up_logging
-from infra.settings import Settings, load_settings
+from infra.base.errors import InfraError
+from infra.base.logs import set_up_logging
+from infra.base.settings import Settings, load_settings
 from producers.errors import ProducerError, UnusableOptionError
 from schemas.errors import SchemaError
 from topology.errors import TopologyError

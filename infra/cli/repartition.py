@@ -14,16 +14,16 @@ import asyncpg
 import msgspec
 import typer
 
-from infra import connections
+from infra.base import connections
+from infra.base.endpoints import running_stack
+from infra.base.errors import InfraError
+from infra.base.settings import Settings
 from infra.cli import topology
 from infra.cli.output import fail, print_json, quiet_settings, stdout
-from infra.errors import InfraError
-from infra.repartition.change import TOPIC, Done, Repartition, Step, Target
-from infra.repartition.errors import RepartitionRefusedError
-from infra.repartition.plan import Plan, insist_on_topic
-from infra.settings import Settings
-from infra.stack import running_stack
-from infra.verify.log import Log
+from infra.ops.log import Log
+from infra.ops.repartition.change import TOPIC, Done, Repartition, Step, Target
+from infra.ops.repartition.errors import RepartitionRefusedError
+from infra.ops.repartition.plan import Plan, insist_on_topic
 from topology.errors import TopologyError
 
 REFUSED = 1

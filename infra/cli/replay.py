@@ -10,10 +10,10 @@ from rich.text import Text
 
 from infra.cli.output import FAILED, AsJson, print_json, quiet_settings, run, stdout
 from infra.cli.timeline import moment
-from infra.verify.history import Step, Wanted, history
+from infra.ops.audit.history import Step, Wanted, history
 
 if TYPE_CHECKING:
-    from infra.settings import Settings
+    from infra.base.settings import Settings
 
 RoomName = Literal["inventory", "orders", "payments", "fulfilment"]
 

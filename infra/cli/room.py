@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.rooms import RoomName, run_room_process
+from infra.local.room_process import RoomName, run_room_process
 
 
 def register(app: typer.Typer) -> None:

@@ -13,9 +13,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from infra.base.connections import database, kafka_publisher
+from infra.base.settings import Settings
 from infra.cli.output import MISUSED, AsJson, fail, print_json, quiet_settings, run, stdout
-from infra.connections import database, kafka_publisher
-from infra.settings import Settings
 from producers.clients.stock import Receipt, StockClient
 
 app = typer.Typer(name="stock", help="Bring units in, and see how many are there.", no_args_is_help=True)

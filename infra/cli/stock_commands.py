@@ -11,14 +11,14 @@ import typer
 from rich.text import Text
 
 from consumers.inventory.ledger import REFUSAL
+from infra.base.connections import database, kafka_publisher
 from infra.cli import stock
 from infra.cli.output import FAILED, AsJson, errors_shown, fail, print_json, quiet_settings, run, stderr, stdout
-from infra.connections import database, kafka_publisher
 from producers.clients.stock import StockClient, StockCommand, check_stock_command, new_command_id
 from schemas.messages import AdjustStock, ClearQuarantine, ResumeSale, RetireSku, SetPurchaseLimit, SuspendSale
 
 if TYPE_CHECKING:
-    from infra.settings import Settings
+    from infra.base.settings import Settings
 
 POLL_SECONDS: Final = 0.05
 OUTCOME: Final = "SELECT kind, quantity, quarantined, note, at_ms FROM movements WHERE command_id = $1 AND sku = $2"

@@ -14,7 +14,7 @@ from rich.text import Text
 from infra.cli import stock
 from infra.cli.output import FAILED, MISUSED, AsJson, fail, print_json, quiet_settings, run, stdout
 from infra.cli.timeline import moment
-from infra.verify.ledger import Entry, Sides, Units, ledger_of, sides_of
+from infra.ops.audit.ledger import Entry, Sides, Units, ledger_of, sides_of
 
 REASON: Final = "stock reconcile"
 WHERE: Final = Units.__struct_fields__

@@ -16,9 +16,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.errors import InfraError, StackError
-from infra.settings import load_settings
-from infra.stack import running_stack
+from infra.base.endpoints import running_stack
+from infra.base.errors import InfraError, StackError
+from infra.base.settings import load_settings
 from topology import admin
 from topology.differences import CountDifference, TopologyDiff
 from topology.errors import ChangesRefusedError, TopologyError

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
+from infra.base.settings import Settings, redacted
 from infra.cli import output
-from infra.settings import Settings, redacted
-from infra.stack import progress_for, run_until_interrupted, stop_running_stack
+from infra.local.stack import progress_for, run_until_interrupted, stop_running_stack
 
 if TYPE_CHECKING:
-    from infra.system import System
+    from infra.local.system import System
 
 _ENDED_BY_REQUEST = {128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP}
 
@@ -46,7 +46,7 @@ def down() -> None:
 
 
 async def _hold(settings: Settings) -> None:
-    from infra.system import running_system  # noqa: PLC0415  no other command should wait for it
+    from infra.local.system import running_system  # noqa: PLC0415  no other command should wait for it
 
     async with running_system(settings, progress_for(), webhooks=True) as system:
         _show(system)

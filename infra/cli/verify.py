@@ -9,13 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.cli.output import FAILED, AsJson, print_json, quiet_settings, run, stdout
-from infra.processor.address import address_in
-from infra.supervisor import PROCESSOR
-from infra.verify import verify as audit
+from infra.local.sandbox_processor.address import address_in
+from infra.local.supervisor import PROCESSOR
+from infra.ops.audit import verify as audit
 
 if TYPE_CHECKING:
-    from infra.settings import Settings
-    from infra.verify import Finding, Report
+    from infra.base.settings import Settings
+    from infra.ops.audit import Finding, Report
 
 ProcessorUrl = Annotated[
     str | None,

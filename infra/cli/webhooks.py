@@ -14,9 +14,9 @@ import msgspec
 import typer
 from rich.text import Text
 
+from infra.base.connections import database
 from infra.cli.output import MISUSED, AsJson, fail, print_json, quiet_settings, run, stdout
 from infra.cli.timeline import moment
-from infra.connections import database
 from schemas.ids import new_order_id
 from topology.saga import NOTIFIED
 

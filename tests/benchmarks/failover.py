@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from infra.stack import ChildProcess
+from infra.local.stack import ChildProcess
 from tests.benchmarks.harness.facts import setup_facts
 from tests.benchmarks.harness.lanes import Ours
 from tests.benchmarks.harness.open_loop import OpenLoop

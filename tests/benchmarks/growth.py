@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from consumers.runtime.sql import load_queries
-from infra.maintenance.weeks import DAY_MS
+from infra.base.weekly.weeks import DAY_MS
 from schemas.ids import new_order_id
 from tests.benchmarks.harness.facts import setup_facts
 from tests.benchmarks.harness.lanes import Ours

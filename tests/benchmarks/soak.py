@@ -20,9 +20,9 @@ import numpy as np
 import psutil
 
 from consumers.runtime.sql import load_queries
-from infra.stack import run_until_interrupted
-from infra.supervisor import PROCESSOR, Supervisor
-from infra.verify import verify
+from infra.local.stack import run_until_interrupted
+from infra.local.supervisor import PROCESSOR, Supervisor
+from infra.ops.audit import verify
 from producers.clients.stock import StockClient, receipts_of
 from producers.publisher import Publisher
 from tests.benchmarks.harness.facts import setup_facts
@@ -38,7 +38,7 @@ from tests.benchmarks.soaking.stream import Stream
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.settings import Settings
+    from infra.base.settings import Settings
     from tests.benchmarks.harness.servers import Servers
 
 SKUS: Final = 2_000

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra.supervisor import ROOMS
+from infra.local.supervisor import ROOMS
 from tests.benchmarks.harness.options import ROOT
 from tests.benchmarks.harness.report import Report
 from tests.benchmarks.soak import Sample, judge

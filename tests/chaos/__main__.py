@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from infra.stack import run_until_interrupted
+from infra.local.stack import run_until_interrupted
 from tests.benchmarks.harness.options import ROOT, Options
 from tests.benchmarks.harness.servers import running_servers
 from tests.chaos.plan import Plan

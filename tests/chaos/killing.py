@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.supervisor import Supervisor
+    from infra.local.supervisor import Supervisor
 
 
 class Killer:

@@ -23,7 +23,7 @@ from topology.topics import ORDER_EVENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from infra.settings import Settings
+    from infra.base.settings import Settings
     from producers.publisher import Publisher
     from schemas.messages import Message
     from tests.chaos.plan import Fate, Plan

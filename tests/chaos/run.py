@@ -13,9 +13,9 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from infra.migrate import migrate
-from infra.settings import Settings
-from infra.supervisor import Supervisor
+from infra.base.migrate import migrate
+from infra.base.settings import Settings
+from infra.local.supervisor import Supervisor
 from producers.clients.stock import StockClient, receipts_of
 from producers.publisher import Publisher
 from tests.chaos.judge import judge

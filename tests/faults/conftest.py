@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from tests.harness.shop import Shop, in_miniature, open_shop
 from tests.stack.conftest import settings, stack
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from tests.chaos.plan import KILLED, Plan
 from tests.chaos.run import run
 

@@ -20,9 +20,9 @@ from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, ProcessorResult
 from consumers.payments.room import PaymentsRoom
 from consumers.runtime.room import Room
-from infra.settings import Settings
-from infra.supervisor import PROCESSOR
-from infra.verify.books import read_books
+from infra.base.settings import Settings
+from infra.local.supervisor import PROCESSOR
+from infra.ops.audit.books import read_books
 from producers.clients.orders import ACCEPTED_TOKEN, OrderRequest
 from producers.publisher import Publisher
 from schemas import messages as m

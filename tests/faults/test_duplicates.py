@@ -14,7 +14,7 @@ from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.room import Room
-from infra.verify.books import read_books
+from infra.ops.audit.books import read_books
 from producers.clients.orders import place_order_lines
 from producers.clients.stock import receipts_of, receive_stock
 from producers.publisher import Outgoing

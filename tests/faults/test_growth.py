@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from infra.maintenance import run as maintenance
-from infra.maintenance.run import maintain
-from infra.maintenance.weeks import DAY_MS, Week
+from infra.base.weekly.weeks import DAY_MS, Week
+from infra.ops.retention import run as maintenance
+from infra.ops.retention.run import maintain
 from producers.clients.orders import OrderRequest, place_order_lines
 from producers.clients.stock import receipts_of, receive_stock
 from schemas import messages as m

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from tests.harness.model_cases import FAULTS, Case, at_work, end_of, hasty, play
 from tests.harness.shop import Shop, in_miniature, open_shop
 from tests.model.end import End

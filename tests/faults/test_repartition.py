@@ -18,10 +18,10 @@ from typing_extensions import override
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.partitioning import Lookout
-from infra import connections
-from infra.repartition.change import Done, Repartition, Switched, Target
-from infra.settings import Settings
-from infra.verify.log import Log
+from infra.base import connections
+from infra.base.settings import Settings
+from infra.ops.log import Log
+from infra.ops.repartition.change import Done, Repartition, Switched, Target
 from producers.clients.orders import OrderClient
 from producers.publisher import FORWARDED, Publisher
 from schemas.codec.wire import decode

@@ -10,8 +10,8 @@ from typing import Any, Self
 import asyncpg
 import pytest
 
-from infra.stack import Stack
-from infra.stack.part import Part
+from infra.local.stack import Stack
+from infra.local.stack.part import Part
 from producers.importing.generated import Traffic
 from tests.harness.race import race
 from tests.harness.shop import Shop, logged

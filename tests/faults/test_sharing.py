@@ -17,7 +17,7 @@ from consumers.inventory.room import InventoryRoom
 from consumers.runtime import owner as runtime_owner
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.ownership import Ownership
-from infra.settings import Settings
+from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines
 from schemas import messages as m
 from tests.faults.test_restarts import Flow

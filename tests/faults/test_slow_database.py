@@ -22,8 +22,8 @@ from consumers.inventory.room import InventoryRoom
 from consumers.runtime.consumer import FETCH_BYTES
 from consumers.runtime.outbox import MAX_UNSAID_BYTES
 from consumers.runtime.owner import PartitionOwner
-from infra.settings import Settings
-from infra.supervisor import Supervisor
+from infra.base.settings import Settings
+from infra.local.supervisor import Supervisor
 from schemas.messages import Message
 from tests.harness import greedy
 from tests.harness.postgres_proxy import PostgresProxy
@@ -36,7 +36,7 @@ NOISE_BYTES = 8 * 2**20
 """By which two peaks may differ: none was seen. Who reads the larger backlog ahead takes 16 MiB more for it."""
 WATCHED_SECONDS = 6.0
 SESSION_MS = 6_000
-ROOM = "infra.rooms"
+ROOM = "infra.local.room_process"
 
 
 async def commands(shop: Shop, number: int) -> None:

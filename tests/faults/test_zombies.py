@@ -13,7 +13,7 @@ from typing_extensions import override
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.runtime.owner import PartitionOwner
-from infra.supervisor import Supervisor
+from infra.local.supervisor import Supervisor
 from producers.clients.orders import place_order_lines
 from schemas import messages as m
 from tests.harness.postgres_proxy import Fate, PostgresProxy

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.owner import PartitionOwner
-from infra.settings import load_settings
+from infra.base.settings import load_settings
 from producers.publisher import Outgoing, Publisher
 from tests.harness.shop import options_of
 

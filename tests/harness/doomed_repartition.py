@@ -10,10 +10,10 @@ import os
 import sys
 from typing import Final
 
-from infra import connections
-from infra.repartition.change import Repartition, Step, Target
-from infra.settings import load_settings
-from infra.verify.log import Log
+from infra.base import connections
+from infra.base.settings import load_settings
+from infra.ops.log import Log
+from infra.ops.repartition.change import Repartition, Step, Target
 
 DIED: Final = 77
 

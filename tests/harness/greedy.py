@@ -10,7 +10,7 @@ import asyncio
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime import consumer
 from consumers.runtime.owner import PartitionOwner
-from infra.settings import load_settings
+from infra.base.settings import load_settings
 from producers.publisher import Publisher
 from tests.harness.shop import options_of
 

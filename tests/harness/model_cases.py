@@ -27,11 +27,11 @@ from consumers.payments.waits import Deadlines as MoneyDeadlines
 from consumers.runtime.database import Database
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.room import Room
-from infra.supervisor import PROCESSOR, RECEIVER
-from infra.verify.books import read_books
-from infra.verify.evidence import Evidence
-from infra.verify.legs import legs
-from infra.verify.snapshot import snapshot
+from infra.local.supervisor import PROCESSOR, RECEIVER
+from infra.ops.audit.books import read_books
+from infra.ops.audit.evidence import Evidence
+from infra.ops.audit.legs import legs
+from infra.ops.audit.snapshot import snapshot
 from schemas import messages as m
 from schemas.codec.wire import decode
 from schemas.ids import new_order_id

@@ -21,11 +21,11 @@ from consumers.payments.room import PaymentsRoom
 from consumers.runtime.decision import Record, outgoing
 from consumers.runtime.owner import OwnerOptions, PartitionOwner
 from consumers.runtime.room import Room
-from infra.settings import Settings
-from infra.supervisor import PROCESSOR, Supervisor
-from infra.verify import Report, verify
-from infra.verify.errors import VerifyError
-from infra.verify.log import Log
+from infra.base.settings import Settings
+from infra.local.supervisor import PROCESSOR, Supervisor
+from infra.ops.audit import Report, verify
+from infra.ops.audit.errors import VerifyError
+from infra.ops.log import Log
 from producers.clients.orders import ACCEPTED_TOKEN, OrderClient, OrderLine, OrderRequest
 from producers.clients.stock import StockClient, receipts_of
 from producers.publisher import Publisher

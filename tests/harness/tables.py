@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from infra.migrate import migrate
+from infra.base.migrate import migrate
 
 _TEMPLATE: Final = "migrated"
 _has_one: Final[set[str]] = set()

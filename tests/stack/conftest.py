@@ -11,8 +11,9 @@ import pytest
 import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient
 
-from infra.settings import Settings, load_settings
-from infra.stack import Endpoints, Stack, embedded_stack, progress_for
+from infra.base.endpoints import Endpoints
+from infra.base.settings import Settings, load_settings
+from infra.local.stack import Stack, embedded_stack, progress_for
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -12,7 +12,7 @@ import msgspec
 
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, OperationKind
-from infra.processor.address import Address
+from infra.local.sandbox_processor.address import Address
 
 ROOT = Path(__file__).parents[2]
 PRICE_MINOR = 1999
@@ -50,7 +50,15 @@ class Server:
 
     async def start(self) -> Server:
         port = self.url.rpartition(":")[2] or "0"
-        arguments = ["-m", "infra.processor", "--data-dir", str(self.data_dir), "--port", port, *self._flags]
+        arguments = [
+            "-m",
+            "infra.local.sandbox_processor",
+            "--data-dir",
+            str(self.data_dir),
+            "--port",
+            port,
+            *self._flags,
+        ]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )

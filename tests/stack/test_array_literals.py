@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.runtime.sql import array_literal
-from infra.settings import Settings
+from infra.base.settings import Settings
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 PLAIN = st.sampled_from(["MUG", "NULL", "null", "", " ", "{}", "a,b", 'a"b', "a\\b", "\n", "\x1f", '"', "\\", "ß"])

@@ -17,8 +17,8 @@ from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.room import PaymentsRoom
 from consumers.runtime import outbox
 from consumers.runtime.owner import PartitionOwner
-from infra.settings import Settings
-from infra.supervisor import PROCESSOR
+from infra.base.settings import Settings
+from infra.local.supervisor import PROCESSOR
 from producers.publisher import Outgoing, Publisher
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 

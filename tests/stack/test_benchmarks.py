@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from infra.stack import Stack
-from infra.supervisor import ROOMS
+from infra.local.stack import Stack
+from infra.local.supervisor import ROOMS
 from tests.benchmarks.harness.options import ROOT
 
 NEEDS_HISTOGRAM = pytest.mark.skipif(

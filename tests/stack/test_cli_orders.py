@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.migrate import migrate
-from infra.settings import Settings
-from infra.supervisor import Supervisor
+from infra.base.migrate import migrate
+from infra.base.settings import Settings
+from infra.local.supervisor import Supervisor
 from schemas.ids import is_order_id, new_order_id
 from tests.harness.cli import lastunit
 from tests.unit.importing.files import retail, row

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from schemas import messages as m
 from tests.harness import cli
 from tests.harness.cli import Answer

@@ -19,9 +19,9 @@ from consumers.payments.room import PaymentsRoom
 from consumers.payments.store import PaymentBook
 from consumers.payments.waits import Deadlines
 from consumers.runtime.owner import PartitionOwner
-from infra.settings import Settings
-from infra.supervisor import PROCESSOR
-from infra.verify.replay import rooms
+from infra.base.settings import Settings
+from infra.local.supervisor import PROCESSOR
+from infra.ops.audit.replay import rooms
 from producers.clients.orders import OrderRequest
 from schemas.messages import Message
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines
 from schemas import messages as m
 from schemas.codec.wire import decode, encode

@@ -12,8 +12,8 @@ import asyncpg
 import psutil
 import pytest
 
-from infra.settings import Settings
-from infra.verify import NAMES
+from infra.base.settings import Settings
+from infra.ops.audit import NAMES
 
 LASTUNIT = Path(sys.executable).with_name("lastunit")
 OWN = {"allocated_is_what_was_paid_for", "received_is_sold_or_available"}

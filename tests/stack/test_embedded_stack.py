@@ -18,7 +18,8 @@ import redis.asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from infra.errors import (
+from infra.base.endpoints import Endpoints, running_stack
+from infra.base.errors import (
     JarsUnavailableError,
     NotOursError,
     PartFailedError,
@@ -26,10 +27,10 @@ from infra.errors import (
     StateDirInUseError,
     StateMismatchError,
 )
-from infra.settings import Settings, load_settings
-from infra.stack import Endpoints, SilentProgress, Stack, embedded_stack, running_stack, stop_running_stack
-from infra.stack.jars import ensure_jars, jar_directory
-from infra.stack.postgres import probe_postgres
+from infra.base.settings import Settings, load_settings
+from infra.local.stack import SilentProgress, Stack, embedded_stack, stop_running_stack
+from infra.local.stack.jars import ensure_jars, jar_directory
+from infra.local.stack.postgres import probe_postgres
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +39,7 @@ ROOT = Path(__file__).parents[2]
 async def holder(state_dir: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """Another process that holds a stack, once it says that the stack is up."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "infra.stack",
+        sys.executable, "-m", "infra.local.stack",
         cwd=ROOT, env={**os.environ, "LASTUNIT_STATE_DIR": str(state_dir)},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
@@ -166,7 +167,7 @@ async def test_another_process_s_stack_can_be_stopped(stack: Stack, tmp_path: Pa
     settings = only_valkey(stack, tmp_path)
     assert stop_running_stack(settings) is None
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "infra.stack",
+        sys.executable, "-m", "infra.local.stack",
         cwd=ROOT, env={**os.environ, **settings.environment()}, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None

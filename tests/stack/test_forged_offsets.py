@@ -14,7 +14,7 @@ from consumers.runtime import owner, reading
 from consumers.runtime.backlog import READ_AHEAD_RECORDS
 from consumers.runtime.decision import MALFORMED_OFFSET
 from consumers.runtime.owner import PartitionOwner
-from infra.settings import Settings
+from infra.base.settings import Settings
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 from tests.harness.strangers import append, letters, receipt
 from topology.topics import ORDER_COMMANDS

@@ -11,7 +11,7 @@ import pytest_asyncio
 from consumers.fulfilment.fulfilment import Deadlines
 from consumers.fulfilment.room import FulfilmentRoom
 from consumers.runtime.owner import PartitionOwner
-from infra.settings import Settings
+from infra.base.settings import Settings
 from producers.clients.orders import OrderRequest
 from schemas import messages as m
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order

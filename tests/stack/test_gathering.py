@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from consumers.runtime import gathering
-from infra.settings import Settings
+from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 

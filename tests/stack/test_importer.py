@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from producers.errors import PublishError, UnusableFileError
 from producers.importing.importer import PlacingOptions, import_orders
 from producers.importing.options import ReadOptions

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from producers.clients.orders import OrderLine
 from schemas import messages as m
 from schemas.codec.wire import decode

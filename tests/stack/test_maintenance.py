@@ -15,11 +15,11 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from consumers.inventory import store
 from consumers.runtime.database import Database
-from infra.maintenance import tables
-from infra.maintenance.run import LOCK_KEY, Done, maintain
-from infra.maintenance.weeks import DAY_MS, WEEK_MS, Week
-from infra.migrate import MIGRATIONS, migrate
-from infra.settings import Settings
+from infra.base.migrate import MIGRATIONS, migrate
+from infra.base.settings import Settings
+from infra.base.weekly import tables
+from infra.base.weekly.weeks import DAY_MS, WEEK_MS, Week
+from infra.ops.retention.run import LOCK_KEY, Done, maintain
 from producers.clients.stock import new_command_id
 from schemas import messages as m
 from schemas.ids import NIL_UUID, new_order_id, order_id_ms

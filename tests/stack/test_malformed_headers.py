@@ -20,10 +20,10 @@ from consumers.runtime.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.reading import read_records
 from consumers.views.room import OrderViews, ViewsOptions
-from infra.demo.log import order_times
-from infra.settings import Settings
-from infra.stack import Stack
-from infra.verify.errors import VerifyError
+from infra.base.settings import Settings
+from infra.local.demo.log import order_times
+from infra.local.stack import Stack
+from infra.ops.audit.errors import VerifyError
 from schemas import messages as m
 from schemas.codec.wire import encode
 from tests.harness.raw import RawRecord, attributes_at, batch_of, produce, sealed

@@ -6,9 +6,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from infra.errors import MigrationError
-from infra.migrate import MIGRATIONS, migrate, read_migrations
-from infra.settings import Settings
+from infra.base.errors import MigrationError
+from infra.base.migrate import MIGRATIONS, migrate, read_migrations
+from infra.base.settings import Settings
 from schemas.limits import GATHER_MS
 
 

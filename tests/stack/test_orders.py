@@ -15,10 +15,10 @@ from typing_extensions import override
 from consumers.orders.room import OrdersRoom
 from consumers.orders.store import OrderBook
 from consumers.runtime.owner import PartitionOwner
-from infra.connections import database
-from infra.settings import Settings
-from infra.stuck import what_waits
-from infra.verify.replay import rooms
+from infra.base.connections import database
+from infra.base.settings import Settings
+from infra.ops.audit.replay import rooms
+from infra.ops.overdue import what_waits
 from producers.clients.orders import OrderRequest, place_order_lines
 from schemas.messages import Message
 from schemas.terms import SHIP_AVAILABLE

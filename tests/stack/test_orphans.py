@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, OperationKind, ProcessorPayment
-from infra.settings import Settings
+from infra.base.settings import Settings
 from schemas.ids import new_order_id
 from tests.harness.cli import lastunit
 from tests.harness.shop import Shop, in_miniature, open_shop, order

@@ -19,7 +19,7 @@ from consumers.errors import LogGapError, OwnerStoppedError, StuckError
 from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.owner import PartitionOwner
-from infra.settings import Settings
+from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m

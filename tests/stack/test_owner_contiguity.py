@@ -22,7 +22,7 @@ from consumers.runtime.batch import Part
 from consumers.runtime.decision import outgoing
 from consumers.runtime.life import Rebalance
 from consumers.runtime.owner import PartitionOwner
-from infra.settings import Settings
+from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines
 from producers.publisher import Outgoing
 from schemas import messages as m

@@ -24,9 +24,9 @@ from consumers.payments.waits import Deadlines
 from consumers.runtime.batch import Claim, Part
 from consumers.runtime.commit import _arguments, commit_statement
 from consumers.runtime.owner import PartitionOwner
-from infra.migrate import MIGRATIONS, migrate, read_migrations
-from infra.settings import Settings
-from infra.supervisor import PROCESSOR
+from infra.base.migrate import MIGRATIONS, migrate, read_migrations
+from infra.base.settings import Settings
+from infra.local.supervisor import PROCESSOR
 from schemas import messages as m
 from schemas.ids import new_order_id
 from schemas.terms import CAPTURE_AT_SHIPPING

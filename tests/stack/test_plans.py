@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from consumers.runtime.commit import commit_statement
 from consumers.runtime.database import Database
-from infra.settings import Settings
+from infra.base.settings import Settings
 from tests.harness.crashing import ROOMS
 from tests.harness.shop import Shop, in_miniature, open_shop
 

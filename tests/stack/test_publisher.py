@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from consumers.runtime.consumer import FETCH_BYTES
 from consumers.runtime.decision import outgoing
-from infra.settings import Settings
+from infra.base.settings import Settings
 from producers.errors import PublishError
 from producers.outage import Readiness
 from producers.publisher import BY_KEY, Outgoing, Publisher

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from tests.harness.cli import Answer, lastunit
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest_asyncio
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines
 from schemas.messages import CancelOrder
 from schemas.terms import SHIP_AVAILABLE

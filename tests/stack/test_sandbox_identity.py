@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.errors import SandboxConflictError
-from infra.processor.identity import claim_database
-from infra.settings import Settings
-from infra.supervisor import PROCESSOR, Supervisor
+from infra.base.errors import SandboxConflictError
+from infra.base.settings import Settings
+from infra.local.sandbox_processor.identity import claim_database
+from infra.local.supervisor import PROCESSOR, Supervisor
 from tests.harness.tables import give_tables
 
 

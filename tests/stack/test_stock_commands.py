@@ -11,8 +11,8 @@ import msgspec
 import pytest_asyncio
 
 from consumers.runtime.owner import PartitionOwner
-from infra.migrate import MIGRATIONS, migrate
-from infra.settings import Settings
+from infra.base.migrate import MIGRATIONS, migrate
+from infra.base.settings import Settings
 from producers.clients.orders import OrderRequest, place_order_lines
 from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m

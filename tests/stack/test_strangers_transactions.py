@@ -18,7 +18,7 @@ from consumers.runtime.batch import Claim
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.ownership import Ownership
 from consumers.views.room import OrderViews, ViewsOptions
-from infra.settings import Settings
+from infra.base.settings import Settings
 from schemas import messages as m
 from schemas.codec.wire import encode
 from tests.harness.raw import RawRecord

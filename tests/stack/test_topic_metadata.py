@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from topology.topic_metadata import topic_metadata
 
 

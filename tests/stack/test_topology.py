@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from topology.admin import Applied, _until_ready, _Wanted, apply, check, diff
 from topology.differences import ConfigDifference, CountDifference
 from topology.errors import (

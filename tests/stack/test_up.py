@@ -14,10 +14,10 @@ import asyncpg
 import psutil
 import pytest_asyncio
 
-from infra.connections import kafka_publisher
-from infra.migrate import migrate
-from infra.settings import Settings, load_settings
-from infra.stack import running_stack
+from infra.base.connections import kafka_publisher
+from infra.base.endpoints import running_stack
+from infra.base.migrate import migrate
+from infra.base.settings import Settings, load_settings
 from producers.clients.orders import OrderClient, OrderLine, OrderRequest
 from producers.clients.stock import Receipt, StockClient
 from topology import admin
@@ -82,7 +82,7 @@ def order(quantity: int = 1) -> OrderRequest:
 
 def room_process(up: Process, room: str) -> psutil.Process:
     children = psutil.Process(up.pid).children()
-    return next(child for child in children if command_of(child)[-2:] == ["infra.rooms", room])
+    return next(child for child in children if command_of(child)[-2:] == ["infra.local.room_process", room])
 
 
 def command_of(process: psutil.Process) -> list[str]:
@@ -159,5 +159,5 @@ async def test_a_room_without_topics_asks_to_be_started_again_and_with_them_stop
 async def orders_room(environment: dict[str, str]) -> Process:
     environment |= {"LASTUNIT_LOG_FORMAT": "json", "LASTUNIT_PROCESSOR_URL": "http://127.0.0.1:9"}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "infra.rooms", "orders", env=environment, stderr=PIPE
+        sys.executable, "-m", "infra.local.room_process", "orders", env=environment, stderr=PIPE
     )

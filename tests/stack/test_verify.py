@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 
 from consumers.runtime.decision import outgoing
+from infra.base.settings import Settings
 from infra.cli.output import FAILED
-from infra.settings import Settings
-from infra.verify.errors import VerifyError
-from infra.verify.history import Wanted, history
-from infra.verify.report import NAMES
-from infra.verify.run import verify
+from infra.ops.audit.errors import VerifyError
+from infra.ops.audit.history import Wanted, history
+from infra.ops.audit.report import NAMES
+from infra.ops.audit.run import verify
 from schemas import messages as m
 from tests.harness.cli import lastunit
 from tests.harness.shop import Shop, in_miniature, open_shop, order

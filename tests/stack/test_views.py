@@ -14,8 +14,8 @@ from consumers.runtime.decision import outgoing
 from consumers.views import store
 from consumers.views.room import OrderViews, ViewsOptions
 from consumers.views.timeline import OrderView
-from infra.settings import Settings
-from infra.stack import Stack
+from infra.base.settings import Settings
+from infra.local.stack import Stack
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
 from schemas.ids import new_order_id

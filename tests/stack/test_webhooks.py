@@ -19,7 +19,7 @@ from consumers.notifications.store import QUERIES
 from consumers.runtime.database import Database
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.sql import array_literal
-from infra.settings import Settings
+from infra.base.settings import Settings
 from schemas import messages as m
 from schemas.ids import new_order_id
 from tests.harness.cli import lastunit

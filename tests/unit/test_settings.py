@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.errors import SettingsError
-from infra.settings import Settings, load_settings, redacted
+from infra.base.errors import SettingsError
+from infra.base.settings import Settings, load_settings, redacted
 
 
 def test_every_setting_has_a_default_and_a_description() -> None:

@@ -22,7 +22,7 @@ import hypercorn.asyncio
 import restate
 from hypercorn.config import Config
 
-from infra.stack import ChildProcess
+from infra.local.stack import ChildProcess
 from producers.publisher import Publisher
 from tests.benchmarks.baselines.relay import said
 from tests.benchmarks.baselines.source import Order, OrderSource, order_of

@@ -22,7 +22,7 @@ from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.stack import ChildProcess
+    from infra.local.stack import ChildProcess
     from tests.benchmarks.harness.servers import Servers
     from topology.topics import Topic
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 from redis.asyncio import Redis
 
-import infra.stack
+import infra.local.stack
 
 if TYPE_CHECKING:
     from tests.benchmarks.harness.servers import Servers
@@ -87,6 +87,6 @@ def _cpu_model() -> str:
 
 
 def _kafka_version() -> str:
-    lock = Path(infra.stack.__file__).with_name("kafka-jars.lock").read_text()
+    lock = Path(infra.local.stack.__file__).with_name("kafka-jars.lock").read_text()
     found = re.search(r"kafka_2\.13:(?:jar:)?([\d.]+)", lock)
     return found[1] if found else "unknown"

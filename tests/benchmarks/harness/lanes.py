@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 import asyncpg
 import msgspec
 
-from infra.stack import ChildProcess
+from infra.local.stack import ChildProcess
 from producers.clients.stock import StockClient, receipts_of
 from producers.publisher import Publisher
 from tests.benchmarks.harness.options import ROOT
@@ -24,7 +24,7 @@ from topology.topics import INVENTORY_COMMANDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.settings import Settings
+    from infra.base.settings import Settings
     from tests.benchmarks.harness.orders import Orders
     from tests.benchmarks.harness.servers import Servers
 

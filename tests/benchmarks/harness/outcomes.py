@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from infra.verify.log import Log
+from infra.ops.log import Log
 from schemas.codec.wire import decode, message_type
 from schemas.messages import LineReserved, Message, StockLevel
 from topology.topics import ORDER_EVENTS, STOCK_LEVELS

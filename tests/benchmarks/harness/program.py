@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.stack import run_until_interrupted
+from infra.local.stack import run_until_interrupted
 from tests.benchmarks.harness.against import compare_checkouts
 from tests.benchmarks.harness.options import read_options
 from tests.benchmarks.harness.report import Report, emit

@@ -16,10 +16,11 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
-from infra.logs import configure
-from infra.migrate import migrate
-from infra.settings import PREFIX, Settings, load_settings
-from infra.stack import Endpoints, Stack, embedded_stack, progress_for
+from infra.base.endpoints import Endpoints
+from infra.base.logs import configure
+from infra.base.migrate import migrate
+from infra.base.settings import PREFIX, Settings, load_settings
+from infra.local.stack import Stack, embedded_stack, progress_for
 from tests.benchmarks.harness.options import ROOT
 from topology import admin
 

@@ -18,7 +18,7 @@ from topology.topics import STOCK_LEVELS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.stack import ChildProcess
+    from infra.local.stack import ChildProcess
     from tests.benchmarks.harness.cpu import CpuSeconds
     from tests.benchmarks.harness.lanes import Lane
 

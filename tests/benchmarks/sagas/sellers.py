@@ -15,9 +15,9 @@ from redis.asyncio import Redis
 
 from consumers.runtime.sql import load_queries
 from consumers.views.store import read_positions
-from infra.processor.address import address_in
-from infra.stack import ChildProcess
-from infra.supervisor import PROCESSOR, ROOMS
+from infra.local.sandbox_processor.address import address_in
+from infra.local.stack import ChildProcess
+from infra.local.supervisor import PROCESSOR, ROOMS
 from tests.benchmarks.growth import UNITS, fill
 from tests.benchmarks.harness.baseline import PostgresBaseline, RestateBaseline
 from tests.benchmarks.harness.options import ROOT
@@ -133,7 +133,7 @@ class OurSeller(Seller):
         url = UNASKED_URL if self._latency_ms is None else await self._start_processor(self._latency_ms)
         env = environment(self.lane.settings.model_copy(update={"processor_url": url}))
         for room in ROOMS:
-            program = ["infra.rooms", room]
+            program = ["infra.local.room_process", room]
             if room == "payments" and self._latency_ms is None:
                 program = ["tests.benchmarks.baselines.sagas.processor"]
             self._processes[room] = await self._spawn(room, program, env)
@@ -173,7 +173,7 @@ class OurSeller(Seller):
     async def _start_processor(self, latency_ms: float) -> str:
         books = self.lane.servers.settings.state_dir / "lanes" / self.name / PROCESSOR
         options = ["--data-dir", str(books), "--latency-ms", f"{latency_ms:g}"]
-        process = await self._spawn(PROCESSOR, ["infra.processor", *options], environment())
+        process = await self._spawn(PROCESSOR, ["infra.local.sandbox_processor", *options], environment())
         self._processes[PROCESSOR] = process
         async with asyncio.timeout(READY_SECONDS):
             while (address := address_in(books)) is None or address.pid != process.pid:  # noqa: ASYNC110  same

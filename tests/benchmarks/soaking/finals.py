@@ -12,7 +12,7 @@ from schemas.codec.wire import message_type
 from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
-    from infra.settings import Settings
+    from infra.base.settings import Settings
 
 ENDINGS: Final = frozenset({m.OrderPaid, m.OrderRejected, m.OrderCancelled})
 

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from infra.demo.books import Books, Level, Position
-from infra.demo.inputs import Race, file_race, race_of
-from infra.demo.report import print_report
-from infra.demo.result import Percentiles, Result, percentiles, result_of, unfinished
-from infra.errors import InfraError
-from infra.verify import Report
+from infra.base.errors import InfraError
+from infra.local.demo.books import Books, Level, Position
+from infra.local.demo.inputs import Race, file_race, race_of
+from infra.local.demo.report import print_report
+from infra.local.demo.result import Percentiles, Result, percentiles, result_of, unfinished
+from infra.ops.audit import Report
 from producers.clients.orders import OrderLine, OrderRequest
 from tests.unit.importing.files import RETAIL
 

@@ -12,7 +12,7 @@ import pytest
 
 WAITS: Final = """
 import asyncio, sys
-from infra.stack.run import run_until_interrupted
+from infra.local.stack.run import run_until_interrupted
 async def main():
     print("ready", flush=True)
     await asyncio.Event().wait()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from infra.logs import configure
+from infra.base.logs import configure
 
 
 @pytest.fixture(autouse=True)

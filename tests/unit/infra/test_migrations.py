@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.errors import MigrationError
-from infra.migrate import Migration, not_yet_applied, read_migrations
+from infra.base.errors import MigrationError
+from infra.base.migrate import Migration, not_yet_applied, read_migrations
 
 FIRST, SECOND, THIRD = (Migration(f"000{n}_step", f"SELECT {n}") for n in (1, 2, 3))
 

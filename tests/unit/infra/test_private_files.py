@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.private_files import lasting_text, write_private
+from infra.base.private_files import lasting_text, write_private
 
 
 def test_a_secret_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.runtime.partitioning import Generation
-from infra.repartition.errors import RepartitionRefusedError
-from infra.repartition.plan import insist_on_possible, insist_on_topic, moves, starts_of_next, undrained
+from infra.ops.repartition.errors import RepartitionRefusedError
+from infra.ops.repartition.plan import insist_on_possible, insist_on_topic, moves, starts_of_next, undrained
 from topology.partitioner import partition_of
 
 FOUR = [Generation(4, (0, 0, 0, 0))]

@@ -12,10 +12,10 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from infra import supervised
-from infra.errors import PartFailedError
-from infra.exits import NEEDS_A_PERSON, START_AGAIN
-from infra.supervised import SupervisedProcess, pause_seconds
+from infra.base.errors import PartFailedError
+from infra.base.exits import NEEDS_A_PERSON, START_AGAIN
+from infra.local import supervised
+from infra.local.supervised import SupervisedProcess, pause_seconds
 
 FOREVER = ["sleep", "600"]
 

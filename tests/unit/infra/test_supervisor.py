@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from infra.errors import InfraError
-from infra.settings import load_settings
-from infra.supervisor import PROCESSOR, ROOMS, Supervisor
+from infra.base.errors import InfraError
+from infra.base.settings import load_settings
+from infra.local.supervisor import PROCESSOR, ROOMS, Supervisor
 
 
 @pytest_asyncio.fixture

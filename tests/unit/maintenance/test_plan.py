@@ -7,19 +7,9 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from infra.maintenance.plan import (
-    AHEAD_MS,
-    CLOCKS_MS,
-    FEW_WEEKS,
-    FURTHEST_BACK_MS,
-    Plan,
-    is_past,
-    needed,
-    past_weeks,
-    plan,
-    weeks_ahead,
-)
-from infra.maintenance.weeks import DAY_MS, WEEK_MS, Week, weeks_between
+from infra.base.weekly.ahead import AHEAD_MS, FEW_WEEKS, FURTHEST_BACK_MS, needed, weeks_ahead
+from infra.base.weekly.weeks import DAY_MS, WEEK_MS, Week, weeks_between
+from infra.ops.retention.plan import CLOCKS_MS, Plan, is_past, past_weeks, plan
 from schemas.ids import is_in_window, new_order_id
 from schemas.limits import ORDER_ID_AHEAD_MS, ORDER_ID_WINDOW_MS, SETTLING_MS
 

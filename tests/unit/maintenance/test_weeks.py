@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.maintenance.weeks import WEEK_MS, Week, weeks_between
+from infra.base.weekly.weeks import WEEK_MS, Week, weeks_between
 from schemas.ids import MAX_ID_MS, new_order_id
 
 MOMENTS = st.integers(0, 253_370_000_000_000)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from consumers.payments.processor import OperationKind, ProcessorPayment
-from infra.orphans.plan import Known, orphan_of
+from infra.ops.reconciliation.plan import Known, orphan_of
 from schemas.ids import new_order_id
 
 A = new_order_id()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.processor.books import Authorization, Books
-from infra.processor.entries import OK, Entry, Request
-from infra.processor.faults import FaultPlan, FaultSettings
-from infra.processor.judge import Judge, Terms, lapse
+from infra.local.sandbox_processor.books import Authorization, Books
+from infra.local.sandbox_processor.entries import OK, Entry, Request
+from infra.local.sandbox_processor.faults import FaultPlan, FaultSettings
+from infra.local.sandbox_processor.judge import Judge, Terms, lapse
 
 AMOUNT_MINOR = 100
 LIFE_SECONDS = 50.0

@@ -7,8 +7,8 @@ import pytest
 
 from consumers.runtime.decision import outgoing
 from consumers.runtime.partitioning import Generation
-from infra.verify.evidence import Evidence
-from infra.verify.history import Wanted, tell
+from infra.ops.audit.evidence import Evidence
+from infra.ops.audit.history import Wanted, tell
 from producers.publisher import Outgoing
 from schemas import messages as m
 from tests.unit.verify.scenes import ONCE, REPLAY, TWICE, busy_world, found

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from consumers.runtime.decision import outgoing
-from infra.verify.rows import OutboxRow
+from infra.ops.audit.rows import OutboxRow
 from producers.publisher import Outgoing
 from schemas import messages as m
 from schemas.codec.wire import encode

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from consumers.runtime.decision import outgoing
-from infra.verify.report import NAMES
-from infra.verify.rows import OutboxRow
+from infra.ops.audit.report import NAMES
+from infra.ops.audit.rows import OutboxRow
 from producers.publisher import Outgoing
 from schemas import messages as m
 from schemas.limits import GATHER_MS

@@ -9,13 +9,13 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult
-from infra import rooms
+from infra.local import room_process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from consumers.payments.processor import PaymentProcessor
-    from infra.settings import Settings
+    from infra.base.settings import Settings
 
 CAPTURE_FAILS_TOKEN: Final = "tok_capture_fails"
 DECLINED_TOKEN: Final = "tok_declined"
@@ -52,11 +52,11 @@ class AtOnce:
 
 
 def at_once(settings: Settings) -> PaymentProcessor:
-    """Stand in for `infra.rooms.processor_of`."""
+    """Stand in for `infra.local.room_process.processor_of`."""
     del settings
     return AtOnce()
 
 
 if __name__ == "__main__":
-    rooms.processor_of = at_once
-    sys.exit(rooms.run_room_process("payments"))
+    room_process.processor_of = at_once
+    sys.exit(room_process.run_room_process("payments"))

@@ -1,0 +1,176 @@
+"""Every setting of the system, with a default that works on one machine.
+
+Set a field by its name in capitals after LASTUNIT_: LASTUNIT_HOLD_SECONDS=600. `lastunit config` prints them all.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.base.errors import SettingsError
+from schemas.limits import MAX_HOLD_SECONDS, ORDER_ID_WINDOW_MS
+
+PREFIX = "LASTUNIT_"
+WINDOW_DAYS = ORDER_ID_WINDOW_MS // (24 * 60 * 60 * 1000)
+
+_PASSWORD_IN_URL = re.compile(r"(?P<before>://[^:/@\s]*:)[^/\s]*(?=@)")
+_PASSWORD_IN_QUERY = re.compile(r"(?P<before>\bpassword=)[^&\s]*", re.IGNORECASE)
+_SECRET_NAMES = ("_secret", "_api_key")
+_NAMESPACE = r"^[A-Za-z0-9._-]{0,100}$"  # what Kafka accepts in a topic's name, with room for the name itself
+
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+def redacted(text: str) -> str:
+    """Return `text` with the passwords of URLs and DSNs in it replaced by stars."""
+    return _PASSWORD_IN_QUERY.sub(r"\g<before>***", _PASSWORD_IN_URL.sub(r"\g<before>***", text))
+
+
+def _shown(name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return "***" if value and name.endswith(_SECRET_NAMES) else redacted(value)
+
+
+class Settings(BaseSettings):
+    """The one settings object; build it with `load_settings()` for readable errors."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", validate_default=True
+    )
+
+    # Servers: None means that the embedded one is started and used.
+    kafka_bootstrap: str | None = Field(
+        default=None, description="Existing Kafka, host:port[,host:port]; unset: the embedded one"
+    )
+    postgres_dsn: str | None = Field(
+        default=None, description="Existing PostgreSQL (tested with 18), postgresql://user:password@host:port/database"
+    )
+    redis_url: str | None = Field(default=None, description="Existing Redis or Valkey, redis://:password@host:port/0")
+    processor_url: str | None = Field(
+        default=None, description="Payment processor's base URL; unset: the built-in sandbox"
+    )
+    processor: Literal["simulated", "stripe"] = Field(
+        default="simulated", description="Who moves the money: the built-in sandbox's protocol, or Stripe"
+    )
+    stripe_api_key: str | None = Field(default=None, description="Stripe's secret key, sk_...")
+    stripe_return_url: str = Field(default="", description="Where Stripe sends a customer back to after 3-D Secure")
+    stripe_webhook_secret: str | None = Field(default=None, description="Signs what Stripe tells us, whsec_...")
+    processor_webhook_secret: str | None = Field(
+        default=None, description="Signs what the simulated processor tells us, base64; unset: it tells nothing"
+    )
+    receiver_host: str = Field(default="127.0.0.1", description="Where processors' webhooks are listened for")
+    receiver_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
+    cluster_id: str | None = Field(
+        default=None, description="Kafka cluster id to insist on, so that offsets never meet another log; unset: any"
+    )
+    namespace: str = Field(
+        default="", pattern=_NAMESPACE, description="Prefix of topics, consumer groups and Redis keys, as in 'shop2.'"
+    )
+
+    # Places.
+    state_dir: AbsolutePath = Field(
+        default=Path(".lastunit"), description="Where the embedded servers keep their data; one running stack for each"
+    )
+    cache_dir: AbsolutePath = Field(
+        default_factory=lambda: Path(platformdirs.user_cache_dir("lastunit", appauthor=False)),
+        description="Where downloaded jars are kept between runs; safe to delete",
+    )
+
+    # The shop.
+    hold_seconds: int = Field(
+        default=900,
+        ge=1,
+        le=MAX_HOLD_SECONDS,
+        description="How long stock is held for an order that is not yet paid, s",
+    )
+
+    # Growth.
+    retention_days: int = Field(
+        default=WINDOW_DAYS,
+        ge=WINDOW_DAYS,
+        le=3650,
+        description="How long what is finished is kept in the tables; never less than an order id is accepted, days",
+    )
+    maintenance_seconds: float = Field(
+        default=3600.0, ge=1, description="How often partitions are made ahead and past ones are dropped, s"
+    )
+
+    # Throughput and ownership.
+    partitions: int = Field(default=12, ge=1, le=1024, description="Partitions of each topic when it is created")
+    batch_records: int = Field(default=2_000, ge=1, le=10_000, description="Most records decided in one transaction")
+    session_timeout_ms: int = Field(
+        default=6_000, ge=1_000, le=300_000, description="Kafka hands partitions on after this silence of a member, ms"
+    )
+    heartbeat_interval_ms: int = Field(
+        default=200,
+        ge=100,
+        le=100_000,
+        description="A member's heartbeats, with which it hears of a handover; at most a third of the session timeout, ms",
+    )
+    watchdog_seconds: float = Field(
+        default=60.0, gt=0, description="A process whose lag stands still for this long ends itself, s"
+    )
+
+    # The embedded stack.
+    kafka_heap_mb: int = Field(default=768, ge=256, description="Heap of the embedded Kafka, MiB")
+    start_timeout_seconds: float = Field(default=60.0, gt=0, description="Longest wait for one server to be ready, s")
+
+    # Logs.
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="console for people, json for collectors"
+    )
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _in_lower_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _heartbeats_fit_the_session(self) -> Settings:
+        if self.heartbeat_interval_ms * 3 > self.session_timeout_ms:
+            message = (
+                f"heartbeat_interval_ms={self.heartbeat_interval_ms} must be at most a third of"
+                f" session_timeout_ms={self.session_timeout_ms}"
+            )
+            raise ValueError(message)
+        return self
+
+    def public(self) -> dict[str, Any]:
+        """Return every setting by name, JSON-ready, with passwords starred out."""
+        values = self.model_dump(mode="json")
+        return {name: _shown(name, value) for name, value in values.items()}
+
+    def environment(self) -> dict[str, str]:
+        """Return the LASTUNIT_ variables with which a child process gets these very settings (with passwords)."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return {PREFIX + name.upper(): str(value) for name, value in values.items() if self._must_be_said(name)}
+
+    def _must_be_said(self, name: str) -> bool:
+        return name in self.model_fields_set or name in {"state_dir", "cache_dir"}
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """Keep passwords out of logs and tracebacks."""
+        return list(self.public().items())
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment; keyword arguments win over it.
+
+    Raises SettingsError naming each variable with an unusable value.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [
+            f"  {PREFIX}{'.'.join(map(str, problem['loc'])).upper() or 'SETTINGS'}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsError("These settings cannot be used; correct or unset them:\n" + "\n".join(lines)) from None

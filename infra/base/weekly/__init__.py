@@ -1,0 +1,1 @@
+"""Tables cut by week: which weeks there are, making them ahead, dropping them."""

@@ -1,0 +1,157 @@
+"""The HTTP server that payment processors send their outcomes to, beside the answers to our own requests.
+
+    POST /webhooks/payments/simulated   from infra.local.sandbox_processor, signed as Standard Webhooks has it
+    POST /webhooks/payments/stripe      from Stripe, signed in its own way
+
+An outcome is put on the log before it is answered: 200 means that Kafka has it. 401 is a wrong signature or one that is
+too old, 400 is a message that makes no sense, 503 asks the sender to come back. Problems are RFC 9457 documents.
+
+`WebhookIntake` knows nothing of the server: it turns headers and a body into an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from consumers.payments.webhooks import WebhookError, WebhookRefusedError, result_from_processor, result_from_stripe
+from consumers.runtime.decision import outgoing
+from producers.errors import PublishError
+
+if TYPE_CHECKING:
+    from producers.publisher import Publisher
+    from schemas.messages import RecordPaymentResult
+
+log = structlog.get_logger()
+
+ROUTES: Final = "/webhooks/payments/"
+LARGEST_BODY: Final = 256 * 1024
+_TITLES: Final = {
+    400: "The message makes no sense",
+    401: "The signature is not right",
+    404: "There is nothing here",
+    405: "Only POST is answered here",
+    413: "The message is too large",
+    503: "The outcome could not be written down: send it again",
+}
+
+
+class WebhookAnswer(msgspec.Struct, frozen=True):
+    """An HTTP answer: 200 with a JSON document, else an RFC 9457 problem."""
+
+    status: int
+    document: dict[str, Any]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes with the document."""
+        if self.status == 200:  # noqa: PLR2004
+            return {"Content-Type": "application/json"}
+        retry = {"Retry-After": "5"} if self.status == 503 else {}  # noqa: PLR2004
+        return {"Content-Type": "application/problem+json", **retry}
+
+    @property
+    def body(self) -> bytes:
+        """The document as JSON."""
+        return msgspec.json.encode(self.document)
+
+
+def problem(status: int, detail: str) -> WebhookAnswer:
+    """Return the problem that a webhook is answered with."""
+    return WebhookAnswer(status, {"type": "about:blank", "title": _TITLES[status], "status": status, "detail": detail})
+
+
+class WebhookIntake:
+    """Puts processors' outcomes on the log. `secrets` has one for each processor that may send any: simulated, stripe."""
+
+    def __init__(self, publisher: Publisher, secrets: Mapping[str, str]) -> None:
+        self._publisher = publisher
+        self.secrets = secrets
+
+    def refusal(self, method: str, path: str) -> WebhookAnswer | None:
+        """Return the answer to a request whose body need not be read, None for one whose must."""
+        processor = path.removeprefix(ROUTES)
+        if not path.startswith(ROUTES) or processor not in self.secrets:
+            return problem(404, f"{path[:200]} is no address of a processor that is set up here")
+        return None if method == "POST" else problem(405, method)
+
+    async def take(self, path: str, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
+        """Answer one webhook; the names in `headers` are in lower case."""
+        processor = path.removeprefix(ROUTES)
+        try:
+            result = self._result(processor, headers, body)
+            if result is None:
+                return WebhookAnswer(200, {"taken": False})
+            await self._publisher.publish([outgoing(result)])
+        except WebhookError as error:
+            log.warning("webhook_not_taken", processor=processor, error=str(error))
+            return problem(401 if isinstance(error, WebhookRefusedError) else 400, str(error))
+        except PublishError as error:
+            log.warning("webhook_not_taken", processor=processor, error=str(error))
+            return problem(503, "Kafka did not take it")
+        return WebhookAnswer(200, {"taken": True, "operation_id": result.operation_id})
+
+    def _result(self, processor: str, headers: Mapping[str, str], body: bytes) -> RecordPaymentResult | None:
+        secret = self.secrets[processor]
+        if processor == "stripe":
+            return result_from_stripe(body, headers.get("stripe-signature", ""), secret)
+        return result_from_processor(body, headers, secret)
+
+
+class WebhookReceiver:
+    """Serves an intake over HTTP until it is stopped."""
+
+    def __init__(self, intake: WebhookIntake, *, host: str, port: int) -> None:
+        self._intake = intake
+        self._host = host
+        self._port = port
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask for a graceful end: what is being written down is answered first."""
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Serve until `stop`. Raises OSError where the address is taken."""
+        runner = web.ServerRunner(web.Server(self.handle, access_log=None), shutdown_timeout=5.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+            log.info(
+                "receiver_listens",
+                host=self._host,
+                port=runner.addresses[0][1],
+                processors=sorted(self._intake.secrets),
+            )
+            await self._stopped.wait()
+        finally:
+            await runner.cleanup()
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one webhook."""
+        answer = self._intake.refusal(request.method, request.path)
+        if answer is None:
+            body = await _read(request)
+            if body is None:
+                answer = problem(413, f"at most {LARGEST_BODY:,} bytes")
+            else:
+                headers = {name.lower(): value for name, value in request.headers.items()}
+                answer = await self._intake.take(request.path, headers, body)
+        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+
+
+async def _read(request: web.BaseRequest) -> bytes | None:
+    """Return the body, None for one that is too large, whether it announces its length or comes in chunks."""
+    if (request.content_length or 0) > LARGEST_BODY:
+        return None
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            return None
+    return bytes(body)

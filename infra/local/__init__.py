@@ -1,0 +1,1 @@
+"""The system on one machine: embedded servers, supervisor, rooms as processes, payment sandbox, demo."""

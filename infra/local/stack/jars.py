@@ -1,0 +1,78 @@
+"""Kafka's jars on disk: downloaded once, compared with the lock, found again without a network.
+
+The directory is named after the lock's hash and appears by one rename when every jar in it is verified, so its being
+there means that it is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.stack.progress import Progress
+
+LOCK_PATH = Path(__file__).with_name("kafka-jars.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One line of the lock: `group:artifact:version sha256`."""
+
+    coordinate: str
+    sha256: str
+
+    @property
+    def filename(self) -> str:
+        """Name of the file in a flat directory."""
+        _, artifact, version = self.coordinate.split(":")
+        return f"{artifact}-{version}.jar"
+
+
+def locked_jars(path: Path = LOCK_PATH) -> list[Jar]:
+    """Read the lock."""
+    lines = (line.split() for line in path.read_text().splitlines() if line and not line.startswith("#"))
+    return [Jar(coordinate, sha256) for coordinate, sha256 in lines]
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def jar_directory(cache_dir: Path) -> Path:
+    """Where the jars of the present lock are, or will be."""
+    return cache_dir / f"kafka-{hashlib.sha256(LOCK_PATH.read_bytes()).hexdigest()[:16]}"
+
+
+def ensure_jars(cache_dir: Path, progress: Progress, cancelled: threading.Event | None = None) -> Path:
+    """Return the directory with every jar of the lock, downloading what is missing. Blocks; safe across processes.
+
+    Setting `cancelled` from another thread ends a download soon. Raises JarsUnavailableError.
+    """
+    directory = jar_directory(cache_dir)
+    if directory.is_dir():
+        return directory
+    from infra.local.stack.jardownload import Download  # noqa: PLC0415  see there: slow to import, rarely needed
+
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(cache_dir / "kafka.lock"):
+        if not directory.is_dir():
+            staging = directory.with_suffix(".part")
+            staging.mkdir(exist_ok=True)
+            Download(staging, progress, cancelled or threading.Event()).run()
+            staging.rename(directory)
+    return directory
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold a lock between processes; another one's download is waited for, not repeated."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

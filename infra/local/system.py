@@ -1,0 +1,67 @@
+"""The whole system on one machine: servers, topics, tables, then the processes that do the work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from infra.base.migrate import migrate
+from infra.base.settings import Settings
+from infra.local.stack import Progress, Stack, embedded_stack
+from infra.local.supervisor import Supervisor
+from topology import admin
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What runs: the servers and the processes. `settings` name all of it."""
+
+    stack: Stack
+    supervisor: Supervisor
+
+    @property
+    def settings(self) -> Settings:
+        """Settings with every address filled in."""
+        return self.supervisor.settings
+
+    async def until_failure(self) -> None:
+        """Wait until a server dies or a process cannot be kept up, then raise its error."""
+        watches = [asyncio.create_task(it.until_failure()) for it in (self.stack, self.supervisor)]
+        try:
+            done, _ = await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
+            await done.pop()
+        finally:
+            for watch in watches:
+                watch.cancel()
+
+
+@asynccontextmanager
+async def running_system(
+    settings: Settings, progress: Progress, *, processor_options: Sequence[str] = (), webhooks: bool = False
+) -> AsyncIterator[System]:
+    """Run everything for the length of the block, with what the settings name instead of starting it.
+
+    Raises InfraError or TopologyError: something is in use, does not start, or is not what the settings say.
+    """
+    async with embedded_stack(settings, progress) as stack:
+        found = stack.endpoints.applied_to(settings)
+        await _prepare(settings, found)
+        async with Supervisor(
+            found, say=progress.say, processor_options=processor_options, webhooks=webhooks
+        ) as supervisor:
+            await supervisor.start_all()
+            progress.say(f"Started: {', '.join(supervisor.started)}")
+            yield System(stack, supervisor)
+
+
+async def _prepare(settings: Settings, found: Settings) -> None:
+    """Create what is missing: topics and tables. In a Kafka that is not ours only when its id was given too."""
+    await admin.apply(
+        found.kafka_bootstrap or "",
+        namespace=found.namespace,
+        partitions=found.partitions,
+        expected_cluster_id=settings.cluster_id if settings.kafka_bootstrap else found.cluster_id,
+    )
+    await migrate(found.postgres_dsn or "")

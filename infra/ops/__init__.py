@@ -1,0 +1,1 @@
+"""Operating a live system: audit, retention, repartition, reconciliation, overdue orders."""

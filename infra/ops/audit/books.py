@@ -1,0 +1,125 @@
+"""Compares our money with the processor's own books, where it shows them (the simulated one does: GET /books)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import aiohttp
+import msgspec
+
+from infra.local.sandbox_processor.books import Authorization
+from infra.ops.audit.errors import VerifyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from infra.ops.audit.report import Tally
+    from infra.ops.audit.sagas import Case
+
+Books = dict[str, list[Authorization]]
+"""The processor's authorisations by order."""
+
+READ_SECONDS: Final = 60.0
+_OK: Final = 200
+_NOT_FOUND: Final = 404
+
+RESOLVED: Final = "resolved"
+"""The result of an attempt that the processor refused, and that a person says to have done by hand."""
+
+
+class _Answer(msgspec.Struct):
+    lines: list[Authorization]
+
+
+class _Sums(NamedTuple):
+    """One order's money, in minor units."""
+
+    authorized: int
+    captured: int
+    voided: int
+    refunded: int
+
+
+async def read_books(processor_url: str) -> Books | None:
+    """Return what the processor has on its books; None for one that does not show them. Raises VerifyError."""
+    url = f"{processor_url.rstrip('/')}/books"
+    timeout = aiohttp.ClientTimeout(total=READ_SECONDS)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+            if answer.status == _NOT_FOUND:
+                return None
+            body = await answer.read()
+            if answer.status != _OK:
+                raise VerifyError(f"{url} answered {answer.status}; leave --processor-url out to do without it.")
+            lines = msgspec.json.decode(body, type=_Answer).lines
+    except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
+        raise VerifyError(f"{url} cannot be read: {error}; leave --processor-url out to do without it.") from error
+    books: Books = {}
+    for line in lines:
+        books.setdefault(line.order_id, []).append(line)
+    return books
+
+
+def check_books(
+    all_cases: Iterable[Case],
+    earlier: Mapping[str, list[Authorization]],
+    now: Mapping[str, list[Authorization]],
+    now_ms: int,
+    tally: Tally,
+) -> None:
+    """Check each order at rest, to the cent: what the processor has on its books is what we believe.
+
+    The snapshot lies between the two readings of the books; where they differ the order moved on, and is left out.
+    `now_ms` is the snapshot's clock: what is held is not compared once its time is over, since the processor may say so
+    before we do, or after.
+    """
+    tally.count(books_compared=0, books_captured_minor=0, books_held_minor=0, books_refunded_minor=0)
+    for case in all_cases:
+        lines = now.get(case.order.order_id, [])
+        if not case.at_rest or earlier.get(case.order.order_id, []) != lines:
+            continue
+        theirs = _Sums(
+            sum(it.authorized_minor for it in lines),
+            sum(it.captured_minor for it in lines),
+            sum(it.voided_minor for it in lines),
+            sum(it.refunded_minor for it in lines),
+        )
+        held_minor = theirs.authorized - theirs.captured - theirs.voided
+        tally.count(books_compared=1, books_captured_minor=theirs.captured)
+        tally.count(books_held_minor=held_minor, books_refunded_minor=theirs.refunded)
+        ours = _ours(case)
+        if case.payment is not None and 0 < case.payment.expires_at_ms <= now_ms:
+            theirs, ours = (it._replace(authorized=0, voided=0) for it in (theirs, ours))
+        if theirs != ours:
+            tally.breach(f"{case}: {_difference(ours, theirs)}")
+
+
+def _ours(case: Case) -> _Sums:
+    """Return what we believe the processor to have: what was done by hand is not on its books."""
+    if (it := case.payment) is None:
+        return _Sums(0, 0, 0, 0)
+    by_hand = {"void": 0, "refund": 0}
+    for attempt in case.attempts:
+        if attempt.result == RESOLVED:
+            by_hand[attempt.kind] += attempt.amount_minor
+    voided, refunded = it.voided_minor - by_hand["void"], it.refunded_minor - by_hand["refund"]
+    return _Sums(it.authorized_minor, it.captured_minor, voided, refunded)
+
+
+def _difference(ours: _Sums, theirs: _Sums) -> str:
+    return "; ".join(
+        f"the processor has {its} minor units {name}, by our books it should be {should}"
+        for name, its, should in zip(_Sums._fields, theirs, ours, strict=True)
+        if its != should
+    )
+
+
+def check_strangers(books: Mapping[str, list[Authorization]], known: Iterable[str], tally: Tally) -> None:
+    """Check that the processor has no money of orders that we never asked it about.
+
+    These books are read before the snapshot, so whatever is on them was asked for by an attempt in it.
+    """
+    for order_id in books.keys() - set(known):
+        held = sum(line.held_minor + line.captured_minor for line in books[order_id])
+        if held:
+            tally.breach(f"the processor has {held} minor units for order {order_id}, for which we asked none")

@@ -1,0 +1,94 @@
+"""What an audit and a replay read: the snapshot, and the log up to what the snapshot covers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from consumers.runtime.partitioning import Generation
+from infra.ops.audit.positions import next_offsets
+from infra.ops.audit.published import SOURCES, SPOKEN_ON, Published
+from infra.ops.audit.rows import Range
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from consumers.runtime.room import Room
+    from infra.ops.audit.replay import Decision, Replay
+    from infra.ops.audit.report import Tallies
+    from infra.ops.audit.rows import OutboxRow
+    from infra.ops.audit.snapshot import Snapshot
+    from infra.ops.log import Log
+
+
+class Evidence:
+    """`ends` has the end of each topic's partitions as the audit began, `exists` that of the sources a moment later."""
+
+    def __init__(self, database: Snapshot, log: Log) -> None:
+        self.database = database
+        self.log = log
+        self.begins: dict[str, list[int]] = {}
+        self.ends: dict[str, list[int]] = {}
+        self.exists: dict[str, list[int]] = {}
+        self.outbox: list[OutboxRow] = []
+
+    async def gather(self) -> None:
+        """Read the outbox and the ends of the topics. The snapshot is older, so all that it knows is below them."""
+        self.outbox = await self.database.outbox()
+        for topic in {*SOURCES.values(), *SPOKEN_ON}:
+            self.ends[topic.name] = await self.log.ends(topic)
+            self.begins[topic.name] = await self.log.begins(topic)
+        for topic in SOURCES.values():
+            self.exists[topic.name] = await self.log.ends(topic)
+
+    async def published(self, asked: Sequence[int], tallies: Tallies) -> Published:
+        """Return what was said in answer to these partitions of the source topics."""
+        published = Published(asked, self._counts())
+        for topic in SPOKEN_ON:
+            for partition, end in enumerate(self.ends[topic.name]):
+                async for records in self.log.read(topic, partition, end):
+                    published.hear(topic.name, records, tallies)
+        for row in self.outbox:
+            for record in row.records:
+                published.wait(record)
+        return published
+
+    def decided(self, room: Room[Any], partition: int) -> list[int]:
+        """Return how far the room had decided each of its sources."""
+        return next_offsets(self.database.claims, room, partition)
+
+    async def ranges(self, room: Room[Any], partition: int) -> list[Range]:
+        """Return the order in which the room decided its sources."""
+        if len(room.sources) > 1:
+            return await self.database.ranges(room.name, partition)
+        return [Range(0, 0, self.decided(room, partition)[0])]
+
+    def generations(self, room: Room[Any]) -> list[Generation]:
+        """Return every number of partitions that the room's sources have had, the last one maybe only announced."""
+        topic = room.sources[0].name
+        count = len(self.ends[topic])
+        return self.database.generations.get(topic) or [Generation(count, (0,) * count)]
+
+    def _counts(self) -> dict[str, list[int]]:
+        return {
+            name: [len(ends), *(it.partitions for it in self.database.generations.get(name, ()))]
+            for name, ends in self.ends.items()
+        }
+
+    def partitions(self, room: Room[Any]) -> int:
+        """Return how many partitions the room's sources have."""
+        return len(self.ends[room.sources[0].name])
+
+    def first_kept(self, room: Room[Any], partition: int) -> tuple[str, int] | None:
+        """Return a source whose first records are gone, and where it begins now: no replay can start there."""
+        for topic in room.sources:
+            if first := self.begins[topic.name][partition]:
+                return topic.name, first
+        return None
+
+    async def decisions(self, replay: Replay[Any], partition: int, ranges: Sequence[Range]) -> AsyncIterator[Decision]:
+        """Yield what the replay decides about these ranges, as far as the log goes."""
+        ends = [self.ends[topic.name][partition] for topic in replay.room.sources]
+        within = [part._replace(next=min(part.next, ends[part.source])) for part in ranges]
+        async for source, records in self.log.follow(replay.room.sources, partition, within):
+            for decision in replay.feed(source, records):
+                yield decision

@@ -1,0 +1,167 @@
+"""The log as an auditor reads it: each decision with its input, its outcome, and where the thing stood before and after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumers.errors import MovedError, RefusedError
+from infra.base.connections import address_of
+from infra.ops.audit.evidence import Evidence
+from infra.ops.audit.legs import legs
+from infra.ops.audit.replay import match, rooms
+from infra.ops.audit.report import Tallies
+from infra.ops.audit.snapshot import snapshot
+from infra.ops.audit.words import facts_of
+from infra.ops.log import Log
+from schemas.codec.wire import decode
+from schemas.messages import Message
+from topology.partitioner import partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from consumers.runtime.room import Room
+    from infra.base.settings import Settings
+    from infra.ops.audit.legs import Leg
+    from infra.ops.audit.published import Published
+    from infra.ops.audit.replay import Decision
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which decisions to tell. `room` None is every room; `until_ms` is an append time (ms since the epoch, UTC)."""
+
+    room: str | None = None
+    partition: int | None = None
+    sku: str | None = None
+    order_id: str | None = None
+    until_ms: int | None = None
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One outcome: its name, why, and what it is about."""
+
+    type: str
+    facts: dict[str, Any]
+
+    @property
+    def reason(self) -> str:
+        """Return why, where the outcome says so."""
+        return str(self.facts.get("reason", ""))
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One decision. `before` and `after` are what it touched; `difference` is None where these events are published."""
+
+    position: str
+    room: str
+    at_ms: int
+    input: str
+    facts: dict[str, Any]
+    outcomes: list[Said]
+    before: dict[str, str]
+    after: dict[str, str]
+    difference: str | None
+
+
+async def history(settings: Settings, wanted: Wanted) -> AsyncIterator[Step]:
+    """Decide the log again and yield what is wanted of it, room by room and partition by partition.
+
+    Raises InfraError when it cannot be read.
+    """
+    bootstrap = address_of("kafka_bootstrap", settings)
+    async with snapshot(settings) as database, Log(bootstrap, settings.namespace) as log:
+        evidence = Evidence(database, log)
+        await evidence.gather()
+        async for step in tell(evidence, wanted):
+            yield step
+
+
+async def tell(evidence: Evidence, wanted: Wanted) -> AsyncIterator[Step]:
+    """Yield what is wanted of the evidence."""
+    chosen = [room for room in rooms() if wanted.room in (None, room.name)]
+    asked = sorted({partition for room in chosen for partition in _partitions(evidence, room, wanted)})
+    published = await evidence.published(asked, Tallies())
+    for room in chosen:
+        partitions = _partitions(evidence, room, wanted)
+        levels: dict[str, str] = {}
+        async for leg in legs(evidence, room, partitions):
+            async for step in _tell_leg(evidence, leg, published, levels, wanted):
+                if leg.replay.partition in partitions and _is_wanted(step, wanted):
+                    yield step
+
+
+def _partitions(evidence: Evidence, room: Room[Any], wanted: Wanted) -> list[int]:
+    """Return the partitions where the wanted decisions can be."""
+    count = evidence.partitions(room)
+    if wanted.partition is not None:
+        return [wanted.partition] if wanted.partition < count else []
+    key = wanted.sku if room.name == "inventory" else wanted.order_id
+    if not key:
+        return list(range(count))
+    return sorted({partition_of(key.encode(), it.partitions) for it in evidence.generations(room)})
+
+
+async def _tell_leg(
+    evidence: Evidence, leg: Leg, published: Published, levels: dict[str, str], wanted: Wanted
+) -> AsyncIterator[Step]:
+    """Yield the leg's steps by then; where other legs follow it is decided to its end nevertheless."""
+    async for decision in evidence.decisions(leg.replay, leg.replay.partition, leg.ranges):
+        if wanted.until_ms is None or decision.record.timestamp <= wanted.until_ms:
+            yield _step(decision, leg.replay.room.name, published, levels, leg.replay.state)
+        elif leg.is_last:
+            return
+
+
+def _step(decision: Decision, room: str, published: Published, levels: dict[str, str], state: Any) -> Step:
+    tallies = Tallies()
+    match(decision, published.answers(decision.source, decision.record.partition), room, tallies)
+    examples = tallies["replay_gives_the_same_decisions"].examples + tallies["no_position_decided_twice"].examples
+    outcomes = [decode(it.value) for it in decision.says]
+    inputs = decision.message
+    messages = [*outcomes, inputs] if isinstance(inputs, Message) else outcomes
+    after = {name: _standing(state, room, name) for message in messages for name in _things(room, message)}
+    before = {name: levels.get(name, "nothing") for name in after}
+    levels.update(after)
+    return Step(
+        decision.position,
+        room,
+        decision.record.timestamp,
+        _input_name(inputs),
+        {"detail": str(inputs)} if isinstance(inputs, RefusedError) else facts_of(inputs),
+        [Said(type(it).__name__, facts_of(it)) for it in outcomes],
+        before,
+        after,
+        examples[0] if examples else None,
+    )
+
+
+def _input_name(read_as: Message | RefusedError) -> str:
+    if isinstance(read_as, MovedError):
+        return "sent on"
+    return "unusable" if isinstance(read_as, RefusedError) else type(read_as).__name__
+
+
+def _things(room: str, message: Message) -> Iterator[str]:
+    """Yield what a room keeps a state of, as far as the message names it."""
+    thing = getattr(message, "sku" if room == "inventory" else "order_id", None)
+    if thing is not None:
+        yield thing
+
+
+def _standing(state: Any, room: str, name: str) -> str:
+    """Say where a SKU, an order, a payment or a fulfilment stands now."""
+    if room == "inventory":
+        stock = state.stock(name)
+        quarantined = f", {stock.quarantined} quarantined" if stock.quarantined else ""
+        return f"{stock.available} available, {stock.reserved} reserved, {stock.allocated} allocated{quarantined}"
+    find = {"orders": "order", "payments": "payment", "fulfilment": "fulfilment"}[room]
+    return str(getattr(state, find)(name).state.value)
+
+
+def _is_wanted(step: Step, wanted: Wanted) -> bool:
+    facts = [step.facts, *(outcome.facts for outcome in step.outcomes)]
+    if wanted.sku is not None and all(it.get("sku") != wanted.sku for it in facts):
+        return False
+    return wanted.order_id is None or any(it.get("order_id") == wanted.order_id for it in facts)

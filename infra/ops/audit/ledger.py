@@ -1,0 +1,157 @@
+"""One SKU's whole ledger, told from the log: what changed its level, in order, with the level after each change.
+
+Movements and holds stand in tables by what they are now; the log knows when each came and went. So a history as of any
+moment is a replay up to it, and levels, ledger and log can be laid side by side.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumers.inventory.room import InventoryRoom
+from consumers.runtime.partitioning import in_force
+from infra.base.connections import address_of
+from infra.ops.audit.errors import VerifyError
+from infra.ops.audit.evidence import Evidence
+from infra.ops.audit.legs import legs
+from infra.ops.audit.snapshot import snapshot
+from infra.ops.log import Log
+from schemas.codec.wire import decode
+from topology.partitioner import partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection
+
+    from consumers.inventory.ledger import Ledger, Stock
+    from infra.base.settings import Settings
+    from infra.ops.audit.legs import Leg
+    from infra.ops.audit.replay import Decision
+
+
+class Units(msgspec.Struct, frozen=True):
+    """A SKU's units by where they are; as a change, each may be negative."""
+
+    on_hand: int = 0
+    reserved: int = 0
+    allocated: int = 0
+    quarantined: int = 0
+
+    @property
+    def available(self) -> int:
+        """Units that can still be reserved."""
+        return self.on_hand - self.reserved - self.allocated - self.quarantined
+
+    def minus(self, other: Units) -> Units:
+        """Return the change from `other` to this."""
+        return Units(*(a - b for a, b in zip(*map(msgspec.structs.astuple, (self, other)), strict=True)))
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One change of a SKU: a movement, or holds that came or went. `level` is what it led to.
+
+    `kind` is a movement's kind, or the names of the facts; `cause` a command id, or an order and its line.
+    """
+
+    at_ms: int
+    position: str
+    kind: str
+    cause: str
+    note: str
+    change: Units
+    level: Units
+
+
+class Sides(msgspec.Struct, frozen=True):
+    """What is believed of one SKU: by its stock row, by the sums of movements and holds, and by the log."""
+
+    sku: str
+    level: Units
+    ledger: Units
+    log: Units
+
+    @property
+    def agree(self) -> bool:
+        """Tell whether all three are one."""
+        return self.level == self.ledger == self.log
+
+
+async def ledger_of(settings: Settings, sku: str, until_ms: int | None = None) -> list[Entry]:
+    """Return what changed a SKU, up to an append time (ms since the epoch, UTC). Raises InfraError."""
+    async with _evidence(settings) as evidence:
+        room = InventoryRoom()
+        entries: list[Entry] = []
+        level = Units()
+        async for leg in _legs(evidence, room, [_home(evidence, room, sku)]):
+            ledger: Ledger = leg.replay.state
+            moved = len(ledger.movements)
+            async for decision in evidence.decisions(leg.replay, leg.replay.partition, leg.ranges):
+                if until_ms is not None and decision.at_ms > until_ms and leg.is_last:
+                    break
+                after = _units(ledger.stock(sku)) if sku in ledger.stocks else level
+                movements = [it for it in ledger.movements[moved:] if it.sku == sku]
+                moved = len(ledger.movements)
+                if after != level or movements:
+                    entries.append(_entry(decision, sku, movements, level, after))
+                level = after
+        return [entry for entry in entries if until_ms is None or entry.at_ms <= until_ms]
+
+
+async def sides_of(settings: Settings, skus: Collection[str] | None = None) -> list[Sides]:
+    """Lay levels, ledger and log of these SKUs (or all) side by side, as of one snapshot. Raises InfraError."""
+    async with _evidence(settings) as evidence:
+        rows = await evidence.database.sides(list(skus) if skus is not None else None)
+        room = InventoryRoom()
+        homes: dict[int, list[Any]] = {}
+        for row in rows:
+            homes.setdefault(_home(evidence, room, row[0]), []).append(row)
+        found: list[Sides] = []
+        async for leg in _legs(evidence, room, homes):
+            async for _ in evidence.decisions(leg.replay, leg.replay.partition, leg.ranges):
+                pass
+            stock_of = leg.replay.state.stock
+            found += [
+                Sides(row[0], Units(*row[1:5]), Units(*row[5:9]), _units(stock_of(row[0])))
+                for row in (homes[leg.replay.partition] if leg.is_last else ())
+            ]
+        return sorted(found, key=lambda it: it.sku)
+
+
+@asynccontextmanager
+async def _evidence(settings: Settings) -> AsyncIterator[Evidence]:
+    """Hold one snapshot with the log that led to it."""
+    bootstrap = address_of("kafka_bootstrap", settings)
+    async with snapshot(settings) as database, Log(bootstrap, settings.namespace) as log:
+        evidence = Evidence(database, log)
+        await evidence.gather()
+        yield evidence
+
+
+def _home(evidence: Evidence, room: InventoryRoom, sku: str) -> int:
+    return partition_of(sku.encode(), in_force(evidence.generations(room))[-1].partitions)
+
+
+async def _legs(evidence: Evidence, room: InventoryRoom, asked: Collection[int]) -> AsyncIterator[Leg]:
+    async for leg in legs(evidence, room, asked):
+        if (gone := evidence.first_kept(room, leg.replay.partition)) is not None:
+            raise VerifyError(
+                f"{gone[0]}/{leg.replay.partition} begins at {gone[1]}: retention removed what a replay needs."
+            )
+        yield leg
+
+
+def _entry(decision: Decision, sku: str, movements: list[Any], before: Units, after: Units) -> Entry:
+    facts: list[Any] = [fact for it in decision.says if getattr(fact := decode(it.value), "sku", None) == sku]
+    lines = [f"{fact.order_id}/{fact.line}" for fact in facts if hasattr(fact, "order_id")]
+    if movements:
+        kind, cause, note = movements[0].kind, movements[0].command_id, movements[0].note
+    else:
+        kind, cause = ", ".join(type(fact).__name__ for fact in facts), ", ".join(lines)
+        note = ", ".join(dict.fromkeys(fact.reason for fact in facts if getattr(fact, "reason", "")))
+    return Entry(decision.at_ms, decision.position, kind, cause, note, after.minus(before), after)
+
+
+def _units(stock: Stock) -> Units:
+    return Units(stock.on_hand, stock.reserved, stock.allocated, stock.quarantined)

@@ -1,0 +1,182 @@
+"""What must be true of each order's money: its ledger adds up, and what was paid is what the goods cost that are away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from consumers.inventory.ledger import HoldState
+from schemas.terms import CAPTURE_AT_SHIPPING
+from topology.states import OVER_ORDER_STATES, OrderState, PaymentState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from infra.ops.audit.report import Tallies, Tally
+    from infra.ops.audit.rows import AttemptRow, PaymentRow
+    from infra.ops.audit.sagas import Case
+
+_DONE: Final = frozenset({"succeeded", "resolved"})
+_OPEN: Final = frozenset({"pending", "failed"})
+_OF_ORDERS: Final = ("line:", "cancelled")
+"""How the ids of refunds begin that orders ask for; those of people name no goods."""
+_COLUMNS: Final = {
+    "authorize": "authorized_minor",
+    "capture": "captured_minor",
+    "void": "voided_minor",
+    "refund": "refunded_minor",
+}
+_ALLOCATED: Final = frozenset({HoldState.COMMITTED, HoldState.SHIPPED})
+_SENT: Final = frozenset({OrderState.SHIPPED, OrderState.DELIVERED, OrderState.RETURNED})
+_UNPAID: Final = frozenset({OrderState.PENDING, OrderState.RESERVED, OrderState.COMMITTING})
+
+
+def check_money(all_cases: Iterable[Case], payments: Iterable[PaymentRow], tallies: Tallies) -> None:
+    """Check every order's ledger of money, and where nothing is under way that its money matches its goods."""
+    tally, ledger = tallies["money_matches_goods"], tallies["money_ledger_balances"]
+    ledger.count(ledgers=0, **dict.fromkeys(_COLUMNS.values(), 0))
+    known: set[str] = set()
+    for case in all_cases:
+        known.add(case.order.order_id)
+        check_ledger(case, ledger)
+        tally.count(paid=case.order.state == OrderState.PAID, captured=case.money is PaymentState.CAPTURED)
+        tally.count(lines_back_after_shipping=len(case.came_back))
+        if (wrong := _mismatch(case)) is None:
+            continue
+        if case.at_rest:
+            tally.breach(f"{case}: {wrong}")
+        else:
+            tally.count(being_settled=1)
+    for payment in payments:
+        if payment.order_id not in known:
+            tally.breach(f"there is a payment ({payment.state}) for {payment.order_id}, of which orders never heard")
+
+
+def check_ledger(case: Case, tally: Tally) -> None:
+    """Check that a payment's figures are the sums of what was done, and that none went back that was not there."""
+    if (it := case.payment) is None:
+        if case.attempts:
+            tally.breach(f"{case}: there are {len(case.attempts)} payment attempts, but no payment")
+        return
+    tally.count(ledgers=1)
+    for kind, column in _COLUMNS.items():
+        figure, done = getattr(it, column), sum(_amounts(case.attempts, kind))
+        tally.count(**{column: figure})
+        if figure != done:
+            tally.breach(f"{case}: {column} is {figure}, the attempts that were done come to {done}")
+    held_minor = it.authorized_minor - it.captured_minor - it.voided_minor
+    if case.at_rest and it.amount_minor and not _fits(case.money, held_minor, it.captured_minor, it.refunded_minor):
+        figures = f"{held_minor} held, {it.captured_minor} captured and {it.refunded_minor} refunded"
+        tally.breach(f"{case}: that is not how money stands of which {figures}")
+    if it.captured_minor + it.voided_minor > it.authorized_minor:
+        tally.breach(
+            f"{case}: {it.captured_minor} captured and {it.voided_minor} voided of {it.authorized_minor} authorised"
+        )
+    if it.refunded_minor > it.captured_minor:
+        tally.breach(f"{case}: {it.refunded_minor} refunded of {it.captured_minor} captured")
+
+
+def _fits(state: PaymentState, held_minor: int, captured_minor: int, refunded_minor: int) -> bool:
+    """Tell whether a state's name says what the figures say; the rest of the states say nothing about them."""
+    expected = _FIGURES.get(state)
+    if expected is None:
+        return True
+    is_whole = captured_minor > 0 and refunded_minor == captured_minor
+    return expected == (held_minor > 0, captured_minor > 0, refunded_minor > 0, is_whole)
+
+
+_FIGURES: Final = {
+    PaymentState.NONE: (False, False, False, False),
+    PaymentState.DECLINED: (False, False, False, False),
+    PaymentState.VOIDED: (False, False, False, False),
+    PaymentState.AUTHORIZED: (True, False, False, False),
+    PaymentState.CAPTURE_FAILED: (True, False, False, False),
+    PaymentState.CAPTURED: (False, True, False, False),
+    PaymentState.PARTIALLY_REFUNDED: (False, True, True, False),
+    PaymentState.REFUNDED: (False, True, True, True),
+}
+"""Whether anything is held, was captured, was refunded, and all of it, where a payment's state says so."""
+
+
+def _amounts(attempts: Iterable[AttemptRow], kind: str) -> Iterator[int]:
+    return (it.amount_minor for it in attempts if it.kind == kind and it.result in _DONE)
+
+
+def _mismatch(case: Case) -> str | None:
+    """Say how an order's money and goods disagree, None where they agree."""
+    if case.payment is not None and case.order.amount_minor != case.payment.amount_minor:
+        return f"the order is worth {case.order.amount_minor} minor units, the payment {case.payment.amount_minor}"
+    if case.order.state in _UNPAID:
+        kept_minor = _kept(case)
+        return f"{kept_minor} minor units were captured before it was placed" if kept_minor else None
+    return _leftover(case) if case.order.state in OVER_ORDER_STATES else _unpaid(case)
+
+
+def _unpaid(case: Case) -> str | None:
+    """Say how what was paid is not what the goods cost that the customer has, or is to have."""
+    if (held_minor := _held(case)) and (case.order.state in _SENT or not _captures_at_shipping(case)):
+        return f"{held_minor} minor units are still held, of which nothing will be captured"
+    kept_minor, goods_minor, kindness_minor = _kept(case), sum(_goods(case)), _kindness(case)
+    least_minor = max(0, goods_minor - kindness_minor)
+    # Of parcels that are paid one by one, what went back for nothing may have been all that was there to give back.
+    most_minor = goods_minor if _captures_at_shipping(case) else least_minor
+    if least_minor <= kept_minor <= most_minor:
+        return None
+    given = f" ({kindness_minor} of it given back without goods)" if kindness_minor else ""
+    return f"it has paid {kept_minor} minor units for goods of {goods_minor}{given}"
+
+
+def _kept(case: Case) -> int:
+    """Return what was captured and neither went back nor is owed to the customer."""
+    if case.payment is None:
+        return 0
+    owed = sum(it.amount_minor for it in case.attempts if it.kind == "refund" and it.result in _OPEN)
+    return case.payment.captured_minor - case.payment.refunded_minor - owed
+
+
+def _kindness(case: Case) -> int:
+    """Return what went back, or is to, because a person asked for it, and not because of goods."""
+    return sum(
+        it.amount_minor
+        for it in case.attempts
+        if it.kind == "refund" and it.result in _DONE | _OPEN and not it.reference.startswith(_OF_ORDERS)
+    )
+
+
+def _goods(case: Case) -> Iterator[int]:
+    """Yield what each line costs that the customer has, or that was paid for and is still to go out.
+
+    A lost parcel's lines are away, yet nobody has them; they are paid back.
+    """
+    is_paid = frozenset({HoldState.SHIPPED}) if _captures_at_shipping(case) else _ALLOCATED
+    lost = _lost_lines(case)
+    for hold in case.holds:
+        line = case.order.lines.get(str(hold.line))
+        if line is not None and line["sku"] == hold.sku and hold.state in is_paid and hold.line not in lost:
+            yield hold.quantity * line["unit_price_minor"]
+
+
+def _lost_lines(case: Case) -> set[int]:
+    parcels = case.fulfilment.shipments.values() if case.fulfilment is not None else ()
+    return {number for parcel in parcels if parcel.get("state") == "lost" for number in parcel["lines"]}
+
+
+def _leftover(case: Case) -> str | None:
+    """Say what an order without a sale still keeps."""
+    if case.holds:
+        units = sum(hold.quantity for hold in case.holds)
+        return f"it is over, but {units} units in {len(case.holds)} lines are kept for it or went out"
+    if kept_minor := _kept(case):
+        return f"it is over, but {kept_minor} minor units of it were kept"
+    held_minor = _held(case)
+    return f"it is over, but {held_minor} minor units of it are still held" if held_minor else None
+
+
+def _held(case: Case) -> int:
+    """Return what is held, unless the processor refused to void it, so that a person has to see to it."""
+    if case.payment is None or case.money is PaymentState.VOID_FAILED:
+        return 0
+    return case.payment.authorized_minor - case.payment.captured_minor - case.payment.voided_minor
+
+
+def _captures_at_shipping(case: Case) -> bool:
+    return CAPTURE_AT_SHIPPING in case.order.terms

@@ -1,0 +1,83 @@
+"""What must be true of the rooms' positions: each is decided once, by one owner, and within the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from schemas.codec.wire import decode, message_type
+from schemas.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from consumers.runtime.decision import Record
+    from consumers.runtime.room import Room
+    from infra.ops.audit.report import Tally
+    from infra.ops.audit.rows import ClaimRow, OutboxRow, Range
+
+
+def next_offsets(claims: Mapping[tuple[str, int], ClaimRow], room: Room[Any], partition: int) -> list[int]:
+    """Return how far a room's partition is decided in each of its sources; nothing is where it was never claimed."""
+    claim = claims.get((room.name, partition))
+    return list(claim.next_offsets) if claim is not None else [0] * len(room.sources)
+
+
+def check_claims(
+    claims: Mapping[tuple[str, int], ClaimRow],
+    rooms: Iterable[Room[Any]],
+    ends: Mapping[str, Sequence[int]],
+    tally: Tally,
+) -> None:
+    """Check epochs and positions. `ends` has the end of each partition of each topic, read after the claims."""
+    sources = {room.name: room.sources for room in rooms}
+    for (room, partition), claim in claims.items():
+        tally.count(claims=1, epochs=claim.epoch)
+        if claim.epoch < 1 or claim.batch < 0 or claim.at_ms < 0:
+            tally.breach(f"{room}/{partition} has epoch {claim.epoch}, batch {claim.batch}, at_ms {claim.at_ms}")
+        for topic, offset in zip(sources.get(room, ()), claim.next_offsets, strict=False):
+            end = ends[topic.name][partition] if partition < len(ends[topic.name]) else 0
+            if not 0 <= offset <= end:
+                tally.breach(f"{room} has decided {topic.name}/{partition} up to {offset}, which ends at {end}")
+
+
+def check_outbox(outbox: Iterable[OutboxRow], claims: Mapping[tuple[str, int], ClaimRow], tally: Tally) -> None:
+    """Check that what waits to be published belongs to a batch that was decided."""
+    tally.count(outbox_batches=0)
+    for row in outbox:
+        tally.count(outbox_batches=1)
+        claim = claims.get((row.room, row.partition))
+        if claim is None or row.batch > claim.batch:
+            tally.breach(f"the outbox has batch {row.batch} of {row.room}/{row.partition}, which was never decided")
+
+
+def check_ranges(name: str, ranges: Iterable[Range], until: Sequence[int], tally: Tally) -> None:
+    """Check that the ranges of a room with several sources cover each position once, up to where it is decided."""
+    reached = [0] * len(until)
+    for part in ranges:
+        if part.first < reached[part.source] or part.next <= part.first:
+            tally.breach(f"{name} decided {part.first} to {part.next - 1} of source {part.source} a second time")
+        reached[part.source] = max(reached[part.source], part.next)
+    if reached != list(until):
+        tally.breach(f"{name} is decided up to {list(until)}, its ranges say up to {reached}")
+
+
+def undecided_orders(room: Room[Any], records: Sequence[Record], start: int) -> Iterator[str]:
+    """Yield the orders that the room's undecided records (from offset `start` on) are about."""
+    for record in records:
+        if record.offset < start:
+            continue
+        try:
+            if message_type(record.value) in room.hears:
+                yield from order_of(record.value)
+        except DecodeError:
+            continue
+
+
+def order_of(value: bytes | None) -> Iterator[str]:
+    """Yield the order that a Kafka value is about, if it is about one."""
+    try:
+        order_id = getattr(decode(value), "order_id", None)
+    except DecodeError:
+        return
+    if order_id is not None:
+        yield order_id

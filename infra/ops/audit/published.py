@@ -1,0 +1,166 @@
+"""What the rooms have said, by the position that it answers: the topics' derived records, and what the outbox holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from producers.publisher import FORWARDED
+from schemas.codec.wire import decode
+from schemas.errors import DecodeError
+from schemas.messages import DeadLetter
+from topology.partitioner import partition_of, partitions_of
+from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from consumers.runtime.decision import Record
+    from infra.ops.audit.report import Tallies
+    from producers.publisher import Outgoing
+
+SOURCES: Final = {topic.name: topic for topic in (INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS)}
+"""Topics whose records rooms answer."""
+_NAMES: Final = {name.encode(): name for name in SOURCES}
+SPOKEN_ON: Final = (ORDER_EVENTS, INVENTORY_COMMANDS, DEAD_LETTERS)
+"""Topics that carry the rooms' answers. On inventory.commands others speak too."""
+_DEAD: Final = "dead:"
+_ID_PARTS: Final = 4
+
+
+class Said(NamedTuple):
+    """One derived record."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    """Those of a record that was sent on whole."""
+
+
+class Copies(msgspec.Struct):
+    """What was said under one event id: the distinct records on the topic, and the one that waits in the outbox."""
+
+    published: list[Said]
+    waiting: Said | None = None
+
+    @property
+    def contents(self) -> list[Said]:
+        """Everything distinct that was said; more than one is one too many."""
+        if self.waiting is None or self.waiting in self.published:
+            return self.published
+        return [*self.published, self.waiting]
+
+
+class EventId(NamedTuple):
+    """The parts of a derived id; `outcome` is a number, or dead:<room> for a dead letter."""
+
+    topic: str
+    partition: int
+    offset: int
+    outcome: str
+
+
+Answers = dict[int, dict[str, Copies]]
+"""Offset of the answered record -> outcome -> what was said."""
+
+
+class Published:
+    """What was said in answer to the given partitions of the source topics.
+
+    `counts` has each topic's number of partitions, with those that it had before or is about to have.
+    """
+
+    def __init__(self, asked: Collection[int], counts: Mapping[str, Sequence[int]]) -> None:
+        self._asked = frozenset(asked)
+        self._counts = counts
+        self._answers: dict[tuple[str, int], Answers] = {}
+
+    def answers(self, source: str, partition: int) -> Answers:
+        """Return what was said in answer to one partition of a source topic."""
+        return self._answers.setdefault((source, partition), {})
+
+    def hear(self, topic: str, records: Sequence[Record], tallies: Tallies) -> None:
+        """Take in records of a topic: those that derive from a record, each once however often it was sent."""
+        now, *others = self._counts[topic]
+        homes = partitions_of([record.key or b"" for record in records], now)
+        for record, home in zip(records, homes, strict=True):
+            event_id = derived_id(record)
+            if event_id is None:
+                if topic != INVENTORY_COMMANDS.name and record.partition in self._asked:
+                    tallies["replay_gives_the_same_decisions"].breach(
+                        f"{topic}/{record.partition}/{record.offset} has no id of ours: no room said it"
+                    )
+                continue
+            if event_id.partition not in self._asked:
+                continue
+            if home != record.partition and not _belonged(record, others):
+                tallies["replay_gives_the_same_decisions"].breach(
+                    f"{topic}/{record.partition}/{record.offset} belongs to partition {home}"
+                )
+            self._keep(event_id, Said(topic, record.key, record.value or b"", sent_on(record) or ()), tallies)
+
+    def wait(self, record: Outgoing) -> None:
+        """Take in a record that stands in the outbox."""
+        event_id = parse_id(record.event_id)
+        if event_id is not None and event_id.partition in self._asked:
+            copies = self._copies(event_id)
+            copies.waiting = Said(record.topic, record.key, record.value or b"", record.headers or ())
+
+    def _keep(self, event_id: EventId, said: Said, tallies: Tallies) -> None:
+        copies = self._copies(event_id)
+        if said in copies.published:
+            tallies["each_command_took_effect_once"].count(published_again=1)
+        else:
+            copies.published.append(said)
+
+    def _copies(self, event_id: EventId) -> Copies:
+        at_offset = self.answers(event_id.topic, event_id.partition).setdefault(event_id.offset, {})
+        return at_offset.setdefault(event_id.outcome, Copies([]))
+
+
+def derived_id(record: Record) -> EventId | None:
+    """Return the id of a record that a room said or sent on, None for one that others did."""
+    ids = dict(reversed([it for it in record.headers if it[0] in (FORWARDED, "ce_id")]))
+    raw = ids.get(FORWARDED) or ids.get("ce_id")
+    return parse_id(raw) if raw is not None else None
+
+
+def sent_on(record: Record) -> tuple[tuple[str, bytes | None], ...] | None:
+    """Return the headers that a record had before it was sent on, None for one that was not."""
+    if all(name != FORWARDED for name, _ in record.headers):
+        return None
+    return tuple((name, value) for name, value in record.headers if name != FORWARDED)
+
+
+def _belonged(record: Record, counts: Sequence[int]) -> bool:
+    return any(partition_of(record.key or b"", count) == record.partition for count in counts)
+
+
+def parse_id(raw: bytes) -> EventId | None:
+    """Return the parts of topic/partition/offset/outcome, None for anything else."""
+    parts = raw.split(b"/")
+    if len(parts) != _ID_PARTS or not (parts[1].isdigit() and parts[2].isdigit()):
+        return None
+    source = _NAMES.get(parts[0])
+    return EventId(source, int(parts[1]), int(parts[2]), outcome_of(raw)) if source is not None else None
+
+
+def outcome_of(raw: bytes) -> str:
+    """Return the outcome that an id ends with."""
+    return raw[raw.rfind(b"/") + 1 :].decode(errors="replace")
+
+
+def dead_letter_in(record: Record) -> DeadLetter | None:
+    """Return the dead letter in a record, None where it is none."""
+    try:
+        message = decode(record.value)
+    except DecodeError:
+        return None
+    return message if isinstance(message, DeadLetter) else None
+
+
+def speaker_of(outcome: str) -> str | None:
+    """Return the room that wrote a dead letter, None for an answer that is none: its id does not say whose it is."""
+    return outcome.removeprefix(_DEAD) if outcome.startswith(_DEAD) else None

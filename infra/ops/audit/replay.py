@@ -1,0 +1,257 @@
+"""Decides a partition again from its first record, with the owner's own code, and holds it against what was said.
+
+In a replay nothing is ever loaded: what is absent was never there (see Ledger, OrderBook, PaymentBook, FulfilmentBook).
+A replay is one batch that never closes, so what it would insert in the end is what the tables must hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from consumers.errors import RefusedError
+from consumers.fulfilment.room import FulfilmentRoom
+from consumers.inventory.room import InventoryRoom
+from consumers.orders.room import OrdersRoom
+from consumers.payments.room import PaymentsRoom
+from consumers.runtime.batch import decode_records
+from consumers.runtime.decision import decide_records
+from infra.ops.audit.published import Said, outcome_of, speaker_of
+from infra.ops.audit.rows import (
+    AttemptRow,
+    FulfilmentRow,
+    HoldRow,
+    MovementRow,
+    OrderRow,
+    PaymentRow,
+    PurchaseRow,
+    StockRow,
+)
+from infra.ops.audit.words import words_of
+from topology.topics import INVENTORY_COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from consumers.runtime.decision import Record
+    from consumers.runtime.partitioning import Partitioning
+    from consumers.runtime.room import Room
+    from infra.ops.audit.published import Answers, Copies
+    from infra.ops.audit.report import Tallies, Tally
+    from producers.publisher import Outgoing
+    from schemas.messages import Message
+
+S = TypeVar("S")
+Row = tuple[Any, ...]
+_decode_parts: Final = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
+
+
+class Decision(msgspec.Struct):
+    """One record of a source topic, what the room read in it, and what the room says about it."""
+
+    source: str
+    record: Record
+    at_ms: int
+    message: Message | RefusedError
+    says: list[Outgoing]
+
+    @property
+    def position(self) -> str:
+        """Return where the record stands, as topic/partition/offset."""
+        return f"{self.source}/{self.record.partition}/{self.record.offset}"
+
+
+class Table(NamedTuple):
+    """Where a table's new rows stand among the parameters of a room's `save`: from column `first` on."""
+
+    name: str
+    first: int
+    row: Callable[..., Row]
+    width: int
+    keys: int
+
+
+def _order(*columns: Any) -> OrderRow:
+    *head, lines, deadline_ms, updated_at_ms = columns
+    return OrderRow._make((*head, _decode_parts(lines), deadline_ms, updated_at_ms))
+
+
+def _fulfilment(*columns: Any) -> FulfilmentRow:
+    *head, lines, shipments, returns, waits_for, deadline_ms, updated_at_ms = columns
+    parts = map(_decode_parts, (lines, shipments, returns))
+    return FulfilmentRow._make((*head, *parts, waits_for, deadline_ms, updated_at_ms))
+
+
+_TABLES: Final[dict[str, tuple[Table, ...]]] = {
+    "inventory": (
+        Table("holds", 0, HoldRow, 9, 3),
+        Table("stock", 13, StockRow, 9, 1),
+        Table("movements", 30, MovementRow, 11, 3),
+        Table("purchases", 41, PurchaseRow, 4, 2),
+    ),
+    "orders": (Table("orders", 0, _order, 13, 1),),
+    "fulfilment": (Table("fulfilments", 0, _fulfilment, 13, 1),),
+    "payments": (Table("payments", 0, PaymentRow, 19, 1), Table("attempts", 33, AttemptRow, 9, 1)),
+}
+
+
+class _Payments(PaymentsRoom):
+    """The room without its processor: a replay asks nobody."""
+
+    def __init__(self) -> None:
+        """Leave out what only effects need."""
+
+
+_SPEAKERS: Final = frozenset({None, *_TABLES})
+
+
+def rooms() -> tuple[Room[Any], ...]:
+    """Return the rooms that decide, in the order of the saga."""
+    return (InventoryRoom(), OrdersRoom(), _Payments(), FulfilmentRoom())
+
+
+class Replay(Generic[S]):
+    """One partition of one room, decided again: from nothing, or from a state that another replay came to."""
+
+    def __init__(
+        self, room: Room[S], partition: int, dealt: Partitioning, state: S | None = None, at_ms: int = 0
+    ) -> None:
+        self.room = room
+        self.partition = partition
+        self.state = room.new_state(partition) if state is None else state
+        self.at_ms = at_ms
+        self._dealt = dealt
+
+    def feed(self, source: int, records: Sequence[Record]) -> Iterator[Decision]:
+        """Decide the next records of a source (by its place in `Room.sources`), those that the room hears."""
+        name = self.room.sources[source].name
+        for record, message in decode_records(self.room, records, self._dealt):
+            says, self.at_ms = decide_records(self.room, self.state, name, [(record, message)], self.at_ms)
+            yield Decision(name, record, self.at_ms, message, says)
+
+    def rows(self) -> dict[str, list[Row]]:
+        """Return what the room's tables must hold now, by table. Ends the replay."""
+        columns = self.room.close_batch(self.state, self.at_ms).columns
+        return {
+            table.name: [table.row(*row) for row in zip(*columns[table.first : table.first + table.width], strict=True)]
+            for table in _TABLES[self.room.name]
+        }
+
+
+def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> list[Said]:
+    """Hold what the room says now against what it said then; return what it said then, in its order.
+
+    What was lost is returned as it should have been, so that the rest of the audit goes on with it.
+    """
+    tally = tallies["replay_gives_the_same_decisions"]
+    tally.figure["decisions"] += 1
+    tally.figure["events"] += len(decision.says)
+    at_offset = answers.get(decision.record.offset)
+    if at_offset is None and not decision.says:
+        return []
+    answers_it = not shared(decision.source) or any(speaker_of(outcome_of(it.event_id)) is None for it in decision.says)
+    said_then = _take(at_offset or {}, room, whole=answers_it)
+    heard: list[Said] = []
+    for says in decision.says:
+        expected = Said(says.topic, says.key, says.value or b"", says.headers or ())
+        copies = said_then.pop(outcome_of(says.event_id), None)
+        if copies is None:
+            tally.breach(f"{says.event_id.decode()} ({describe(expected)}) is neither published nor in the outbox")
+            heard.append(expected)
+            continue
+        contents = copies.contents
+        if copies.waiting is not None or contents != [expected]:
+            _judge_copies(says.event_id.decode(), copies, expected, tallies)
+        heard.append(contents[0])
+    for outcome, copies in said_then.items():
+        extra = copies.contents[0]
+        tally.breach(f"{decision.position}/{outcome} ({describe(extra)}) was said, the replay does not say it")
+        heard.append(extra)
+    return heard
+
+
+def _judge_copies(name: str, copies: Copies, expected: Said, tallies: Tallies) -> None:
+    contents = copies.contents
+    if not copies.published:
+        tallies["replay_gives_the_same_decisions"].count(waiting_in_outbox=1)
+    if expected not in contents:
+        tallies["replay_gives_the_same_decisions"].breach(
+            f"{name}: the replay says {describe(expected)}, published is {describe(contents[0])}"
+        )
+    if len(contents) > 1:
+        words = f"{name} was said in {len(contents)} ways: {' and '.join(describe(it) for it in contents)}"
+        tallies["each_command_took_effect_once"].breach(words)
+        tallies["no_position_decided_twice"].breach(words)
+
+
+def shared(source: str) -> bool:
+    """Tell whether several rooms hear a topic. One of them at most answers a record, but which one no id says."""
+    return source != INVENTORY_COMMANDS.name
+
+
+def _take(at_offset: dict[str, Copies], room: str, *, whole: bool) -> dict[str, Copies]:
+    """Take out what this room said at an offset: its dead letter, and the `whole` answer where it is the room's.
+
+    Who does not answer leaves the answer to the others; what is left in the end nobody says (see `leftovers`).
+    """
+    ours = {
+        outcome: it
+        for outcome, it in at_offset.items()
+        if (speaker := speaker_of(outcome)) == room or (speaker is None and whole)
+    }
+    for outcome in ours:
+        del at_offset[outcome]
+    return ours
+
+
+def leftovers(source: str, answers: Answers, decided: int, exists: int, tallies: Tallies) -> None:
+    """Report what the replay does not say, although it answers a position below `decided`, or one not below `exists`.
+
+    What answers a position between the two was said after the snapshot; what other rooms could not read is their affair.
+    """
+    tally = tallies["replay_gives_the_same_decisions"]
+    for offset in sorted(answers):
+        if decided <= offset < exists:
+            continue
+        for outcome, copies in answers[offset].items():
+            if speaker_of(outcome) not in _SPEAKERS:
+                continue
+            what = f"{source}/{offset}/{outcome} ({describe(copies.contents[0])})"
+            why = "the replay does not say it" if offset < decided else "but there is no such position"
+            tally.breach(f"{what} was said, {why}")
+
+
+def compare_rows(
+    room: str, replayed: Mapping[str, Iterable[Row]], stored: Mapping[str, Iterable[Row]], tally: Tally
+) -> None:
+    """Hold the replay's state against the tables, row by row."""
+    for table in _TABLES[room]:
+        expected = {row[: table.keys]: row for row in replayed[table.name]}
+        tally.count(rows=len(expected))
+        for row in stored[table.name]:
+            wanted = expected.pop(row[: table.keys], None)
+            if wanted is None:
+                tally.breach(f"{table.name} has {_key(row, table)}, of which the log knows nothing")
+            elif wanted != row:
+                tally.breach(f"{table.name} {_key(row, table)}: {_difference(wanted, row)}")
+        for row in expected.values():
+            tally.breach(f"{table.name} lacks {_key(row, table)}, which the log gives")
+
+
+def describe(said: Said) -> str:
+    """Return a record's message in words, or its first bytes where it cannot be read."""
+    return words_of(said.value)
+
+
+def _key(row: Row, table: Table) -> str:
+    return " ".join(map(str, row[: table.keys]))
+
+
+def _difference(wanted: Row, row: Row) -> str:
+    names = getattr(row, "_fields", tuple(map(str, range(len(row)))))
+    return "; ".join(
+        f"{name} is {is_}, the log gives {should}"
+        for name, is_, should in zip(names, row, wanted, strict=True)
+        if is_ != should
+    )

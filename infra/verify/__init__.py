@@ -1,6 +1,0 @@
-"""The audit of a live system: DESIGN's invariants, checked on one snapshot of PostgreSQL and the log that led to it."""
-
-from infra.verify.report import NAMES, Finding, Report
-from infra.verify.run import verify
-
-__all__ = ["NAMES", "Finding", "Report", "verify"]
