@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from consumers.errors import CorruptLogError
 from consumers.runtime.reading import read_records
-from infra.ops.audit.errors import VerifyError
+from infra.ops.errors import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from consumers.runtime.decision import Record
-    from infra.ops.audit.rows import Range
     from topology.topics import Topic
 
 CHUNK: Final = 5_000
@@ -26,6 +25,14 @@ STILL_SECONDS: Final = 30.0
 _LOOK_MS: Final = 100
 """How long a read waits for records; where only a transaction's marker is left, none come."""
 _FETCH_BYTES: Final = 4 * 1024 * 1024
+
+
+class Range(NamedTuple):
+    """Records of one source (by its place in `Room.sources`) that were decided in one go."""
+
+    source: int
+    first: int
+    next: int
 
 
 class Log:
@@ -45,7 +52,7 @@ class Log:
         await self._resources.aclose()
 
     async def ends(self, topic: Topic) -> list[int]:
-        """Return each partition's end: the offset that its next record will have. Raises VerifyError for no topic."""
+        """Return each partition's end: the offset that its next record will have. Raises UnreadableError for no topic."""
         tps = await self._partitions(topic)
         found = await (await self._consumer(0)).end_offsets(tps)
         return [found[tp] for tp in tps]
@@ -103,7 +110,7 @@ class Log:
             try:
                 await consumer.start()
             except KafkaError as error:
-                raise VerifyError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
+                raise UnreadableError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
             self._consumers.append(consumer)
         return self._consumers[slot]
 
@@ -114,7 +121,7 @@ class Log:
         cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001
         found = cluster.partitions_for_topic(name)
         if not found:
-            raise VerifyError(f"There is no topic {name}; is LASTUNIT_NAMESPACE right? `lastunit topology check`.")
+            raise UnreadableError(f"There is no topic {name}; is LASTUNIT_NAMESPACE right? `lastunit topology check`.")
         return [TopicPartition(name, partition) for partition in sorted(found)]
 
 
@@ -128,7 +135,7 @@ class _Cursor:
         self._ahead: list[Record] = []
 
     async def take(self, until: int) -> Sequence[Record]:
-        """Return the next records below `until`; none when there are no more. Raises VerifyError when none come."""
+        """Return the next records below `until`; none when there are no more. Raises UnreadableError when none come."""
         if not self._ahead:
             await self._fetch(until)
         here = self._ahead
@@ -148,10 +155,10 @@ class _Cursor:
                 )
                 self._position = await self._consumer.position(self._tp)
             except (KafkaError, CorruptLogError) as error:
-                raise VerifyError(f"{self._tp.topic}/{self._tp.partition} cannot be read: {error}") from error
+                raise UnreadableError(f"{self._tp.topic}/{self._tp.partition} cannot be read: {error}") from error
             self._ahead = list(fetched.get(self._tp, ()))
             if not self._ahead and asyncio.get_running_loop().time() > deadline:
-                raise VerifyError(
+                raise UnreadableError(
                     f"{self._tp.topic}/{self._tp.partition} stands at {self._position}, {until} was announced, and no "
                     f"record came within {STILL_SECONDS:.0f} s."
                 )

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
+from schemas.codec.validation import RANGES, is_flat
 from schemas.errors import MalformedBodyError
-from schemas.limits import MAX_LINES, MAX_TEXT_BYTES, RANGES, is_flat
+from schemas.limits import MAX_LINES, MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ import msgspec
 from schemas import errors
 from schemas.codec.compiled import compile_decoder, compile_encoder, is_regular
 from schemas.codec.lock import NAMESPACE, Schema, latest, read_history, read_lock
-from schemas.limits import find_fault
+from schemas.codec.validation import find_fault
 from schemas.messages import MESSAGES, Message
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from consumers.runtime.room import Room
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR, Supervisor
 from infra.ops.audit import Report, verify
-from infra.ops.audit.errors import VerifyError
+from infra.ops.errors import UnreadableError
 from infra.ops.log import Log
 from producers.clients.orders import ACCEPTED_TOKEN, OrderClient, OrderLine, OrderRequest
 from producers.clients.stock import StockClient, receipts_of
@@ -141,7 +141,7 @@ class Shop:
         async def quiet() -> bool:
             try:
                 return await self._final(orders) and await self._is_quiet(log, names or ROOMS)
-            except (KafkaError, VerifyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except (KafkaError, UnreadableError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 return False  # a server is being restarted
 
         async with self.log() as log:

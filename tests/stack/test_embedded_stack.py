@@ -29,7 +29,8 @@ from infra.base.errors import (
 )
 from infra.base.settings import Settings, load_settings
 from infra.local.stack import SilentProgress, Stack, embedded_stack, stop_running_stack
-from infra.local.stack.jars import ensure_jars, jar_directory
+from infra.local.stack.jardownload import ensure_jars
+from infra.local.stack.jars import jar_directory
 from infra.local.stack.postgres import probe_postgres
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ from consumers.views.room import OrderViews, ViewsOptions
 from infra.base.settings import Settings
 from infra.local.demo.log import order_times
 from infra.local.stack import Stack
-from infra.ops.audit.errors import VerifyError
+from infra.ops.errors import UnreadableError
 from schemas import messages as m
 from schemas.codec.wire import encode
 from tests.harness.raw import RawRecord, attributes_at, batch_of, produce, sealed
@@ -165,7 +165,7 @@ async def test_a_batch_that_is_not_what_was_appended_stops_its_owner_and_is_not_
     _overwrite(segment, at, b"receipt-9")
     with pytest.raises(CorruptLogError, match=r"from offset 1 on.*nothing was skipped"):
         await PartitionOwner(shop.room("inventory"), shop.options(), shop.publisher).run()
-    with pytest.raises(VerifyError, match="from offset 1 on"):
+    with pytest.raises(UnreadableError, match="from offset 1 on"):
         await shop.records(INVENTORY_COMMANDS)
     _overwrite(segment, at, b"receipt-2")
     async with shop.running("inventory"):

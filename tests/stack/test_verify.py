@@ -13,10 +13,10 @@ import pytest_asyncio
 from consumers.runtime.decision import outgoing
 from infra.base.settings import Settings
 from infra.cli.output import FAILED
-from infra.ops.audit.errors import VerifyError
 from infra.ops.audit.history import Wanted, history
 from infra.ops.audit.report import NAMES
 from infra.ops.audit.run import verify
+from infra.ops.errors import UnreadableError
 from schemas import messages as m
 from tests.harness.cli import lastunit
 from tests.harness.shop import Shop, in_miniature, open_shop, order
@@ -116,7 +116,7 @@ async def test_the_commands_print_what_holds_and_fail_on_a_breach(shop: Shop) ->
 
 
 async def test_another_namespace_is_said_to_be_missing(shop: Shop) -> None:
-    with pytest.raises(VerifyError, match="There is no topic"):
+    with pytest.raises(UnreadableError, match="There is no topic"):
         await verify(shop.settings.model_copy(update={"namespace": "nowhere."}))
 
 

@@ -1,18 +1,22 @@
-"""The download of Kafka's jars; apart from jars.py because jgo takes 0.3 s to import and is needed only once."""
+"""The download of Kafka's jars, once for each lock; found again without a network."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import shutil
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-from jgo.config import GlobalSettings
-from jgo.maven import MavenContext
+from typing import TYPE_CHECKING
 
 from infra.base.errors import JarsUnavailableError
-from infra.local.stack.jars import Jar, locked_jars, sha256_of
+from infra.local.stack.jars import Jar, jar_directory, locked_jars, sha256_of
 from infra.local.stack.progress import Progress
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 _PARALLEL_DOWNLOADS = 8
 _TRIES = 3
@@ -22,6 +26,8 @@ class Download:
     """Fills `staging`; what an interrupted run left there is used again if its hash is right."""
 
     def __init__(self, staging: Path, progress: Progress, cancelled: threading.Event) -> None:
+        from jgo.config import GlobalSettings  # noqa: PLC0415  0.3 s, and needed for a download only
+
         configured = GlobalSettings.load()
         self._staging = staging
         self._progress = progress
@@ -88,6 +94,8 @@ class Download:
             _remove(scratch)
 
     def _context(self, scratch: Path) -> MavenContext:
+        from jgo.maven import MavenContext  # noqa: PLC0415  same
+
         context = MavenContext(repo_cache=scratch)
         context.remote_repos.update(self._repositories)
         return context
@@ -102,3 +110,29 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def ensure_jars(cache_dir: Path, progress: Progress, cancelled: threading.Event | None = None) -> Path:
+    """Return the directory with every jar of the lock, downloading what is missing. Blocks; safe across processes.
+
+    Setting `cancelled` from another thread ends a download soon. Raises JarsUnavailableError.
+    """
+    directory = jar_directory(cache_dir)
+    if directory.is_dir():
+        return directory
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(cache_dir / "kafka.lock"):
+        if not directory.is_dir():
+            staging = directory.with_suffix(".part")
+            staging.mkdir(exist_ok=True)
+            Download(staging, progress, cancelled or threading.Event()).run()
+            staging.rename(directory)
+    return directory
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold a lock between processes; another one's download is waited for, not repeated."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

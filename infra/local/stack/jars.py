@@ -6,15 +6,9 @@ there means that it is complete.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from infra.local.stack.progress import Progress
 
 LOCK_PATH = Path(__file__).with_name("kafka-jars.lock")
 
@@ -48,31 +42,3 @@ def sha256_of(path: Path) -> str:
 def jar_directory(cache_dir: Path) -> Path:
     """Where the jars of the present lock are, or will be."""
     return cache_dir / f"kafka-{hashlib.sha256(LOCK_PATH.read_bytes()).hexdigest()[:16]}"
-
-
-def ensure_jars(cache_dir: Path, progress: Progress, cancelled: threading.Event | None = None) -> Path:
-    """Return the directory with every jar of the lock, downloading what is missing. Blocks; safe across processes.
-
-    Setting `cancelled` from another thread ends a download soon. Raises JarsUnavailableError.
-    """
-    directory = jar_directory(cache_dir)
-    if directory.is_dir():
-        return directory
-    from infra.local.stack.jardownload import Download  # noqa: PLC0415  see there: slow to import, rarely needed
-
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(cache_dir / "kafka.lock"):
-        if not directory.is_dir():
-            staging = directory.with_suffix(".part")
-            staging.mkdir(exist_ok=True)
-            Download(staging, progress, cancelled or threading.Event()).run()
-            staging.rename(directory)
-    return directory
-
-
-@contextlib.contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    """Hold a lock between processes; another one's download is waited for, not repeated."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

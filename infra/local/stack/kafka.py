@@ -20,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from infra.base.errors import PartFailedError, StateMismatchError
 from infra.base.settings import Settings
-from infra.local.stack.jars import ensure_jars
+from infra.local.stack.jardownload import ensure_jars
 from infra.local.stack.part import ServerPart
 from infra.local.stack.progress import Progress
 

@@ -6,14 +6,20 @@ been taken even where the replay agrees with it.
 
 from __future__ import annotations
 
-from collections import Counter
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
-from consumers.inventory.ledger import QUARANTINE, SCRAP
-from infra.ops.audit.justice import Case, excuse_for_line, excuse_for_stock_command
+from infra.ops.audit.sku_account import (
+    Account,
+    Cart,
+    Case,
+    Key,
+    Line,
+    LineState,
+    apply,
+    move,
+    stock_refusal_unjustified_because,
+    unjustified_because,
+)
 from schemas import messages as m
 from schemas.codec.wire import decode
 from schemas.errors import DecodeError
@@ -26,59 +32,14 @@ if TYPE_CHECKING:
     from infra.ops.audit.report import Tallies
     from infra.ops.audit.rows import StockRow
 
-Key = tuple[str, int, str]
-Cart = tuple[str, str, str]
-"""(customer, cart, SKU)"""
-
-
-class _Is(Enum):
-    """Where a line's units are, by the facts."""
-
-    HELD = auto()
-    SOLD = auto()
-    SHIPPED = auto()
-    GIVEN_BACK = auto()
-    EXPIRED = auto()
-
-
-_COUNTED: Final = frozenset({_Is.HELD, _Is.SOLD, _Is.SHIPPED})
-"""Where a line counts against a purchase limit."""
-
-
-class _Line(msgspec.Struct):
-    state: _Is
-    quantity: int
-    customer: str
-    cart: Cart
-    counts: bool
-
-
-class Account(msgspec.Struct):
-    """One SKU's units by the facts so far, how it may be sold, and what its limit has counted by customer."""
-
-    on_hand: int = 0
-    held: int = 0
-    sold: int = 0
-    quarantined: int = 0
-    limit: int = 0
-    suspended: bool = False
-    retired: bool = False
-    bought: Counter[str] = msgspec.field(default_factory=Counter)
-
-    @property
-    def available(self) -> int:
-        """Units that nobody has."""
-        return self.on_hand - self.held - self.sold - self.quarantined
-
-
 # What a line must be before a fact, and what it is after it: anything else is a command that took effect twice.
-_TURNS: Final[Mapping[type[m.Message], tuple[frozenset[_Is | None], _Is]]] = {
-    m.LineReserved: (frozenset({None}), _Is.HELD),
-    m.LineCommitted: (frozenset({_Is.HELD, _Is.EXPIRED}), _Is.SOLD),
-    m.LineReleased: (frozenset({_Is.HELD}), _Is.GIVEN_BACK),
-    m.LineExpired: (frozenset({_Is.HELD}), _Is.EXPIRED),
-    m.LineShipped: (frozenset({_Is.SOLD}), _Is.SHIPPED),
-    m.LineReturned: (frozenset({_Is.SOLD, _Is.SHIPPED}), _Is.GIVEN_BACK),
+_TURNS: Final[Mapping[type[m.Message], tuple[frozenset[LineState | None], LineState]]] = {
+    m.LineReserved: (frozenset({None}), LineState.HELD),
+    m.LineCommitted: (frozenset({LineState.HELD, LineState.EXPIRED}), LineState.SOLD),
+    m.LineReleased: (frozenset({LineState.HELD}), LineState.GIVEN_BACK),
+    m.LineExpired: (frozenset({LineState.HELD}), LineState.EXPIRED),
+    m.LineShipped: (frozenset({LineState.SOLD}), LineState.SHIPPED),
+    m.LineReturned: (frozenset({LineState.SOLD, LineState.SHIPPED}), LineState.GIVEN_BACK),
 }
 
 
@@ -87,7 +48,7 @@ class Accounts:
 
     def __init__(self, tallies: Tallies) -> None:
         self.by_sku: dict[str, Account] = {}
-        self._lines: dict[Key, _Line] = {}
+        self._lines: dict[Key, Line] = {}
         self._held_for: dict[Cart, set[Key]] = {}
         self._done: set[tuple[str, str]] = set()
         self._tallies = tallies
@@ -131,11 +92,11 @@ class Accounts:
                 self._done.add(name)
                 tally = self._tallies["every_refusal_was_justified"]
                 tally.count(stock_commands_refused=1)
-                if (words := excuse_for_stock_command(command, account)) is not None:
+                if (words := stock_refusal_unjustified_because(command, account)) is not None:
                     tally.breach(f"{position}: {words}")
             return
         self._done.add(name)
-        _apply(command, account)
+        apply(command, account)
         self._judge_level(command.sku, account, position)
 
     # --- commands about lines -----------------------------------------------------------------------------------------
@@ -145,7 +106,7 @@ class Accounts:
             return
         tally = self._tallies["every_refusal_was_justified"]
         tally.count(refusals=1, for_lack_of_stock=fact.reason == "insufficient_stock")
-        if (words := excuse_for_line(self._case(command, fact))) is not None:
+        if (words := unjustified_because(self._case(command, fact))) is not None:
             tally.breach(f"{position}: order {fact.order_id} line {fact.line} was refused {words}")
 
     def _case(self, command: object, fact: m.LineRejected | m.LineCommitFailed) -> Case:
@@ -184,17 +145,15 @@ class Accounts:
             )
             return
         if line is None:
-            line = self._lines[key] = _Line(
-                after, fact.quantity, fact.customer_id, _cart_of(command), account.limit > 0
-            )
+            line = self._lines[key] = Line(after, fact.quantity, fact.customer_id, _cart_of(command), account.limit > 0)
         self._judge_sale(command, fact, line, position)
         line.state = after
-        _move(account, line, was, fact)
+        move(account, line, was, fact)
         self._follow_cart(key, line)
         self._judge_level(fact.sku, account, position)
         self._judge_limit(fact, line, account, position)
 
-    def _judge_sale(self, command: object, fact: m.Message, line: _Line, position: str) -> None:
+    def _judge_sale(self, command: object, fact: m.Message, line: Line, position: str) -> None:
         """Check that nothing is reserved of what is off sale, and no hold given to an order of another cart."""
         if isinstance(fact, m.LineReserved):
             account = self._account(fact.sku)
@@ -209,11 +168,11 @@ class Accounts:
                     f"its cart, held of {fact.sku}"
                 )
 
-    def _follow_cart(self, key: Key, line: _Line) -> None:
+    def _follow_cart(self, key: Key, line: Line) -> None:
         if not line.cart[1]:
             return
         held = self._held_for.setdefault(line.cart, set())
-        if line.state is _Is.HELD:
+        if line.state is LineState.HELD:
             held.add(key)
         else:
             held.discard(key)
@@ -227,7 +186,7 @@ class Accounts:
                 f"of {account.on_hand} on hand"
             )
 
-    def _judge_limit(self, fact: m.Message, line: _Line, account: Account, position: str) -> None:
+    def _judge_limit(self, fact: m.Message, line: Line, account: Account, position: str) -> None:
         """Check a customer's limit where they get something; one that was lowered takes nothing away."""
         if not isinstance(fact, m.LineReserved) or not account.limit or not line.counts:
             return
@@ -239,39 +198,6 @@ class Accounts:
 
     def _account(self, sku: str) -> Account:
         return self.by_sku.setdefault(sku, Account())
-
-
-def _apply(command: Any, account: Account) -> None:
-    """Carry out an accepted stock command."""
-    match command:
-        case m.ReceiveStock(quantity=units) | m.AdjustStock(change=units):
-            account.on_hand += units
-            account.retired = account.retired and units <= 0
-        case m.ClearQuarantine():
-            account.quarantined -= command.quantity
-            account.on_hand -= command.quantity if command.disposition == SCRAP else 0
-        case m.SetPurchaseLimit():
-            account.limit = command.limit
-        case m.SuspendSale() | m.ResumeSale():
-            account.suspended = isinstance(command, m.SuspendSale)
-        case m.RetireSku():
-            account.retired = True
-
-
-def _move(account: Account, line: _Line, was: _Is | None, fact: m.Message) -> None:
-    """Change a SKU's units by a line that came from `was` to where it is now."""
-
-    def entered(state: _Is) -> int:
-        return line.quantity * ((line.state is state) - (was is state))
-
-    account.held += entered(_Is.HELD)
-    account.sold += entered(_Is.SOLD)
-    account.on_hand -= entered(_Is.SHIPPED)
-    if isinstance(fact, m.LineReturned):
-        account.quarantined += line.quantity if fact.disposition == QUARANTINE else 0
-        account.retired = account.retired and was is not _Is.SHIPPED
-    if line.counts:
-        account.bought[line.customer] += line.quantity * ((line.state in _COUNTED) - (was in _COUNTED))
 
 
 def _cart_of(command: object) -> Cart:

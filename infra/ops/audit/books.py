@@ -7,14 +7,31 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import aiohttp
 import msgspec
 
-from infra.local.sandbox_processor.books import Authorization
-from infra.ops.audit.errors import VerifyError
+from infra.ops.errors import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from infra.ops.audit.report import Tally
     from infra.ops.audit.sagas import Case
+
+
+class Authorization(msgspec.Struct, gc=False):
+    """The money of one authorisation on the processor's books, in minor units of `currency`."""
+
+    authorization_id: str
+    order_id: str
+    currency: str
+    authorized_minor: int
+    captured_minor: int = 0
+    voided_minor: int = 0
+    refunded_minor: int = 0
+
+    @property
+    def held_minor(self) -> int:
+        """What the customer can neither spend nor has paid."""
+        return self.authorized_minor - self.captured_minor - self.voided_minor
+
 
 Books = dict[str, list[Authorization]]
 """The processor's authorisations by order."""
@@ -41,7 +58,7 @@ class _Sums(NamedTuple):
 
 
 async def read_books(processor_url: str) -> Books | None:
-    """Return what the processor has on its books; None for one that does not show them. Raises VerifyError."""
+    """Return what the processor has on its books; None for one that does not show them. Raises UnreadableError."""
     url = f"{processor_url.rstrip('/')}/books"
     timeout = aiohttp.ClientTimeout(total=READ_SECONDS)
     try:
@@ -50,10 +67,10 @@ async def read_books(processor_url: str) -> Books | None:
                 return None
             body = await answer.read()
             if answer.status != _OK:
-                raise VerifyError(f"{url} answered {answer.status}; leave --processor-url out to do without it.")
+                raise UnreadableError(f"{url} answered {answer.status}; leave --processor-url out to do without it.")
             lines = msgspec.json.decode(body, type=_Answer).lines
     except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
-        raise VerifyError(f"{url} cannot be read: {error}; leave --processor-url out to do without it.") from error
+        raise UnreadableError(f"{url} cannot be read: {error}; leave --processor-url out to do without it.") from error
     books: Books = {}
     for line in lines:
         books.setdefault(line.order_id, []).append(line)

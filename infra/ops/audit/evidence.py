@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from consumers.runtime.partitioning import Generation
 from infra.ops.audit.positions import next_offsets
 from infra.ops.audit.published import SOURCES, SPOKEN_ON, Published
-from infra.ops.audit.rows import Range
+from infra.ops.log import Range
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

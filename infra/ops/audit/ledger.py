@@ -14,10 +14,10 @@ import msgspec
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.partitioning import in_force
 from infra.base.connections import address_of
-from infra.ops.audit.errors import VerifyError
 from infra.ops.audit.evidence import Evidence
 from infra.ops.audit.legs import legs
 from infra.ops.audit.snapshot import snapshot
+from infra.ops.errors import UnreadableError
 from infra.ops.log import Log
 from schemas.codec.wire import decode
 from topology.partitioner import partition_of
@@ -136,7 +136,7 @@ def _home(evidence: Evidence, room: InventoryRoom, sku: str) -> int:
 async def _legs(evidence: Evidence, room: InventoryRoom, asked: Collection[int]) -> AsyncIterator[Leg]:
     async for leg in legs(evidence, room, asked):
         if (gone := evidence.first_kept(room, leg.replay.partition)) is not None:
-            raise VerifyError(
+            raise UnreadableError(
                 f"{gone[0]}/{leg.replay.partition} begins at {gone[1]}: retention removed what a replay needs."
             )
         yield leg

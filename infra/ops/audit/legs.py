@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from consumers.inventory.deal import deal
 from consumers.runtime.partitioning import in_force, partitioning_of
 from infra.ops.audit.replay import Replay
-from infra.ops.audit.rows import Range
+from infra.ops.log import Range
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence

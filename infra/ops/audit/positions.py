@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from consumers.runtime.decision import Record
     from consumers.runtime.room import Room
     from infra.ops.audit.report import Tally
-    from infra.ops.audit.rows import ClaimRow, OutboxRow, Range
+    from infra.ops.audit.rows import ClaimRow, OutboxRow
+    from infra.ops.log import Range
 
 
 def next_offsets(claims: Mapping[tuple[str, int], ClaimRow], room: Room[Any], partition: int) -> list[int]:

@@ -212,14 +212,6 @@ class OutboxRow(NamedTuple):
     records: list[Outgoing]
 
 
-class Range(NamedTuple):
-    """Records of one source (by its place in `Room.sources`) that were decided in one go."""
-
-    source: int
-    first: int
-    next: int
-
-
 def tables(rows: InventoryRows | OrderRows) -> dict[str, Any]:
     """Return a partition's rows by table."""
     return {name: getattr(rows, name) for name in rows.__struct_fields__}

@@ -49,7 +49,7 @@ async def verify(
     """Audit the system that `settings` name, else the one that runs here; it may be at work.
 
     `processor_url` is a payment processor that shows its books. `deciders` are the rooms that replay the log where those at
-    work do not wait as long as usual. Raises VerifyError when the audit cannot be made.
+    work do not wait as long as usual. Raises UnreadableError when the audit cannot be made.
     """
     bootstrap = address_of("kafka_bootstrap", settings)
     books = await processor.read_books(processor_url) if processor_url else None

@@ -26,9 +26,9 @@ from infra.ops.audit.rows import (
     OutboxRow,
     PaymentRow,
     PurchaseRow,
-    Range,
     StockRow,
 )
+from infra.ops.log import Range
 from producers.publisher import Outgoing
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from schemas.codec.lock import Schema, read_current
-from schemas.limits import RANGES
+from schemas.codec.validation import RANGES
 from schemas.messages import MESSAGES, DeadLetter, Message, OrderedLine, PlaceOrderLine
 
 SCHEMAS = read_current()

@@ -14,15 +14,15 @@ from consumers.inventory.deal import deal
 from consumers.inventory.ledger import Ledger
 from consumers.runtime.decision import Record, outgoing
 from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
-from infra.local.sandbox_processor.books import Authorization
+from infra.ops.audit.books import Authorization
 from infra.ops.audit.dropped import Dropped
 from infra.ops.audit.published import SOURCES, SPOKEN_ON
 from infra.ops.audit.replay import Replay, rooms
 from infra.ops.audit.report import Report
-from infra.ops.audit.rows import BalanceRow, ClaimRow, HoldRow, InventoryRows, OrderRow, OrderRows, OutboxRow, Range
+from infra.ops.audit.rows import BalanceRow, ClaimRow, HoldRow, InventoryRows, OrderRow, OrderRows, OutboxRow
 from infra.ops.audit.run import Audit
 from infra.ops.audit.snapshot import Snapshot
-from infra.ops.log import Log
+from infra.ops.log import Log, Range
 from producers.clients.orders import OrderLine, OrderRequest, place_order_lines
 from producers.publisher import BY_KEY, FORWARDED, Outgoing
 from schemas import messages as m
