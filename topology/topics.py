@@ -13,7 +13,7 @@ from typing import Final
 
 from schemas import messages as m
 from schemas.codec.sizes import largest_value_bytes
-from topology.saga import heard_by
+from topology.saga import REACTIONS, heard_by
 
 DEFAULT_PARTITIONS: Final = 12
 MINUTE_MS: Final = 60 * 1000
@@ -33,7 +33,7 @@ as its source."""
 
 ANYONE: Final = "producers"
 """Who writes a topic from outside the rooms: any authorised producer."""
-_ROOMS: Final = frozenset({"inventory", "orders", "payments", "fulfilment", "notifications"})
+_ROOMS: Final = frozenset(reaction.room for reaction in REACTIONS)
 
 
 @dataclass(frozen=True, slots=True)

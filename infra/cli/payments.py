@@ -13,9 +13,10 @@ from rich.text import Text
 from consumers.payments.errors import ProcessorError
 from infra.base.connections import database
 from infra.base.errors import InfraError
+from infra.base.processor import processor_of
 from infra.base.settings import Settings
 from infra.cli.output import FAILED, AsJson, print_json, quiet_settings, run, stdout
-from infra.local.room_process import processor_of, with_servers
+from infra.local.room_process import with_servers
 from infra.ops.reconciliation.run import find_orphans, give_back
 from schemas.limits import ORDER_ID_WINDOW_MS
 from schemas.money import format_minor

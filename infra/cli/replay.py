@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 from rich.text import Text
 
+from infra.base.rooms import REPLAYED
 from infra.cli.output import FAILED, AsJson, print_json, quiet_settings, run, stdout
 from infra.cli.timeline import moment
 from infra.ops.audit.history import Step, Wanted, history
@@ -15,7 +16,10 @@ from infra.ops.audit.history import Step, Wanted, history
 if TYPE_CHECKING:
     from infra.base.settings import Settings
 
-RoomName = Literal["inventory", "orders", "payments", "fulfilment"]
+if TYPE_CHECKING:
+    RoomName: TypeAlias = str
+else:
+    RoomName = Literal[REPLAYED]  # the command line's choices
 
 Room = Annotated[
     RoomName | None, typer.Option(help="Whose decisions. Default: inventory's; with --order every room's.")

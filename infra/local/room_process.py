@@ -14,30 +14,35 @@ import signal
 import sys
 import threading
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import structlog
 import uvloop
 
 from consumers.errors import LogGapError, OwnerStoppedError
+from infra.base import processor
 from infra.base.errors import InfraError, NotRunningError, SettingsError
 from infra.base.exits import NEEDS_A_PERSON, START_AGAIN
 from infra.base.logs import set_up_logging
+from infra.base.rooms import RECEIVER, ROOMS, SYSTEM, needs_of
 from infra.base.settings import PREFIX, Settings, load_settings
+from producers.publisher import Publisher
 from topology import admin
 from topology.errors import ClusterMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from consumers.payments.processor import PaymentProcessor
     from consumers.runtime.owner import OwnerOptions
-    from producers.publisher import Publisher
 
 log = structlog.get_logger(__name__)
 
-RoomName: TypeAlias = Literal["inventory", "orders", "payments", "fulfilment", "notifications", "views", "receiver"]
+RUNNABLE: Final = (*SYSTEM, RECEIVER)
+"""The names of the processes."""
+if TYPE_CHECKING:
+    RoomName: TypeAlias = str
+else:
+    RoomName = Literal[RUNNABLE]  # the command line's choices
 
 STOP_SECONDS: Final = 20.0
 """How long the batch in hand and the payment calls in flight may take once a stop is asked for; then it ends anyway."""
@@ -60,7 +65,7 @@ async def run_room(name: RoomName, settings: Settings) -> int:
     try:
         await _insist_on_topics(settings)
         async with AsyncExitStack() as resources:
-            room = await ROOMS[name](settings, resources)
+            room = await _runnable(name, settings, resources)
             _stop_on_signals(room)
             log.info("room_starts", pid=os.getpid())
             await room.run()
@@ -113,102 +118,40 @@ def _end_anyway() -> None:
     os._exit(START_AGAIN)
 
 
-# --- the rooms: each imports only what it needs, since one process runs one room ----------------------------------------
+# --- what a process runs ------------------------------------------------------------------------------------------------
 
 
-async def _inventory(settings: Settings, resources: AsyncExitStack) -> Runnable:
-    from consumers.inventory.room import InventoryRoom  # noqa: PLC0415
-    from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
-    from infra.ops.retention.run import maintained  # noqa: PLC0415
-
-    publisher = await _publisher(settings, resources)
-    await resources.enter_async_context(maintained(settings))
-    return PartitionOwner(InventoryRoom(), _options(settings), publisher)
-
-
-async def _orders(settings: Settings, resources: AsyncExitStack) -> Runnable:
-    from consumers.orders.room import OrdersRoom  # noqa: PLC0415
-    from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
-
-    return PartitionOwner(OrdersRoom(), _options(settings), await _publisher(settings, resources))
-
-
-async def _payments(settings: Settings, resources: AsyncExitStack) -> Runnable:
-    from consumers.payments.room import PaymentsRoom  # noqa: PLC0415
-    from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
-
-    publisher = await _publisher(settings, resources)
-    return PartitionOwner(PaymentsRoom(processor_of(settings), publisher), _options(settings), publisher)
-
-
-async def _fulfilment(settings: Settings, resources: AsyncExitStack) -> Runnable:
-    from consumers.fulfilment.room import FulfilmentRoom  # noqa: PLC0415
-    from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
-
-    return PartitionOwner(FulfilmentRoom(), _options(settings), await _publisher(settings, resources))
-
-
-async def _notifications(settings: Settings, resources: AsyncExitStack) -> Runnable:
-    from consumers.notifications.delivery import Deliverer  # noqa: PLC0415
-    from consumers.notifications.room import NotificationsRoom  # noqa: PLC0415
-    from consumers.runtime.database import Database  # noqa: PLC0415
-    from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415
-
-    room = NotificationsRoom(Deliverer(Database(settings.postgres_dsn or "", "webhooks")))
-    return PartitionOwner(room, _options(settings), await _publisher(settings, resources))
-
-
-async def _receiver(settings: Settings, resources: AsyncExitStack) -> Runnable:
-    from infra.edge.receiver import WebhookIntake, WebhookReceiver  # noqa: PLC0415
-
-    named = {"simulated": settings.processor_webhook_secret, "stripe": settings.stripe_webhook_secret}
-    secrets = {processor: secret for processor, secret in named.items() if secret}
-    intake = WebhookIntake(await _publisher(settings, resources), secrets)
-    return WebhookReceiver(intake, host=settings.receiver_host, port=settings.receiver_port)
-
-
-async def _views(settings: Settings, resources: AsyncExitStack) -> Runnable:
-    del resources
-    from consumers.views.room import OrderViews, ViewsOptions  # noqa: PLC0415
-
-    options = ViewsOptions(
-        kafka_bootstrap=settings.kafka_bootstrap or "",
-        redis_url=settings.redis_url or "",
-        namespace=settings.namespace,
-        session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_ms=settings.heartbeat_interval_ms,
-        watchdog_seconds=settings.watchdog_seconds,
+async def _runnable(name: RoomName, settings: Settings, resources: AsyncExitStack) -> Runnable:
+    """Build what the process runs; `resources` close what was opened for it."""
+    if name == "views":
+        return _views(settings)
+    publisher = await resources.enter_async_context(
+        Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace)
     )
-    return OrderViews(options)
+    if name == RECEIVER:
+        return _receiver(settings, publisher)
+    from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415  a receiver or reader needs no owner
+
+    entry = ROOMS[name]
+    if entry.keeps_weeks:
+        from infra.ops.retention.run import maintained  # noqa: PLC0415  one room's process needs it
+
+        await resources.enter_async_context(maintained(settings))
+    return PartitionOwner(entry.build(_Resources(settings, publisher)), _options(settings), publisher)
 
 
-ROOMS: Final[dict[RoomName, Callable[[Settings, AsyncExitStack], Awaitable[Runnable]]]] = {
-    "inventory": _inventory,
-    "orders": _orders,
-    "payments": _payments,
-    "fulfilment": _fulfilment,
-    "notifications": _notifications,
-    "views": _views,
-    "receiver": _receiver,
-}
+@dataclass(frozen=True, slots=True)
+class _Resources:
+    settings: Settings
+    publisher: Publisher
 
-
-def processor_of(settings: Settings) -> PaymentProcessor:
-    """Return the processor that the settings choose, in a running event loop. Raises SettingsError where it lacks a key."""
-    if settings.processor == "simulated":
-        from consumers.payments.http_processor import HttpProcessor  # noqa: PLC0415
-
-        return HttpProcessor(settings.processor_url or "")
-    from consumers.payments.stripe_processor import StripeProcessor  # noqa: PLC0415
-
-    if not settings.stripe_api_key:
-        raise SettingsError(f"{PREFIX}PROCESSOR is stripe: set {PREFIX}STRIPE_API_KEY to its secret key, sk_...")
-    address = settings.processor_url or ""
-    return StripeProcessor(settings.stripe_api_key, return_url=settings.stripe_return_url, address=address)
+    @property
+    def processor(self) -> PaymentProcessor:
+        return processor.processor_of(self.settings)
 
 
 def _options(settings: Settings) -> OwnerOptions:
-    from consumers.runtime.owner import OwnerOptions  # noqa: PLC0415
+    from consumers.runtime.owner import OwnerOptions  # noqa: PLC0415  see above
 
     return OwnerOptions(
         kafka_bootstrap=settings.kafka_bootstrap or "",
@@ -221,23 +164,28 @@ def _options(settings: Settings) -> OwnerOptions:
     )
 
 
-async def _publisher(settings: Settings, resources: AsyncExitStack) -> Publisher:
-    from producers.publisher import Publisher  # noqa: PLC0415
+def _receiver(settings: Settings, publisher: Publisher) -> Runnable:
+    from infra.edge.receiver import WebhookIntake, WebhookReceiver  # noqa: PLC0415  one process needs it
 
-    publisher = Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace)
-    return await resources.enter_async_context(publisher)
+    named = {"simulated": settings.processor_webhook_secret, "stripe": settings.stripe_webhook_secret}
+    secrets = {sender: secret for sender, secret in named.items() if secret}
+    intake = WebhookIntake(publisher, secrets)
+    return WebhookReceiver(intake, host=settings.receiver_host, port=settings.receiver_port)
 
 
-_NEEDS: Final[dict[RoomName, tuple[str, ...]]] = {
-    "inventory": ("kafka_bootstrap", "postgres_dsn"),
-    "orders": ("kafka_bootstrap", "postgres_dsn"),
-    "payments": ("kafka_bootstrap", "postgres_dsn", "processor_url"),
-    "fulfilment": ("kafka_bootstrap", "postgres_dsn"),
-    "notifications": ("kafka_bootstrap", "postgres_dsn"),
-    "views": ("kafka_bootstrap", "redis_url"),
-    "receiver": ("kafka_bootstrap",),
-}
-"""Settings without which a room cannot work."""
+def _views(settings: Settings) -> Runnable:
+    from consumers.views.room import OrderViews, ViewsOptions  # noqa: PLC0415  one process needs it
+
+    options = ViewsOptions(
+        kafka_bootstrap=settings.kafka_bootstrap or "",
+        redis_url=settings.redis_url or "",
+        namespace=settings.namespace,
+        session_timeout_ms=settings.session_timeout_ms,
+        heartbeat_ms=settings.heartbeat_interval_ms,
+        watchdog_seconds=settings.watchdog_seconds,
+    )
+    return OrderViews(options)
+
 
 # --- the process ----------------------------------------------------------------------------------------------------------
 
@@ -248,13 +196,13 @@ def with_servers(name: RoomName, settings: Settings) -> Settings:
     Raises NotRunningError when one is neither named nor here.
     """
     elsewhere = {"processor_url"} if settings.processor != "simulated" else set()
-    missing = [server for server in _NEEDS[name] if not getattr(settings, server) and server not in elsewhere]
+    missing = [server for server in needs_of(name) if not getattr(settings, server) and server not in elsewhere]
     if not missing:
         return settings
     found = _found_here(settings)
     if lacking := [PREFIX + server.upper() for server in missing if not found.get(server)]:
         raise NotRunningError(f"Nothing runs here. Start the system with `lastunit up`, or name {', '.join(lacking)}.")
-    update = {server: found[server] for server in missing}
+    update: dict[str, str | None] = {server: found[server] for server in missing}
     if "kafka_bootstrap" in update and settings.cluster_id is None:
         update["cluster_id"] = found["cluster_id"]
     return settings.model_copy(update=update)
@@ -265,8 +213,8 @@ def _found_here(settings: Settings) -> dict[str, str | None]:
     from infra.local.sandbox_processor.address import address_in  # noqa: PLC0415
 
     stack = running_stack(settings)
-    processor = address_in(settings.state_dir / "processor")
-    return {**(asdict(stack) if stack else {}), "processor_url": processor.url if processor else None}
+    here = address_in(settings.state_dir / "processor")
+    return {**(asdict(stack) if stack else {}), "processor_url": here.url if here else None}
 
 
 def run_room_process(name: RoomName) -> int:
@@ -299,7 +247,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m infra.local.room_process", description="Run one room until SIGTERM"
     )
-    parser.add_argument("room", choices=tuple(ROOMS))
+    parser.add_argument("room", choices=RUNNABLE)
     return run_room_process(parser.parse_args().room)
 
 

@@ -22,15 +22,14 @@ import psutil
 
 from infra.base.errors import InfraError
 from infra.base.private_files import lasting_text
+from infra.base.rooms import RECEIVER, SYSTEM
 from infra.base.settings import Settings
 from infra.local.sandbox_processor.address import address_in
 from infra.local.sandbox_processor.identity import claim_database
 from infra.local.stack.ports import lasting_ports
 from infra.local.supervised import SupervisedProcess
 
-ROOMS: Final = ("inventory", "orders", "payments", "fulfilment", "notifications", "views")
 PROCESSOR: Final = "processor"
-RECEIVER: Final = "receiver"
 
 _INSTANCE: Final = re.compile(r"(?P<room>[a-z]+)(-\d+)?")
 _SAMPLE_SECONDS: Final = 0.5
@@ -94,7 +93,7 @@ class Supervisor:
         No simulated processor where the settings name a real one, no receiver where nobody has a secret to tell it by.
         """
         told = self.settings.processor_webhook_secret or self.settings.stripe_webhook_secret
-        return (*((RECEIVER,) if told else ()), *((PROCESSOR,) if self._processor_port else ()), *ROOMS)
+        return (*((RECEIVER,) if told else ()), *((PROCESSOR,) if self._processor_port else ()), *SYSTEM)
 
     @property
     def started(self) -> tuple[str, ...]:
@@ -190,7 +189,7 @@ class Supervisor:
                 *self._processor_options,
             ]
         named = _INSTANCE.fullmatch(name)
-        if named is None or named["room"] not in (*ROOMS, RECEIVER):
+        if named is None or named["room"] not in (*SYSTEM, RECEIVER):
             known = ", ".join(self.whole_system)
             raise InfraError(f"There is no process {name} here; there are {known}, and more of a room as in orders-2")
         return [*python, "infra.local.room_process", named["room"]]

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra.local.supervisor import ROOMS
+from infra.base.rooms import SYSTEM
 from tests.benchmarks.harness.options import ROOT
 from tests.benchmarks.harness.report import Report
 from tests.benchmarks.soak import Sample, judge
@@ -32,12 +32,12 @@ async def test_a_minute_of_soak_leaves_sound_books_and_nothing_that_waits(tmp_pa
 
     result = json.loads(out.decode().splitlines()[-1])
     assert result["breaches"] == []
-    assert result["setup"]["restarts"] == {"processor": 0, **dict.fromkeys(ROOMS, 0)}
+    assert result["setup"]["restarts"] == {"processor": 0, **dict.fromkeys(SYSTEM, 0)}
     minutes = result["details"]["minutes"]
     assert len(minutes) == 6
     assert sum(it["finished"] for it in minutes) > 0
     # A cache of half a million orders is nowhere near full after a minute; a leak of a batch each batch would show.
-    for room in ROOMS:
+    for room in SYSTEM:
         assert result["figures"][f"memory_growth_{room}"] < 1.5
     # Half of a capacity is no load under which a queue grows without end, whatever else the machine does.
     assert minutes[-1]["waiting"]["outbox"] <= 1_000

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import msgspec
 
 from consumers.fulfilment.fulfilment import DELIVERY, RETURN_ANSWER, RETURN_ARRIVAL, SHIPMENT
+from infra.base.rooms import RECEIVER, SYSTEM
 from producers.clients.orders import ACCEPTED_TOKEN, OrderLine, OrderRequest
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 
@@ -20,7 +21,7 @@ CONFIRMATION: Final = "confirmation"
 SKUS: Final = tuple(f"SKU-{number:02}" for number in range(40))
 IN_STOCK: Final = 0.8
 """Units that come in, as a share of those that are asked for."""
-KILLED: Final = ("inventory", "orders", "payments", "fulfilment", "notifications", "views", "receiver")
+KILLED: Final = (*SYSTEM, RECEIVER)
 _TERMS: Final = ("", "", SHIP_AVAILABLE, CAPTURE_AT_SHIPPING, f"{SHIP_AVAILABLE} {CAPTURE_AT_SHIPPING}")
 
 Journey: TypeAlias = Literal["arrives", "is_lost", "unsaid"]

@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from infra.base.migrate import migrate
+from infra.base.rooms import ROOMS
 from infra.base.settings import Settings
 from infra.local.supervisor import Supervisor
 from producers.clients.stock import StockClient, receipts_of
@@ -26,7 +27,6 @@ from tests.harness.shop import Shop
 from tests.harness.subscriber import SECRET, Subscriber, listening
 from topology import admin
 
-ROOMS: Final = ("inventory", "orders", "payments", "fulfilment", "notifications")
 """Those whose positions are in the database."""
 SESSION_MS: Final = 2_000
 """A killed member is missed for so long; longer, and a room killed every few seconds would hardly work in between."""

@@ -20,6 +20,7 @@ from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, ProcessorResult
 from consumers.payments.room import PaymentsRoom
 from consumers.runtime.room import Room
+from infra.base.rooms import ROOMS
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR
 from infra.ops.audit.books import read_books
@@ -30,7 +31,6 @@ from schemas.codec.wire import decode
 from schemas.ids import new_order_id
 from schemas.terms import CAPTURE_AT_SHIPPING
 from tests.harness.crashing import (
-    ROOMS,
     DeadError,
     Moment,
     Trap,

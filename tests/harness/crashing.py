@@ -28,8 +28,6 @@ from consumers.runtime.room import Room
 from producers.publisher import Outgoing, Publisher
 from tests.harness.shop import Shop
 
-ROOMS: Final = ("inventory", "orders", "payments", "fulfilment", "notifications")
-
 
 class Moment(StrEnum):
     """A visible step, or the moment before it."""

@@ -27,7 +27,8 @@ from consumers.payments.waits import Deadlines as MoneyDeadlines
 from consumers.runtime.database import Database
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.room import Room
-from infra.local.supervisor import PROCESSOR, RECEIVER
+from infra.base.rooms import RECEIVER, ROOMS
+from infra.local.supervisor import PROCESSOR
 from infra.ops.audit.books import read_books
 from infra.ops.audit.evidence import Evidence
 from infra.ops.audit.legs import legs
@@ -68,7 +69,6 @@ FAULTS: Final = {
 TOKENS: Final = ("tok_ok",) * 9 + ("tok_declined", "tok_capture_fails", "tok_void_fails", "tok_refund_fails", "tok_3ds")
 PATIENT_ROUNDS: Final = 2
 """How often people try what the processor refuses; then they pay back by hand."""
-ROOMS: Final = ("inventory", "orders", "payments", "fulfilment", "notifications")
 
 _NAMES: Final = ("order_id", "sku", "command_id", "cart_id", "customer_id")
 _LINE_COMMANDS: Final = (m.ReleaseLine, m.CommitLine, m.ShipLine, m.ReturnLine)

@@ -13,14 +13,12 @@ import asyncpg
 import msgspec
 from aiokafka.errors import KafkaError
 
-from consumers.fulfilment.room import FulfilmentRoom
-from consumers.inventory.room import InventoryRoom
-from consumers.orders.room import OrdersRoom
-from consumers.payments.http_processor import HttpProcessor
-from consumers.payments.room import PaymentsRoom
+from consumers.payments.processor import PaymentProcessor
 from consumers.runtime.decision import Record, outgoing
 from consumers.runtime.owner import OwnerOptions, PartitionOwner
 from consumers.runtime.room import Room
+from infra.base.processor import processor_of
+from infra.base.rooms import REPLAYED, ROOMS
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR, Supervisor
 from infra.ops.audit import Report, verify
@@ -36,8 +34,6 @@ from topology import admin
 from topology.states import FINAL_ORDER_STATES
 from topology.topics import ORDER_EVENTS, Topic, topics_read_by
 
-ROOMS = ("inventory", "orders", "payments", "fulfilment")
-"""The rooms that decide."""
 PARTITIONS = 3
 PATIENCE_SECONDS = 120.0
 """Longest wait for anything here. Nothing waits for so long unless it is broken; two busy cores may be slow."""
@@ -83,13 +79,11 @@ class Shop:
     # --- rooms in this process --------------------------------------------------------------------------------------------
 
     def room(self, name: str) -> Room[Any]:
-        if name == "inventory":
-            return InventoryRoom()
-        if name == "orders":
-            return OrdersRoom()
-        if name == "fulfilment":
-            return FulfilmentRoom()
-        return PaymentsRoom(HttpProcessor(self.supervisor.processor_url), self.publisher)
+        return ROOMS[name].build(self)
+
+    @property
+    def processor(self) -> PaymentProcessor:
+        return processor_of(self.supervisor.settings)
 
     def options(self, **changes: Any) -> OwnerOptions:
         return options_of(self.settings, **changes)
@@ -100,7 +94,7 @@ class Shop:
         async with AsyncExitStack() as owners:
             if not names or "payments" in names:
                 await self.supervisor.start(PROCESSOR)
-            for name in names or ROOMS:
+            for name in names or REPLAYED:
                 await owners.enter_async_context(
                     self.owning(PartitionOwner(self.room(name), self.options(), self.publisher))
                 )
@@ -108,7 +102,7 @@ class Shop:
 
     async def start_processes(self) -> None:
         """Start the processor and the rooms as processes of their own."""
-        for name in (PROCESSOR, *ROOMS):
+        for name in (PROCESSOR, *REPLAYED):
             await self.supervisor.start(name)
 
     @asynccontextmanager
@@ -140,7 +134,7 @@ class Shop:
 
         async def quiet() -> bool:
             try:
-                return await self._final(orders) and await self._is_quiet(log, names or ROOMS)
+                return await self._final(orders) and await self._is_quiet(log, names or REPLAYED)
             except (KafkaError, UnreadableError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 return False  # a server is being restarted
 
@@ -148,12 +142,12 @@ class Shop:
             try:
                 await self.until(quiet)
             except TimeoutError:
-                raise AssertionError(await self._unquiet(log, names or ROOMS)) from None
+                raise AssertionError(await self._unquiet(log, names or REPLAYED)) from None
 
     async def is_quiet(self, *names: str) -> bool:
         """Tell whether these rooms (all by default) have decided, said and done all that there is."""
         async with self.log() as log:
-            return await self._is_quiet(log, names or ROOMS)
+            return await self._is_quiet(log, names or REPLAYED)
 
     async def _unquiet(self, log: Log, rooms: Iterable[str]) -> str:
         """Say what keeps a shop from being quiet."""

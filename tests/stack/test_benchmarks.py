@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from infra.base.rooms import SYSTEM
 from infra.local.stack import Stack
-from infra.local.supervisor import ROOMS
 from tests.benchmarks.harness.options import ROOT
 
 NEEDS_HISTOGRAM = pytest.mark.skipif(
@@ -56,7 +56,7 @@ async def test_the_saga_benchmark_runs_and_money_equals_goods(stack: Stack, tmp_
     result = await run_quickly("saga", stack, tmp_path, "--lanes", "ours,asyncpg", "--orders", "200")
     figures = result["figures"]
     assert figures.keys() >= {"saga_vs_asyncpg_hot", "saga_vs_asyncpg_uniform", "publish_to_paid_p99_ms"}
-    assert {f"saga_cpu_us_per_order_{room}" for room in ROOMS} <= figures.keys()
+    assert {f"saga_cpu_us_per_order_{room}" for room in SYSTEM} <= figures.keys()
     assert {"ours scarce", "asyncpg scarce"} <= result["details"].keys()
 
 

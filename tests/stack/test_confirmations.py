@@ -19,9 +19,9 @@ from consumers.payments.room import PaymentsRoom
 from consumers.payments.store import PaymentBook
 from consumers.payments.waits import Deadlines
 from consumers.runtime.owner import PartitionOwner
+from infra.base.rooms import replayed_rooms
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR
-from infra.ops.audit.replay import rooms
 from producers.clients.orders import OrderRequest
 from schemas.messages import Message
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
@@ -29,7 +29,8 @@ from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 DEADLINES: Final = Deadlines(action_seconds=1)
 _NOBODY: Final[Any] = None
 DECIDERS: Final = tuple(
-    PaymentsRoom(_NOBODY, _NOBODY, deadlines=DEADLINES) if isinstance(room, PaymentsRoom) else room for room in rooms()
+    PaymentsRoom(_NOBODY, _NOBODY, deadlines=DEADLINES) if isinstance(room, PaymentsRoom) else room
+    for room in replayed_rooms()
 )
 """Who replays what rooms have decided that wait for so short a time."""
 ATTEMPTS: Final = "SELECT kind, result, reference FROM payment_attempts ORDER BY started_at_ms, kind"

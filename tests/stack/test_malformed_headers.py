@@ -20,6 +20,7 @@ from consumers.runtime.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.reading import read_records
 from consumers.views.room import OrderViews, ViewsOptions
+from infra.base.rooms import REPLAYED
 from infra.base.settings import Settings
 from infra.local.demo.log import order_times
 from infra.local.stack import Stack
@@ -27,7 +28,7 @@ from infra.ops.errors import UnreadableError
 from schemas import messages as m
 from schemas.codec.wire import encode
 from tests.harness.raw import RawRecord, attributes_at, batch_of, produce, sealed
-from tests.harness.shop import PARTITIONS, PATIENCE_SECONDS, ROOMS, Level, Shop, in_miniature, open_shop, order
+from tests.harness.shop import PARTITIONS, PATIENCE_SECONDS, Level, Shop, in_miniature, open_shop, order
 from tests.harness.strangers import MUG, append, letters, receipt, transactions
 from topology.partitioner import partition_of
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, topics_read_by
@@ -111,7 +112,7 @@ async def test_every_room_and_the_views_pass_it_and_the_audit_tells_it_from_a_fa
     views.stop()
     await reading_views
     assert {(it.room, it.topic, it.reason) for it in await letters(shop)} == {
-        (name, topic.name, MALFORMED_HEADERS) for name in ROOMS for topic in topics_read_by(name)
+        (name, topic.name, MALFORMED_HEADERS) for name in REPLAYED for topic in topics_read_by(name)
     }
     assert len(await order_times(shop.settings)) == 2, "the demo's own reading"
     [finding] = [it for it in report.findings if not it.holds]

@@ -16,8 +16,8 @@ from consumers.orders.room import OrdersRoom
 from consumers.orders.store import OrderBook
 from consumers.runtime.owner import PartitionOwner
 from infra.base.connections import database
+from infra.base.rooms import replayed_rooms
 from infra.base.settings import Settings
-from infra.ops.audit.replay import rooms
 from infra.ops.overdue import what_waits
 from producers.clients.orders import OrderRequest, place_order_lines
 from schemas.messages import Message
@@ -25,7 +25,9 @@ from schemas.terms import SHIP_AVAILABLE
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 
 GATHER_MS = 1_000
-DECIDERS: Final = tuple(OrdersRoom(gather_ms=GATHER_MS) if isinstance(room, OrdersRoom) else room for room in rooms())
+DECIDERS: Final = tuple(
+    OrdersRoom(gather_ms=GATHER_MS) if isinstance(room, OrdersRoom) else room for room in replayed_rooms()
+)
 """Who replays what rooms have decided that wait for so short a time."""
 OVERDUE = "SELECT deadline_ms + 1000 < extract(epoch FROM clock_timestamp()) * 1000 FROM orders WHERE order_id = $1"
 

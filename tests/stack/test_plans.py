@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from consumers.runtime.commit import commit_statement
 from consumers.runtime.database import Database
+from infra.base.rooms import ROOMS
 from infra.base.settings import Settings
-from tests.harness.crashing import ROOMS
 from tests.harness.shop import Shop, in_miniature, open_shop
 
 UPDATED_BY_JOIN = """

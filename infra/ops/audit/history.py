@@ -8,9 +8,10 @@ import msgspec
 
 from consumers.errors import MovedError, RefusedError
 from infra.base.connections import address_of
+from infra.base.rooms import replayed_rooms
 from infra.ops.audit.evidence import Evidence
 from infra.ops.audit.legs import legs
-from infra.ops.audit.replay import match, rooms
+from infra.ops.audit.replay import match
 from infra.ops.audit.report import Tallies
 from infra.ops.audit.snapshot import snapshot
 from infra.ops.audit.words import facts_of
@@ -80,7 +81,7 @@ async def history(settings: Settings, wanted: Wanted) -> AsyncIterator[Step]:
 
 async def tell(evidence: Evidence, wanted: Wanted) -> AsyncIterator[Step]:
     """Yield what is wanted of the evidence."""
-    chosen = [room for room in rooms() if wanted.room in (None, room.name)]
+    chosen = [room for room in replayed_rooms() if wanted.room in (None, room.name)]
     asked = sorted({partition for room in chosen for partition in _partitions(evidence, room, wanted)})
     published = await evidence.published(asked, Tallies())
     for room in chosen:

@@ -11,10 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 import msgspec
 
 from consumers.errors import RefusedError
-from consumers.fulfilment.room import FulfilmentRoom
-from consumers.inventory.room import InventoryRoom
-from consumers.orders.room import OrdersRoom
-from consumers.payments.room import PaymentsRoom
 from consumers.runtime.batch import decode_records
 from consumers.runtime.decision import decide_records
 from infra.ops.audit.published import Said, outcome_of, speaker_of
@@ -96,19 +92,7 @@ _TABLES: Final[dict[str, tuple[Table, ...]]] = {
 }
 
 
-class _Payments(PaymentsRoom):
-    """The room without its processor: a replay asks nobody."""
-
-    def __init__(self) -> None:
-        """Leave out what only effects need."""
-
-
 _SPEAKERS: Final = frozenset({None, *_TABLES})
-
-
-def rooms() -> tuple[Room[Any], ...]:
-    """Return the rooms that decide, in the order of the saga."""
-    return (InventoryRoom(), OrdersRoom(), _Payments(), FulfilmentRoom())
 
 
 class Replay(Generic[S]):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from consumers.runtime.partitioning import in_force
 from infra.base.connections import address_of
+from infra.base.rooms import replayed_rooms
 from infra.base.weekly.ahead import FEW_WEEKS
 from infra.ops.audit import books as processor
 from infra.ops.audit.accounts import Accounts
@@ -22,7 +23,7 @@ from infra.ops.audit.legs import check_generations, legs
 from infra.ops.audit.money import check_money
 from infra.ops.audit.positions import check_claims, check_outbox, check_ranges, order_of, undecided_orders
 from infra.ops.audit.published import SPOKEN_ON, Published, dead_letter_in
-from infra.ops.audit.replay import compare_rows, leftovers, match, rooms
+from infra.ops.audit.replay import compare_rows, leftovers, match
 from infra.ops.audit.report import Report, Tallies
 from infra.ops.audit.rows import tables
 from infra.ops.audit.sagas import cases, check_orphans, check_progress
@@ -84,7 +85,7 @@ class Audit:
         self._database = database
         self._log = log
         self._evidence = Evidence(database, log)
-        self._rooms = deciders or rooms()
+        self._rooms = deciders or replayed_rooms()
         self._moving: set[str] = set()
         self._dropped = Dropped()
 

@@ -15,9 +15,10 @@ from redis.asyncio import Redis
 
 from consumers.runtime.sql import load_queries
 from consumers.views.store import read_positions
+from infra.base.rooms import SYSTEM
 from infra.local.sandbox_processor.address import address_in
 from infra.local.stack import ChildProcess
-from infra.local.supervisor import PROCESSOR, ROOMS
+from infra.local.supervisor import PROCESSOR
 from tests.benchmarks.growth import UNITS, fill
 from tests.benchmarks.harness.baseline import PostgresBaseline, RestateBaseline
 from tests.benchmarks.harness.options import ROOT
@@ -132,7 +133,7 @@ class OurSeller(Seller):
     async def start(self) -> None:
         url = UNASKED_URL if self._latency_ms is None else await self._start_processor(self._latency_ms)
         env = environment(self.lane.settings.model_copy(update={"processor_url": url}))
-        for room in ROOMS:
+        for room in SYSTEM:
             program = ["infra.local.room_process", room]
             if room == "payments" and self._latency_ms is None:
                 program = ["tests.benchmarks.baselines.sagas.processor"]

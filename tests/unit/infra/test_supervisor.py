@@ -11,8 +11,9 @@ import pytest
 import pytest_asyncio
 
 from infra.base.errors import InfraError
+from infra.base.rooms import SYSTEM
 from infra.base.settings import load_settings
-from infra.local.supervisor import PROCESSOR, ROOMS, Supervisor
+from infra.local.supervisor import PROCESSOR, Supervisor
 
 
 @pytest_asyncio.fixture
@@ -63,7 +64,7 @@ async def test_stopping_all_leaves_nothing_running(supervisor: Supervisor) -> No
 async def test_a_processor_that_the_settings_name_is_not_run_here(tmp_path: Path) -> None:
     supervisor = Supervisor(load_settings(state_dir=tmp_path, processor_url="http://cards.example"))
 
-    assert supervisor.whole_system == ROOMS
+    assert supervisor.whole_system == SYSTEM
     assert supervisor.settings.environment()["LASTUNIT_PROCESSOR_URL"] == "http://cards.example"
     with pytest.raises(InfraError, match="no process processor here"):
         await supervisor.start(PROCESSOR)

@@ -14,10 +14,11 @@ from consumers.inventory.deal import deal
 from consumers.inventory.ledger import Ledger
 from consumers.runtime.decision import Record, outgoing
 from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
+from infra.base.rooms import replayed_rooms
 from infra.ops.audit.books import Authorization
 from infra.ops.audit.dropped import Dropped
 from infra.ops.audit.published import SOURCES, SPOKEN_ON
-from infra.ops.audit.replay import Replay, rooms
+from infra.ops.audit.replay import Replay
 from infra.ops.audit.report import Report
 from infra.ops.audit.rows import BalanceRow, ClaimRow, HoldRow, InventoryRows, OrderRow, OrderRows, OutboxRow
 from infra.ops.audit.run import Audit
@@ -154,7 +155,7 @@ class World:
         self.log = MemoryLog()
         self.now_ms = START_MS
         self._tamper = tamper
-        self._seats = [(room, p) for room in rooms() for p in range(PARTITIONS)]
+        self._seats = [(room, p) for room in replayed_rooms() for p in range(PARTITIONS)]
         self._replays = {(room.name, p): Replay(room, p, Partitioning(PARTITIONS)) for room, p in self._seats}
         self._next = {(room.name, p): [0] * len(room.sources) for room, p in self._seats}
         self._ranges: dict[tuple[str, int], list[Range]] = {key: [] for key in self._next}

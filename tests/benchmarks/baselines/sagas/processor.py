@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult
+from infra.base import processor
 from infra.local import room_process
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ class AtOnce:
 
 
 def at_once(settings: Settings) -> PaymentProcessor:
-    """Stand in for `infra.local.room_process.processor_of`."""
+    """Stand in for `infra.base.processor.processor_of`."""
     del settings
     return AtOnce()
 
 
 if __name__ == "__main__":
-    room_process.processor_of = at_once
+    processor.processor_of = at_once
     sys.exit(room_process.run_room_process("payments"))

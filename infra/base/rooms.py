@@ -1,0 +1,126 @@
+"""The rooms: one entry for each, from which the supervisor, the audit, the command line and the tests take theirs.
+
+A new room is its folder under `consumers/` and an entry here. Each entry imports what it needs when it is built, since a
+process loads only the rooms that it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from consumers.payments.processor import PaymentProcessor
+    from consumers.runtime.room import Room
+    from infra.base.settings import Settings
+    from producers.publisher import Publisher
+
+Server: TypeAlias = Literal["kafka_bootstrap", "postgres_dsn", "redis_url", "processor_url"]
+"""The setting that names a server."""
+
+
+class Resources(Protocol):
+    """What a room may be built with; each is opened at first use."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the process, with every server's address."""
+
+    @property
+    def publisher(self) -> Publisher:
+        """The process's publisher."""
+
+    @property
+    def processor(self) -> PaymentProcessor:
+        """The payment processor that the settings choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomEntry:
+    """One room that decides. `needs` are the servers without which it cannot work.
+
+    The audit decides the whole log of a room again that `is_replayed`; weeks are made and dropped by the process of the
+    room that `keeps_weeks`.
+    """
+
+    name: str
+    build: Callable[[Resources], Room[Any]]
+    needs: tuple[Server, ...] = ("kafka_bootstrap", "postgres_dsn")
+    is_replayed: bool = True
+    keeps_weeks: bool = False
+
+
+def _inventory(_: Resources) -> Room[Any]:
+    from consumers.inventory.room import InventoryRoom  # noqa: PLC0415
+
+    return InventoryRoom()
+
+
+def _orders(_: Resources) -> Room[Any]:
+    from consumers.orders.room import OrdersRoom  # noqa: PLC0415
+
+    return OrdersRoom()
+
+
+def _payments(resources: Resources) -> Room[Any]:
+    from consumers.payments.room import PaymentsRoom  # noqa: PLC0415
+
+    return PaymentsRoom(resources.processor, resources.publisher)
+
+
+def _fulfilment(_: Resources) -> Room[Any]:
+    from consumers.fulfilment.room import FulfilmentRoom  # noqa: PLC0415
+
+    return FulfilmentRoom()
+
+
+def _notifications(resources: Resources) -> Room[Any]:
+    from consumers.notifications.delivery import Deliverer  # noqa: PLC0415
+    from consumers.notifications.room import NotificationsRoom  # noqa: PLC0415
+    from consumers.runtime.database import Database  # noqa: PLC0415
+
+    return NotificationsRoom(Deliverer(Database(resources.settings.postgres_dsn or "", "webhooks")))
+
+
+ROOMS: Final[dict[str, RoomEntry]] = {
+    entry.name: entry
+    for entry in (
+        RoomEntry("inventory", _inventory, keeps_weeks=True),
+        RoomEntry("orders", _orders),
+        RoomEntry("payments", _payments, needs=("kafka_bootstrap", "postgres_dsn", "processor_url")),
+        RoomEntry("fulfilment", _fulfilment),
+        RoomEntry("notifications", _notifications, is_replayed=False),
+    )
+}
+"""In the order of the saga."""
+
+READERS: Final[dict[str, tuple[Server, ...]]] = {"views": ("kafka_bootstrap", "redis_url")}
+"""Processes that keep read models: they decide nothing, and have no claims. Name -> the servers that each needs."""
+
+RECEIVER: Final = "receiver"
+"""The process that takes the processors' webhooks."""
+
+REPLAYED: Final = tuple(name for name, entry in ROOMS.items() if entry.is_replayed)
+SYSTEM: Final = (*ROOMS, *READERS)
+"""What runs in every system; the receiver joins where a processor has a secret to sign with."""
+
+
+class _Replaying:
+    """Resources of rooms that decide a log again: they reach nobody."""
+
+    settings = cast("Settings", None)
+    publisher = cast("Publisher", None)
+    processor = cast("PaymentProcessor", None)
+
+
+def replayed_rooms() -> tuple[Room[Any], ...]:
+    """Return the rooms whose decisions an audit takes again, in the order of the saga, without a way to the outside."""
+    return tuple(ROOMS[name].build(_Replaying()) for name in REPLAYED)
+
+
+def needs_of(name: str) -> tuple[Server, ...]:
+    """Return the servers that a process of this name needs. Raises KeyError for a name that is none."""
+    if name == RECEIVER:
+        return ("kafka_bootstrap",)
+    return READERS[name] if name in READERS else ROOMS[name].needs
