@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from consumers.notifications.decide import decide as notification_of
-from infra.ops.audit.books import read_books
+from infra.ops.audit.checks.processor_books import read_books
 from schemas import messages as m
 from schemas.codec.wire import decode
 from tests.chaos.plan import CONFIRMATION, Fate, Plan, units_wanted

@@ -23,7 +23,7 @@ from consumers.runtime.room import Room
 from infra.base.rooms import ROOMS
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR
-from infra.ops.audit.books import read_books
+from infra.ops.audit.checks.processor_books import read_books
 from producers.clients.orders import ACCEPTED_TOKEN, OrderRequest
 from producers.publisher import Publisher
 from schemas import messages as m
@@ -203,8 +203,8 @@ async def survives(
     mine = await stage.ready(story)
     life = asyncio.create_task(stage.live(story, mine))
     try:
-        async with trapped(stage.shop, room, trap, make) as doomed:
-            died = await live_until_death(doomed, trap, life)
+        async with trapped(stage.shop, room, trap, make) as owner:
+            died = await live_until_death(owner, trap, life)
         if died:
             async with trapped(stage.shop, room, Trap(), make) as heir, stage.shop.owning(heir):
                 await life
@@ -286,7 +286,7 @@ async def test_the_processor_is_asked_after_the_commit_and_its_answer_is_read_ba
     assert results == dict.fromkeys((f"{mine.order_id}:{it}" for it in ("authorize", "capture", "refund")), "succeeded")
 
 
-class Forgetful(PaymentsRoom):
+class RoomWithoutCache(PaymentsRoom):
     """Asks the processor for nothing that an earlier owner had begun."""
 
     @override
@@ -314,10 +314,10 @@ class Keyless(HttpProcessor):
 
 
 async def test_without_resuming_what_was_begun_the_order_is_stuck(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgetful(shop: Shop, _: str, publisher: Publisher, trap: Trap) -> Room[Any]:
+    def without_cache(shop: Shop, _: str, publisher: Publisher, trap: Trap) -> Room[Any]:
         processor = TrappedProcessor(shop.supervisor.processor_url)
         processor.trap = trap
-        return Forgetful(processor, publisher)
+        return RoomWithoutCache(processor, publisher)
 
     monkeypatch.setattr("tests.harness.shop.PATIENCE_SECONDS", 4.0)
     story = STORIES["not captured"]
@@ -325,9 +325,9 @@ async def test_without_resuming_what_was_begun_the_order_is_stuck(shop: Shop, mo
         mine = await stage.ready(story)
         life = asyncio.create_task(stage.live(story, mine))
         trap = Trap(Moment.BEFORE_CALL)
-        async with trapped(shop, "payments", trap, forgetful) as doomed:
-            assert await live_until_death(doomed, trap, life)
-        async with trapped(shop, "payments", Trap(), forgetful) as heir, shop.owning(heir):
+        async with trapped(shop, "payments", trap, without_cache) as owner:
+            assert await live_until_death(owner, trap, life)
+        async with trapped(shop, "payments", Trap(), without_cache) as heir, shop.owning(heir):
             await asyncio.wait({life}, timeout=4)
             assert await shop.state(mine) == ("reserved", "")
         life.cancel()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.base.rooms import REPLAYED
-from tests.harness import doomed
+from tests.harness import crash_before_publish
 from tests.harness.race import race
 from tests.harness.shop import Level, Shop, order
 
@@ -50,12 +50,12 @@ async def kill_at(shop: Shop, room: str, moments: list[int]) -> list[int]:
 async def die_after_commit(shop: Shop, *options: str) -> None:
     """Run an inventory that ends between its first commit and what it has to say about it."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", doomed.__name__, *options),
+        *(sys.executable, "-m", crash_before_publish.__name__, *options),
         env={**os.environ, **shop.settings.environment()},
         cwd=Path(__file__).parents[2],
     )
     try:
-        assert await asyncio.wait_for(process.wait(), 60) == doomed.DIED
+        assert await asyncio.wait_for(process.wait(), 60) == crash_before_publish.DIED
     finally:
         if process.returncode is None:
             process.kill()
@@ -81,7 +81,7 @@ async def test_what_was_committed_but_not_said_is_said_by_the_next_owner(shop: S
 async def test_without_an_outbox_the_same_crash_loses_events_and_the_audit_says_so(shop: Shop) -> None:
     await shop.receive(MUG=5)
     await shop.place(order(("MUG", 2)))
-    await die_after_commit(shop, doomed.WITHOUT_OUTBOX)
+    await die_after_commit(shop, crash_before_publish.WITHOUT_OUTBOX)
     async with shop.running("inventory", "orders"):
         await shop.until_quiet("inventory", "orders")
     report = await shop.audit()

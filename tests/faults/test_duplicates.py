@@ -14,7 +14,7 @@ from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.room import Room
-from infra.ops.audit.books import read_books
+from infra.ops.audit.checks.processor_books import read_books
 from producers.clients.orders import place_order_lines
 from producers.clients.stock import receipts_of, receive_stock
 from producers.publisher import Outgoing
@@ -92,7 +92,7 @@ async def how_it_ended(shop: Shop) -> dict[str, Any]:
 # --- the negative control -----------------------------------------------------------------------------------------------
 
 
-class Forgetful(InventoryRoom):
+class RoomWithoutCache(InventoryRoom):
     """An inventory that does not remember which lines it holds, nor has its table a key by which to find them."""
 
     save = InventoryRoom.save.replace("ON CONFLICT (order_id, line, sku) DO UPDATE SET state = excluded.state", "")
@@ -104,10 +104,10 @@ class Forgetful(InventoryRoom):
         return super().decide(state, message, at_ms)
 
 
-@pytest.mark.parametrize("room", [InventoryRoom(), Forgetful()])
+@pytest.mark.parametrize("room", [InventoryRoom(), RoomWithoutCache()])
 async def test_the_holds_are_what_makes_a_duplicate_harmless(shop: Shop, room: Room[Any]) -> None:
     twice = order(("MUG", 2))
-    if isinstance(room, Forgetful):
+    if isinstance(room, RoomWithoutCache):
         await shop.database.execute("ALTER TABLE holds DROP CONSTRAINT holds_pkey")
     await shop.receive(MUG=10)
     async with shop.owning(PartitionOwner(room, shop.options(), shop.publisher)):
@@ -117,7 +117,7 @@ async def test_the_holds_are_what_makes_a_duplicate_harmless(shop: Shop, room: R
     async with shop.running("orders"):
         await shop.until_quiet("orders")
     report = await shop.audit()
-    if isinstance(room, Forgetful):
+    if isinstance(room, RoomWithoutCache):
         assert (await shop.levels())["MUG"].reserved == 4
         assert {"each_command_took_effect_once", "replay_gives_the_same_decisions"} <= report.breaches
     else:

@@ -50,7 +50,7 @@ async def ended(shop: Shop, numbers: range, **planted: Any) -> End:
 def counts(end: End) -> tuple[Counter[str], Counter[str]]:
     """Return in which state how many orders ended, and what was said how often."""
     states = Counter(it.order.state.value for it in facts_of(end).values() if it.order is not None)
-    said = Counter(type(it).__name__ for seat in end.seats.values() for _, says in seat.history for it in says)
+    said = Counter(type(it).__name__ for owner in end.owners.values() for _, says in owner.history for it in says)
     return states, said
 
 

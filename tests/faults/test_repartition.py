@@ -27,9 +27,9 @@ from producers.publisher import FORWARDED, Publisher
 from schemas.codec.wire import decode
 from schemas.messages import DeadLetter
 from tests.faults.test_restarts import Flow, goes_on_from
-from tests.faults.test_zombies import Stray
+from tests.faults.test_zombies import UngroupedOwner
 from tests.harness.cli import lastunit
-from tests.harness.doomed_repartition import DIED
+from tests.harness.crash_during_repartition import DIED
 from tests.harness.race import race
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 from topology.partitioner import partition_of
@@ -70,7 +70,7 @@ async def change_of(shop: Shop, kind: type[Repartition] = Repartition) -> AsyncI
 async def killed_after(shop: Shop, step: str) -> int | None:
     environment = {**os.environ, **shop.settings.environment()}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.harness.doomed_repartition", str(AFTER), step, env=environment
+        sys.executable, "-m", "tests.harness.crash_during_repartition", str(AFTER), step, env=environment
     )
     return await asyncio.wait_for(process.wait(), 90)
 
@@ -157,7 +157,7 @@ class Unaware(Lookout):
         return False
 
 
-class Newcomer(Stray):
+class Newcomer(UngroupedOwner):
     """Owns the new partitions only, as a process does that joins when the old ones have an owner."""
 
     @override

@@ -21,7 +21,7 @@ from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines
 from schemas import messages as m
 from tests.faults.test_restarts import Flow
-from tests.faults.test_zombies import Stray, without_fence
+from tests.faults.test_zombies import UngroupedOwner, without_fence
 from tests.harness.postgres_proxy import Fate, PostgresProxy
 from tests.harness.race import race
 from tests.harness.shop import Level, Shop, in_miniature, logged, open_shop, order
@@ -195,7 +195,7 @@ async def test_a_kept_claim_is_safe_because_of_the_fence(
     await shop.place(*orders)
     async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
         slow = PartitionOwner(InventoryRoom(), shop.options(postgres_dsn=proxy.dsn), shop.publisher)
-        other = Stray(InventoryRoom(), shop.options(), shop.publisher)
+        other = UngroupedOwner(InventoryRoom(), shop.options(), shop.publisher)
         for owner in () if fenced else (slow, other):
             without_fence(owner)
         with capture_logs() as logs:

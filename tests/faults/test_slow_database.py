@@ -25,7 +25,7 @@ from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from infra.local.supervisor import Supervisor
 from schemas.messages import Message
-from tests.harness import greedy
+from tests.harness import unbounded_reader
 from tests.harness.postgres_proxy import PostgresProxy
 from tests.harness.shop import PARTITIONS, Shop, logged, order
 
@@ -86,7 +86,7 @@ async def peak_bytes(shop: Shop, process: psutil.Process) -> int:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("module", [ROOM, greedy.__name__])
+@pytest.mark.parametrize("module", [ROOM, unbounded_reader.__name__])
 async def test_five_times_the_backlog_takes_no_more_memory(shop: Shop, module: str, tmp_path: Path) -> None:
     async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
         theirs = shop.settings.model_copy(

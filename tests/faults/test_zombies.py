@@ -26,7 +26,7 @@ CHANGED_HANDS = "SELECT min(epoch) > 2 FROM claims WHERE room IN ('inventory', '
 FENCE = "AND c.epoch = f.epoch AND c.next_offsets = f.old_offsets::bigint[]"
 
 
-class Stray(PartitionOwner[Any]):
+class UngroupedOwner(PartitionOwner[Any]):
     """Reads in a group of its own: for Kafka it owns every partition, whoever else does."""
 
     @override
@@ -86,8 +86,8 @@ async def test_two_owners_whom_kafka_does_not_keep_apart_do_the_work_of_one(shop
     often = shop.options(session_timeout_ms=1_000, batch_records=20)
     async with (
         shop.owning(PartitionOwner(InventoryRoom(), often, shop.publisher)),
-        shop.owning(Stray(InventoryRoom(), often, shop.publisher)),
-        shop.owning(Stray(OrdersRoom(), often, shop.publisher)),
+        shop.owning(UngroupedOwner(InventoryRoom(), often, shop.publisher)),
+        shop.owning(UngroupedOwner(OrdersRoom(), often, shop.publisher)),
         shop.running("orders", "payments", "fulfilment"),
     ):
         for start in range(0, ORDERS, 20):
@@ -107,7 +107,7 @@ async def test_the_fence_is_what_keeps_a_second_owner_from_deciding_the_same_rec
     await shop.place(*orders)
     async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
         slow = PartitionOwner(InventoryRoom(), shop.options(postgres_dsn=proxy.dsn), shop.publisher)
-        other = Stray(InventoryRoom(), shop.options(), shop.publisher)
+        other = UngroupedOwner(InventoryRoom(), shop.options(), shop.publisher)
         for owner in () if fenced else (slow, other):
             without_fence(owner)
         async with shop.owning(slow):

@@ -29,9 +29,9 @@ from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.room import Room
 from infra.base.rooms import RECEIVER, ROOMS
 from infra.local.supervisor import PROCESSOR
-from infra.ops.audit.books import read_books
-from infra.ops.audit.evidence import Evidence
-from infra.ops.audit.legs import legs
+from infra.ops.audit.checks.processor_books import read_books
+from infra.ops.audit.generations import legs
+from infra.ops.audit.inputs import Evidence
 from infra.ops.audit.snapshot import snapshot
 from schemas import messages as m
 from schemas.codec.wire import decode
@@ -44,7 +44,7 @@ from tests.model.end import End
 from tests.model.orders import ORDER_IDS, sendings
 from tests.model.people import People
 from tests.model.processor import Account
-from tests.model.seat import Seat
+from tests.model.simulated_owner import SimulatedOwner
 from topology.states import PaymentState
 from topology.topics import ORDER_EVENTS
 
@@ -223,7 +223,7 @@ async def end_of(shop: Shop, rooms: Hasty, meddled: set[Key]) -> End:
 
     That the replay says what was said, and comes to what the tables hold, is for `Shop.assert_sound` to see.
     """
-    seats: dict[tuple[str, int], Seat] = {}
+    owners: dict[tuple[str, int], SimulatedOwner] = {}
     async with snapshot(shop.settings) as database, shop.log() as log:
         evidence = Evidence(database, log)
         await evidence.gather()
@@ -231,16 +231,16 @@ async def end_of(shop: Shop, rooms: Hasty, meddled: set[Key]) -> End:
             async for leg in legs(evidence, room, range(evidence.partitions(room))):
                 replay = leg.replay
                 books = Books() if room is rooms.inventory else None
-                seat = seats[room.name, replay.partition] = Seat(room, replay.partition, books)
-                seat.state = replay.state
+                owner = owners[room.name, replay.partition] = SimulatedOwner(room, replay.partition, books)
+                owner.state = replay.state
                 async for decision in evidence.decisions(replay, replay.partition, leg.ranges):
                     assert isinstance(decision.message, m.Message), decision
                     said = [_said(it.value) for it in decision.says]
-                    seat.history.append(((decision.message, decision.at_ms), said))
+                    owner.history.append(((decision.message, decision.at_ms), said))
                     if books is not None:
                         books.hear(decision.message, said, decision.at_ms)
-    all_books = [seat.books for seat in seats.values() if seat.books is not None]
-    return End(seats, all_books, await _accounts(shop), meddled)
+    all_books = [owner.books for owner in owners.values() if owner.books is not None]
+    return End(owners, all_books, await _accounts(shop), meddled)
 
 
 def _said(value: bytes | None) -> m.Message | RefusedError:

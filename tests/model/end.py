@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from tests.model.accounting import Books, Key
 from tests.model.processor import Account
-from tests.model.seat import Seat
+from tests.model.simulated_owner import SimulatedOwner
 
 
 class End(NamedTuple):
-    """`seats` by room and partition, `books` by inventory's partition; strangers have `meddled` with these lines."""
+    """`owners` by room and partition, `books` by inventory's partition; strangers have `meddled` with these lines."""
 
-    seats: Mapping[tuple[str, int], Seat]
+    owners: Mapping[tuple[str, int], SimulatedOwner]
     books: Sequence[Books]
     accounts: Collection[Account]
     meddled: Collection[Key]

@@ -11,7 +11,7 @@ from schemas import messages as m
 from tests.model.accounting import COMMITTED, SHIPPED, Key
 from tests.model.end import End
 from tests.model.processor import Account
-from tests.model.seat import Seat
+from tests.model.simulated_owner import SimulatedOwner
 
 HAS_UNITS: Final = frozenset({COMMITTED, SHIPPED})
 
@@ -80,9 +80,9 @@ class _Found(dict[str, OrderFacts]):
 def facts_of(end: End) -> dict[str, OrderFacts]:
     """Return every order that anything was said about."""
     found = _Found()
-    for (room, _), seat in end.seats.items():
-        _take_history(found, seat)
-        _take_state(found, room, seat.state)
+    for (room, _), owner in end.owners.items():
+        _take_history(found, owner)
+        _take_state(found, room, owner.state)
     for facts in found.values():
         for it in facts.of(m.LineReserved):
             facts.price.setdefault((it.order_id, it.line, it.sku), it.quantity * it.unit_price_minor)
@@ -96,8 +96,8 @@ def facts_of(end: End) -> dict[str, OrderFacts]:
     return found
 
 
-def _take_history(found: _Found, seat: Seat) -> None:
-    for (heard, _), says in seat.history:
+def _take_history(found: _Found, owner: SimulatedOwner) -> None:
+    for (heard, _), says in owner.history:
         if type(heard) is m.RefundOrder:
             found[heard.order_id].asked_refunds.add(heard.refund_id)
         for said in says:

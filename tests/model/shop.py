@@ -25,7 +25,7 @@ from tests.model.end import End
 from tests.model.orders import ORDER_IDS, SKUS
 from tests.model.people import People
 from tests.model.processor import Processor
-from tests.model.seat import Entry, Seat
+from tests.model.simulated_owner import Entry, SimulatedOwner
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, Topic
 
 PARTITIONS: Final = 2
@@ -91,12 +91,12 @@ class Shop:
         self.now_ms = START_MS
         self.logs: list[list[list[Entry]]] = [[[] for _ in range(PARTITIONS)] for _ in _TOPICS]
         self.books = [Books() for _ in range(PARTITIONS)]
-        self.seats = {
-            (room.name, p): Seat(room, p, self.books[p] if room is rooms.inventory else None)
+        self.owners = {
+            (room.name, p): SimulatedOwner(room, p, self.books[p] if room is rooms.inventory else None)
             for p in range(PARTITIONS)
             for room in rooms
         }
-        self._readers = [(seat, ear) for seat in self.seats.values() for ear in seat.ears]
+        self._readers = [(owner, ear) for owner in self.owners.values() for ear in owner.ears]
         width = len(self._readers) // PARTITIONS
         self._ears = [[ear for _, ear in self._readers[p * width : (p + 1) * width]] for p in range(PARTITIONS)]
         self.people = People(pick)
@@ -107,7 +107,7 @@ class Shop:
         self.astray: list[Any] = []
         self.meddled: set[Any] = set()
         self.said = 0
-        self._spoken: dict[int, Seat] = {}
+        self._spoken: dict[int, SimulatedOwner] = {}
         self.repeats_left = pick(6)
         self.detours_left = pick(4)
         self.ticks_left = pick(6)
@@ -116,7 +116,7 @@ class Shop:
     @property
     def end(self) -> End:
         """What the case has left behind so far."""
-        return End(self.seats, self.books, self.processor.accounts.values(), self.meddled)
+        return End(self.owners, self.books, self.processor.accounts.values(), self.meddled)
 
     # --- what can happen --------------------------------------------------------------------------------------------------
 
@@ -141,9 +141,9 @@ class Shop:
         for _ in range(MOST_ROUNDS):
             self.now_ms += LONG_MS
             said = self.said
-            for seat in self.seats.values():
-                if (reminder := seat.room.reminder(seat.state, self.now_ms)) is not None:
-                    self._put(_TOPIC_OF[type(reminder)], seat.partition, reminder)
+            for owner in self.owners.values():
+                if (reminder := owner.room.reminder(owner.state, self.now_ms)) is not None:
+                    self._put(_TOPIC_OF[type(reminder)], owner.partition, reminder)
             self._lapse()
             self.unsent += self.people.help_all()
             self.run()
@@ -155,10 +155,10 @@ class Shop:
         readers = self._readers
         first = self.pick(len(readers))
         for n in range(first - len(readers), first):
-            seat, ear = readers[n]
+            owner, ear = readers[n]
             if ear:
                 for _ in range(1 + self.pick(min(4, len(ear)))):
-                    self._decide(seat, ear)
+                    self._decide(owner, ear)
                 return True
         return False
 
@@ -236,14 +236,14 @@ class Shop:
         if not self.crashes_left:
             return False
         self.crashes_left -= 1
-        seats = list(self.seats.values())
-        seat = seats[self.pick(len(seats))]
+        owners = list(self.owners.values())
+        owner = owners[self.pick(len(owners))]
         if self.trace is not None:
-            self._tell(f"{seat.name} crashes", ())
-        seat.crash()
-        if seat.room.name == "payments":
+            self._tell(f"{owner.name} crashes", ())
+        owner.crash()
+        if owner.room.name == "payments":
             asked = self.processor.asked
-            lost = [it for it in self.under_way if _HOME_OF_ORDER[it.order_id] == seat.partition]
+            lost = [it for it in self.under_way if _HOME_OF_ORDER[it.order_id] == owner.partition]
             self.under_way = [it for it in self.under_way if it not in lost]
             self.unanswered += [asked[it.operation_id] for it in lost if it.operation_id in asked]
         return True
@@ -266,17 +266,17 @@ class Shop:
         for place in _HEARERS[topic].get(type(message), ()):
             self._ears[partition][place].append(entry)
 
-    def _decide(self, seat: Seat, ear: Any) -> None:
+    def _decide(self, owner: SimulatedOwner, ear: Any) -> None:
         entry = ear[0]
-        message, at_ms, says = seat.decide(ear)
+        message, at_ms, says = owner.decide(ear)
         if any(not isinstance(said, RefusedError) for said in says):
-            first = self._spoken.setdefault(id(entry), seat)
-            if first is not seat:  # what is said is named by what it answers: two who answer would give one name twice
-                raise AccountingError(f"{seat.name} answers {message}, as {first.name} does: {says}")
+            first = self._spoken.setdefault(id(entry), owner)
+            if first is not owner:  # what is said is named by what it answers: two who answer would give one name twice
+                raise AccountingError(f"{owner.name} answers {message}, as {first.name} does: {says}")
         if self.trace is not None:
-            self._tell(f"{seat.name} hears {message}", says)
-        if getattr(seat.state, "operations", None):
-            self.unanswered += seat.room.close_batch(seat.state, at_ms).effects
+            self._tell(f"{owner.name} hears {message}", says)
+        if getattr(owner.state, "operations", None):
+            self.unanswered += owner.room.close_batch(owner.state, at_ms).effects
         self.said += len(says)
         for said in says:
             if not isinstance(said, RefusedError):

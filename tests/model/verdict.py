@@ -11,7 +11,7 @@ from tests.model.accounting import COMMITTED, HELD
 from tests.model.end import End
 from tests.model.facts import OrderFacts, facts_of
 from tests.model.money import judge_money
-from tests.model.seat import dead_letters
+from tests.model.simulated_owner import dead_letters
 from tests.model.waits import wait_of
 from topology.states import OVER_ORDER_STATES, OrderState
 
@@ -73,7 +73,7 @@ def judge(end: End) -> None:
 def _judge_stock(end: End) -> None:
     """No oversell and no undersell: what was received is sold or for sale, and memory agrees with the books."""
     for p, books in enumerate(end.books):
-        ledger = end.seats["inventory", p].state
+        ledger = end.owners["inventory", p].state
         for sku, on_hand in books.on_hand.items():
             lines = [key for key, stands in books.life.items() if key[2] == sku and stands == COMMITTED]
             sold = sum(books.quantity[key] for key in lines)
@@ -125,8 +125,8 @@ def _judge_returns(end: End) -> None:
     """What had left the house is back only where somebody took it in."""
     received = {
         (said.order_id, line)
-        for seat in end.seats.values()
-        for _, says in seat.history
+        for owner in end.owners.values()
+        for _, says in owner.history
         for said in says
         if isinstance(said, m.ReturnReceived)
         for line in said.lines
@@ -141,7 +141,7 @@ def _judge_dead_letters(end: End) -> None:
 
     What is asked of the stock and cannot be done is refused, and only that: `accounting` has seen to it.
     """
-    for room, message, refusal in dead_letters(list(end.seats.values())):
+    for room, message, refusal in dead_letters(list(end.owners.values())):
         _holds(_is_lawful(message, refusal), room, "refused", message, refusal)
 
 

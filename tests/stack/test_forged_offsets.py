@@ -15,8 +15,8 @@ from consumers.runtime.backlog import READ_AHEAD_RECORDS
 from consumers.runtime.decision import MALFORMED_OFFSET
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
+from tests.harness.foreign_producers import append, letters, receipt
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
-from tests.harness.strangers import append, letters, receipt
 from topology.topics import ORDER_COMMANDS
 
 BATCHES = [[0], [0, 7, 2], [0, 1], [0, 0, 0], [-4], [2, 1, 0], [2**31 - 1], [0, 1, 2, 3]]

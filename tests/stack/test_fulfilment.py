@@ -41,7 +41,7 @@ async def hear(shop: Shop, *commands: m.Message) -> None:
         await shop.until_quiet()
 
 
-class Forgetful(FulfilmentRoom):
+class RoomWithoutCache(FulfilmentRoom):
     """Loads again whatever it needs."""
 
     cache_limit = 0
@@ -58,7 +58,7 @@ async def running_with(shop: Shop, room: FulfilmentRoom) -> AsyncIterator[None]:
 async def test_two_parcels_go_out_and_two_lines_come_back_one_of_them_broken(shop: Shop) -> None:
     mine = order(("MUG", 2), ("TIN", 1), ("JAR", 3))
     order_id = mine.order_id
-    async with running_with(shop, Forgetful()):
+    async with running_with(shop, RoomWithoutCache()):
         await paid(shop, mine, MUG=5, TIN=4, JAR=9)
         first = m.ShipOrder(order_id, "S1", (1, 2), "post", "T1")
         await hear(shop, first, first)
@@ -111,7 +111,7 @@ async def test_goods_that_left_cannot_be_cancelled_and_what_did_not_leave_can(sh
 async def test_time_ends_what_nobody_ships_and_what_nobody_confirms_by_commands_on_the_log(shop: Shop) -> None:
     forgotten, sent = order(("MUG", 1)), order(("TIN", 1))
     soon = Deadlines(ship_within_ms=4_000, delivery_presumed_ms=500)
-    async with running_with(shop, Forgetful(soon)):
+    async with running_with(shop, RoomWithoutCache(soon)):
         await shop.receive(MUG=1, TIN=1)
         await shop.place(forgotten, sent)
         await shop.until(lambda: shop.value(STATE, sent.order_id))

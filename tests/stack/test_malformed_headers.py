@@ -27,9 +27,9 @@ from infra.local.stack import Stack
 from infra.ops.errors import UnreadableError
 from schemas import messages as m
 from schemas.codec.wire import encode
+from tests.harness.foreign_producers import MUG, append, letters, receipt, transactions
 from tests.harness.raw import RawRecord, attributes_at, batch_of, produce, sealed
 from tests.harness.shop import PARTITIONS, PATIENCE_SECONDS, Level, Shop, in_miniature, open_shop, order
-from tests.harness.strangers import MUG, append, letters, receipt, transactions
 from topology.partitioner import partition_of
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, topics_read_by
 

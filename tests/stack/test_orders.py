@@ -38,7 +38,7 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
         yield opened
 
 
-class Forgetful(OrdersRoom):
+class RoomWithoutCache(OrdersRoom):
     """Loads again whatever it needs."""
 
     cache_limit = 0
@@ -69,7 +69,7 @@ def incomplete() -> tuple[OrderRequest, Message, Message]:
 
 async def test_an_order_whose_line_never_comes_is_given_up_and_a_line_that_comes_later_goes_back(shop: Shop) -> None:
     mine, first, late = incomplete()
-    async with running_with(shop, Forgetful(gather_ms=GATHER_MS)):
+    async with running_with(shop, RoomWithoutCache(gather_ms=GATHER_MS)):
         await shop.receive(TIN=1)
         await shop.say(first)
         await shop.until_quiet(orders=1)

@@ -32,8 +32,8 @@ from schemas.ids import new_order_id
 from schemas.terms import CAPTURE_AT_SHIPPING
 from tests.given_when_then import NOW_MS, A, B, C
 from tests.harness.shop import Shop, in_miniature, open_shop
-from tests.unit.payments.likely import message
-from tests.unit.payments.sentences import AT_SHIPPING, LAPSES_MS, REQUIRES_ACTION
+from tests.unit.payments.dsl import AT_SHIPPING, LAPSES_MS, REQUIRES_ACTION
+from tests.unit.payments.message_generator import message
 
 ROOM = PaymentsRoom(cast("Any", None), cast("Any", None))
 

@@ -21,9 +21,9 @@ from consumers.views.room import OrderViews, ViewsOptions
 from infra.base.settings import Settings
 from schemas import messages as m
 from schemas.codec.wire import encode
+from tests.harness.foreign_producers import MUG, append, letters, receipt, transactions
 from tests.harness.raw import RawRecord
 from tests.harness.shop import PATIENCE_SECONDS, Level, Shop, in_miniature, open_shop, order
-from tests.harness.strangers import MUG, append, letters, receipt, transactions
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
 EVENT: RawRecord = (b"order-1", encode(m.OrderPaid("order-1", 500, "GBP")), [])

@@ -9,12 +9,12 @@ import msgspec
 from consumers.errors import MovedError, RefusedError
 from infra.base.connections import address_of
 from infra.base.rooms import replayed_rooms
-from infra.ops.audit.evidence import Evidence
-from infra.ops.audit.legs import legs
+from infra.ops.audit.generations import legs
+from infra.ops.audit.inputs import Evidence
+from infra.ops.audit.redaction import facts_of
 from infra.ops.audit.replay import match
 from infra.ops.audit.report import Tallies
 from infra.ops.audit.snapshot import snapshot
-from infra.ops.audit.words import facts_of
 from infra.ops.log import Log
 from schemas.codec.wire import decode
 from schemas.messages import Message
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from consumers.runtime.room import Room
     from infra.base.settings import Settings
-    from infra.ops.audit.legs import Leg
-    from infra.ops.audit.published import Published
+    from infra.ops.audit.generations import Leg
+    from infra.ops.audit.outputs import Published
     from infra.ops.audit.replay import Decision
 
 

@@ -14,8 +14,8 @@ import msgspec
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.partitioning import in_force
 from infra.base.connections import address_of
-from infra.ops.audit.evidence import Evidence
-from infra.ops.audit.legs import legs
+from infra.ops.audit.generations import legs
+from infra.ops.audit.inputs import Evidence
 from infra.ops.audit.snapshot import snapshot
 from infra.ops.errors import UnreadableError
 from infra.ops.log import Log
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from consumers.inventory.ledger import Ledger, Stock
     from infra.base.settings import Settings
-    from infra.ops.audit.legs import Leg
+    from infra.ops.audit.generations import Leg
     from infra.ops.audit.replay import Decision
 
 

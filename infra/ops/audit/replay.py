@@ -13,7 +13,8 @@ import msgspec
 from consumers.errors import RefusedError
 from consumers.runtime.batch import decode_records
 from consumers.runtime.decision import decide_records
-from infra.ops.audit.published import Said, outcome_of, speaker_of
+from infra.ops.audit.outputs import Said, outcome_of, speaker_of
+from infra.ops.audit.redaction import words_of
 from infra.ops.audit.rows import (
     AttemptRow,
     FulfilmentRow,
@@ -24,7 +25,6 @@ from infra.ops.audit.rows import (
     PurchaseRow,
     StockRow,
 )
-from infra.ops.audit.words import words_of
 from topology.topics import INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from consumers.runtime.decision import Record
     from consumers.runtime.partitioning import Partitioning
     from consumers.runtime.room import Room
-    from infra.ops.audit.published import Answers, Copies
+    from infra.ops.audit.outputs import Answers, Copies
     from infra.ops.audit.report import Tallies, Tally
     from producers.publisher import Outgoing
     from schemas.messages import Message

@@ -14,21 +14,21 @@ from consumers.runtime.partitioning import in_force
 from infra.base.connections import address_of
 from infra.base.rooms import replayed_rooms
 from infra.base.weekly.ahead import FEW_WEEKS
-from infra.ops.audit import books as processor
-from infra.ops.audit.accounts import Accounts
-from infra.ops.audit.dropped import Dropped, check_balances
-from infra.ops.audit.evidence import Evidence
-from infra.ops.audit.goods import check_goods
-from infra.ops.audit.legs import check_generations, legs
-from infra.ops.audit.money import check_money
-from infra.ops.audit.positions import check_claims, check_outbox, check_ranges, order_of, undecided_orders
-from infra.ops.audit.published import SPOKEN_ON, Published, dead_letter_in
+from infra.ops.audit.checks import processor_books as processor
+from infra.ops.audit.checks.accounts import Accounts
+from infra.ops.audit.checks.goods import check_goods
+from infra.ops.audit.checks.money import check_money
+from infra.ops.audit.checks.orders import cases, check_orphans, check_progress
+from infra.ops.audit.checks.positions import check_claims, check_outbox, check_ranges, order_of, undecided_orders
+from infra.ops.audit.checks.stock import check_stock
+from infra.ops.audit.generations import check_generations, legs
+from infra.ops.audit.inputs import Evidence
+from infra.ops.audit.outputs import SPOKEN_ON, Published, dead_letter_in
 from infra.ops.audit.replay import compare_rows, leftovers, match
 from infra.ops.audit.report import Report, Tallies
+from infra.ops.audit.retention import Dropped, check_balances
 from infra.ops.audit.rows import tables
-from infra.ops.audit.sagas import cases, check_orphans, check_progress
 from infra.ops.audit.snapshot import Snapshot, snapshot
-from infra.ops.audit.stock import check_stock
 from infra.ops.log import Log
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_EVENTS
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from consumers.runtime.room import Room
     from infra.base.settings import Settings
-    from infra.ops.audit.legs import Leg
+    from infra.ops.audit.generations import Leg
     from infra.ops.audit.rows import InventoryRows, OrderRows, StockRow
 
 EVENTS_AT_ONCE: Final = 1_000_000

@@ -12,7 +12,7 @@ from consumers.runtime.sql import load_queries
 from infra.base import connections
 from infra.base.weekly.ahead import weeks_ahead
 from infra.base.weekly.tables import partitions, weeks_of
-from infra.ops.audit.dropped import Dropped
+from infra.ops.audit.retention import Dropped
 from infra.ops.audit.rows import (
     AttemptRow,
     BalanceRow,

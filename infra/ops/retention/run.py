@@ -19,14 +19,14 @@ from infra.base.weekly.ahead import AHEAD_MS, weeks_ahead
 from infra.base.weekly.tables import BusyError, Live
 from infra.base.weekly.weeks import DAY_MS, Week
 from infra.ops.log import Log
-from infra.ops.retention.floor import QUERIES, floor_ms, log_begins, log_ends, positions
+from infra.ops.retention.horizon import QUERIES, floor_ms, log_begins, log_ends, positions
 from infra.ops.retention.plan import past_weeks, plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from infra.base.settings import Settings
-    from infra.ops.retention.floor import Offsets, Position
+    from infra.ops.retention.horizon import Offsets, Position
 
 log = structlog.get_logger(__name__)
 

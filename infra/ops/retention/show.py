@@ -12,7 +12,7 @@ from infra.base.weekly.ahead import weeks_ahead
 from infra.base.weekly.tables import Live
 from infra.base.weekly.weeks import DAY_MS, Week
 from infra.ops.log import Log
-from infra.ops.retention.floor import QUERIES, floor_ms, log_ends, positions
+from infra.ops.retention.horizon import QUERIES, floor_ms, log_ends, positions
 from infra.ops.retention.plan import gone_at_ms, is_past
 
 if TYPE_CHECKING:

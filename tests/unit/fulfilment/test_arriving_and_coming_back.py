@@ -21,7 +21,7 @@ from tests.given_when_then import (
     ShipmentDelivered,
     ShipmentLost,
 )
-from tests.unit.fulfilment.sentences import (
+from tests.unit.fulfilment.dsl import (
     COMING_BACK,
     DAY_MS,
     DELIVERED,

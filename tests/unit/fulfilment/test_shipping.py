@@ -22,7 +22,7 @@ from tests.given_when_then import (
     ShipLine,
     ShipmentRequested,
 )
-from tests.unit.fulfilment.sentences import (
+from tests.unit.fulfilment.dsl import (
     DAY_MS,
     MUG,
     MUG_LEFT,

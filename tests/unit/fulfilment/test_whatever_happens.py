@@ -16,7 +16,7 @@ from consumers.fulfilment.decide import decide
 from consumers.fulfilment.evolve import evolve
 from consumers.fulfilment.fulfilment import UNDER_WAY, Deadlines, Fulfilment, LineState, ShipmentState
 from schemas import messages as m
-from tests.unit.fulfilment.likely import LINES, START_MS, answers_to, next_message
+from tests.unit.fulfilment.message_generator import LINES, START_MS, answers_to, next_message
 from topology.states import FulfilmentState
 
 DEADLINES: Final = Deadlines(*(15,) * 5)

@@ -28,7 +28,7 @@ from tests.given_when_then import (
     ReturnLine,
     ShipLine,
 )
-from tests.unit.inventory.sentences import given, received, stock, then, then_refused, when
+from tests.unit.inventory.dsl import given, received, stock, then, then_refused, when
 
 LATER_MS = NOW_MS + 10_000
 

@@ -120,7 +120,7 @@ def _know_count(tables: Tables, ledger: Ledger, buyer: tuple[str, str]) -> None:
     ledger.purchases.setdefault(buyer, tables.purchases.get(buyer, 0))
 
 
-class ForgetfulOwner:
+class OwnerWithoutCache:
     """Decides batches as the partition owner does, on a memory that is emptied whenever `forgets` says so."""
 
     def __init__(self, load: Load) -> None:
@@ -163,8 +163,8 @@ class ForgetfulOwner:
         return says, ROOM.close_batch(self._ledger, batch[-1][1])
 
 
-async def _played(load: Load, batches: list[list[Entry]], forgets: Sequence[bool]) -> ForgetfulOwner:
-    owner = ForgetfulOwner(load)
+async def _played(load: Load, batches: list[list[Entry]], forgets: Sequence[bool]) -> OwnerWithoutCache:
+    owner = OwnerWithoutCache(load)
     for n, batch in enumerate(batches):
         await owner.take(batch, forgets=forgets[n % len(forgets)])
     await owner.settle()

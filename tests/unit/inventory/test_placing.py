@@ -17,7 +17,7 @@ from tests.given_when_then import (
     LineReturned,
     PlaceOrderLine,
 )
-from tests.unit.inventory.sentences import given, stock, then, then_refused, when
+from tests.unit.inventory.dsl import given, stock, then, then_refused, when
 
 
 def test_a_line_is_reserved_while_there_is_stock() -> None:

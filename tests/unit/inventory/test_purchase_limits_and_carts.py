@@ -19,7 +19,7 @@ from tests.given_when_then import (
     PlaceOrderLine,
     SetPurchaseLimit,
 )
-from tests.unit.inventory.sentences import given, in_cart, limited, ruled, stock, then, when
+from tests.unit.inventory.dsl import given, in_cart, limited, ruled, stock, then, when
 
 PLENTY = stock(on_hand=99)
 

@@ -26,7 +26,7 @@ from tests.given_when_then import (
     ShipLine,
     SuspendSale,
 )
-from tests.unit.inventory.sentences import (
+from tests.unit.inventory.dsl import (
     given,
     level,
     received,

@@ -17,7 +17,7 @@ from tests.given_when_then import (
     PaymentCaptured,
     ReleaseLine,
 )
-from tests.unit.orders.sentences import (
+from tests.unit.orders.dsl import (
     AUTHORIZED,
     BOTH_LINES,
     COMMITTED,

@@ -18,7 +18,7 @@ from tests.given_when_then import (
     ReleaseLine,
     ReturnLine,
 )
-from tests.unit.orders.sentences import (
+from tests.unit.orders.dsl import (
     AUTHORIZED,
     CANCELLED,
     CANCELLED_UNHEARD,

@@ -11,7 +11,7 @@ from schemas import messages as m
 from schemas.ids import order_id_ms
 from schemas.limits import ORDER_ID_WINDOW_MS, SETTLING_MS
 from tests.given_when_then import NOW_MS, A, CancelOrder, LineRejected, OrderCommandRefused, word
-from tests.unit.orders.sentences import (
+from tests.unit.orders.dsl import (
     AUTHORIZED,
     CANCELLED,
     CAPTURED_LATER,

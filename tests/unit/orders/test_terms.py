@@ -32,7 +32,7 @@ from tests.given_when_then import (
     ReleaseLine,
     ReturnLine,
 )
-from tests.unit.orders.sentences import (
+from tests.unit.orders.dsl import (
     BOTH_LINES,
     CAPTURED_LATER,
     COMMITTED,

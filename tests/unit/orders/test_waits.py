@@ -24,7 +24,7 @@ from tests.given_when_then import (
     OrderRejected,
     ReleaseLine,
 )
-from tests.unit.orders.sentences import AUTHORIZED, COMMITTED, PAID, RESERVED
+from tests.unit.orders.dsl import AUTHORIZED, COMMITTED, PAID, RESERVED
 from topology.states import OrderState
 
 ROOM: Final = OrdersRoom()

@@ -26,7 +26,7 @@ from tests.given_when_then import (
     PaymentCaptureFailed,
     PaymentDeclined,
 )
-from tests.unit.orders.sentences import (
+from tests.unit.orders.dsl import (
     AUTHORIZED,
     CANCELLED,
     COMMITTED,

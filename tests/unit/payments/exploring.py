@@ -18,7 +18,7 @@ from consumers.payments.evolve import Outcome, evolved
 from consumers.payments.payment import Payment
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, A
-from tests.unit.payments.likely import HEARD
+from tests.unit.payments.message_generator import HEARD
 
 SEED: Final = 20_240_607
 STEP_MS: Final = 1_000_000

@@ -16,8 +16,8 @@ from tests.given_when_then import (
     OrderReserved,
     RecordPaymentResult,
 )
-from tests.unit.payments import sentences as told
-from tests.unit.payments.sentences import (
+from tests.unit.payments import dsl as told
+from tests.unit.payments.dsl import (
     AUTHORIZE,
     CAPTURE,
     REFUND,

@@ -20,7 +20,7 @@ from consumers.payments.processor import OperationKind
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, A
 from tests.unit.payments.exploring import explore
-from tests.unit.payments.likely import message
+from tests.unit.payments.message_generator import message
 from topology.states import SETTLED_PAYMENT_STATES, PaymentState
 
 K = OperationKind

@@ -12,8 +12,8 @@ from tests.given_when_then import (
     PaymentRefunded,
     PaymentVoided,
 )
-from tests.unit.payments import sentences as told
-from tests.unit.payments.sentences import (
+from tests.unit.payments import dsl as told
+from tests.unit.payments.dsl import (
     CAPTURE,
     CAPTURED,
     CAPTURING,

@@ -8,7 +8,7 @@ from tests.given_when_then import (
     PaymentCaptureFailed,
     PaymentVoided,
 )
-from tests.unit.payments.sentences import (
+from tests.unit.payments.dsl import (
     AT_SHIPPING,
     AUTHORIZE,
     AUTHORIZED,

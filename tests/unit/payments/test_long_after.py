@@ -14,7 +14,7 @@ from schemas import messages as m
 from schemas.ids import order_id_ms
 from schemas.limits import ORDER_ID_WINDOW_MS, SETTLING_MS
 from tests.given_when_then import NOW_MS, A, word
-from tests.unit.payments.sentences import (
+from tests.unit.payments.dsl import (
     AUTHORIZE,
     AUTHORIZED,
     AUTHORIZING,

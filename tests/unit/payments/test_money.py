@@ -14,7 +14,7 @@ from tests.given_when_then import (
     PaymentVoided,
     PaymentVoidFailed,
 )
-from tests.unit.payments.sentences import (
+from tests.unit.payments.dsl import (
     AUTHORIZE,
     AUTHORIZED,
     AUTHORIZING,

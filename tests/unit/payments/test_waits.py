@@ -20,7 +20,7 @@ from tests.given_when_then import (
     PaymentVoided,
     PaymentVoidFailed,
 )
-from tests.unit.payments.sentences import (
+from tests.unit.payments.dsl import (
     ACTION_SECONDS,
     AT_SHIPPING,
     AUTHORIZE,

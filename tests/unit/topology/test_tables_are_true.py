@@ -17,7 +17,7 @@ from consumers.orders import decide as orders
 from consumers.orders import order
 from consumers.payments.evolve import StartOperation
 from schemas import messages as m
-from tests.unit.orders.likely import likely as likely_for_an_order
+from tests.unit.orders.message_generator import likely as likely_order_message
 from tests.unit.payments.exploring import explore
 from topology.diagram import arrows
 from topology.order_answers import ORDER_ANSWERS, ORDER_LEADS_TO
@@ -95,7 +95,7 @@ def drawn(found: dict[tuple[Any, Any], list[type[m.Message]]]) -> set[tuple[str,
 
 @pytest.fixture(scope="module")
 def orders_walked() -> Walked:
-    return walked("orders", lambda: order.Order(ORDER_ID), orders.decide, order.evolve, likely_for_an_order)
+    return walked("orders", lambda: order.Order(ORDER_ID), orders.decide, order.evolve, likely_order_message)
 
 
 @pytest.fixture(scope="module")

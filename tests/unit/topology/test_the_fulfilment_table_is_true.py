@@ -16,7 +16,7 @@ from consumers.fulfilment.decide import decide
 from consumers.fulfilment.evolve import evolve
 from consumers.fulfilment.fulfilment import Deadlines, Fulfilment
 from schemas import messages as m
-from tests.unit.fulfilment.likely import START_MS, next_message
+from tests.unit.fulfilment.message_generator import START_MS, next_message
 from topology.diagram import arrows
 from topology.fulfilment_answers import FULFILMENT_ANSWERS, FULFILMENT_LEADS_TO
 from topology.saga import REACTIONS

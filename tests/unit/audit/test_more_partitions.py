@@ -7,12 +7,12 @@ import pytest
 
 from consumers.runtime.decision import outgoing
 from consumers.runtime.partitioning import Generation
-from infra.ops.audit.evidence import Evidence
 from infra.ops.audit.history import Wanted, tell
+from infra.ops.audit.inputs import Evidence
 from producers.publisher import Outgoing
 from schemas import messages as m
-from tests.unit.verify.scenes import ONCE, REPLAY, TWICE, busy_world, found
-from tests.unit.verify.world import PARTITIONS, World
+from tests.unit.audit.scenes import ONCE, REPLAY, TWICE, busy_world, found
+from tests.unit.audit.world import PARTITIONS, World
 from topology.partitioner import partition_of
 
 MORE, MOST = 5, 8

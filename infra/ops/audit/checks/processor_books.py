@@ -12,8 +12,8 @@ from infra.ops.errors import UnreadableError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from infra.ops.audit.checks.orders import Case
     from infra.ops.audit.report import Tally
-    from infra.ops.audit.sagas import Case
 
 
 class Authorization(msgspec.Struct, gc=False):

@@ -15,11 +15,11 @@ from consumers.inventory.ledger import Ledger
 from consumers.runtime.decision import Record, outgoing
 from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
 from infra.base.rooms import replayed_rooms
-from infra.ops.audit.books import Authorization
-from infra.ops.audit.dropped import Dropped
-from infra.ops.audit.published import SOURCES, SPOKEN_ON
+from infra.ops.audit.checks.processor_books import Authorization
+from infra.ops.audit.outputs import SOURCES, SPOKEN_ON
 from infra.ops.audit.replay import Replay
 from infra.ops.audit.report import Report
+from infra.ops.audit.retention import Dropped
 from infra.ops.audit.rows import BalanceRow, ClaimRow, HoldRow, InventoryRows, OrderRow, OrderRows, OutboxRow
 from infra.ops.audit.run import Audit
 from infra.ops.audit.snapshot import Snapshot

@@ -11,7 +11,7 @@ from consumers.errors import RefusedError
 from consumers.runtime.decision import dead_letter, outgoing
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
-from tests.unit.verify.scenes import (
+from tests.unit.audit.scenes import (
     BOUNDS,
     GOODS,
     LEDGER,
@@ -24,7 +24,7 @@ from tests.unit.verify.scenes import (
     SUMS,
     found,
 )
-from tests.unit.verify.world import Kept, World
+from tests.unit.audit.world import Kept, World
 from topology.topics import DEAD_LETTERS
 
 

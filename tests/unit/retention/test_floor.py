@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.ops.retention.floor import Position, floor_ms
+from infra.ops.retention.horizon import Position, floor_ms
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
 NOW_MS = 1_795_392_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consumers.runtime.partitioning import Generation
-from infra.ops.audit.positions import next_offsets
-from infra.ops.audit.published import SOURCES, SPOKEN_ON, Published
+from infra.ops.audit.checks.positions import next_offsets
+from infra.ops.audit.outputs import SOURCES, SPOKEN_ON, Published
 from infra.ops.log import Range
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A change of the number of partitions whose process ends right after a step: `python -m tests.harness.doomed_repartition`.
+"""A change of the number of partitions whose process ends right after a step: `python -m tests.harness.crash_during_repartition`.
 
 Its arguments are the number of partitions and the step's name. The settings come from the environment, as for the command.
 """

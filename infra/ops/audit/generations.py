@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from consumers.runtime.partitioning import Partitioning
     from consumers.runtime.room import Room
-    from infra.ops.audit.evidence import Evidence
+    from infra.ops.audit.inputs import Evidence
     from infra.ops.audit.report import Tally
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.ops.audit.sku_account import (
+from infra.ops.audit.checks.sku_account import (
     Account,
     Cart,
     Case,
@@ -28,7 +28,7 @@ from topology.topics import DEAD_LETTERS, ORDER_EVENTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from infra.ops.audit.published import Said
+    from infra.ops.audit.outputs import Said
     from infra.ops.audit.report import Tallies
     from infra.ops.audit.rows import StockRow
 

@@ -1,4 +1,4 @@
-"""An inventory that reads ahead without a bound: `python -m tests.harness.greedy`, the negative control of its memory.
+"""An inventory that reads ahead without a bound: `python -m tests.harness.unbounded_reader`, the negative control of its memory.
 
 The settings come from the environment, as for any room.
 """

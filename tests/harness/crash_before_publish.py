@@ -1,4 +1,4 @@
-"""An inventory whose process ends exactly between a commit and its publication: `python -m tests.harness.doomed`.
+"""An inventory whose process ends exactly between a commit and its publication: `python -m tests.harness.crash_before_publish`.
 
 With `--without-outbox` the commit also leaves out what is to be said, as a system without an outbox would: the negative
 control. The settings come from the environment, as for any room.

@@ -11,9 +11,9 @@ from topology.states import FulfilmentState, OrderState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from infra.ops.audit.checks.orders import Case
     from infra.ops.audit.report import Tally
     from infra.ops.audit.rows import FulfilmentRow
-    from infra.ops.audit.sagas import Case
 
 _WITH_GOODS: Final = frozenset({OrderState.PAID, OrderState.SHIPPED, OrderState.DELIVERED, OrderState.RETURNED})
 _HOLD_OF: Final = {

@@ -16,7 +16,7 @@ Entry = tuple[m.Message, int]
 Said = list[m.Message | RefusedError]
 
 
-class Seat:
+class SimulatedOwner:
     """`ears` are the records that each of the room's sources still has for it, only those that it hears."""
 
     __slots__ = ("books", "ears", "history", "name", "partition", "room", "state")
@@ -54,12 +54,12 @@ def _decided(room: Room[Any], state: Any, entry: Entry) -> Said:
         return [refusal]
 
 
-def dead_letters(seats: Sequence[Seat]) -> list[tuple[str, m.Message, RefusedError]]:
+def dead_letters(owners: Sequence[SimulatedOwner]) -> list[tuple[str, m.Message, RefusedError]]:
     """Return (who, what, why) of everything that was refused."""
     return [
-        (seat.name, entry[0], said)
-        for seat in seats
-        for entry, says in seat.history
+        (owner.name, entry[0], said)
+        for owner in owners
+        for entry, says in owner.history
         for said in says
         if isinstance(said, RefusedError)
     ]

@@ -9,7 +9,7 @@ from producers.publisher import Outgoing
 from schemas import messages as m
 from schemas.limits import GATHER_MS
 from schemas.terms import SHIP_AVAILABLE
-from tests.unit.verify.scenes import (
+from tests.unit.audit.scenes import (
     GOODS,
     LEDGER,
     OVERSOLD,
@@ -20,7 +20,7 @@ from tests.unit.verify.scenes import (
     found,
     shipping_world,
 )
-from tests.unit.verify.world import World, said
+from tests.unit.audit.world import World, said
 
 
 async def test_a_sound_system_passes_with_its_figures() -> None:

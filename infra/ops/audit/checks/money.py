@@ -11,9 +11,9 @@ from topology.states import OVER_ORDER_STATES, OrderState, PaymentState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from infra.ops.audit.checks.orders import Case
     from infra.ops.audit.report import Tallies, Tally
     from infra.ops.audit.rows import AttemptRow, PaymentRow
-    from infra.ops.audit.sagas import Case
 
 _DONE: Final = frozenset({"succeeded", "resolved"})
 _OPEN: Final = frozenset({"pending", "failed"})

@@ -10,7 +10,7 @@ from infra.ops.audit.rows import OutboxRow
 from producers.publisher import Outgoing
 from schemas import messages as m
 from schemas.codec.wire import encode
-from tests.unit.verify.scenes import (
+from tests.unit.audit.scenes import (
     BOUNDS,
     GOODS,
     LEDGER,
@@ -25,7 +25,7 @@ from tests.unit.verify.scenes import (
     changing,
     found,
 )
-from tests.unit.verify.world import World, said
+from tests.unit.audit.world import World, said
 
 
 async def test_a_lost_event() -> None:

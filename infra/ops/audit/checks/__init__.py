@@ -1,0 +1,1 @@
+"""What an audit holds against each other: one file for each kind of promise."""
