@@ -12,8 +12,8 @@ import aiohttp
 import pytest_asyncio
 from standardwebhooks import Webhook
 
+from infra.base.rooms import RECEIVER
 from infra.base.settings import Settings
-from infra.local.supervisor import RECEIVER
 from schemas.codec.wire import decode
 from schemas.ids import new_order_id
 from schemas.messages import RecordPaymentResult
