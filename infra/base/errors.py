@@ -31,7 +31,7 @@ class JarsUnavailableError(StackError):
     """Kafka's jars could not be downloaded, or are not the ones that the lock names."""
 
 
-class PartFailedError(StackError):
+class ProcessFailedError(StackError):
     """A part did not become ready in time, or died; the message ends with the tail of its log."""
 
 

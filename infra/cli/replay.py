@@ -11,7 +11,7 @@ from rich.text import Text
 from infra.base.rooms import REPLAYED
 from infra.cli.output import FAILED, AsJson, print_json, quiet_settings, run, stdout
 from infra.cli.timeline import moment
-from infra.ops.audit.history import Step, Wanted, history
+from infra.ops.audit.history import AuditedDecision, DecisionFilter, history
 
 if TYPE_CHECKING:
     from infra.base.settings import Settings
@@ -52,18 +52,18 @@ def replay(
     With --json each decision is one line, and the last line is the verdict.
     """
     until_ms = None if until is None else int(until.replace(tzinfo=until.tzinfo or UTC).timestamp() * 1000)
-    wanted = Wanted(
+    wanted = DecisionFilter(
         room=room or (None if order_id else "inventory"),
         partition=partition,
         sku=sku,
         order_id=order_id,
         until_ms=until_ms,
     )
-    if not run(_tell(quiet_settings(), wanted, as_json=as_json)):
+    if not run(_print_decisions(quiet_settings(), wanted, as_json=as_json)):
         raise typer.Exit(FAILED)
 
 
-async def _tell(settings: Settings, wanted: Wanted, *, as_json: bool) -> bool:
+async def _print_decisions(settings: Settings, wanted: DecisionFilter, *, as_json: bool) -> bool:
     """Print the decisions and the verdict; return whether all are as published."""
     decisions, first = 0, None
     async for step in history(settings, wanted):
@@ -72,7 +72,7 @@ async def _tell(settings: Settings, wanted: Wanted, *, as_json: bool) -> bool:
         if as_json:
             print_json(step, indent=False)
         else:
-            stdout().print(_in_words(step))
+            stdout().print(_described(step))
     if as_json:
         print_json({"decisions": decisions, "equal": first is None, "first_difference": first}, indent=False)
     elif first is None:
@@ -82,7 +82,7 @@ async def _tell(settings: Settings, wanted: Wanted, *, as_json: bool) -> bool:
     return first is None
 
 
-def _in_words(step: Step) -> Text:
+def _described(step: AuditedDecision) -> Text:
     """Return a decision as lines: input, outcomes, and what changed by them."""
     text = Text()
     text.append(f"{moment(step.at_ms)}  {step.position}  ", "dim")

@@ -16,7 +16,7 @@ from typing import Final
 import psutil
 import structlog
 
-from infra.base.errors import PartFailedError
+from infra.base.errors import ProcessFailedError
 from infra.base.exits import NEEDS_A_PERSON
 from infra.local.stack.process import ChildProcess, tail
 
@@ -41,7 +41,7 @@ class SupervisedProcess:
         log_path: Path,
         *,
         say: Callable[[str], None],
-        on_failure: Callable[[PartFailedError], None],
+        on_failure: Callable[[ProcessFailedError], None],
     ) -> None:
         self.name = name
         self.restarts = 0
@@ -96,9 +96,9 @@ class SupervisedProcess:
                 self._this_life_seconds = times.user + times.system
         return self._earlier_lives_seconds + self._this_life_seconds
 
-    def failure(self, what: str) -> PartFailedError:
+    def failure(self, what: str) -> ProcessFailedError:
         """Return an error that ends with the tail of the log."""
-        return PartFailedError(
+        return ProcessFailedError(
             f"{self.name} {what}. The end of {self._log_path}:\n{tail(self._log_path, 15) or '(empty)'}"
         )
 

@@ -101,7 +101,7 @@ class Supervisor:
         return tuple(self._processes)
 
     async def start_all(self) -> None:
-        """Start a whole system. Raises PartFailedError, SandboxConflictError where another sandbox serves the database."""
+        """Start a whole system. Raises ProcessFailedError, SandboxConflictError where another sandbox serves the database."""
         if self._processor_port and self.settings.postgres_dsn:
             await claim_database(self.settings.postgres_dsn, self._books)
         for name in self.whole_system:

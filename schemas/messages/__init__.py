@@ -7,14 +7,15 @@ A new struct stands in its topic's file here, in the tuple at the end of that fi
 """
 
 from schemas.messages.base import *
+from schemas.messages.dead_letter import *
 from schemas.messages.fulfilment_events import *
-from schemas.messages.leftovers import *
 from schemas.messages.line_events import *
 from schemas.messages.notifications import *
 from schemas.messages.order_commands import *
 from schemas.messages.order_events import *
 from schemas.messages.payment_events import *
 from schemas.messages.stock_commands import *
+from schemas.messages.stock_level import *
 
 MESSAGES: tuple[type[Message], ...] = (
     *STOCK_COMMANDS,
@@ -24,5 +25,6 @@ MESSAGES: tuple[type[Message], ...] = (
     *FULFILMENT_EVENTS,
     *NOTIFICATIONS,
     *ORDER_COMMANDS,
-    *LEFTOVERS,
+    StockLevel,
+    DeadLetter,
 )

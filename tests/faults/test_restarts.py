@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from infra.local.stack import Stack
-from infra.local.stack.part import Part
+from infra.local.stack.server import EmbeddedServer
 from producers.importing.generated import Traffic
 from tests.harness.race import race
 from tests.harness.shop import Shop, logged
@@ -88,7 +88,7 @@ async def test_processes_join_and_leave_under_load_and_nothing_is_lost_or_double
     await shop.assert_sound()
 
 
-def crash_of(part: Part) -> Callable[[], Awaitable[None]]:
+def crash_of(part: EmbeddedServer) -> Callable[[], Awaitable[None]]:
     async def crash() -> None:
         await part.kill()
         await part.start()

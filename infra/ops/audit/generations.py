@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from consumers.runtime.partitioning import Partitioning
     from consumers.runtime.room import Room
-    from infra.ops.audit.inputs import Evidence
+    from infra.ops.audit.inputs import AuditInputs
     from infra.ops.audit.report import Tally
 
 
-class Leg(NamedTuple):
+class ReplayStage(NamedTuple):
     """One partition's share of one generation. `is_last` tells whether the replay ends with it."""
 
     replay: Replay[Any]
@@ -29,37 +29,37 @@ class Leg(NamedTuple):
     is_last: bool
 
 
-async def legs(evidence: Evidence, room: Room[Any], asked: Collection[int]) -> AsyncIterator[Leg]:
-    """Yield the legs that lead to the present state of the asked partitions, each to be decided before the next one.
+async def replay_stages(inputs: AuditInputs, room: Room[Any], asked: Collection[int]) -> AsyncIterator[ReplayStage]:
+    """Yield the stages that lead to the present state of the asked partitions, each to be decided before the next one.
 
     Of a topic that never got more partitions these are the asked ones, each by itself.
     """
-    generations = in_force(evidence.generations(room))
+    generations = in_force(inputs.generations(room))
     before: list[Replay[Any]] = []
     for number, generation in enumerate(generations, start=1):
-        dealt = partitioning_of(generations[:number])
+        partitioning = partitioning_of(generations[:number])
         is_last = number == len(generations)
-        replays = _carried_over(before, dealt) if before else []
+        replays = _carried_over(before, partitioning) if before else []
         before = []
         for partition in range(generation.partitions):
             if is_last and partition not in asked:
                 continue
-            replay = replays[partition] if replays else Replay(room, partition, dealt)
+            replay = replays[partition] if replays else Replay(room, partition, partitioning)
             if not is_last:
                 before.append(replay)
                 ranges = [Range(0, generation.starts[partition], generations[number].starts[partition])]
             elif number > 1:
-                ranges = [Range(0, generation.starts[partition], evidence.decided(room, partition)[0])]
+                ranges = [Range(0, generation.starts[partition], inputs.decided(room, partition)[0])]
             else:
-                ranges = await evidence.ranges(room, partition)
-            yield Leg(replay, ranges, is_last)
+                ranges = await inputs.ranges(room, partition)
+            yield ReplayStage(replay, ranges, is_last)
 
 
-def check_generations(evidence: Evidence, room: Room[Any], tally: Tally) -> None:
+def check_generations(inputs: AuditInputs, room: Room[Any], tally: Tally) -> None:
     """Check that each generation was decided to its end before the next one was begun."""
-    now = in_force(evidence.generations(room))[-1]
+    now = in_force(inputs.generations(room))[-1]
     for partition, start in enumerate(now.starts):
-        reached = evidence.decided(room, partition)[0]
+        reached = inputs.decided(room, partition)[0]
         if start > reached:
             tally.breach(
                 f"{room.name}/{partition} is decided up to {reached}, but {now.partitions} partitions are in force "
@@ -67,7 +67,7 @@ def check_generations(evidence: Evidence, room: Room[Any], tally: Tally) -> None
             )
 
 
-def _carried_over(before: Sequence[Replay[Any]], dealt: Partitioning) -> list[Replay[Any]]:
+def _carried_over(before: Sequence[Replay[Any]], partitioning: Partitioning) -> list[Replay[Any]]:
     at_ms = max(replay.at_ms for replay in before)
-    states = deal([replay.state for replay in before], dealt.partitions)
-    return [Replay(before[0].room, partition, dealt, state, at_ms) for partition, state in enumerate(states)]
+    states = deal([replay.state for replay in before], partitioning.partitions)
+    return [Replay(before[0].room, partition, partitioning, state, at_ms) for partition, state in enumerate(states)]

@@ -9,9 +9,9 @@ import msgspec
 from consumers.errors import MovedError, RefusedError
 from infra.base.connections import address_of
 from infra.base.rooms import replayed_rooms
-from infra.ops.audit.generations import legs
-from infra.ops.audit.inputs import Evidence
-from infra.ops.audit.redaction import facts_of
+from infra.ops.audit.generations import replay_stages
+from infra.ops.audit.inputs import AuditInputs
+from infra.ops.audit.redaction import public_fields
 from infra.ops.audit.replay import match
 from infra.ops.audit.report import Tallies
 from infra.ops.audit.snapshot import snapshot
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     from consumers.runtime.room import Room
     from infra.base.settings import Settings
-    from infra.ops.audit.generations import Leg
+    from infra.ops.audit.generations import ReplayStage
     from infra.ops.audit.outputs import Published
     from infra.ops.audit.replay import Decision
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which decisions to tell. `room` None is every room; `until_ms` is an append time (ms since the epoch, UTC)."""
+class DecisionFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which decisions to audited_decisions. `room` None is every room; `until_ms` is an append time (ms since the epoch, UTC)."""
 
     room: str | None = None
     partition: int | None = None
@@ -40,7 +40,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int | None = None
 
 
-class Said(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True):
     """One outcome: its name, why, and what it is about."""
 
     type: str
@@ -52,7 +52,7 @@ class Said(msgspec.Struct, frozen=True):
         return str(self.facts.get("reason", ""))
 
 
-class Step(msgspec.Struct, frozen=True):
+class AuditedDecision(msgspec.Struct, frozen=True):
     """One decision. `before` and `after` are what it touched; `difference` is None where these events are published."""
 
     position: str
@@ -60,78 +60,80 @@ class Step(msgspec.Struct, frozen=True):
     at_ms: int
     input: str
     facts: dict[str, Any]
-    outcomes: list[Said]
+    outcomes: list[Outcome]
     before: dict[str, str]
     after: dict[str, str]
     difference: str | None
 
 
-async def history(settings: Settings, wanted: Wanted) -> AsyncIterator[Step]:
+async def history(settings: Settings, wanted: DecisionFilter) -> AsyncIterator[AuditedDecision]:
     """Decide the log again and yield what is wanted of it, room by room and partition by partition.
 
     Raises InfraError when it cannot be read.
     """
     bootstrap = address_of("kafka_bootstrap", settings)
     async with snapshot(settings) as database, Log(bootstrap, settings.namespace) as log:
-        evidence = Evidence(database, log)
-        await evidence.gather()
-        async for step in tell(evidence, wanted):
+        inputs = AuditInputs(database, log)
+        await inputs.gather()
+        async for step in audited_decisions(inputs, wanted):
             yield step
 
 
-async def tell(evidence: Evidence, wanted: Wanted) -> AsyncIterator[Step]:
-    """Yield what is wanted of the evidence."""
+async def audited_decisions(inputs: AuditInputs, wanted: DecisionFilter) -> AsyncIterator[AuditedDecision]:
+    """Yield what is wanted of the inputs."""
     chosen = [room for room in replayed_rooms() if wanted.room in (None, room.name)]
-    asked = sorted({partition for room in chosen for partition in _partitions(evidence, room, wanted)})
-    published = await evidence.published(asked, Tallies())
+    asked = sorted({partition for room in chosen for partition in _partitions(inputs, room, wanted)})
+    published = await inputs.published(asked, Tallies())
     for room in chosen:
-        partitions = _partitions(evidence, room, wanted)
+        partitions = _partitions(inputs, room, wanted)
         levels: dict[str, str] = {}
-        async for leg in legs(evidence, room, partitions):
-            async for step in _tell_leg(evidence, leg, published, levels, wanted):
-                if leg.replay.partition in partitions and _is_wanted(step, wanted):
+        async for stage in replay_stages(inputs, room, partitions):
+            async for step in _stage_decisions(inputs, stage, published, levels, wanted):
+                if stage.replay.partition in partitions and _matches(step, wanted):
                     yield step
 
 
-def _partitions(evidence: Evidence, room: Room[Any], wanted: Wanted) -> list[int]:
+def _partitions(inputs: AuditInputs, room: Room[Any], wanted: DecisionFilter) -> list[int]:
     """Return the partitions where the wanted decisions can be."""
-    count = evidence.partitions(room)
+    count = inputs.partitions(room)
     if wanted.partition is not None:
         return [wanted.partition] if wanted.partition < count else []
     key = wanted.sku if room.name == "inventory" else wanted.order_id
     if not key:
         return list(range(count))
-    return sorted({partition_of(key.encode(), it.partitions) for it in evidence.generations(room)})
+    return sorted({partition_of(key.encode(), it.partitions) for it in inputs.generations(room)})
 
 
-async def _tell_leg(
-    evidence: Evidence, leg: Leg, published: Published, levels: dict[str, str], wanted: Wanted
-) -> AsyncIterator[Step]:
-    """Yield the leg's steps by then; where other legs follow it is decided to its end nevertheless."""
-    async for decision in evidence.decisions(leg.replay, leg.replay.partition, leg.ranges):
+async def _stage_decisions(
+    inputs: AuditInputs, stage: ReplayStage, published: Published, levels: dict[str, str], wanted: DecisionFilter
+) -> AsyncIterator[AuditedDecision]:
+    """Yield the stage's steps by then; where other stages follow, it is decided to its end nevertheless."""
+    async for decision in inputs.decisions(stage.replay, stage.replay.partition, stage.ranges):
         if wanted.until_ms is None or decision.record.timestamp <= wanted.until_ms:
-            yield _step(decision, leg.replay.room.name, published, levels, leg.replay.state)
-        elif leg.is_last:
+            yield _audited(decision, stage.replay.room.name, published, levels, stage.replay.state)
+        elif stage.is_last:
             return
 
 
-def _step(decision: Decision, room: str, published: Published, levels: dict[str, str], state: Any) -> Step:
+def _audited(
+    decision: Decision, room: str, published: Published, levels: dict[str, str], state: Any
+) -> AuditedDecision:
     tallies = Tallies()
     match(decision, published.answers(decision.source, decision.record.partition), room, tallies)
     examples = tallies["replay_gives_the_same_decisions"].examples + tallies["no_position_decided_twice"].examples
     outcomes = [decode(it.value) for it in decision.says]
-    inputs = decision.message
-    messages = [*outcomes, inputs] if isinstance(inputs, Message) else outcomes
-    after = {name: _standing(state, room, name) for message in messages for name in _things(room, message)}
+    message = decision.message
+    messages = [*outcomes, message] if isinstance(message, Message) else outcomes
+    after = {name: _state_of(state, room, name) for each in messages for name in _things(room, each)}
     before = {name: levels.get(name, "nothing") for name in after}
     levels.update(after)
-    return Step(
+    return AuditedDecision(
         decision.position,
         room,
         decision.record.timestamp,
-        _input_name(inputs),
-        {"detail": str(inputs)} if isinstance(inputs, RefusedError) else facts_of(inputs),
-        [Said(type(it).__name__, facts_of(it)) for it in outcomes],
+        _input_name(message),
+        {"detail": str(message)} if isinstance(message, RefusedError) else public_fields(message),
+        [Outcome(type(it).__name__, public_fields(it)) for it in outcomes],
         before,
         after,
         examples[0] if examples else None,
@@ -151,7 +153,7 @@ def _things(room: str, message: Message) -> Iterator[str]:
         yield thing
 
 
-def _standing(state: Any, room: str, name: str) -> str:
+def _state_of(state: Any, room: str, name: str) -> str:
     """Say where a SKU, an order, a payment or a fulfilment stands now."""
     if room == "inventory":
         stock = state.stock(name)
@@ -161,7 +163,7 @@ def _standing(state: Any, room: str, name: str) -> str:
     return str(getattr(state, find)(name).state.value)
 
 
-def _is_wanted(step: Step, wanted: Wanted) -> bool:
+def _matches(step: AuditedDecision, wanted: DecisionFilter) -> bool:
     facts = [step.facts, *(outcome.facts for outcome in step.outcomes)]
     if wanted.sku is not None and all(it.get("sku") != wanted.sku for it in facts):
         return False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumers.runtime.partitioning import Generation
 from infra.ops.audit.checks.positions import next_offsets
-from infra.ops.audit.outputs import SOURCES, SPOKEN_ON, Published
+from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES, Published
 from infra.ops.log import Range
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from infra.ops.log import Log
 
 
-class Evidence:
+class AuditInputs:
     """`ends` has the end of each topic's partitions as the audit began, `exists` that of the sources a moment later."""
 
     def __init__(self, database: Snapshot, log: Log) -> None:
@@ -34,7 +34,7 @@ class Evidence:
     async def gather(self) -> None:
         """Read the outbox and the ends of the topics. The snapshot is older, so all that it knows is below them."""
         self.outbox = await self.database.outbox()
-        for topic in {*SOURCES.values(), *SPOKEN_ON}:
+        for topic in {*SOURCES.values(), *OUTPUT_TOPICS}:
             self.ends[topic.name] = await self.log.ends(topic)
             self.begins[topic.name] = await self.log.begins(topic)
         for topic in SOURCES.values():
@@ -43,13 +43,13 @@ class Evidence:
     async def published(self, asked: Sequence[int], tallies: Tallies) -> Published:
         """Return what was said in answer to these partitions of the source topics."""
         published = Published(asked, self._counts())
-        for topic in SPOKEN_ON:
+        for topic in OUTPUT_TOPICS:
             for partition, end in enumerate(self.ends[topic.name]):
                 async for records in self.log.read(topic, partition, end):
-                    published.hear(topic.name, records, tallies)
+                    published.add(topic.name, records, tallies)
         for row in self.outbox:
             for record in row.records:
-                published.wait(record)
+                published.add_waiting(record)
         return published
 
     def decided(self, room: Room[Any], partition: int) -> list[int]:

@@ -14,8 +14,8 @@ import msgspec
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.partitioning import in_force
 from infra.base.connections import address_of
-from infra.ops.audit.generations import legs
-from infra.ops.audit.inputs import Evidence
+from infra.ops.audit.generations import replay_stages
+from infra.ops.audit.inputs import AuditInputs
 from infra.ops.audit.snapshot import snapshot
 from infra.ops.errors import UnreadableError
 from infra.ops.log import Log
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from consumers.inventory.ledger import Ledger, Stock
     from infra.base.settings import Settings
-    from infra.ops.audit.generations import Leg
+    from infra.ops.audit.generations import ReplayStage
     from infra.ops.audit.replay import Decision
 
 
@@ -80,15 +80,15 @@ class Sides(msgspec.Struct, frozen=True):
 
 async def ledger_of(settings: Settings, sku: str, until_ms: int | None = None) -> list[Entry]:
     """Return what changed a SKU, up to an append time (ms since the epoch, UTC). Raises InfraError."""
-    async with _evidence(settings) as evidence:
+    async with _inputs(settings) as inputs:
         room = InventoryRoom()
         entries: list[Entry] = []
         level = Units()
-        async for leg in _legs(evidence, room, [_home(evidence, room, sku)]):
-            ledger: Ledger = leg.replay.state
+        async for stage in _stages(inputs, room, [_home(inputs, room, sku)]):
+            ledger: Ledger = stage.replay.state
             moved = len(ledger.movements)
-            async for decision in evidence.decisions(leg.replay, leg.replay.partition, leg.ranges):
-                if until_ms is not None and decision.at_ms > until_ms and leg.is_last:
+            async for decision in inputs.decisions(stage.replay, stage.replay.partition, stage.ranges):
+                if until_ms is not None and decision.at_ms > until_ms and stage.is_last:
                     break
                 after = _units(ledger.stock(sku)) if sku in ledger.stocks else level
                 movements = [it for it in ledger.movements[moved:] if it.sku == sku]
@@ -101,45 +101,45 @@ async def ledger_of(settings: Settings, sku: str, until_ms: int | None = None) -
 
 async def sides_of(settings: Settings, skus: Collection[str] | None = None) -> list[Sides]:
     """Lay levels, ledger and log of these SKUs (or all) side by side, as of one snapshot. Raises InfraError."""
-    async with _evidence(settings) as evidence:
-        rows = await evidence.database.sides(list(skus) if skus is not None else None)
+    async with _inputs(settings) as inputs:
+        rows = await inputs.database.sides(list(skus) if skus is not None else None)
         room = InventoryRoom()
         homes: dict[int, list[Any]] = {}
         for row in rows:
-            homes.setdefault(_home(evidence, room, row[0]), []).append(row)
+            homes.setdefault(_home(inputs, room, row[0]), []).append(row)
         found: list[Sides] = []
-        async for leg in _legs(evidence, room, homes):
-            async for _ in evidence.decisions(leg.replay, leg.replay.partition, leg.ranges):
+        async for stage in _stages(inputs, room, homes):
+            async for _ in inputs.decisions(stage.replay, stage.replay.partition, stage.ranges):
                 pass
-            stock_of = leg.replay.state.stock
+            stock_of = stage.replay.state.stock
             found += [
                 Sides(row[0], Units(*row[1:5]), Units(*row[5:9]), _units(stock_of(row[0])))
-                for row in (homes[leg.replay.partition] if leg.is_last else ())
+                for row in (homes[stage.replay.partition] if stage.is_last else ())
             ]
         return sorted(found, key=lambda it: it.sku)
 
 
 @asynccontextmanager
-async def _evidence(settings: Settings) -> AsyncIterator[Evidence]:
+async def _inputs(settings: Settings) -> AsyncIterator[AuditInputs]:
     """Hold one snapshot with the log that led to it."""
     bootstrap = address_of("kafka_bootstrap", settings)
     async with snapshot(settings) as database, Log(bootstrap, settings.namespace) as log:
-        evidence = Evidence(database, log)
-        await evidence.gather()
-        yield evidence
+        inputs = AuditInputs(database, log)
+        await inputs.gather()
+        yield inputs
 
 
-def _home(evidence: Evidence, room: InventoryRoom, sku: str) -> int:
-    return partition_of(sku.encode(), in_force(evidence.generations(room))[-1].partitions)
+def _home(inputs: AuditInputs, room: InventoryRoom, sku: str) -> int:
+    return partition_of(sku.encode(), in_force(inputs.generations(room))[-1].partitions)
 
 
-async def _legs(evidence: Evidence, room: InventoryRoom, asked: Collection[int]) -> AsyncIterator[Leg]:
-    async for leg in legs(evidence, room, asked):
-        if (gone := evidence.first_kept(room, leg.replay.partition)) is not None:
+async def _stages(inputs: AuditInputs, room: InventoryRoom, asked: Collection[int]) -> AsyncIterator[ReplayStage]:
+    async for stage in replay_stages(inputs, room, asked):
+        if (gone := inputs.first_kept(room, stage.replay.partition)) is not None:
             raise UnreadableError(
-                f"{gone[0]}/{leg.replay.partition} begins at {gone[1]}: retention removed what a replay needs."
+                f"{gone[0]}/{stage.replay.partition} begins at {gone[1]}: retention removed what a replay needs."
             )
-        yield leg
+        yield stage
 
 
 def _entry(decision: Decision, sku: str, movements: list[Any], before: Units, after: Units) -> Entry:

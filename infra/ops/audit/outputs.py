@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 SOURCES: Final = {topic.name: topic for topic in (INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS)}
 """Topics whose records rooms answer."""
 _NAMES: Final = {name.encode(): name for name in SOURCES}
-SPOKEN_ON: Final = (ORDER_EVENTS, INVENTORY_COMMANDS, DEAD_LETTERS)
+OUTPUT_TOPICS: Final = (ORDER_EVENTS, INVENTORY_COMMANDS, DEAD_LETTERS)
 """Topics that carry the rooms' answers. On inventory.commands others speak too."""
 _DEAD: Final = "dead:"
 _ID_PARTS: Final = 4
 
 
-class Said(NamedTuple):
+class Output(NamedTuple):
     """One derived record."""
 
     topic: str
@@ -42,11 +42,11 @@ class Said(NamedTuple):
 class Copies(msgspec.Struct):
     """What was said under one event id: the distinct records on the topic, and the one that waits in the outbox."""
 
-    published: list[Said]
-    waiting: Said | None = None
+    published: list[Output]
+    waiting: Output | None = None
 
     @property
-    def contents(self) -> list[Said]:
+    def contents(self) -> list[Output]:
         """Everything distinct that was said; more than one is one too many."""
         if self.waiting is None or self.waiting in self.published:
             return self.published
@@ -81,7 +81,7 @@ class Published:
         """Return what was said in answer to one partition of a source topic."""
         return self._answers.setdefault((source, partition), {})
 
-    def hear(self, topic: str, records: Sequence[Record], tallies: Tallies) -> None:
+    def add(self, topic: str, records: Sequence[Record], tallies: Tallies) -> None:
         """Take in records of a topic: those that derive from a record, each once however often it was sent."""
         now, *others = self._counts[topic]
         homes = partitions_of([record.key or b"" for record in records], now)
@@ -99,16 +99,18 @@ class Published:
                 tallies["replay_gives_the_same_decisions"].breach(
                     f"{topic}/{record.partition}/{record.offset} belongs to partition {home}"
                 )
-            self._keep(event_id, Said(topic, record.key, record.value or b"", sent_on(record) or ()), tallies)
+            self._keep(
+                event_id, Output(topic, record.key, record.value or b"", forwarded_headers(record) or ()), tallies
+            )
 
-    def wait(self, record: Outgoing) -> None:
+    def add_waiting(self, record: Outgoing) -> None:
         """Take in a record that stands in the outbox."""
         event_id = parse_id(record.event_id)
         if event_id is not None and event_id.partition in self._asked:
             copies = self._copies(event_id)
-            copies.waiting = Said(record.topic, record.key, record.value or b"", record.headers or ())
+            copies.waiting = Output(record.topic, record.key, record.value or b"", record.headers or ())
 
-    def _keep(self, event_id: EventId, said: Said, tallies: Tallies) -> None:
+    def _keep(self, event_id: EventId, said: Output, tallies: Tallies) -> None:
         copies = self._copies(event_id)
         if said in copies.published:
             tallies["each_command_took_effect_once"].count(published_again=1)
@@ -127,7 +129,7 @@ def derived_id(record: Record) -> EventId | None:
     return parse_id(raw) if raw is not None else None
 
 
-def sent_on(record: Record) -> tuple[tuple[str, bytes | None], ...] | None:
+def forwarded_headers(record: Record) -> tuple[tuple[str, bytes | None], ...] | None:
     """Return the headers that a record had before it was sent on, None for one that was not."""
     if all(name != FORWARDED for name, _ in record.headers):
         return None
@@ -161,6 +163,6 @@ def dead_letter_in(record: Record) -> DeadLetter | None:
     return message if isinstance(message, DeadLetter) else None
 
 
-def speaker_of(outcome: str) -> str | None:
+def dead_letter_room(outcome: str) -> str | None:
     """Return the room that wrote a dead letter, None for an answer that is none: its id does not say whose it is."""
     return outcome.removeprefix(_DEAD) if outcome.startswith(_DEAD) else None

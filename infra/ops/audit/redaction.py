@@ -16,17 +16,17 @@ _SECRET: Final = frozenset({"payment_token", "customer_id"})
 _FIRST_BYTES: Final = 16
 
 
-def words_of(value: bytes | None) -> str:
+def redacted(value: bytes | None) -> str:
     """Return the message in a Kafka value in words, or its first bytes where it cannot be read."""
     try:
         message = decode(value)
     except DecodeError as error:
         return f"{(value or b'')[:_FIRST_BYTES].hex()}... ({error.reason})"
-    fields = ", ".join(f"{name}={field}" for name, field in facts_of(message).items())
+    fields = ", ".join(f"{name}={field}" for name, field in public_fields(message).items())
     return f"{type(message).__name__}({fields})"
 
 
-def facts_of(message: Message) -> dict[str, Any]:
+def public_fields(message: Message) -> dict[str, Any]:
     """Return a message's fields that may be shown, with bytes as text."""
     return {
         name: value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -13,8 +13,8 @@ import msgspec
 from consumers.errors import RefusedError
 from consumers.runtime.batch import decode_records
 from consumers.runtime.decision import decide_records
-from infra.ops.audit.outputs import Said, outcome_of, speaker_of
-from infra.ops.audit.redaction import words_of
+from infra.ops.audit.outputs import Output, dead_letter_room, outcome_of
+from infra.ops.audit.redaction import redacted
 from infra.ops.audit.rows import (
     AttemptRow,
     FulfilmentRow,
@@ -92,25 +92,25 @@ _TABLES: Final[dict[str, tuple[Table, ...]]] = {
 }
 
 
-_SPEAKERS: Final = frozenset({None, *_TABLES})
+_AUDITED_ROOMS: Final = frozenset({None, *_TABLES})
 
 
 class Replay(Generic[S]):
     """One partition of one room, decided again: from nothing, or from a state that another replay came to."""
 
     def __init__(
-        self, room: Room[S], partition: int, dealt: Partitioning, state: S | None = None, at_ms: int = 0
+        self, room: Room[S], partition: int, partitioning: Partitioning, state: S | None = None, at_ms: int = 0
     ) -> None:
         self.room = room
         self.partition = partition
         self.state = room.new_state(partition) if state is None else state
         self.at_ms = at_ms
-        self._dealt = dealt
+        self._partitioning = partitioning
 
     def feed(self, source: int, records: Sequence[Record]) -> Iterator[Decision]:
         """Decide the next records of a source (by its place in `Room.sources`), those that the room hears."""
         name = self.room.sources[source].name
-        for record, message in decode_records(self.room, records, self._dealt):
+        for record, message in decode_records(self.room, records, self._partitioning):
             says, self.at_ms = decide_records(self.room, self.state, name, [(record, message)], self.at_ms)
             yield Decision(name, record, self.at_ms, message, says)
 
@@ -123,7 +123,7 @@ class Replay(Generic[S]):
         }
 
 
-def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> list[Said]:
+def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> list[Output]:
     """Hold what the room says now against what it said then; return what it said then, in its order.
 
     What was lost is returned as it should have been, so that the rest of the audit goes on with it.
@@ -134,11 +134,13 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
     at_offset = answers.get(decision.record.offset)
     if at_offset is None and not decision.says:
         return []
-    answers_it = not shared(decision.source) or any(speaker_of(outcome_of(it.event_id)) is None for it in decision.says)
+    answers_it = not is_shared(decision.source) or any(
+        dead_letter_room(outcome_of(it.event_id)) is None for it in decision.says
+    )
     said_then = _take(at_offset or {}, room, whole=answers_it)
-    heard: list[Said] = []
+    heard: list[Output] = []
     for says in decision.says:
-        expected = Said(says.topic, says.key, says.value or b"", says.headers or ())
+        expected = Output(says.topic, says.key, says.value or b"", says.headers or ())
         copies = said_then.pop(outcome_of(says.event_id), None)
         if copies is None:
             tally.breach(f"{says.event_id.decode()} ({describe(expected)}) is neither published nor in the outbox")
@@ -146,7 +148,7 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
             continue
         contents = copies.contents
         if copies.waiting is not None or contents != [expected]:
-            _judge_copies(says.event_id.decode(), copies, expected, tallies)
+            _check_copies(says.event_id.decode(), copies, expected, tallies)
         heard.append(contents[0])
     for outcome, copies in said_then.items():
         extra = copies.contents[0]
@@ -155,7 +157,7 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
     return heard
 
 
-def _judge_copies(name: str, copies: Copies, expected: Said, tallies: Tallies) -> None:
+def _check_copies(name: str, copies: Copies, expected: Output, tallies: Tallies) -> None:
     contents = copies.contents
     if not copies.published:
         tallies["replay_gives_the_same_decisions"].count(waiting_in_outbox=1)
@@ -169,7 +171,7 @@ def _judge_copies(name: str, copies: Copies, expected: Said, tallies: Tallies) -
         tallies["no_position_decided_twice"].breach(words)
 
 
-def shared(source: str) -> bool:
+def is_shared(source: str) -> bool:
     """Tell whether several rooms hear a topic. One of them at most answers a record, but which one no id says."""
     return source != INVENTORY_COMMANDS.name
 
@@ -177,19 +179,19 @@ def shared(source: str) -> bool:
 def _take(at_offset: dict[str, Copies], room: str, *, whole: bool) -> dict[str, Copies]:
     """Take out what this room said at an offset: its dead letter, and the `whole` answer where it is the room's.
 
-    Who does not answer leaves the answer to the others; what is left in the end nobody says (see `leftovers`).
+    Who does not answer leaves the answer to the others; what is left in the end nobody says (see `report_unexplained`).
     """
     ours = {
         outcome: it
         for outcome, it in at_offset.items()
-        if (speaker := speaker_of(outcome)) == room or (speaker is None and whole)
+        if (speaker := dead_letter_room(outcome)) == room or (speaker is None and whole)
     }
     for outcome in ours:
         del at_offset[outcome]
     return ours
 
 
-def leftovers(source: str, answers: Answers, decided: int, exists: int, tallies: Tallies) -> None:
+def report_unexplained(source: str, answers: Answers, decided: int, exists: int, tallies: Tallies) -> None:
     """Report what the replay does not say, although it answers a position below `decided`, or one not below `exists`.
 
     What answers a position between the two was said after the snapshot; what other rooms could not read is their affair.
@@ -199,7 +201,7 @@ def leftovers(source: str, answers: Answers, decided: int, exists: int, tallies:
         if decided <= offset < exists:
             continue
         for outcome, copies in answers[offset].items():
-            if speaker_of(outcome) not in _SPEAKERS:
+            if dead_letter_room(outcome) not in _AUDITED_ROOMS:
                 continue
             what = f"{source}/{offset}/{outcome} ({describe(copies.contents[0])})"
             why = "the replay does not say it" if offset < decided else "but there is no such position"
@@ -223,9 +225,9 @@ def compare_rows(
             tally.breach(f"{table.name} lacks {_key(row, table)}, which the log gives")
 
 
-def describe(said: Said) -> str:
+def describe(said: Output) -> str:
     """Return a record's message in words, or its first bytes where it cannot be read."""
-    return words_of(said.value)
+    return redacted(said.value)
 
 
 def _key(row: Row, table: Table) -> str:

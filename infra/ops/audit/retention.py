@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ROWS_OF_A_WEEK: Final = (HoldRow, MovementRow, OrderRow, PaymentRow, AttemptRow, FulfilmentRow)
 
 
-class Dropped:
+class DroppedWeeks:
     """Spans of time (from, until; ms since the epoch, in order, apart): what has an id of them was dropped."""
 
     def __init__(self, spans: Sequence[tuple[int, int]] = ()) -> None:

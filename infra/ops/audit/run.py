@@ -18,15 +18,15 @@ from infra.ops.audit.checks import processor_books as processor
 from infra.ops.audit.checks.accounts import Accounts
 from infra.ops.audit.checks.goods import check_goods
 from infra.ops.audit.checks.money import check_money
-from infra.ops.audit.checks.orders import cases, check_orphans, check_progress
+from infra.ops.audit.checks.orders import cases, check_holds_without_order, check_progress
 from infra.ops.audit.checks.positions import check_claims, check_outbox, check_ranges, order_of, undecided_orders
 from infra.ops.audit.checks.stock import check_stock
-from infra.ops.audit.generations import check_generations, legs
-from infra.ops.audit.inputs import Evidence
-from infra.ops.audit.outputs import SPOKEN_ON, Published, dead_letter_in
-from infra.ops.audit.replay import compare_rows, leftovers, match
+from infra.ops.audit.generations import check_generations, replay_stages
+from infra.ops.audit.inputs import AuditInputs
+from infra.ops.audit.outputs import OUTPUT_TOPICS, Published, dead_letter_in
+from infra.ops.audit.replay import compare_rows, match, report_unexplained
 from infra.ops.audit.report import Report, Tallies
-from infra.ops.audit.retention import Dropped, check_balances
+from infra.ops.audit.retention import DroppedWeeks, check_balances
 from infra.ops.audit.rows import tables
 from infra.ops.audit.snapshot import Snapshot, snapshot
 from infra.ops.log import Log
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from consumers.runtime.room import Room
     from infra.base.settings import Settings
-    from infra.ops.audit.generations import Leg
+    from infra.ops.audit.generations import ReplayStage
     from infra.ops.audit.rows import InventoryRows, OrderRows, StockRow
 
 EVENTS_AT_ONCE: Final = 1_000_000
@@ -78,39 +78,39 @@ def _collecting_garbage_rarely() -> Iterator[None]:
 
 
 class Audit:
-    """One run, with what its parts share: the evidence, the findings, the orders on the move."""
+    """One run, with what its parts share: the inputs, the findings, the orders on the move."""
 
     def __init__(self, database: Snapshot, log: Log, deciders: Sequence[Room[Any]] | None = None) -> None:
         self.tallies = Tallies()
         self._database = database
         self._log = log
-        self._evidence = Evidence(database, log)
+        self._inputs = AuditInputs(database, log)
         self._rooms = deciders or replayed_rooms()
-        self._moving: set[str] = set()
-        self._dropped = Dropped()
+        self._in_progress: set[str] = set()
+        self._dropped = DroppedWeeks()
 
     async def run(self) -> None:
         """Check everything that the database and the log know."""
         self._dropped = await self._database.dropped()
         self._warn_of_few_weeks(await self._database.weeks_ahead())
-        await self._evidence.gather()
+        await self._inputs.gather()
         tally = self.tallies["no_position_decided_twice"]
-        check_claims(self._database.claims, self._rooms, self._evidence.ends, tally)
-        check_outbox(self._evidence.outbox, self._database.claims, tally)
+        check_claims(self._database.claims, self._rooms, self._inputs.ends, tally)
+        check_outbox(self._inputs.outbox, self._database.claims, tally)
         for room in self._rooms:
-            check_generations(self._evidence, room, tally)
+            check_generations(self._inputs, room, tally)
         await self._find_what_moves()
         await self._count_dead_letters()
         for asked in self._groups():
-            published = await self._evidence.published(asked, self.tallies)
+            published = await self._inputs.published(asked, self.tallies)
             for room in self._rooms:
                 await self._audit_room(room, asked, published)
             for partition in asked:
-                self._find_leftovers(partition, published)
+                self._report_unexplained(partition, published)
         for partition in self._order_partitions():
             await self._check_orders(partition)
         orphans = await self._database.holds_without_order()
-        check_orphans(orphans, self._moving, self.tallies["every_order_is_final_or_waits"])
+        check_holds_without_order(orphans, self._in_progress, self.tallies["every_order_is_final_or_waits"])
 
     def _warn_of_few_weeks(self, ahead: int) -> None:
         tally = self.tallies["partitions_are_ahead"]
@@ -125,21 +125,21 @@ class Audit:
         for partition in self._order_partitions():
             rows = await self._database.orders(partition)
             known.update(row.order_id for row in rows.payments)
-            processor.check_books(cases(rows, self._moving), earlier, now, self._database.now_ms, tally)
+            processor.check_books(cases(rows, self._in_progress), earlier, now, self._database.now_ms, tally)
         kept = {order_id: lines for order_id, lines in earlier.items() if not self._dropped.has(order_id)}
-        processor.check_strangers(kept, known, tally)
+        processor.check_unknown_payments(kept, known, tally)
 
     def _order_partitions(self) -> range:
-        return range(len(self._evidence.ends[ORDER_EVENTS.name]))
+        return range(len(self._inputs.ends[ORDER_EVENTS.name]))
 
     def _groups(self) -> Iterator[Sequence[int]]:
         """Cut the partitions into groups whose answers fit into memory together.
 
         Where SKUs have moved between partitions there is but one group: a replay needs them all to deal them anew.
         """
-        partitions = range(max(map(self._evidence.partitions, self._rooms)))
-        events = sum(end for topic in SPOKEN_ON for end in self._evidence.ends[topic.name])
-        whole = any(len(in_force(self._evidence.generations(room))) > 1 for room in self._rooms)
+        partitions = range(max(map(self._inputs.partitions, self._rooms)))
+        events = sum(end for topic in OUTPUT_TOPICS for end in self._inputs.ends[topic.name])
+        whole = any(len(in_force(self._inputs.generations(room))) > 1 for room in self._rooms)
         groups = 1 if whole else min(len(partitions), 1 + events // EVENTS_AT_ONCE)
         for number in range(groups):
             yield partitions[number::groups]
@@ -149,20 +149,20 @@ class Audit:
         lag = 0
         for room in self._rooms:
             for source, topic in enumerate(room.sources):
-                for partition, end in enumerate(self._evidence.ends[topic.name]):
-                    start = self._evidence.decided(room, partition)[source]
+                for partition, end in enumerate(self._inputs.ends[topic.name]):
+                    start = self._inputs.decided(room, partition)[source]
                     lag += max(0, end - start)
                     async for records in self._log.read(topic, partition, end, start=start):
-                        self._moving.update(undecided_orders(room, records, start))
-        for row in self._evidence.outbox:
+                        self._in_progress.update(undecided_orders(room, records, start))
+        for row in self._inputs.outbox:
             for record in row.records:
-                self._moving.update(order_of(record.value))
+                self._in_progress.update(order_of(record.value))
         self.tallies["every_order_is_final_or_waits"].count(undecided_records=lag)
 
     async def _count_dead_letters(self) -> None:
         tally = self.tallies["dead_letters"]
         tally.count(dead_letters=0)
-        for partition, end in enumerate(self._evidence.ends[DEAD_LETTERS.name]):
+        for partition, end in enumerate(self._inputs.ends[DEAD_LETTERS.name]):
             async for records in self._log.read(DEAD_LETTERS, partition, end):
                 for letter in filter(None, map(dead_letter_in, records)):
                     tally.count(dead_letters=1, **{letter.reason: 1})
@@ -170,43 +170,43 @@ class Audit:
 
     async def _audit_room(self, room: Room[Any], asked: Sequence[int], published: Published) -> None:
         """Replay a room's share of these partitions, and hold what it comes to against the tables."""
-        here = [partition for partition in asked if partition < self._evidence.partitions(room)]
+        here = [partition for partition in asked if partition < self._inputs.partitions(room)]
         kept = [partition for partition in here if self._is_kept(room, partition)]
-        if len(kept) < len(here) and len(in_force(self._evidence.generations(room))) > 1:
+        if len(kept) < len(here) and len(in_force(self._inputs.generations(room))) > 1:
             return
         accounts = Accounts(self.tallies)
         stock: list[StockRow] = []
-        async for leg in legs(self._evidence, room, kept):
-            await self._replay(leg, accounts, published)
-            if leg.is_last:
-                stock += await self._compare(leg)
+        async for stage in replay_stages(self._inputs, room, kept):
+            await self._replay(stage, accounts, published)
+            if stage.is_last:
+                stock += await self._compare(stage)
         if INVENTORY_COMMANDS in room.sources:
             accounts.compare(stock)
 
     def _is_kept(self, room: Room[Any], partition: int) -> bool:
-        if (gone := self._evidence.first_kept(room, partition)) is None:
+        if (gone := self._inputs.first_kept(room, partition)) is None:
             return True
         words = f"{gone[0]}/{partition} begins at {gone[1]}: retention removed what a replay needs"
         self.tallies["replay_gives_the_same_decisions"].breach(words)
         return False
 
-    async def _replay(self, leg: Leg, accounts: Accounts, published: Published) -> None:
-        room, partition = leg.replay.room, leg.replay.partition
+    async def _replay(self, stage: ReplayStage, accounts: Accounts, published: Published) -> None:
+        room, partition = stage.replay.room, stage.replay.partition
         if len(room.sources) > 1:
-            until = self._evidence.decided(room, partition)
-            check_ranges(f"{room.name}/{partition}", leg.ranges, until, self.tallies["no_position_decided_twice"])
-        async for decision in self._evidence.decisions(leg.replay, partition, leg.ranges):
+            until = self._inputs.decided(room, partition)
+            check_ranges(f"{room.name}/{partition}", stage.ranges, until, self.tallies["no_position_decided_twice"])
+        async for decision in self._inputs.decisions(stage.replay, partition, stage.ranges):
             said = match(decision, published.answers(decision.source, partition), room.name, self.tallies)
             accounts.post(decision.message, said, decision.position)
 
-    async def _compare(self, leg: Leg) -> list[StockRow]:
+    async def _compare(self, stage: ReplayStage) -> list[StockRow]:
         """Hold a replay's end against the claim and the tables; return the stock rows that they have."""
-        room, partition = leg.replay.room, leg.replay.partition
+        room, partition = stage.replay.room, stage.replay.partition
         tally = self.tallies["replay_gives_the_same_decisions"]
         claim = self._database.claims.get((room.name, partition))
-        if claim is not None and claim.at_ms != leg.replay.at_ms:
-            tally.breach(f"{room.name}/{partition} stands at {claim.at_ms} ms, the log at {leg.replay.at_ms}")
-        replayed, gone = self._dropped.split(leg.replay.rows())
+        if claim is not None and claim.at_ms != stage.replay.at_ms:
+            tally.breach(f"{room.name}/{partition} stands at {claim.at_ms} ms, the log at {stage.replay.at_ms}")
+        replayed, gone = self._dropped.split(stage.replay.rows())
         tally.count(dropped_rows_left_out=sum(map(len, gone.values())))
         if INVENTORY_COMMANDS not in room.sources:
             compare_rows(room.name, replayed, self._stored(await self._database.orders(partition)), tally)
@@ -217,18 +217,18 @@ class Audit:
         compare_rows(room.name, replayed, self._stored(rows), tally)
         return rows.stock
 
-    def _find_leftovers(self, partition: int, published: Published) -> None:
+    def _report_unexplained(self, partition: int, published: Published) -> None:
         """See whether anything was said about a partition of the source topics that no replay said."""
         decided: dict[str, int] = {}
         for room in self._rooms:
-            if partition >= self._evidence.partitions(room) or self._evidence.first_kept(room, partition) is not None:
+            if partition >= self._inputs.partitions(room) or self._inputs.first_kept(room, partition) is not None:
                 continue
-            for topic, offset in zip(room.sources, self._evidence.decided(room, partition), strict=True):
+            for topic, offset in zip(room.sources, self._inputs.decided(room, partition), strict=True):
                 decided[topic.name] = min(offset, decided.get(topic.name, offset))
         for source, offset in decided.items():
             answers = published.answers(source, partition)
-            exists = self._evidence.exists[source][partition]
-            leftovers(f"{source}/{partition}", answers, offset, exists, self.tallies)
+            exists = self._inputs.exists[source][partition]
+            report_unexplained(f"{source}/{partition}", answers, offset, exists, self.tallies)
 
     def _stored(self, rows: InventoryRows | OrderRows) -> dict[str, list[Any]]:
         """Return rows by table, but for those of weeks that were dropped: one that comes too late is a row of no week."""
@@ -237,7 +237,7 @@ class Audit:
 
     async def _check_orders(self, partition: int) -> None:
         rows = await self._database.orders(partition)
-        found = cases(rows, self._moving)
+        found = cases(rows, self._in_progress)
         check_progress(found, self._database.now_ms, self.tallies["every_order_is_final_or_waits"])
         check_money(found, rows.payments, self.tallies)
         check_goods(found, rows.fulfilments, self.tallies["goods_are_where_they_should_be"])

@@ -12,7 +12,7 @@ from consumers.runtime.sql import load_queries
 from infra.base import connections
 from infra.base.weekly.ahead import weeks_ahead
 from infra.base.weekly.tables import partitions, weeks_of
-from infra.ops.audit.retention import Dropped
+from infra.ops.audit.retention import DroppedWeeks
 from infra.ops.audit.rows import (
     AttemptRow,
     BalanceRow,
@@ -86,9 +86,9 @@ class Snapshot:
             carried={row[:2]: row[2] for row in await self._rows("carried", partition, lambda *row: row)},
         )
 
-    async def dropped(self) -> Dropped:
+    async def dropped(self) -> DroppedWeeks:
         """Return which ids' rows were dropped."""
-        return Dropped([(row[0], row[1]) for row in await self._connection.fetch(QUERIES["dropped"])])
+        return DroppedWeeks([(row[0], row[1]) for row in await self._connection.fetch(QUERIES["dropped"])])
 
     async def weeks_ahead(self) -> int:
         """Return how many weeks have partitions after this one."""

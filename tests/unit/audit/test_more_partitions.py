@@ -7,8 +7,8 @@ import pytest
 
 from consumers.runtime.decision import outgoing
 from consumers.runtime.partitioning import Generation
-from infra.ops.audit.history import Wanted, tell
-from infra.ops.audit.inputs import Evidence
+from infra.ops.audit.history import DecisionFilter, audited_decisions
+from infra.ops.audit.inputs import AuditInputs
 from producers.publisher import Outgoing
 from schemas import messages as m
 from tests.unit.audit.scenes import ONCE, REPLAY, TWICE, busy_world, found
@@ -129,9 +129,9 @@ async def test_a_replay_of_one_sku_goes_through_its_partitions() -> None:
     sku = next(it for it in SKUS if partition_of(it.encode(), MORE) != partition_of(it.encode(), PARTITIONS))
     late(world, sku)
     world.run()
-    evidence = Evidence(world.stop(), world.log)
-    await evidence.gather()
-    steps = [step async for step in tell(evidence, Wanted(room="inventory", sku=sku))]
+    inputs = AuditInputs(world.stop(), world.log)
+    await inputs.gather()
+    steps = [step async for step in audited_decisions(inputs, DecisionFilter(room="inventory", sku=sku))]
     old, new = (partition_of(sku.encode(), count) for count in (PARTITIONS, MORE))
     assert [int(step.position.split("/")[1]) for step in steps if step.input == "ReceiveStock"] == [old, new]
     assert all(step.difference is None for step in steps)

@@ -16,10 +16,10 @@ from consumers.runtime.decision import Record, outgoing
 from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
 from infra.base.rooms import replayed_rooms
 from infra.ops.audit.checks.processor_books import Authorization
-from infra.ops.audit.outputs import SOURCES, SPOKEN_ON
+from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES
 from infra.ops.audit.replay import Replay
 from infra.ops.audit.report import Report
-from infra.ops.audit.retention import Dropped
+from infra.ops.audit.retention import DroppedWeeks
 from infra.ops.audit.rows import BalanceRow, ClaimRow, HoldRow, InventoryRows, OrderRow, OrderRows, OutboxRow
 from infra.ops.audit.run import Audit
 from infra.ops.audit.snapshot import Snapshot
@@ -60,7 +60,7 @@ class MemoryLog(Log):
     """Topics that are lists."""
 
     def __init__(self) -> None:
-        names = {topic.name for topic in (*SOURCES.values(), *SPOKEN_ON)}
+        names = {topic.name for topic in (*SOURCES.values(), *OUTPUT_TOPICS)}
         self.topics: dict[str, list[list[Any]]] = {name: [[] for _ in range(PARTITIONS)] for name in names}
 
     async def ends(self, topic: Topic) -> list[int]:
@@ -112,8 +112,8 @@ class MemorySnapshot(Snapshot):
             carried={},
         )
 
-    async def dropped(self) -> Dropped:
-        return Dropped(self.spans)
+    async def dropped(self) -> DroppedWeeks:
+        return DroppedWeeks(self.spans)
 
     async def weeks_ahead(self) -> int:
         return self.ahead
@@ -209,7 +209,7 @@ class World:
 
     def run(self, *only: str) -> None:
         """Let the rooms (all, or these) decide until nothing is left to decide."""
-        while any(self._turn(room, p) for room, p in self._seats if not only or room.name in only):
+        while any(self._apply_fact(room, p) for room, p in self._seats if not only or room.name in only):
             pass
 
     def repartition(self, partitions: int, *, deal_states: bool = True) -> None:
@@ -220,19 +220,19 @@ class World:
         self.log.topics[name] += [[] for _ in range(partitions - len(before))]
         starts += [0] * (partitions - len(before))
         self._generations.append(Generation(partitions, tuple(starts)))
-        dealt = partitioning_of(self._generations)
+        partitioning = partitioning_of(self._generations)
         at_ms = max(replay.at_ms for replay in before)
         states = deal([replay.state for replay in before], partitions)
         if not deal_states:
             states = [*(replay.state for replay in before), *map(Ledger, range(len(before), partitions))]
         room = before[0].room
         for p, state in enumerate(states):
-            self._replays["inventory", p] = Replay(room, p, dealt, state, at_ms)
+            self._replays["inventory", p] = Replay(room, p, partitioning, state, at_ms)
             self._next.setdefault(("inventory", p), [0])
             self._ranges.setdefault(("inventory", p), [])
         self._seats += [(room, p) for p in range(len(before), partitions)]
 
-    def _turn(self, room: Any, partition: int) -> bool:
+    def _apply_fact(self, room: Any, partition: int) -> bool:
         moved = False
         for source, topic in enumerate(room.sources):
             first = self._next[room.name, partition][source]

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from infra.base.errors import PartFailedError
+from infra.base.errors import ProcessFailedError
 from infra.base.exits import NEEDS_A_PERSON, START_AGAIN
 from infra.local import supervised
 from infra.local.supervised import SupervisedProcess, pause_seconds
@@ -25,7 +25,7 @@ class Stage:
 
     def __init__(self, folder: Path, ending: AsyncExitStack) -> None:
         self.said: list[str] = []
-        self.failures: list[PartFailedError] = []
+        self.failures: list[ProcessFailedError] = []
         self._folder = folder
         self._ending = ending
 

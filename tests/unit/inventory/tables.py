@@ -81,7 +81,7 @@ class Tables:
         assert len({row[0] for row in levelled}) == len(levelled), "UPDATE ... FROM applies one row of two"
 
     def sums_agree(self) -> bool:
-        """Tell whether each level and count is what its holds and movements add up to (DESIGN 6, 2)."""
+        """Tell whether each level and count is what its holds and movements add up to."""
         bought = {
             buyer: sum(
                 row["quantity"]

@@ -28,12 +28,12 @@ from topology.topics import DEAD_LETTERS, ORDER_EVENTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from infra.ops.audit.outputs import Said
+    from infra.ops.audit.outputs import Output
     from infra.ops.audit.report import Tallies
     from infra.ops.audit.rows import StockRow
 
 # What a line must be before a fact, and what it is after it: anything else is a command that took effect twice.
-_TURNS: Final[Mapping[type[m.Message], tuple[frozenset[LineState | None], LineState]]] = {
+_TRANSITIONS: Final[Mapping[type[m.Message], tuple[frozenset[LineState | None], LineState]]] = {
     m.LineReserved: (frozenset({None}), LineState.HELD),
     m.LineCommitted: (frozenset({LineState.HELD, LineState.EXPIRED}), LineState.SOLD),
     m.LineReleased: (frozenset({LineState.HELD}), LineState.GIVEN_BACK),
@@ -53,14 +53,14 @@ class Accounts:
         self._done: set[tuple[str, str]] = set()
         self._tallies = tallies
 
-    def post(self, command: object, said: Sequence[Said], position: str) -> None:
+    def post(self, command: object, said: Sequence[Output], position: str) -> None:
         """Write down one command with what was said about it, in the order of the log."""
         if hasattr(command, "command_id"):
             self._post_stock(command, said, position)
         for it in said:
             if it.topic == ORDER_EVENTS.name and (fact := _message(it)) is not None:
-                self._judge_refusal(command, fact, position)
-                self._turn(command, fact, position)
+                self._check_refusal(command, fact, position)
+                self._apply_fact(command, fact, position)
 
     def compare(self, rows: Iterable[StockRow]) -> None:
         """Hold the units by the log against the stock rows, once all that they cover is written down."""
@@ -80,7 +80,7 @@ class Accounts:
 
     # --- commands about a SKU itself ----------------------------------------------------------------------------------
 
-    def _post_stock(self, command: Any, said: Sequence[Said], position: str) -> None:
+    def _post_stock(self, command: Any, said: Sequence[Output], position: str) -> None:
         """Write down a stock command, once for each id and SKU, unless it was refused: that is remembered too."""
         name = (command.command_id, command.sku)
         if name in self._done:
@@ -97,11 +97,11 @@ class Accounts:
             return
         self._done.add(name)
         apply(command, account)
-        self._judge_level(command.sku, account, position)
+        self._check_level(command.sku, account, position)
 
     # --- commands about lines -----------------------------------------------------------------------------------------
 
-    def _judge_refusal(self, command: object, fact: m.Message, position: str) -> None:
+    def _check_refusal(self, command: object, fact: m.Message, position: str) -> None:
         if not isinstance(fact, m.LineRejected | m.LineCommitFailed):
             return
         tally = self._tallies["every_refusal_was_justified"]
@@ -128,8 +128,8 @@ class Accounts:
             later_order=any(key[0] > fact.order_id for key in peers),
         )
 
-    def _turn(self, command: object, fact: Any, position: str) -> None:
-        if (turn := _TURNS.get(type(fact))) is None:
+    def _apply_fact(self, command: object, fact: Any, position: str) -> None:
+        if (turn := _TRANSITIONS.get(type(fact))) is None:
             return
         key = (fact.order_id, fact.line, fact.sku)
         account = self._account(fact.sku)
@@ -146,14 +146,14 @@ class Accounts:
             return
         if line is None:
             line = self._lines[key] = Line(after, fact.quantity, fact.customer_id, _cart_of(command), account.limit > 0)
-        self._judge_sale(command, fact, line, position)
+        self._check_sale(command, fact, line, position)
         line.state = after
         move(account, line, was, fact)
         self._follow_cart(key, line)
-        self._judge_level(fact.sku, account, position)
-        self._judge_limit(fact, line, account, position)
+        self._check_level(fact.sku, account, position)
+        self._check_limit(fact, line, account, position)
 
-    def _judge_sale(self, command: object, fact: m.Message, line: Line, position: str) -> None:
+    def _check_sale(self, command: object, fact: m.Message, line: Line, position: str) -> None:
         """Check that nothing is reserved of what is off sale, and no hold given to an order of another cart."""
         if isinstance(fact, m.LineReserved):
             account = self._account(fact.sku)
@@ -177,7 +177,7 @@ class Accounts:
         else:
             held.discard(key)
 
-    def _judge_level(self, sku: str, account: Account, position: str) -> None:
+    def _check_level(self, sku: str, account: Account, position: str) -> None:
         tally = self._tallies["stock_within_bounds"]
         tally.figure["points_in_the_log"] += 1
         if min(account.held, account.sold, account.quarantined, account.available) < 0:
@@ -186,7 +186,7 @@ class Accounts:
                 f"of {account.on_hand} on hand"
             )
 
-    def _judge_limit(self, fact: m.Message, line: Line, account: Account, position: str) -> None:
+    def _check_limit(self, fact: m.Message, line: Line, account: Account, position: str) -> None:
         """Check a customer's limit where they get something; one that was lowered takes nothing away."""
         if not isinstance(fact, m.LineReserved) or not account.limit or not line.counts:
             return
@@ -206,7 +206,7 @@ def _cart_of(command: object) -> Cart:
     return "", "", ""
 
 
-def _message(said: Said) -> m.Message | None:
+def _message(said: Output) -> m.Message | None:
     """Return the message that was said; one that cannot be read is the replay's finding, not ours."""
     try:
         return decode(said.value)

@@ -25,7 +25,7 @@ NEEDS_A_PERSON: Final = frozenset({PaymentState.VOID_FAILED, PaymentState.REFUND
 
 
 class Case(msgspec.Struct):
-    """One order with all that is known of it. `moving` says that a record about it is not decided yet.
+    """One order with all that is known of it. `in_progress` says that a record about it is not decided yet.
 
     `came_back` are its lines that were shipped and returned.
     """
@@ -36,7 +36,7 @@ class Case(msgspec.Struct):
     fulfilment: FulfilmentRow | None
     holds: list[HoldRow]
     came_back: list[HoldRow]
-    moving: bool
+    in_progress: bool
 
     @property
     def money(self) -> PaymentState:
@@ -57,15 +57,15 @@ class Case(msgspec.Struct):
     @property
     def at_rest(self) -> bool:
         """Tell whether nothing is under way for it: no undecided record, no operation at the processor."""
-        return not self.moving and not self.asked
+        return not self.in_progress and not self.asked
 
     def __str__(self) -> str:
         goods = f", goods {self.fulfilment.state}" if self.fulfilment is not None else ""
         return f"order {self.order.order_id} ({self.order.state}, payment {self.money.value}{goods})"
 
 
-def cases(rows: OrderRows, moving: Collection[str]) -> list[Case]:
-    """Bring together what belongs to each order; `moving` are the orders with undecided records."""
+def cases(rows: OrderRows, in_progress: Collection[str]) -> list[Case]:
+    """Bring together what belongs to each order; `in_progress` are the orders with undecided records."""
     payments = {row.order_id: row for row in rows.payments}
     fulfilments = {row.order_id: row for row in rows.fulfilments}
     attempts: dict[str, list[AttemptRow]] = {}
@@ -80,7 +80,7 @@ def cases(rows: OrderRows, moving: Collection[str]) -> list[Case]:
             fulfilments.get(order.order_id),
             holds.get(order.order_id, []),
             came_back.get(order.order_id, []),
-            order.order_id in moving,
+            order.order_id in in_progress,
         )
         for order in rows.orders
     ]
@@ -113,7 +113,7 @@ def check_progress(all_cases: Iterable[Case], now_ms: int, tally: Tally) -> None
 
 def _waits_for(case: Case, now_ms: int) -> str | None:
     """Name what the order waits for, None for nothing."""
-    if case.moving:
+    if case.in_progress:
         return "a_record_to_be_decided"
     if case.asked:
         return "the_processor"
@@ -170,9 +170,9 @@ def _since(what: str, end_ms: int | None, now_ms: int) -> str:
     return f"{what} over for {(now_ms - end_ms) // 1000} s" if end_ms < now_ms else what
 
 
-def check_orphans(holds: Iterable[HoldRow], moving: Collection[str], tally: Tally) -> None:
+def check_holds_without_order(holds: Iterable[HoldRow], in_progress: Collection[str], tally: Tally) -> None:
     """Check that no stock is held for an order that the orders room never heard of."""
     for hold in holds:
-        if hold.order_id not in moving:
+        if hold.order_id not in in_progress:
             state = HoldState(hold.state).name.lower()
             tally.breach(f"{hold.quantity} of {hold.sku} are {state} for {hold.order_id}, of which orders never heard")

@@ -131,7 +131,7 @@ def _difference(ours: _Sums, theirs: _Sums) -> str:
     )
 
 
-def check_strangers(books: Mapping[str, list[Authorization]], known: Iterable[str], tally: Tally) -> None:
+def check_unknown_payments(books: Mapping[str, list[Authorization]], known: Iterable[str], tally: Tally) -> None:
     """Check that the processor has no money of orders that we never asked it about.
 
     These books are read before the snapshot, so whatever is on them was asked for by an attempt in it.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from infra.base.errors import NotOursError, PartFailedError, ServerUnreachableError, StackError
+from infra.base.errors import NotOursError, ProcessFailedError, ServerUnreachableError, StackError
 from infra.base.settings import redacted
 from infra.local.stack.process import ChildProcess, tail
 
@@ -20,7 +20,7 @@ _PROBE_PAUSE_SECONDS = 0.05
 _PROBE_LIMIT_SECONDS = 5.0
 
 
-class Part(ABC):
+class EmbeddedServer(ABC):
     """One of Kafka, PostgreSQL and Valkey."""
 
     name: str
@@ -57,7 +57,7 @@ class Part(ABC):
         await self.start()
 
 
-class ServerPart(Part):
+class ServerPart(EmbeddedServer):
     """A server that runs as our child, with its data in `folder` and its log beside it."""
 
     stop_signal = signal.SIGTERM
@@ -65,7 +65,9 @@ class ServerPart(Part):
     unprivileged = False
     stop_seconds = 20.0
 
-    def __init__(self, folder: Path, start_timeout_seconds: float, on_death: Callable[[PartFailedError], None]) -> None:
+    def __init__(
+        self, folder: Path, start_timeout_seconds: float, on_death: Callable[[ProcessFailedError], None]
+    ) -> None:
         self.folder = folder
         self.log_path = folder.parent / "logs" / f"{folder.name}.log"
         self._start_timeout_seconds = start_timeout_seconds
@@ -87,11 +89,11 @@ class ServerPart(Part):
 
     @property
     def pid(self) -> int | None:
-        """See Part."""
+        """See EmbeddedServer."""
         return self._process.pid if self._process and self._process.running else None
 
     async def start(self) -> None:
-        """See Part."""
+        """See EmbeddedServer."""
         if self.pid is not None:
             return
         await self.prepare()
@@ -106,29 +108,29 @@ class ServerPart(Part):
         self._watch = asyncio.create_task(self._report_death(self._process), name=f"watch {self.name}")
 
     async def stop(self) -> None:
-        """See Part."""
+        """See EmbeddedServer."""
         await self._end_watch()
         if self._process is not None:
             await self._process.terminate(self.stop_signal, self.stop_seconds)
 
     async def kill(self) -> None:
-        """See Part."""
+        """See EmbeddedServer."""
         await self._end_watch()
         if self._process is not None:
             await self._process.kill()
 
     def pause(self) -> None:
-        """See Part."""
+        """See EmbeddedServer."""
         if self._process is not None:
             self._process.pause()
 
     def resume(self) -> None:
-        """See Part."""
+        """See EmbeddedServer."""
         if self._process is not None:
             self._process.resume()
 
     async def run_tool(self, title: str, command: list[str | Path]) -> None:
-        """Run a tool of this server to its end, its output in the log. Raises PartFailedError when it fails."""
+        """Run a tool of this server to its end, its output in the log. Raises ProcessFailedError when it fails."""
         tool = await ChildProcess.spawn(title, command, log_path=self.log_path, unprivileged=self.unprivileged)
         try:
             code = await tool.wait()
@@ -162,11 +164,11 @@ class ServerPart(Part):
             await asyncio.wait([self._watch])
             self._watch = None
 
-    def _failure(self, what: str) -> PartFailedError:
-        return PartFailedError(f"{what}. The end of {self.log_path}:\n{tail(self.log_path, 15) or '(empty)'}")
+    def _failure(self, what: str) -> ProcessFailedError:
+        return ProcessFailedError(f"{what}. The end of {self.log_path}:\n{tail(self.log_path, 15) or '(empty)'}")
 
 
-class ExternalPart(Part):
+class ExternalServer(EmbeddedServer):
     """An existing server that the settings name: probed, never touched."""
 
     def __init__(self, name: str, address: str, variable: str, probe: Callable[[], Awaitable[None]]) -> None:
@@ -198,19 +200,19 @@ class ExternalPart(Part):
         """Leave it as it is."""
 
     async def kill(self) -> None:
-        """See Part. Raises NotOursError."""
+        """See EmbeddedServer. Raises NotOursError."""
         raise self._not_ours()
 
     async def restart(self) -> None:
-        """See Part. Raises NotOursError."""
+        """See EmbeddedServer. Raises NotOursError."""
         raise self._not_ours()
 
     def pause(self) -> None:
-        """See Part. Raises NotOursError."""
+        """See EmbeddedServer. Raises NotOursError."""
         raise self._not_ours()
 
     def resume(self) -> None:
-        """See Part. Raises NotOursError."""
+        """See EmbeddedServer. Raises NotOursError."""
         raise self._not_ours()
 
     def _not_ours(self) -> NotOursError:
