@@ -15,12 +15,12 @@ from tests.model.play import play
 from tests.model.reloading import RELOADING
 from tests.model.shop import Rooms, Shop
 from tests.model.verdict import judge_before_time_passes
+from tests.samples import samples
 from topology.states import CLOSED_ORDER_STATES, SETTLED_PAYMENT_STATES, FulfilmentState, OrderState, PaymentState
 from topology.topics import ORDER_EVENTS
 
 SEED = 20_240_607
-ENOUGH_CASES = 6_000
-"""About six seconds on one core."""
+ENOUGH_CASES = samples(6_000)
 
 
 @pytest.mark.timeout(600)  # it is all computing, and others may compute beside it

@@ -16,6 +16,7 @@ from consumers.fulfilment.decide import decide
 from consumers.fulfilment.evolve import evolve
 from consumers.fulfilment.fulfilment import UNDER_WAY, Deadlines, Fulfilment, LineState, ShipmentState
 from schemas import messages as m
+from tests.samples import samples
 from tests.unit.fulfilment.message_generator import LINES, START_MS, answers_to, next_message
 from topology.states import FulfilmentState
 
@@ -95,7 +96,7 @@ def check_many() -> None:
         check(seed, 40)
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=samples(1_500), deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 40))
 def test_goods_and_money_move_once_whatever_happens(seed: int, steps: int) -> None:
     check(seed, steps)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from consumers.runtime.partitioning import Generation
 from infra.ops.repartition.errors import RepartitionRefusedError
 from infra.ops.repartition.plan import insist_on_possible, insist_on_topic, moves, starts_of_next, undrained
+from tests.samples import samples
 from topology.partitioner import partition_of
 
 FOUR = [Generation(4, (0, 0, 0, 0))]
@@ -16,7 +17,7 @@ TO_SIX = [*FOUR, Generation(6, (3, 3, 3, 3, 0, 0), in_force=False)]
 OFFSETS = st.lists(st.integers(0, 50), min_size=1, max_size=8)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=samples(200), deadline=None, derandomize=True)
 @given(st.sets(st.text(min_size=1, max_size=9)), st.integers(1, 30), st.integers(1, 30))
 def test_exactly_those_move_whose_partition_is_another_one(skus: set[str], before: int, after: int) -> None:
     found = moves(sorted(skus), before, after)
@@ -26,7 +27,7 @@ def test_exactly_those_move_whose_partition_is_another_one(skus: set[str], befor
         assert (sku in found) == (was != will_be)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=samples(200), deadline=None, derandomize=True)
 @given(OFFSETS, st.integers(0, 5), st.data())
 def test_no_partition_ends_before_what_is_decided_or_before_what_was_published(
     ends: list[int], more: int, data: st.DataObject

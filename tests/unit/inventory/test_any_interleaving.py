@@ -8,6 +8,7 @@ from consumers.inventory.ledger import Hold, Ledger, Stock
 from consumers.runtime.room import Tombstone
 from schemas import messages as m
 from tests.model.accounting import Books
+from tests.samples import samples
 from tests.unit.inventory.commands import ROOM, Decided, Entry, cut_logs, decided, logs
 from tests.unit.inventory.tables import UNITS, Tables
 
@@ -20,7 +21,7 @@ def memory(ledger: Ledger) -> tuple[dict[str, Stock], dict[tuple[str, int, str],
     return ledger.stocks, ledger.holds, ledger.held
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=samples(400), deadline=None, derandomize=True)
 @given(logs())
 def test_nothing_is_oversold_undersold_done_twice_or_refused_without_need(log: list[Entry]) -> None:
     ledger, books = Ledger(0), Books()
@@ -41,7 +42,7 @@ def test_replaying_a_log_repeats_every_decision(log: list[Entry]) -> None:
     assert memory(first) == memory(again)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=samples(300), deadline=None, derandomize=True)
 @given(cut_logs())
 def test_where_a_log_is_cut_into_batches_makes_no_difference(batches: list[list[Entry]]) -> None:
     whole, cut, tables = Ledger(0), Ledger(0), Tables()

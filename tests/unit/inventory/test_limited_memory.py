@@ -32,6 +32,7 @@ from tests.given_when_then import (
     SetPurchaseLimit,
     SuspendSale,
 )
+from tests.samples import samples
 from tests.unit.inventory.commands import ROOM, Decided, Entry, cut_logs, decided
 from tests.unit.inventory.tables import Tables, UniqueViolationError
 
@@ -179,7 +180,7 @@ RULE = pytest.param(as_the_rule_says, id="the rule")
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=samples(400), deadline=None, derandomize=True)
 @given(cut_logs(), st.lists(st.booleans(), min_size=1, max_size=8))
 def test_a_memory_that_forgets_decides_as_one_that_remembers_everything(
     load: Load, batches: list[list[Entry]], forgets: list[bool]

@@ -24,10 +24,11 @@ from schemas import messages as m
 from schemas.messages import Message
 from schemas.terms import TERMS
 from tests.given_when_then import NOW_MS, A, CancelOrder, PlaceOrderLine, ReceiveStock
+from tests.samples import samples
 from topology.states import OVER_ORDER_STATES, OrderState
 from topology.topics import INVENTORY_COMMANDS
 
-CASES: Final = 3_000
+CASES: Final = samples(3_000)
 CAUGHT_WITHIN: Final = 1_000
 CANCEL: Final = CancelOrder(requested_by="customer", reason="found it cheaper")
 UNDO: Final = (m.ReleaseLine, m.ReturnLine)

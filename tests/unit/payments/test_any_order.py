@@ -19,6 +19,7 @@ from consumers.payments.payment import CANCELLED, DONE, PENDING, SUCCEEDED, Paym
 from consumers.payments.processor import OperationKind
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, A
+from tests.samples import samples
 from tests.unit.payments.exploring import explore
 from tests.unit.payments.message_generator import message
 from topology.states import SETTLED_PAYMENT_STATES, PaymentState
@@ -147,7 +148,7 @@ def walks(many: int, decide_: Decide) -> None:
         walk(random.Random(seed), decide_)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=samples(400), deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_books_balance_whatever_is_heard(dice: random.Random) -> None:
     walk(dice)

@@ -8,6 +8,7 @@ from consumers.runtime.batch import Run, Step, steps
 from consumers.runtime.decision import Record
 from schemas import messages as m
 from tests.given_when_then import ExpireHolds, ReceiveStock
+from tests.samples import samples
 from tests.unit.runtime.records import ARecord
 
 PLAIN, BARRIER, REFUSED, UNHEARD = "plain", "barrier", "refused", "unheard"
@@ -46,7 +47,7 @@ def barriers(step: Step) -> list[bool]:
     return [is_barrier(type(read_as)) for run in step.runs for _, read_as in run.readings]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=samples(300), deadline=None, derandomize=True)
 @given(polls())
 def test_cutting_loses_nothing_and_keeps_every_partitions_order(runs: list[Run]) -> None:
     cut = steps(runs, is_barrier)
@@ -60,7 +61,7 @@ def test_cutting_loses_nothing_and_keeps_every_partitions_order(runs: list[Run])
         assert seams[-1] == run.next
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=samples(300), deadline=None, derandomize=True)
 @given(polls())
 def test_a_barrier_is_decided_by_itself_and_nothing_else_is_a_barrier(runs: list[Run]) -> None:
     for step in steps(runs, is_barrier):
@@ -68,7 +69,7 @@ def test_a_barrier_is_decided_by_itself_and_nothing_else_is_a_barrier(runs: list
         assert found == [True] if step.barrier else not any(found)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=samples(300), deadline=None, derandomize=True)
 @given(polls())
 def test_no_step_is_empty_and_no_partition_comes_twice_in_one(runs: list[Run]) -> None:
     for step in steps(runs, is_barrier):

@@ -19,6 +19,7 @@ from consumers.runtime.partitioning import Generation, Partitioning, partitionin
 from producers.publisher import FORWARDED, Outgoing
 from schemas.codec.wire import encode
 from tests.given_when_then import PlaceOrderLine
+from tests.samples import samples
 from tests.unit.runtime.records import ARecord
 from topology.partitioner import partition_of
 
@@ -98,7 +99,7 @@ def test_a_run_begins_and_ends_where_the_fetch_did_even_where_only_a_marker_stan
 # --- what went astray ---------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=samples(300), deadline=None, derandomize=True)
 @given(SKUS, GROWTH, st.data())
 def test_whichever_number_a_producer_knew_its_record_is_decided_in_one_partition_only(
     sku: str, counts: list[int], data: st.DataObject
@@ -114,7 +115,7 @@ def test_whichever_number_a_producer_knew_its_record_is_decided_in_one_partition
     assert read_as(record, dealt) == PlaceOrderLine(sku=sku)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=samples(300), deadline=None, derandomize=True)
 @given(SKUS, GROWTH, st.integers(0, 39))
 def test_what_was_right_by_no_number_is_a_dead_letter(sku: str, counts: list[int], partition: int) -> None:
     right = {partition_of(sku.encode(), count) for count in counts}

@@ -21,6 +21,7 @@ from tests.given_when_then import (
     ReceiveStock,
     ReleaseLine,
 )
+from tests.samples import samples
 from tests.unit.runtime.records import PARTITIONS, ARecord, home_of, record
 
 INVENTORY, ORDERS = InventoryRoom(), OrdersRoom()
@@ -83,7 +84,7 @@ KEYS = st.one_of(st.none(), st.just(b"MUG"), st.binary(max_size=8), st.sampled_f
 HEADERS = st.lists(st.tuples(st.text(max_size=3), st.one_of(st.none(), st.binary(max_size=3))), max_size=4)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=samples(400), deadline=None, derandomize=True)
 @given(st.lists(st.builds(ARecord, st.just(3), st.just(7), st.just(1), KEYS, VALUES, HEADERS), min_size=1, max_size=5))
 def test_whatever_the_bytes_are_they_are_read_or_refused_and_what_is_refused_is_kept_whole(
     records: list[ARecord],

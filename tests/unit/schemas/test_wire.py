@@ -22,6 +22,7 @@ from schemas.messages import (
     PlaceOrderLine,
     ShipOrder,
 )
+from tests.samples import samples
 from tests.unit.schemas.strategies import (
     A_DEAD_LETTER,
     A_LINE,
@@ -33,7 +34,7 @@ from tests.unit.schemas.strategies import (
 )
 
 patient = settings(deadline=None)
-thorough = settings(deadline=None, max_examples=500)
+thorough = settings(deadline=None, max_examples=samples(500))
 
 
 @pytest.fixture
