@@ -9,8 +9,9 @@ from producers.publisher import Outgoing, _append
 from schemas import messages as m
 from schemas.codec.lock import read_current
 from schemas.codec.sizes import largest_value_bytes
+from schemas.codec.validation import RANGES
 from schemas.codec.wire import encode
-from schemas.limits import LONG_TEXTS, MAX_ADDRESS_BYTES, MAX_LINES, MAX_TEXT_BYTES, RANGES
+from schemas.limits import LONG_TEXTS, MAX_ADDRESS_BYTES, MAX_LINES, MAX_TEXT_BYTES
 from schemas.messages import OrderedLine
 from topology.saga import REACTIONS
 from topology.topics import (
