@@ -77,6 +77,12 @@ class UnregisteredMessageError(EncodeError):
     reason = "unregistered_message"
 
 
+class CodecError(SchemaError):
+    """The compiled codec is required by LASTUNIT_CODEC and is not built."""
+
+    reason = "no_compiled_codec"
+
+
 # --- the lock ---------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ import msgspec
 from schemas import errors
 from schemas.codec.compiled import compile_decoder, compile_encoder, is_regular
 from schemas.codec.lock import NAMESPACE, Schema, latest, read_history, read_lock
+from schemas.codec.native import faster_decoder, faster_encoder
 from schemas.codec.validation import find_fault
 from schemas.messages import MESSAGES, Message
 
@@ -101,21 +102,23 @@ def use_ids(wire_ids: Mapping[int, int] = MappingProxyType({})) -> None:
         _types[head] = struct
         _decoders[head] = _decoder(struct, writer, reader)
         if writer == reader:
-            _encoders[struct] = _encoder(writer, head)
+            _encoders[struct] = _encoder(struct, writer, head)
 
 
 def _decoder(struct: type[Message], writer: Schema, reader: Schema) -> Decoder:
     general = _general_decoder(struct, writer, reader)
     if writer != reader or not is_regular(writer):
         return general
-    return compile_decoder(writer, struct, general, lambda message: _refuse_read(message, writer))
+    in_python = compile_decoder(writer, struct, general, lambda message: _refuse_read(message, writer))
+    return faster_decoder(writer, struct, in_python)
 
 
-def _encoder(writer: Schema, head: bytes) -> Encoder:
+def _encoder(struct: type[Message], writer: Schema, head: bytes) -> Encoder:
     general = _general_encoder(writer, head)
     if not is_regular(writer):
         return general
-    return compile_encoder(writer, head, general, lambda message: _refuse_written(message, writer))
+    in_python = compile_encoder(writer, head, general, lambda message: _refuse_written(message, writer))
+    return faster_encoder(writer, struct, head, in_python)
 
 
 def _general_decoder(struct: type[Message], writer: Schema, reader: Schema) -> Decoder:
