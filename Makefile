@@ -13,7 +13,7 @@ PACKAGES := schemas topology producers consumers infra
 help: ## Show this list
 	@awk -F ':.*## ' '/^[-.a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv: .venv/.complete ## Install everything that is needed, locked by hash, into .venv
+.venv: .venv/.codec ## Install everything that is needed, locked by hash, into .venv
 
 # The stamp is written last, so an interrupted installation is taken up again.
 .venv/.complete: requirements.lock pyproject.toml
@@ -27,6 +27,11 @@ help: ## Show this list
 	  | awk '/^Collecting/ && ++n % 10 == 0 {print "  " n " packages fetched"; fflush()} \
 	         /^Installing/ {print "  unpacking"; fflush()}'
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Messages are encoded by C where there is a compiler (a second of its time), by Python otherwise.
+.venv/.codec: .venv/.complete schemas/codec/flat.c schemas/codec/build.py
+	@$(BIN)/python -m schemas.codec.build
 	@touch $@
 
 demo: .venv ## Watch orders race for the last units: ORDERS=n or =FILE.csv, STOCK_FACTOR=x SEED=n JSON=1
@@ -68,7 +73,7 @@ chaos-saga: .venv ## The whole saga while every process is killed every few seco
 	@$(BIN)/python -m tests.chaos $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # The baselines' packages stay out of .venv, since some of them want other versions of ours.
-$(BENCH)/.installed: .venv/.complete tests/benchmarks/requirements.lock tests/benchmarks/baselines/restate/package-lock.json
+$(BENCH)/.installed: .venv/.codec tests/benchmarks/requirements.lock tests/benchmarks/baselines/restate/package-lock.json
 	@echo "Installing the baselines' packages into $(BENCH)" >&2
 	@rm -rf $(BENCH)/site && mkdir -p $(BENCH)/npm
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --no-deps --require-hashes \

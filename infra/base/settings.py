@@ -104,6 +104,9 @@ class Settings(BaseSettings):
 
     # Throughput and ownership.
     partitions: int = Field(default=12, ge=1, le=1024, description="Partitions of each topic when it is created")
+    codec: Literal["auto", "c", "python"] = Field(
+        default="auto", description="What encodes messages: C where it is built, C alone, Python alone"
+    )
     batch_records: int = Field(default=2_000, ge=1, le=10_000, description="Most records decided in one transaction")
     session_timeout_ms: int = Field(
         default=6_000, ge=1_000, le=300_000, description="Kafka hands partitions on after this silence of a member, ms"

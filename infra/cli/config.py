@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from infra.base.settings import PREFIX, Settings
 from infra.cli.output import AsJson, print_json, quiet_settings, stdout
+from schemas.codec.native import IN_USE
+
+_CODECS: Final = {
+    "c": "C (schemas/codec/flat.c)",
+    "python": "Python; with a C compiler `python -m schemas.codec.build` builds the faster codec",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +27,7 @@ def config(*, as_json: AsJson = False) -> None:
     """Show every setting with its value here; passwords are starred out. Set one through its variable."""
     settings = quiet_settings()
     if as_json:
-        print_json(settings.public())
+        print_json(settings.public() | {"codec_in_use": IN_USE})
         return
     table = Table("variable", "value", "meaning", box=None, pad_edge=False)
     for name, value in settings.public().items():
@@ -27,3 +35,4 @@ def config(*, as_json: AsJson = False) -> None:
         shown.stylize("bold" if name in settings.model_fields_set else "dim")
         table.add_row(Text(PREFIX + name.upper()), shown, Text(Settings.model_fields[name].description or ""))
     stdout().print(table)
+    stdout().print(f"\nMessages are encoded and decoded by {_CODECS[IN_USE]}.")

@@ -40,7 +40,15 @@ def build() -> str:
 
 def _flags() -> list[str]:
     shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
-    return ["-O2", "-fPIC", "-Wall", "-Wextra", "-Wno-missing-field-initializers", f'-DSOURCE_DIGEST="{digest()}"', *shared]
+    return [
+        "-O2",
+        "-fPIC",
+        "-Wall",
+        "-Wextra",
+        "-Wno-missing-field-initializers",
+        f'-DSOURCE_DIGEST="{digest()}"',
+        *shared,
+    ]
 
 
 if __name__ == "__main__":

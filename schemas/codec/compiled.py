@@ -52,7 +52,7 @@ VARINTS: Final = tuple(varint(number) for number in range(1024))
 
 
 @lru_cache(maxsize=4096, typed=True)  # prices and times repeat within a batch: the broker stamps a batch, not a record
-def _wide_varint(number: int, avro_type: str) -> bytes:
+def _wide_varint(number: object, avro_type: str) -> bytes:
     """Return any integer that the type holds; raises ValueError beyond it."""
     if not isinstance(number, int) or number not in RANGES[avro_type]:  # a range is walked for what is no integer
         raise ValueError(number)

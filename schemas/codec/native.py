@@ -20,7 +20,7 @@ from schemas.limits import MAX_LINES, MAX_TEXT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from schemas.lock import Schema
+    from schemas.codec.lock import Schema
     from schemas.messages import Message
 
 VARIABLE: Final = "LASTUNIT_CODEC"
@@ -36,7 +36,7 @@ def load() -> ModuleType | None:
         found: ModuleType | None = importlib.import_module("schemas.codec._flat")
     except ImportError:
         found = None
-    if found is not None and found.SOURCE_DIGEST != digest():
+    if found is not None and digest() != found.SOURCE_DIGEST:
         found = None
     if found is None and choice == "c":
         raise CodecError(f"{VARIABLE} is `c`, but there is no build of {SOURCE}; run `make .venv` with a C compiler")

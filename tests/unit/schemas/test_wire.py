@@ -76,6 +76,11 @@ def test_an_array_that_cannot_be_stored_is_not_written(lines: Any, words: str) -
         wire.encode(ShipOrder(ORDER_ID, "s-1", lines, "dhl", "1"))
 
 
+def test_a_number_that_is_no_integer_is_not_written() -> None:
+    with pytest.raises(errors.EncodeError, match="quantity is float, where an integer belongs"):
+        wire.encode(with_field(A_LINE, quantity=1e10))
+
+
 def test_a_record_in_an_array_is_held_to_the_same_limits() -> None:
     line = OrderedLine(1, "x" * 1001, 1, 1)
     with pytest.raises(errors.EncodeError, match="lines holds an item that sku is 1001 bytes long"):
