@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from tests.benchmarks.harness.baseline import Baseline
-from tests.benchmarks.harness.contenders import ROW_LOCK, contenders, figure_names
+from tests.benchmarks.harness.contenders import DOES_NOT, ROW_LOCK, contenders, figure_names
 from tests.benchmarks.harness.facts import setup_facts
 from tests.benchmarks.harness.orders import HOT_SKU, hot
 from tests.benchmarks.harness.program import run_benchmark
 from tests.benchmarks.harness.report import at_most
-from tests.benchmarks.harness.rounds import alternate, compare, note, rates, tune
+from tests.benchmarks.harness.rounds import CHOICES, alternate, compare, note, rates, tune
 from tests.benchmarks.harness.servers import running_servers
 from tests.benchmarks.harness.trial import Trial, backlog_trial
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SHARES: Final = {
     "ours": 1.0,
+    "ours_python_codec": 0.8,
+    "row_lock_batched": 0.6,
     "row_lock_cte": 0.04,
     "select_for_update": 0.02,
     "conditional_update": 0.02,
@@ -42,16 +44,20 @@ SHARES: Final = {
     "faust_agent": 0.02,
     "dbos": 0.002,
     "restate": 0.002,
+    "restate_js": 0.002,
 }
 """Orders of each lane as a share of the product's: some seconds of work each."""
 BARS: Final = {
-    "hot_sku_vs_row_lock": 20,
+    "hot_sku_vs_row_lock_batched": 2,
+    "hot_sku_vs_row_lock": 25,
     "hot_sku_vs_redis_lua_always": 2,
     "hot_sku_vs_faust_agent": 20,
     "hot_sku_vs_dbos": 200,
     "hot_sku_vs_restate": 200,
+    "hot_sku_vs_restate_js": 200,
 }
-CPU_BAR_US: Final = 25
+PYTHON_BARS: Final = {"hot_sku_python_codec_vs_row_lock_batched": 1.4, "hot_sku_python_codec_vs_row_lock": 20}
+CPU_BARS_US: Final = {"ours": 13, "ours_python_codec": 18}
 RELAY_PAUSES_MS: Final = (0, 5, 20, 50)
 
 
@@ -77,18 +83,17 @@ async def _tune_all(lanes: Mapping[str, Lane], options: Options, report: Report)
         report.setup["relay_pause_ms"] = await tune(strongest, trial, "relay_pause_ms", RELAY_PAUSES_MS)
         for lane in baselines.values():
             lane.relay_pause_ms = strongest.relay_pause_ms
-    report.setup["connections"] = {
-        name: await tune(lane, partial(_trial, lane, options.share(SHARES[name] / 2)))
-        for name, lane in baselines.items()
-        if lane.is_tuned
-    }
+    for name, lane in baselines.items():
+        trial = partial(_trial, lane, options.share(SHARES[name] / 2))
+        for setting in lane.tuned:
+            report.setup.setdefault(setting, {})[name] = await tune(lane, trial, setting, CHOICES[setting])
 
 
 async def run(options: Options, report: Report) -> None:
     """Run every lane: plenty of stock in the rounds, then once with half of what is wanted."""
     async with running_servers(options) as servers, AsyncExitStack() as open_lanes:
         report.setup = await setup_facts(servers)
-        lanes = contenders(servers, report, options)
+        lanes = contenders(servers, report, options, in_python_too=True)
         for lane in lanes.values():
             await open_lanes.enter_async_context(lane)
         if not options.quick:
@@ -96,6 +101,7 @@ async def run(options: Options, report: Report) -> None:
         trials = await alternate(options.rounds, {name: _turn(lane, options) for name, lane in lanes.items()})
         scarce = await alternate(1, {f"{name}_half": _scarce_turn(lane, options) for name, lane in lanes.items()})
     note(report, trials)
+    report.setup["does_not"] = {name: DOES_NOT[name] for name in lanes if name in DOES_NOT}
     for name, of_lane in scarce.items():
         report.details[name] = [msgspec.to_builtins(trial) for trial in of_lane]
         report.breaches += [f"{name}: {breach}" for trial in of_lane for breach in trial.breaches]
@@ -104,14 +110,18 @@ async def run(options: Options, report: Report) -> None:
 
 def judge(report: Report, trials: Mapping[str, list[Trial]]) -> None:
     """Compute figures and bars."""
-    if "ours" not in trials:
-        return
-    cpu_us = median(trial.cpu_us_per_order["lane"] for trial in trials["ours"])
-    report.figure("hot_sku_orders_per_s", median(rates(trials, "ours")))
-    report.figure("hot_sku_cpu_us_per_order", cpu_us)
-    report.bars["hot_sku_cpu_us_per_order"] = at_most(cpu_us, CPU_BAR_US)
-    others = {name: name for name in trials if name != "ours"}
-    compare(report, trials, "ours", figure_names("hot_sku", others), BARS)
+    for mine, prefix, bars in (
+        ("ours", "hot_sku", BARS),
+        ("ours_python_codec", "hot_sku_python_codec", PYTHON_BARS),
+    ):
+        if mine not in trials:
+            continue
+        cpu_us, figure = median(trial.cpu_us_per_order["lane"] for trial in trials[mine]), f"{prefix}_cpu_us_per_order"
+        report.figure(f"{prefix}_orders_per_s", median(rates(trials, mine)))
+        report.figure(figure, cpu_us)
+        report.bars[figure] = at_most(cpu_us, CPU_BARS_US[mine])
+        others = {name: name for name in trials if not name.startswith("ours")}
+        compare(report, trials, mine, figure_names(prefix, others), bars)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tests.benchmarks.harness.baseline import PostgresBaseline, RestateBaseline, restate_server
+from tests.benchmarks.harness.baseline import PostgresBaseline, RestateBaseline, Tunable, restate_server
+from tests.benchmarks.harness.contenders import DOES_NOT
 from tests.benchmarks.harness.facts import setup_facts
 from tests.benchmarks.harness.lanes import Ours, is_installed
 from tests.benchmarks.harness.program import run_benchmark
+from tests.benchmarks.harness.report import at_least, at_most
 from tests.benchmarks.harness.rounds import say, tune
 from tests.benchmarks.harness.servers import running_servers
 from tests.benchmarks.harness.spread import paired, spread
-from tests.benchmarks.sagas.sellers import OurSeller, PostgresSeller, RestateSeller, Sold
-from tests.benchmarks.sagas.shapes import SHAPES, hot, scarce, uniform
+from tests.benchmarks.sagas.sellers import Orchestrating, OurSeller, PostgresSeller, RestateSeller
+from tests.benchmarks.sagas.shapes import SHAPES, Shape, hot, scarce, uniform
 from tests.benchmarks.sagas.trial import Latencies, SagaTrial, latency_trial, saga_trial
 from topology.topics import ORDER_COMMANDS
 
@@ -37,36 +39,76 @@ if TYPE_CHECKING:
     from tests.benchmarks.sagas.sellers import Seller
 
 CATALOGUE: Final = 100_000
-SHARES: Final = {"ours": 1.0, "ours_http": 0.4, "asyncpg": 0.8, "dbos": 0.02, "restate": 0.025}
+SHARES: Final = {
+    "ours": 1.0,
+    "ours_http": 0.4,
+    "asyncpg_batched": 1.5,
+    "asyncpg": 0.8,
+    "dbos": 0.02,
+    "restate": 0.025,
+    "restate_js": 0.025,
+}
 """Orders of each seller as a share of the product's: some seconds of work each."""
 LINES_SHARE: Final = {"hot": 1.0, "uniform": 1.0, "three_lines": 0.6}
+SLOW: Final = "_20ms"
+"""Ends the name of a seller whose processor takes LATENCY_MS; it sells one shape."""
+SLOW_SHAPE: Final = "uniform"
 WARM_UP_SHARE: Final = 0.1
 LATENCY_MS: Final = 20.0
 LOAD: Final = 0.5
 """At which share of its capacity the product's latency is read."""
 LOAD_SECONDS: Final = 4.0
 SCARCE_ORDERS: Final = 100
-CHOICES: Final = (4, 8, 16, 32)
-FEW_CHOICES: Final = (4, 16)
-"""For those that need seconds for a hundred orders; more than 16 made them slower wherever it was tried."""
+CHOICES: Final[dict[str, dict[Tunable, tuple[int, ...]]]] = {
+    "asyncpg": {"connections": (4, 8, 16, 32)},
+    f"asyncpg{SLOW}": {"connections": (32, 64, 128)},
+    "asyncpg_batched": {"connections": (1, 2, 4), "together": (500, 2_000)},
+    f"asyncpg_batched{SLOW}": {"connections": (2, 4, 8)},
+    "dbos": {"processes": (1, 2, 4), "connections": (4, 16)},
+    f"dbos{SLOW}": {"connections": (16, 32)},
+    "restate": {"connections": (4, 16)},
+    f"restate{SLOW}": {"connections": (16, 64)},
+    "restate_js": {"connections": (4, 16, 64)},
+    f"restate_js{SLOW}": {"connections": (16, 64)},
+}
+"""What is tried of each setting, one setting after the other."""
 DOES: Final = {
     "ours": "every room a process: inventory, orders, payments, notifications, views and what else is registered; 2n + 5 events"
     " of an order of n lines on Kafka, views in Valkey, holds, movements, orders, payments and attempts in PostgreSQL",
     "ours_http": f"the same, with the simulated processor over HTTP, {LATENCY_MS:g} ms an answer",
     "asyncpg": "an order a record from Kafka; 3 statements and commits: reserve and write down, commit and capture next, paid"
     " and outbox; 1 event on Kafka by the outbox",
+    "asyncpg_batched": "the same three statements for hundreds of orders at once, which ask the processor side by side",
     "dbos": "the same 3 statements as transactions of a workflow and 2 steps that ask the processor, so 7 commits; 1 event"
-    " on Kafka by the outbox",
-    "restate": "a journaled service that calls a virtual object a SKU twice (reserve, commit) and asks the processor twice;"
-    " 1 event on Kafka, published when Restate has answered",
+    " on Kafka by the outbox; several executors share the topic",
+    "restate": "a journaled service (Python SDK) that calls a virtual object a SKU twice (reserve, commit) and asks the"
+    " processor twice; 1 event on Kafka, published when Restate has answered",
+    "restate_js": "the same services with Restate's JavaScript SDK in Node",
 }
-BARS: Final = {"saga_vs_dbos": 20, "saga_vs_restate": 20, "saga_vs_asyncpg_hot": 3, "saga_vs_asyncpg_uniform": 1.5}
+BARS: Final = {
+    "saga_vs_dbos": 20,
+    "saga_vs_restate": 20,
+    "saga_vs_restate_js": 20,
+    "saga_vs_asyncpg_hot": 3,
+    "saga_vs_asyncpg_uniform": 1.5,
+}
 RATIOS: Final = {
-    "saga_vs_dbos": ("dbos", "uniform"),
-    "saga_vs_restate": ("restate", "uniform"),
-    "saga_vs_asyncpg_hot": ("asyncpg", "hot"),
-    "saga_vs_asyncpg_uniform": ("asyncpg", "uniform"),
+    "saga_vs_dbos": ("ours uniform", "dbos uniform"),
+    "saga_vs_restate": ("ours uniform", "restate uniform"),
+    "saga_vs_restate_js": ("ours uniform", "restate_js uniform"),
+    **{
+        f"saga_vs_{seller}_{shape}": (f"ours {shape}", f"{seller} {shape}")
+        for seller in ("asyncpg", "asyncpg_batched")
+        for shape in ("hot", "uniform")
+    },
+    **{
+        f"saga{SLOW}_vs_{seller}": (f"ours{SLOW} {SLOW_SHAPE}", f"{seller}{SLOW} {SLOW_SHAPE}")
+        for seller in ("asyncpg", "asyncpg_batched", "dbos", "restate", "restate_js")
+    },
 }
+"""Figure -> whose rate by whose."""
+BURST_BAR: Final = 2_500
+WAL_BAR: Final = 5_000
 Trials = dict[str, list[SagaTrial]]
 """By seller and shape, `ours hot`, one a round."""
 
@@ -85,25 +127,37 @@ class SagaRestate(RestateBaseline):
 
 
 def sellers(servers: Servers, report: Report, options: Options) -> list[Seller]:
-    """Return those that were asked for and can run here; what is not installed goes into the report's `skipped`."""
-    lane, sold = Ours("ours", servers), Sold()
+    """Return those that were asked for and can run here; what is not installed goes into the report's `skipped`.
+
+    Each comes a second time, with a processor that takes its time.
+    """
+    lane = Ours("ours", servers)
+    ours = OurSeller("ours", lane)
     found: list[Seller] = [
-        OurSeller("ours", lane, sold),
-        OurSeller("ours_http", lane, sold, latency_ms=LATENCY_MS),
-        PostgresSeller("asyncpg", SagaBaseline("asyncpg", servers, "sagas.orchestrator")),
+        ours,
+        OurSeller(f"ours{SLOW}", lane, processor_ms=LATENCY_MS, sharing=ours),
+        OurSeller("ours_http", lane, processor_ms=LATENCY_MS, sharing=ours, over_http=True),
     ]
+
+    def take_in(seller: PostgresSeller | RestateSeller) -> None:
+        slow = type(seller)(f"{seller.name}{SLOW}", seller.lane, processor_ms=LATENCY_MS, sharing=seller)
+        found.extend((seller, slow))
+
+    take_in(PostgresSeller("asyncpg_batched", SagaBaseline("asyncpg_batched", servers, "sagas.orchestrator_batched")))
+    take_in(PostgresSeller("asyncpg", SagaBaseline("asyncpg", servers, "sagas.orchestrator")))
     if is_installed("dbos"):
-        found.append(PostgresSeller("dbos", SagaBaseline("dbos", servers, "sagas.dbos_saga")))
+        take_in(PostgresSeller("dbos", SagaBaseline("dbos", servers, "sagas.dbos_saga")))
     elif options.wants("dbos"):
         report.skipped["dbos"] = "not installed; make installs it before a benchmark"
     if is_installed("restate", "hypercorn") and (server := restate_server()) is not None:
-        restate = SagaRestate("restate", servers, server)
-        restate.program = "sagas.restate_saga"
-        found.append(RestateSeller("restate", restate))
+        for name in ("restate", "restate_js"):
+            restate = SagaRestate(name, servers, server, in_javascript=name == "restate_js")
+            restate.program = "sagas.restate_saga"
+            take_in(RestateSeller(name, restate))
         report.setup["restate-server"] = json.loads((server.parents[1] / "package.json").read_text())["version"]
     elif options.wants("restate"):
         report.skipped["restate"] = "not installed; make installs it before a benchmark, where there is npm"
-    return [seller for seller in found if options.wants(seller.name)]
+    return [seller for seller in found if options.wants(seller.name) or options.wants(seller.name.removesuffix(SLOW))]
 
 
 class Bench:
@@ -114,28 +168,35 @@ class Bench:
         self._report = report
         self._seeds = count()
         self._skus = 500 if options.quick else CATALOGUE
+        self._settings: dict[str, dict[Tunable, int]] = {}
         self.trials: Trials = {}
         self.latencies: list[Latencies] = []
 
     async def prepare(self, seller: Seller) -> None:
         """Fill the shelves and find the number of connections that serves best."""
-        if seller.name != "ours_http":  # it shares the shelves of ours
+        if not seller.is_guest or isinstance(seller, RestateSeller):
             await seller.fill_shelves(self._skus)
-        if isinstance(seller, PostgresSeller | RestateSeller) and not self._options.quick:
-            choices = CHOICES if seller.name == "asyncpg" else FEW_CHOICES
-            tried = await tune(seller.lane, lambda: self._tried(seller), choices=choices)
-            self._report.setup.setdefault("connections", {})[seller.name] = tried
+        if not isinstance(seller, Orchestrating) or self._options.quick:
+            return
+        host = self._settings.get(seller.name.removesuffix(SLOW), {})
+        seller.settings |= host
+        for setting, choices in CHOICES[seller.name].items():
+            seller.settings.pop(setting, None)
+            tried = await tune(seller.lane, lambda: self._tried(seller), setting, choices)
+            seller.settings[setting] = getattr(seller.lane, setting)
+            self._report.setup.setdefault(setting, {})[seller.name] = tried
+        self._settings[seller.name] = seller.settings
 
     async def turn(self, seller: Seller, number: int) -> None:
         """Let a seller have its turn in a round: each shape once, and in the last round what has to be undone."""
         async with self._at_work(seller):
-            for shape, orders_of in SHAPES.items():
+            for shape, orders_of in shapes_of(seller).items():
                 orders = orders_of(self._share(seller, shape), self._skus, next(self._seeds))
                 trial = await saga_trial(seller, orders)
                 self._note(f"{seller.name} {shape}", number, trial)
             if seller.name == "ours":
                 await self._offer(seller, self.trials["ours uniform"][-1].orders_per_s * LOAD)
-            if number == self._options.rounds - 1 and seller.name != "ours_http":  # it has the scarce units of ours
+            if number == self._options.rounds - 1 and not seller.is_guest:  # a guest has the scarce units of its host
                 await self._sell_out(seller)
 
     async def _sell_out(self, seller: Seller) -> None:
@@ -147,7 +208,7 @@ class Bench:
 
     async def _tried(self, seller: Seller) -> SagaTrial:
         """Try a setting on half of the orders, some of the hot SKU and some of all."""
-        some = self._share(seller, "hot") // 4
+        some = max(10, self._share(seller, "hot") // 4)
         async with self._at_work(seller):
             orders = hot(some, self._skus, 0) + uniform(some, self._skus, next(self._seeds))
             return await saga_trial(seller, orders)
@@ -167,7 +228,7 @@ class Bench:
         """Run its processes for the length of the block, warm from its beginning."""
         await seller.start()
         try:
-            for orders_of in SHAPES.values():
+            for orders_of in shapes_of(seller).values():
                 some = max(10, round(self._share(seller, "hot") * WARM_UP_SHARE))
                 warm = await saga_trial(seller, orders_of(some, self._skus, next(self._seeds)))
                 self._break(f"{seller.name} warming up", warm.breaches)
@@ -176,7 +237,7 @@ class Bench:
             self._break(seller.name, await seller.stop())
 
     def _share(self, seller: Seller, shape: str) -> int:
-        return self._options.share(SHARES[seller.name] * LINES_SHARE[shape])
+        return self._options.share(SHARES[seller.name.removesuffix(SLOW)] * LINES_SHARE[shape])
 
     def _note(self, name: str, number: int, trial: SagaTrial) -> None:
         self.trials.setdefault(name, []).append(trial)
@@ -192,6 +253,11 @@ class Bench:
             self._report.breaches.append(f"{name}: {breach}")
 
 
+def shapes_of(seller: Seller) -> dict[str, Shape]:
+    """Return the shapes of orders that it sells, by name."""
+    return {SLOW_SHAPE: SHAPES[SLOW_SHAPE]} if seller.name.endswith(SLOW) else SHAPES
+
+
 async def run(options: Options, report: Report) -> None:
     """Prepare everybody, then run the rounds."""
     async with running_servers(options) as servers, AsyncExitStack() as open_lanes:
@@ -205,7 +271,9 @@ async def run(options: Options, report: Report) -> None:
             for seller in taking_part if number % 2 == 0 else taking_part[::-1]:
                 await bench.turn(seller, number)
     judge(report, bench.trials, bench.latencies)
-    report.setup["does"] = {seller.name: DOES[seller.name] for seller in taking_part}
+    names = [seller.name for seller in taking_part if seller.name in DOES]
+    report.setup["does"] = {name: DOES[name] for name in names}
+    report.setup["does_not"] = {name: DOES_NOT[name] for name in names if name in DOES_NOT}
 
 
 def judge(report: Report, trials: Trials, latencies: Sequence[Latencies]) -> None:
@@ -213,12 +281,15 @@ def judge(report: Report, trials: Trials, latencies: Sequence[Latencies]) -> Non
     for name, of_seller in trials.items():
         report.spreads[name] = spread(_rates(of_seller))
         report.details[name] = [msgspec.to_builtins(trial) for trial in of_seller]
-    for figure, (seller, shape) in RATIOS.items():
-        mine, theirs = trials.get(f"ours {shape}"), trials.get(f"{seller} {shape}")
+    for figure, (ours, other) in RATIOS.items():
+        mine, theirs = trials.get(ours), trials.get(other)
         if mine and theirs:
-            report.ratio(figure, paired(_rates(mine), _rates(theirs)), BARS[figure])
-            report.remarks[f"{seller} {shape}"] = f"ours: {report.figures[figure]:.3g} \N{MULTIPLICATION SIGN}"
-    for seller, prefix in {"ours": "saga", "ours_http": "saga_http_20ms"}.items():
+            report.ratio(figure, paired(_rates(mine), _rates(theirs)), BARS.get(figure))
+            report.remarks[other] = f"ours: {report.figures[figure]:.3g} \N{MULTIPLICATION SIGN}"
+    if (mine := trials.get("ours uniform")) is not None:
+        report.bars["saga_burst_orders_per_s"] = at_least(median(_rates(mine)), BURST_BAR)
+        report.bars["saga_wal_bytes_per_order"] = at_most(median(it.wal_bytes_per_order for it in mine), WAL_BAR)
+    for seller, prefix in {"ours": "saga", f"ours{SLOW}": "saga_20ms", "ours_http": "saga_http_20ms"}.items():
         for shape in SHAPES:
             if (mine := trials.get(f"{seller} {shape}")) is not None:
                 report.figure(f"{prefix}_orders_per_second_{shape}", median(_rates(mine)))

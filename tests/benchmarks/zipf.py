@@ -33,6 +33,7 @@ CATALOGUE: Final = 100_000
 PLENTY: Final = 1_000_000
 SHARES: Final = {
     "ours": 1.0,
+    "row_lock_batched": 0.3,
     "row_lock_cte": 0.08,
     "select_for_update": 0.04,
     "conditional_update": 0.04,
@@ -42,6 +43,7 @@ SHARES: Final = {
     "faust_agent": 0.06,
     "dbos": 0.004,
     "restate": 0.005,
+    "restate_js": 0.005,
 }
 """Orders of each lane as a share of the product's: a few seconds of work each."""
 CHOICES: Final = (8, 32)
@@ -82,7 +84,7 @@ async def prepare(lane: Lane, options: Options, skus: int) -> dict[str, float]:
     if isinstance(lane, Ours):
         await lane.digest()
     say(f"{lane.name}: {lane.received:,} units of {skus:,} SKUs came in")
-    if options.quick or not isinstance(lane, Baseline) or not lane.is_tuned:
+    if options.quick or not isinstance(lane, Baseline) or "connections" not in lane.tuned:
         return {}
     some = max(1, options.share(SHARES[lane.name]) // 2)
     return await tune(lane, partial(backlog_trial, lane, zipf(some, skus, seed=1_000)), choices=CHOICES)

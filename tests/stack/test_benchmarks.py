@@ -16,6 +16,7 @@ from infra.base.rooms import SYSTEM
 from infra.local.stack import Stack
 from tests.benchmarks.harness.options import ROOT
 
+pytestmark = pytest.mark.slow
 NEEDS_HISTOGRAM = pytest.mark.skipif(
     importlib.util.find_spec("hdrh") is None, reason="hdrhistogram is only in the benchmarks' packages"
 )
@@ -40,10 +41,13 @@ async def run_quickly(name: str, stack: Stack, folder: Path, *arguments: str) ->
 
 
 async def test_the_hot_sku_benchmark_runs_and_nothing_is_sold_twice(stack: Stack, tmp_path: Path) -> None:
-    result = await run_quickly("hot_sku", stack, tmp_path, "--lanes", "ours,row_lock_cte", "--orders", "6000")
-    assert result["figures"]["hot_sku_vs_row_lock"] > 0
+    result = await run_quickly(
+        "hot_sku", stack, tmp_path, "--lanes", "ours,row_lock_cte,row_lock_batched", "--orders", "6000"
+    )
+    assert result["figures"].keys() >= {"hot_sku_vs_row_lock", "hot_sku_vs_row_lock_batched"}
     assert sum(result["setup"]["batch_histogram"].values()) > 0
-    assert result["setup"]["cpu_us_per_order"].keys() == result["spreads"].keys() == {"ours", "row_lock_cte"}
+    lanes = {"ours", "row_lock_cte", "row_lock_batched"}
+    assert result["setup"]["cpu_us_per_order"].keys() == result["spreads"].keys() == lanes
 
 
 async def test_the_catalogue_benchmark_runs_and_nothing_is_sold_twice(stack: Stack, tmp_path: Path) -> None:
@@ -53,11 +57,14 @@ async def test_the_catalogue_benchmark_runs_and_nothing_is_sold_twice(stack: Sta
 
 @pytest.mark.timeout(300)
 async def test_the_saga_benchmark_runs_and_money_equals_goods(stack: Stack, tmp_path: Path) -> None:
-    result = await run_quickly("saga", stack, tmp_path, "--lanes", "ours,asyncpg", "--orders", "200")
+    result = await run_quickly(
+        "saga", stack, tmp_path, "--lanes", "ours,asyncpg,asyncpg_batched", "--orders", "200", "--partitions", "5"
+    )
     figures = result["figures"]
     assert figures.keys() >= {"saga_vs_asyncpg_hot", "saga_vs_asyncpg_uniform", "publish_to_paid_p99_ms"}
     assert {f"saga_cpu_us_per_order_{room}" for room in SYSTEM} <= figures.keys()
-    assert {"ours scarce", "asyncpg scarce"} <= result["details"].keys()
+    assert {"ours scarce", "asyncpg scarce", "asyncpg_batched scarce"} <= result["details"].keys()
+    assert "saga_20ms_vs_asyncpg_batched" in figures
 
 
 @NEEDS_HISTOGRAM
@@ -65,6 +72,13 @@ async def test_the_latency_benchmark_runs_and_says_how_late_its_generator_was(st
     result = await run_quickly("latency", stack, tmp_path, "--orders", "1000")
     assert result["figures"]["p99_at_8x_vs_row_lock_at_half"] > 0
     assert len(result["details"]["ours at 8x"][0]["generator_late_ms"]) == 3
+
+
+@NEEDS_HISTOGRAM
+async def test_the_curve_runs_and_its_books_hold(stack: Stack, tmp_path: Path) -> None:
+    result = await run_quickly("curve", stack, tmp_path, "--orders", "2000", "--lanes", "ours,row_lock_batched")
+    assert {"ours at 10% p99", "row_lock_batched at 120% p50"} <= result["spreads"].keys()
+    assert (tmp_path / "latency-curve.svg").read_text().startswith("<svg")
 
 
 async def test_the_growth_benchmark_runs_and_nothing_is_sold_twice(stack: Stack, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import text
 from schemas.messages import PlaceOrderLine
 from tests.benchmarks.baselines.relay import Relay
 from tests.benchmarks.baselines.row_lock import QUERIES, connected, in_full
+from tests.benchmarks.baselines.several import process_number, ready
 from tests.benchmarks.baselines.source import Order, OrderSource, order_of
 from tests.benchmarks.baselines.task import Task, run_until_stopped
 
@@ -37,6 +38,7 @@ def shop(task: Task) -> Callable[[dict[str, Any]], tuple[int, bool]]:
             "system_database_url": url,
             "sys_db_pool_size": task.connections + 4,
             "log_level": "WARNING",
+            "executor_id": f"executor-{process_number()}",
         }
     )
     source = SQLAlchemyDatasource.create(url, engine_kwargs=pool)
@@ -81,6 +83,7 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
     """Sell until told to stop; then finish what was taken."""
     loop = asyncio.get_running_loop()
     run = await asyncio.to_thread(shop, task)
+    ready()
     slots = asyncio.Semaphore(task.connections * 2)
     async with AsyncExitStack() as resources:
         threads = resources.enter_context(ThreadPoolExecutor(task.connections))

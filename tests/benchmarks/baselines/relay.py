@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
+from consumers.runtime.sql import array_literal
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from topology.topics import ORDER_EVENTS
 
@@ -72,7 +73,8 @@ class Relay:
 
     async def _send(self, rows: Sequence[tuple[int, Outgoing]]) -> None:
         await self._publisher.publish([record for _, record in rows])
-        await self._connection.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", [row for row, _ in rows])
+        numbers = array_literal([row for row, _ in rows])
+        await self._connection.execute("DELETE FROM outbox WHERE id = ANY($1::text::bigint[])", numbers)
 
 
 def said(key: bytes, payload: bytes) -> Outgoing:

@@ -1,9 +1,10 @@
 """Stock as the state of a Restate virtual object keyed by SKU, called through the ingress by many requests at once.
 
-This one process serves the object, reads Kafka, and publishes each outcome when Restate has answered. An order's id is
-its idempotency key: a redelivered order gets the recorded answer. Restate itself runs as a child, with its defaults
-(durable log) and lazy state, so that a call does not carry every hold of its SKU. Each process begins with an empty
-Restate, where every SKU opens with the units that `variant` says; the state in the end is left in books.json.
+This one process reads Kafka and publishes each outcome when Restate has answered; the object it serves itself (Python SDK) or
+lets Node serve it (JavaScript SDK, restate/services.mjs). An order's id is its idempotency key: a redelivered order gets
+the recorded answer. Restate itself runs as a child, with its defaults (durable log) and lazy state, so that a call does not
+carry every hold of its SKU. Each process begins with an empty Restate, where every SKU opens with the units that `variant`
+says; the state in the end is left in books.json.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import signal
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import aiohttp
 import hypercorn.asyncio
+import msgspec
 import restate
 from hypercorn.config import Config
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SERVER_VARIABLE: Final = "BENCH_RESTATE_SERVER"
+NPM_VARIABLE: Final = "BENCH_NPM"
+"""The folder with Node's packages, where the JavaScript SDK is to serve; else empty."""
+NODE_SERVICES: Final = Path(__file__).parent / "restate" / "services.mjs"
 START_SECONDS: Final = 60.0
 BOOKS_NAME: Final = "books.json"
 
@@ -54,25 +59,80 @@ def shop(opening: int) -> restate.VirtualObject:
     return stock
 
 
-class Server:
-    """restate-server as our child, and the services registered with it."""
+class Opening(msgspec.Struct, frozen=True):
+    """Units with which a SKU opens when it is first asked for: `units`, or what `others` has for it."""
 
-    def __init__(self, folder: Path, services: Sequence[Any]) -> None:
-        self._folder = folder
+    units: int
+    others: dict[str, int] = {}
+
+    def of(self, sku: str) -> int:
+        return self.others.get(sku, self.units)
+
+
+class Services(Protocol):
+    """Whatever serves Restate's services at a port for the length of a stack."""
+
+    async def serve(self, port: int, resources: AsyncExitStack) -> None:
+        """Begin to serve; it may take a while until the port answers."""
+
+
+class PythonServices:
+    """Services of the Python SDK, in this process."""
+
+    def __init__(self, services: Sequence[Any]) -> None:
         self._services = services
-        self.ingress = f"http://127.0.0.1:{_free_port()}"
-        self._admin = f"http://127.0.0.1:{_free_port()}"
-        self._object_port = _free_port()
         self._stop = asyncio.Event()
 
-    async def start(self, resources: AsyncExitStack) -> None:
-        """Start everything for the length of the stack."""
+    async def serve(self, port: int, resources: AsyncExitStack) -> None:
+        """Serve from this event loop."""
         config = Config()
-        config.bind = [f"127.0.0.1:{self._object_port}"]
+        config.bind = [f"127.0.0.1:{port}"]
         serving = asyncio.create_task(
             hypercorn.asyncio.serve(restate.app(self._services), config, shutdown_trigger=self._stop.wait)
         )
         resources.push_async_callback(self._stop_serving, serving)
+
+    async def _stop_serving(self, serving: asyncio.Task[None]) -> None:
+        self._stop.set()
+        await asyncio.wait({serving}, timeout=5)
+
+
+class NodeServices:
+    """The same services of the JavaScript SDK, as a child."""
+
+    def __init__(self, folder: Path, opening: Opening, processor_ms: float) -> None:
+        self._folder = folder
+        self._arguments = [str(folder), f"{processor_ms:g}", msgspec.json.encode(opening).decode()]
+        self._child: ChildProcess | None = None
+
+    async def serve(self, port: int, resources: AsyncExitStack) -> None:
+        """Start Node."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        command = ["node", str(NODE_SERVICES), str(port), *self._arguments]
+        self._child = await ChildProcess.spawn("node", command, log_path=self._folder / "node.log", env=os.environ)
+        resources.push_async_callback(self._child.terminate)
+
+    async def moved(self) -> dict[str, int]:
+        """End it; return what the processor moved, in minor units, by operation."""
+        if self._child is not None:
+            await self._child.terminate()
+        found: dict[str, int] = json.loads((self._folder / "moved.json").read_text())
+        return found
+
+
+class Server:
+    """restate-server as our child, and the services registered with it."""
+
+    def __init__(self, folder: Path, services: Services) -> None:
+        self._folder = folder
+        self._services = services
+        self.ingress = f"http://127.0.0.1:{_free_port()}"
+        self._admin = f"http://127.0.0.1:{_free_port()}"
+        self._services_port = _free_port()
+
+    async def start(self, resources: AsyncExitStack) -> None:
+        """Start everything for the length of the stack."""
+        await self._services.serve(self._services_port, resources)
         self._folder.mkdir(parents=True, exist_ok=True)
         child = await ChildProcess.spawn(
             "restate", [os.environ[SERVER_VARIABLE]], log_path=self._folder / "restate.log", env=self._environment()
@@ -91,12 +151,8 @@ class Server:
             found: list[dict[str, str]] = (await answer.json())["rows"]
             return found
 
-    async def _stop_serving(self, serving: asyncio.Task[None]) -> None:
-        self._stop.set()
-        await asyncio.wait({serving}, timeout=5)
-
     async def _registered(self, session: aiohttp.ClientSession) -> bool:
-        deployment = {"uri": f"http://127.0.0.1:{self._object_port}", "force": True}
+        deployment = {"uri": f"http://127.0.0.1:{self._services_port}", "force": True}
         try:
             async with session.post(f"{self._admin}/deployments", json=deployment) as answer:
                 return answer.ok
@@ -120,8 +176,10 @@ class Server:
 async def work(task: Task, stopping: asyncio.Event) -> None:
     """Sell until told to stop; then finish what was taken."""
     async with AsyncExitStack() as resources:
-        opening = int(task.variant)
-        server = Server(Path(task.state_dir), [shop(opening)])
+        opening, folder = msgspec.json.decode(task.variant, type=Opening), Path(task.state_dir)
+        is_node = bool(os.environ[NPM_VARIABLE])
+        services = NodeServices(folder, opening, 0) if is_node else PythonServices([shop(opening.units)])
+        server = Server(folder, services)
         await server.start(resources)
         # Restate's SDK takes SIGTERM for itself when it begins to serve.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
@@ -144,7 +202,7 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
                 for order in await source.take():
                     await slots.acquire()
                     sellers.create_task(sell(order))
-        (Path(task.state_dir) / BOOKS_NAME).write_text(json.dumps(books_of(await server.stock(session), opening)))
+        (folder / BOOKS_NAME).write_text(json.dumps(books_of(await server.stock(session), opening.units)))
 
 
 def books_of(stock: list[dict[str, str]], opening: int) -> dict[str, int]:

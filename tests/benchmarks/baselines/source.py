@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.codec.wire import decode, encode, message_type
 from schemas.messages import LineRejected, LineReserved, PlaceOrderLine
+from tests.benchmarks.baselines.several import process_number
 from topology.topics import INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
@@ -96,19 +97,22 @@ T = TypeVar("T", bound=Taken)
 
 
 class OrderSource(Generic[T]):
-    """The input topic of a namespace, all partitions, in one process."""
+    """The input topic of a namespace: all partitions, or this one of several processes' share of them."""
 
     def __init__(self, task: Task, read: Callable[[Any], T | None], topic: Topic = INVENTORY_COMMANDS) -> None:
         self._read = read
         self._topic = topic.in_namespace(task.namespace)
         self._consumer = AIOKafkaConsumer(
-            self._topic,
             bootstrap_servers=task.kafka_bootstrap,
             group_id=f"{task.namespace}{GROUP}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
+        mine = range(
+            process_number(), task.partitions, task.processes
+        )  # fixed, so that nobody is kept waiting by a rebalance
+        self._consumer.assign([TopicPartition(self._topic, partition) for partition in mine])
         self._under_way: dict[int, dict[int, None]] = {}
         self._ends: dict[int, int] = {}
         self._committing: asyncio.Task[None] | None = None
@@ -124,10 +128,10 @@ class OrderSource(Generic[T]):
         await self.commit()
         await self._consumer.stop()
 
-    async def take(self) -> list[T]:
-        """Return the next orders, at most TOGETHER; none when a tenth of a second brought none."""
+    async def take(self, at_most: int = TOGETHER) -> list[T]:
+        """Return the next orders; none when a tenth of a second brought none."""
         found: list[T] = []
-        for tp, records in (await self._consumer.getmany(timeout_ms=100, max_records=TOGETHER)).items():
+        for tp, records in (await self._consumer.getmany(timeout_ms=100, max_records=at_most)).items():
             orders = [order for record in records if (order := self._read(record)) is not None]
             self._under_way.setdefault(tp.partition, {}).update(dict.fromkeys(order.place[1] for order in orders))
             self._ends[tp.partition] = records[-1].offset + 1

@@ -22,8 +22,10 @@ VARIABLE: Final = "BENCH_TASK"
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """Where a baseline reads and writes, and how it goes about it.
 
-    `namespace` has its topics, the names of which are the product's. `connections` is its concurrency,
-    `relay_pause_ms` the least time from one publication of its outbox to the next.
+    `namespace` has its topics, the names of which are the product's. `connections` is its concurrency, `together` how
+    many orders it takes from Kafka at once, `relay_pause_ms` the least time from one publication of its outbox to the next,
+    `processor_ms` how long the payment processor takes for an answer. `processes` share
+    the `partitions` of the topic between them.
     """
 
     kafka_bootstrap: str
@@ -34,6 +36,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     relay_pause_ms: int
     state_dir: str
+    together: int = 500
+    processor_ms: float = 0
+    processes: int = 1
+    partitions: int = 12
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which a child process finds this task."""

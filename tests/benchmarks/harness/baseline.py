@@ -6,13 +6,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import asyncpg
 from redis.asyncio import Redis
 from typing_extensions import override
 
 from tests.benchmarks.baselines.redis_lua import BOOKS, available_key, holds_key
+from tests.benchmarks.baselines.source import TOGETHER
 from tests.benchmarks.baselines.task import Task
 from tests.benchmarks.harness.lanes import Books, Lane
 from tests.benchmarks.harness.options import FOLDER, ROOT
@@ -26,18 +27,20 @@ if TYPE_CHECKING:
     from tests.benchmarks.harness.servers import Servers
     from topology.topics import Topic
 
+Tunable = Literal["connections", "together", "processes", "relay_pause_ms"]
 RELAY_PAUSE_MS: Final = 20
 """Served throughput best where it was tried, see baselines/relay.py."""
+NPM: Final = FOLDER / "npm"
 _TABLES: Final = ROOT / "tests" / "benchmarks" / "baselines" / "tables.sql"
 
 
 class Baseline(Lane):
-    """A baseline's process. `connections`, its concurrency, and `relay_pause_ms` may be changed between trials.
+    """A baseline's process. What the harness tunes (see `Task`) may be changed between trials.
 
-    `is_tuned`: it gets the number of connections that serves it best. `reads` is the topic on which it finds its orders.
+    `tuned`: the settings of which it gets the value that serves it best. `reads` is the topic on which it finds its orders.
     """
 
-    is_tuned = True
+    tuned: tuple[Tunable, ...] = ("connections",)
     reads: Topic = INVENTORY_COMMANDS
 
     def __init__(self, name: str, servers: Servers, program: str, *, variant: str = "") -> None:
@@ -45,6 +48,9 @@ class Baseline(Lane):
         self.program = program
         self.variant = variant
         self.connections = 8
+        self.together = TOGETHER
+        self.processes = 1
+        self.processor_ms = 0.0
         self.relay_pause_ms = RELAY_PAUSE_MS
         self.postgres_dsn = ""
 
@@ -59,7 +65,9 @@ class Baseline(Lane):
 
     @override
     def command(self) -> list[str]:
-        return [sys.executable, "-m", f"tests.benchmarks.baselines.{self.program}"]
+        launcher = [] if self.processes == 1 else ["tests.benchmarks.baselines.several"]
+        program = self.program if launcher else f"tests.benchmarks.baselines.{self.program}"
+        return [sys.executable, "-m", *launcher, program]
 
     @override
     def environment(self) -> Mapping[str, str]:
@@ -70,6 +78,10 @@ class Baseline(Lane):
             namespace=self.namespace,
             variant=self.variant,
             connections=self.connections,
+            together=self.together,
+            processes=self.processes,
+            partitions=self.servers.settings.partitions,
+            processor_ms=self.processor_ms,
             relay_pause_ms=self.relay_pause_ms,
             state_dir=str(self.state_dir),
         )
@@ -117,7 +129,7 @@ class PostgresBaseline(Baseline):
 class RedisBaseline(Baseline):
     """Stock, holds and outbox in Valkey. The append-only file's policy is set for the length of each process."""
 
-    is_tuned = False  # a pipeline needs one connection
+    tuned = ()  # a pipeline needs one connection
 
     def __init__(self, name: str, servers: Servers, *, appendfsync: str) -> None:
         super().__init__(name, servers, "redis_lua", variant=appendfsync)
@@ -146,18 +158,19 @@ class RedisBaseline(Baseline):
 class RestateBaseline(Baseline):
     """Stock and holds as the state of a Restate object; every process begins with an empty Restate."""
 
-    def __init__(self, name: str, servers: Servers, server: Path) -> None:
+    def __init__(self, name: str, servers: Servers, server: Path, *, in_javascript: bool = False) -> None:
         super().__init__(name, servers, "restate_object")
         self._server = server
+        self._npm = str(NPM) if in_javascript else ""
 
     @override
     def environment(self) -> Mapping[str, str]:
-        return {**super().environment(), "BENCH_RESTATE_SERVER": str(self._server)}
+        return {**super().environment(), "BENCH_RESTATE_SERVER": str(self._server), "BENCH_NPM": self._npm}
 
     @override
     async def receive(self, units: Mapping[str, int]) -> None:
         (opening,) = set(units.values())
-        self.variant = str(opening)
+        self.variant = json.dumps({"units": opening})
         self.received = sum(units.values())
 
     @override
@@ -173,8 +186,7 @@ class RestateBaseline(Baseline):
 
 def restate_server() -> Path | None:
     """Return the program that make fetched, or None."""
-    packages = FOLDER / "npm" / "node_modules" / "@restatedev"
-    return next(packages.glob("restate-server-*/bin/restate-server"), None)
+    return next((NPM / "node_modules" / "@restatedev").glob("restate-server-*/bin/restate-server"), None)
 
 
 _RECEIVE: Final = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from schemas.codec.native import IN_USE
 from tests.benchmarks.harness.baseline import PostgresBaseline, RedisBaseline, RestateBaseline, restate_server
 from tests.benchmarks.harness.lanes import Ours, is_installed
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from tests.benchmarks.harness.servers import Servers
 
 ROW_LOCK: Final = "row_lock_cte"
-"""The strongest of the row-lock designs."""
+"""The strongest of the designs with a transaction an order."""
+ROW_LOCK_BATCHED: Final = "row_lock_batched"
+"""The strongest with row locks at all."""
 _ROW_LOCKS: Final = {
     ROW_LOCK: "cte",
     "select_for_update": "select_for_update",
@@ -26,21 +29,61 @@ _ROW_LOCKS: Final = {
 }
 
 
-def contenders(servers: Servers, report: Report, options: Options) -> dict[str, Lane]:
-    """Return the lanes that were asked for, by name; what is not installed goes into the report's `skipped`."""
+_OF_STOCK: Final = (
+    "no fence (a process that was paused and replaced writes on), no replay of its decisions from the log, no expiry of holds,"
+    " no purchase limits, carts or suspensions"
+)
+_OF_ORDERS: Final = (
+    "no replay of its decisions from the log, no expiry of what is held, no cancellation while an order is worked on, no parcels,"
+    " returns or refunds, no views of orders, no notifications, no part that can be stopped while the others go on"
+)
+DOES_NOT: Final = {
+    **dict.fromkeys(
+        ("row_lock_cte", "select_for_update", "conditional_update", "skip_locked", "faust_agent"), _OF_STOCK
+    ),
+    "row_lock_batched": f"{_OF_STOCK}; a refused order counts against those behind it in its batch, so that orders of several"
+    " units can leave some unsold",
+    "redis_lua_always": f"{_OF_STOCK}; what is held must fit into memory",
+    "redis_lua_everysec": f"{_OF_STOCK}; what is held must fit into memory; a crash of Valkey loses up to a second of sales",
+    "asyncpg": f"no fence, {_OF_ORDERS}",
+    "asyncpg_batched": f"no fence, {_OF_ORDERS}; one slow answer of the processor keeps all orders of its batch waiting",
+    "dbos": f"{_OF_ORDERS}; an executor's workflows wait until one of its name starts again",
+    **dict.fromkeys(("restate", "restate_js"), _OF_ORDERS),
+}
+"""What the product does in the same run and a design does not."""
+
+
+def batched_row_lock(servers: Servers) -> PostgresBaseline:
+    """Return the lane that judges hundreds of orders in one statement."""
+    lane = PostgresBaseline(ROW_LOCK_BATCHED, servers, "row_lock_batched")
+    lane.tuned = ("together", "relay_pause_ms")
+    return lane
+
+
+def contenders(servers: Servers, report: Report, options: Options, *, in_python_too: bool = False) -> dict[str, Lane]:
+    """Return the lanes that were asked for, by name; what is not installed goes into the report's `skipped`.
+
+    `in_python_too`: the product a second time, with the codec in Python; only where it is built in C.
+    """
+    in_python_too = in_python_too and IN_USE == "c"
     lanes: list[Lane] = [
         Ours("ours", servers),
+        *([Ours("ours_python_codec", servers, codec="python")] if in_python_too else []),
+        batched_row_lock(servers),
         *(PostgresBaseline(name, servers, "row_lock", variant=variant) for name, variant in _ROW_LOCKS.items()),
         RedisBaseline("redis_lua_everysec", servers, appendfsync="everysec"),
         RedisBaseline("redis_lua_always", servers, appendfsync="always"),
         PostgresBaseline("faust_agent", servers, "faust_agent"),
     ]
     if is_installed("dbos"):
-        lanes.append(PostgresBaseline("dbos", servers, "dbos_workflow"))
+        dbos = PostgresBaseline("dbos", servers, "dbos_workflow")
+        dbos.tuned = ("processes", "connections")
+        lanes.append(dbos)
     elif options.wants("dbos"):
         report.skipped["dbos"] = "not installed; make installs it before a benchmark"
     if is_installed("restate", "hypercorn") and (server := restate_server()) is not None:
         lanes.append(RestateBaseline("restate", servers, server))
+        lanes.append(RestateBaseline("restate_js", servers, server, in_javascript=True))
         report.setup["restate-server"] = json.loads((server.parents[1] / "package.json").read_text())["version"]
     elif options.wants("restate"):
         report.skipped["restate"] = "not installed; make installs it before a benchmark, where there is npm"

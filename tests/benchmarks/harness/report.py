@@ -90,6 +90,8 @@ def _print_table(report: Report) -> None:
         print(f"{lane:{width}} {numbers}", file=sys.stderr)
     for lane, reason in report.skipped.items():
         print(f"{lane:{width}} skipped: {reason}", file=sys.stderr)
+    for lane, lacks in report.setup.get("does_not", {}).items():
+        print(f"{lane} does not have what ours has: {lacks}", file=sys.stderr)
     for name, bar in report.bars.items():
         verdict = "holds" if bar.holds else "MISSED"
         print(f"bar {name}: {bar.value:g} against {bar.bar:g}: {verdict}", file=sys.stderr)

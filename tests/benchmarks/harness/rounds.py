@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from statistics import median
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -14,11 +14,17 @@ from tests.benchmarks.harness.spread import paired, spread
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from tests.benchmarks.harness.baseline import Baseline
+    from tests.benchmarks.harness.baseline import Baseline, Tunable
     from tests.benchmarks.harness.report import Report
     from tests.benchmarks.harness.trial import Trial
 
-CONNECTIONS: Final = (4, 8, 16, 32)
+CHOICES: Final[Mapping[Tunable, Sequence[int]]] = {
+    "connections": (4, 8, 16, 32),
+    "together": (500, 1_000, 2_000),
+    "processes": (1, 2, 4),
+    "relay_pause_ms": (0, 5, 20),
+}
+"""What is tried of each setting."""
 
 
 async def alternate(rounds: int, turns: Mapping[str, Callable[[], Awaitable[Trial]]]) -> dict[str, list[Trial]]:
@@ -50,8 +56,8 @@ class Rated(Protocol):
 async def tune(
     lane: Baseline,
     trial: Callable[[], Awaitable[Rated]],
-    setting: Literal["connections", "relay_pause_ms"] = "connections",
-    choices: Sequence[int] = CONNECTIONS,
+    setting: Tunable = "connections",
+    choices: Sequence[int] = CHOICES["connections"],
 ) -> dict[str, float]:
     """Find the value of a setting with which a baseline is fastest, and let it keep that; return all rates."""
     found: dict[int, float] = {}

@@ -19,8 +19,9 @@ from infra.base.rooms import SYSTEM
 from infra.local.sandbox_processor.address import address_in
 from infra.local.stack import ChildProcess
 from infra.local.supervisor import PROCESSOR
+from tests.benchmarks.baselines.sagas.processor import LATENCY_VARIABLE
 from tests.benchmarks.growth import UNITS, fill
-from tests.benchmarks.harness.baseline import PostgresBaseline, RestateBaseline
+from tests.benchmarks.harness.baseline import Baseline, PostgresBaseline, RestateBaseline, Tunable
 from tests.benchmarks.harness.options import ROOT
 from tests.benchmarks.harness.orders import HOT_SKU, names
 from tests.benchmarks.harness.servers import environment
@@ -75,12 +76,17 @@ class Sold(msgspec.Struct):
 
 
 class Seller(ABC):
-    """What a trial needs of whoever sells. `sold` is what its books must show; they last as long as the lane's."""
+    """What a trial needs of whoever sells. `sold` is what its books must show; they last as long as the lane's.
 
-    def __init__(self, name: str, lane: Lane) -> None:
+    `processor_ms` is how long the processor takes for an answer. One who shares the lane of another has its books too.
+    """
+
+    def __init__(self, name: str, lane: Lane, *, processor_ms: float = 0, sharing: Seller | None = None) -> None:
         self.name = name
         self.lane = lane
-        self.sold = Sold()
+        self.processor_ms = processor_ms
+        self.is_guest = sharing is not None
+        self.sold: Sold = Sold() if sharing is None else sharing.sold
 
     @abstractmethod
     async def fill_shelves(self, skus: int) -> None:
@@ -116,14 +122,15 @@ class Seller(ABC):
 
 
 class OurSeller(Seller):
-    """Every room of the product, each a process; the processor answers at once or, over HTTP, after `latency_ms`."""
+    """Every room of the product, each a process; the processor is in the payments room's process, or asked over HTTP."""
 
     lane: Ours
 
-    def __init__(self, name: str, lane: Ours, sold: Sold, *, latency_ms: float | None = None) -> None:
-        super().__init__(name, lane)
-        self.sold = sold
-        self._latency_ms = latency_ms
+    def __init__(
+        self, name: str, lane: Ours, *, processor_ms: float = 0, sharing: Seller | None = None, over_http: bool = False
+    ) -> None:
+        super().__init__(name, lane, processor_ms=processor_ms, sharing=sharing)
+        self._over_http = over_http
         self._processes: dict[str, ChildProcess] = {}
 
     async def fill_shelves(self, skus: int) -> None:
@@ -131,11 +138,14 @@ class OurSeller(Seller):
         await self.lane.receive({HOT_SKU: UNITS, **SCARCE})
 
     async def start(self) -> None:
-        url = UNASKED_URL if self._latency_ms is None else await self._start_processor(self._latency_ms)
-        env = environment(self.lane.settings.model_copy(update={"processor_url": url}))
+        url = await self._start_processor() if self._over_http else UNASKED_URL
+        env = {
+            **environment(self.lane.settings.model_copy(update={"processor_url": url})),
+            LATENCY_VARIABLE: f"{self.processor_ms:g}",
+        }
         for room in SYSTEM:
             program = ["infra.local.room_process", room]
-            if room == "payments" and self._latency_ms is None:
+            if room == "payments" and not self._over_http:
                 program = ["tests.benchmarks.baselines.sagas.processor"]
             self._processes[room] = await self._spawn(room, program, env)
 
@@ -171,9 +181,9 @@ class OurSeller(Seller):
         written = await read_positions(redis, self.lane.namespace, range(len(ends[ORDER_EVENTS])))
         return positions == due and sum(at or 0 for at in written.values()) == sum(ends[ORDER_EVENTS])
 
-    async def _start_processor(self, latency_ms: float) -> str:
+    async def _start_processor(self) -> str:
         books = self.lane.servers.settings.state_dir / "lanes" / self.name / PROCESSOR
-        options = ["--data-dir", str(books), "--latency-ms", f"{latency_ms:g}"]
+        options = ["--data-dir", str(books), "--latency-ms", f"{self.processor_ms:g}"]
         process = await self._spawn(PROCESSOR, ["infra.local.sandbox_processor", *options], environment())
         self._processes[PROCESSOR] = process
         async with asyncio.timeout(READY_SECONDS):
@@ -190,12 +200,23 @@ class OurSeller(Seller):
 _STOCK_TOPICS: Final = topics_read_by("inventory")
 
 
-class _OneProcess(Seller):
-    """An orchestrator: a process that takes whole orders and says one thing of each."""
+class Orchestrating(Seller):
+    """An orchestrator: a process that takes whole orders and says one thing of each.
 
+    `settings` are those of its lane that were tuned for it, by name.
+    """
+
+    lane: Baseline
     _process: ChildProcess | None = None
 
+    def __init__(self, name: str, lane: Baseline, *, processor_ms: float = 0, sharing: Seller | None = None) -> None:
+        super().__init__(name, lane, processor_ms=processor_ms, sharing=sharing)
+        self.settings: dict[Tunable, int] = {}
+
     async def start(self) -> None:
+        self.lane.processor_ms = self.processor_ms
+        for setting, value in self.settings.items():
+            setattr(self.lane, setting, value)
         self._process = await self.lane.start()
 
     async def stop(self) -> list[str]:
@@ -215,7 +236,7 @@ class _OneProcess(Seller):
         return {} if self._process is None else {"lane": self._process}
 
 
-class PostgresSeller(_OneProcess):
+class PostgresSeller(Orchestrating):
     """An orchestrator with its tables in PostgreSQL."""
 
     lane: PostgresBaseline
@@ -227,7 +248,7 @@ class PostgresSeller(_OneProcess):
         return await _agreed(self.lane.postgres_dsn, QUERIES["orchestrators_books"], self.sold)
 
 
-class RestateSeller(_OneProcess):
+class RestateSeller(Orchestrating):
     """An orchestrator with its state in a Restate that begins empty with every process; its books are read in the end."""
 
     lane: RestateBaseline

@@ -22,6 +22,7 @@ from tests.benchmarks.baselines.row_lock import connected
 from tests.benchmarks.baselines.sagas.orchestrator import NOT_WANTED, QUERIES
 from tests.benchmarks.baselines.sagas.order import Order, Placed, order_of
 from tests.benchmarks.baselines.sagas.processor import answer
+from tests.benchmarks.baselines.several import process_number, ready
 from tests.benchmarks.baselines.source import OrderSource
 from tests.benchmarks.baselines.task import Task, run_until_stopped
 from topology.topics import ORDER_COMMANDS
@@ -44,6 +45,17 @@ def _named(found: re.Match[str]) -> str:
 _STATEMENTS = {name: text(re.sub(r"\$(\d+)(?:::(\w+\[\]))?", _named, statement)) for name, statement in QUERIES.items()}
 
 
+def asking(processor_ms: float) -> Callable[[Placed, OperationKind], tuple[str, str, str]]:
+    """Return what asks the processor for result, authorisation and reason."""
+
+    def ask(placed: Placed, kind: OperationKind) -> tuple[str, str, str]:
+        time.sleep(processor_ms / 1000)
+        found = answer(placed.operation(kind))
+        return found.result, found.authorization_id, found.reason
+
+    return ask
+
+
 class Steps:
     """What a workflow does, each recorded by DBOS: statements of the orchestrator by name, and asking the processor."""
 
@@ -52,7 +64,7 @@ class Steps:
         pool = {"pool_size": task.connections, "max_overflow": 0, "connect_args": {"options": options}}
         self._source = SQLAlchemyDatasource.create(_url(task), engine_kwargs=pool)
         self.transactions = {name: self._transaction(name, statement) for name, statement in _STATEMENTS.items()}
-        self.ask = DBOS.step(name="ask")(_ask)
+        self.ask = DBOS.step(name="ask")(asking(task.processor_ms))
 
     def _transaction(self, name: str, statement: Any) -> Callable[..., Any]:
         """Return the statement as a transaction, which returns the first value of the first row."""
@@ -85,16 +97,10 @@ class Steps:
         return self.end(placed, f"cancelled:{reason}")
 
 
-def _ask(placed: Placed, kind: OperationKind) -> tuple[str, str, str]:
-    """Ask the processor; return result, authorisation and reason."""
-    found = answer(placed.operation(kind))
-    return found.result, found.authorization_id, found.reason
-
-
 def shop(task: Task) -> Callable[[Known], Outcome]:
     """Return what brings an order to its end."""
     config = {"name": "baseline", "system_database_url": _url(task), "sys_db_pool_size": task.connections + 4}
-    DBOS(config={**config, "log_level": "WARNING"})
+    DBOS(config={**config, "log_level": "WARNING", "executor_id": f"executor-{process_number()}"})
     steps = Steps(task)
 
     @DBOS.workflow(name="place")  # type: ignore[untyped-decorator]
@@ -134,6 +140,7 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
     """Sell until told to stop; then finish what was taken."""
     loop = asyncio.get_running_loop()
     run = await asyncio.to_thread(shop, task)
+    ready()
     slots = asyncio.Semaphore(task.connections * 2)
     async with AsyncExitStack() as resources:
         threads = resources.enter_context(ThreadPoolExecutor(task.connections))

@@ -17,14 +17,16 @@ from consumers.payments.processor import OperationKind
 from consumers.runtime.sql import load_queries
 from tests.benchmarks.baselines.relay import Relay
 from tests.benchmarks.baselines.row_lock import connected
-from tests.benchmarks.baselines.sagas.order import Order, order_of
-from tests.benchmarks.baselines.sagas.processor import answer
+from tests.benchmarks.baselines.sagas.order import Order, Placed, order_of
+from tests.benchmarks.baselines.sagas.processor import ask
 from tests.benchmarks.baselines.source import OrderSource
 from tests.benchmarks.baselines.task import Task, run_until_stopped
 from topology.topics import ORDER_COMMANDS
 
 if TYPE_CHECKING:
     import asyncpg
+
+    from consumers.payments.processor import ProcessorResult
 
 QUERIES: Final = load_queries("tests.benchmarks.baselines.sagas")
 NOT_WANTED: Final = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan")
@@ -34,9 +36,10 @@ NOT_WANTED: Final = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan")
 class Orchestrator:
     """Takes one order after the other from its present state to its end."""
 
-    def __init__(self, connection: asyncpg.Connection, relay: Relay) -> None:
+    def __init__(self, connection: asyncpg.Connection, relay: Relay, processor_ms: float) -> None:
         self._connection = connection
         self._relay = relay
+        self._processor_ms = processor_ms
 
     async def bring_to_its_end(self, order: Order) -> None:
         """Reserve, authorise, commit and capture, or undo what was done."""
@@ -46,7 +49,7 @@ class Orchestrator:
         if state == "capturing":
             state, reason = await self._capture(order)
         if state == "voiding":
-            answer(order.placed.operation(OperationKind.VOID))
+            await self._ask(order.placed, OperationKind.VOID)
             await self._end(order, f"cancelled:{reason}")
 
     async def _begin(self, order: Order) -> str:
@@ -74,7 +77,7 @@ class Orchestrator:
 
     async def _authorize(self, order: Order) -> tuple[str, str]:
         it = order.placed
-        result = answer(it.operation(OperationKind.AUTHORIZE))
+        result = await self._ask(it, OperationKind.AUTHORIZE)
         if result.result != "succeeded":
             await self._end(order, f"rejected:{result.reason}")
             return "rejected", result.reason
@@ -87,7 +90,7 @@ class Orchestrator:
 
     async def _capture(self, order: Order) -> tuple[str, str]:
         it = order.placed
-        result = answer(it.operation(OperationKind.CAPTURE))
+        result = await self._ask(it, OperationKind.CAPTURE)
         if result.result == "succeeded":
             await self._say("pay", order, it.order_id, it.order_id.encode(), it.paid())
             return "paid", ""
@@ -105,6 +108,9 @@ class Orchestrator:
         payload = arguments[-1]
         if number is not None and isinstance(payload, bytes):
             self._relay.put(number, order.placed.order_id.encode(), payload)
+
+    async def _ask(self, placed: Placed, kind: OperationKind) -> ProcessorResult:
+        return await ask(placed.operation(kind), self._processor_ms)
 
     async def _state_of(self, order: Order) -> str:
         return str(await self._execute("state_of", order.placed.order_id))
@@ -129,7 +135,7 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
         source = await resources.enter_async_context(OrderSource(task, order_of, ORDER_COMMANDS))
 
         async def seller(connection: asyncpg.Connection) -> None:
-            orchestrator = Orchestrator(connection, relay)
+            orchestrator = Orchestrator(connection, relay, task.processor_ms)
             while (order := await queue.get()) is not None:
                 await orchestrator.bring_to_its_end(order)
                 source.done([order])

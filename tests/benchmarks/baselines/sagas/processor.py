@@ -1,10 +1,12 @@
-"""A payment processor that answers at once, in the process of whoever asks: the same one on all sides.
+"""A payment processor in the process of whoever asks, which answers at once or after a while: the same one on all sides.
 
 As a program it is the product's payments room with this processor instead of its own.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -13,11 +15,12 @@ from infra.base import processor
 from infra.local import room_process
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from consumers.payments.processor import PaymentProcessor
     from infra.base.settings import Settings
 
+LATENCY_VARIABLE: Final = "BENCH_PROCESSOR_MS"
 CAPTURE_FAILS_TOKEN: Final = "tok_capture_fails"
 DECLINED_TOKEN: Final = "tok_declined"
 
@@ -32,14 +35,31 @@ def answer(operation: Operation) -> ProcessorResult:
     return ProcessorResult("succeeded", authorization_id, "")
 
 
-class AtOnce:
+async def ask(operation: Operation, latency_ms: float) -> ProcessorResult:
+    """Return the answer after a while."""
+    if latency_ms:
+        await asyncio.sleep(latency_ms / 1000)
+    return answer(operation)
+
+
+async def ask_all(operations: Sequence[Operation], latency_ms: float) -> list[ProcessorResult]:
+    """Ask many things at the same time."""
+    if not latency_ms:
+        return [answer(operation) for operation in operations]
+    return await asyncio.gather(*(ask(operation, latency_ms) for operation in operations))
+
+
+class InProcess:
     """The processor as the payments room asks it."""
 
+    def __init__(self, latency_ms: float) -> None:
+        self._latency_ms = latency_ms
+
     async def perform(self, operation: Operation) -> ProcessorResult:
-        return answer(operation)
+        return await ask(operation, self._latency_ms)
 
     async def look_up(self, operation: Operation) -> ProcessorResult | None:
-        return answer(operation)
+        return await ask(operation, self._latency_ms)
 
     async def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
         """It keeps no books."""
@@ -52,12 +72,12 @@ class AtOnce:
         """Nothing to give back."""
 
 
-def at_once(settings: Settings) -> PaymentProcessor:
+def in_process(settings: Settings) -> PaymentProcessor:
     """Stand in for `infra.base.processor.processor_of`."""
     del settings
-    return AtOnce()
+    return InProcess(float(os.environ.get(LATENCY_VARIABLE, "0")))
 
 
 if __name__ == "__main__":
-    processor.processor_of = at_once
+    processor.processor_of = in_process
     sys.exit(room_process.run_room_process("payments"))

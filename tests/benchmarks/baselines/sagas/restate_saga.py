@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,34 +22,32 @@ import restate
 from consumers.payments.processor import OperationKind
 from producers.publisher import Publisher
 from tests.benchmarks.baselines.relay import said
-from tests.benchmarks.baselines.restate_object import BOOKS_NAME, Server
+from tests.benchmarks.baselines.restate_object import (
+    BOOKS_NAME,
+    NPM_VARIABLE,
+    NodeServices,
+    Opening,
+    PythonServices,
+    Server,
+)
 from tests.benchmarks.baselines.sagas.order import Order, Placed, order_of
-from tests.benchmarks.baselines.sagas.processor import answer
+from tests.benchmarks.baselines.sagas.processor import ask as ask_processor
 from tests.benchmarks.baselines.source import OrderSource
 from tests.benchmarks.baselines.task import Task, run_until_stopped
 from topology.topics import ORDER_COMMANDS
 
 
-class Opening(msgspec.Struct, frozen=True):
-    """Units with which a SKU opens when it is first asked for: `units`, or what `others` says of it."""
-
-    units: int
-    others: dict[str, int]
-
-    def of(self, sku: str) -> int:
-        return self.others.get(sku, self.units)
-
-
 class Money:
     """What the processor moved, in minor units, by operation: asked twice under one id it counts once."""
 
-    def __init__(self) -> None:
+    def __init__(self, processor_ms: float) -> None:
+        self._processor_ms = processor_ms
         self._moved: dict[OperationKind, dict[str, int]] = {kind: {} for kind in OperationKind}
 
     async def ask(self, placed: Placed, kind: OperationKind) -> str:
         """Return why not, empty where it was done."""
         operation = placed.operation(kind)
-        found = answer(operation)
+        found = await ask_processor(operation, self._processor_ms)
         if found.result == "succeeded":
             self._moved[kind][operation.operation_id] = operation.amount_minor
         return found.reason
@@ -139,7 +138,7 @@ def checkout_of(opening: Opening, money: Money) -> restate.Service:
     return checkout
 
 
-def books_of(state: list[dict[str, str]], opening: Opening, money: Money) -> dict[str, int]:
+def books_of(state: list[dict[str, str]], opening: Opening, moved: dict[str, int]) -> dict[str, int]:
     """Return units taken off the SKUs that were asked for, what their holds say, and the money that moved."""
     left = {it["service_key"]: int(it["value_utf8"]) for it in state if it["key"] == "available"}
     holds = [json.loads(it["value_utf8"]) for it in state if it["key"] != "available"]
@@ -149,15 +148,17 @@ def books_of(state: list[dict[str, str]], opening: Opening, money: Money) -> dic
         "taken": on_hand - sum(left.values()),
         "reserved": sum(quantity for quantity, _, stage in holds if stage == "reserved"),
         "allocated": sum(quantity for quantity, _, stage in holds if stage == "allocated"),
-        **money.moved(),
+        **moved,
     }
 
 
 async def work(task: Task, stopping: asyncio.Event) -> None:
     """Sell until told to stop; then finish what was taken."""
-    opening, money = msgspec.json.decode(task.variant, type=Opening), Money()
+    opening, money = msgspec.json.decode(task.variant, type=Opening), Money(task.processor_ms)
+    folder = Path(task.state_dir)
+    node = NodeServices(folder, opening, task.processor_ms) if os.environ[NPM_VARIABLE] else None
     async with AsyncExitStack() as resources:
-        server = Server(Path(task.state_dir), [stock, checkout_of(opening, money)])
+        server = Server(folder, node or PythonServices([stock, checkout_of(opening, money)]))
         await server.start(resources)
         # Restate's SDK takes SIGTERM for itself when it begins to serve.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
@@ -179,8 +180,9 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
                 for order in await source.take():
                     await slots.acquire()
                     sellers.create_task(sell(order))
-        books = books_of(await server.stock(session), opening, money)
-        (Path(task.state_dir) / BOOKS_NAME).write_text(json.dumps(books))
+        state = await server.stock(session)
+        books = books_of(state, opening, money.moved() if node is None else await node.moved())
+        (folder / BOOKS_NAME).write_text(json.dumps(books))
 
 
 async def call(session: aiohttp.ClientSession, ingress: str, order: Order) -> str:
