@@ -52,8 +52,8 @@ check: .venv ## Formatting, lint, types, import rules, schema compatibility, dia
 	$(BIN)/python -m schemas.codec.check
 	$(BIN)/python -m topology.diagram --check
 
-# Benchmarks: hot-sku zipf saga latency curve failover growth. Each prints progress, then one line of JSON; plots in .lastunit/bench.
-BENCHMARKS := $(addprefix bench-,hot-sku zipf saga latency curve failover growth)
+# Benchmarks: hot-sku zipf saga load latency curve failover growth. Each prints progress, then one line of JSON; plots in .lastunit/bench.
+BENCHMARKS := $(addprefix bench-,hot-sku zipf saga load latency curve failover growth)
 BENCH := .lastunit/bench
 
 bench: $(BENCH)/.installed ## Compare with other designs, an hour in all; one alone: make bench-hot-sku ARGS="--against GIT_REV"

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from infra.settings import Settings
+from infra.base.settings import Settings
 from schemas.codec.wire import message_type
 from schemas.ids import new_order_id
 from schemas.messages import LineRejected, LineReserved, PlaceOrderLine

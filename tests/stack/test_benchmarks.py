@@ -67,6 +67,11 @@ async def test_the_saga_benchmark_runs_and_money_equals_goods(stack: Stack, tmp_
     assert "saga_20ms_vs_asyncpg_batched" in figures
 
 
+async def test_the_load_benchmark_runs_and_the_books_hold(stack: Stack, tmp_path: Path) -> None:
+    result = await run_quickly("load", stack, tmp_path)
+    assert result["figures"].keys() >= {"idle_cpu_ms_per_s", "saga_cpu_ms_per_order_at_50", "wal_bytes_per_order_at_50"}
+
+
 @NEEDS_HISTOGRAM
 async def test_the_latency_benchmark_runs_and_says_how_late_its_generator_was(stack: Stack, tmp_path: Path) -> None:
     result = await run_quickly("latency", stack, tmp_path, "--orders", "1000")

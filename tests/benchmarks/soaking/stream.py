@@ -24,10 +24,21 @@ MOST_LINES: Final = 3
 
 
 class Stream:
-    """Draws orders of one to three lines; some cards are declined, so that stock comes back all the time."""
+    """Draws orders of one to `most_lines` lines; the share `declined` of the cards is, so that stock comes back all the time."""
 
-    def __init__(self, publisher: Publisher, finals: Finals, skus: Sequence[str], seed: int = 1) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        finals: Finals,
+        skus: Sequence[str],
+        *,
+        seed: int = 1,
+        most_lines: int = MOST_LINES,
+        declined: float = DECLINED_SHARE,
+    ) -> None:
         self.placed = 0
+        self._most_lines = most_lines
+        self._declined = declined
         self._publisher = publisher
         self._finals = finals
         self._skus = skus
@@ -75,10 +86,10 @@ class Stream:
 
     def _order(self) -> OrderRequest:
         draw = self._draw
-        skus = draw.sample(self._skus, draw.randint(1, MOST_LINES))
+        skus = draw.sample(self._skus, draw.randint(1, self._most_lines))
         return OrderRequest(
             customer_id=f"customer-{draw.randrange(1_000_000):06}",
             currency="GBP",
-            payment_token=DECLINED_TOKEN if draw.random() < DECLINED_SHARE else ACCEPTED_TOKEN,
+            payment_token=DECLINED_TOKEN if draw.random() < self._declined else ACCEPTED_TOKEN,
             lines=tuple(OrderLine(sku, 1, 500) for sku in skus),
         )

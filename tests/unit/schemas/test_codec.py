@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from schemas.codec import native, wire
 from schemas.codec.compiled import compile_decoder, compile_encoder, is_regular
 from schemas.codec.source import digest
+from schemas.codec.validation import find_fault
 from schemas.errors import CodecError
-from schemas.limits import MAX_LINES, MAX_TEXT_BYTES, find_fault
+from schemas.limits import MAX_LINES, MAX_TEXT_BYTES
 from schemas.messages import MESSAGES, Message, OrderedLine, OrderPaid, ShipOrder
 from tests.unit.schemas.strategies import A_LINE, ORDER_ID, messages_of, schema_of, with_field
 
