@@ -50,7 +50,7 @@ check: .venv ## Formatting, lint, types, import rules, schema compatibility, dia
 	$(BIN)/mypy --strict $(PACKAGES) tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m schemas.codec.check
-	$(BIN)/python -m topology.diagram --check
+	$(BIN)/python -m consumers.diagrams --check
 
 # Benchmarks: hot-sku zipf saga load latency curve failover growth. Each prints progress, then one line of JSON; plots in .lastunit/bench.
 BENCHMARKS := $(addprefix bench-,hot-sku zipf saga load latency curve failover growth)

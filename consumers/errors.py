@@ -32,6 +32,17 @@ class MovedError(RefusedError):
         self.home = home
 
 
+class IncompleteTableError(ConsumerError):
+    """A room's table of transitions does not name every message that the room accepts, or names others."""
+
+    def __init__(self, room: str, state: str, messages: set[str]) -> None:
+        names = ", ".join(sorted(messages))
+        where = f", state {state}" if state else ""
+        super().__init__(
+            f"consumers/{room}/transitions.py{where}: {names} stands only there or only in topology/saga.py."
+        )
+
+
 class FencedError(ConsumerError):
     """Another process owns this partition now; it goes on from our last committed position, nothing is lost."""
 

@@ -154,7 +154,7 @@ class Story(Generic[S]):
     def __init__(
         self,
         begin: Callable[[], S],
-        hear: Callable[[S, Any], None],
+        hear: Callable[[S, Any], object],
         decide: Callable[[S, Any, int], list[Any]],
         seen: Callable[[S], Any],
     ) -> None:

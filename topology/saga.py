@@ -1,27 +1,47 @@
-"""The saga as data: who reacts to which message with which, what undoes a step, and which room reads what.
+"""The saga as data: which room reacts to which message with which, what undoes a step, and which room accepts what.
 
-What an order, its payment and its fulfilment answer in each state is in `topology/*_answers.py`; this table spans the
-rooms. Subscriptions, the diagrams in
-`docs/` and the check that nobody's event goes unheard derive from it.
+What an order, its payment and its fulfilment decide in each state is in `consumers/<room>/transitions.py`; this table
+spans the rooms. Subscriptions, the diagrams in `docs/` and the check that every event is accepted by somebody derive from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from schemas import messages as m
+from topology.saga_steps import SagaStep
+
+HAPPY_PATH: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(
+    {
+        "place": ("client", m.PlaceOrderLine),
+        "reserve": (m.PlaceOrderLine, "inventory", m.LineReserved, "orders", m.OrderReserved),
+        "authorize": (m.OrderReserved, "payments", m.PaymentAuthorized),
+        "commit": (m.PaymentAuthorized, "orders", m.CommitLine, "inventory", m.LineCommitted, "orders", m.OrderPlaced),
+        "capture": (m.OrderPlaced, "payments", m.PaymentCaptured, "orders", m.OrderPaid),
+        "ship": (m.ShipOrder, "fulfilment", m.ShipLine, "inventory", m.LineShipped, "fulfilment", m.OrderShipped),
+        "deliver": (m.ConfirmDelivery, "fulfilment", m.OrderDelivered),
+    }
+)
+"""An order to which nothing happens but what everybody wants: messages, and between two the room that answers the first
+with the second. What payments asks of the processor re-enters the log as RecordPaymentResult in between."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """`room`, on hearing `on`, says one or more of `says`; `undone_by` is the command or event that takes it back."""
+    """`room` answers the message `on` with one or more of `outputs`; `undone_by` is the command or event that takes it back.
+
+    `step` is the picture that shows it, `also_in` a second one where two steps share the reaction.
+    """
 
     room: str
     on: type[m.Message]
-    says: tuple[type[m.Message], ...]
+    outputs: tuple[type[m.Message], ...]
+    _: KW_ONLY
+    step: SagaStep
+    also_in: SagaStep | None = None
     undone_by: type[m.Message] | None = None
 
 
@@ -43,7 +63,7 @@ NOTIFIED: Final[Mapping[type[m.Message], str]] = MappingProxyType(
         m.PaymentRefunded: "payment.refunded",
     }
 )
-"""What customers and other systems are told of, and under which name."""
+"""What customers and other systems are notified of, and under which name."""
 
 REACTIONS: Final[tuple[Reaction, ...]] = (
     # reserve
@@ -52,23 +72,30 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         m.PlaceOrderLine,
         (m.LineReserved, m.LineRejected, m.LineReleased, m.LineCommandRefused),
         undone_by=m.ReleaseLine,
+        step=SagaStep.RESERVE,
     ),
-    Reaction("inventory", m.ReleaseLine, (m.LineReleased, m.LineCommandRefused)),
-    Reaction("inventory", m.ExpireHolds, (m.LineExpired,)),
+    Reaction("inventory", m.ReleaseLine, (m.LineReleased, m.LineCommandRefused), step=SagaStep.RESERVE),
+    Reaction("inventory", m.ExpireHolds, (m.LineExpired,), step=SagaStep.RESERVE),
     # stock itself
-    Reaction("inventory", m.ReceiveStock, (m.StockLevel,)),
-    Reaction("inventory", m.AdjustStock, (m.StockLevel,)),
-    Reaction("inventory", m.ClearQuarantine, (m.StockLevel,)),
-    Reaction("inventory", m.SetPurchaseLimit, (m.StockLevel,)),
-    Reaction("inventory", m.SuspendSale, (m.StockLevel,)),
-    Reaction("inventory", m.ResumeSale, (m.StockLevel,)),
-    Reaction("inventory", m.RetireSku, (m.StockLevel,)),
-    Reaction("orders", m.LineReserved, (m.OrderReserved, m.OrderRejected, m.ReleaseLine), undone_by=m.ReleaseLine),
-    Reaction("orders", m.LineRejected, (m.OrderReserved, m.OrderRejected, m.ReleaseLine)),
-    Reaction("orders", m.LineReleased, (m.OrderRejected, m.ReleaseLine)),
-    Reaction("orders", m.LineExpired, (m.OrderRejected, m.ReleaseLine)),
+    *(Reaction("inventory", command, (m.StockLevel,), step=SagaStep.STOCK) for command in m.SKU_COMMANDS),
+    Reaction(
+        "orders",
+        m.LineReserved,
+        (m.OrderReserved, m.OrderRejected, m.ReleaseLine),
+        undone_by=m.ReleaseLine,
+        step=SagaStep.RESERVE,
+    ),
+    Reaction("orders", m.LineRejected, (m.OrderReserved, m.OrderRejected, m.ReleaseLine), step=SagaStep.RESERVE),
+    Reaction("orders", m.LineReleased, (m.OrderRejected, m.ReleaseLine), step=SagaStep.RESERVE),
+    Reaction("orders", m.LineExpired, (m.OrderRejected, m.ReleaseLine), step=SagaStep.RESERVE),
     # authorize
-    Reaction("payments", m.OrderReserved, (m.RecordPaymentResult, m.PaymentAuthorized), undone_by=m.PaymentVoided),
+    Reaction(
+        "payments",
+        m.OrderReserved,
+        (m.RecordPaymentResult, m.PaymentAuthorized),
+        undone_by=m.PaymentVoided,
+        step=SagaStep.AUTHORIZE,
+    ),
     Reaction(
         "payments",
         m.RecordPaymentResult,
@@ -85,48 +112,83 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
             m.PaymentRefundFailed,
             m.RecordPaymentResult,
         ),
+        step=SagaStep.AUTHORIZE,
     ),
-    Reaction("payments", m.EndWaits, (m.PaymentVoided, m.RecordPaymentResult)),
+    Reaction("payments", m.EndWaits, (m.PaymentVoided, m.RecordPaymentResult), step=SagaStep.REFUND),
     # commit
-    Reaction("orders", m.PaymentAuthorized, (m.CommitLine, m.OrderPlaced), undone_by=m.ReturnLine),
-    Reaction("orders", m.PaymentDeclined, (m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
-    Reaction("inventory", m.CommitLine, (m.LineCommitted, m.LineCommitFailed), undone_by=m.ReturnLine),
-    Reaction("inventory", m.ReturnLine, (m.LineReturned, m.LineCommandRefused)),
-    Reaction("inventory", m.ShipLine, (m.LineShipped, m.LineCommandRefused), undone_by=m.ReturnLine),
-    Reaction("orders", m.LineCommitted, (m.OrderPlaced, m.OrderRejected, m.ReleaseLine, m.ReturnLine)),
-    Reaction("orders", m.LineCommitFailed, (m.OrderRejected, m.ReturnLine)),
-    Reaction("orders", m.LineReturned, (m.OrderRejected, m.OrderCancelled, m.ReleaseLine, m.ReturnLine)),
+    Reaction(
+        "orders", m.PaymentAuthorized, (m.CommitLine, m.OrderPlaced), undone_by=m.ReturnLine, step=SagaStep.AUTHORIZE
+    ),
+    Reaction("orders", m.PaymentDeclined, (m.OrderRejected, m.ReleaseLine, m.ReturnLine), step=SagaStep.AUTHORIZE),
+    Reaction(
+        "inventory", m.CommitLine, (m.LineCommitted, m.LineCommitFailed), undone_by=m.ReturnLine, step=SagaStep.COMMIT
+    ),
+    Reaction(
+        "inventory",
+        m.ReturnLine,
+        (m.LineReturned, m.LineCommandRefused),
+        step=SagaStep.COMMIT,
+        also_in=SagaStep.SEND_BACK,
+    ),
+    Reaction(
+        "inventory", m.ShipLine, (m.LineShipped, m.LineCommandRefused), undone_by=m.ReturnLine, step=SagaStep.SHIP
+    ),
+    Reaction(
+        "orders", m.LineCommitted, (m.OrderPlaced, m.OrderRejected, m.ReleaseLine, m.ReturnLine), step=SagaStep.COMMIT
+    ),
+    Reaction("orders", m.LineCommitFailed, (m.OrderRejected, m.ReturnLine), step=SagaStep.COMMIT),
+    Reaction(
+        "orders",
+        m.LineReturned,
+        (m.OrderRejected, m.OrderCancelled, m.ReleaseLine, m.ReturnLine),
+        step=SagaStep.COMMIT,
+        also_in=SagaStep.SEND_BACK,
+    ),
     # capture
     Reaction(
         "payments",
         m.OrderPlaced,
         (m.RecordPaymentResult, m.PaymentCaptured, m.PaymentCaptureFailed),
         undone_by=m.PaymentRefunded,
+        step=SagaStep.CAPTURE,
     ),
-    Reaction("orders", m.PaymentCaptured, (m.OrderPaid,)),
-    Reaction("orders", m.PaymentCaptureFailed, (m.OrderCancelled, m.ReturnLine)),
+    Reaction("orders", m.PaymentCaptured, (m.OrderPaid,), step=SagaStep.CAPTURE),
+    Reaction("orders", m.PaymentCaptureFailed, (m.OrderCancelled, m.ReturnLine), step=SagaStep.CAPTURE),
     # cancel
     Reaction(
         "orders",
         m.CancelOrder,
         (m.OrderCancelled, m.OrderCancelRequested, m.OrderCommandRefused, m.ReleaseLine, m.ReturnLine),
+        step=SagaStep.CANCEL,
     ),
-    Reaction("fulfilment", m.OrderCancelRequested, (m.FulfilmentCancelled, m.OrderCommandRefused)),
-    Reaction("orders", m.FulfilmentCancelled, (m.OrderCancelled, m.ReturnLine)),
+    Reaction(
+        "fulfilment", m.OrderCancelRequested, (m.FulfilmentCancelled, m.OrderCommandRefused), step=SagaStep.CANCEL
+    ),
+    Reaction("orders", m.FulfilmentCancelled, (m.OrderCancelled, m.ReturnLine), step=SagaStep.CANCEL),
     # give the money back
-    Reaction("payments", m.OrderRejected, (m.RecordPaymentResult,)),
-    Reaction("payments", m.OrderCancelled, (m.RecordPaymentResult,)),
+    Reaction("payments", m.OrderRejected, (m.RecordPaymentResult,), step=SagaStep.AUTHORIZE),
+    Reaction("payments", m.OrderCancelled, (m.RecordPaymentResult,), step=SagaStep.CANCEL),
     # fulfil
-    Reaction("fulfilment", m.OrderPlaced, ()),
-    Reaction("fulfilment", m.OrderPaid, ()),
-    Reaction("fulfilment", m.OrderCancelled, ()),
-    Reaction("fulfilment", m.ShipOrder, (m.ShipmentRequested, m.ShipLine, m.OrderCommandRefused)),
-    Reaction("payments", m.ShipmentRequested, (m.RecordPaymentResult, m.PaymentCaptured, m.PaymentCaptureFailed)),
-    Reaction("fulfilment", m.PaymentCaptured, (m.ShipLine, m.RefundRequested)),
-    Reaction("fulfilment", m.PaymentCaptureFailed, (m.OrderCommandRefused, m.ShipmentShipped)),
-    Reaction("fulfilment", m.PaymentLapsed, ()),
-    Reaction("fulfilment", m.PaymentAuthorized, ()),
-    Reaction("fulfilment", m.LineShipped, (m.ShipmentRequested, m.ShipmentShipped, m.OrderShipped, m.ReturnLine)),
+    Reaction("fulfilment", m.OrderPlaced, (), step=SagaStep.CAPTURE),
+    Reaction("fulfilment", m.OrderPaid, (), step=SagaStep.CAPTURE),
+    Reaction("fulfilment", m.OrderCancelled, (), step=SagaStep.CANCEL),
+    Reaction("fulfilment", m.ShipOrder, (m.ShipmentRequested, m.ShipLine, m.OrderCommandRefused), step=SagaStep.SHIP),
+    Reaction(
+        "payments",
+        m.ShipmentRequested,
+        (m.RecordPaymentResult, m.PaymentCaptured, m.PaymentCaptureFailed),
+        step=SagaStep.CAPTURE,
+    ),
+    Reaction("fulfilment", m.PaymentCaptured, (m.ShipLine, m.RefundRequested), step=SagaStep.CAPTURE),
+    Reaction("fulfilment", m.PaymentCaptureFailed, (m.OrderCommandRefused, m.ShipmentShipped), step=SagaStep.CAPTURE),
+    Reaction("fulfilment", m.PaymentLapsed, (), step=SagaStep.AUTHORIZE),
+    Reaction("fulfilment", m.PaymentAuthorized, (), step=SagaStep.AUTHORIZE),
+    Reaction(
+        "fulfilment",
+        m.LineShipped,
+        (m.ShipmentRequested, m.ShipmentShipped, m.OrderShipped, m.ReturnLine),
+        step=SagaStep.SHIP,
+    ),
     *(
         Reaction(
             "fulfilment",
@@ -140,35 +202,45 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
                 m.OrderReturned,
                 m.FulfilmentCancelled,
             ),
+            step=step,
         )
-        for gone in (m.LineCommandRefused, m.LineReturned)
+        for gone, step in ((m.LineCommandRefused, SagaStep.SHIP), (m.LineReturned, SagaStep.SEND_BACK))
     ),
-    Reaction("orders", m.OrderShipped, ()),
-    Reaction("payments", m.OrderShipped, (m.RecordPaymentResult,)),
-    Reaction("fulfilment", m.ConfirmDelivery, (m.ShipmentDelivered, m.OrderDelivered, m.OrderCommandRefused)),
+    Reaction("orders", m.OrderShipped, (), step=SagaStep.SHIP),
+    Reaction("payments", m.OrderShipped, (m.RecordPaymentResult,), step=SagaStep.SHIP),
+    Reaction(
+        "fulfilment",
+        m.ConfirmDelivery,
+        (m.ShipmentDelivered, m.OrderDelivered, m.OrderCommandRefused),
+        step=SagaStep.SHIP,
+    ),
     Reaction(
         "fulfilment",
         m.ReportLostParcel,
         (m.ShipmentLost, m.RefundRequested, m.OrderDelivered, m.OrderReturned, m.OrderCommandRefused),
+        step=SagaStep.SHIP,
     ),
-    Reaction("orders", m.OrderDelivered, ()),
+    Reaction("orders", m.OrderDelivered, (), step=SagaStep.SHIP),
     # send goods back
-    Reaction("fulfilment", m.RequestReturn, (m.ReturnRequested, m.OrderCommandRefused)),
-    Reaction("fulfilment", m.ApproveReturn, (m.ReturnApproved, m.OrderCommandRefused)),
-    Reaction("fulfilment", m.RefuseReturn, (m.ReturnRefused, m.OrderCommandRefused)),
-    Reaction("fulfilment", m.ReceiveReturn, (m.ReturnReceived, m.ReturnLine, m.OrderCommandRefused)),
-    Reaction("orders", m.OrderReturned, ()),
+    Reaction("fulfilment", m.RequestReturn, (m.ReturnRequested, m.OrderCommandRefused), step=SagaStep.SEND_BACK),
+    Reaction("fulfilment", m.ApproveReturn, (m.ReturnApproved, m.OrderCommandRefused), step=SagaStep.SEND_BACK),
+    Reaction("fulfilment", m.RefuseReturn, (m.ReturnRefused, m.OrderCommandRefused), step=SagaStep.SEND_BACK),
+    Reaction(
+        "fulfilment", m.ReceiveReturn, (m.ReturnReceived, m.ReturnLine, m.OrderCommandRefused), step=SagaStep.SEND_BACK
+    ),
+    Reaction("orders", m.OrderReturned, (), step=SagaStep.SEND_BACK),
     # refund
-    Reaction("payments", m.RefundRequested, (m.RecordPaymentResult,)),
-    Reaction("payments", m.RefundOrder, (m.RecordPaymentResult, m.OrderCommandRefused)),
+    Reaction("payments", m.RefundRequested, (m.RecordPaymentResult,), step=SagaStep.REFUND),
+    Reaction("payments", m.RefundOrder, (m.RecordPaymentResult, m.OrderCommandRefused), step=SagaStep.REFUND),
     # when time is over, and when a person has to help
-    Reaction("orders", m.EndWaits, (m.OrderRejected, m.ReleaseLine)),
+    Reaction("orders", m.EndWaits, (m.OrderRejected, m.ReleaseLine), step=SagaStep.RESERVE),
     Reaction(
         "fulfilment",
         m.EndWaits,
         (m.FulfilmentCancelled, m.ReturnLine, m.ShipmentDelivered, m.OrderDelivered, m.ReturnApproved, m.ReturnRefused),
+        step=SagaStep.REFUND,
     ),
-    Reaction("payments", m.RetryOrder, (m.RecordPaymentResult, m.OrderCommandRefused)),
+    Reaction("payments", m.RetryOrder, (m.RecordPaymentResult, m.OrderCommandRefused), step=SagaStep.REFUND),
     Reaction(
         "payments",
         m.ResolveOrder,
@@ -180,25 +252,26 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
             m.OrderCommandRefused,
             m.RecordPaymentResult,
         ),
+        step=SagaStep.REFUND,
     ),
-    # tell
-    *(Reaction("notifications", told, (m.OrderNotification,)) for told in NOTIFIED),
+    # notify
+    *(Reaction("notifications", event, (m.OrderNotification,), step=SagaStep.NOTIFY) for event in NOTIFIED),
 )
 
-# Facts that end a step: nobody has to react, they stand on the timeline for people and views.
-TERMINAL_FACTS: Final[frozenset[type[m.Message]]] = frozenset(
+TERMINAL_FACTS: Final[Mapping[type[m.Message], SagaStep]] = MappingProxyType(
     {
-        m.PaymentVoided,
-        m.PaymentVoidFailed,
-        m.PaymentRefundFailed,
-        m.PaymentResolved,
-        m.ReturnRequested,
-        m.OrderNotification,
-        m.StockLevel,
+        m.PaymentVoided: SagaStep.AUTHORIZE,
+        m.PaymentVoidFailed: SagaStep.AUTHORIZE,
+        m.PaymentRefundFailed: SagaStep.REFUND,
+        m.PaymentResolved: SagaStep.REFUND,
+        m.ReturnRequested: SagaStep.SEND_BACK,
+        m.OrderNotification: SagaStep.NOTIFY,
+        m.StockLevel: SagaStep.STOCK,
     }
 )
+"""Facts that end a step: no room has to react, they stand on the timeline for people and views."""
 
 
-def heard_by(room: str) -> frozenset[type[m.Message]]:
+def messages_accepted_by(room: str) -> frozenset[type[m.Message]]:
     """Return the messages that `room` reacts to; all others on its topics are skipped undecoded."""
     return frozenset(reaction.on for reaction in REACTIONS if reaction.room == room)

@@ -13,7 +13,7 @@ from typing import Final
 
 from schemas import messages as m
 from schemas.codec.sizes import largest_value_bytes
-from topology.saga import REACTIONS, heard_by
+from topology.saga import REACTIONS, messages_accepted_by
 
 DEFAULT_PARTITIONS: Final = 12
 MINUTE_MS: Final = 60 * 1000
@@ -104,21 +104,7 @@ _AS_LARGE_AS_IT_LOOKS: Final = MappingProxyType({"compression.type": "uncompress
 INVENTORY_COMMANDS: Final = Topic(
     "inventory.commands",
     key="sku",
-    carries=(
-        m.PlaceOrderLine,
-        m.ReleaseLine,
-        m.CommitLine,
-        m.ReturnLine,
-        m.ShipLine,
-        m.ReceiveStock,
-        m.AdjustStock,
-        m.ClearQuarantine,
-        m.SetPurchaseLimit,
-        m.SuspendSale,
-        m.ResumeSale,
-        m.RetireSku,
-        m.ExpireHolds,
-    ),
+    carries=m.STOCK_COMMANDS,
     written_by=frozenset({ANYONE, "orders", "fulfilment", "inventory"}),
     extra=_AS_LARGE_AS_IT_LOOKS,
     may_get_more_partitions=True,
@@ -268,5 +254,5 @@ def key_of(message: m.Message) -> bytes | None:
 
 def topics_read_by(room: str) -> tuple[Topic, ...]:
     """Return the topics that carry what `room` reacts to, in the order in which its offsets stand."""
-    heard = heard_by(room)
-    return tuple(topic for topic in _ORDERED_FOR.get(room, TOPICS) if not heard.isdisjoint(topic.carries))
+    accepted = messages_accepted_by(room)
+    return tuple(topic for topic in _ORDERED_FOR.get(room, TOPICS) if not accepted.isdisjoint(topic.carries))

@@ -1,7 +1,6 @@
-"""What a fulfilment answers to each message: one function for each answer named in `topology/fulfilment_answers.py`. Pure.
+"""What a fulfilment decides: one function for each decision in `transitions.py`, parcels and returns in the files beside. Pure.
 
-An answer says what follows from the message itself; `conclusions` adds what its lines and parcels have then come to.
-Parcels are in `parcels.py`, returns in `returns.py`, what follows from time in `waits.py`.
+A decision returns what follows from the message itself; `conclusions` adds what its lines and parcels have then come to.
 """
 
 from __future__ import annotations
@@ -9,88 +8,65 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
-from consumers.fulfilment.conclusions import conclusions
-from consumers.fulfilment.evolve import begins, evolve, has_left
-from consumers.fulfilment.fulfilment import (
-    BACK,
-    IN_THE_HOUSE,
-    OUT,
-    UNDER_WAY,
-    Fulfilment,
-    LineState,
-)
-from consumers.fulfilment.parcels import PARCEL_ANSWERS
+from consumers.fulfilment.evolve import begins, has_left
 from consumers.fulfilment.refunds import refund
 from consumers.fulfilment.refusals import refused
-from consumers.fulfilment.returns import RETURN_ANSWERS
-from consumers.fulfilment.waits import end_waits
-from consumers.text import require_order_id, require_text
+from consumers.fulfilment.state import BACK, IN_THE_HOUSE, OUT, UNDER_WAY, Fulfilment, LineState
+from consumers.text import require_text
 from schemas import messages as m
-from schemas.ids import is_in_window
-from schemas.limits import SETTLING_MS
-from topology.fulfilment_answers import FULFILMENT_ANSWERS
 from topology.states import OUTSIDE_WINDOW, FulfilmentState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from consumers.fulfilment.fulfilment import Deadlines, Line
+    from consumers.fulfilment.state import Line
+    from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 
 
-def decide(fulfilment: Fulfilment, message: Message, at_ms: int, deadlines: Deadlines) -> list[Message]:
-    """Return what follows from the message. Raises RefusedError for a malformed one, and where the saga knows no such turn.
-
-    `at_ms` is the record's append time (ms since the epoch, UTC).
-    """
-    answer = FULFILMENT_ANSWERS[fulfilment.state][type(message)]
-    outcomes = ANSWERS[answer](fulfilment, message, at_ms, deadlines)
-    if fulfilment.state is FulfilmentState.NONE:
-        return outcomes
-    after = evolve(fulfilment, message, outcomes, at_ms, deadlines)
-    return outcomes if after is fulfilment else outcomes + conclusions(after)
+COMMANDS: Final = (
+    m.ShipOrder,
+    m.ConfirmDelivery,
+    m.ReportLostParcel,
+    m.RequestReturn,
+    m.ApproveReturn,
+    m.RefuseReturn,
+    m.ReceiveReturn,
+)
 
 
-def recall(fulfilment: Fulfilment, order_id: str, at_ms: int) -> Fulfilment:
-    """Return a fulfilment as it may be remembered: one that waits for nothing, so long after its time, never was.
+def respond_outside_window(fulfilment: Fulfilment, message: Message, _: Now) -> list[Message]:
+    """Return what follows about an order of which nothing is to be shipped, or nothing waits, so long after its time.
 
     Such rows are dropped some time after the window (infra/ops/retention), so nothing may depend on whether one still is.
-    Raises RefusedError for what is no order id.
+    Raises RefusedError for what cannot be answered then.
     """
-    require_order_id(order_id)
-    if fulfilment.waits_for or is_in_window(order_id, at_ms, margin_ms=SETTLING_MS):
-        return fulfilment
-    return Fulfilment()
+    del fulfilment
+    if isinstance(message, COMMANDS):
+        return [_refused(message, OUTSIDE_WINDOW)]
+    begun = isinstance(message, m.OrderPaid | m.OrderPlaced) and begins(message)
+    if begun or isinstance(message, m.OrderCancelRequested):
+        order_id: str = message.order_id  # type: ignore[attr-defined]  # each of these has one
+        raise RefusedError(OUTSIDE_WINDOW, f"{type(message).__name__} of {order_id}, of which nothing is kept any more")
+    return []
 
 
 # --- beginning --------------------------------------------------------------------------------------------------------
 
 
-def begin(it: Fulfilment, fact: m.OrderPaid | m.OrderPlaced, at_ms: int, _: Deadlines) -> list[Message]:
-    """Take the lines in (`evolve` does), unless the order is so old that its row may have been dropped."""
-    del it
-    if begins(fact) and not is_in_window(fact.order_id, at_ms, margin_ms=SETTLING_MS):
-        raise RefusedError(
-            OUTSIDE_WINDOW, f"{type(fact).__name__} of {fact.order_id}, of which nothing is kept any more"
-        )
-    return []
-
-
-def note_lapse(it: Fulfilment, fact: Message, *_: object) -> list[Message]:
-    """`evolve` writes down whether parcels may be captured."""
-    del it, fact
+def begin(fulfilment: Fulfilment, fact: m.OrderPaid | m.OrderPlaced, _: Now) -> list[Message]:
+    """Take the lines in, which `evolve` does; nothing else follows yet."""
+    del fulfilment, fact
     return []
 
 
 # --- what does not go out, and what comes back ----------------------------------------------------------------------------
 
 
-def take_back(it: Fulfilment, fact: m.LineReturned | m.LineCommandRefused, *_: object) -> list[Message]:
+def take_back(fulfilment: Fulfilment, fact: m.LineReturned | m.LineCommandRefused, _: Now) -> list[Message]:
     """A line is gone from the order: withdrawn if it never left, returned if it did. Its money follows, once.
 
     One that inventory cannot ship because it has left already is where it should be (`evolve` sees to it).
     """
-    line = it.line_of(fact.line, fact.sku)
+    line = fulfilment.line_of(fact.line, fact.sku)
     if line is None or (isinstance(fact, m.LineCommandRefused) and not _is_answer(line, fact)):
         return []
     if line.state in IN_THE_HOUSE and not has_left(fact):
@@ -106,64 +82,27 @@ def _is_answer(line: Line, fact: m.LineCommandRefused) -> bool:
     return fact.command == m.ReturnLine.__name__ and line.state in (LineState.WITHDRAWING, LineState.RETURNING)
 
 
-def cancel(it: Fulfilment, fact: m.OrderCancelRequested, *_: object) -> list[Message]:
+def cancel(fulfilment: Fulfilment, fact: m.OrderCancelRequested, now: Now) -> list[Message]:
     """End what nothing was shipped of. Between this and ShipOrder the order in the log decides."""
-    if any(line.state in UNDER_WAY for line in it.lines.values()):
+    if any(line.state in UNDER_WAY for line in fulfilment.lines.values()):
         return [m.OrderCommandRefused(fact.order_id, m.CancelOrder.__name__, "", "shipment_under_way")]
-    if any(line.state in OUT | BACK for line in it.lines.values()):
-        return refuse_cancel(it, fact)
+    if any(line.state in OUT | BACK for line in fulfilment.lines.values()):
+        return refuse_cancel(fulfilment, fact, now)
     return [m.FulfilmentCancelled(fact.order_id, fact.reason, fact.requested_by)]
 
 
-def refuse_cancel(it: Fulfilment, fact: m.OrderCancelRequested, *_: object) -> list[Message]:
+def refuse_cancel(fulfilment: Fulfilment, fact: m.OrderCancelRequested, _: Now) -> list[Message]:
     """Goods that left cannot be cancelled; they can be sent back."""
-    del it
+    del fulfilment
     return [m.OrderCommandRefused(fact.order_id, m.CancelOrder.__name__, "", "already_shipped")]
 
 
-# --- nothing follows ------------------------------------------------------------------------------------------------------
+def refuse_command(fulfilment: Fulfilment, command: Message, _: Now) -> list[Message]:
+    """Refuse a command where there is nothing to ship yet, or nothing any more."""
+    return [_refused(command, "order_cancelled" if fulfilment.state is FulfilmentState.CANCELLED else "not_paid")]
 
 
-def nothing(it: Fulfilment, message: Message, *_: object) -> list[Message]:
-    """Nothing follows; `evolve` writes down what there is to note."""
-    del it, message
-    return []
-
-
-def refuse(it: Fulfilment, message: Message, *_: object) -> list[Message]:
-    """Refuse what cannot follow from the saga. Raises RefusedError, always."""
-    raise RefusedError("unexpected", f"{type(message).__name__} cannot happen to a fulfilment that is {it.state.value}")
-
-
-def refuse_command(it: Fulfilment, command: Message, at_ms: int, _: Deadlines) -> list[Message]:
-    """Say why a command makes no sense where there is nothing to ship yet, or nothing any more."""
-    refusal = refused(command, "order_cancelled")
+def _refused(command: Message, reason: str) -> m.OrderCommandRefused:
+    refusal = refused(command, reason)
     require_text(refusal.reference)
-    if it.state is FulfilmentState.CANCELLED:
-        return [refusal]
-    is_known = is_in_window(refusal.order_id, at_ms, margin_ms=SETTLING_MS)
-    return [refused(command, "not_paid" if is_known else OUTSIDE_WINDOW)]
-
-
-ANSWERS: Final[Mapping[str, Callable[..., list[Message]]]] = {
-    "begin": begin,
-    "note_lapse": note_lapse,
-    "withdraw": take_back,
-    "take_back_some": take_back,
-    "take_back": take_back,
-    "settle_return": take_back,
-    "close": nothing,
-    "cancel": cancel,
-    "refuse_cancel": refuse_cancel,
-    **PARCEL_ANSWERS,
-    **RETURN_ANSWERS,
-    "give_up": end_waits,
-    "end_some_waits": end_waits,
-    "end_waits": end_waits,
-    "nothing_here": nothing,
-    "leave_to_payments": nothing,
-    "leave_to_orders": nothing,
-    "ignore_duplicate": nothing,
-    "refuse": refuse,
-    "refuse_command": refuse_command,
-}
+    return refusal

@@ -1,4 +1,4 @@
--- name: load_fulfilments
+-- name: load_orders
 SELECT order_id, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines::text AS lines,
     shipments::text AS shipments, returns::text AS returns, waits_for, deadline_ms, updated_at_ms
 FROM fulfilments WHERE order_id = ANY($1::uuid[]);
@@ -21,7 +21,7 @@ LIMIT $3;
 SELECT min(deadline_ms) FROM fulfilments WHERE partition = $1 AND deadline_ms > $2;
 
 -- name: save
-begun AS (
+inserted_fulfilments AS (
     INSERT INTO fulfilments (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines,
         shipments, returns, waits_for, deadline_ms, updated_at_ms)
     SELECT n.order_id, n.partition, n.state, n.captures_at_shipping, n.is_lapsed, n.is_returned, n.ship_by_ms,
@@ -29,9 +29,9 @@ begun AS (
     FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[],
         $16::bigint[], $17::text[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::bigint[])
         AS n (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines, shipments,
-            returns, waits_for, deadline_ms, updated_at_ms), held
+            returns, waits_for, deadline_ms, updated_at_ms), guard
 ),
-went_on AS (
+updated_fulfilments AS (
     INSERT INTO fulfilments (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines,
         shipments, returns, waits_for, deadline_ms, updated_at_ms)
     SELECT c.order_id, f.partition, c.state, f.captures_at_shipping, c.is_lapsed, c.is_returned, f.ship_by_ms,
@@ -39,7 +39,7 @@ went_on AS (
     FROM unnest($23::uuid[], $24::text[], $25::boolean[], $26::boolean[], $27::text[], $28::text[], $29::text[],
         $30::text[], $31::bigint[], $32::bigint[])
         AS c (order_id, state, is_lapsed, is_returned, lines, shipments, returns, waits_for, deadline_ms,
-            updated_at_ms), held,
+            updated_at_ms), guard,
         LATERAL (
             SELECT partition, captures_at_shipping, ship_by_ms FROM fulfilments WHERE order_id = c.order_id OFFSET 0
         ) AS f

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from schemas import messages as m
 
 if TYPE_CHECKING:
-    from consumers.fulfilment.fulfilment import Line
+    from consumers.fulfilment.state import Line
     from schemas.messages import Message
 
 _OF_A_LINE: Final = "line:"

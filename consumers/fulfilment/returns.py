@@ -5,37 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
-from consumers.fulfilment.fulfilment import LineState, Return, ShipmentState
 from consumers.fulfilment.refusals import named_lines, refused
+from consumers.fulfilment.state import LineState, Return, ShipmentState
 from consumers.text import require_text
 from schemas import messages as m
 from schemas.limits import MAX_RETURNS
 from topology.states import ReturnState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from consumers.fulfilment.fulfilment import Deadlines, Fulfilment
+    from consumers.fulfilment.state import Fulfilment
+    from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 
 DISPOSITIONS: Final = ("available", "quarantine")
 
 
-def request_return(it: Fulfilment, command: m.RequestReturn, at_ms: int, deadlines: Deadlines) -> list[Message]:
+def request_return(fulfilment: Fulfilment, command: m.RequestReturn, now: Now) -> list[Message]:
     """Take in that delivered lines are to come back; the merchant has some days to say no."""
     require_text(command.return_id, command.reason)
     asked = named_lines(command.lines)
-    if (known := it.returns.get(command.return_id)) is not None:
+    if (known := fulfilment.returns.get(command.return_id)) is not None:
         is_same = (known.asked, known.reason) == (command.lines, command.reason)
         return [] if is_same else [refused(command, "conflicting_duplicate")]
-    if len(it.returns) >= MAX_RETURNS:
+    if len(fulfilment.returns) >= MAX_RETURNS:
         return [refused(command, "too_many_returns")]
-    faults = {number: _fault(it, number, at_ms) for number in asked or sorted(it.lines)}
+    faults = {number: _fault(fulfilment, number, now.at_ms) for number in asked or sorted(fulfilment.lines)}
     lines = tuple(number for number, fault in faults.items() if fault is None)
     if not lines or (asked and lines != asked):
         reason = max((fault for fault in faults.values() if fault is not None), key=_FAULTS.index)
         return [refused(command, reason)]
-    until_ms = at_ms + deadlines.return_answer_ms
+    until_ms = now.at_ms + now.deadlines.return_answer_ms
     return [m.ReturnRequested(command.order_id, command.return_id, lines, command.reason, until_ms)]
 
 
@@ -56,32 +55,32 @@ _LINE_FAULTS: Final = {
 }
 
 
-def _fault(it: Fulfilment, number: int, at_ms: int) -> str | None:
-    if (line := it.lines.get(number)) is None:
+def _fault(fulfilment: Fulfilment, number: int, at_ms: int) -> str | None:
+    if (line := fulfilment.lines.get(number)) is None:
         return "unknown_line"
     if (fault := _LINE_FAULTS.get(line.state)) is not None:
         return fault
-    shipment = it.shipments.get(line.shipment_id)
+    shipment = fulfilment.shipments.get(line.shipment_id)
     if shipment is None or shipment.state is not ShipmentState.DELIVERED:
         return "parcel_lost" if shipment is not None and shipment.state is ShipmentState.LOST else "not_delivered"
-    if it.return_of(number) is not None:
+    if fulfilment.return_of(number) is not None:
         return "return_under_way"
     return "return_window_over" if at_ms > shipment.until_ms else None
 
 
-def approve_return(it: Fulfilment, command: m.ApproveReturn, at_ms: int, deadlines: Deadlines) -> list[Message]:
+def approve_return(fulfilment: Fulfilment, command: m.ApproveReturn, now: Now) -> list[Message]:
     """Let a return come; one that did already was approved."""
-    found = _return_of(it, command)
+    found = _return_of(fulfilment, command)
     if found is None:
         return [refused(command, "unknown_return")]
     if found.state is ReturnState.REQUESTED:
-        return [m.ReturnApproved(command.order_id, command.return_id, at_ms + deadlines.return_arrival_ms)]
+        return [m.ReturnApproved(command.order_id, command.return_id, now.at_ms + now.deadlines.return_arrival_ms)]
     return [refused(command, "return_refused")] if found.state is ReturnState.REFUSED else []
 
 
-def refuse_return(it: Fulfilment, command: m.RefuseReturn, *_: object) -> list[Message]:
+def refuse_return(fulfilment: Fulfilment, command: m.RefuseReturn, _: Now) -> list[Message]:
     """Do not let a return come; once it is approved, the customer counts on it."""
-    found = _return_of(it, command)
+    found = _return_of(fulfilment, command)
     require_text(command.reason)
     if found is None:
         return [refused(command, "unknown_return")]
@@ -90,9 +89,9 @@ def refuse_return(it: Fulfilment, command: m.RefuseReturn, *_: object) -> list[M
     return [] if found.state is ReturnState.REFUSED else [refused(command, "return_approved")]
 
 
-def receive_return(it: Fulfilment, command: m.ReceiveReturn, *_: object) -> list[Message]:
+def receive_return(fulfilment: Fulfilment, command: m.ReceiveReturn, _: Now) -> list[Message]:
     """Take in lines of an approved return, all or some; inventory books them, and their money follows."""
-    found = _return_of(it, command)
+    found = _return_of(fulfilment, command)
     asked = named_lines(command.lines)
     if command.disposition not in DISPOSITIONS:
         raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {' or '.join(DISPOSITIONS)}")
@@ -107,20 +106,12 @@ def receive_return(it: Fulfilment, command: m.ReceiveReturn, *_: object) -> list
     if found.state is not ReturnState.APPROVED:
         return [refused(command, "not_approved" if found.state is ReturnState.REQUESTED else "return_refused")]
     back = [
-        m.ReturnLine(command.order_id, number, it.lines[number].sku, "returned", command.disposition)
+        m.ReturnLine(command.order_id, number, fulfilment.lines[number].sku, "returned", command.disposition)
         for number in lines
     ]
     return [m.ReturnReceived(command.order_id, command.return_id, lines, command.disposition), *back]
 
 
-def _return_of(it: Fulfilment, command: m.ApproveReturn | m.RefuseReturn | m.ReceiveReturn) -> Return | None:
+def _return_of(fulfilment: Fulfilment, command: m.ApproveReturn | m.RefuseReturn | m.ReceiveReturn) -> Return | None:
     require_text(command.return_id)
-    return it.returns.get(command.return_id)
-
-
-RETURN_ANSWERS: Final[Mapping[str, Callable[..., list[Message]]]] = {
-    "request_return": request_return,
-    "approve_return": approve_return,
-    "refuse_return": refuse_return,
-    "receive_return": receive_return,
-}
+    return fulfilment.returns.get(command.return_id)

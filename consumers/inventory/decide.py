@@ -1,16 +1,11 @@
-"""What inventory answers to commands about lines, and to the clock: pure decisions. `evolve.py` carries them out.
-
-Sources: DESIGN, 2-4 (keys, the saga's reserve and commit steps, expiry by logged commands).
-"""
+"""What inventory decides on commands about lines, and on the clock's. Pure; `evolve.py` carries the outcomes out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
-from consumers.inventory.decide_stock import STOCK_DECISIONS
-from consumers.inventory.evolve import Reserved
-from consumers.inventory.ledger import AVAILABLE, LIVE, QUARANTINE, Hold, HoldKey, HoldState, cart_owner
+from consumers.inventory.state import AVAILABLE, LIVE, QUARANTINE, HeldForCart, Hold, HoldKey, HoldState, cart_owner
 from consumers.text import require_text
 from schemas import messages as m
 from schemas.ids import is_in_window, is_order_id
@@ -19,21 +14,15 @@ from schemas.terms import TERMS
 from topology.states import ALREADY_SHIPPED, OUTSIDE_WINDOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from consumers.inventory.evolve import Outcome
-    from consumers.inventory.ledger import Ledger, Stock
-    from schemas.messages import Message
+    from consumers.inventory.state import Ledger, Outcome, Stock
+    from consumers.runtime.deciding.now import Now
 
 MAX_EXPIRIES: Final = 1_000
 
 
-def decide(ledger: Ledger, message: Message, at_ms: int) -> list[Outcome]:
-    """Return the command's outcomes; the ledger stays as it is. Raises RefusedError for a malformed command."""
-    return _DECISIONS[type(message)](ledger, message, at_ms)
-
-
-def place_order_line(ledger: Ledger, command: m.PlaceOrderLine, at_ms: int) -> list[Outcome]:
+def place_order_line(ledger: Ledger, command: m.PlaceOrderLine, now: Now) -> list[Outcome]:
     """Reserve one order line, or say why not. `at_ms` is the record's append time (ms since the epoch, UTC).
 
     A line that is held, or ever was, is a duplicate; one that was rejected may be asked for again, and orders gives
@@ -42,21 +31,21 @@ def place_order_line(ledger: Ledger, command: m.PlaceOrderLine, at_ms: int) -> l
     UUIDv7 sorts by time), so that all partitions agree on it in whatever order the lines reach them.
     """
     stock = ledger.stock(command.sku)
-    if (wrong := _fault(command, at_ms)) is not None:
+    if (wrong := _fault(command, now.at_ms)) is not None:
         return [_rejected(command, wrong, stock.available)]
     hold = ledger.holds.get((command.order_id, command.line, command.sku))
     if hold is not None:
         return _already_placed(hold, command)
     if command.cart_id:
-        return _place_for_cart(ledger, stock, command, at_ms)
+        return _place_for_cart(ledger, stock, command, now.at_ms)
     if (refusal := _refusal(ledger, stock, command)) is not None:
         return [_rejected(command, refusal, stock.available)]
-    return [_reserved(command, at_ms)]
+    return [_reserved(command, now.at_ms)]
 
 
-def release_line(ledger: Ledger, command: m.ReleaseLine, at_ms: int) -> list[Outcome]:
+def release_line(ledger: Ledger, command: m.ReleaseLine, now: Now) -> list[Outcome]:
     """Give a held line back. A line that already is no longer held stays as it is."""
-    hold = _hold_of(ledger, command, at_ms)
+    hold = _hold_of(ledger, command, now.at_ms)
     if isinstance(hold, str):
         return [_refused(command, hold)]
     if hold.state is HoldState.HELD:
@@ -66,9 +55,9 @@ def release_line(ledger: Ledger, command: m.ReleaseLine, at_ms: int) -> list[Out
     return []
 
 
-def commit_line(ledger: Ledger, command: m.CommitLine, at_ms: int) -> list[Outcome]:
-    """Allocate a held line; an expired hold takes the stock again if it is there (DESIGN, 3)."""
-    hold = _hold_of(ledger, command, at_ms)
+def commit_line(ledger: Ledger, command: m.CommitLine, now: Now) -> list[Outcome]:
+    """Allocate a held line; an expired hold takes the stock again if it is there."""
+    hold = _hold_of(ledger, command, now.at_ms)
     if isinstance(hold, str):
         return [m.LineCommitFailed(command.order_id, command.line, command.sku, 0, 0, hold)]
     if hold.state in (HoldState.COMMITTED, HoldState.SHIPPED):
@@ -80,9 +69,9 @@ def commit_line(ledger: Ledger, command: m.CommitLine, at_ms: int) -> list[Outco
     return [m.LineCommitFailed(command.order_id, command.line, command.sku, hold.quantity, stock.available, reason)]
 
 
-def ship_line(ledger: Ledger, command: m.ShipLine, at_ms: int) -> list[Outcome]:
+def ship_line(ledger: Ledger, command: m.ShipLine, now: Now) -> list[Outcome]:
     """Send an allocated line's units out, once; whoever asks again, or late, is told that they are gone."""
-    hold = _hold_of(ledger, command, at_ms)
+    hold = _hold_of(ledger, command, now.at_ms)
     if isinstance(hold, str):
         return [_refused(command, hold)]
     if hold.state is HoldState.COMMITTED:
@@ -90,11 +79,11 @@ def ship_line(ledger: Ledger, command: m.ShipLine, at_ms: int) -> list[Outcome]:
     return [_refused(command, ALREADY_SHIPPED if hold.state is HoldState.SHIPPED else "not_committed")]
 
 
-def return_line(ledger: Ledger, command: m.ReturnLine, at_ms: int) -> list[Outcome]:
+def return_line(ledger: Ledger, command: m.ReturnLine, now: Now) -> list[Outcome]:
     """Take an allocated or shipped line's units back, once; whoever asks again, or late, is told that they are here."""
     if command.disposition not in (AVAILABLE, QUARANTINE):
         raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {AVAILABLE} or {QUARANTINE}")
-    hold = _hold_of(ledger, command, at_ms)
+    hold = _hold_of(ledger, command, now.at_ms)
     if isinstance(hold, str):
         return [_refused(command, hold)]
     if hold.state in (HoldState.COMMITTED, HoldState.SHIPPED):
@@ -103,10 +92,10 @@ def return_line(ledger: Ledger, command: m.ReturnLine, at_ms: int) -> list[Outco
     return [_refused(command, "already_returned" if hold.state is HoldState.RETURNED else "not_committed")]
 
 
-def expire_holds(ledger: Ledger, command: m.ExpireHolds, at_ms: int) -> list[Outcome]:
+def expire_holds(ledger: Ledger, command: m.ExpireHolds, now: Now) -> list[Outcome]:
     """End holds whose time is over, a bounded number at a time, in an order that a replay repeats."""
     limit = max(0, min(command.limit, MAX_EXPIRIES))
-    due = ledger.due(min(command.as_of_ms, at_ms), limit)
+    due = ledger.due(min(command.as_of_ms, now.at_ms), limit)
     return [m.LineExpired(*key, ledger.holds[key].quantity) for key in due]
 
 
@@ -155,7 +144,8 @@ def _place_for_cart(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, at_
     if refusal is not None:
         return [_rejected(command, refusal, stock.available)]
     released = [m.LineReleased(*key, ledger.holds[key].quantity, "replaced") for key in replaced]
-    return [*released, Reserved(_reserved(command, at_ms), owner)]
+    cart = HeldForCart(command.order_id, command.line, command.sku, owner)
+    return [*released, _reserved(command, at_ms), cart]
 
 
 def _refusal(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, replaced: Sequence[HoldKey] = ()) -> str | None:
@@ -242,14 +232,3 @@ def _refused(
     command: m.PlaceOrderLine | m.ReleaseLine | m.ShipLine | m.ReturnLine, reason: str
 ) -> m.LineCommandRefused:
     return m.LineCommandRefused(command.order_id, command.line, command.sku, type(command).__name__, reason)
-
-
-_DECISIONS: Final[Mapping[type, Callable[..., list[Outcome]]]] = {
-    m.PlaceOrderLine: place_order_line,
-    m.ReleaseLine: release_line,
-    m.CommitLine: commit_line,
-    m.ShipLine: ship_line,
-    m.ReturnLine: return_line,
-    m.ExpireHolds: expire_holds,
-    **STOCK_DECISIONS,
-}

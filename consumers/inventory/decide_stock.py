@@ -1,4 +1,4 @@
-"""What inventory answers to commands about a SKU itself. Pure; each takes effect once per command id and SKU.
+"""What inventory decides on commands about a SKU itself. Pure; each takes effect once per command id and SKU.
 
 A command that is well formed but cannot be done is refused for good: it leaves a row in the ledger and a dead letter, so
 whoever sent it learns why, and sending it again later does not surprise anyone.
@@ -10,37 +10,40 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
-from consumers.inventory.evolve import QuarantineCleared, SaleRuled, StockAdjusted, StockCommandRefused, StockReceived
-from consumers.inventory.ledger import AVAILABLE, RETURN, SCRAP, SHIPMENT
+from consumers.inventory.state import (
+    AVAILABLE,
+    RETURN,
+    SCRAP,
+    SHIPMENT,
+    QuarantineCleared,
+    SaleRulesChanged,
+    StockAdjusted,
+    StockCommandRefused,
+    StockReceived,
+)
 from consumers.text import require_text
 from schemas import messages as m
 from schemas.ids import NIL_UUID, command_uuid, is_in_window
 from schemas.limits import MAX_QUANTITY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from consumers.inventory.evolve import Outcome
-    from consumers.inventory.ledger import Ledger
-
-StockCommand = (
-    m.ReceiveStock | m.AdjustStock | m.ClearQuarantine | m.SetPurchaseLimit | m.SuspendSale | m.ResumeSale | m.RetireSku
-)
+    from consumers.inventory.state import Ledger, Outcome
+    from consumers.runtime.deciding.now import Now
 
 
-def receive_stock(ledger: Ledger, command: m.ReceiveStock, at_ms: int) -> list[Outcome]:
+def receive_stock(ledger: Ledger, command: m.ReceiveStock, now: Now) -> list[Outcome]:
     """Add received units."""
     _require_quantity(command.quantity)
-    if _is_known(ledger, command, at_ms):
+    if _is_known(ledger, command, now):
         return []
     return [StockReceived(command.command_id, command.sku, command.quantity)]
 
 
-def adjust_stock(ledger: Ledger, command: m.AdjustStock, at_ms: int) -> list[Outcome]:
+def adjust_stock(ledger: Ledger, command: m.AdjustStock, now: Now) -> list[Outcome]:
     """Correct a count; what is promised to buyers or quarantined cannot be counted away."""
     require_text(command.reason)
     _require_quantity(abs(command.change))
-    if _is_known(ledger, command, at_ms):
+    if _is_known(ledger, command, now):
         return []
     stock = ledger.stock(command.sku)
     if stock.available + command.change >= 0:
@@ -52,12 +55,12 @@ def adjust_stock(ledger: Ledger, command: m.AdjustStock, at_ms: int) -> list[Out
     )
 
 
-def clear_quarantine(ledger: Ledger, command: m.ClearQuarantine, at_ms: int) -> list[Outcome]:
+def clear_quarantine(ledger: Ledger, command: m.ClearQuarantine, now: Now) -> list[Outcome]:
     """Make quarantined units sellable, or write them off."""
     _require_quantity(command.quantity)
     if command.disposition not in (AVAILABLE, SCRAP):
         raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {AVAILABLE} or {SCRAP}")
-    if _is_known(ledger, command, at_ms):
+    if _is_known(ledger, command, now):
         return []
     quarantined = ledger.stock(command.sku).quarantined
     if command.quantity > quarantined:
@@ -65,47 +68,47 @@ def clear_quarantine(ledger: Ledger, command: m.ClearQuarantine, at_ms: int) -> 
     return [QuarantineCleared(command.command_id, command.sku, command.quantity, command.disposition)]
 
 
-def set_purchase_limit(ledger: Ledger, command: m.SetPurchaseLimit, at_ms: int) -> list[Outcome]:
+def set_purchase_limit(ledger: Ledger, command: m.SetPurchaseLimit, now: Now) -> list[Outcome]:
     """Limit what one customer may have of the SKU from here on; 0 lifts the limit."""
     if not 0 <= command.limit <= MAX_QUANTITY:
         raise RefusedError("invalid_quantity", f"limit {command.limit}; send 0 (none) to {MAX_QUANTITY}")
-    if _is_known(ledger, command, at_ms):
+    if _is_known(ledger, command, now):
         return []
-    return [SaleRuled(command.command_id, command.sku, "purchase_limit", str(command.limit), command.limit)]
+    return [SaleRulesChanged(command.command_id, command.sku, "purchase_limit", str(command.limit), command.limit)]
 
 
-def suspend_sale(ledger: Ledger, command: m.SuspendSale, at_ms: int) -> list[Outcome]:
+def suspend_sale(ledger: Ledger, command: m.SuspendSale, now: Now) -> list[Outcome]:
     """Take the SKU off sale."""
     require_text(command.reason)
-    if _is_known(ledger, command, at_ms):
+    if _is_known(ledger, command, now):
         return []
-    return [SaleRuled(command.command_id, command.sku, "suspension", command.reason)]
+    return [SaleRulesChanged(command.command_id, command.sku, "suspension", command.reason)]
 
 
-def resume_sale(ledger: Ledger, command: m.ResumeSale, at_ms: int) -> list[Outcome]:
+def resume_sale(ledger: Ledger, command: m.ResumeSale, now: Now) -> list[Outcome]:
     """Put the SKU on sale again."""
-    if _is_known(ledger, command, at_ms):
+    if _is_known(ledger, command, now):
         return []
-    return [SaleRuled(command.command_id, command.sku, "resumption")]
+    return [SaleRulesChanged(command.command_id, command.sku, "resumption")]
 
 
-def retire_sku(ledger: Ledger, command: m.RetireSku, at_ms: int) -> list[Outcome]:
+def retire_sku(ledger: Ledger, command: m.RetireSku, now: Now) -> list[Outcome]:
     """End a SKU of which nothing is left."""
-    if _is_known(ledger, command, at_ms):
+    if _is_known(ledger, command, now):
         return []
     stock = ledger.stock(command.sku)
     if stock.on_hand:
         return _refused(command, f"{stock.on_hand} units are still on hand; sell them or adjust the stock to 0 first")
-    return [SaleRuled(command.command_id, command.sku, "retirement")]
+    return [SaleRulesChanged(command.command_id, command.sku, "retirement")]
 
 
-def _is_known(ledger: Ledger, command: StockCommand, at_ms: int) -> bool:
+def _is_known(ledger: Ledger, command: m.SkuCommand, now: Now) -> bool:
     """Tell whether the command was decided before. Raises RefusedError for an id that cannot be, or is outside the window."""
     require_text(command.command_id, command.sku)
     if _is_of_a_line(command.command_id):
         raise RefusedError("reserved_command_id", f"{command.command_id} names a line's own movement; send another id")
     uuid = command_uuid(command.command_id)
-    if uuid != NIL_UUID and not is_in_window(uuid, at_ms):
+    if uuid != NIL_UUID and not is_in_window(uuid, now.at_ms):
         raise RefusedError("command_id_outside_window", f"{command.command_id} is too old, or ahead; send a new id")
     return (command.command_id, command.sku) in ledger.commands
 
@@ -119,20 +122,9 @@ def _require_quantity(quantity: int) -> None:
         raise RefusedError("invalid_quantity", f"{quantity} units; send 1 to {MAX_QUANTITY}")
 
 
-def _refused(command: StockCommand, detail: str) -> list[Outcome]:
+def _refused(command: m.SkuCommand, detail: str) -> list[Outcome]:
     kind = type(command).__name__
     return [
         StockCommandRefused(command.command_id, command.sku, kind, detail),
         RefusedError(f"{kind}_refused", detail),
     ]
-
-
-STOCK_DECISIONS: Final[Mapping[type, Callable[..., list[Outcome]]]] = {
-    m.ReceiveStock: receive_stock,
-    m.AdjustStock: adjust_stock,
-    m.ClearQuarantine: clear_quarantine,
-    m.SetPurchaseLimit: set_purchase_limit,
-    m.SuspendSale: suspend_sale,
-    m.ResumeSale: resume_sale,
-    m.RetireSku: retire_sku,
-}

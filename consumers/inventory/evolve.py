@@ -2,95 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import msgspec
-
-from consumers.errors import RefusedError
-from consumers.inventory.ledger import (
+from consumers.inventory.state import (
     QUARANTINE,
     REFUSAL,
     RETURN,
     SCRAP,
     SHIPMENT,
+    HeldForCart,
     Hold,
     HoldKey,
     HoldState,
     Ledger,
     Movement,
+    Outcome,
+    QuarantineCleared,
+    SaleRulesChanged,
     Stock,
+    StockAdjusted,
+    StockCommandRefused,
+    StockReceived,
 )
 from schemas import messages as m
 from schemas.ids import command_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from consumers.runtime.deciding.now import Now
+    from schemas.messages import Message
+
+SkuEvent: TypeAlias = StockReceived | StockAdjusted | QuarantineCleared | SaleRulesChanged | StockCommandRefused
 
 
-class Reserved(msgspec.Struct, frozen=True):
-    """A line is reserved: the fact that is published, and what only the ledger needs to know of it."""
-
-    fact: m.LineReserved
-    cart: str
-
-
-class StockReceived(msgspec.Struct, frozen=True):
-    """Units came in."""
-
-    command_id: str
-    sku: str
-    quantity: int
-
-
-class StockAdjusted(msgspec.Struct, frozen=True):
-    """A count was corrected by `change` units."""
-
-    command_id: str
-    sku: str
-    change: int
-    reason: str
-
-
-class QuarantineCleared(msgspec.Struct, frozen=True):
-    """Quarantined units became available or were written off."""
-
-    command_id: str
-    sku: str
-    quantity: int
-    disposition: str
-
-
-class SaleRuled(msgspec.Struct, frozen=True):
-    """How a SKU may be sold changed; `kind` is `purchase_limit` (with the `limit`), `suspension`, `resumption`, `retirement`."""
-
-    command_id: str
-    sku: str
-    kind: str
-    note: str = ""
-    limit: int = 0
-
-
-class StockCommandRefused(msgspec.Struct, frozen=True):
-    """A command about a SKU was refused for good: sent again it stays refused."""
-
-    command_id: str
-    sku: str
-    kind: str
-    reason: str
-
-
-Inside = StockReceived | StockAdjusted | QuarantineCleared | SaleRuled | StockCommandRefused
-"""Outcomes that stay inside the room, as rows of `movements`; the outside sees stock.levels."""
-STAYS_INSIDE: Final[frozenset[type]] = frozenset(get_args(Inside))
-Outcome = m.Message | Inside | Reserved | RefusedError
-"""A RefusedError among the outcomes sends the command to dead.letters too."""
-
-
-def evolve(ledger: Ledger, outcome: Outcome, at_ms: int) -> None:
-    """Change the ledger by one outcome; a rejected or refused line changes nothing."""
-    change = _CHANGES.get(type(outcome))
-    if change is not None:
-        change(ledger, outcome, at_ms)
+def evolve(ledger: Ledger, message: Message, outcomes: Iterable[Outcome], now: Now) -> bool:
+    """Change the ledger by what was decided; a rejected or refused line changes nothing. Return whether anything changed."""
+    changed = False
+    for outcome in outcomes:
+        if (change := _CHANGES.get(type(outcome))) is not None:
+            change(ledger, outcome, now.at_ms)
+            changed = True
+    if type(message) is m.ExpireHolds:
+        ledger.expect_expiry(message.as_of_ms)
+    return changed
 
 
 # --- lines --------------------------------------------------------------------------------------------------------------
@@ -99,86 +54,85 @@ def evolve(ledger: Ledger, outcome: Outcome, at_ms: int) -> None:
 def _reserve(ledger: Ledger, event: m.LineReserved, _: int) -> None:
     key = (event.order_id, event.line, event.sku)
     hold = Hold(event.quantity, HoldState.HELD, event.expires_at_ms)
-    stock = _touch(ledger, event.sku)
+    stock = _stock_for_update(ledger, event.sku)
     stock.reserved += event.quantity
     if stock.purchase_limit:
         hold.buyer = event.customer_id
-        _count(ledger, event.sku, hold, event.quantity)
+        _count_purchase(ledger, event.sku, hold, event.quantity)
     ledger.holds[key] = ledger.new_holds[key] = hold
     ledger.held.add(key)
     ledger.alarm.expect(event.expires_at_ms)
 
 
-def _reserve_for_cart(ledger: Ledger, outcome: Reserved, at_ms: int) -> None:
-    _reserve(ledger, outcome.fact, at_ms)
-    key = (outcome.fact.order_id, outcome.fact.line, outcome.fact.sku)
-    ledger.holds[key].cart = outcome.cart
-    ledger.carts.setdefault((outcome.cart, outcome.fact.sku), set()).add(key)
+def _hold_for_cart(ledger: Ledger, event: HeldForCart, _: int) -> None:
+    key = (event.order_id, event.line, event.sku)
+    ledger.holds[key].cart = event.cart
+    ledger.carts.setdefault((event.cart, event.sku), set()).add(key)
 
 
 def _commit(ledger: Ledger, event: m.LineCommitted, _: int) -> None:
-    stock, hold = _touch(ledger, event.sku), ledger.holds[event.order_id, event.line, event.sku]
+    stock, hold = _stock_for_update(ledger, event.sku), ledger.holds[event.order_id, event.line, event.sku]
     if hold.state is HoldState.HELD:
         stock.reserved -= event.quantity
     else:
-        _count(ledger, event.sku, hold, event.quantity)
+        _count_purchase(ledger, event.sku, hold, event.quantity)
     stock.allocated += event.quantity
-    _turn(ledger, event, HoldState.COMMITTED)
+    _set_hold_state(ledger, event, HoldState.COMMITTED)
 
 
 def _release(ledger: Ledger, event: m.LineReleased, _: int) -> None:
-    _touch(ledger, event.sku).reserved -= event.quantity
-    _count(ledger, event.sku, _turn(ledger, event, HoldState.RELEASED), -event.quantity)
+    _stock_for_update(ledger, event.sku).reserved -= event.quantity
+    _count_purchase(ledger, event.sku, _set_hold_state(ledger, event, HoldState.RELEASED), -event.quantity)
 
 
 def _expire(ledger: Ledger, event: m.LineExpired, _: int) -> None:
-    _touch(ledger, event.sku).reserved -= event.quantity
-    _count(ledger, event.sku, _turn(ledger, event, HoldState.EXPIRED), -event.quantity)
+    _stock_for_update(ledger, event.sku).reserved -= event.quantity
+    _count_purchase(ledger, event.sku, _set_hold_state(ledger, event, HoldState.EXPIRED), -event.quantity)
 
 
 def _ship(ledger: Ledger, event: m.LineShipped, at_ms: int) -> None:
-    stock = _touch(ledger, event.sku)
+    stock = _stock_for_update(ledger, event.sku)
     stock.allocated -= event.quantity
     stock.on_hand -= event.quantity
-    _turn(ledger, event, HoldState.SHIPPED)
-    _move_line(ledger, event, SHIPMENT, quantity=-event.quantity, quarantined=0, at_ms=at_ms)
+    _set_hold_state(ledger, event, HoldState.SHIPPED)
+    _record_line_movement(ledger, event, SHIPMENT, quantity=-event.quantity, quarantined=0, at_ms=at_ms)
 
 
 def _return(ledger: Ledger, event: m.LineReturned, at_ms: int) -> None:
-    stock, hold = _touch(ledger, event.sku), ledger.holds[event.order_id, event.line, event.sku]
+    stock, hold = _stock_for_update(ledger, event.sku), ledger.holds[event.order_id, event.line, event.sku]
     quarantined = event.quantity if event.disposition == QUARANTINE else 0
     came_back = event.quantity if hold.state is HoldState.SHIPPED else 0
     _change_on_hand(stock, came_back)
     stock.allocated -= event.quantity - came_back
     stock.quarantined += quarantined
-    _count(ledger, event.sku, _turn(ledger, event, HoldState.RETURNED), -event.quantity)
-    _move_line(ledger, event, RETURN, quantity=came_back, quarantined=quarantined, at_ms=at_ms)
+    _count_purchase(ledger, event.sku, _set_hold_state(ledger, event, HoldState.RETURNED), -event.quantity)
+    _record_line_movement(ledger, event, RETURN, quantity=came_back, quarantined=quarantined, at_ms=at_ms)
 
 
 # --- stock itself -------------------------------------------------------------------------------------------------------
 
 
 def _receive(ledger: Ledger, event: StockReceived, at_ms: int) -> None:
-    _change_on_hand(_touch(ledger, event.sku), event.quantity)
-    _move(ledger, event, "receipt", event.quantity, at_ms)
+    _change_on_hand(_stock_for_update(ledger, event.sku), event.quantity)
+    _record_movement(ledger, event, "receipt", event.quantity, at_ms)
 
 
 def _adjust(ledger: Ledger, event: StockAdjusted, at_ms: int) -> None:
-    _change_on_hand(_touch(ledger, event.sku), event.change)
-    _move(ledger, event, "adjustment", event.change, at_ms, note=event.reason)
+    _change_on_hand(_stock_for_update(ledger, event.sku), event.change)
+    _record_movement(ledger, event, "adjustment", event.change, at_ms, note=event.reason)
 
 
 def _clear_quarantine(ledger: Ledger, event: QuarantineCleared, at_ms: int) -> None:
-    stock = _touch(ledger, event.sku)
+    stock = _stock_for_update(ledger, event.sku)
     scrapped = event.quantity if event.disposition == SCRAP else 0
     stock.quarantined -= event.quantity
     stock.on_hand -= scrapped
     kind = "scrap" if scrapped else "restock"
-    _move(ledger, event, kind, -scrapped, at_ms, quarantined=-event.quantity)
+    _record_movement(ledger, event, kind, -scrapped, at_ms, quarantined=-event.quantity)
 
 
-def _rule(ledger: Ledger, event: SaleRuled, at_ms: int) -> None:
-    stock = _touch(ledger, event.sku)
+def _change_sale_rules(ledger: Ledger, event: SaleRulesChanged, at_ms: int) -> None:
+    stock = _stock_for_update(ledger, event.sku)
     match event.kind:
         case "purchase_limit":
             stock.purchase_limit = event.limit
@@ -188,11 +142,11 @@ def _rule(ledger: Ledger, event: SaleRuled, at_ms: int) -> None:
             stock.is_suspended = False
         case "retirement":
             stock.is_retired = True
-    _move(ledger, event, event.kind, 0, at_ms, note=event.note)
+    _record_movement(ledger, event, event.kind, 0, at_ms, note=event.note)
 
 
 def _remember_refusal(ledger: Ledger, event: StockCommandRefused, at_ms: int) -> None:
-    _move(ledger, event, REFUSAL, 0, at_ms, note=f"{event.kind}: {event.reason}")
+    _record_movement(ledger, event, REFUSAL, 0, at_ms, note=f"{event.kind}: {event.reason}")
 
 
 def line_movement_id(order_id: str, line: int, kind: str) -> str:
@@ -203,7 +157,7 @@ def line_movement_id(order_id: str, line: int, kind: str) -> str:
 # --- what all share -----------------------------------------------------------------------------------------------------
 
 
-def _touch(ledger: Ledger, sku: str) -> Stock:
+def _stock_for_update(ledger: Ledger, sku: str) -> Stock:
     stock = ledger.stocks.get(sku)
     if stock is None:
         stock = ledger.stocks[sku] = Stock()
@@ -219,7 +173,7 @@ def _change_on_hand(stock: Stock, change: int) -> None:
         stock.is_retired = False
 
 
-def _turn(ledger: Ledger, event: Any, state: HoldState) -> Hold:
+def _set_hold_state(ledger: Ledger, event: Any, state: HoldState) -> Hold:
     key: HoldKey = (event.order_id, event.line, event.sku)
     hold = ledger.holds[key]
     hold.state = state
@@ -233,7 +187,7 @@ def _turn(ledger: Ledger, event: Any, state: HoldState) -> Hold:
     return hold
 
 
-def _count(ledger: Ledger, sku: str, hold: Hold, units: int) -> None:
+def _count_purchase(ledger: Ledger, sku: str, hold: Hold, units: int) -> None:
     """Add to what a purchase limit counts of the hold's buyer; their count so far is in memory, as `store.load` sees to."""
     if not hold.buyer:
         return
@@ -242,8 +196,8 @@ def _count(ledger: Ledger, sku: str, hold: Hold, units: int) -> None:
     ledger.purchase_changes[buyer] = ledger.purchase_changes.get(buyer, 0) + units
 
 
-def _move(
-    ledger: Ledger, event: Inside, kind: str, quantity: int, at_ms: int, *, quarantined: int = 0, note: str = ""
+def _record_movement(
+    ledger: Ledger, event: SkuEvent, kind: str, quantity: int, at_ms: int, *, quarantined: int = 0, note: str = ""
 ) -> None:
     ledger.commands.add((event.command_id, event.sku))
     uuid = command_uuid(event.command_id)
@@ -252,7 +206,7 @@ def _move(
     )
 
 
-def _move_line(
+def _record_line_movement(
     ledger: Ledger, event: m.LineShipped | m.LineReturned, kind: str, *, quantity: int, quarantined: int, at_ms: int
 ) -> None:
     command_id = line_movement_id(event.order_id, event.line, kind)
@@ -264,7 +218,7 @@ def _move_line(
 
 _CHANGES: Final[Mapping[type, Callable[..., None]]] = {
     m.LineReserved: _reserve,
-    Reserved: _reserve_for_cart,
+    HeldForCart: _hold_for_cart,
     m.LineCommitted: _commit,
     m.LineReleased: _release,
     m.LineExpired: _expire,
@@ -273,6 +227,6 @@ _CHANGES: Final[Mapping[type, Callable[..., None]]] = {
     StockReceived: _receive,
     StockAdjusted: _adjust,
     QuarantineCleared: _clear_quarantine,
-    SaleRuled: _rule,
+    SaleRulesChanged: _change_sale_rules,
     StockCommandRefused: _remember_refusal,
 }

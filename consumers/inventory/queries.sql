@@ -36,40 +36,40 @@ SELECT min(expires_at_ms) FROM holds WHERE partition = $1 AND state = 0 AND expi
 
 -- name: save
 -- Levels change by differences, so that the CHECK of `stock` also catches a memory that went wrong.
-placed AS (
+inserted_holds AS (
     INSERT INTO holds (order_id, line, sku, partition, quantity, state, expires_at_ms, buyer, cart)
     SELECT n.order_id, n.line, n.sku, n.partition, n.quantity, n.state, n.expires_at_ms, n.buyer, n.cart
     FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::integer[], $14::integer[], $15::smallint[],
         $16::bigint[], $17::text[], $18::text[])
-        AS n (order_id, line, sku, partition, quantity, state, expires_at_ms, buyer, cart), held
+        AS n (order_id, line, sku, partition, quantity, state, expires_at_ms, buyer, cart), guard
 ),
-turned AS (
+updated_holds AS (
     INSERT INTO holds (order_id, line, sku, partition, quantity, state, expires_at_ms, buyer, cart)
     SELECT c.order_id, c.line, c.sku, h.partition, h.quantity, c.state, h.expires_at_ms, h.buyer, h.cart
-    FROM unnest($19::uuid[], $20::integer[], $21::text[], $22::smallint[]) AS c (order_id, line, sku, state), held,
+    FROM unnest($19::uuid[], $20::integer[], $21::text[], $22::smallint[]) AS c (order_id, line, sku, state), guard,
         LATERAL (
             SELECT partition, quantity, expires_at_ms, buyer, cart FROM holds
             WHERE order_id = c.order_id AND line = c.line AND sku = c.sku OFFSET 0
         ) AS h
     ON CONFLICT (order_id, line, sku) DO UPDATE SET state = excluded.state
 ),
-stocked AS (
+inserted_stock AS (
     INSERT INTO stock (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended,
         is_retired)
     SELECT n.sku, n.partition, n.on_hand, n.reserved, n.allocated, n.quarantined, n.purchase_limit, n.is_suspended,
         n.is_retired
     FROM unnest($23::text[], $24::integer[], $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[],
         $29::bigint[], $30::boolean[], $31::boolean[])
-        AS n (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired), held
+        AS n (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired), guard
 ),
-levelled AS (
+updated_stock AS (
     INSERT INTO stock (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended,
         is_retired)
     SELECT c.sku, s.partition, s.on_hand + c.on_hand, s.reserved + c.reserved, s.allocated + c.allocated,
         s.quarantined + c.quarantined, c.purchase_limit, c.is_suspended, c.is_retired
     FROM unnest($32::text[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[],
         $38::boolean[], $39::boolean[])
-        AS c (sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired), held,
+        AS c (sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired), guard,
         LATERAL (
             SELECT partition, on_hand, reserved, allocated, quarantined FROM stock WHERE sku = c.sku OFFSET 0
         ) AS s
@@ -78,25 +78,25 @@ levelled AS (
         quarantined = excluded.quarantined, purchase_limit = excluded.purchase_limit,
         is_suspended = excluded.is_suspended, is_retired = excluded.is_retired
 ),
-moved AS (
+inserted_movements AS (
     INSERT INTO movements (id, command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms)
     SELECT n.id, n.command_id, n.sku, n.partition, n.kind, n.quantity, n.quarantined, n.order_id, n.line, n.note,
         n.at_ms
     FROM unnest($40::uuid[], $41::text[], $42::text[], $43::integer[], $44::text[], $45::bigint[], $46::bigint[],
         $47::uuid[], $48::integer[], $49::text[], $50::bigint[])
-        AS n (id, command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms), held
+        AS n (id, command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms), guard
 ),
-counted AS (
+counted_purchases AS (
     INSERT INTO purchases AS p (sku, customer_id, partition, units)
     SELECT n.sku, n.customer_id, n.partition, n.units
-    FROM unnest($51::text[], $52::text[], $53::integer[], $54::bigint[]) AS n (sku, customer_id, partition, units), held
+    FROM unnest($51::text[], $52::text[], $53::integer[], $54::bigint[]) AS n (sku, customer_id, partition, units), guard
     WHERE n.units > 0
     ON CONFLICT (sku, customer_id) DO UPDATE SET units = p.units + excluded.units
 ),
-given_back AS (
+given_back_purchases AS (
     INSERT INTO purchases (sku, customer_id, partition, units)
     SELECT n.sku, n.customer_id, p.partition, p.units + n.units
-    FROM unnest($51::text[], $52::text[], $54::bigint[]) AS n (sku, customer_id, units), held,
+    FROM unnest($51::text[], $52::text[], $54::bigint[]) AS n (sku, customer_id, units), guard,
         LATERAL (
             SELECT partition, units FROM purchases WHERE sku = n.sku AND customer_id = n.customer_id OFFSET 0
         ) AS p

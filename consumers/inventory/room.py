@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
-from consumers.errors import RefusedError
 from consumers.inventory import store
-from consumers.inventory.decide import decide
-from consumers.inventory.evolve import STAYS_INSIDE, Reserved, evolve
-from consumers.inventory.ledger import Ledger
+from consumers.inventory.evolve import evolve
+from consumers.inventory.state import Ledger
+from consumers.inventory.transitions import ROOM, decide
+from consumers.runtime.deciding.now import Now
+from consumers.runtime.deciding.outcomes import published
 from consumers.runtime.room import Changes, Room
 from schemas import messages as m
-from topology.saga import heard_by
+from topology.saga import messages_accepted_by
 from topology.topics import INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from consumers.errors import RefusedError
     from schemas.messages import Message
 
 EXPIRIES_A_COMMAND: Final = 500
@@ -29,9 +31,9 @@ EXPIRIES_A_COMMAND: Final = 500
 class InventoryRoom(Room[Ledger]):
     """Decides every command about stock, one partition of SKUs at a time."""
 
-    name = "inventory"
+    name = ROOM
     sources = (INVENTORY_COMMANDS,)
-    hears = heard_by("inventory")
+    hears = messages_accepted_by(ROOM)
     save = store.QUERIES["save"]
     cache_limit = 60_000
     gather_bytes = 32_768  # some 200 commands, which at ten thousand a second are there before the wait is over
@@ -49,16 +51,10 @@ class InventoryRoom(Room[Ledger]):
 
     @override
     def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
-        outcomes = decide(state, message, at_ms)
-        for outcome in outcomes:
-            if type(outcome) is Reserved:
-                yield outcome.fact
-            elif type(outcome) not in STAYS_INSIDE:
-                yield outcome  # type: ignore[misc]  # what stays inside is left out
-        for outcome in outcomes:
-            evolve(state, outcome, at_ms)
-        if type(message) is m.ExpireHolds:
-            state.expect_expiry(message.as_of_ms)
+        now = Now(at_ms)
+        outcomes = decide(state, message, now)
+        yield from published(outcomes)
+        evolve(state, message, outcomes, now)
 
     @override
     def close_batch(self, state: Ledger, at_ms: int) -> Changes:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from consumers.inventory.decide import MAX_EXPIRIES
-from consumers.inventory.decide_stock import STOCK_DECISIONS
-from consumers.inventory.ledger import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, Stock, cart_owner
+from consumers.inventory.state import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, Stock, cart_owner
 from consumers.runtime.room import Changes, Tombstone
 from consumers.runtime.sql import array_literal, columns, load_queries
 from schemas import messages as m
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from schemas.messages import Message
 
 QUERIES: Final = load_queries("consumers.inventory", arrays_as_text=True)
-_BY_COMMAND: Final = frozenset(STOCK_DECISIONS)
+_BY_COMMAND: Final = frozenset(m.SKU_COMMANDS)
 _RESTRICTING: Final = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku)
 """What may stand between a customer and units that are there, or take them away."""
 

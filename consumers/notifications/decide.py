@@ -1,7 +1,7 @@
-"""What customers and other systems are told of an order: at most one notification for an event. Pure.
+"""What customers and other systems are notified of about an order: at most one notification for an event. Pure.
 
-A notification's id follows from what it tells, not from where the event stands in the log: an event that is said twice is
-told under one id, by which a subscriber recognises it.
+A notification's id follows from what it is about, not from where the event stands in the log: an event that is published
+twice leads to notifications of one id, by which a subscriber recognises the second.
 """
 
 from __future__ import annotations
@@ -17,26 +17,27 @@ from topology.saga import NOTIFIED
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from consumers.notifications.state import NotificationsState
+    from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 
 
-def decide(event: Message, at_ms: int) -> m.OrderNotification | None:
-    """Return what is told of the event, None for one of which nobody need hear. `at_ms` is its append time."""
-    if isinstance(event, m.OrderPlaced) and CAPTURE_AT_SHIPPING not in event.terms:
-        return None
+def notify(_: NotificationsState, event: Message, now: Now) -> list[m.OrderNotification]:
+    """Return the notification of an event, under the name that it has for subscribers."""
     kind = NOTIFIED[type(event)]
     order_id: str = event.order_id  # type: ignore[attr-defined]  # every event about an order has one
-    reference, detail = _ABOUT.get(type(event), _nothing)(event)
-    return m.OrderNotification(
-        event_id=":".join(filter(None, (order_id, kind, reference, _short(detail) if kind in _TOLD_AGAIN else ""))),
+    reference, detail = _SUBJECT.get(type(event), _the_order)(event)
+    notification = m.OrderNotification(
+        event_id=":".join(filter(None, (order_id, kind, reference, _short(detail) if kind in _REPEATABLE else ""))),
         order_id=order_id,
         kind=kind,
-        at_ms=at_ms,
+        at_ms=now.at_ms,
         amount_minor=getattr(event, "amount_minor", 0),
         currency=getattr(event, "currency", ""),
         reference=reference,
         detail=detail,
     )
+    return [notification]
 
 
 def _short(text: str) -> str:
@@ -44,23 +45,33 @@ def _short(text: str) -> str:
     return text if len(text) <= MAX_TEXT else hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _nothing(event: Any) -> tuple[str, str]:
+def notify_if_captured_at_shipping(
+    state: NotificationsState, event: m.OrderPlaced, now: Now
+) -> list[m.OrderNotification]:
+    """Confirm a placed order whose money is captured later; any other is confirmed once it is paid."""
+    return notify(state, event, now) if CAPTURE_AT_SHIPPING in event.terms else []
+
+
+def _the_order(event: Any) -> tuple[str, str]:
     return "", getattr(event, "reason", "")
 
 
-_TOLD_AGAIN: Final = frozenset({NOTIFIED[m.OrderCommandRefused], NOTIFIED[m.PaymentRequiresAction]})
+_REPEATABLE: Final = frozenset({NOTIFIED[m.OrderCommandRefused], NOTIFIED[m.PaymentRequiresAction]})
 """What may happen to one thing more than once, each time with another detail."""
 
-_ABOUT: Final[Mapping[type[Message], Callable[[Any], tuple[str, str]]]] = {
-    m.OrderCommandRefused: lambda it: (":".join(filter(None, (it.command, it.reference))), it.reason),
-    m.PaymentRequiresAction: lambda it: ("", it.action_url),
-    m.ShipmentShipped: lambda it: (it.shipment_id, f"{it.carrier} {it.tracking}"),
-    m.ShipmentDelivered: lambda it: (it.shipment_id, "presumed" if it.presumed else ""),
-    m.ShipmentLost: lambda it: (it.shipment_id, it.reason),
-    m.LineWithdrawn: lambda it: (f"line:{it.line}", it.reason),
-    m.ReturnApproved: lambda it: (it.return_id, ""),
-    m.ReturnRefused: lambda it: (it.return_id, it.reason),
-    m.ReturnReceived: lambda it: (f"{it.return_id}:{_short(':'.join(map(str, it.lines)))}", it.disposition),
-    m.PaymentRefunded: lambda it: (it.refund_id, ""),
+_SUBJECT: Final[Mapping[type[Message], Callable[[Any], tuple[str, str]]]] = {
+    m.OrderCommandRefused: lambda event: (":".join(filter(None, (event.command, event.reference))), event.reason),
+    m.PaymentRequiresAction: lambda event: ("", event.action_url),
+    m.ShipmentShipped: lambda event: (event.shipment_id, f"{event.carrier} {event.tracking}"),
+    m.ShipmentDelivered: lambda event: (event.shipment_id, "presumed" if event.presumed else ""),
+    m.ShipmentLost: lambda event: (event.shipment_id, event.reason),
+    m.LineWithdrawn: lambda event: (f"line:{event.line}", event.reason),
+    m.ReturnApproved: lambda event: (event.return_id, ""),
+    m.ReturnRefused: lambda event: (event.return_id, event.reason),
+    m.ReturnReceived: lambda event: (
+        f"{event.return_id}:{_short(':'.join(map(str, event.lines)))}",
+        event.disposition,
+    ),
+    m.PaymentRefunded: lambda event: (event.refund_id, ""),
 }
-"""What an event is about beside its order, and what else there is to say of it."""
+"""What an event is about beside its order, and what else there is to know of it."""

@@ -4,7 +4,7 @@ to_deliver AS (
     INSERT INTO webhook_deliveries (subscription_id, notification_id, partition, body, next_attempt_at_ms)
     SELECT s.subscription_id, n.notification_id, n.partition, n.body, n.at_ms
     FROM unnest($10::text[], $11::integer[], $12::text[], $13::text[], $14::bigint[])
-        AS n (notification_id, partition, kind, body, at_ms), held, webhook_subscriptions s
+        AS n (notification_id, partition, kind, body, at_ms), guard, webhook_subscriptions s
     WHERE s.disabled_because IS NULL AND (s.kinds = '{}' OR n.kind = ANY(s.kinds))
     ON CONFLICT DO NOTHING
 )

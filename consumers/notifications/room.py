@@ -1,4 +1,4 @@
-"""Binds notifications to the runtime: it follows order.events, tells of them on order.notifications and by webhook."""
+"""Binds notifications to the runtime: it follows order.events and notifies on order.notifications and by webhook."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from consumers.notifications import store
-from consumers.notifications.decide import decide
-from consumers.notifications.store import Telling
+from consumers.notifications.evolve import evolve
+from consumers.notifications.state import NotificationsState
+from consumers.notifications.transitions import ROOM, decide
+from consumers.runtime.deciding.now import Now
 from consumers.runtime.room import Changes, Room
-from topology.saga import heard_by
+from topology.saga import messages_accepted_by
 from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
@@ -23,12 +25,12 @@ if TYPE_CHECKING:
     from schemas.messages import Message
 
 
-class NotificationsRoom(Room[Telling]):
-    """Tells customers and other systems what happens to orders, at least once."""
+class NotificationsRoom(Room[NotificationsState]):
+    """Notifies customers and other systems of what happens to orders, at least once."""
 
-    name = "notifications"
+    name = ROOM
     sources = (ORDER_EVENTS,)
-    hears = heard_by("notifications")
+    hears = messages_accepted_by(ROOM)
     save = store.QUERIES["save"]
 
     def __init__(self, deliverer: Deliverer) -> None:
@@ -39,22 +41,23 @@ class NotificationsRoom(Room[Telling]):
         self._deliverer.start(background)
 
     @override
-    def new_state(self, partition: int) -> Telling:
-        return Telling(partition)
+    def new_state(self, partition: int) -> NotificationsState:
+        return NotificationsState(partition)
 
     @override
-    def decide(self, state: Telling, message: Message, at_ms: int) -> Iterable[Message]:
-        if (notification := decide(message, at_ms)) is not None:
-            yield notification
-            state.told.append(notification)
+    def decide(self, state: NotificationsState, message: Message, at_ms: int) -> Iterable[Message]:
+        now = Now(at_ms)
+        outcomes = decide(state, message, now)
+        yield from outcomes
+        evolve(state, message, outcomes, now)
 
     @override
-    def close_batch(self, state: Telling, at_ms: int) -> Changes:
+    def close_batch(self, state: NotificationsState, at_ms: int) -> Changes:
         del at_ms
         return store.changes(state)
 
     @override
-    async def claimed(self, connection: asyncpg.Connection, partition: int, state: Telling) -> None:
+    async def claimed(self, connection: asyncpg.Connection, partition: int, state: NotificationsState) -> None:
         del connection, state
         self._deliverer.claim(partition)
 

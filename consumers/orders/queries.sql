@@ -14,7 +14,7 @@ LIMIT $3;
 SELECT min(deadline_ms) FROM orders WHERE partition = $1 AND deadline_ms > $2;
 
 -- name: save
-begun AS (
+inserted_orders AS (
     INSERT INTO orders (order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count,
         amount_minor, lines, deadline_ms, updated_at_ms)
     SELECT n.order_id, n.partition, n.state, n.reason, n.customer_id, n.payment_token, n.currency, n.terms, n.line_count,
@@ -22,9 +22,9 @@ begun AS (
     FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
         $17::text[], $18::integer[], $19::bigint[], $20::text[], $21::bigint[], $22::bigint[])
         AS n (order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count, amount_minor,
-            lines, deadline_ms, updated_at_ms), held
+            lines, deadline_ms, updated_at_ms), guard
 ),
-went_on AS (
+updated_orders AS (
     INSERT INTO orders (order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count,
         amount_minor, lines, deadline_ms, updated_at_ms)
     SELECT c.order_id, o.partition, c.state, c.reason, o.customer_id, c.payment_token, c.currency, o.terms, c.line_count,
@@ -32,7 +32,7 @@ went_on AS (
     FROM unnest($23::uuid[], $24::text[], $25::text[], $26::text[], $27::text[], $28::integer[], $29::bigint[],
         $30::text[], $31::bigint[], $32::bigint[])
         AS c (order_id, state, reason, payment_token, currency, line_count, amount_minor, lines, deadline_ms,
-            updated_at_ms), held,
+            updated_at_ms), guard,
         LATERAL (SELECT partition, customer_id, terms FROM orders WHERE order_id = c.order_id OFFSET 0) AS o
     ON CONFLICT (order_id) DO UPDATE
     SET state = excluded.state, reason = excluded.reason, payment_token = excluded.payment_token,

@@ -31,11 +31,11 @@ class Call:
 
     __slots__ = (
         "confirmation",
-        "disowned",
         "failures",
         "may_be_in_flight",
         "operation",
         "partition",
+        "partition_lost",
         "result",
         "running",
         "step",
@@ -50,7 +50,7 @@ class Call:
         self.confirmation: ProcessorResult | None = None
         self.failures = 0
         self.running = False
-        self.disowned = False  # its partition was revoked while a worker was at it
+        self.partition_lost = False  # its partition was revoked while a worker was at it
 
     def answered(self, result: ProcessorResult) -> None:
         """Take in the processor's definite answer."""

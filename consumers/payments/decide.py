@@ -1,7 +1,7 @@
-"""What an order's money answers to each message: one function for each answer in `topology/payment_answers.py`. Pure.
+"""What is decided about an order's money: one function for each decision in `transitions.py`, more in the files beside. Pure.
 
 The processor is never asked from here: `StartOperation` becomes a durable attempt first, and what the processor
-answers comes back as RecordPaymentResult, so the log holds all that was not deterministic (DESIGN, 3).
+answers comes back as RecordPaymentResult, so the log holds all that was not deterministic.
 """
 
 from __future__ import annotations
@@ -9,69 +9,50 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
-from consumers.payments.evolve import (
-    AllShipped,
-    Booked,
-    CaptureAtShipping,
-    OrderEnded,
-    Outcome,
-    Queued,
-    StartOperation,
-    evolved,
-)
-from consumers.payments.payment import SUCCEEDED, Payment, Wish, operation_id
 from consumers.payments.processor import OperationKind
 from consumers.payments.refunds import refund, resolve, retry
-from consumers.payments.results import record_authorization, record_capture, record_late, record_refund, record_void
 from consumers.payments.sequence import (
     LAPSED_REASON,
     ORDER_OVER,
     book,
-    go_on,
-    may_go_on,
     not_captured,
+    start_or_queue,
     why_not_captured,
-    wish,
 )
-from consumers.payments.waits import Deadlines, Now, end_wait
+from consumers.payments.state import (
+    SUCCEEDED,
+    AllShipped,
+    Booked,
+    CaptureAtShipping,
+    OperationQueued,
+    OrderEnded,
+    Outcome,
+    Payment,
+    QueuedOperation,
+    StartOperation,
+    operation_id,
+)
+from consumers.runtime.deciding.outcomes import refuse
 from schemas import messages as m
-from schemas.ids import is_in_window, is_order_id
-from schemas.limits import SETTLING_MS
+from schemas.ids import is_order_id
 from schemas.terms import CAPTURE_AT_SHIPPING
-from topology.payment_answers import PAYMENT_ANSWERS
-from topology.states import OUTSIDE_WINDOW, SETTLED_PAYMENT_STATES, PaymentState
+from topology.states import OUTSIDE_WINDOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
+    from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 
-USUAL: Final = Deadlines()
 COMMANDS: Final = (m.RefundOrder, m.RetryOrder, m.ResolveOrder)
 ENDS: Final = (m.OrderRejected, m.OrderCancelled, m.OrderShipped)
 
 
-def decide(payment: Payment, message: Message, at_ms: int, deadlines: Deadlines = USUAL) -> list[Outcome]:
-    """Return what follows for the order's money; `at_ms` is the record's append time (ms since the epoch, UTC).
+def respond_outside_window(payment: Payment, message: Message, now: Now) -> list[Message]:
+    """Return what follows about an order whose money is settled or was never asked for, so long after its time.
 
-    Raises RefusedError where the saga knows no such turn.
+    Settled payments are dropped with their orders (infra/ops/retention), so what comes later about one is answered as where
+    no money was asked for. Raises RefusedError for what cannot be answered then.
     """
-    answer = ANSWERS[PAYMENT_ANSWERS[payment.state][type(message)]]
-    outcomes = answer(payment, message, Now(at_ms, deadlines))
-    if not outcomes or not may_go_on(payment, message):
-        return outcomes
-    return outcomes + go_on(evolved(payment, message, outcomes, at_ms))
-
-
-def when_forgotten(payment: Payment, message: Message, at_ms: int) -> list[Message] | None:
-    """Return what is said about an order whose money is settled or was never asked for, long after its time; else None.
-
-    Settled payments are dropped with their orders (infra/ops/retention). So what is said later about one must be answered
-    as where no money was asked for. Raises RefusedError for what cannot be answered then.
-    """
-    at_work = payment.state is not PaymentState.NONE and payment.state not in SETTLED_PAYMENT_STATES
-    if at_work or not is_order_id(payment.order_id) or is_in_window(payment.order_id, at_ms, margin_ms=SETTLING_MS):
-        return None
+    del now
     if isinstance(message, ENDS):
         return []
     if isinstance(message, COMMANDS):
@@ -104,7 +85,7 @@ def capture(payment: Payment, event: m.OrderPlaced, now: Now) -> list[Outcome]:
         return [CaptureAtShipping()]
     if not payment.amount_minor:
         return _capture_nothing(payment, "")
-    return wish(payment, Wish(OperationKind.CAPTURE, "", payment.amount_minor))
+    return start_or_queue(payment, QueuedOperation(OperationKind.CAPTURE, "", payment.amount_minor))
 
 
 def capture_when_known(payment: Payment, event: m.OrderPlaced, now: Now) -> list[Outcome]:
@@ -116,7 +97,7 @@ def capture_when_known(payment: Payment, event: m.OrderPlaced, now: Now) -> list
         return refuse(payment, event, now)
     if is_at_shipping(event):
         return [CaptureAtShipping()]
-    return [Queued(Wish(OperationKind.CAPTURE, "", payment.amount_minor))]
+    return [OperationQueued(QueuedOperation(OperationKind.CAPTURE, "", payment.amount_minor))]
 
 
 def refuse_capture(payment: Payment, event: m.OrderPlaced, now: Now) -> list[Outcome]:
@@ -139,12 +120,12 @@ def capture_shipment(payment: Payment, event: m.ShipmentRequested, now: Now) -> 
         return [not_captured(payment, reference, ORDER_OVER)]
     if not event.amount_minor:
         return _capture_nothing(payment, reference)
-    wanted = Wish(OperationKind.CAPTURE, reference, event.amount_minor)
+    wanted = QueuedOperation(OperationKind.CAPTURE, reference, event.amount_minor)
     if payment.under_way or payment.is_unconfirmed:
-        return [Queued(wanted)]
+        return [OperationQueued(wanted)]
     if (fault := why_not_captured(payment, event.amount_minor)) is not None:
         return [not_captured(payment, reference, fault)]
-    return wish(payment, wanted)
+    return start_or_queue(payment, wanted)
 
 
 def is_at_shipping(event: m.OrderPlaced) -> bool:
@@ -175,71 +156,16 @@ def void_rest(payment: Payment, event: m.OrderShipped, now: Now) -> list[Outcome
 # --- the rest ---------------------------------------------------------------------------------------------------------
 
 
-def nothing(payment: Payment, message: Message, now: Now) -> list[Outcome]:
-    """Nothing follows."""
-    del payment, message, now
+def owe_nothing(payment: Payment, event: m.OrderRejected | m.OrderCancelled, now: Now) -> list[Outcome]:
+    """The order ended, and no money was asked for, or none was to be had."""
+    del payment, event, now
     return []
 
 
-def refuse(payment: Payment, message: Message, now: Now) -> list[Outcome]:
-    """Refuse what cannot follow from the saga. Raises RefusedError, always."""
-    del now
-    raise RefusedError(
-        "unexpected", f"{type(message).__name__} cannot happen to a payment that is {payment.state.value}"
-    )
-
-
 def refuse_command(payment: Payment, command: m.RefundOrder | m.RetryOrder | m.ResolveOrder, now: Now) -> list[Outcome]:
-    """Say why a command makes no sense here. Raises RefusedError where it makes none anywhere."""
+    """Refuse a command that makes no sense here, with the reason. Raises RefusedError where it makes none anywhere."""
     if not is_order_id(command.order_id):
         raise RefusedError("invalid_order_id", f"{command.order_id!r} is no UUIDv7 in canonical form")
     if isinstance(command, m.RefundOrder):
         return refund(payment, command, now)
     return retry(payment, command, now) if isinstance(command, m.RetryOrder) else resolve(payment, command, now)
-
-
-ANSWERS: Final[Mapping[str, Callable[..., list[Outcome]]]] = {
-    "authorize": authorize,
-    "capture": capture,
-    "capture_when_known": capture_when_known,
-    "refuse_capture": refuse_capture,
-    "capture_shipment": capture_shipment,
-    "capture_shipment_when_known": capture_shipment,
-    "refuse_shipment": capture_shipment,
-    "void": end_order,
-    "refund_rest": end_order,
-    "give_back": end_order,
-    "give_up": end_order,
-    "undo_when_known": end_order,
-    "note_end": end_order,
-    "owe_nothing": nothing,
-    "void_rest": void_rest,
-    "void_rest_when_known": void_rest,
-    "close": void_rest,
-    "note_shipped": void_rest,
-    "refund": refund,
-    "refund_when_known": refund,
-    "refuse_refund": refund,
-    "record_authorization": record_authorization,
-    "record_confirmation": record_authorization,
-    "record_capture": record_capture,
-    "record_void": record_void,
-    "record_refund": record_refund,
-    "record_late": record_late,
-    "renew_if_lapsed": record_late,
-    "ignore_repeat": record_late,
-    "retry": retry,
-    "retry_refund": retry,
-    "retry_when_known": retry,
-    "renew": retry,
-    "resolve_void": resolve,
-    "resolve_refund": resolve,
-    "resolve_meanwhile": resolve,
-    "end_wait": end_wait,
-    "cancel_unconfirmed": end_wait,
-    "let_lapse": end_wait,
-    "wait_on": nothing,
-    "refuse_command": refuse_command,
-    "ignore_duplicate": nothing,
-    "refuse": refuse,
-}

@@ -136,7 +136,7 @@ class EffectRunner:
         for operation in operations:
             if (call := self._calls.get(operation.operation_id)) is not None:
                 call.partition = partition
-                call.disowned = False
+                call.partition_lost = False
                 continue
             call = self._calls[operation.operation_id] = Call(partition, operation, resumed=resumed)
             self._idle.clear()
@@ -150,7 +150,7 @@ class EffectRunner:
         """
         for call in [call for call in self._calls.values() if call.partition == partition]:
             if call.running:
-                call.disowned = True
+                call.partition_lost = True
             else:
                 self._drop(call)
         self._circuit.keep(self._is_current)
@@ -185,18 +185,18 @@ class EffectRunner:
     async def _drive(self, call: Call) -> None:
         """Take steps until the operation is done or has to wait for its next one."""
         while call.step is not Step.DONE:
-            if call.disowned and call.step is Step.PERFORM:
+            if call.partition_lost and call.step is Step.PERFORM:
                 break
             permit = None if call.step is Step.REPORT else self._circuit.enter()
             if permit is None and call.step is not Step.REPORT:
-                if call.disowned:
+                if call.partition_lost:
                     break
                 self._circuit.stand_in_line(call)
                 return
             wait_seconds = await self._take_step(call, permit)
             if wait_seconds is None:
                 continue
-            if call.disowned:
+            if call.partition_lost:
                 break
             self._park(call, wait_seconds)
             return

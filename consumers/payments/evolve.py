@@ -1,97 +1,37 @@
-"""What is decided about an order's money, and how it changes the state: the only writer. Pure."""
+"""How each outcome changes an order's money: the only writer. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from consumers.payments.payment import (
+from consumers.payments.processor import OperationKind
+from consumers.payments.state import (
     DONE,
     FAILED,
     PENDING,
     REQUIRES_ACTION,
     SUCCEEDED,
+    AllShipped,
     Attempt,
+    AttemptResolved,
+    Booked,
+    CaptureAtShipping,
+    LapseNoted,
+    OperationDropped,
+    OperationQueued,
+    OrderEnded,
+    Outcome,
     Payment,
-    Wish,
+    QueuedOperation,
+    StartOperation,
 )
-from consumers.payments.processor import OperationKind
 from schemas import messages as m
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-class StartOperation(msgspec.Struct, frozen=True):
-    """The processor is to be asked, once the attempt is durable; what it answers is logged."""
-
-    order_id: str
-    operation_id: str
-    kind: OperationKind
-    number: int
-    amount_minor: int
-    reference: str = ""
-    authorization_id: str = ""
-    is_last: bool = True
-
-
-class Booked(msgspec.Struct, frozen=True):
-    """An attempt that is done without asking: nothing has to be moved, or time has moved it."""
-
-    operation_id: str
-    kind: OperationKind
-    number: int
-    amount_minor: int
-    reference: str = ""
-    authorization_id: str = ""
-
-
-class Answered(msgspec.Struct, frozen=True):
-    """What is known of an attempt now; an authorisation's id and end (ms, 0: unsaid) come with it."""
-
-    operation_id: str
-    result: str
-    authorization_id: str = ""
-    expires_at_ms: int = 0
-
-
-class Queued(msgspec.Struct, frozen=True):
-    """Something is to be done once nothing else is under way."""
-
-    wish: Wish
-
-
-class Dropped(msgspec.Struct, frozen=True):
-    """A wish that waited in line will not be fulfilled."""
-
-    wish: Wish
-
-
-class OrderEnded(msgspec.Struct, frozen=True):
-    """The order is over without a sale."""
-
-
-class AllShipped(msgspec.Struct, frozen=True):
-    """No capture will follow."""
-
-
-class CaptureAtShipping(msgspec.Struct, frozen=True):
-    """The money is captured shipment by shipment."""
-
-
-class LapseNoted(msgspec.Struct, frozen=True):
-    """The authorisation ended at `at_ms`, while something else was under way."""
-
-    at_ms: int
-
-
-Inside: TypeAlias = (
-    StartOperation | Booked | Answered | Queued | Dropped | OrderEnded | AllShipped | CaptureAtShipping | LapseNoted
-)
-"""Outcomes that stay inside the room; every change of the state is among them."""
-Outcome: TypeAlias = m.Message | Inside
+    from consumers.runtime.deciding.now import Now
 
 _UNDER_WAY: Final = {
     OperationKind.AUTHORIZE: PaymentState.AUTHORIZING,
@@ -110,50 +50,46 @@ _RENEWED: Final = frozenset(
 """Where the end of an authorisation has to be seen to."""
 
 
-def evolve(payment: Payment, message: m.Message, outcomes: Sequence[Outcome], at_ms: int) -> None:
-    """Write down what was decided about the message."""
-    payment.updated_at_ms = at_ms
+def evolve(payment: Payment, message: m.Message, outcomes: Sequence[Outcome], now: Now) -> bool:
+    """Apply what was decided about the message; what only tells others changes nothing. Return whether anything changed."""
+    if all(isinstance(outcome, m.Message) for outcome in outcomes):
+        return False
+    payment.updated_at_ms = now.at_ms
     if payment.state is PaymentState.NONE and isinstance(message, m.OrderReserved):
         payment.amount_minor, payment.currency = message.amount_minor, message.currency
         payment.customer_id, payment.payment_token = message.customer_id, message.payment_token
     for outcome in outcomes:
-        _apply(payment, outcome, at_ms)
+        _apply(payment, outcome, now.at_ms)
     if payment.under_way:
         payment.state = _UNDER_WAY[payment.attempts[payment.under_way].kind]
         payment.deadline_ms = None
-        return
+        return True
     payment.state = _at_rest(payment)
     if payment.state is not PaymentState.REQUIRES_ACTION:
         lapses = payment.expires_at_ms and payment.state in _RENEWED and payment.held_minor
         payment.deadline_ms = payment.expires_at_ms if lapses else None
-
-
-def evolved(payment: Payment, message: m.Message, outcomes: Sequence[Outcome], at_ms: int) -> Payment:
-    """Return the payment as it will be, and leave this one as it is."""
-    after: Payment = msgspec.structs.replace(payment, attempts=dict(payment.attempts))
-    evolve(after, message, outcomes, at_ms)
-    return after
+    return True
 
 
 def _apply(payment: Payment, outcome: Outcome, at_ms: int) -> None:
     match outcome:
         case StartOperation():
             _start(payment, outcome, at_ms)
-        case Answered():
+        case AttemptResolved():
             _answer(payment, outcome)
         case Booked():
             attempt = _attempt(outcome, SUCCEEDED, at_ms)
             payment.attempts[attempt.operation_id] = attempt
             _book(payment, attempt)
-        case Queued():
-            payment.due = (*payment.due, outcome.wish)
-        case Dropped():
-            payment.due = tuple(wish for wish in payment.due if wish != outcome.wish)
+        case OperationQueued():
+            payment.queue = (*payment.queue, outcome.operation)
+        case OperationDropped():
+            payment.queue = tuple(queued for queued in payment.queue if queued != outcome.operation)
         case _:
-            _note(payment, outcome)
+            _apply_fact(payment, outcome)
 
 
-def _note(payment: Payment, outcome: Outcome) -> None:
+def _apply_fact(payment: Payment, outcome: Outcome) -> None:
     match outcome:
         case m.PaymentRequiresAction():
             payment.deadline_ms = outcome.until_ms
@@ -184,22 +120,22 @@ def _start(payment: Payment, operation: StartOperation, at_ms: int) -> None:
     attempt = _attempt(operation, PENDING, at_ms)
     payment.attempts[attempt.operation_id] = attempt
     payment.under_way = attempt.operation_id
-    if payment.due:
-        payment.due = tuple(_without(payment.due, attempt))
+    if payment.queue:
+        payment.queue = tuple(_without(payment.queue, attempt))
 
 
-def _without(due: Sequence[Wish], attempt: Attempt) -> list[Wish]:
-    """Return what is due but for what is begun; of a refund that takes several operations the rest stays."""
-    left: list[Wish] = []
-    for wish in due:
-        if wish.kind is not attempt.kind or wish.reference != attempt.reference:
-            left.append(wish)
-        elif wish.kind is OperationKind.REFUND and wish.amount_minor > attempt.amount_minor:
-            left.append(Wish(wish.kind, wish.reference, wish.amount_minor - attempt.amount_minor))
+def _without(queue: Sequence[QueuedOperation], attempt: Attempt) -> list[QueuedOperation]:
+    """Return the queue without what is begun; of a refund that takes several operations the rest stays."""
+    left: list[QueuedOperation] = []
+    for queued in queue:
+        if queued.kind is not attempt.kind or queued.reference != attempt.reference:
+            left.append(queued)
+        elif queued.kind is OperationKind.REFUND and queued.amount_minor > attempt.amount_minor:
+            left.append(QueuedOperation(queued.kind, queued.reference, queued.amount_minor - attempt.amount_minor))
     return left
 
 
-def _answer(payment: Payment, answer: Answered) -> None:
+def _answer(payment: Payment, answer: AttemptResolved) -> None:
     asked = payment.attempts[answer.operation_id]
     amount_minor, authorization_id = asked.amount_minor, asked.authorization_id
     if asked.kind is OperationKind.AUTHORIZE:
@@ -238,8 +174,8 @@ def _book(payment: Payment, attempt: Attempt) -> None:
 
 
 def _at_rest(payment: Payment) -> PaymentState:
-    """Return where the money stands while nothing is under way: its figures, and what of it went wrong, say that."""
-    failed = {it.kind for it in payment.failed()}
+    """Return where the money stands while nothing is under way: its figures, and what of it went wrong, decide that."""
+    failed = {attempt.kind for attempt in payment.failed()}
     if OperationKind.VOID in failed:
         return PaymentState.VOID_FAILED
     if payment.is_unconfirmed:

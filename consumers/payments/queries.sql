@@ -1,4 +1,4 @@
--- name: load_payments
+-- name: load_orders
 SELECT order_id, state, amount_minor, currency, customer_id, payment_token, authorization_id, order_over, all_shipped,
     at_shipping, authorized_minor, captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms, due,
     updated_at_ms
@@ -34,7 +34,7 @@ WHERE a.partition = $1 AND a.result = 'pending'
 ORDER BY a.started_at_ms, a.operation_id;
 
 -- name: save
-begun AS (
+inserted_payments AS (
     INSERT INTO payments (order_id, partition, state, amount_minor, currency, customer_id, payment_token,
         authorization_id, order_over, all_shipped, at_shipping, authorized_minor, captured_minor, voided_minor,
         refunded_minor, expires_at_ms, deadline_ms, due, updated_at_ms)
@@ -46,9 +46,9 @@ begun AS (
         $24::bigint[], $25::bigint[], $26::bigint[], $27::text[], $28::bigint[])
         AS n (order_id, partition, state, amount_minor, currency, customer_id, payment_token, authorization_id,
             order_over, all_shipped, at_shipping, authorized_minor, captured_minor, voided_minor, refunded_minor,
-            expires_at_ms, deadline_ms, due, updated_at_ms), held
+            expires_at_ms, deadline_ms, due, updated_at_ms), guard
 ),
-went_on AS (
+updated_payments AS (
     INSERT INTO payments (order_id, partition, state, amount_minor, currency, customer_id, payment_token,
         authorization_id, order_over, all_shipped, at_shipping, authorized_minor, captured_minor, voided_minor,
         refunded_minor, expires_at_ms, deadline_ms, due, updated_at_ms)
@@ -58,7 +58,7 @@ went_on AS (
     FROM unnest($29::uuid[], $30::text[], $31::text[], $32::boolean[], $33::boolean[], $34::boolean[], $35::bigint[],
         $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::text[], $42::bigint[])
         AS c (order_id, state, authorization_id, order_over, all_shipped, at_shipping, authorized_minor,
-            captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms, due, updated_at_ms), held,
+            captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms, due, updated_at_ms), guard,
         LATERAL (
             SELECT partition, amount_minor, currency, customer_id, payment_token FROM payments
             WHERE order_id = c.order_id OFFSET 0
@@ -71,7 +71,7 @@ went_on AS (
         expires_at_ms = excluded.expires_at_ms, deadline_ms = excluded.deadline_ms, due = excluded.due,
         updated_at_ms = excluded.updated_at_ms
 ),
-asked AS (
+inserted_attempts AS (
     INSERT INTO payment_attempts (operation_id, order_id, partition, kind, amount_minor, reference, authorization_id,
         result, started_at_ms)
     SELECT n.operation_id, n.order_id, n.partition, n.kind, n.amount_minor, n.reference, n.authorization_id, n.result,
@@ -79,15 +79,15 @@ asked AS (
     FROM unnest($43::text[], $44::uuid[], $45::integer[], $46::text[], $47::bigint[], $48::text[], $49::text[],
         $50::text[], $51::bigint[])
         AS n (operation_id, order_id, partition, kind, amount_minor, reference, authorization_id, result,
-            started_at_ms), held
+            started_at_ms), guard
 ),
-answered AS (
+resolved_attempts AS (
     INSERT INTO payment_attempts (operation_id, order_id, partition, kind, amount_minor, reference, authorization_id,
         result, started_at_ms)
     SELECT c.operation_id, a.order_id, a.partition, a.kind, c.amount_minor, a.reference, c.authorization_id, c.result,
         a.started_at_ms
     FROM unnest($52::text[], $53::bigint[], $54::text[], $55::text[])
-        AS c (operation_id, amount_minor, authorization_id, result), held,
+        AS c (operation_id, amount_minor, authorization_id, result), guard,
         LATERAL (
             SELECT order_id, partition, kind, reference, started_at_ms FROM payment_attempts
             WHERE order_id = left(c.operation_id, 36)::uuid AND operation_id = c.operation_id OFFSET 0

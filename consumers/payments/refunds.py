@@ -5,26 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
-from consumers.payments.evolve import Answered, Outcome, Queued
-from consumers.payments.payment import (
+from consumers.payments.processor import OperationKind
+from consumers.payments.sequence import ORDER_OVER, start_or_queue
+from consumers.payments.state import (
     ABANDONED,
     CANCELLED,
     RESOLVED,
     SUPERSEDED,
     UNCONFIRMED,
+    AttemptResolved,
+    OperationQueued,
+    Outcome,
     Payment,
-    Wish,
+    QueuedOperation,
 )
-from consumers.payments.processor import OperationKind
-from consumers.payments.sequence import ORDER_OVER, wish
 from consumers.payments.waits import TIMED_OUT, not_authorized, renew
 from schemas import messages as m
 from schemas.limits import MAX_LINES, MAX_TEXT
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
-    from consumers.payments.payment import Attempt
-    from consumers.payments.waits import Now
+    from consumers.payments.state import Attempt
+    from consumers.runtime.deciding.now import Now
 
 OURS: Final = (CANCELLED, "line:")
 """How refund ids begin that the saga gives itself: a stranger's must not take their place."""
@@ -40,7 +42,7 @@ def refund(payment: Payment, message: m.RefundRequested | m.RefundOrder, now: No
     if message.amount_minor <= 0 or payment.was_asked(OperationKind.REFUND, message.refund_id):
         return []
     if (left_minor := payment.refundable_minor) > 0 and not payment.order_over:
-        return wish(payment, _refund(message, min(message.amount_minor, left_minor)))
+        return start_or_queue(payment, _refund(message, min(message.amount_minor, left_minor)))
     if payment.order_over or _gave_without_goods(payment):
         return []
     raise RefusedError(
@@ -54,8 +56,8 @@ def retry(payment: Payment, command: m.RetryOrder, now: Now) -> list[Outcome]:
     _require_text(command.requested_by)
     outcomes: list[Outcome] = []
     for attempt in payment.failed():
-        again = Wish(attempt.kind, attempt.reference, attempt.amount_minor)
-        outcomes += [Answered(attempt.operation_id, SUPERSEDED), Queued(again)]
+        again = QueuedOperation(attempt.kind, attempt.reference, attempt.amount_minor)
+        outcomes += [AttemptResolved(attempt.operation_id, SUPERSEDED), OperationQueued(again)]
     if not outcomes and payment.state is PaymentState.LAPSED:
         return [renew(payment, payment.missing_minor)]
     if not outcomes and payment.state not in (PaymentState.VOIDING, PaymentState.REFUNDING):
@@ -72,7 +74,7 @@ def resolve(payment: Payment, command: m.ResolveOrder, now: Now) -> list[Outcome
         is_void = attempt.kind is OperationKind.VOID
         amount_minor = payment.held_minor if is_void else attempt.amount_minor
         outcomes += [
-            Answered(attempt.operation_id, RESOLVED),
+            AttemptResolved(attempt.operation_id, RESOLVED),
             m.PaymentResolved(payment.order_id, attempt.operation_id, amount_minor, command.note),
         ]
         if attempt.reference == UNCONFIRMED:
@@ -94,32 +96,34 @@ def _refund_for_a_person(payment: Payment, command: m.RefundOrder) -> list[Outco
         return _refused(command, command.refund_id, ORDER_OVER)
     if command.amount_minor > payment.refundable_minor:
         return _refused(command, command.refund_id, "exceeds_captured")
-    if len(payment.attempts) + len(payment.due) >= MAX_REFUNDS:
+    if len(payment.attempts) + len(payment.queue) >= MAX_REFUNDS:
         return _refused(command, command.refund_id, "too_many_refunds")
-    return wish(payment, _refund(command, command.amount_minor))
+    return start_or_queue(payment, _refund(command, command.amount_minor))
 
 
 def _gave_without_goods(payment: Payment) -> bool:
     """Tell whether a person gave some of the money back, so that there may be none left for the goods."""
-    asked: tuple[Attempt | Wish, ...] = (*payment.attempts.values(), *payment.due)
+    asked: tuple[Attempt | QueuedOperation, ...] = (*payment.attempts.values(), *payment.queue)
     return any(it.kind is OperationKind.REFUND and not it.reference.startswith(OURS) for it in asked)
 
 
-def _refund(message: m.RefundRequested | m.RefundOrder, amount_minor: int) -> Wish:
-    return Wish(OperationKind.REFUND, message.refund_id, amount_minor)
+def _refund(message: m.RefundRequested | m.RefundOrder, amount_minor: int) -> QueuedOperation:
+    return QueuedOperation(OperationKind.REFUND, message.refund_id, amount_minor)
 
 
 def _asked_minor(payment: Payment, refund_id: str) -> int:
     """Return what is, was or will be given back for a refund id."""
-    due = sum(it.amount_minor for it in payment.due if it.kind is OperationKind.REFUND and it.reference == refund_id)
-    return due + sum(it.amount_minor for it in payment.of_reference(OperationKind.REFUND, refund_id))
+    queue = sum(
+        it.amount_minor for it in payment.queue if it.kind is OperationKind.REFUND and it.reference == refund_id
+    )
+    return queue + sum(it.amount_minor for it in payment.of_reference(OperationKind.REFUND, refund_id))
 
 
 def _abandon(payment: Payment) -> list[Outcome]:
     authorization = payment.latest(OperationKind.AUTHORIZE)
     if authorization is None:
         return []
-    abandoned = Answered(authorization.operation_id, ABANDONED)
+    abandoned = AttemptResolved(authorization.operation_id, ABANDONED)
     return [abandoned, not_authorized(payment, authorization, TIMED_OUT)]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
-from consumers.payments.evolve import Answered, LapseNoted, Outcome
-from consumers.payments.payment import (
+from consumers.payments.processor import OperationKind
+from consumers.payments.sequence import ORDER_OVER
+from consumers.payments.state import (
     ABANDONED,
     DECLINED,
     FAILED,
@@ -17,16 +18,17 @@ from consumers.payments.payment import (
     SUPERSEDED,
     UNCONFIRMED,
     Attempt,
+    AttemptResolved,
+    LapseNoted,
+    Outcome,
     Payment,
 )
-from consumers.payments.processor import OperationKind
-from consumers.payments.sequence import ORDER_OVER
 from consumers.payments.waits import TIMED_OUT, not_authorized, over_time
 from schemas import messages as m
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
-    from consumers.payments.waits import Now
+    from consumers.runtime.deciding.now import Now
 
 RESULTS: Final = frozenset({SUCCEEDED, DECLINED, FAILED})
 RESULTS_OF_AUTHORIZATIONS: Final = frozenset({*RESULTS, REQUIRES_ACTION, LAPSED})
@@ -36,15 +38,15 @@ def record_authorization(payment: Payment, command: m.RecordPaymentResult, now: 
     """The money is held or it is not, or its customer has to confirm it first."""
     attempt = _asked(payment, command)
     if attempt.kind is not OperationKind.AUTHORIZE or attempt.result not in (PENDING, REQUIRES_ACTION):
-        return _note(payment, attempt, command, now)
+        return _late_result(payment, attempt, command, now)
     if command.result != REQUIRES_ACTION:
         return _authorization_known(payment, attempt, command)
     if attempt.result == REQUIRES_ACTION:
         return []
-    waits = Answered(attempt.operation_id, REQUIRES_ACTION, command.authorization_id)
+    waits = AttemptResolved(attempt.operation_id, REQUIRES_ACTION, command.authorization_id)
     if payment.is_closed:
         return [waits]
-    until_ms = now.at_ms + now.deadlines.action_seconds * 1000
+    until_ms = now.at_ms + now.deadlines.action_ms
     return [
         waits,
         m.PaymentRequiresAction(payment.order_id, command.authorization_id, command.action_url, until_ms),
@@ -55,16 +57,16 @@ def record_capture(payment: Payment, command: m.RecordPaymentResult, now: Now) -
     """The money is ours, or it cannot be taken."""
     attempt = _asked(payment, command)
     if payment.under_way != attempt.operation_id:
-        return _note(payment, attempt, command, now)
+        return _late_result(payment, attempt, command, now)
     if command.result == SUCCEEDED:
         return [
-            Answered(attempt.operation_id, SUCCEEDED),
+            AttemptResolved(attempt.operation_id, SUCCEEDED),
             m.PaymentCaptured(
                 payment.order_id, attempt.authorization_id, attempt.amount_minor, payment.currency, attempt.reference
             ),
         ]
     return [
-        Answered(attempt.operation_id, FAILED),
+        AttemptResolved(attempt.operation_id, FAILED),
         m.PaymentCaptureFailed(payment.order_id, attempt.authorization_id, command.reason, attempt.reference),
     ]
 
@@ -73,12 +75,12 @@ def record_void(payment: Payment, command: m.RecordPaymentResult, now: Now) -> l
     """The money is given back, or a person has to see to it."""
     attempt = _asked(payment, command)
     if payment.under_way != attempt.operation_id:
-        return _note(payment, attempt, command, now)
+        return _late_result(payment, attempt, command, now)
     if attempt.reference == UNCONFIRMED:
         return _unconfirmed_voided(payment, attempt, command)
     if command.result == SUCCEEDED:
         return [
-            Answered(attempt.operation_id, SUCCEEDED),
+            AttemptResolved(attempt.operation_id, SUCCEEDED),
             m.PaymentVoided(payment.order_id, attempt.authorization_id),
         ]
     return _void_failed(payment, attempt, command)
@@ -88,14 +90,14 @@ def record_refund(payment: Payment, command: m.RecordPaymentResult, now: Now) ->
     """The customer has their money back, or a person has to see to it."""
     attempt = _asked(payment, command)
     if payment.under_way != attempt.operation_id:
-        return _note(payment, attempt, command, now)
+        return _late_result(payment, attempt, command, now)
     if command.result == SUCCEEDED:
         return [
-            Answered(attempt.operation_id, SUCCEEDED),
+            AttemptResolved(attempt.operation_id, SUCCEEDED),
             m.PaymentRefunded(payment.order_id, attempt.reference, attempt.amount_minor, payment.currency),
         ]
     return [
-        Answered(attempt.operation_id, FAILED),
+        AttemptResolved(attempt.operation_id, FAILED),
         m.PaymentRefundFailed(payment.order_id, attempt.reference, attempt.amount_minor, command.reason),
     ]
 
@@ -106,17 +108,19 @@ def record_late(payment: Payment, command: m.RecordPaymentResult, now: Now) -> l
     is_open = attempt.kind is OperationKind.AUTHORIZE and attempt.result == REQUIRES_ACTION
     if is_open and command.result != REQUIRES_ACTION:
         return _authorization_known(payment, attempt, command)
-    return _note(payment, attempt, command, now)
+    return _late_result(payment, attempt, command, now)
 
 
 def _authorization_known(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult) -> list[Outcome]:
     """The answer that was awaited; a void that failed meanwhile has nothing to be done about any more."""
-    failed = [Answered(each.operation_id, SUPERSEDED) for each in payment.failed() if each.reference == UNCONFIRMED]
+    failed = [
+        AttemptResolved(each.operation_id, SUPERSEDED) for each in payment.failed() if each.reference == UNCONFIRMED
+    ]
     if command.result == SUCCEEDED:
-        held = Answered(attempt.operation_id, SUCCEEDED, command.authorization_id, command.expires_at_ms)
+        held = AttemptResolved(attempt.operation_id, SUCCEEDED, command.authorization_id, command.expires_at_ms)
         authorization_id = command.authorization_id or attempt.authorization_id
         return [held, *failed, _authorized(payment, authorization_id, attempt.amount_minor, command.expires_at_ms)]
-    declined = Answered(attempt.operation_id, DECLINED)
+    declined = AttemptResolved(attempt.operation_id, DECLINED)
     return [declined, *failed, not_authorized(payment, attempt, command.reason or command.result)]
 
 
@@ -127,12 +131,16 @@ def _unconfirmed_voided(payment: Payment, attempt: Attempt, command: m.RecordPay
         raise RefusedError("unexpected", "an authorisation was voided that nobody asked for")
     if command.result == SUCCEEDED:
         is_open = authorization.result == REQUIRES_ACTION
-        abandoned = [Answered(authorization.operation_id, ABANDONED)] if is_open else []
+        abandoned = [AttemptResolved(authorization.operation_id, ABANDONED)] if is_open else []
         why = ORDER_OVER if payment.order_over else TIMED_OUT
-        return [Answered(attempt.operation_id, SUCCEEDED), *abandoned, not_authorized(payment, authorization, why)]
+        return [
+            AttemptResolved(attempt.operation_id, SUCCEEDED),
+            *abandoned,
+            not_authorized(payment, authorization, why),
+        ]
     if authorization.result == REQUIRES_ACTION:
         return _void_failed(payment, attempt, command)
-    pointless = Answered(attempt.operation_id, SUPERSEDED)
+    pointless = AttemptResolved(attempt.operation_id, SUPERSEDED)
     if authorization.result == SUCCEEDED:
         held_minor = authorization.amount_minor
         held = _authorized(payment, authorization.authorization_id, held_minor, payment.expires_at_ms)
@@ -142,7 +150,7 @@ def _unconfirmed_voided(payment: Payment, attempt: Attempt, command: m.RecordPay
 
 def _void_failed(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult) -> list[Outcome]:
     return [
-        Answered(attempt.operation_id, FAILED),
+        AttemptResolved(attempt.operation_id, FAILED),
         m.PaymentVoidFailed(payment.order_id, attempt.authorization_id, command.reason),
     ]
 
@@ -151,7 +159,7 @@ def _authorized(payment: Payment, authorization_id: str, held_minor: int, expire
     return m.PaymentAuthorized(payment.order_id, authorization_id, held_minor, payment.currency, expires_at_ms)
 
 
-def _note(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
+def _late_result(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
     """An answer that is not awaited. Raises RefusedError where it contradicts the one that is known.
 
     Money may stand otherwise than we believe then: that must come before a person's eyes, not be dropped.
@@ -160,7 +168,7 @@ def _note(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult, no
         return []
     if attempt.result == REQUIRES_ACTION:
         result = SUCCEEDED if command.result == SUCCEEDED else DECLINED
-        return [Answered(attempt.operation_id, result, command.authorization_id, command.expires_at_ms)]
+        return [AttemptResolved(attempt.operation_id, result, command.authorization_id, command.expires_at_ms)]
     if command.result == LAPSED:
         return _lapsed(payment, attempt, now)
     if (attempt.result == SUCCEEDED) != (command.result == SUCCEEDED):

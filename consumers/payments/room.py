@@ -7,118 +7,76 @@ from typing import TYPE_CHECKING, Final
 from typing_extensions import override
 
 from consumers.payments import store
-from consumers.payments.decide import decide, when_forgotten
+from consumers.payments.decide import respond_outside_window
 from consumers.payments.effects import EffectRunner
-from consumers.payments.evolve import Answered, Booked, Outcome, StartOperation, evolve
+from consumers.payments.evolve import evolve
 from consumers.payments.processor import recordable
-from consumers.payments.store import PaymentBook
-from consumers.payments.waits import MAX_ENDS, Deadlines
+from consumers.payments.state import Payment
+from consumers.payments.store import PaymentsState
+from consumers.payments.transitions import ROOM, decide
+from consumers.runtime.deciding.now import DEADLINES, Deadlines
+from consumers.runtime.deciding.order_keyed import Decider, OrderKeyedRoom
 from consumers.runtime.decision import outgoing
-from consumers.runtime.room import Changes, Room
 from schemas import messages as m
-from topology.saga import heard_by
-from topology.topics import ORDER_COMMANDS, ORDER_EVENTS
+from topology.saga import messages_accepted_by
+from topology.topics import topics_read_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import asyncpg
 
-    from consumers.payments.payment import Payment
     from consumers.payments.processor import Operation, PaymentProcessor, ProcessorResult
+    from consumers.payments.state import Outcome
     from consumers.runtime.background import BackgroundTasks
+    from consumers.runtime.room import Changes
     from producers.publisher import Publisher
-    from schemas.messages import Message
 
 MAX_PENDING: Final = 10_000
 """Operations without an answer, beyond which no more are begun: 10 MB, and what the processor owes us when it is back."""
-ENDS_A_COMMAND: Final = 500
 
 
-class PaymentsRoom(Room[PaymentBook]):
-    """Decides what to ask of the processor, has it asked, and says what came of it."""
+class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
+    """Decides what to ask of the processor, asks it after the commit, and decides what comes of its answers."""
 
-    name = store.ROOM
-    sources = (ORDER_COMMANDS, ORDER_EVENTS)
-    hears = heard_by(store.ROOM)
+    name = ROOM
+    sources = topics_read_by(ROOM)
+    hears = messages_accepted_by(ROOM)
+    decider = Decider(Payment, decide, evolve, respond_outside_window)
+    queries = store.QUERIES
     save = store.QUERIES["save"]
-    cache_limit = 60_000
-    deadlines = Deadlines()
+    ends_per_command = 500
+    max_ends = 1_000
 
-    def __init__(
-        self, processor: PaymentProcessor, publisher: Publisher, *, deadlines: Deadlines | None = None
-    ) -> None:
+    def __init__(self, processor: PaymentProcessor, publisher: Publisher, *, deadlines: Deadlines = DEADLINES) -> None:
+        super().__init__(deadlines=deadlines)
         self._processor = processor
         self._publisher = publisher
         self._runner = EffectRunner(processor, self._record)
-        self.deadlines = deadlines or Deadlines()
 
     @override
     def start(self, background: BackgroundTasks) -> None:
         self._runner.start(background)
 
     @override
-    def new_state(self, partition: int) -> PaymentBook:
-        return PaymentBook(partition)
+    def new_state(self, partition: int) -> PaymentsState:
+        return PaymentsState(partition)
 
     @override
-    async def load(
-        self, connection: asyncpg.Connection, loads: Sequence[tuple[PaymentBook, Sequence[Message]]], *, thorough: bool
-    ) -> None:
-        del thorough
-        await store.load(connection, loads)
+    async def read(self, connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> Iterable[Payment]:
+        return await store.read_payments(connection, rows)
 
     @override
-    def decide(self, state: PaymentBook, message: Message, at_ms: int) -> Iterable[Message]:
-        if type(message) is m.EndWaits:
-            yield from self._end_waits(state, message, at_ms)
-            return
-        payment = state.payment(message.order_id)  # type: ignore[attr-defined]  # each of the others has one
-        if (said := when_forgotten(payment, message, at_ms)) is not None:
-            yield from said
-            return
-        outcomes = decide(payment, message, at_ms, self.deadlines)
-        if outcomes:
-            yield from (outcome for outcome in outcomes if isinstance(outcome, m.Message))
-            _write_down(state, payment, message, outcomes, at_ms)
-
-    def _end_waits(self, state: PaymentBook, command: m.EndWaits, at_ms: int) -> Iterable[Message]:
-        if command.room != self.name:
-            return
-        limit = max(0, min(command.limit, MAX_ENDS))
-        due = [state.payments[order_id] for order_id in state.waits.due(min(command.as_of_ms, at_ms), limit)]
-        decided = [(payment, decide(payment, command, at_ms, self.deadlines)) for payment in due]
-        for _, outcomes in decided:
-            yield from (outcome for outcome in outcomes if isinstance(outcome, m.Message))
-        for payment, outcomes in decided:
-            _write_down(state, payment, command, outcomes, at_ms)
-        state.waits.expect_what_is_left(command.as_of_ms)
+    def changed(self, state: PaymentsState, record: Payment, outcomes: Sequence[Outcome]) -> None:
+        state.collect(record, outcomes)
 
     @override
-    def close_batch(self, state: PaymentBook, at_ms: int) -> Changes:
-        del at_ms
+    def changes(self, state: PaymentsState) -> Changes:
         return store.changes(state)
 
     @override
-    def is_barrier(self, message: type[Message]) -> bool:
-        return message is m.EndWaits
-
-    @override
-    def size(self, state: PaymentBook) -> int:
-        return len(state.payments) + state.attempts
-
-    @override
-    def forget(self, state: PaymentBook) -> None:
-        state.forget()
-
-    @override
-    def reminder(self, state: PaymentBook, now_ms: int) -> Message | None:
-        """Ask for an end of waits once the earliest is over; the command in the log decides, not this clock."""
-        return m.EndWaits(self.name, now_ms, ENDS_A_COMMAND) if state.waits.rings(now_ms) else None
-
-    @override
-    async def claimed(self, connection: asyncpg.Connection, partition: int, state: PaymentBook) -> None:
-        await store.load_earliest_deadline(connection, state)
+    async def claimed(self, connection: asyncpg.Connection, partition: int, state: PaymentsState) -> None:
+        await super().claimed(connection, partition, state)
         self._runner.submit(partition, await store.load_pending(connection, partition), resumed=True)
 
     @override
@@ -151,26 +109,3 @@ class PaymentsRoom(Room[PaymentBook]):
             result.expires_at_ms,
         )
         await self._publisher.publish([outgoing(answer)])
-
-
-def _write_down(
-    state: PaymentBook, payment: Payment, message: Message, outcomes: Sequence[Outcome], at_ms: int
-) -> None:
-    """Evolve by what was decided, and note what has to be saved. What only says something changes nothing."""
-    changed = False
-    for outcome in outcomes:
-        if type(outcome) is Answered:
-            changed = True
-            state.answered[outcome.operation_id] = payment.order_id
-        elif type(outcome) is StartOperation or type(outcome) is Booked:
-            changed = True
-            state.started[outcome.operation_id] = payment.order_id
-            state.attempts += 1
-            if type(outcome) is StartOperation:
-                state.operations.append(outcome)
-        elif not isinstance(outcome, m.Message):
-            changed = True
-    if changed:
-        evolve(payment, message, outcomes, at_ms)
-        state.keep(payment)
-        state.changed.add(payment.order_id)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from consumers.payments.evolve import Booked, Dropped, Outcome, Queued, StartOperation
-from consumers.payments.payment import (
+from consumers.payments.processor import OperationKind
+from consumers.payments.state import (
     CANCELLED,
     DONE,
     PENDING,
     SUCCEEDED,
     UNCONFIRMED,
+    Booked,
+    OperationDropped,
+    OperationQueued,
+    Outcome,
     Payment,
-    Wish,
+    QueuedOperation,
+    StartOperation,
     operation_id,
 )
-from consumers.payments.processor import OperationKind
 from schemas import messages as m
 from topology.states import PaymentState
 
@@ -25,47 +29,47 @@ if TYPE_CHECKING:
 LAPSED_REASON: Final = "authorization_lapsed"
 ORDER_OVER: Final = "order_over"
 _ENDS: Final = (m.OrderRejected, m.OrderCancelled, m.OrderShipped, m.RetryOrder, m.ResolveOrder)
-"""What may have something begun although nothing was due before."""
+"""What may have something begun although nothing was queued before."""
 
 
-def may_go_on(payment: Payment, message: Message) -> bool:
-    """Tell whether something may follow from the message beside what its own answer begins; mostly nothing can."""
-    return bool(payment.due) or payment.is_closed or type(message) in _ENDS
+def may_start_next(payment: Payment, message: Message) -> bool:
+    """Tell whether something may follow from the message beside what its own decision begins; mostly nothing can."""
+    return bool(payment.queue) or payment.is_closed or type(message) in _ENDS
 
 
-def go_on(payment: Payment) -> list[Outcome]:
-    """Return what is begun now, if nothing is under way: what is due, then what an end leaves to be given back."""
+def start_next(payment: Payment) -> list[Outcome]:
+    """Return what is begun now, if nothing is under way: what is queued, then what an end leaves to be given back."""
     if payment.under_way:
         return []
     if payment.is_unconfirmed:
         return _cancel_unconfirmed(payment)
     outcomes: list[Outcome] = []
-    for wanted in payment.due:
+    for wanted in payment.queue:
         if (fault := _fault(payment, wanted)) is None:
             return [*outcomes, start(payment, wanted)]
-        outcomes.append(Dropped(wanted))
+        outcomes.append(OperationDropped(wanted))
         if wanted.kind is OperationKind.CAPTURE:
             outcomes.append(not_captured(payment, wanted.reference, fault))
     return [*outcomes, *_give_back(payment)]
 
 
-def wish(payment: Payment, wanted: Wish) -> list[Outcome]:
+def start_or_queue(payment: Payment, wanted: QueuedOperation) -> list[Outcome]:
     """Begin it, or have it wait in line."""
-    if payment.under_way or payment.due or payment.is_unconfirmed:
-        return [Queued(wanted)]
+    if payment.under_way or payment.queue or payment.is_unconfirmed:
+        return [OperationQueued(wanted)]
     return _begin(payment, wanted)
 
 
-def _begin(payment: Payment, wanted: Wish) -> list[Outcome]:
+def _begin(payment: Payment, wanted: QueuedOperation) -> list[Outcome]:
     operation = start(payment, wanted)
     rest_minor = wanted.amount_minor - operation.amount_minor
     if wanted.kind is OperationKind.REFUND and rest_minor > 0:
-        return [operation, Queued(Wish(wanted.kind, wanted.reference, rest_minor))]
+        return [operation, OperationQueued(QueuedOperation(wanted.kind, wanted.reference, rest_minor))]
     return [operation]
 
 
-def start(payment: Payment, wanted: Wish) -> StartOperation:
-    """Return the operation that a wish becomes now. What is refunded was captured on one authorisation."""
+def start(payment: Payment, wanted: QueuedOperation) -> StartOperation:
+    """Return the operation that starts now. What is refunded was captured on one authorisation."""
     kind, amount_minor, authorization_id = wanted.kind, wanted.amount_minor, payment.authorization_id
     is_last = True
     if kind is OperationKind.AUTHORIZE:
@@ -99,16 +103,16 @@ def book(payment: Payment, kind: OperationKind, amount_minor: int, reference: st
 
 def void_unconfirmed(payment: Payment) -> StartOperation:
     """Cancel at the processor what the customer has not confirmed; only then is it known that nothing is held."""
-    return start(payment, Wish(OperationKind.VOID, UNCONFIRMED, 0))
+    return start(payment, QueuedOperation(OperationKind.VOID, UNCONFIRMED, 0))
 
 
 def not_captured(payment: Payment, reference: str, reason: str) -> m.PaymentCaptureFailed:
-    """Say that a capture will not be, whoever refused it."""
+    """Return the event that a capture will not be, whoever refused it."""
     return m.PaymentCaptureFailed(payment.order_id, payment.authorization_id, reason, reference)
 
 
 def why_not_captured(payment: Payment, amount_minor: int) -> str | None:
-    """Say why the amount cannot be captured of what is held, or None where it can."""
+    """Return why the amount cannot be captured of what is held, or None where it can."""
     if payment.is_closed:
         return ORDER_OVER
     if amount_minor <= payment.held_minor:
@@ -116,7 +120,7 @@ def why_not_captured(payment: Payment, amount_minor: int) -> str | None:
     return LAPSED_REASON if payment.missing_minor > 0 else "exceeds_authorized"
 
 
-def _fault(payment: Payment, wanted: Wish) -> str | None:
+def _fault(payment: Payment, wanted: QueuedOperation) -> str | None:
     if wanted.kind is OperationKind.CAPTURE:
         return why_not_captured(payment, wanted.amount_minor)
     if wanted.kind is OperationKind.VOID and not payment.held_minor:
@@ -125,7 +129,7 @@ def _fault(payment: Payment, wanted: Wish) -> str | None:
 
 
 def _cancel_unconfirmed(payment: Payment) -> list[Outcome]:
-    again = any(wanted.kind is OperationKind.VOID for wanted in payment.due)
+    again = any(wanted.kind is OperationKind.VOID for wanted in payment.queue)
     if again or (payment.is_closed and payment.state is PaymentState.REQUIRES_ACTION):
         return [void_unconfirmed(payment)]
     return []
@@ -135,9 +139,9 @@ def _give_back(payment: Payment) -> list[Outcome]:
     """Once no capture will follow, void what is held; once the order is over, refund what was captured too."""
     failed = {attempt.kind for attempt in payment.failed()}
     if payment.is_closed and payment.held_minor and OperationKind.VOID not in failed:
-        return [start(payment, Wish(OperationKind.VOID, "", 0))]
+        return [start(payment, QueuedOperation(OperationKind.VOID, "", 0))]
     if payment.order_over and (rest_minor := payment.refundable_minor) > 0:
-        return _begin(payment, Wish(OperationKind.REFUND, CANCELLED, rest_minor))
+        return _begin(payment, QueuedOperation(OperationKind.REFUND, CANCELLED, rest_minor))
     return []
 
 

@@ -1,92 +1,81 @@
-"""Loads the payments that a batch is about, and lists what it changed, the attempts to start among it."""
+"""Reads payments from their rows, and lists what a batch changed, the attempts to start among it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from typing_extensions import override
 
-from consumers.payments.evolve import StartOperation
-from consumers.payments.payment import PENDING, UNCONFIRMED, Attempt, Payment, Wish, number_of
 from consumers.payments.processor import Operation, OperationKind
-from consumers.payments.waits import MAX_ENDS
-from consumers.runtime.alarm import Waits
+from consumers.payments.state import (
+    PENDING,
+    UNCONFIRMED,
+    Attempt,
+    AttemptResolved,
+    Booked,
+    Outcome,
+    Payment,
+    QueuedOperation,
+    StartOperation,
+    number_of,
+)
+from consumers.runtime.deciding.order_keyed import OrderKeyedState
 from consumers.runtime.room import Changes
 from consumers.runtime.sql import array_literal, columns, load_queries
-from schemas import messages as m
-from schemas.ids import is_order_id
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     import asyncpg
 
-    from schemas.messages import Message
-
 QUERIES: Final = load_queries("consumers.payments", arrays_as_text=True)
-ROOM: Final = "payments"
-_decode_due: Final = msgspec.json.Decoder(tuple[Wish, ...]).decode
-_encode: Final = msgspec.json.Encoder().encode
-_NOTHING_DUE: Final = "[]"
+decode_queue: Final = msgspec.json.Decoder(tuple[QueuedOperation, ...]).decode
+encode: Final = msgspec.json.Encoder().encode
+_EMPTY_QUEUE: Final = "[]"
 
 
-class PaymentBook:
-    """The payments of one partition, as far as they are loaded; the rest collects the open batch.
-
-    `attempts` counts theirs, `waits` has those that time ends.
-    """
+class PaymentsState(OrderKeyedState[Payment]):
+    """The payments of one partition, with the attempts of the open batch: new ones, resolved ones, operations to start."""
 
     def __init__(self, partition: int) -> None:
-        self.partition = partition
-        self.waits = Waits()
-        self.forget()
-        self.begin_batch()
+        super().__init__(partition)
+        self._begin_batch()
 
-    def forget(self) -> None:
-        """Empty the memory; what is needed again gets loaded."""
-        self.payments: dict[str, Payment] = {}
-        self.attempts = 0
-        self.waits.forget()
-
-    def begin_batch(self) -> None:
-        """Forget what changed; keep what is."""
-        self.changed: set[str] = set()
-        self.started: dict[str, str] = {}
-        self.answered: dict[str, str] = {}
+    def _begin_batch(self) -> None:
+        self.inserted: dict[str, str] = {}
+        self.resolved: dict[str, str] = {}
         self.operations: list[StartOperation] = []
 
-    def payment(self, order_id: str) -> Payment:
-        """Return an order's money to decide on; where none was asked for there is none."""
-        found = self.payments.get(order_id)
-        return found if found is not None else Payment(order_id)
+    def collect(self, payment: Payment, outcomes: Iterable[Outcome]) -> None:
+        """Note the attempts that these outcomes make or resolve, by their order, and what is to be asked of the processor."""
+        for outcome in outcomes:
+            if isinstance(outcome, AttemptResolved):
+                self.resolved[outcome.operation_id] = payment.order_id
+            elif isinstance(outcome, StartOperation | Booked):
+                self.inserted[outcome.operation_id] = payment.order_id
+                if isinstance(outcome, StartOperation):
+                    self.operations.append(outcome)
 
-    def keep(self, payment: Payment) -> None:
-        """Take a payment into memory, or note that it has changed when its wait ends."""
-        self.payments[payment.order_id] = payment
-        self.waits.put(payment.order_id, payment.deadline_ms)
-
-
-async def load(connection: asyncpg.Connection, loads: Sequence[tuple[PaymentBook, Sequence[Message]]]) -> None:
-    """Bring in the payments that these messages are about and memory lacks."""
-    missing: dict[str, PaymentBook] = {}
-    for book, messages in loads:
-        for message in messages:
-            if type(message) is m.EndWaits:
-                if message.room == ROOM:
-                    await _load_due(connection, book, message)
-                continue
-            order_id: str = message.order_id  # type: ignore[attr-defined]  # each of the others has one
-            if order_id not in book.payments and is_order_id(order_id):
-                missing[order_id] = book
-    if missing:
-        rows = await connection.fetch(QUERIES["load_payments"], array_literal(list(missing)))
-        await _keep(connection, rows, missing)
+    @override
+    def take_changed(self) -> list[Payment]:
+        changed = super().take_changed()
+        self._begin_batch()
+        return changed
 
 
-async def load_earliest_deadline(connection: asyncpg.Connection, book: PaymentBook, after_ms: int = -1) -> None:
-    """Learn when the next wait of this partition ends (only a hint of when to ask; decisions do not read it)."""
-    book.waits.earliest_ms = await connection.fetchval(QUERIES["earliest_deadline"], book.partition, after_ms)
+async def read_payments(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[Payment]:
+    """Return the payments that these rows hold, with their attempts."""
+    payments = {str(row["order_id"]): _payment(row) for row in rows}
+    if not payments:
+        return []
+    for row in await connection.fetch(QUERIES["load_attempts"], array_literal(list(payments))):
+        payment, attempt = payments[str(row["order_id"])], _attempt(row)
+        payment.attempts[attempt.operation_id] = attempt
+        if attempt.result == PENDING:
+            payment.under_way = attempt.operation_id
+    return list(payments.values())
 
 
 async def load_pending(connection: asyncpg.Connection, partition: int) -> list[Operation]:
@@ -108,57 +97,55 @@ async def load_pending(connection: asyncpg.Connection, partition: int) -> list[O
     ]
 
 
-def changes(book: PaymentBook) -> Changes:
+def changes(state: PaymentsState) -> Changes:
     """Return the batch's changes as columns for `save`, and the operations to start once they are durable."""
-    begun: list[tuple[Any, ...]] = []
-    went_on: list[tuple[Any, ...]] = []
-    for order_id in book.changed:
-        it = book.payments[order_id]
-        due = _encode(it.due).decode() if it.due else _NOTHING_DUE
-        tail = (
-            *(it.authorization_id, it.order_over, it.all_shipped, it.at_shipping),
-            *(it.authorized_minor, it.captured_minor, it.voided_minor, it.refunded_minor),
-            *(it.expires_at_ms, it.deadline_ms, due, it.updated_at_ms),
-        )
-        if it.is_stored:
-            went_on.append((order_id, it.state.value, *tail))
-            continue
-        head = (order_id, book.partition, it.state.value, it.amount_minor, it.currency)
-        begun.append((*head, it.customer_id, it.payment_token, *tail))
-        it.is_stored = True
-    asked = [_asked(book, book.payments[order_id].attempts[it]) for it, order_id in book.started.items()]
-    answered = [
-        _answered(book.payments[order_id].attempts[it])
-        for it, order_id in book.answered.items()
-        if it not in book.started
+    inserted: list[tuple[Any, ...]] = []
+    updated: list[tuple[Any, ...]] = []
+    asked = [_inserted_attempt(state, attempt) for attempt in _attempts(state, state.inserted)]
+    resolved = [
+        (attempt.operation_id, attempt.amount_minor, attempt.authorization_id, attempt.result)
+        for attempt in _attempts(state, state.resolved)
+        if attempt.operation_id not in state.inserted
     ]
-    effects = [_operation_of(book.payments[it.order_id], it) for it in book.operations]
-    book.begin_batch()
-    rows = ((begun, 19), (went_on, 14), (asked, 9), (answered, 4))
+    effects = [_operation_of(state.by_order[operation.order_id], operation) for operation in state.operations]
+    for payment in state.take_changed():
+        queue = encode(payment.queue).decode() if payment.queue else _EMPTY_QUEUE
+        tail = (
+            *(payment.authorization_id, payment.order_over, payment.all_shipped, payment.at_shipping),
+            *(payment.authorized_minor, payment.captured_minor, payment.voided_minor, payment.refunded_minor),
+            *(payment.expires_at_ms, payment.deadline_ms, queue, payment.updated_at_ms),
+        )
+        if payment.is_stored:
+            updated.append((payment.order_id, payment.state.value, *tail))
+            continue
+        head = (payment.order_id, state.partition, payment.state.value, payment.amount_minor, payment.currency)
+        inserted.append((*head, payment.customer_id, payment.payment_token, *tail))
+        payment.is_stored = True
+    rows = ((inserted, 19), (updated, 14), (asked, 9), (resolved, 4))
     return Changes(tuple(column for part, width in rows for column in columns(part, width)), effects=effects)
 
 
-def _asked(book: PaymentBook, it: Attempt) -> tuple[Any, ...]:
-    head = (it.operation_id, it.operation_id[:36], book.partition, it.kind.value, it.amount_minor)
-    return (*head, it.reference, it.authorization_id, it.result, it.started_at_ms)
+def _attempts(state: PaymentsState, orders: dict[str, str]) -> list[Attempt]:
+    return [state.by_order[order_id].attempts[operation_id] for operation_id, order_id in orders.items()]
 
 
-def _answered(it: Attempt) -> tuple[Any, ...]:
-    return it.operation_id, it.amount_minor, it.authorization_id, it.result
+def _inserted_attempt(state: PaymentsState, attempt: Attempt) -> tuple[Any, ...]:
+    head = (attempt.operation_id, attempt.operation_id[:36], state.partition, attempt.kind.value, attempt.amount_minor)
+    return (*head, attempt.reference, attempt.authorization_id, attempt.result, attempt.started_at_ms)
 
 
-def _operation_of(payment: Payment, it: StartOperation) -> Operation:
+def _operation_of(payment: Payment, operation: StartOperation) -> Operation:
     return Operation(
-        it.operation_id,
-        it.order_id,
-        it.kind,
-        it.amount_minor,
+        operation.operation_id,
+        operation.order_id,
+        operation.kind,
+        operation.amount_minor,
         payment.currency,
         payment.payment_token,
         payment.customer_id,
-        it.authorization_id,
-        it.is_last,
-        _unconfirmed_id(payment) if it.reference == UNCONFIRMED else "",
+        operation.authorization_id,
+        operation.is_last,
+        _unconfirmed_id(payment) if operation.reference == UNCONFIRMED else "",
     )
 
 
@@ -167,40 +154,12 @@ def _unconfirmed_id(payment: Payment) -> str:
     return authorization.operation_id if authorization is not None else ""
 
 
-async def _load_due(connection: asyncpg.Connection, book: PaymentBook, command: m.EndWaits) -> None:
-    limit = max(0, min(command.limit, MAX_ENDS))
-    rows = await connection.fetch(QUERIES["load_due"], book.partition, command.as_of_ms, limit)
-    missing = {order_id: book for row in rows if (order_id := str(row["order_id"])) not in book.payments}
-    await _keep(connection, rows, missing)
-    if len(rows) < limit:
-        await load_earliest_deadline(connection, book, command.as_of_ms)
-    book.waits.answered()
-
-
-async def _keep(
-    connection: asyncpg.Connection, rows: Iterable[asyncpg.Record], missing: Mapping[str, PaymentBook]
-) -> None:
-    """Take stored payments and their attempts into memory, those that it lacks."""
-    found: dict[str, Payment] = {}
-    for row in rows:
-        if (order_id := str(row["order_id"])) in missing:
-            found[order_id] = _payment(order_id, row)
-    if not found:
-        return
-    for row in await connection.fetch(QUERIES["load_attempts"], array_literal(list(found))):
-        payment = found[str(row["order_id"])]
-        attempt = _attempt(row)
-        payment.attempts[attempt.operation_id] = attempt
-        if attempt.result == PENDING:
-            payment.under_way = attempt.operation_id
-    for order_id, payment in found.items():
-        missing[order_id].keep(payment)
-        missing[order_id].attempts += len(payment.attempts)
-
-
-def _payment(order_id: str, row: asyncpg.Record) -> Payment:
+def _payment(row: asyncpg.Record) -> Payment:
     return Payment(
-        order_id,
+        order_id=str(row["order_id"]),
+        deadline_ms=row["deadline_ms"],
+        updated_at_ms=row["updated_at_ms"],
+        is_stored=True,
         state=PaymentState(row["state"]),
         amount_minor=row["amount_minor"],
         currency=row["currency"],
@@ -215,10 +174,7 @@ def _payment(order_id: str, row: asyncpg.Record) -> Payment:
         voided_minor=row["voided_minor"],
         refunded_minor=row["refunded_minor"],
         expires_at_ms=row["expires_at_ms"],
-        deadline_ms=row["deadline_ms"],
-        due=_decode_due(row["due"]),
-        updated_at_ms=row["updated_at_ms"],
-        is_stored=True,
+        queue=decode_queue(row["due"]),
     )
 
 

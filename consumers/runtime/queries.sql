@@ -28,7 +28,7 @@ WHERE o.room = $1 AND o.partition = p.partition AND o.batch BETWEEN p.batch - 10
 
 -- name: commit
 -- The fence comes first: compare-and-set epoch and position of every partition in the batch. Whatever follows reads
--- FROM held, and held refuses the whole statement when one partition is no longer ours.
+-- FROM guard, and guard refuses the whole statement when one partition is no longer ours.
 -- Rows that change are looked up one by one (LATERAL ... OFFSET 0 leaves the planner no other way) and go ON CONFLICT
 -- into their place. An UPDATE that joins them to its table reads all of a table that was empty when it was analysed.
 WITH fence AS (
@@ -40,20 +40,20 @@ WITH fence AS (
         AND c.epoch = f.epoch AND c.next_offsets = f.old_offsets::bigint[]
     RETURNING c.partition
 ),
-held AS MATERIALIZED (
+guard AS MATERIALIZED (
     SELECT require_fence(count(*), cardinality($2::integer[])) AS ok FROM fence
 ),
-said AS (
+outbox_rows AS (
     INSERT INTO outbox (room, partition, batch, records)
     SELECT $1, u.partition, u.batch, u.records
-    FROM unnest($2::integer[], $7::bigint[], $8::bytea[]) AS u (partition, batch, records), held
+    FROM unnest($2::integer[], $7::bigint[], $8::bytea[]) AS u (partition, batch, records), guard
     WHERE u.records IS NOT NULL
 ),
 ranged AS (
     INSERT INTO decided_ranges (room, partition, batch, ranges)
     SELECT $1, u.partition, u.batch, u.ranges::bigint[]
-    FROM unnest($2::integer[], $7::bigint[], $9::text[]) AS u (partition, batch, ranges), held
+    FROM unnest($2::integer[], $7::bigint[], $9::text[]) AS u (partition, batch, ranges), guard
     WHERE u.ranges IS NOT NULL
 )
 {save}
-SELECT ok FROM held;
+SELECT ok FROM guard;

@@ -10,7 +10,7 @@ import msgspec
 import typer
 from rich.text import Text
 
-from consumers.inventory.ledger import REFUSAL
+from consumers.inventory.state import REFUSAL
 from infra.base.connections import database, kafka_publisher
 from infra.cli import stock
 from infra.cli.output import FAILED, AsJson, errors_shown, fail, print_json, quiet_settings, run, stderr, stdout

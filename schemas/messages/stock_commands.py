@@ -70,63 +70,54 @@ class ShipLine(Message, frozen=True):
     sku: str
 
 
-class ReceiveStock(Message, frozen=True):
-    """Adds received units of a SKU, once per `command_id`."""
+class SkuCommand(Message, frozen=True):
+    """A command about a SKU itself, without any order; it takes effect once per `command_id` and SKU."""
 
     command_id: str
     sku: str
+
+
+class ReceiveStock(SkuCommand, frozen=True):
+    """Adds received units of a SKU, once per `command_id`."""
+
     quantity: int
 
 
-class AdjustStock(Message, frozen=True):
+class AdjustStock(SkuCommand, frozen=True):
     """Corrects a count by `change` units (negative: fewer are here than believed), once per `command_id`."""
 
-    command_id: str
-    sku: str
     change: int
     reason: str
 
 
-class ClearQuarantine(Message, frozen=True):
+class ClearQuarantine(SkuCommand, frozen=True):
     """Ends the quarantine of `quantity` units: `available` makes them sellable, `scrap` writes them off."""
 
-    command_id: str
-    sku: str
     quantity: int
     disposition: str
 
 
-class SetPurchaseLimit(Message, frozen=True):
+class SetPurchaseLimit(SkuCommand, frozen=True):
     """Limits what one customer may hold and buy of a SKU to `limit` units; 0 lifts the limit.
 
     Units count from the moment a limit is in force, and are given back with the line.
     """
 
-    command_id: str
-    sku: str
     limit: int
 
 
-class SuspendSale(Message, frozen=True):
+class SuspendSale(SkuCommand, frozen=True):
     """Takes a SKU off sale; what is held or allocated goes on."""
 
-    command_id: str
-    sku: str
     reason: str
 
 
-class ResumeSale(Message, frozen=True):
+class ResumeSale(SkuCommand, frozen=True):
     """Puts a suspended SKU on sale again."""
 
-    command_id: str
-    sku: str
 
-
-class RetireSku(Message, frozen=True):
+class RetireSku(SkuCommand, frozen=True):
     """Ends a SKU of which nothing is left; its level disappears from stock.levels until units come in again."""
-
-    command_id: str
-    sku: str
 
 
 class ExpireHolds(Message, frozen=True):
@@ -136,18 +127,13 @@ class ExpireHolds(Message, frozen=True):
     limit: int
 
 
+SKU_COMMANDS: tuple[type[SkuCommand], ...] = tuple(SkuCommand.__subclasses__())
 STOCK_COMMANDS: tuple[type[Message], ...] = (
     PlaceOrderLine,
     ReleaseLine,
     CommitLine,
     ReturnLine,
     ShipLine,
-    ReceiveStock,
-    AdjustStock,
-    ClearQuarantine,
-    SetPurchaseLimit,
-    SuspendSale,
-    ResumeSale,
-    RetireSku,
+    *SKU_COMMANDS,
     ExpireHolds,
 )

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 import msgspec
 
-from consumers.notifications.decide import decide as notification_of
+from consumers.notifications.state import NotificationsState
+from consumers.notifications.transitions import decide as notifications_of
+from consumers.runtime.deciding.now import Now
 from infra.ops.audit.checks.processor_books import read_books
 from schemas import messages as m
 from schemas.codec.wire import decode
@@ -205,7 +207,8 @@ async def _judge_notifications(
     shop: Shop, facts: Iterable[m.Message], subscriber: Subscriber, breaches: list[str]
 ) -> dict[str, int]:
     """See that each fact that is to be told was told: on the topic and to the subscriber, at least once."""
-    due = {it.event_id for fact in facts if type(fact) in NOTIFIED and (it := notification_of(fact, 0)) is not None}
+    state, now = NotificationsState(0), Now(0)
+    due = {each.event_id for fact in facts if type(fact) in NOTIFIED for each in notifications_of(state, fact, now)}
     letters = [decode(record.value) for record in await shop.records(ORDER_NOTIFICATIONS) if record.value is not None]
     published = {letter.event_id for letter in letters if isinstance(letter, m.OrderNotification)}
     taken = {name for name, times in subscriber.taken.items() if times}

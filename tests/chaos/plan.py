@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
-from consumers.fulfilment.fulfilment import DELIVERY, RETURN_ANSWER, RETURN_ARRIVAL, SHIPMENT
+from consumers.fulfilment.state import DELIVERY, RETURN_ANSWER, RETURN_ARRIVAL, SHIPMENT
 from infra.base.rooms import RECEIVER, SYSTEM
 from producers.clients.orders import ACCEPTED_TOKEN, OrderLine, OrderRequest
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE

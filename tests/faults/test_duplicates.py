@@ -10,8 +10,8 @@ import pytest
 from typing_extensions import override
 
 from consumers.errors import RefusedError
-from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
+from consumers.inventory.state import Ledger
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.room import Room
 from infra.ops.audit.checks.processor_books import read_books

@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 
 from consumers.errors import RefusedError
-from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
+from consumers.inventory.state import Ledger
 from consumers.runtime.consumer import FETCH_BYTES
 from consumers.runtime.outbox import MAX_UNSAID_BYTES
 from consumers.runtime.owner import PartitionOwner

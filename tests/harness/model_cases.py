@@ -15,7 +15,6 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from consumers.errors import RefusedError
-from consumers.fulfilment.fulfilment import Deadlines as GoodsDeadlines
 from consumers.fulfilment.room import FulfilmentRoom
 from consumers.inventory.room import InventoryRoom
 from consumers.notifications.delivery import Deliverer
@@ -23,8 +22,8 @@ from consumers.notifications.room import NotificationsRoom
 from consumers.orders.room import OrdersRoom
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.room import PaymentsRoom
-from consumers.payments.waits import Deadlines as MoneyDeadlines
 from consumers.runtime.database import Database
+from consumers.runtime.deciding.now import Deadlines
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.room import Room
 from infra.base.rooms import RECEIVER, ROOMS
@@ -48,16 +47,15 @@ from tests.model.simulated_owner import SimulatedOwner
 from topology.states import PaymentState
 from topology.topics import ORDER_EVENTS
 
-GATHER_MS: Final = 12_000
-"""Longer than any hold of the model's orders."""
-GOODS: Final = GoodsDeadlines(
+DEADLINES: Final = Deadlines(
+    gather_ms=12_000,  # longer than any hold of the model's orders
+    action_ms=8_000,
     ship_within_ms=8_000,
     delivery_presumed_ms=4_000,
     return_window_ms=8_000,
     return_answer_ms=3_000,
     return_arrival_ms=4_000,
 )
-MONEY: Final = MoneyDeadlines(action_seconds=8)
 FAULTS: Final = {
     "--lost-answer-rate": 0.03,
     "--error-rate": 0.03,
@@ -98,9 +96,9 @@ def hasty(shop: Shop, *, orders: type[OrdersRoom] = OrdersRoom, payments: type[P
     processor = HttpProcessor(shop.supervisor.processor_url)
     return Hasty(
         InventoryRoom(),
-        orders(gather_ms=GATHER_MS),
-        payments(processor, shop.publisher, deadlines=MONEY),
-        FulfilmentRoom(GOODS),
+        orders(deadlines=DEADLINES),
+        payments(processor, shop.publisher, deadlines=DEADLINES),
+        FulfilmentRoom(deadlines=DEADLINES),
     )
 
 

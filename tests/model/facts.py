@@ -107,10 +107,10 @@ def _take_history(found: _Found, owner: SimulatedOwner) -> None:
 
 def _take_state(found: _Found, room: str, state: Any) -> None:
     if room == "orders":
-        for order_id, order in state.orders.items():
+        for order_id, order in state.by_order.items():
             found[order_id].order = order
     elif room == "payments":
-        for order_id, payment in state.payments.items():
+        for order_id, payment in state.by_order.items():
             found[order_id].payment = payment
 
 

@@ -11,20 +11,22 @@ from typing_extensions import override
 from consumers.errors import RefusedError
 from consumers.fulfilment.room import FulfilmentRoom
 from consumers.inventory.evolve import evolve
-from consumers.inventory.ledger import HoldState, Ledger
 from consumers.inventory.room import InventoryRoom
+from consumers.inventory.state import HoldState, Ledger
 from consumers.orders.room import OrdersRoom
-from consumers.orders.store import OrderBook
+from consumers.orders.state import Order
 from consumers.payments.evolve import evolve as evolve_payment
-from consumers.payments.payment import Payment, Wish
 from consumers.payments.processor import OperationKind
 from consumers.payments.room import PaymentsRoom
 from consumers.payments.sequence import start
-from consumers.payments.store import PaymentBook
+from consumers.payments.state import Payment, QueuedOperation
+from consumers.payments.store import PaymentsState
+from consumers.runtime.deciding.now import Now
+from consumers.runtime.deciding.order_keyed import OrderKeyedState
 from consumers.runtime.room import Changes
 from schemas import messages as m
 from schemas.messages import Message
-from tests.model.shop import GATHER_MS, GOODS, MONEY, Rooms
+from tests.model.shop import DEADLINES, Rooms
 from topology.states import OVER_ORDER_STATES
 
 Said = Iterable[Message | RefusedError]
@@ -42,7 +44,7 @@ class ReleasesAgain(InventoryRoom):
             hold = state.holds.get((message.order_id, message.line, message.sku))
             if hold is not None and hold.state is HoldState.RELEASED:
                 fact = m.LineReleased(message.order_id, message.line, message.sku, hold.quantity, message.reason)
-                evolve(state, fact, at_ms)
+                evolve(state, message, [fact], Now(at_ms))
                 return [fact]
         return super().decide(state, message, at_ms)
 
@@ -76,8 +78,9 @@ class IgnoresLateReservations(OrdersRoom):
     """Does not release a line that was reserved for an order that was over already."""
 
     @override
-    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
-        was_over = isinstance(message, m.LineReserved) and state.order(message.order_id).state in OVER_ORDER_STATES
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
+        order = state.by_order.get(message.order_id) if isinstance(message, m.LineReserved) else None
+        was_over = order is not None and order.state in OVER_ORDER_STATES
         said = list(super().decide(state, message, at_ms))
         return [] if was_over else said
 
@@ -86,7 +89,7 @@ class LosesReturns(OrdersRoom):
     """Decides to give committed lines back, and does not say so."""
 
     @override
-    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
         return [said for said in super().decide(state, message, at_ms) if not isinstance(said, m.ReturnLine)]
 
 
@@ -94,7 +97,7 @@ class NeverGivesUp(OrdersRoom):
     """Waits for ever for lines that do not come."""
 
     @override
-    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
         return [] if isinstance(message, m.EndWaits) else super().decide(state, message, at_ms)
 
 
@@ -105,13 +108,14 @@ class CapturesAgain(PaymentsRoom):
     """Asks for the money once more when it hears OrderPlaced once more."""
 
     @override
-    def decide(self, state: PaymentBook, message: Message, at_ms: int) -> Iterable[Message]:
-        known = state.payment(message.order_id) if isinstance(message, m.OrderPlaced) else Payment("")
+    def decide(self, state: PaymentsState, message: Message, at_ms: int) -> Iterable[Message]:
+        known = state.by_order.get(message.order_id) if isinstance(message, m.OrderPlaced) else None
+        known = known or Payment("")
         was_captured = known.latest(OperationKind.CAPTURE) is not None
         said = list(super().decide(state, message, at_ms))
         if was_captured:
-            again = start(known, Wish(OperationKind.CAPTURE, "", known.amount_minor))
-            evolve_payment(known, message, [again], at_ms)
+            again = start(known, QueuedOperation(OperationKind.CAPTURE, "", known.amount_minor))
+            evolve_payment(known, message, [again], Now(at_ms))
             state.operations.append(again)
         return said
 
@@ -120,8 +124,8 @@ class KeepsTheMoney(PaymentsRoom):
     """Takes no notice of a cancellation once the money is captured."""
 
     @override
-    def decide(self, state: PaymentBook, message: Message, at_ms: int) -> Iterable[Message]:
-        if isinstance(message, m.OrderCancelled) and state.payment(message.order_id).captured_minor:
+    def decide(self, state: PaymentsState, message: Message, at_ms: int) -> Iterable[Message]:
+        if isinstance(message, m.OrderCancelled) and state.by_order[message.order_id].captured_minor:
             return []
         return super().decide(state, message, at_ms)
 
@@ -130,7 +134,7 @@ class NeverLooks(PaymentsRoom):
     """Cancels what nobody was heard to confirm without asking whether anybody has."""
 
     @override
-    def close_batch(self, state: PaymentBook, at_ms: int) -> Changes:
+    def close_batch(self, state: PaymentsState, at_ms: int) -> Changes:
         changes = super().close_batch(state, at_ms)
         changes.effects = [msgspec.structs.replace(operation, unconfirmed_id="") for operation in changes.effects]
         return changes
@@ -175,16 +179,16 @@ class RefundsTooMuch(FulfilmentRoom):
 
 _NOBODY: Final[Any] = None
 PLANTED: Final[dict[str, Rooms]] = {
-    "a late reservation is ignored": Rooms(orders=IgnoresLateReservations(gather_ms=GATHER_MS)),
+    "a late reservation is ignored": Rooms(orders=IgnoresLateReservations(deadlines=DEADLINES)),
     "a release is not idempotent": Rooms(inventory=ReleasesAgain()),
-    "an undo is lost": Rooms(orders=LosesReturns(gather_ms=GATHER_MS)),
-    "lines that never come are waited for": Rooms(orders=NeverGivesUp(gather_ms=GATHER_MS)),
-    "money is captured twice": Rooms(payments=CapturesAgain(_NOBODY, _NOBODY, deadlines=MONEY)),
-    "a cancelled order's money is kept": Rooms(payments=KeepsTheMoney(_NOBODY, _NOBODY, deadlines=MONEY)),
-    "a lost confirmation is not looked for": Rooms(payments=NeverLooks(_NOBODY, _NOBODY, deadlines=MONEY)),
+    "an undo is lost": Rooms(orders=LosesReturns(deadlines=DEADLINES)),
+    "lines that never come are waited for": Rooms(orders=NeverGivesUp(deadlines=DEADLINES)),
+    "money is captured twice": Rooms(payments=CapturesAgain(_NOBODY, _NOBODY, deadlines=DEADLINES)),
+    "a cancelled order's money is kept": Rooms(payments=KeepsTheMoney(_NOBODY, _NOBODY, deadlines=DEADLINES)),
+    "a lost confirmation is not looked for": Rooms(payments=NeverLooks(_NOBODY, _NOBODY, deadlines=DEADLINES)),
     "a duplicate is not recognised": Rooms(inventory=ForgetsHolds()),
     "lines are judged alone": Rooms(inventory=JudgesLinesAlone()),
-    "a cancelled order is shipped": Rooms(fulfilment=ShipsWhatIsCancelled(GOODS)),
-    "money goes back without the goods": Rooms(fulfilment=RefundsWithoutReturn(GOODS)),
-    "a refund has the wrong sum": Rooms(fulfilment=RefundsTooMuch(GOODS)),
+    "a cancelled order is shipped": Rooms(fulfilment=ShipsWhatIsCancelled(deadlines=DEADLINES)),
+    "money goes back without the goods": Rooms(fulfilment=RefundsWithoutReturn(deadlines=DEADLINES)),
+    "a refund has the wrong sum": Rooms(fulfilment=RefundsTooMuch(deadlines=DEADLINES)),
 }

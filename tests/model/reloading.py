@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
-import msgspec
 from typing_extensions import override
 
 from consumers.fulfilment import store as fulfilments
 from consumers.fulfilment.room import FulfilmentRoom
-from consumers.fulfilment.store import FulfilmentBook
+from consumers.fulfilment.state import Fulfilment
 from consumers.orders import store as orders
 from consumers.orders.room import OrdersRoom
-from consumers.orders.store import OrderBook
+from consumers.orders.state import Order
 from consumers.payments import store as payments
-from consumers.payments.payment import PENDING
 from consumers.payments.room import PaymentsRoom
-from consumers.payments.store import PaymentBook
+from consumers.payments.state import PENDING
+from consumers.payments.store import PaymentsState
+from consumers.runtime.deciding.order_keyed import OrderKeyedState
 from schemas.messages import Message
-from tests.model.shop import GATHER_MS, GOODS, MONEY, Rooms
+from tests.model.shop import DEADLINES, Rooms
 
 
 class LoadsItsOrders(OrdersRoom):
     """Reads every order's lines back."""
 
     @override
-    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
         said = list(super().decide(state, message, at_ms))
-        for order in state.orders.values():
-            order.lines = orders._decode_lines(orders._encode(order.lines))
+        for order in state.by_order.values():
+            order.lines = orders.decode_lines(orders.encode(order.lines))
         return said
 
 
@@ -37,13 +37,15 @@ class LoadsItsPayments(PaymentsRoom):
     """Reads back what every payment has in line, and its attempts in the order in which they are loaded."""
 
     @override
-    def decide(self, state: PaymentBook, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: PaymentsState, message: Message, at_ms: int) -> Iterable[Message]:
         said = list(super().decide(state, message, at_ms))
-        for it in state.payments.values():
-            it.due = payments._decode_due(payments._encode(it.due))
-            loaded = sorted(it.attempts.values(), key=lambda attempt: (attempt.started_at_ms, attempt.operation_id))
-            it.attempts = {attempt.operation_id: attempt for attempt in loaded}
-            it.under_way = next((attempt.operation_id for attempt in loaded if attempt.result == PENDING), "")
+        for payment in state.by_order.values():
+            payment.queue = payments.decode_queue(payments.encode(payment.queue))
+            loaded = sorted(
+                payment.attempts.values(), key=lambda attempt: (attempt.started_at_ms, attempt.operation_id)
+            )
+            payment.attempts = {attempt.operation_id: attempt for attempt in loaded}
+            payment.under_way = next((attempt.operation_id for attempt in loaded if attempt.result == PENDING), "")
         return said
 
 
@@ -51,21 +53,18 @@ class LoadsItsFulfilments(FulfilmentRoom):
     """Reads every fulfilment's lines, parcels and returns back."""
 
     @override
-    def decide(self, state: FulfilmentBook, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Fulfilment], message: Message, at_ms: int) -> Iterable[Message]:
         said = list(super().decide(state, message, at_ms))
-        for order_id, it in state.fulfilments.items():
-            state.fulfilments[order_id] = msgspec.structs.replace(
-                it,
-                lines=fulfilments._decode_lines(fulfilments._encode(it.lines)),
-                shipments=fulfilments._decode_shipments(fulfilments._encode(it.shipments)),
-                returns=fulfilments._decode_returns(fulfilments._encode(it.returns)),
-            )
+        for fulfilment in state.by_order.values():
+            fulfilment.lines = fulfilments.decode_lines(fulfilments.json_of(fulfilment.lines))
+            fulfilment.shipments = fulfilments.decode_shipments(fulfilments.json_of(fulfilment.shipments))
+            fulfilment.returns = fulfilments.decode_returns(fulfilments.json_of(fulfilment.returns))
         return said
 
 
 _NOBODY = cast("Any", None)
 RELOADING = Rooms(
-    orders=LoadsItsOrders(gather_ms=GATHER_MS),
-    payments=LoadsItsPayments(_NOBODY, _NOBODY, deadlines=MONEY),
-    fulfilment=LoadsItsFulfilments(GOODS),
+    orders=LoadsItsOrders(deadlines=DEADLINES),
+    payments=LoadsItsPayments(_NOBODY, _NOBODY, deadlines=DEADLINES),
+    fulfilment=LoadsItsFulfilments(deadlines=DEADLINES),
 )

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, cast
 
 from consumers.errors import RefusedError
-from consumers.fulfilment.fulfilment import Deadlines as GoodsDeadlines
 from consumers.fulfilment.room import FulfilmentRoom
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.payments.processor import Operation
 from consumers.payments.room import PaymentsRoom
-from consumers.payments.waits import Deadlines as MoneyDeadlines
+from consumers.runtime.deciding.now import Deadlines
 from consumers.runtime.room import Room
 from schemas import messages as m
 from tests.model.accounting import AccountingError, Books
@@ -45,16 +44,15 @@ _LINE_COMMANDS: Final = frozenset({m.ReleaseLine, m.CommitLine, m.ShipLine, m.Re
 _WAITING: Final = ("orders", "payments", "fulfilment")
 """The rooms whose waits have deadlines."""
 
-GATHER_MS: Final = 12_000
-"""Longer than any hold here."""
-GOODS: Final = GoodsDeadlines(
+DEADLINES: Final = Deadlines(
+    gather_ms=12_000,  # longer than any hold here
+    action_ms=8_000,
     ship_within_ms=20_000,
     delivery_presumed_ms=10_000,
     return_window_ms=20_000,
     return_answer_ms=8_000,
     return_arrival_ms=12_000,
 )
-MONEY: Final = MoneyDeadlines(action_seconds=8)
 _NOBODY: Final = cast("Any", None)
 """Who is asked and told by the payments room: here that is `Processor`, who needs no wires."""
 
@@ -63,9 +61,9 @@ class Rooms(NamedTuple):
     """The rooms under test; a planted fault takes the place of one of them."""
 
     inventory: Room[Any] = InventoryRoom()
-    orders: Room[Any] = OrdersRoom(gather_ms=GATHER_MS)
-    payments: Room[Any] = PaymentsRoom(_NOBODY, _NOBODY, deadlines=MONEY)
-    fulfilment: Room[Any] = FulfilmentRoom(GOODS)
+    orders: Room[Any] = OrdersRoom(deadlines=DEADLINES)
+    payments: Room[Any] = PaymentsRoom(_NOBODY, _NOBODY, deadlines=DEADLINES)
+    fulfilment: Room[Any] = FulfilmentRoom(deadlines=DEADLINES)
 
 
 def _who_hears(topic: Topic) -> dict[type[m.Message], tuple[int, ...]]:

@@ -87,7 +87,7 @@ def test_the_cases_reach_every_end_every_wait_and_every_kind_of_trouble() -> Non
                 payments.add(facts.payment.state)
         for (room, _), owner in shop.owners.items():
             if room == "fulfilment":
-                fulfilments |= {it.state for it in owner.state.fulfilments.values()}
+                fulfilments |= {it.state for it in owner.state.by_order.values()}
     assert ends >= CLOSED_ORDER_STATES
     assert payments >= SETTLED_PAYMENT_STATES
     assert fulfilments >= {FulfilmentState.CANCELLED, FulfilmentState.DELIVERED, FulfilmentState.SHIPPED}

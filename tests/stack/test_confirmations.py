@@ -16,8 +16,8 @@ from typing_extensions import override
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, OperationKind, ProcessorResult
 from consumers.payments.room import PaymentsRoom
-from consumers.payments.store import PaymentBook
-from consumers.payments.waits import Deadlines
+from consumers.payments.store import PaymentsState
+from consumers.runtime.deciding.now import Deadlines
 from consumers.runtime.owner import PartitionOwner
 from infra.base.rooms import replayed_rooms
 from infra.base.settings import Settings
@@ -26,7 +26,7 @@ from producers.clients.orders import OrderRequest
 from schemas.messages import Message
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 
-DEADLINES: Final = Deadlines(action_seconds=1)
+DEADLINES: Final = Deadlines(action_ms=1_000)
 _NOBODY: Final[Any] = None
 DECIDERS: Final = tuple(
     PaymentsRoom(_NOBODY, _NOBODY, deadlines=DEADLINES) if isinstance(room, PaymentsRoom) else room
@@ -48,7 +48,7 @@ class NeverReminded(PaymentsRoom):
     """Asks for no end of any wait."""
 
     @override
-    def reminder(self, state: PaymentBook, now_ms: int) -> Message | None:
+    def reminder(self, state: PaymentsState, now_ms: int) -> Message | None:
         return None
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from consumers.fulfilment.fulfilment import Deadlines
 from consumers.fulfilment.room import FulfilmentRoom
+from consumers.runtime.deciding.now import Deadlines
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from producers.clients.orders import OrderRequest
@@ -111,7 +111,7 @@ async def test_goods_that_left_cannot_be_cancelled_and_what_did_not_leave_can(sh
 async def test_time_ends_what_nobody_ships_and_what_nobody_confirms_by_commands_on_the_log(shop: Shop) -> None:
     forgotten, sent = order(("MUG", 1)), order(("TIN", 1))
     soon = Deadlines(ship_within_ms=4_000, delivery_presumed_ms=500)
-    async with running_with(shop, RoomWithoutCache(soon)):
+    async with running_with(shop, RoomWithoutCache(deadlines=soon)):
         await shop.receive(MUG=1, TIN=1)
         await shop.place(forgotten, sent)
         await shop.until(lambda: shop.value(STATE, sent.order_id))

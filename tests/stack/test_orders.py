@@ -13,7 +13,9 @@ import pytest_asyncio
 from typing_extensions import override
 
 from consumers.orders.room import OrdersRoom
-from consumers.orders.store import OrderBook
+from consumers.orders.state import Order
+from consumers.runtime.deciding.now import Deadlines
+from consumers.runtime.deciding.order_keyed import OrderKeyedState
 from consumers.runtime.owner import PartitionOwner
 from infra.base.connections import database
 from infra.base.rooms import replayed_rooms
@@ -24,9 +26,9 @@ from schemas.messages import Message
 from schemas.terms import SHIP_AVAILABLE
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 
-GATHER_MS = 1_000
+DEADLINES = Deadlines(gather_ms=1_000)
 DECIDERS: Final = tuple(
-    OrdersRoom(gather_ms=GATHER_MS) if isinstance(room, OrdersRoom) else room for room in replayed_rooms()
+    OrdersRoom(deadlines=DEADLINES) if isinstance(room, OrdersRoom) else room for room in replayed_rooms()
 )
 """Who replays what rooms have decided that wait for so short a time."""
 OVERDUE = "SELECT deadline_ms + 1000 < extract(epoch FROM clock_timestamp()) * 1000 FROM orders WHERE order_id = $1"
@@ -48,7 +50,7 @@ class NeverReminded(OrdersRoom):
     """Asks for no end of any wait."""
 
     @override
-    def reminder(self, state: OrderBook, now_ms: int) -> Message | None:
+    def reminder(self, state: OrderKeyedState[Order], now_ms: int) -> Message | None:
         return None
 
 
@@ -69,7 +71,7 @@ def incomplete() -> tuple[OrderRequest, Message, Message]:
 
 async def test_an_order_whose_line_never_comes_is_given_up_and_a_line_that_comes_later_goes_back(shop: Shop) -> None:
     mine, first, late = incomplete()
-    async with running_with(shop, RoomWithoutCache(gather_ms=GATHER_MS)):
+    async with running_with(shop, RoomWithoutCache(deadlines=DEADLINES)):
         await shop.receive(TIN=1)
         await shop.say(first)
         await shop.until_quiet(orders=1)
@@ -83,7 +85,7 @@ async def test_an_order_whose_line_never_comes_is_given_up_and_a_line_that_comes
 
 async def test_without_a_reminder_it_waits_for_ever_until_an_owner_takes_over_that_reminds(shop: Shop) -> None:
     mine, first, _ = incomplete()
-    async with running_with(shop, NeverReminded(gather_ms=GATHER_MS)):
+    async with running_with(shop, NeverReminded(deadlines=DEADLINES)):
         await shop.say(first)
         await shop.until(lambda: shop.value(OVERDUE, mine.order_id))
         await shop.until_quiet()
@@ -91,7 +93,7 @@ async def test_without_a_reminder_it_waits_for_ever_until_an_owner_takes_over_th
         async with database(shop.settings) as connection:
             [waits] = await what_waits(connection, before_ms=time.time_ns() // 1_000_000)
         assert (waits.order_id, waits.waits_for) == (mine.order_id, "lines: 1 of 2 answered")
-        assert waits.deadline_ms == waits.since_ms + GATHER_MS
-    async with running_with(shop, OrdersRoom(gather_ms=GATHER_MS)):
+        assert waits.deadline_ms == waits.since_ms + DEADLINES.gather_ms
+    async with running_with(shop, OrdersRoom(deadlines=DEADLINES)):
         await shop.until_quiet(orders=1)
     assert await shop.state(mine) == ("rejected", "not_complete_in_time")

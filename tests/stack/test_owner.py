@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from typing_extensions import override
 
 from consumers.errors import LogGapError, OwnerStoppedError, StuckError
-from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
+from consumers.inventory.state import Ledger
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines

@@ -15,8 +15,8 @@ from aiokafka import TopicPartition
 from typing_extensions import override
 
 from consumers.errors import NotContiguousError
-from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
+from consumers.inventory.state import Ledger
 from consumers.runtime.backlog import Backlog
 from consumers.runtime.batch import Part
 from consumers.runtime.decision import outgoing

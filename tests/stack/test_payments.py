@@ -16,13 +16,13 @@ import pytest_asyncio
 from consumers.errors import RefusedError
 from consumers.payments import store
 from consumers.payments.http_processor import HttpProcessor
-from consumers.payments.payment import Payment, operation_id
 from consumers.payments.processor import OperationKind
 from consumers.payments.room import PaymentsRoom
-from consumers.payments.store import PaymentBook
-from consumers.payments.waits import Deadlines
+from consumers.payments.state import Payment, operation_id
+from consumers.payments.store import PaymentsState
 from consumers.runtime.batch import Claim, Part
 from consumers.runtime.commit import _arguments, commit_statement
+from consumers.runtime.deciding.now import DEADLINES, Deadlines
 from consumers.runtime.owner import PartitionOwner
 from infra.base.migrate import MIGRATIONS, migrate, read_migrations
 from infra.base.settings import Settings
@@ -55,14 +55,14 @@ class Memory:
 
     def __init__(self, connection: asyncpg.Connection, *, forgetful: bool) -> None:
         self.connection, self.forgetful = connection, forgetful
-        self.book = PaymentBook(0)
+        self.book = PaymentsState(0)
         self.batch = 0
 
     async def hear(self, heard: m.Message, at_ms: int) -> Any:
         """Return what is said and asked, or why nothing is."""
         if self.forgetful:
             self.book.forget()
-            await store.load(self.connection, [(self.book, [heard])])
+            await ROOM.load(self.connection, [(self.book, [heard])], thorough=False)
         try:
             said: Any = list(ROOM.decide(self.book, heard, at_ms))
         except RefusedError as refusal:
@@ -79,6 +79,10 @@ class Memory:
         await self.connection.fetchval(commit_statement(ROOM), *_arguments(ROOM, [part]))
 
 
+def payment_of(state: PaymentsState, order_id: str) -> Payment:
+    return state.by_order.get(order_id) or Payment(order_id)
+
+
 def seen(payment: Payment) -> dict[str, Any]:
     return {**msgspec.structs.asdict(payment), "is_stored": True}
 
@@ -93,16 +97,16 @@ async def test_a_payment_that_is_saved_and_loaded_goes_on_as_if_it_had_been_kept
         order_id, at_ms = new_order_id(NOW_MS), NOW_MS
         for _ in range(25):
             at_ms += dice.choice((0, 1, 1_000_000))
-            heard = message(kept.book.payment(order_id), dice)
+            heard = message(payment_of(kept.book, order_id), dice)
             if not isinstance(heard, m.EndWaits):
                 heard = msgspec.structs.replace(heard, order_id=order_id)
             if isinstance(heard, m.RecordPaymentResult):
                 heard = msgspec.structs.replace(heard, operation_id=heard.operation_id.replace(A, order_id))
             assert await loaded.hear(heard, at_ms) == await kept.hear(heard, at_ms)
-        await store.load(connection, [(loaded.book, [m.RetryOrder(order_id, "merchant")])])
-        assert seen(loaded.book.payment(order_id)) == seen(kept.book.payment(order_id))
+        await ROOM.load(connection, [(loaded.book, [m.RetryOrder(order_id, "merchant")])], thorough=False)
+        assert seen(payment_of(loaded.book, order_id)) == seen(payment_of(kept.book, order_id))
     pending = {it.operation_id: it for it in await store.load_pending(connection, 0)}
-    under_way = {it.under_way for it in kept.book.payments.values() if it.under_way}
+    under_way = {it.under_way for it in kept.book.by_order.values() if it.under_way}
     assert set(pending) == under_way
 
 
@@ -137,8 +141,8 @@ async def test_waits_are_ended_in_the_order_in_which_they_end_and_only_so_many_a
             if isinstance(mine, m.RecordPaymentResult):
                 mine = msgspec.structs.replace(mine, operation_id=operation_id(order_id, OperationKind.AUTHORIZE))
             await memory.hear(mine, NOW_MS + late_ms)
-    until_ms = NOW_MS + Deadlines().action_seconds * 1000
-    await store.load_earliest_deadline(connection, memory.book)
+    until_ms = NOW_MS + DEADLINES.action_ms
+    await ROOM.load_earliest_deadline(connection, memory.book)
     assert memory.book.waits.earliest_ms == until_ms
     assert ROOM.reminder(memory.book, until_ms - 1) is None
     assert ROOM.reminder(memory.book, until_ms) == m.EndWaits("payments", until_ms, 500)
@@ -185,9 +189,9 @@ async def test_payments_from_before_the_ledger_keep_true_figures(settings: Setti
             begun = "INSERT INTO payment_attempts VALUES ($1, $2, 0, $3, $4, 6)"
             await connection.execute(begun, name, order_id, kind, result)
     await migrate(settings.postgres_dsn)
-    book = PaymentBook(0)
-    await store.load(connection, [(book, [m.RetryOrder(order_id, "merchant") for order_id in orders])])
-    found = {orders[order_id]: payment for order_id, payment in book.payments.items()}
+    book = PaymentsState(0)
+    await ROOM.load(connection, [(book, [m.RetryOrder(order_id, "merchant") for order_id in orders])], thorough=False)
+    found = {orders[order_id]: payment for order_id, payment in book.by_order.items()}
     figures = {
         state: (it.authorized_minor, it.captured_minor, it.voided_minor, it.refunded_minor)
         for state, it in found.items()
@@ -219,7 +223,7 @@ async def paying(settings: Settings, folder: Path, *options: str) -> AsyncIterat
     async with open_shop(in_miniature(settings), folder, options) as shop:
         await shop.supervisor.start(PROCESSOR)
         processor = HttpProcessor(shop.supervisor.processor_url)
-        room = PaymentsRoom(processor, shop.publisher, deadlines=Deadlines(action_seconds=1))
+        room = PaymentsRoom(processor, shop.publisher, deadlines=Deadlines(action_ms=1_000))
         async with shop.owning(PartitionOwner(room, shop.options(), shop.publisher)):
             yield shop
 

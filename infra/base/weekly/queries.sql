@@ -21,7 +21,7 @@ ON CONFLICT (sku) DO UPDATE SET on_hand = b.on_hand + excluded.on_hand,
     quarantined = b.quarantined + excluded.quarantined, brought = b.brought + excluded.brought;
 
 -- name: carry_shipments
--- State 5 is shipped (consumers/inventory/ledger.py).
+-- State 5 is shipped (consumers/inventory/state.py).
 INSERT INTO stock_balances AS b (sku, on_hand, quarantined, brought, shipped)
 SELECT sku, 0, 0, 0, sum(quantity) FROM {holds} WHERE state = 5 GROUP BY sku ORDER BY sku
 ON CONFLICT (sku) DO UPDATE SET shipped = b.shipped + excluded.shipped;

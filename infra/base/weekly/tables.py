@@ -16,8 +16,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from consumers.inventory.ledger import LIVE
-from consumers.payments.payment import PENDING
+from consumers.inventory.state import LIVE
+from consumers.payments.state import PENDING
 from consumers.runtime.sql import load_queries
 from infra.base.weekly.weeks import Week
 from topology.states import CLOSED_ORDER_STATES, SETTLED_PAYMENT_STATES

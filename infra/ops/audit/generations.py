@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from consumers.inventory.deal import deal
+from consumers.inventory.repartition import repartition
 from consumers.runtime.partitioning import in_force, partitioning_of
 from infra.ops.audit.replay import Replay
 from infra.ops.log import Range
@@ -69,5 +69,5 @@ def check_generations(inputs: AuditInputs, room: Room[Any], tally: Tally) -> Non
 
 def _carried_over(before: Sequence[Replay[Any]], partitioning: Partitioning) -> list[Replay[Any]]:
     at_ms = max(replay.at_ms for replay in before)
-    states = deal([replay.state for replay in before], partitioning.partitions)
+    states = repartition([replay.state for replay in before], partitioning.partitions)
     return [Replay(before[0].room, partition, partitioning, state, at_ms) for partition, state in enumerate(states)]

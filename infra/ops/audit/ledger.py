@@ -25,7 +25,7 @@ from topology.partitioner import partition_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
-    from consumers.inventory.ledger import Ledger, Stock
+    from consumers.inventory.state import Ledger, Stock
     from infra.base.settings import Settings
     from infra.ops.audit.generations import ReplayStage
     from infra.ops.audit.replay import Decision

@@ -63,7 +63,7 @@ SELECT order_id, partition, state, captures_at_shipping, is_lapsed, is_returned,
 FROM fulfilments WHERE partition = $1;
 
 -- name: live_holds
--- States 0, 1 and 5 are held, committed and shipped (consumers/inventory/ledger.py).
+-- States 0, 1 and 5 are held, committed and shipped (consumers/inventory/state.py).
 SELECT h.order_id, h.line, h.sku, h.partition, h.quantity, h.state, h.expires_at_ms, h.buyer, h.cart
 FROM holds h JOIN orders o USING (order_id)
 WHERE o.partition = $1 AND h.state IN (0, 1, 5);

@@ -1,6 +1,6 @@
 """Decides a partition again from its first record, with the owner's own code, and holds it against what was said.
 
-In a replay nothing is ever loaded: what is absent was never there (see Ledger, OrderBook, PaymentBook, FulfilmentBook).
+In a replay nothing is ever loaded: what is absent was never there (see Ledger and OrderKeyedState).
 A replay is one batch that never closes, so what it would insert in the end is what the tables must hold.
 """
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from consumers.inventory.ledger import RETURN, SHIPMENT, HoldState
+from consumers.inventory.state import RETURN, SHIPMENT, HoldState
 from infra.ops.audit.rows import AttemptRow, BalanceRow, FulfilmentRow, HoldRow, MovementRow, OrderRow, PaymentRow
 from schemas.ids import is_order_id, order_id_ms
 

@@ -35,7 +35,7 @@ class StockRow(NamedTuple):
 
 
 class HoldRow(NamedTuple):
-    """One line's claim on stock; `state` is a consumers.inventory.ledger.HoldState.
+    """One line's claim on stock; `state` is a consumers.inventory.state.HoldState.
 
     `buyer` is set where a purchase limit counts the units, `cart` where the order named one.
     """

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from consumers.inventory.deal import deal
-from consumers.inventory.ledger import Ledger
+from consumers.inventory.repartition import repartition
+from consumers.inventory.state import Ledger
 from consumers.runtime.decision import Record, outgoing
 from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
 from infra.base.rooms import replayed_rooms
@@ -222,7 +222,7 @@ class World:
         self._generations.append(Generation(partitions, tuple(starts)))
         partitioning = partitioning_of(self._generations)
         at_ms = max(replay.at_ms for replay in before)
-        states = deal([replay.state for replay in before], partitions)
+        states = repartition([replay.state for replay in before], partitions)
         if not deal_states:
             states = [*(replay.state for replay in before), *map(Ledger, range(len(before), partitions))]
         room = before[0].room
@@ -258,7 +258,7 @@ class World:
                 continue
             self._asked.add(operation.operation_id)
             kind = operation.kind.value
-            payment = book.payments[operation.order_id]
+            payment = book.by_order[operation.order_id]
             refused = payment.payment_token == _REFUSED_BY.get(kind)
             authorization_id = operation.authorization_id or f"auth_{operation.operation_id}"
             if not refused:

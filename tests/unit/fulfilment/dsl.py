@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from consumers.fulfilment.decide import decide
 from consumers.fulfilment.evolve import evolve
-from consumers.fulfilment.fulfilment import Deadlines, Fulfilment, LineState
+from consumers.fulfilment.state import Fulfilment, LineState
+from consumers.fulfilment.transitions import decide
+from consumers.runtime.deciding.now import Now
 from schemas import messages as m
 from schemas.messages import Message, OrderedLine
 from schemas.terms import CAPTURE_AT_SHIPPING
@@ -25,27 +26,19 @@ from tests.given_when_then import (
     Story,
 )
 
-DEADLINES: Final = Deadlines()
 DAY_MS: Final = 24 * 60 * 60 * 1000
 
 
-class Told:
-    """One order's goods, as far as the story goes."""
-
-    def __init__(self) -> None:
-        self.now = Fulfilment()
-
-
-def _hear(told: Told, said: Message | tuple[int, Message]) -> None:
+def _hear(fulfilment: Fulfilment, said: Message | tuple[int, Message]) -> None:
     at_ms, message = said if isinstance(said, tuple) else (NOW_MS, said)
-    told.now = evolve(told.now, message, decide(told.now, message, at_ms, DEADLINES), at_ms, DEADLINES)
+    evolve(fulfilment, message, decide(fulfilment, message, Now(at_ms)), Now(at_ms))
 
 
 story = Story(
-    begin=Told,
+    begin=lambda: Fulfilment(A),
     hear=_hear,
-    decide=lambda told, message, at_ms: decide(told.now, message, at_ms, DEADLINES),
-    seen=lambda told: told.now,
+    decide=lambda fulfilment, message, at_ms: decide(fulfilment, message, Now(at_ms)),
+    seen=lambda fulfilment: fulfilment,
 )
 given, when, then, then_refused = story.given, story.when, story.then, story.then_refused
 
@@ -91,15 +84,15 @@ COMING_BACK: Final = (*DELIVERED, send_back("R1"), ApproveReturn(return_id="R1")
 
 
 def state() -> str:
-    return story.state.now.state.value
+    return story.state.state.value
 
 
 def lines() -> dict[int, LineState]:
     """Return where the lines stand."""
-    return {number: line.state for number, line in story.state.now.lines.items()}
+    return {number: line.state for number, line in story.state.lines.items()}
 
 
 def waits() -> tuple[str, Any]:
     """Return what is waited for, and for how many days from now."""
-    deadline_ms = story.state.now.deadline_ms
-    return story.state.now.waits_for, None if deadline_ms is None else (deadline_ms - NOW_MS) / DAY_MS
+    deadline_ms = story.state.deadline_ms
+    return story.state.waits_for, None if deadline_ms is None else (deadline_ms - NOW_MS) / DAY_MS

@@ -6,18 +6,18 @@ import random
 from collections.abc import Iterator
 from typing import Any, Final
 
-from consumers.fulfilment.fulfilment import Fulfilment, LineState, ShipmentState
+from consumers.fulfilment.state import Fulfilment, LineState, ShipmentState
 from schemas import messages as m
 from schemas.ids import order_id_ms
 from schemas.terms import CAPTURE_AT_SHIPPING
-from topology.saga import heard_by
+from topology.saga import messages_accepted_by
 from topology.states import FulfilmentState, ReturnState
 
 ORDER_ID: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
 START_MS: Final = order_id_ms(ORDER_ID)
 LINES: Final = tuple(m.OrderedLine(n, "MUG", n, 500) for n in (1, 2, 3))
 SUBSETS: Final = ((), (1,), (2,), (3,), (1, 2), (2, 3), (1, 3))
-HEARD: Final = sorted(heard_by("fulfilment"), key=lambda each: each.__name__)
+HEARD: Final = sorted(messages_accepted_by("fulfilment"), key=lambda each: each.__name__)
 
 VALUES: Final[dict[str, list[Any]]] = {
     "order_id": [ORDER_ID],

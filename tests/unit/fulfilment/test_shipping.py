@@ -1,8 +1,7 @@
-from consumers.fulfilment.fulfilment import LineState
+from consumers.fulfilment.state import LineState
 from schemas import messages as m
 from schemas.limits import MAX_FAILED_SHIPMENTS
 from tests.given_when_then import (
-    NOW_MS,
     FulfilmentCancelled,
     LineCommandRefused,
     LineReturned,
@@ -23,7 +22,6 @@ from tests.given_when_then import (
     ShipmentRequested,
 )
 from tests.unit.fulfilment.dsl import (
-    DAY_MS,
     MUG,
     MUG_LEFT,
     PAID,
@@ -73,12 +71,6 @@ def test_what_was_never_paid_leaves_no_trace() -> None:
         assert state() == "none"
         when(fact)
         then()
-
-
-def test_an_order_of_which_nothing_is_kept_any_more_is_not_begun() -> None:
-    given()
-    when(PAID, at_ms=NOW_MS + 200 * DAY_MS)
-    then_refused("order_id_outside_window")
 
 
 def test_a_parcel_with_no_lines_named_takes_all() -> None:

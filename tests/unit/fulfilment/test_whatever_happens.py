@@ -12,15 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
-from consumers.fulfilment.decide import decide
 from consumers.fulfilment.evolve import evolve
-from consumers.fulfilment.fulfilment import UNDER_WAY, Deadlines, Fulfilment, LineState, ShipmentState
+from consumers.fulfilment.state import UNDER_WAY, Fulfilment, LineState, ShipmentState
+from consumers.fulfilment.transitions import decide
+from consumers.runtime.deciding.now import Deadlines, Now
 from schemas import messages as m
 from tests.samples import samples
-from tests.unit.fulfilment.message_generator import LINES, START_MS, answers_to, next_message
+from tests.unit.fulfilment.message_generator import LINES, ORDER_ID, START_MS, answers_to, next_message
 from topology.states import FulfilmentState
 
-DEADLINES: Final = Deadlines(*(15,) * 5)
+DEADLINES: Final = Deadlines(*(15,) * 7)
 AMOUNTS: Final = {line.line: line.amount_minor for line in LINES}
 GOODS: Final = (m.ShipLine, m.ShipmentRequested, m.ShipmentShipped, m.OrderShipped)
 
@@ -31,7 +32,7 @@ class Walk:
     def __init__(self, seed: int, steps: int) -> None:
         self.dice = random.Random(seed)
         self.now_ms = START_MS
-        self.it = Fulfilment()
+        self.it = Fulfilment(ORDER_ID)
         self.heard: list[m.Message] = []
         self.said: list[m.Message] = []
         for _ in range(steps):
@@ -41,11 +42,11 @@ class Walk:
     def hear(self, message: m.Message) -> None:
         self.now_ms += self.dice.randrange(3)
         try:
-            outcomes = decide(self.it, message, self.now_ms, DEADLINES)
+            outcomes = decide(self.it, message, Now(self.now_ms, DEADLINES))
         except RefusedError:
             return
         was_cancelled = self.it.state is FulfilmentState.CANCELLED
-        self.it = evolve(self.it, message, outcomes, self.now_ms, DEADLINES)
+        evolve(self.it, message, outcomes, Now(self.now_ms, DEADLINES))
         self.heard.append(message)
         self.said += outcomes
         assert not (was_cancelled and any(isinstance(it, GOODS) for it in outcomes)), "shipped after the end"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
-from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
+from consumers.inventory.state import Ledger
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, A, B, C
 

@@ -7,16 +7,27 @@ from typing import Any
 import pytest
 
 from consumers.errors import RefusedError
-from consumers.inventory.decide import decide
-from consumers.inventory.evolve import Reserved, SaleRuled, StockCommandRefused, StockReceived, evolve
-from consumers.inventory.ledger import Ledger, cart_owner
+from consumers.inventory.evolve import evolve
+from consumers.inventory.state import (
+    HeldForCart,
+    Ledger,
+    SaleRulesChanged,
+    StockCommandRefused,
+    StockReceived,
+    cart_owner,
+)
+from consumers.inventory.transitions import decide
+from consumers.runtime.deciding.now import Now
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, Story
 
+_NOTHING = m.ExpireHolds(0, 0)
+
+
 story = Story(
     begin=lambda: Ledger(0),
-    hear=lambda ledger, outcome: evolve(ledger, outcome, NOW_MS),
-    decide=decide,
+    hear=lambda ledger, outcome: evolve(ledger, _NOTHING, [outcome], Now(NOW_MS)),
+    decide=lambda ledger, command, at_ms: decide(ledger, command, Now(at_ms)),
     seen=vars,
 )
 given, when, then, then_refused = story.given, story.when, story.then, story.then_refused
@@ -30,11 +41,11 @@ def received(command_id: str, sku: str = "MUG", quantity: int = 1) -> Any:
     return StockReceived(command_id, sku, quantity)
 
 
-def ruled(kind: str, command_id: str = "rule", *, limit: int = 0) -> SaleRuled:
-    return SaleRuled(command_id, "MUG", kind, limit=limit)
+def ruled(kind: str, command_id: str = "rule", *, limit: int = 0) -> SaleRulesChanged:
+    return SaleRulesChanged(command_id, "MUG", kind, limit=limit)
 
 
-def limited(limit: int, command_id: str = "limit") -> SaleRuled:
+def limited(limit: int, command_id: str = "limit") -> SaleRulesChanged:
     return ruled("purchase_limit", command_id, limit=limit)
 
 
@@ -42,8 +53,10 @@ def refused(command_id: str) -> StockCommandRefused:
     return StockCommandRefused(command_id, "MUG", "AdjustStock", "there was a reason")
 
 
-def in_cart(cart_id: str, fact: m.LineReserved) -> Reserved:
-    return Reserved(fact, cart_owner(fact.customer_id, cart_id))
+def in_cart(cart_id: str, fact: m.LineReserved) -> list[Any]:
+    """Return the outcomes that reserve a line of a cart."""
+    owner = cart_owner(fact.customer_id, cart_id)
+    return [fact, HeldForCart(fact.order_id, fact.line, fact.sku, owner)]
 
 
 def level(sku: str = "MUG") -> tuple[int, int, int, int]:

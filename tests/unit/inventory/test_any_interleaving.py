@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from hypothesis import given, settings
 
-from consumers.inventory.ledger import Hold, Ledger, Stock
+from consumers.inventory.state import Hold, Ledger, Stock
 from consumers.runtime.room import Tombstone
 from schemas import messages as m
 from tests.model.accounting import Books

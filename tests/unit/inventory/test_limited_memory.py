@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.inventory import store
-from consumers.inventory.ledger import Hold, HoldState, Ledger, Stock, cart_owner
+from consumers.inventory.state import Hold, HoldState, Ledger, Stock, cart_owner
 from consumers.runtime.room import Changes
 from schemas import messages as m
 from schemas.ids import is_order_id

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from consumers.inventory.evolve import QuarantineCleared, SaleRuled, StockAdjusted
+from consumers.inventory.state import QuarantineCleared, SaleRulesChanged, StockAdjusted
 from schemas.ids import order_id_ms
 from schemas.limits import ORDER_ID_AHEAD_MS, ORDER_ID_WINDOW_MS
 from tests.given_when_then import (
@@ -177,9 +177,9 @@ def test_a_resumed_sku_is_sold_again() -> None:
 def test_suspending_and_resuming_are_written_down() -> None:
     given(stock(on_hand=5))
     when(SuspendSale(command_id="s", reason="recall"))
-    then(SaleRuled("s", "MUG", "suspension", "recall"))
+    then(SaleRulesChanged("s", "MUG", "suspension", "recall"))
     when(ResumeSale(command_id="s"))
-    then(SaleRuled("s", "MUG", "resumption"))
+    then(SaleRulesChanged("s", "MUG", "resumption"))
 
 
 def test_a_sale_is_not_suspended_without_a_reason() -> None:
@@ -194,7 +194,7 @@ def test_a_sale_is_not_suspended_without_a_reason() -> None:
 def test_a_sku_of_which_nothing_is_left_is_retired_and_not_sold() -> None:
     given(*ALLOCATED, LineShipped(quantity=2), StockAdjusted("a", "MUG", -3, "lost"))
     when(RetireSku(command_id="r"))
-    then(SaleRuled("r", "MUG", "retirement"))
+    then(SaleRulesChanged("r", "MUG", "retirement"))
     given(ruled("retirement"))
     when(PlaceOrderLine())
     then(LineRejected(demand=1, available=0, reason="sku_retired"))

@@ -5,23 +5,28 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from consumers.notifications.decide import decide
 from consumers.notifications.room import NotificationsRoom
-from consumers.notifications.store import Telling, body_of, changes
+from consumers.notifications.state import NotificationsState
+from consumers.notifications.store import body_of, changes
+from consumers.notifications.transitions import decide
+from consumers.runtime.deciding.now import Now
 from schemas import messages as m
 from schemas.codec.wire import encode
 from schemas.ids import new_order_id
 from schemas.limits import MAX_LINES
-from topology.saga import NOTIFIED, heard_by
+from topology.saga import NOTIFIED, messages_accepted_by
 
 A = new_order_id()
 PAID = m.OrderPaid(A, 600, "GBP", (m.OrderedLine(1, "MUG", 2, 300),))
 
 
+def notifications(event: m.Message) -> list[m.OrderNotification]:
+    return decide(NotificationsState(0), event, Now(7))
+
+
 def told(event: m.Message) -> m.OrderNotification:
-    found = decide(event, 7)
-    assert found is not None
-    return found
+    [notification] = notifications(event)
+    return notification
 
 
 def test_an_order_is_confirmed_when_it_is_paid() -> None:
@@ -29,7 +34,7 @@ def test_an_order_is_confirmed_when_it_is_paid() -> None:
 
 
 def test_an_order_that_is_paid_at_shipping_is_confirmed_when_it_is_placed() -> None:
-    assert decide(m.OrderPlaced(A, 600, "GBP"), 7) is None
+    assert notifications(m.OrderPlaced(A, 600, "GBP")) == []
     placed = m.OrderPlaced(A, 600, "GBP", "ship_available capture_at_shipping", PAID.lines)
     assert told(placed).kind == "order.confirmed"
 
@@ -51,7 +56,7 @@ def test_a_command_that_is_refused_for_another_reason_is_told_again() -> None:
 def test_everything_that_is_heard_can_be_told_and_written(event: type[m.Message]) -> None:
     values = {"str": "x", "int": 1, "tuple[int, ...]": (1, 2), "tuple[OrderedLine, ...]": PAID.lines}
     sample = event(*(values[event.__annotations__[name]] for name in event.__struct_fields__))
-    if (notification := decide(sample, 7)) is not None:
+    for notification in notifications(sample):
         assert encode(notification)
         assert msgspec.json.decode(body_of(notification))["type"] == NOTIFIED[event]
 
@@ -64,7 +69,7 @@ def test_a_return_of_every_line_that_an_order_may_have_can_be_written() -> None:
 
 
 def test_the_room_hears_what_is_told() -> None:
-    assert heard_by("notifications") == NOTIFIED.keys()
+    assert messages_accepted_by("notifications") == NOTIFIED.keys()
     assert NotificationsRoom.hears == NOTIFIED.keys()
 
 
@@ -77,9 +82,9 @@ def test_a_subscriber_is_sent_what_concerns_it_and_nothing_empty() -> None:
 
 
 def test_a_batch_is_told_once() -> None:
-    telling = Telling(3)
-    telling.told.append(told(PAID))
-    first, second = changes(telling), changes(telling)
+    state = NotificationsState(3)
+    state.notifications.append(told(PAID))
+    first, second = changes(state), changes(state)
     assert [column[0] for column in first.columns[:3]] == [f"{A}:order.confirmed", 3, "order.confirmed"]
     assert (list(first.effects), list(second.effects)) == ([1], [])
     assert second.columns == ([], [], [], [], [])

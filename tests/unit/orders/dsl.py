@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
-from consumers.orders.decide import decide
-from consumers.orders.order import LineState, Order, evolve
+from consumers.orders.evolve import evolve
+from consumers.orders.state import LineState, Order
+from consumers.orders.transitions import decide
+from consumers.runtime.deciding.now import Now
 from schemas import messages as m
 from schemas.messages import Message
 from schemas.terms import CAPTURE_AT_SHIPPING
@@ -29,13 +31,13 @@ from tests.given_when_then import (
 
 
 def _hear(order: Order, message: Message) -> None:
-    evolve(order, message, decide(order, message), NOW_MS)
+    evolve(order, message, decide(order, message, Now(NOW_MS)), Now(NOW_MS))
 
 
 story = Story(
     begin=lambda: Order(A),
     hear=_hear,
-    decide=lambda order, message, _: decide(order, message),
+    decide=lambda order, message, at_ms: decide(order, message, Now(at_ms)),
     seen=lambda order: order,
 )
 given, when, then, then_refused = story.given, story.when, story.then, story.then_refused

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from typing import Any, Final
 
-from consumers.orders.order import Order
+from consumers.orders.state import Order
+from consumers.orders.transitions import TRANSITIONS
 from schemas import messages as m
 from schemas.terms import TERMS
 from tests.given_when_then import USUAL, A
-from topology.order_answers import ORDER_ANSWERS
-from topology.states import OrderState
+from topology.states import OVER_ORDER_STATES, OrderState
 
 SKUS: Final = {1: "MUG", 2: "TEE", 3: "MUG"}
 STRAY: Final[dict[str, tuple[Any, ...]]] = {
@@ -23,22 +23,13 @@ STRAY: Final[dict[str, tuple[Any, ...]]] = {
     "reference": ("", "parcel-1"),
     "requested_by": ("customer", "merchant", "a passer-by"),
 }
-ONWARD: Final = {
-    "gather_line",
-    "gather_rejection",
-    "commit_lines",
-    "gather_commit",
-    "pay",
-    "ship",
-    "deliver",
-    "take_back",
-}
+ONWARD: Final = set(OrderState) - OVER_ORDER_STATES
 
 
 def likely(order: Order, dice: random.Random) -> m.Message:
     """Return a message that mostly fits the ones before it; orders end early when every message is as likely."""
-    heard = ORDER_ANSWERS[order.state]
-    onward = [message for message, answer in heard.items() if answer in ONWARD]
+    heard = TRANSITIONS[order.state]
+    onward = [message for message, transition in heard.items() if any(state in ONWARD for state in transition.leads_to)]
     of = dice.choice(onward if onward and dice.random() < 0.6 else list(heard))
     line = dice.choice((1, 2, 3)[: order.line_count or 3])
     fits = {**USUAL, "order_id": A, "line": line, "sku": SKUS[line], "demand": 1, "reason": "insufficient_stock"}

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from consumers.orders.order import LineState
+from consumers.orders.state import LineState
 from tests.given_when_then import (
     CancelOrder,
     LineCommitFailed,

@@ -15,10 +15,11 @@ from typing import Any, Final
 import pytest
 from typing_extensions import override
 
-from consumers.inventory.ledger import LIVE, HoldState
 from consumers.inventory.room import InventoryRoom
+from consumers.inventory.state import LIVE, HoldState
 from consumers.orders.room import OrdersRoom
-from consumers.orders.store import OrderBook
+from consumers.orders.state import Order
+from consumers.runtime.deciding.order_keyed import OrderKeyedState
 from consumers.runtime.room import Room
 from schemas import messages as m
 from schemas.messages import Message
@@ -38,12 +39,12 @@ ENDS: Final = (m.OrderRejected, m.OrderCancelled)
 class Case:
     """One order of up to three lines, with one or two cancellations of it."""
 
-    def __init__(self, seed: int, room: Room[OrderBook]) -> None:
+    def __init__(self, seed: int, room: Room[OrderKeyedState[Order]]) -> None:
         self.dice = random.Random(seed)
         self.inventory = InventoryRoom()
         self.ledger = self.inventory.new_state(0)
         self.room = room
-        self.book = OrderBook(0)
+        self.book = OrderKeyedState[Order](0)
         self.commands: list[Message] = [ReceiveStock(command_id=sku, sku=sku, quantity=2) for sku in ("MUG", "TEE")]
         self.commands += self._lines()
         self.events: list[Message] = []
@@ -126,7 +127,7 @@ class Case:
 
     def judge(self) -> None:
         """Raise AssertionError where something was undone twice, or not at all."""
-        order = self.book.orders[A]
+        order = self.book.by_order[A]
         is_over = order.state in OVER_ORDER_STATES
         assert sum(isinstance(said, ENDS) for said in self.said) == is_over, "an order ends once"
         assert is_over or order.state is OrderState.SHIPPED, f"it was to be cancelled, and is {order.state}"
@@ -149,7 +150,7 @@ def test_whatever_comes_between_an_order_ends_once_and_each_line_goes_back_once(
             case.judge()
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
-        ends[case.book.orders[A].state] += 1
+        ends[case.book.by_order[A].state] += 1
     assert set(ends) == {OrderState.REJECTED, OrderState.CANCELLED, OrderState.SHIPPED}, "all ends were seen"
 
 
@@ -164,7 +165,7 @@ class Forgets(OrdersRoom):
         self._undo, self._on = undo, on
 
     @override
-    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
         says = list(super().decide(state, message, at_ms))
         return [said for said in says if not (isinstance(said, self._undo) and isinstance(message, self._on))]
 
@@ -173,8 +174,8 @@ class CancelsAgain(OrdersRoom):
     """Takes every cancellation for the first one."""
 
     @override
-    def decide(self, state: OrderBook, message: Message, at_ms: int) -> Iterable[Message]:
-        order = state.order(A)
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
+        order = state.by_order.get(A, Order(A))
         if isinstance(message, m.CancelOrder) and order.state is OrderState.CANCELLED:
             order.state = OrderState.PENDING
         return super().decide(state, message, at_ms)
@@ -192,7 +193,7 @@ class CancelsAgain(OrdersRoom):
     ],
     ids=["late reservation", "held", "committed", "late commit", "with fulfilment", "twice"],
 )
-def test_an_undo_that_is_lost_or_doubled_is_seen(room: Room[OrderBook]) -> None:
+def test_an_undo_that_is_lost_or_doubled_is_seen(room: Room[OrderKeyedState[Order]]) -> None:
     def is_wrong(seed: int) -> bool:
         try:
             Case(seed, room).judge()

@@ -6,7 +6,9 @@ import pytest
 
 from consumers.errors import RefusedError
 from consumers.orders.room import OrdersRoom
-from consumers.orders.store import OrderBook
+from consumers.orders.state import Order
+from consumers.orders.transitions import TRANSITIONS
+from consumers.runtime.deciding.order_keyed import OrderKeyedState
 from schemas import messages as m
 from schemas.ids import order_id_ms
 from schemas.limits import ORDER_ID_WINDOW_MS, SETTLING_MS
@@ -21,24 +23,24 @@ from tests.unit.orders.dsl import (
     RETURNED,
     SHIPPED,
 )
-from topology.order_answers import ORDER_ANSWERS
 from topology.states import OrderState
 
-FACTS = sorted({*ORDER_ANSWERS[OrderState.UNKNOWN]} - {m.EndWaits}, key=lambda fact: fact.__name__)
+Book = OrderKeyedState[Order]
+FACTS = sorted({*TRANSITIONS[OrderState.UNKNOWN]} - {m.EndWaits}, key=lambda fact: fact.__name__)
 EDGE_MS = order_id_ms(A) + ORDER_ID_WINDOW_MS + SETTLING_MS
 """The last moment at which an order that is closed, or not known, is answered by its state."""
 CLOSED = (REJECTED, CANCELLED, DELIVERED, RETURNED)
 REFUSAL = OrderCommandRefused(command="CancelOrder", reference="", reason="order_id_outside_window")
 
 
-def book_of(*facts: Any) -> OrderBook:
-    book = OrderBook(0)
+def book_of(*facts: Any) -> Book:
+    book = Book(0)
     for fact in facts:
         list(OrdersRoom().decide(book, fact, NOW_MS))
     return book
 
 
-def answer(book: OrderBook, fact: m.Message, at_ms: int) -> Any:
+def answer(book: Book, fact: m.Message, at_ms: int) -> Any:
     try:
         return list(OrdersRoom().decide(book, fact, at_ms))
     except RefusedError as refusal:
@@ -60,7 +62,7 @@ def test_whoever_wants_to_cancel_an_order_of_long_ago_is_told_why_not() -> None:
 def test_a_new_order_outside_the_window_leaves_no_row() -> None:
     book = book_of()
     assert answer(book, LineRejected(reason="order_id_outside_window"), EDGE_MS + 1) == []
-    assert not book.orders
+    assert not book.by_order
     assert answer(book, LineRejected(reason="order_id_outside_window"), EDGE_MS) != []
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from consumers.orders.order import LineState
+from consumers.orders.state import LineState
 from schemas.messages import OrderedLine
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 from tests.given_when_then import (

@@ -7,7 +7,9 @@ from typing import Any, Final
 import pytest
 
 from consumers.orders.room import OrdersRoom
-from consumers.orders.store import MAX_WAITS, OrderBook
+from consumers.orders.state import Order
+from consumers.runtime.deciding.now import Deadlines
+from consumers.runtime.deciding.order_keyed import OrderKeyedState
 from schemas import messages as m
 from schemas.limits import GATHER_MS, MAX_HOLD_SECONDS
 from schemas.terms import SHIP_AVAILABLE
@@ -27,6 +29,7 @@ from tests.given_when_then import (
 from tests.unit.orders.dsl import AUTHORIZED, COMMITTED, PAID, RESERVED
 from topology.states import OrderState
 
+Book = OrderKeyedState[Order]
 ROOM: Final = OrdersRoom()
 WHY: Final = "not_complete_in_time"
 NO_MUG: Final = LineRejected(
@@ -36,18 +39,18 @@ TEE: Final = LineReserved(line=2, line_count=3, sku="TEE", terms=SHIP_AVAILABLE)
 END_MS: Final = NOW_MS + GATHER_MS
 
 
-def book_of(*facts: Any, at_ms: int = NOW_MS) -> OrderBook:
-    book = OrderBook(0)
+def book_of(*facts: Any, at_ms: int = NOW_MS) -> Book:
+    book = Book(0)
     for fact in facts:
         hear(book, fact, at_ms)
     return book
 
 
-def hear(book: OrderBook, message: m.Message, at_ms: int) -> list[m.Message]:
+def hear(book: Book, message: m.Message, at_ms: int) -> list[m.Message]:
     return list(ROOM.decide(book, message, at_ms))
 
 
-def end_waits(book: OrderBook, at_ms: int, **said: Any) -> list[m.Message]:
+def end_waits(book: Book, at_ms: int, **said: Any) -> list[m.Message]:
     return hear(book, EndWaits(**{"as_of_ms": at_ms, **said}), at_ms)
 
 
@@ -55,8 +58,8 @@ def test_an_order_whose_last_line_never_comes_ends_when_its_time_is_over() -> No
     book = book_of(NO_MUG)
     assert end_waits(book, END_MS - 1) == []
     assert end_waits(book, END_MS) == [OrderRejected(reason=WHY)]
-    assert book.orders[A].state is OrderState.REJECTED
-    assert book.orders[A].reason == WHY
+    assert book.by_order[A].state is OrderState.REJECTED
+    assert book.by_order[A].reason == WHY
     assert end_waits(book, END_MS) == [], "it ends once"
 
 
@@ -98,7 +101,7 @@ def test_no_hold_is_cut_off_for_each_word_about_an_order_puts_its_end_off_beyond
 )
 def test_an_order_that_waits_for_no_line_is_left_alone(told: tuple[Any, ...]) -> None:
     book = book_of(*told)
-    assert book.orders[A].deadline_ms is None
+    assert book.by_order[A].deadline_ms is None
     assert end_waits(book, END_MS * 2) == []
 
 
@@ -110,7 +113,7 @@ def test_the_waits_of_other_rooms_are_not_ours(room: str) -> None:
 def test_the_logs_time_ends_a_wait_and_not_a_clock_that_runs_ahead_of_it() -> None:
     book = book_of(NO_MUG)
     assert ROOM.reminder(book, END_MS - 1) is None
-    assert ROOM.reminder(book, END_MS) == EndWaits(as_of_ms=END_MS, limit=MAX_WAITS)
+    assert ROOM.reminder(book, END_MS) == EndWaits(as_of_ms=END_MS, limit=ROOM.ends_per_command)
     assert hear(book, EndWaits(as_of_ms=END_MS), END_MS - 1) == []
     book.waits.answered()
     assert ROOM.reminder(book, END_MS) is not None
@@ -118,7 +121,7 @@ def test_the_logs_time_ends_a_wait_and_not_a_clock_that_runs_ahead_of_it() -> No
 
 
 def test_one_command_ends_so_many_waits_in_the_order_in_which_they_end() -> None:
-    book = OrderBook(0)
+    book = Book(0)
     for late_ms, order_id in ((1, A), (0, C), (0, B)):
         hear(
             book,
@@ -130,7 +133,7 @@ def test_one_command_ends_so_many_waits_in_the_order_in_which_they_end() -> None
 
 
 def test_a_room_may_wait_for_less() -> None:
-    room, book = OrdersRoom(gather_ms=7), OrderBook(0)
+    room, book = OrdersRoom(deadlines=Deadlines(gather_ms=7)), Book(0)
     list(room.decide(book, NO_MUG, NOW_MS))
     assert list(room.decide(book, EndWaits(as_of_ms=NOW_MS + 6), NOW_MS + 6)) == []
     assert list(room.decide(book, EndWaits(as_of_ms=NOW_MS + 7), NOW_MS + 7)) == [OrderRejected(reason=WHY)]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from consumers.payments.decide import decide
-from consumers.payments.evolve import Outcome, StartOperation, evolve
-from consumers.payments.payment import Payment, operation_id
+from consumers.payments.evolve import evolve
 from consumers.payments.processor import OperationKind
-from consumers.payments.waits import Deadlines
+from consumers.payments.state import Outcome, Payment, StartOperation, operation_id
+from consumers.payments.transitions import decide
+from consumers.runtime.deciding.now import Deadlines, Now
 from schemas import messages as m
 from schemas.messages import Message
 from schemas.terms import CAPTURE_AT_SHIPPING
@@ -32,18 +32,17 @@ from tests.given_when_then import (
 AUTHORIZE, CAPTURE, VOID, REFUND = OperationKind
 ACTION_SECONDS: Final = 60
 LAPSES_MS: Final = NOW_MS + 7 * 24 * 60 * 60 * 1000
-_DEADLINES: Final = Deadlines(action_seconds=ACTION_SECONDS)
+_DEADLINES: Final = Deadlines(action_ms=ACTION_SECONDS * 1000)
 
 
 def _decide(payment: Payment, message: Message, at_ms: int) -> list[Outcome]:
-    return decide(payment, message, at_ms, _DEADLINES)
+    return decide(payment, message, Now(at_ms, _DEADLINES))
 
 
 def _hear(payment: Payment, message: Message) -> None:
     at_ms = message.as_of_ms if isinstance(message, m.EndWaits) else NOW_MS
     outcomes = _decide(payment, message, at_ms)
-    if any(not isinstance(it, m.Message) for it in outcomes):
-        evolve(payment, message, outcomes, at_ms)
+    evolve(payment, message, outcomes, Now(at_ms, _DEADLINES))
 
 
 def _told(payment: Payment, message: Message, at_ms: int) -> list[Outcome]:

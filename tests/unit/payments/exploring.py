@@ -10,12 +10,11 @@ import random
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from consumers.errors import RefusedError
-from consumers.payments.decide import decide
-from consumers.payments.evolve import Outcome, evolved
-from consumers.payments.payment import Payment
+from consumers.payments.evolve import evolve
+from consumers.payments.state import Outcome, Payment
+from consumers.payments.transitions import decide
+from consumers.runtime.deciding.now import Now
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, A
 from tests.unit.payments.message_generator import HEARD
@@ -48,7 +47,7 @@ def situation(payment: Payment) -> tuple[Any, ...]:
         bool(payment.refundable_minor),
         bool(payment.missing_minor),
         bool(payment.expires_at_ms),
-        tuple(sorted({it.kind for it in payment.due})),
+        tuple(sorted({it.kind for it in payment.queue})),
         tuple(sorted({it.kind for it in payment.failed()})),
     )
 
@@ -74,9 +73,9 @@ def explore(tries: int = 8) -> Iterator[Step]:
 
 def _step(before: Payment, message: m.Message, at_ms: int) -> Step:
     try:
-        outcomes = decide(before, message, at_ms)
+        outcomes = decide(before, message, Now(at_ms))
     except RefusedError:
         return Step(before, message, at_ms, None, before)
-    inside = any(not isinstance(it, m.Message) for it in outcomes)
-    after = evolved(before, message, outcomes, at_ms) if inside else msgspec.structs.replace(before)
+    after = before.copy()
+    evolve(after, message, outcomes, Now(at_ms))
     return Step(before, message, at_ms, outcomes, after)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-from consumers.payments.payment import REQUIRES_ACTION, Payment
 from consumers.payments.processor import OperationKind
+from consumers.payments.state import REQUIRES_ACTION, Payment
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, A
 

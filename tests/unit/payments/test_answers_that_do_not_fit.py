@@ -4,8 +4,12 @@ from typing import Any
 
 import pytest
 
-from consumers.payments.payment import operation_id
+from consumers.payments.decide import end_order, owe_nothing, void_rest
 from consumers.payments.processor import OperationKind
+from consumers.payments.state import operation_id
+from consumers.payments.transitions import TRANSITIONS
+from consumers.runtime.deciding.outcomes import ignore_duplicate, ignore_timer, refuse
+from consumers.runtime.deciding.transitions import Decision
 from schemas import messages as m
 from tests.given_when_then import (
     A,
@@ -29,7 +33,6 @@ from tests.unit.payments.dsl import (
     then_refused,
     when,
 )
-from topology.payment_answers import PAYMENT_ANSWERS
 from topology.states import PaymentState
 
 TOLD: dict[PaymentState, tuple[Any, ...]] = {
@@ -125,13 +128,13 @@ NEVER_ASKED: list[tuple[PaymentState, OperationKind]] = [
 ]
 
 
-def pairs(*named: str) -> list[Any]:
-    """Return the (state, message) pairs that the table answers so."""
+def pairs(*decisions: Decision) -> list[Any]:
+    """Return the (state, message) pairs that the table decides so."""
     return [
         pytest.param(state, MESSAGES[message], id=f"{state.value}-{message.__name__}")
-        for state, answers in PAYMENT_ANSWERS.items()
-        for message, answer in answers.items()
-        if answer in named
+        for state, row in TRANSITIONS.items()
+        for message, transition in row.items()
+        if transition.decide in decisions and not transition.leads_to
     ]
 
 
@@ -141,7 +144,7 @@ def test_the_stories_lead_to_the_states_that_they_stand_for(state: PaymentState)
     assert story.state.state is state
 
 
-@pytest.mark.parametrize(("state", "message"), pairs("refuse"))
+@pytest.mark.parametrize(("state", "message"), pairs(refuse))
 def test_what_cannot_follow_from_the_saga_is_refused(state: PaymentState, message: Any) -> None:
     given(*TOLD[state])
     when(message)
@@ -150,15 +153,7 @@ def test_what_cannot_follow_from_the_saga_is_refused(state: PaymentState, messag
 
 @pytest.mark.parametrize(
     ("state", "message"),
-    pairs(
-        "ignore_duplicate",
-        "owe_nothing",
-        "undo_when_known",
-        "note_end",
-        "wait_on",
-        "void_rest_when_known",
-        "note_shipped",
-    ),
+    pairs(ignore_duplicate, ignore_timer, owe_nothing, end_order, void_rest),
 )
 def test_what_is_known_already_asks_nothing_of_the_processor(state: PaymentState, message: Any) -> None:
     given(*TOLD[state])
@@ -211,7 +206,7 @@ def test_a_repeated_capture_failure_while_its_money_is_given_back_changes_nothin
     then()
 
 
-ANSWERED_STATES = [state for state in PaymentState if PAYMENT_ANSWERS[state][m.RecordPaymentResult] != "refuse"]
+ANSWERED_STATES = [state for state in PaymentState if TRANSITIONS[state][m.RecordPaymentResult].decide is not refuse]
 
 
 @pytest.mark.parametrize("state", ANSWERED_STATES)

@@ -13,10 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
-from consumers.payments.decide import decide
-from consumers.payments.evolve import Answered, Outcome, StartOperation, evolve
-from consumers.payments.payment import CANCELLED, DONE, PENDING, SUCCEEDED, Payment
+from consumers.payments.evolve import evolve
 from consumers.payments.processor import OperationKind
+from consumers.payments.state import (
+    CANCELLED,
+    DONE,
+    PENDING,
+    SUCCEEDED,
+    AttemptResolved,
+    Outcome,
+    Payment,
+    StartOperation,
+)
+from consumers.payments.transitions import decide as decide_now
+from consumers.runtime.deciding.now import Now
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, A
 from tests.samples import samples
@@ -71,7 +81,7 @@ def nothing_is_left_at_rest(payment: Payment, heard: Sequence[m.Message]) -> Non
     is_over = any(isinstance(it, m.OrderRejected | m.OrderCancelled) for it in heard)
     is_shipped = payment.at_shipping and any(isinstance(it, m.OrderShipped) for it in heard[_placed(heard) :])
     if payment.state is not PaymentState.VOID_FAILED:
-        assert not payment.due
+        assert not payment.queue
         assert not ((is_over or is_shipped) and payment.held_minor), "what no capture will follow is given back"
     if is_over and payment.state is not PaymentState.VOID_FAILED:
         assert not payment.refundable_minor, "what an order without a sale had captured goes back"
@@ -86,7 +96,7 @@ def _placed(heard: Sequence[m.Message]) -> int:
 
 def begins_one_at_a_time(before: Payment, outcomes: Sequence[Outcome]) -> None:
     begun = [it for it in outcomes if isinstance(it, StartOperation)]
-    answered = {it.operation_id for it in outcomes if isinstance(it, Answered)}
+    answered = {it.operation_id for it in outcomes if isinstance(it, AttemptResolved)}
     assert len(begun) <= 1
     assert not begun or not before.under_way or before.under_way in answered
     assert all(it.operation_id not in before.attempts for it in begun), "an id is given once"
@@ -117,6 +127,10 @@ def each_shipment_is_captured_once(said: defaultdict[str, list[Any]]) -> None:
     assert len(captured) == len(set(captured))
 
 
+def decide(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
+    return decide_now(payment, heard, Now(at_ms))
+
+
 def walk(dice: Any, decide_: Decide = decide, steps: int = 40) -> None:
     """Take a payment through up to `steps` messages and check it after each."""
     payment, now_ms = Payment(A), NOW_MS
@@ -132,8 +146,7 @@ def walk(dice: Any, decide_: Decide = decide, steps: int = 40) -> None:
         if payment.attempts:
             heard.append(it)
         begins_one_at_a_time(payment, outcomes)
-        if any(not isinstance(it, m.Message) for it in outcomes):
-            evolve(payment, it, outcomes, now_ms)
+        evolve(payment, it, outcomes, Now(now_ms))
         told(outcomes, said)
         ledger_balances(payment)
         one_at_a_time(payment)
@@ -175,7 +188,7 @@ def lost_undo(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
 
 def captured_again(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
     if isinstance(heard, m.ShipmentRequested):
-        forgetful = msgspec.structs.replace(payment, attempts={}, due=())
+        forgetful = msgspec.structs.replace(payment, attempts={}, queue=())
         return decide(forgetful, heard, at_ms)
     return decide(payment, heard, at_ms)
 
@@ -183,7 +196,7 @@ def captured_again(payment: Payment, heard: m.Message, at_ms: int) -> list[Outco
 def booked_again(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
     known = payment.attempts.get(heard.operation_id) if isinstance(heard, m.RecordPaymentResult) else None
     if known is not None and known.result == SUCCEEDED:
-        return [Answered(known.operation_id, SUCCEEDED)]
+        return [AttemptResolved(known.operation_id, SUCCEEDED)]
     return decide(payment, heard, at_ms)
 
 

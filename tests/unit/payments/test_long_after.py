@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from consumers.errors import RefusedError
-from consumers.payments.decide import decide
 from consumers.payments.evolve import evolve
-from consumers.payments.payment import Payment
 from consumers.payments.room import PaymentsRoom
-from consumers.payments.store import PaymentBook
+from consumers.payments.state import Payment
+from consumers.payments.store import PaymentsState
+from consumers.payments.transitions import TRANSITIONS, decide
+from consumers.runtime.deciding.now import Now
 from schemas import messages as m
 from schemas.ids import order_id_ms
 from schemas.limits import ORDER_ID_WINDOW_MS, SETTLING_MS
@@ -30,7 +31,6 @@ from tests.unit.payments.dsl import (
     result,
     shipment,
 )
-from topology.payment_answers import PAYMENT_ANSWERS
 from topology.states import PaymentState
 
 SAID: dict[type[m.Message], m.Message] = {
@@ -43,7 +43,7 @@ SAID: dict[type[m.Message], m.Message] = {
 }
 MESSAGES: list[m.Message] = [
     SAID.get(message) or word(message)()
-    for message in sorted(PAYMENT_ANSWERS[PaymentState.NONE], key=lambda message: message.__name__)
+    for message in sorted(TRANSITIONS[PaymentState.NONE], key=lambda message: message.__name__)
     if message is not m.EndWaits
 ]
 EDGE_MS = order_id_ms(A) + ORDER_ID_WINDOW_MS + SETTLING_MS
@@ -56,18 +56,18 @@ class Room(PaymentsRoom):
         pass
 
 
-def book_of(*messages: Any) -> PaymentBook:
-    book = PaymentBook(0)
+def book_of(*messages: Any) -> PaymentsState:
+    book = PaymentsState(0)
     if messages:
-        payment = book.payments[A] = Payment(A)
+        payment = book.by_order[A] = Payment(A)
         for message in messages:
-            evolve(payment, message, decide(payment, message, NOW_MS), NOW_MS)
+            evolve(payment, message, decide(payment, message, Now(NOW_MS)), Now(NOW_MS))
     return book
 
 
-def answer(book: PaymentBook, message: m.Message, at_ms: int) -> Any:
+def answer(book: PaymentsState, message: m.Message, at_ms: int) -> Any:
     try:
-        return list(Room().decide(book, message, at_ms)), book.started, book.changed
+        return list(Room().decide(book, message, at_ms)), book.inserted, book.changed
     except RefusedError as refusal:
         return refusal.reason
 

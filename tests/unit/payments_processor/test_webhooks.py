@@ -14,13 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from consumers.notifications.decide import decide as notification_of
+from consumers.notifications.state import NotificationsState
+from consumers.notifications.transitions import decide as notifications_of
 from consumers.payments.webhooks import (
     WebhookNotUnderstoodError,
     WebhookRefusedError,
     result_from_processor,
     result_from_stripe,
 )
+from consumers.runtime.deciding.now import Now
 from schemas.codec.wire import decode, encode
 from schemas.ids import new_order_id
 from schemas.messages import PaymentRequiresAction as RequiresAction
@@ -137,8 +139,7 @@ def test_an_address_of_eight_kilobytes_is_taken_and_reaches_the_customer() -> No
     assert decode(encode(result)) == result
     asked = RequiresAction(A, "auth_1", address, 1)
     assert decode(encode(asked)) == asked
-    notification = notification_of(asked, 7)
-    assert notification is not None
+    [notification] = notifications_of(NotificationsState(0), asked, Now(7))
     assert notification.detail == address
     assert decode(encode(notification)) == notification
 

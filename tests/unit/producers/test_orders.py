@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.inventory.decide import decide
-from consumers.inventory.evolve import StockReceived, evolve
-from consumers.inventory.ledger import Ledger
+from consumers.inventory.evolve import evolve
+from consumers.inventory.state import Ledger, StockReceived
+from consumers.inventory.transitions import decide
+from consumers.runtime.deciding.now import Now
 from producers.clients.orders import OrderClient, OrderLine, OrderRequest, place_order_lines
 from producers.errors import InvalidOrderError
 from producers.publisher import Outgoing
 from schemas.codec.wire import decode
 from schemas.ids import is_order_id, order_id_ms
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
-from schemas.messages import LineReserved, PlaceOrderLine
+from schemas.messages import LineReserved, PlaceOrderLine, ReceiveStock
 from schemas.money import MAX_MINOR
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 
@@ -75,12 +76,13 @@ def test_inventory_holds_all_lines_of_a_sku_or_none(lines: tuple[OrderLine, ...]
         wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
     for sku in wanted:
         if on_hand:
-            evolve(ledger, StockReceived("r", sku, on_hand), 0)
+            evolve(ledger, ReceiveStock("r", sku, on_hand), [StockReceived("r", sku, on_hand)], Now(0))
     held: dict[str, int] = {}
     first_refused = set()
     for command in place_order_lines(request(*lines)):
-        [outcome] = decide(ledger, command, order_id_ms(command.order_id))
-        evolve(ledger, outcome, 0)
+        now = Now(order_id_ms(command.order_id))
+        [outcome] = decide(ledger, command, now)
+        evolve(ledger, command, [outcome], now)
         if isinstance(outcome, LineReserved):
             held[command.sku] = held.get(command.sku, 0) + command.quantity
         elif command.sku not in held:

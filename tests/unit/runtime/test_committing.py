@@ -6,8 +6,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
+from consumers.inventory.state import Ledger
 from consumers.orders.room import OrdersRoom
 from consumers.payments.room import PaymentsRoom
 from consumers.runtime.batch import Claim, Part

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from consumers.errors import RefusedError
-from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
+from consumers.inventory.state import Ledger
 from consumers.orders.room import OrdersRoom
-from consumers.orders.store import OrderBook
+from consumers.orders.state import Order
+from consumers.runtime.deciding.order_keyed import OrderKeyedState
 from consumers.runtime.decision import Record, decide_records, outgoing
 from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
@@ -67,7 +68,7 @@ def test_an_events_id_derives_from_its_cause() -> None:
 
 
 def test_outcomes_of_one_record_are_numbered() -> None:
-    book = OrderBook(0)
+    book = OrderKeyedState[Order](0)
     room = OrdersRoom()
     heard = [LineReserved(line_count=2), LineRejected(line=2, line_count=2, demand=1)]
     says, _ = decide_records(room, book, "order.events", [entry(fact, n) for n, fact in enumerate(heard)], 0)

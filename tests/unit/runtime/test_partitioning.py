@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.errors import MovedError, RefusedError
-from consumers.inventory.ledger import Ledger
 from consumers.inventory.room import InventoryRoom
+from consumers.inventory.state import Ledger
 from consumers.runtime.backlog import Portion
 from consumers.runtime.batch import MAX_SENT_ON_BYTES, Claim, Run, decode_records, read_portion
 from consumers.runtime.decision import decide_records

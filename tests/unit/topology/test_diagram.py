@@ -1,18 +1,16 @@
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from schemas import messages as m
-from topology.diagram import (
+from consumers.diagrams import (
     COMMAND,
     DIRECTORY,
     PAYMENT_PICTURES,
     Arrow,
-    answers_table,
     arrows,
+    decisions_table,
     main,
     pages,
     saga_arrows,
@@ -21,10 +19,13 @@ from topology.diagram import (
     states_diagram,
     write,
 )
-from topology.order_answers import ORDER_ANSWERS, ORDER_LEADS_TO
-from topology.payment_answers import PAYMENT_ANSWERS, PAYMENT_LEADS_TO
+from consumers.orders.transitions import TRANSITIONS as ORDERS
+from consumers.payments.transitions import TRANSITIONS as PAYMENTS
+from consumers.runtime.deciding.outcomes import ignore_duplicate, record_fact, refuse
+from consumers.runtime.deciding.transitions import Transition, Transitions, to
+from schemas import messages as m
 from topology.saga import REACTIONS, Reaction
-from topology.saga_steps import STEPS, Step
+from topology.saga_steps import EXPLAINED, SagaStep
 from topology.states import OVER_ORDER_STATES, OrderState, PaymentState
 
 MOST_ARROWS = 9
@@ -55,23 +56,14 @@ def test_the_command_as_it_is_documented_runs() -> None:
     assert run.returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("answers", "leads_to"), [(ORDER_ANSWERS, ORDER_LEADS_TO), (PAYMENT_ANSWERS, PAYMENT_LEADS_TO)]
-)
-def test_it_is_known_where_every_answer_leads(
-    answers: Mapping[str, Mapping[type[m.Message], str]], leads_to: Mapping[str, tuple[str, ...]]
-) -> None:
-    assert {answer for row in answers.values() for answer in row.values()} == set(leads_to)
-
-
 def test_every_order_state_is_reachable_and_only_the_final_ones_are_never_left() -> None:
-    moves = arrows(ORDER_ANSWERS, ORDER_LEADS_TO)
+    moves = arrows(ORDERS)
     assert {target for _, target in moves} == set(OrderState) - {OrderState.UNKNOWN}
     assert set(OrderState) - {source for source, _ in moves} == OVER_ORDER_STATES | {OrderState.RETURNED}
 
 
 def test_every_payment_state_is_reachable_and_each_ends_with_the_money_known() -> None:
-    moves = arrows(PAYMENT_ANSWERS, PAYMENT_LEADS_TO)
+    moves = arrows(PAYMENTS)
     assert {target for _, target in moves} == set(PaymentState) - {PaymentState.NONE}
     assert set(PaymentState) - {source for source, _ in moves} == {
         PaymentState.DECLINED,
@@ -81,13 +73,14 @@ def test_every_payment_state_is_reachable_and_each_ends_with_the_money_known() -
 
 
 def test_a_state_diagram_names_the_messages_on_its_arrows() -> None:
-    answers: dict[OrderState, dict[type[m.Message], str]] = {
-        OrderState.UNKNOWN: {m.LineReserved: "gather", m.LineRejected: "reject", m.LineExpired: "reject"},
-        OrderState.PENDING: {m.LineReserved: "gather", m.LineRejected: "ignore", m.LineExpired: "ignore"},
-        OrderState.REJECTED: {m.LineReserved: "ignore", m.LineRejected: "ignore", m.LineExpired: "ignore"},
+    gather, reject = to(record_fact, OrderState.PENDING), to(refuse, OrderState.REJECTED)
+    ignore = Transition(ignore_duplicate)
+    table: Transitions[OrderState] = {
+        OrderState.UNKNOWN: {m.LineReserved: gather, m.LineRejected: reject, m.LineExpired: reject},
+        OrderState.PENDING: {m.LineReserved: gather, m.LineRejected: ignore, m.LineExpired: ignore},
+        OrderState.REJECTED: {m.LineReserved: ignore, m.LineRejected: ignore, m.LineExpired: ignore},
     }
-    leads_to = {"gather": (OrderState.PENDING,), "reject": (OrderState.REJECTED,), "ignore": ()}
-    assert states_diagram(answers, leads_to, OrderState.UNKNOWN).splitlines() == [
+    assert states_diagram(table, OrderState.UNKNOWN).splitlines() == [
         "stateDiagram-v2",
         "    [*] --> unknown",
         "    unknown --> pending: LineReserved",
@@ -95,23 +88,23 @@ def test_a_state_diagram_names_the_messages_on_its_arrows() -> None:
         "    pending --> pending: LineReserved",
         "    rejected --> [*]",
     ]
-    assert answers_table(answers).splitlines()[:3] == [
+    assert decisions_table(table).splitlines()[:3] == [
         "| message | unknown | pending | rejected |",
         "| --- | --- | --- | --- |",
-        "| `LineReserved` | gather | gather | ignore |",
+        "| `LineReserved` | record_fact | record_fact | ignore_duplicate |",
     ]
 
 
 def test_the_pictures_of_a_payment_together_have_every_arrow_once() -> None:
     drawn = [state for states in PAYMENT_PICTURES.values() for state in states]
-    left = {source for source, _ in arrows(PAYMENT_ANSWERS, PAYMENT_LEADS_TO)}
+    left = {source for source, _ in arrows(PAYMENTS)}
     assert len(drawn) == len(set(drawn))
     assert set(drawn) == left
 
 
 def test_a_picture_of_some_states_has_the_arrows_that_leave_them() -> None:
     leaving = frozenset({PaymentState.REFUND_FAILED})
-    picture = states_diagram(PAYMENT_ANSWERS, PAYMENT_LEADS_TO, PaymentState.NONE, leaving=leaving).splitlines()
+    picture = states_diagram(PAYMENTS, PaymentState.NONE, leaving=leaving).splitlines()
     assert picture[0] == "stateDiagram-v2"
     assert "    refunded --> [*]" in picture
     assert {line.split(" --> ")[0].strip() for line in picture[1:] if not line.endswith("[*]")} == {"refund_failed"}
@@ -121,25 +114,28 @@ def test_every_reaction_is_drawn() -> None:
     drawn = saga_arrows(REACTIONS)
     for reaction in REACTIONS:
         assert any(arrow.target == reaction.room and reaction.on in said for arrow, said in drawn.items())
-        for message in reaction.says:
+        for message in reaction.outputs:
             assert any(arrow.source == reaction.room and message in said for arrow, said in drawn.items()), message
 
 
-def test_the_pictures_of_the_steps_together_show_every_arrow_and_no_step_names_a_message_in_vain() -> None:
+def test_the_pictures_of_the_steps_together_show_every_arrow_and_each_step_is_explained() -> None:
     whole = {(arrow, message) for arrow, said in saga_arrows(REACTIONS).items() for message in said}
-    steps = [saga_arrows(REACTIONS, step) for step in STEPS]
+    steps = [saga_arrows(REACTIONS, step) for step in SagaStep]
     assert {(arrow, message) for drawn in steps for arrow, said in drawn.items() for message in said} == whole
-    for step in STEPS:
-        assert step.messages == {message for said in saga_arrows(REACTIONS, step).values() for message in said}
+    assert all(steps)
+    assert set(EXPLAINED) == set(SagaStep)
 
 
 def test_a_step_has_few_enough_arrows_to_be_read() -> None:
-    assert max(len(saga_arrows(REACTIONS, step)) for step in STEPS) <= MOST_ARROWS
+    assert max(len(saga_arrows(REACTIONS, step)) for step in SagaStep) <= MOST_ARROWS
 
 
 def test_a_picture_has_only_the_rooms_of_its_step() -> None:
-    step = Step("Receive", "", frozenset({"inventory"}), frozenset({m.ReceiveStock}))
-    assert saga_diagram(REACTIONS, step).splitlines() == [
+    reactions = (
+        Reaction("inventory", m.ReceiveStock, (), step=SagaStep.STOCK),
+        Reaction("orders", m.CancelOrder, (), step=SagaStep.CANCEL),
+    )
+    assert saga_diagram(reactions, SagaStep.STOCK).splitlines() == [
         "flowchart LR",
         '    producers(["any authorised producer"])',
         '    inventory["inventory"]',
@@ -147,8 +143,17 @@ def test_a_picture_has_only_the_rooms_of_its_step() -> None:
     ]
 
 
+def test_a_reaction_that_two_steps_share_is_in_both_pictures() -> None:
+    reactions = (
+        Reaction("inventory", m.ReturnLine, (), step=SagaStep.COMMIT, also_in=SagaStep.SEND_BACK),
+        Reaction("orders", m.CancelOrder, (), step=SagaStep.CANCEL),
+    )
+    shown = [step for step in SagaStep if [m.ReturnLine] in saga_arrows(reactions, step).values()]
+    assert shown == [SagaStep.COMMIT, SagaStep.SEND_BACK]
+
+
 def test_what_an_owner_says_to_itself_is_no_arrow_to_another_room() -> None:
-    reactions = (Reaction("payments", m.EndWaits, ()), Reaction("fulfilment", m.EndWaits, ()))
+    reactions = tuple(Reaction(room, m.EndWaits, (), step=SagaStep.REFUND) for room in ("payments", "fulfilment"))
     assert set(saga_arrows(reactions)) == {
         Arrow(room, room, "order.commands", undo=False) for room in ("payments", "fulfilment")
     }
@@ -161,7 +166,8 @@ def test_an_undo_is_dashed() -> None:
 
 
 def test_what_no_room_says_comes_from_outside_unless_an_owner_says_it_to_itself() -> None:
-    drawn = saga_arrows((Reaction("inventory", m.ReceiveStock, ()), Reaction("inventory", m.ExpireHolds, ())))
+    accepted = (m.ReceiveStock, m.ExpireHolds)
+    drawn = saga_arrows([Reaction("inventory", message, (), step=SagaStep.STOCK) for message in accepted])
     assert drawn == {
         Arrow("producers", "inventory", "inventory.commands", undo=False): [m.ReceiveStock],
         Arrow("inventory", "inventory", "inventory.commands", undo=False): [m.ExpireHolds],
@@ -170,5 +176,5 @@ def test_what_no_room_says_comes_from_outside_unless_an_owner_says_it_to_itself(
 
 def test_a_page_says_how_it_is_made() -> None:
     for text in pages().values():
-        assert text.startswith("<!-- Generated from topology/")
+        assert text.startswith("<!-- Generated from ")
         assert COMMAND in text.splitlines()[0]

@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
+from consumers.errors import IncompleteTableError
+from consumers.fulfilment.transitions import TRANSITIONS as FULFILMENT
+from consumers.inventory.transitions import TRANSITIONS as INVENTORY
+from consumers.orders.transitions import TRANSITIONS as ORDERS
+from consumers.payments.transitions import TRANSITIONS as PAYMENTS
+from consumers.runtime.deciding.transitions import decisions, transitions
 from schemas import messages as m
-from topology.fulfilment_answers import FULFILMENT_ANSWERS
-from topology.order_answers import ORDER_ANSWERS
-from topology.payment_answers import PAYMENT_ANSWERS
-from topology.saga import REACTIONS, TERMINAL_FACTS, Reaction, heard_by
-from topology.states import FulfilmentState, OrderState, PaymentState
+from topology.saga import HAPPY_PATH, REACTIONS, TERMINAL_FACTS, Reaction
 from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, DEAD_LETTERS, TOPICS, topic_of
 
-Table = Mapping[Any, Mapping[type[m.Message], str]]
-
 CARRIED = [message for topic in TOPICS if topic is not DEAD_LETTERS for message in topic.carries]
-SAID = {message for reaction in REACTIONS for message in reaction.says}
+SAID = {message for reaction in REACTIONS for message in reaction.outputs}
 
 
 @pytest.mark.parametrize("message", CARRIED)
@@ -26,7 +26,7 @@ def test_nobodys_message_goes_unheard(message: type[m.Message]) -> None:
 
 @pytest.mark.parametrize("reaction", REACTIONS, ids=lambda reaction: f"{reaction.room}-{reaction.on.__name__}")
 def test_a_room_may_write_what_it_says(reaction: Reaction) -> None:
-    for message in reaction.says:
+    for message in reaction.outputs:
         assert reaction.room in topic_of(message).written_by, message.__name__
 
 
@@ -47,15 +47,40 @@ def test_a_room_reacts_to_a_message_in_one_place() -> None:
     assert len(pairs) == len(set(pairs))
 
 
+def test_the_happy_path_is_one_that_the_reactions_take() -> None:
+    reached: list[Any] = []
+    for step, (first, *rest) in HAPPY_PATH.items():
+        if first == "client":
+            assert ANYONE in topic_of(rest[0]).written_by, step
+            continue
+        message = first
+        for room, output in zip(rest[::2], rest[1::2], strict=True):
+            [reaction] = [each for each in REACTIONS if (each.room, each.on) == (room, message)]
+            assert output in reaction.outputs, (step, room, output.__name__)
+            message = output
+        reached.append(message)
+    assert reached == [
+        m.OrderReserved,
+        m.PaymentAuthorized,
+        m.OrderPlaced,
+        m.OrderPaid,
+        m.OrderShipped,
+        m.OrderDelivered,
+    ]
+
+
 @pytest.mark.parametrize(
-    ("room", "table", "states"),
-    [
-        ("orders", ORDER_ANSWERS, OrderState),
-        ("payments", PAYMENT_ANSWERS, PaymentState),
-        ("fulfilment", FULFILMENT_ANSWERS, FulfilmentState),
-    ],
+    ("room", "table"),
+    [("orders", ORDERS), ("payments", PAYMENTS), ("fulfilment", FULFILMENT), ("inventory", INVENTORY)],
 )
-def test_every_state_answers_every_message_that_its_room_hears(room: str, table: Table, states: type[StrEnum]) -> None:
-    assert set(table) == set(states)
-    for state, answers in table.items():
-        assert set(answers) == heard_by(room), state
+def test_a_table_without_a_message_that_its_room_accepts_is_refused(room: str, table: Mapping[Any, Any]) -> None:
+    """The negative control: a room whose table lacks a message does not even start."""
+    states = next(iter(table), None)
+    if isinstance(states, StrEnum):
+        rows = {state: dict(row) for state, row in table.items()}
+        del rows[states][next(iter(rows[states]))]
+        with pytest.raises(IncompleteTableError, match=f"consumers/{room}/transitions.py, state {states}"):
+            transitions(room, type(states), rows)
+    else:
+        with pytest.raises(IncompleteTableError, match=f"consumers/{room}/transitions.py"):
+            decisions(room, dict(list(table.items())[1:]))

@@ -12,17 +12,19 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from consumers.diagrams import arrows
 from consumers.errors import RefusedError
-from consumers.orders import decide as orders
-from consumers.orders import order
-from consumers.payments.evolve import StartOperation
+from consumers.orders.evolve import evolve
+from consumers.orders.state import Order
+from consumers.orders.transitions import TRANSITIONS as ORDERS
+from consumers.orders.transitions import decide
+from consumers.payments.state import StartOperation
+from consumers.payments.transitions import TRANSITIONS as PAYMENTS
+from consumers.runtime.deciding.now import Now
 from schemas import messages as m
 from tests.unit.orders.message_generator import likely as likely_order_message
 from tests.unit.payments.exploring import explore
-from topology.diagram import arrows
-from topology.order_answers import ORDER_ANSWERS, ORDER_LEADS_TO
-from topology.payment_answers import PAYMENT_ANSWERS, PAYMENT_LEADS_TO
-from topology.saga import REACTIONS, heard_by
+from topology.saga import REACTIONS, messages_accepted_by
 
 SEED: Final = 20_240_607
 WALKS: Final = 20_000
@@ -60,12 +62,12 @@ def walked(
     room: str,
     fresh: Callable[[], Any],
     decide: Callable[..., Any],
-    evolve: Callable[..., None],
+    evolve: Callable[..., Any],
     likely: Callable[[Any, random.Random], m.Message] | None = None,
 ) -> Walked:
     """Walk at random, half of the steps with what is `likely` in a state: a long saga is not walked through without."""
     dice = random.Random(SEED)
-    heard = sorted(heard_by(room), key=lambda each: each.__name__)
+    heard = sorted(messages_accepted_by(room), key=lambda each: each.__name__)
     seen = Walked(set(), defaultdict(set))
     for _ in range(WALKS):
         state = fresh()
@@ -74,10 +76,10 @@ def walked(
             said = likely(state, dice) if likely is not None and fits else message(dice.choice(heard), dice)
             before = state.state
             try:
-                outcomes = decide(state, said)
+                outcomes = decide(state, said, Now(0))
             except RefusedError:
                 continue
-            evolve(state, said, outcomes, 0)
+            evolve(state, said, outcomes, Now(0))
             if state.state != before:
                 seen.moves.add((before, type(said), state.state))
             seen.says[type(said)].update(map(_logged, outcomes))
@@ -95,7 +97,7 @@ def drawn(found: dict[tuple[Any, Any], list[type[m.Message]]]) -> set[tuple[str,
 
 @pytest.fixture(scope="module")
 def orders_walked() -> Walked:
-    return walked("orders", lambda: order.Order(ORDER_ID), orders.decide, order.evolve, likely_order_message)
+    return walked("orders", lambda: Order(ORDER_ID), decide, evolve, likely_order_message)
 
 
 @pytest.fixture(scope="module")
@@ -111,15 +113,15 @@ def payments_walked() -> Walked:
 
 
 def test_an_order_moves_exactly_along_the_arrows_that_are_drawn(orders_walked: Walked) -> None:
-    assert orders_walked.moves == drawn(arrows(ORDER_ANSWERS, ORDER_LEADS_TO))
+    assert orders_walked.moves == drawn(arrows(ORDERS))
 
 
 def test_a_payment_moves_exactly_along_the_arrows_that_are_drawn(payments_walked: Walked) -> None:
-    assert payments_walked.moves == drawn(arrows(PAYMENT_ANSWERS, PAYMENT_LEADS_TO))
+    assert payments_walked.moves == drawn(arrows(PAYMENTS))
 
 
 def declared(room: str) -> dict[type[m.Message], set[type[m.Message]]]:
-    return {reaction.on: set(reaction.says) for reaction in REACTIONS if reaction.room == room}
+    return {reaction.on: set(reaction.outputs) for reaction in REACTIONS if reaction.room == room}
 
 
 def undeclared(room: str, seen: Walked) -> dict[str, list[str]]:

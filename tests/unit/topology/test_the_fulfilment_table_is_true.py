@@ -11,21 +11,21 @@ from typing import Final
 
 import pytest
 
+from consumers.diagrams import arrows
 from consumers.errors import RefusedError
-from consumers.fulfilment.decide import decide
 from consumers.fulfilment.evolve import evolve
-from consumers.fulfilment.fulfilment import Deadlines, Fulfilment
+from consumers.fulfilment.state import Fulfilment
+from consumers.fulfilment.transitions import TRANSITIONS, decide
+from consumers.runtime.deciding.now import Deadlines, Now
 from schemas import messages as m
-from tests.unit.fulfilment.message_generator import START_MS, next_message
-from topology.diagram import arrows
-from topology.fulfilment_answers import FULFILMENT_ANSWERS, FULFILMENT_LEADS_TO
+from tests.unit.fulfilment.message_generator import ORDER_ID, START_MS, next_message
 from topology.saga import REACTIONS
 from topology.states import FulfilmentState
 
 SEED: Final = 20_240_607
 WALKS: Final = 6_000
 STEPS: Final = 40
-DEADLINES: Final = Deadlines(*(12,) * 5)
+DEADLINES: Final = Deadlines(*(12,) * 7)
 
 Move = tuple[FulfilmentState, type[m.Message], FulfilmentState]
 
@@ -38,19 +38,19 @@ class Walked:
         self.says: defaultdict[type[m.Message], set[type[m.Message]]] = defaultdict(set)
 
     def walk(self, dice: random.Random) -> None:
-        state, now_ms = Fulfilment(), START_MS
+        state, now_ms = Fulfilment(ORDER_ID), START_MS
         for _ in range(dice.randrange(1, STEPS)):
             now_ms += dice.choice((0, 0, 1, 1, 1, 2, 2, 15))
             said = next_message(state, dice, now_ms)
             try:
-                outcomes = decide(state, said, now_ms, DEADLINES)
+                outcomes = decide(state, said, Now(now_ms, DEADLINES))
             except RefusedError:
                 continue
-            after = evolve(state, said, outcomes, now_ms, DEADLINES)
-            if after.state != state.state:
-                self.moves[state.state, type(said), after.state] += 1
+            before = state.state
+            evolve(state, said, outcomes, Now(now_ms, DEADLINES))
+            if state.state != before:
+                self.moves[before, type(said), state.state] += 1
             self.says[type(said)].update(map(type, outcomes))
-            state = after
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +62,12 @@ def seen() -> Walked:
 
 
 def test_a_fulfilment_moves_exactly_along_the_arrows_that_are_drawn(seen: Walked) -> None:
-    found = arrows(FULFILMENT_ANSWERS, FULFILMENT_LEADS_TO)
+    found = arrows(TRANSITIONS)
     drawn = {(source, said, target) for (source, target), all_ in found.items() for said in all_ if source != target}
     assert set(seen.moves) == drawn
 
 
 def test_fulfilment_says_exactly_what_the_saga_declares(seen: Walked) -> None:
-    declared = {reaction.on: set(reaction.says) for reaction in REACTIONS if reaction.room == "fulfilment"}
+    declared = {reaction.on: set(reaction.outputs) for reaction in REACTIONS if reaction.room == "fulfilment"}
     undeclared = {on.__name__: [it.__name__ for it in seen.says[on] ^ says] for on, says in declared.items()}
     assert {on: difference for on, difference in undeclared.items() if difference} == {}

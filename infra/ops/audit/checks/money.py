@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from consumers.inventory.ledger import HoldState
+from consumers.inventory.state import HoldState
 from schemas.terms import CAPTURE_AT_SHIPPING
 from topology.states import OVER_ORDER_STATES, OrderState, PaymentState
 

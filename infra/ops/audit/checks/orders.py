@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from consumers.inventory.ledger import HoldState
+from consumers.inventory.state import HoldState
 from topology.states import CLOSED_ORDER_STATES, OrderState, PaymentState
 
 if TYPE_CHECKING:

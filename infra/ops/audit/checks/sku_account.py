@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from consumers.inventory.ledger import QUARANTINE, SCRAP
+from consumers.inventory.state import QUARANTINE, SCRAP
 from schemas import messages as m
 
 Key = tuple[str, int, str]

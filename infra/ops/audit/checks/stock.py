@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from consumers.inventory.ledger import RETURN, SHIPMENT, HoldState
+from consumers.inventory.state import RETURN, SHIPMENT, HoldState
 
 if TYPE_CHECKING:
     from infra.ops.audit.report import Tallies, Tally

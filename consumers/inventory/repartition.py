@@ -1,10 +1,10 @@
-"""Deals what is known of all SKUs to another number of partitions: what a replay does where the live system has switched."""
+"""Distributes what is known of all SKUs over another number of partitions, as a replay does where the live system did."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from consumers.inventory.ledger import Ledger
+from consumers.inventory.state import Ledger
 from topology.partitioner import partition_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ SKU_OF: Final[Mapping[str, Callable[[Any], str]]] = {
 """Each collection of a Ledger, and the SKU in one of its entries (in its keys, where it is a dict)."""
 
 
-class _Homes(dict[str, int]):
+class _HomePartitions(dict[str, int]):
     """SKU -> its partition, each computed once."""
 
     def __init__(self, partitions: int) -> None:
@@ -35,23 +35,23 @@ class _Homes(dict[str, int]):
         self._partitions = partitions
 
     def __missing__(self, sku: str) -> int:
-        home = self[sku] = partition_of(sku.encode(), self._partitions)
-        return home
+        partition = self[sku] = partition_of(sku.encode(), self._partitions)
+        return partition
 
 
-def deal(ledgers: Iterable[Ledger], partitions: int) -> list[Ledger]:
+def repartition(ledgers: Iterable[Ledger], partitions: int) -> list[Ledger]:
     """Return one ledger for each of `partitions`, with all that the given ones know of the SKUs that belong there."""
-    homes = _Homes(partitions)
-    dealt = [Ledger(partition) for partition in range(partitions)]
+    home_partitions = _HomePartitions(partitions)
+    repartitioned = [Ledger(partition) for partition in range(partitions)]
     for ledger in ledgers:
         for name, sku_of in SKU_OF.items():
             entries = getattr(ledger, name)
             for entry in entries:
-                target = getattr(dealt[homes[sku_of(entry)]], name)
+                target = getattr(repartitioned[home_partitions[sku_of(entry)]], name)
                 if isinstance(target, dict):
                     target[entry] = entries[entry]
                 elif isinstance(target, set):
                     target.add(entry)
                 else:
                     target.append(entry)
-    return dealt
+    return repartitioned

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from consumers.inventory.deal import SKU_OF, deal
-from consumers.inventory.ledger import Ledger
+from consumers.inventory.repartition import SKU_OF, repartition
 from consumers.inventory.room import InventoryRoom
+from consumers.inventory.state import Ledger
 from producers.clients.orders import place_order_lines
 from producers.importing.generated import generate
 from schemas import messages as m
@@ -31,7 +31,7 @@ def ledgers(partitions: int) -> list[Ledger]:
     return found
 
 
-def test_every_collection_of_a_ledger_is_dealt() -> None:
+def test_every_collection_of_a_ledger_is_repartitioned() -> None:
     collections = {name for name, value in vars(Ledger(0)).items() if isinstance(value, dict | set | list)}
     assert set(SKU_OF) == collections
 
@@ -39,19 +39,19 @@ def test_every_collection_of_a_ledger_is_dealt() -> None:
 @pytest.mark.parametrize("after", [1, 4, 6, 17])
 def test_nothing_is_lost_nothing_doubled_and_each_sku_is_at_home(after: int) -> None:
     before = ledgers(4)
-    dealt = deal(before, after)
-    assert [ledger.partition for ledger in dealt] == list(range(after))
+    repartitioned = repartition(before, after)
+    assert [ledger.partition for ledger in repartitioned] == list(range(after))
     for name, sku_of in SKU_OF.items():
         was = [entry for ledger in before for entry in getattr(ledger, name)]
-        now = [entry for ledger in dealt for entry in getattr(ledger, name)]
+        now = [entry for ledger in repartitioned for entry in getattr(ledger, name)]
         assert sorted(map(str, was)) == sorted(map(str, now)), name
-        for ledger in dealt:
+        for ledger in repartitioned:
             assert {partition_of(sku_of(it).encode(), after) for it in getattr(ledger, name)} <= {ledger.partition}
-    assert sum(len(ledger.holds) for ledger in dealt) > 20
+    assert sum(len(ledger.holds) for ledger in repartitioned) > 20
 
 
 def test_there_and_back_again_is_the_same() -> None:
     before = ledgers(4)
-    back = deal(deal(before, 7), 4)
+    back = repartition(repartition(before, 7), 4)
     assert [vars(ledger)["holds"] for ledger in back] == [vars(ledger)["holds"] for ledger in before]
     assert [ledger.stocks for ledger in back] == [ledger.stocks for ledger in before]

@@ -10,8 +10,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import replace
+from typing_extensions import override
 
-from schemas import limits
+from consumers.runtime.deciding.order_keyed import OrderRecord
 from topology.states import FulfilmentState, ReturnState
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class Shipment(msgspec.Struct, frozen=True, omit_defaults=True):
     """One parcel. `asked` are the lines as ShipOrder named them, `lines` those that it has.
 
     `until_ms` is when a shipped one counts as delivered, and until when lines of a delivered one can be sent back.
-    `is_presumed` says that nobody said that it arrived.
+    `is_presumed`: nobody confirmed that it arrived.
     """
 
     asked: tuple[int, ...]
@@ -109,28 +111,38 @@ class Return(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.state in (ReturnState.REQUESTED, ReturnState.APPROVED)
 
 
-class Fulfilment(msgspec.Struct):
+class Fulfilment(OrderRecord):
     """One order's goods. `waits_for` says what has to happen next, `deadline_ms` what ends the waiting; None: nothing does.
 
-    `is_returned` says that OrderReturned was said.
+    `is_returned`: OrderReturned was published.
     """
 
-    order_id: str = ""
     state: FulfilmentState = FulfilmentState.NONE
     captures_at_shipping: bool = False
     is_lapsed: bool = False
     is_returned: bool = False
     ship_by_ms: int = 0
-    lines: dict[int, Line] = {}
-    shipments: dict[str, Shipment] = {}
-    returns: dict[str, Return] = {}
+    lines: dict[int, Line] = msgspec.field(default_factory=dict)
+    shipments: dict[str, Shipment] = msgspec.field(default_factory=dict)
+    returns: dict[str, Return] = msgspec.field(default_factory=dict)
     waits_for: str = ""
-    deadline_ms: int | None = None
-    updated_at_ms: int = 0
-    is_stored: bool = False
+
+    @property
+    @override
+    def is_settled(self) -> bool:
+        return not self.waits_for
+
+    @property
+    @override
+    def parts(self) -> int:
+        return len(self.lines)
+
+    def copy(self) -> Fulfilment:
+        """Return a fulfilment that can evolve while this one stays as it is."""
+        return replace(self, lines=dict(self.lines), shipments=dict(self.shipments), returns=dict(self.returns))
 
     def numbers(self, *states: LineState) -> list[int]:
-        """Return the lines in these states, by number: what was loaded must say the same as what stayed in memory."""
+        """Return the lines in these states, by number: what was loaded must decide the same as what stayed in memory."""
         return sorted(number for number, line in self.lines.items() if line.state in states)
 
     def line_of(self, number: int, sku: str) -> Line | None:
@@ -145,19 +157,9 @@ class Fulfilment(msgspec.Struct):
     def return_of(self, number: int) -> tuple[str, Return] | None:
         """Return the return under way that has this line."""
         return next(
-            ((name, it) for name, it in self.returns.items() if it.is_under_way and number in it.missing),
+            ((name, each) for name, each in self.returns.items() if each.is_under_way and number in each.missing),
             None,
         )
-
-
-class Deadlines(msgspec.Struct, frozen=True):
-    """How long each wait may last, in ms; see schemas/limits.py."""
-
-    ship_within_ms: int = limits.SHIP_WITHIN_MS
-    delivery_presumed_ms: int = limits.DELIVERY_PRESUMED_MS
-    return_window_ms: int = limits.RETURN_WINDOW_MS
-    return_answer_ms: int = limits.RETURN_ANSWER_MS
-    return_arrival_ms: int = limits.RETURN_ARRIVAL_MS
 
 
 SHIPMENT: Final = "shipment"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
+from typing_extensions import override
 
 from consumers.payments.processor import OperationKind
-from topology.states import PaymentState
+from consumers.runtime.deciding.order_keyed import OrderRecord
+from consumers.runtime.deciding.outcomes import InternalEvent
+from schemas import messages as m
+from topology.states import SETTLED_PAYMENT_STATES, PaymentState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What is known of an attempt. The first six are what RecordPaymentResult may say, or that it has said nothing yet.
+# What is known of an attempt. The first six are what RecordPaymentResult may hold, or that there is none yet.
 PENDING: Final = "pending"
 SUCCEEDED: Final = "succeeded"
 DECLINED: Final = "declined"
@@ -22,7 +26,7 @@ LAPSED: Final = "lapsed"
 SUPERSEDED: Final = "superseded"
 """It failed, and another attempt or a later answer has taken its place: nobody has to see to it any more."""
 RESOLVED: Final = "resolved"
-"""It failed, and a person says that it was done by hand."""
+"""It failed, and a person confirmed that it was done by hand."""
 ABANDONED: Final = "abandoned"
 """An authorisation that its customer did not confirm in time; it was cancelled at the processor."""
 
@@ -50,7 +54,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     started_at_ms: int
 
 
-class Wish(msgspec.Struct, frozen=True, gc=False):
+class QueuedOperation(msgspec.Struct, frozen=True, gc=False):
     """What is to be asked of the processor once nothing else is under way."""
 
     kind: OperationKind
@@ -58,15 +62,14 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int
 
 
-class Payment(msgspec.Struct):
+class Payment(OrderRecord):
     """One order's money, in minor units of `currency`.
 
-    Always captured + voided <= authorized and refunded <= captured; they are the sums of the attempts that are done. `due`
-    waits in line behind the one operation that is `under_way` (its id, or empty). `order_over` says that the order ended
-    without a sale, `all_shipped` that no capture will follow. `deadline_ms` is when the present state ends by itself.
+    Always captured + voided <= authorized and refunded <= captured; they are the sums of the attempts that are done. `queue`
+    waits in line behind the one operation that is `under_way` (its id, or empty). `order_over`: the order ended without a
+    sale; `all_shipped`: no capture will follow. `deadline_ms` is when the present state ends by itself.
     """
 
-    order_id: str
     state: PaymentState = PaymentState.NONE
     amount_minor: int = 0
     currency: str = ""
@@ -81,12 +84,23 @@ class Payment(msgspec.Struct):
     voided_minor: int = 0
     refunded_minor: int = 0
     expires_at_ms: int = 0
-    deadline_ms: int | None = None
-    due: tuple[Wish, ...] = ()
-    updated_at_ms: int = 0
-    attempts: dict[str, Attempt] = {}
+    queue: tuple[QueuedOperation, ...] = ()
+    attempts: dict[str, Attempt] = msgspec.field(default_factory=dict)
     under_way: str = ""
-    is_stored: bool = False
+
+    @property
+    @override
+    def is_settled(self) -> bool:
+        return self.state is PaymentState.NONE or self.state in SETTLED_PAYMENT_STATES
+
+    @property
+    @override
+    def parts(self) -> int:
+        return len(self.attempts)
+
+    def copy(self) -> Payment:
+        """Return a payment that can evolve while this one stays as it is."""
+        return msgspec.structs.replace(self, attempts=dict(self.attempts))
 
     @property
     def held_minor(self) -> int:
@@ -101,7 +115,7 @@ class Payment(msgspec.Struct):
     @property
     def refundable_minor(self) -> int:
         """What may still be promised back: captured, and neither refunded nor promised already."""
-        promised = sum(wish.amount_minor for wish in self.due if wish.kind is OperationKind.REFUND)
+        promised = sum(queued.amount_minor for queued in self.queue if queued.kind is OperationKind.REFUND)
         for attempt in self.attempts.values():
             if attempt.kind is OperationKind.REFUND and attempt.result in (PENDING, FAILED):
                 promised += attempt.amount_minor
@@ -133,13 +147,12 @@ class Payment(msgspec.Struct):
 
     def failed(self) -> list[Attempt]:
         """Return the voids and refunds that the processor refused and nobody has seen to."""
-        return [it for it in self.attempts.values() if it.result == FAILED and it.kind in _OWED]
+        return [attempt for attempt in self.attempts.values() if attempt.result == FAILED and attempt.kind in _OWED]
 
     def was_asked(self, kind: OperationKind, reference: str) -> bool:
         """Tell whether something is, was or will be asked of the processor for this shipment or refund."""
-        return any(it.kind is kind and it.reference == reference for it in self.attempts.values()) or any(
-            it.kind is kind and it.reference == reference for it in self.due
-        )
+        operations: tuple[Attempt | QueuedOperation, ...] = (*self.attempts.values(), *self.queue)
+        return any(each.kind is kind and each.reference == reference for each in operations)
 
     def of_reference(self, kind: OperationKind, reference: str) -> Iterator[Attempt]:
         """Iterate over the attempts for one shipment or refund; those that another one took the place of are left out."""
@@ -159,3 +172,73 @@ def operation_id(order_id: str, kind: OperationKind, number: int = 1) -> str:
 def number_of(attempt_id: str) -> int:
     """Return which of its kind an attempt is, by its id."""
     return int(number) if (number := "".join(attempt_id.split(":")[2:])) else 1
+
+
+# --- what is decided and stays inside the room -----------------------------------------------------------------------------
+
+
+class StartOperation(InternalEvent, frozen=True):
+    """The processor is to be asked, once the attempt is durable; what it answers is logged."""
+
+    order_id: str
+    operation_id: str
+    kind: OperationKind
+    number: int
+    amount_minor: int
+    reference: str = ""
+    authorization_id: str = ""
+    is_last: bool = True
+
+
+class Booked(InternalEvent, frozen=True):
+    """An attempt that is done without asking: nothing has to be moved, or time has moved it."""
+
+    operation_id: str
+    kind: OperationKind
+    number: int
+    amount_minor: int
+    reference: str = ""
+    authorization_id: str = ""
+
+
+class AttemptResolved(InternalEvent, frozen=True):
+    """What is known of an attempt now; an authorisation's id and end (ms, 0: unknown) come with it."""
+
+    operation_id: str
+    result: str
+    authorization_id: str = ""
+    expires_at_ms: int = 0
+
+
+class OperationQueued(InternalEvent, frozen=True):
+    """Something is to be done once nothing else is under way."""
+
+    operation: QueuedOperation
+
+
+class OperationDropped(InternalEvent, frozen=True):
+    """An operation that waited in line is not started."""
+
+    operation: QueuedOperation
+
+
+class OrderEnded(InternalEvent, frozen=True):
+    """The order is over without a sale."""
+
+
+class AllShipped(InternalEvent, frozen=True):
+    """No capture will follow."""
+
+
+class CaptureAtShipping(InternalEvent, frozen=True):
+    """The money is captured shipment by shipment."""
+
+
+class LapseNoted(InternalEvent, frozen=True):
+    """The authorisation ended at `at_ms`, while something else was under way."""
+
+    at_ms: int
+
+
+Outcome: TypeAlias = m.Message | InternalEvent
+"""Every change of a payment is an internal event; messages tell others of it."""

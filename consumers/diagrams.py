@@ -1,4 +1,4 @@
-"""Draws the saga and its states for the docs, from the tables that the rooms obey: `python -m topology.diagram`.
+"""Draws the saga and its states for the docs, from the tables that the rooms obey: `python -m consumers.diagrams`.
 
 `--check` writes nothing and fails when a page in `docs/diagrams/` does not show the tables as they are. The pictures
 are Mermaid, which GitHub renders.
@@ -13,22 +13,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
+from consumers.fulfilment.transitions import TRANSITIONS as FULFILMENT
+from consumers.orders.transitions import TRANSITIONS as ORDERS
+from consumers.payments.transitions import TRANSITIONS as PAYMENTS
+from consumers.runtime.deciding.transitions import Transitions
 from schemas.messages import Message
-from topology import order_answers, payment_answers
-from topology.fulfilment_answers import FULFILMENT_ANSWERS, FULFILMENT_LEADS_TO
-from topology.order_answers import ORDER_ANSWERS, ORDER_LEADS_TO
-from topology.payment_answers import PAYMENT_ANSWERS, PAYMENT_LEADS_TO
 from topology.saga import REACTIONS, TERMINAL_FACTS, Reaction
-from topology.saga_steps import READERS, STEPS, Step
+from topology.saga_steps import EXPLAINED, SagaStep
 from topology.states import FulfilmentState, OrderState, PaymentState
 from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, topic_of
 
 DIRECTORY: Final = Path(__file__).parents[1] / "docs" / "diagrams"
-COMMAND: Final = "python -m topology.diagram"
-
-_NEVER: Final = order_answers.NEVER | payment_answers.NEVER
+COMMAND: Final = "python -m consumers.diagrams"
+READERS: Final = "readers"
+"""Stands in the pictures for people and views, who read the facts that end a step."""
 
 PAYMENT_PICTURES: Final[Mapping[str, tuple[PaymentState, ...]]] = MappingProxyType(
     {
@@ -51,7 +51,7 @@ State = TypeVar("State", bound=StrEnum)
 
 
 class Arrow(NamedTuple):
-    """One arrow of the saga's picture: what `source` says to `target` on `topic`; `undo` takes a step back."""
+    """One arrow of the saga's picture: what `source` publishes to `target` on `topic`; `undo` takes a step back."""
 
     source: str
     target: str
@@ -61,45 +61,43 @@ class Arrow(NamedTuple):
 
 def pages() -> dict[str, str]:
     """Return every generated page by its file name."""
-    states = "topology/*_answers.py"
-    explained = "An arrow names the messages that may move {0}. The table says what each state answers to each message."
+    explained = (
+        "An arrow names the messages that may move {0}. The table names the decision of each state on each message."
+    )
     return {
         "order-states.md": _page(
             "The states of an order",
-            states,
+            "consumers/orders/transitions.py",
             explained.format("an order"),
-            _fenced(states_diagram(ORDER_ANSWERS, ORDER_LEADS_TO, OrderState.UNKNOWN)),
-            answers_table(ORDER_ANSWERS),
+            _fenced(states_diagram(ORDERS, OrderState.UNKNOWN)),
+            decisions_table(ORDERS),
         ),
         "payment-states.md": _page(
             "The states of an order's payment",
-            states,
+            "consumers/payments/transitions.py",
             explained.format("a payment")
             + " One picture for each of its operations: with all arrows in one nobody could follow any.",
             "\n\n".join(
-                f"## {title}\n\n"
-                + _fenced(
-                    states_diagram(PAYMENT_ANSWERS, PAYMENT_LEADS_TO, PaymentState.NONE, leaving=frozenset(states))
-                )
+                f"## {title}\n\n" + _fenced(states_diagram(PAYMENTS, PaymentState.NONE, leaving=frozenset(states)))
                 for title, states in PAYMENT_PICTURES.items()
             )
-            + "\n\n## All answers",
-            answers_table(PAYMENT_ANSWERS),
+            + "\n\n## All decisions",
+            decisions_table(PAYMENTS),
         ),
         "fulfilment-states.md": _page(
             "The states of an order's fulfilment",
-            states,
+            "consumers/fulfilment/transitions.py",
             explained.format("a fulfilment"),
-            _fenced(states_diagram(FULFILMENT_ANSWERS, FULFILMENT_LEADS_TO, FulfilmentState.NONE)),
-            answers_table(FULFILMENT_ANSWERS),
+            _fenced(states_diagram(FULFILMENT, FulfilmentState.NONE)),
+            decisions_table(FULFILMENT),
         ),
         "saga.md": _page(
-            "Who reacts to what",
+            "Which room reacts to what",
             "topology/saga.py, topology/saga_steps.py and topology/topics.py",
-            "One picture for each step. An arrow is what one room says to another, under the topic that carries it. "
-            "A dashed arrow takes a step back. The table at the end has all of it.",
+            "One picture for each step. An arrow is what one room publishes and another accepts, under the topic that "
+            "carries it. A dashed arrow takes a step back. The table at the end has all of it.",
             "\n\n".join(
-                f"## {step.title}\n\n{step.explained}\n\n{_fenced(saga_diagram(REACTIONS, step))}" for step in STEPS
+                f"## {step}\n\n{EXPLAINED[step]}\n\n{_fenced(saga_diagram(REACTIONS, step))}" for step in SagaStep
             ),
             f"## All reactions\n\n{reactions_table(REACTIONS)}",
         ),
@@ -118,64 +116,53 @@ def write(directory: Path) -> None:
         (directory / name).write_text(text, encoding="utf-8")
 
 
-def arrows(
-    answers: Mapping[State, Mapping[type[Message], str]], leads_to: Mapping[str, tuple[State, ...]]
-) -> dict[tuple[State, State], list[type[Message]]]:
-    """Return for each pair of states the messages that may move from one to the other, in the order of the tables."""
-    found: defaultdict[tuple[State, State], list[type[Message]]] = defaultdict(list)
-    for state, row in answers.items():
-        for message, answer in row.items():
-            for target in leads_to[answer]:
-                if (state, answer, target) not in _NEVER:
-                    found[state, target].append(message)
-    return dict(found)
+def arrows(transitions: Transitions[State]) -> dict[tuple[State, Any], list[type[Message]]]:
+    """Return for each pair of states the messages that may move from one to the other, in the order of the table."""
+    moves: defaultdict[tuple[State, Any], list[type[Message]]] = defaultdict(list)
+    for state, row in transitions.items():
+        for message, transition in row.items():
+            for target in transition.leads_to:
+                moves[state, target].append(message)
+    return dict(moves)
 
 
-def states_diagram(
-    answers: Mapping[State, Mapping[type[Message], str]],
-    leads_to: Mapping[str, tuple[State, ...]],
-    first: State,
-    *,
-    leaving: frozenset[State] | None = None,
-) -> str:
-    """Return the Mermaid state diagram of one table of answers, or of the arrows that leave some of its states.
+def states_diagram(transitions: Transitions[State], first: State, *, leaving: frozenset[State] | None = None) -> str:
+    """Return the Mermaid state diagram of one table, or of the arrows that leave some of its states.
 
     A state that nothing leaves is a final one.
     """
-    every = arrows(answers, leads_to)
+    every = arrows(transitions)
     moves = {move: messages for move, messages in every.items() if leaving is None or move[0] in leaving}
-    final = set(answers) - {source for source, _ in every}
+    final = set(transitions) - {source for source, _ in every}
     shown = {state for move in moves for state in move}
     lines = ["stateDiagram-v2", *([f"    [*] --> {first}"] if first in shown else [])]
     lines += [f"    {source} --> {target}: {_names(messages, ', ')}" for (source, target), messages in moves.items()]
-    lines += [f"    {state} --> [*]" for state in answers if state in final & shown]
+    lines += [f"    {state} --> [*]" for state in transitions if state in final & shown]
     return "\n".join(lines)
 
 
-def answers_table(answers: Mapping[State, Mapping[type[Message], str]]) -> str:
+def decisions_table(transitions: Transitions[State]) -> str:
     """Return the whole table in Markdown: a row for each message, a column for each state."""
     rows: defaultdict[type[Message], list[str]] = defaultdict(list)
-    for row in answers.values():
-        for message, answer in row.items():
-            rows[message].append(answer)
-    return _table(["message", *answers], [[f"`{message.__name__}`", *rows[message]] for message in rows])
+    for state in transitions:
+        for message in next(iter(transitions.values())):
+            rows[message].append(transitions[state][message].decide.__name__)
+    return _table(["message", *transitions], [[f"`{message.__name__}`", *names] for message, names in rows.items()])
 
 
-def saga_arrows(reactions: Sequence[Reaction], step: Step | None = None) -> dict[Arrow, list[type[Message]]]:
+def saga_arrows(reactions: Sequence[Reaction], step: SagaStep | None = None) -> dict[Arrow, list[type[Message]]]:
     """Return the saga's arrows with the messages on each, all or those of one step, in the order of the reactions."""
     undo = {reaction.undone_by for reaction in reactions}
-    found: defaultdict[Arrow, list[type[Message]]] = defaultdict(list)
-    said = dict.fromkeys(message for reaction in reactions for message in (reaction.on, *reaction.says))
-    for message in said:
-        for target in _hearers(message, reactions):
-            if step is None or step.shows(message, target):
-                for source in _speakers(message, reactions) or [target]:
-                    found[Arrow(source, target, topic_of(message).name, message in undo)].append(message)
-    return dict(found)
+    drawn: defaultdict[Arrow, list[type[Message]]] = defaultdict(list)
+    for message in dict.fromkeys(message for reaction in reactions for message in (reaction.on, *reaction.outputs)):
+        for target in _readers(message, reactions, step):
+            for source in _writers(message, reactions) or [target]:
+                drawn[Arrow(source, target, topic_of(message).name, message in undo)].append(message)
+    return dict(drawn)
 
 
-def saga_diagram(reactions: Sequence[Reaction], step: Step | None = None) -> str:
-    """Return the Mermaid flowchart of the rooms and what they say to each other, in all or in one step."""
+def saga_diagram(reactions: Sequence[Reaction], step: SagaStep | None = None) -> str:
+    """Return the Mermaid flowchart of the rooms and what they publish for each other, in all or in one step."""
     drawn = saga_arrows(reactions, step)
     ends = {end for arrow in drawn for end in (arrow.source, arrow.target)}
     rooms = dict.fromkeys(reaction.room for reaction in reactions)
@@ -195,16 +182,16 @@ def reactions_table(reactions: Sequence[Reaction]) -> str:
             reaction.room,
             f"`{reaction.on.__name__}`",
             topic_of(reaction.on).name,
-            ", ".join(f"`{message.__name__}`" for message in reaction.says) or "notes it",
+            ", ".join(f"`{message.__name__}`" for message in reaction.outputs) or "records it",
             f"`{reaction.undone_by.__name__}`" if reaction.undone_by else "",
         ]
         for reaction in reactions
     )
-    return _table(["room", "hears", "on", "says one or more of", "undone by"], rows)
+    return _table(["room", "accepts", "on", "publishes one or more of", "undone by"], rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the pages, or with `--check` say which are stale; return the exit status."""
+    """Write the pages, or with `--check` list those that are stale; return the exit status."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is stale")
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="where the pages are (default: %(default)s)")
@@ -218,16 +205,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if names else 0
 
 
-def _speakers(message: type[Message], reactions: Sequence[Reaction]) -> list[str]:
-    """Return the rooms that say this message; none for one that a partition's owner says to itself."""
+def _writers(message: type[Message], reactions: Sequence[Reaction]) -> list[str]:
+    """Return the rooms that publish this message; none for one that a partition's owner appends to its own log."""
     if message in ADDRESSED_TO_A_PARTITION:
         return []
-    return list(dict.fromkeys(reaction.room for reaction in reactions if message in reaction.says)) or [ANYONE]
+    return list(dict.fromkeys(reaction.room for reaction in reactions if message in reaction.outputs)) or [ANYONE]
 
 
-def _hearers(message: type[Message], reactions: Sequence[Reaction]) -> list[str]:
-    rooms = [reaction.room for reaction in reactions if reaction.on is message]
-    return [*rooms, READERS] if message in TERMINAL_FACTS else rooms
+def _readers(message: type[Message], reactions: Sequence[Reaction], step: SagaStep | None) -> list[str]:
+    """Return who reads this message, in all or in one step."""
+    accepting = [reaction for reaction in reactions if reaction.on is message]
+    rooms = [reaction.room for reaction in accepting if step in (None, reaction.step, reaction.also_in)]
+    ends = message in TERMINAL_FACTS and step in (None, TERMINAL_FACTS[message])
+    return [*rooms, READERS] if ends else rooms
 
 
 def _holds(path: Path, text: str) -> bool:

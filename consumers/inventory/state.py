@@ -7,7 +7,10 @@ from typing import Final
 
 import msgspec
 
+from consumers.errors import RefusedError
 from consumers.runtime.alarm import Alarm
+from consumers.runtime.deciding.outcomes import InternalEvent
+from schemas import messages as m
 
 HoldKey = tuple[str, int, str]
 """(order_id, line, sku). The SKU belongs to it: one line sent for two SKUs meets two owners, who cannot see each
@@ -167,3 +170,65 @@ def cart_owner(customer_id: str, cart_id: str) -> str:
     The sign between them (U+001F, the unit separator) is in neither: both are printable.
     """
     return f"{customer_id}\x1f{cart_id}" if cart_id else ""
+
+
+# --- what is decided and stays inside the room ----------------------------------------------------------------------------
+
+
+class HeldForCart(InternalEvent, frozen=True):
+    """The line that was just reserved belongs to a cart of this owner."""
+
+    order_id: str
+    line: int
+    sku: str
+    cart: str
+
+
+class StockReceived(InternalEvent, frozen=True):
+    """Units came in."""
+
+    command_id: str
+    sku: str
+    quantity: int
+
+
+class StockAdjusted(InternalEvent, frozen=True):
+    """A count was corrected by `change` units."""
+
+    command_id: str
+    sku: str
+    change: int
+    reason: str
+
+
+class QuarantineCleared(InternalEvent, frozen=True):
+    """Quarantined units became available or were written off."""
+
+    command_id: str
+    sku: str
+    quantity: int
+    disposition: str
+
+
+class SaleRulesChanged(InternalEvent, frozen=True):
+    """How a SKU may be sold changed; `kind` is `purchase_limit` (with the `limit`), `suspension`, `resumption`, `retirement`."""
+
+    command_id: str
+    sku: str
+    kind: str
+    note: str = ""
+    limit: int = 0
+
+
+class StockCommandRefused(InternalEvent, frozen=True):
+    """A command about a SKU was refused for good: sent again it stays refused."""
+
+    command_id: str
+    sku: str
+    kind: str
+    reason: str
+
+
+Outcome = m.Message | InternalEvent | RefusedError
+"""Internal events end as rows of `movements`, or as what only the ledger needs to know; the outside sees stock.levels. A
+RefusedError among the outcomes sends the command to dead.letters too."""

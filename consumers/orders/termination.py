@@ -1,8 +1,8 @@
-"""How an order ends without a sale, and what it answers when it is over, or to what is not its own. Pure.
+"""How an order ends without a sale, and what it decides once it is over, or on what is not its own. Pure.
 
 Each effect is undone once, whatever comes between: a held line is released and a committed one returned as the order
 ends; a line whose CommitLine is unanswered is returned when the answer comes and finds the order over. Payments and
-fulfilment hear how the order ended, and undo their own.
+fulfilment accept the event of how the order ended, and undo their own.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
-from consumers.orders.order import LineFact, LineState, Order
+from consumers.orders.state import LineFact, LineState, Order
+from consumers.runtime.deciding.outcomes import refuse
 from consumers.text import require_order_id, require_text
 from schemas import messages as m
 from topology.states import OrderState
 
 if TYPE_CHECKING:
+    from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 
 CANCELLED: Final = "order_cancelled"
-"""Why lines go back when somebody cancels; their own words are in OrderCancelled."""
+"""Why lines go back when somebody cancels; their own reason is in OrderCancelled."""
 PAYMENT_TIMEOUT: Final = "payment_timeout"
 NOT_COMPLETE: Final = "not_complete_in_time"
 REQUESTERS: Final = ("customer", "merchant")
@@ -27,44 +29,44 @@ REQUESTERS: Final = ("customer", "merchant")
 # --- rejected: nobody asked for it ------------------------------------------------------------------------------------------
 
 
-def reject_for_release(order: Order, fact: m.LineReleased) -> list[Message]:
+def reject_for_release(order: Order, fact: m.LineReleased, _: Now) -> list[Message]:
     """Somebody gave a line back while others were still being gathered."""
     if order.line_of(fact) is None:
         return []
     return reject(order, fact, "line_released")
 
 
-def reject_incomplete(order: Order, fact: m.LineExpired) -> list[Message]:
+def reject_incomplete(order: Order, fact: m.LineExpired, _: Now) -> list[Message]:
     """A hold ended before every line had arrived: the order was never published whole."""
     if order.line_of(fact) is None:
         return []
     return reject(order, fact, "incomplete")
 
 
-def reject_overdue(order: Order, command: m.EndWaits) -> list[Message]:
+def reject_overdue(order: Order, command: m.EndWaits, _: Now) -> list[Message]:
     """Lines never came, and of those that did none is held whose end would be the order's."""
     del command
     return [m.OrderRejected(order.order_id, NOT_COMPLETE), *_undo(order, None, NOT_COMPLETE)]
 
 
-def reject_for_early_commit(order: Order, fact: m.LineCommitted) -> list[Message]:
+def reject_for_early_commit(order: Order, fact: m.LineCommitted, _: Now) -> list[Message]:
     """A line was committed before anyone had paid."""
     return [*reject(order, fact, "committed_unasked"), _return(fact, "committed_unasked")]
 
 
-def reject_for_payment(order: Order, fact: m.PaymentDeclined) -> list[Message]:
+def reject_for_payment(order: Order, fact: m.PaymentDeclined, _: Now) -> list[Message]:
     """No money: give everything back."""
     return reject(order, fact, PAYMENT_TIMEOUT if fact.reason == PAYMENT_TIMEOUT else "payment_declined")
 
 
-def reject_for_commit(order: Order, fact: m.LineCommitFailed) -> list[Message]:
+def reject_for_commit(order: Order, fact: m.LineCommitFailed, _: Now) -> list[Message]:
     """A line could not be committed: its hold had ended and the stock is gone."""
     if order.own_line_of(fact) is None:
         return []
     return reject(order, fact, fact.reason)
 
 
-def reject_for_return(order: Order, fact: m.LineReturned) -> list[Message]:
+def reject_for_return(order: Order, fact: m.LineReturned, _: Now) -> list[Message]:
     """Somebody took a committed line away before the order was placed."""
     if order.own_line_of(fact) is None:
         return []
@@ -74,33 +76,33 @@ def reject_for_return(order: Order, fact: m.LineReturned) -> list[Message]:
 # --- cancelled --------------------------------------------------------------------------------------------------------------
 
 
-def cancel(order: Order, command: m.CancelOrder) -> list[Message]:
-    """End an order of which fulfilment has nothing; one that is not known yet ends before its lines are heard of."""
+def cancel(order: Order, command: m.CancelOrder, _: Now) -> list[Message]:
+    """End an order of which fulfilment has nothing; one that is not known yet ends before its lines are decided."""
     _require_sense(command)
-    end = m.OrderCancelled(command.order_id, command.reason, command.requested_by)
-    return [end, *_undo(order, command, CANCELLED)]
+    cancelled = m.OrderCancelled(command.order_id, command.reason, command.requested_by)
+    return [cancelled, *_undo(order, command, CANCELLED)]
 
 
-def cancel_placed(order: Order, command: m.CancelOrder) -> list[Message]:
+def cancel_placed(order: Order, command: m.CancelOrder, now: Now) -> list[Message]:
     """End a placed order; under capture_at_shipping fulfilment has it already."""
-    return ask_fulfilment(order, command) if order.captures_at_shipping else cancel(order, command)
+    return ask_fulfilment(order, command, now) if order.captures_at_shipping else cancel(order, command, now)
 
 
-def ask_fulfilment(order: Order, command: m.CancelOrder) -> list[Message]:
+def ask_fulfilment(order: Order, command: m.CancelOrder, _: Now) -> list[Message]:
     """Whether anything has left the house, only fulfilment knows: it answers FulfilmentCancelled, or refuses."""
     del order
     _require_sense(command)
     return [m.OrderCancelRequested(command.order_id, command.requested_by, command.reason)]
 
 
-def cancel_for_fulfilment(order: Order, fact: m.FulfilmentCancelled) -> list[Message]:
+def cancel_for_fulfilment(order: Order, fact: m.FulfilmentCancelled, now: Now) -> list[Message]:
     """Nothing will leave the house: the order ends, its goods go back."""
     if order.state is OrderState.PLACED and not order.captures_at_shipping:
-        return refuse(order, fact)
+        return refuse(order, fact, now)
     return [m.OrderCancelled(fact.order_id, fact.reason, fact.requested_by), *_undo(order, fact, CANCELLED)]
 
 
-def cancel_for_return(order: Order, fact: m.LineReturned) -> list[Message]:
+def cancel_for_return(order: Order, fact: m.LineReturned, _: Now) -> list[Message]:
     """Somebody took a line of a placed order away: it ends, unless fulfilment has it, which then withdraws the line."""
     line = order.own_line_of(fact)
     if order.captures_at_shipping or line is None or line.state is not LineState.COMMITTED:
@@ -108,7 +110,7 @@ def cancel_for_return(order: Order, fact: m.LineReturned) -> list[Message]:
     return [m.OrderCancelled(fact.order_id, "line_returned"), *_undo(order, fact, "line_returned")]
 
 
-def cancel_for_capture(order: Order, fact: m.PaymentCaptureFailed) -> list[Message]:
+def cancel_for_capture(order: Order, fact: m.PaymentCaptureFailed, _: Now) -> list[Message]:
     """The authorised money could not be taken: the placed order ends, its goods go back.
 
     Where it could not be taken for a shipment, that is fulfilment's business.
@@ -121,20 +123,20 @@ def cancel_for_capture(order: Order, fact: m.PaymentCaptureFailed) -> list[Messa
 # --- after the end, and beside the order ------------------------------------------------------------------------------------
 
 
-def refuse_command(order: Order, command: m.CancelOrder) -> list[Message]:
-    """Say why an order cannot be cancelled."""
+def refuse_command(order: Order, command: m.CancelOrder, _: Now) -> list[Message]:
+    """Refuse to cancel an order that is over or shipped, with the reason."""
     _require_sense(command)
     return [refused(command, "order_over" if order.state is OrderState.REJECTED else "already_shipped")]
 
 
-def ignore_repeat(order: Order, command: m.CancelOrder) -> list[Message]:
+def ignore_repeat(order: Order, command: m.CancelOrder, _: Now) -> list[Message]:
     """The order is cancelled already."""
     del order
     _require_sense(command)
     return []
 
 
-def release_late(order: Order, fact: m.LineReserved) -> list[Message]:
+def release_late(order: Order, fact: m.LineReserved, _: Now) -> list[Message]:
     """The order is over, yet a line was reserved for it: give it back. Its echo finds the line given back already."""
     line = order.line_of(fact)
     if line is None or line.state is LineState.REJECTED:
@@ -142,7 +144,7 @@ def release_late(order: Order, fact: m.LineReserved) -> list[Message]:
     return []
 
 
-def release_conflicting(order: Order, fact: m.LineReserved) -> list[Message]:
+def release_conflicting(order: Order, fact: m.LineReserved, _: Now) -> list[Message]:
     """Every line is answered already: this is an echo, unless the order goes on without it; then its hold goes back."""
     line = order.line_of(fact)
     if line is None:
@@ -150,7 +152,7 @@ def release_conflicting(order: Order, fact: m.LineReserved) -> list[Message]:
     return [release(fact, "line_left_out")] if line.state is LineState.REJECTED else []
 
 
-def return_late(order: Order, fact: m.LineCommitted) -> list[Message]:
+def return_late(order: Order, fact: m.LineCommitted, _: Now) -> list[Message]:
     """The order is over, yet a line was committed for it: give it back, once."""
     line = order.line_of(fact)
     if line is None or line.state not in _GOING_BACK:
@@ -158,7 +160,7 @@ def return_late(order: Order, fact: m.LineCommitted) -> list[Message]:
     return []
 
 
-def return_conflicting(order: Order, fact: m.LineCommitted) -> list[Message]:
+def return_conflicting(order: Order, fact: m.LineCommitted, _: Now) -> list[Message]:
     """Nobody asked for this commit: a line of the order keeps it, what the order goes on without is given back, once."""
     line = order.line_of(fact)
     if line is None:
@@ -166,18 +168,7 @@ def return_conflicting(order: Order, fact: m.LineCommitted) -> list[Message]:
     return [_return(fact, "line_left_out")] if line.left_out and line.state not in _GOING_BACK else []
 
 
-def note_only(order: Order, message: Message) -> list[Message]:
-    """Nothing follows; `evolve` writes the fact down where it is about a line."""
-    del order, message
-    return []
-
-
-def refuse(order: Order, message: Message) -> list[Message]:
-    """Refuse what cannot follow from the saga. Raises RefusedError, always."""
-    raise RefusedError("unexpected", f"{type(message).__name__} cannot happen to an order that is {order.state.value}")
-
-
-# --- parts of answers -------------------------------------------------------------------------------------------------------
+# --- parts of decisions -------------------------------------------------------------------------------------------------------
 
 
 def reject(order: Order, fact: LineFact | m.PaymentDeclined, reason: str) -> list[Message]:
@@ -191,7 +182,7 @@ def release(fact: m.LineReserved, reason: str) -> m.ReleaseLine:
 
 
 def refused(command: m.CancelOrder, reason: str) -> m.OrderCommandRefused:
-    """Say that the command changes nothing, and why."""
+    """Return the event that a command changes nothing, and why."""
     return m.OrderCommandRefused(command.order_id, type(command).__name__, "", reason)
 
 
@@ -227,7 +218,7 @@ _GOING_BACK: Final = (LineState.RETURNING, LineState.RETURNED)
 
 
 def _require_sense(command: m.CancelOrder) -> None:
-    """Raise RefusedError for a command that cannot be written down, or does not say who wants it."""
+    """Raise RefusedError for a command that cannot be written down, or does not name who wants it."""
     require_order_id(command.order_id)
     require_text(command.reason)
     if command.requested_by not in REQUESTERS:

@@ -1,0 +1,295 @@
+"""What is decided about an order's money in each state, and where that may lead: the only table (deciding/transitions.py)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from consumers.payments.decide import (
+    authorize,
+    capture,
+    capture_shipment,
+    capture_when_known,
+    end_order,
+    owe_nothing,
+    refuse_capture,
+    refuse_command,
+    void_rest,
+)
+from consumers.payments.evolve import evolve
+from consumers.payments.refunds import refund, resolve, retry
+from consumers.payments.results import record_authorization, record_capture, record_late, record_refund, record_void
+from consumers.payments.sequence import may_start_next, start_next
+from consumers.payments.waits import end_wait
+from consumers.runtime.deciding.outcomes import ignore_duplicate, ignore_timer, refuse
+from consumers.runtime.deciding.transitions import Row, Transitions, to, transitions
+from schemas import messages as m
+from topology.states import PaymentState
+
+if TYPE_CHECKING:
+    from consumers.payments.state import Outcome, Payment
+    from consumers.runtime.deciding.now import Now
+    from schemas.messages import Message
+
+ROOM: Final = "payments"
+
+_AT_REST: Final[Row] = {
+    m.OrderReserved: ignore_duplicate,
+    m.OrderPlaced: ignore_duplicate,
+    m.ShipmentRequested: capture_shipment,
+    m.OrderShipped: void_rest,
+    m.RefundRequested: refund,
+    m.RefundOrder: refuse_command,
+    m.RetryOrder: refuse_command,
+    m.ResolveOrder: refuse_command,
+    m.RecordPaymentResult: record_late,
+    m.EndWaits: ignore_timer,
+}
+"""Where nothing is under way and nothing went wrong, unless a state has another decision."""
+
+_UNDER_WAY: Final[Row] = {
+    m.OrderReserved: ignore_duplicate,
+    m.OrderPlaced: ignore_duplicate,
+    m.OrderCancelled: end_order,
+    m.ShipmentRequested: capture_shipment,
+    m.OrderShipped: void_rest,
+    m.RefundRequested: refund,
+    m.RefundOrder: refund,
+    m.RetryOrder: retry,
+    m.ResolveOrder: resolve,
+    m.EndWaits: ignore_timer,
+}
+"""While the processor is asked: what is wanted waits in line."""
+
+S: Final = PaymentState
+
+TRANSITIONS: Final[Transitions[PaymentState]] = transitions(
+    ROOM,
+    PaymentState,
+    {
+        S.NONE: {
+            m.OrderReserved: to(authorize, S.AUTHORIZING, S.AUTHORIZED),
+            m.OrderPlaced: refuse,
+            m.OrderRejected: owe_nothing,
+            m.OrderCancelled: owe_nothing,
+            m.ShipmentRequested: refuse,
+            m.OrderShipped: refuse,
+            m.RefundRequested: refuse,
+            m.RefundOrder: refuse_command,
+            m.RetryOrder: refuse_command,
+            m.ResolveOrder: refuse_command,
+            m.RecordPaymentResult: refuse,
+            m.EndWaits: ignore_timer,
+        },
+        S.AUTHORIZING: {
+            **_UNDER_WAY,
+            m.OrderPlaced: capture_when_known,
+            m.OrderRejected: end_order,
+            m.RecordPaymentResult: to(
+                record_authorization,
+                S.AUTHORIZED,
+                S.REQUIRES_ACTION,
+                S.DECLINED,
+                S.LAPSED,
+                S.CAPTURING,
+                S.VOIDING,
+                S.REFUNDING,
+                S.PARTIALLY_CAPTURED,
+                S.CAPTURED,
+                S.REFUND_FAILED,
+                S.PARTIALLY_REFUNDED,
+                S.REFUNDED,
+                S.VOIDED,
+            ),
+        },
+        S.REQUIRES_ACTION: {
+            **_UNDER_WAY,
+            m.OrderPlaced: capture_when_known,
+            m.OrderCancelled: to(end_order, S.VOIDING),
+            m.OrderShipped: to(void_rest, S.VOIDING),
+            m.EndWaits: to(end_wait, S.VOIDING),
+            m.OrderRejected: to(end_order, S.VOIDING),
+            m.RecordPaymentResult: to(
+                record_authorization,
+                S.AUTHORIZED,
+                S.DECLINED,
+                S.LAPSED,
+                S.CAPTURING,
+                S.REFUNDING,
+                S.PARTIALLY_CAPTURED,
+                S.REFUND_FAILED,
+            ),
+        },
+        S.AUTHORIZED: {
+            **_AT_REST,
+            m.OrderPlaced: to(capture, S.CAPTURING, S.CAPTURED),
+            m.ShipmentRequested: to(capture_shipment, S.CAPTURING, S.CAPTURED),
+            m.OrderShipped: to(void_rest, S.VOIDING, S.VOIDED),
+            m.RecordPaymentResult: to(record_late, S.AUTHORIZING),
+            m.EndWaits: to(end_wait, S.AUTHORIZING),
+            m.OrderRejected: to(end_order, S.VOIDING, S.VOIDED),
+            m.OrderCancelled: to(end_order, S.VOIDING, S.VOIDED),
+        },
+        S.DECLINED: {
+            **_AT_REST,
+            m.OrderPlaced: refuse,
+            m.ShipmentRequested: refuse,
+            m.OrderShipped: refuse,
+            m.OrderRejected: owe_nothing,
+            m.OrderCancelled: owe_nothing,
+        },
+        S.LAPSED: {
+            **_AT_REST,
+            m.OrderPlaced: refuse_capture,
+            m.OrderShipped: to(void_rest, S.VOIDED, S.CAPTURED, S.PARTIALLY_REFUNDED, S.REFUNDED),
+            m.RefundRequested: to(refund, S.REFUNDING),
+            m.RefundOrder: to(refund, S.REFUNDING),
+            m.RetryOrder: to(retry, S.AUTHORIZING),
+            m.OrderRejected: to(end_order, S.VOIDED, S.REFUNDING, S.REFUNDED),
+            m.OrderCancelled: to(end_order, S.VOIDED, S.REFUNDING, S.REFUNDED),
+        },
+        S.CAPTURING: {
+            **_UNDER_WAY,
+            m.OrderRejected: refuse,
+            m.RecordPaymentResult: to(
+                record_capture,
+                S.CAPTURED,
+                S.PARTIALLY_CAPTURED,
+                S.CAPTURE_FAILED,
+                S.AUTHORIZED,
+                S.VOIDING,
+                S.REFUNDING,
+                S.REFUND_FAILED,
+                S.PARTIALLY_REFUNDED,
+            ),
+        },
+        S.PARTIALLY_CAPTURED: {
+            **_AT_REST,
+            m.ShipmentRequested: to(capture_shipment, S.CAPTURING),
+            m.OrderShipped: to(void_rest, S.VOIDING),
+            m.RefundRequested: to(refund, S.REFUNDING),
+            m.RefundOrder: to(refund, S.REFUNDING),
+            m.RecordPaymentResult: to(record_late, S.AUTHORIZING),
+            m.EndWaits: to(end_wait, S.AUTHORIZING),
+            m.OrderRejected: refuse,
+            m.OrderCancelled: to(end_order, S.VOIDING),
+        },
+        S.CAPTURED: {
+            **_AT_REST,
+            m.RefundRequested: to(refund, S.REFUNDING),
+            m.RefundOrder: to(refund, S.REFUNDING),
+            m.OrderRejected: refuse,
+            m.OrderCancelled: to(end_order, S.REFUNDING),
+        },
+        S.CAPTURE_FAILED: {
+            **_AT_REST,
+            m.OrderRejected: to(end_order, S.VOIDING),
+            m.OrderCancelled: to(end_order, S.VOIDING),
+        },
+        S.VOIDING: {
+            **_UNDER_WAY,
+            m.OrderPlaced: capture_when_known,
+            m.OrderRejected: end_order,
+            m.RecordPaymentResult: to(
+                record_void,
+                S.VOIDED,
+                S.VOID_FAILED,
+                S.DECLINED,
+                S.LAPSED,
+                S.AUTHORIZED,
+                S.CAPTURED,
+                S.CAPTURING,
+                S.PARTIALLY_CAPTURED,
+                S.REFUNDING,
+                S.REFUND_FAILED,
+                S.PARTIALLY_REFUNDED,
+                S.REFUNDED,
+            ),
+        },
+        S.VOIDED: {
+            **_AT_REST,
+            m.OrderRejected: ignore_duplicate,
+            m.OrderCancelled: ignore_duplicate,
+        },
+        S.VOID_FAILED: {
+            m.OrderReserved: ignore_duplicate,
+            m.OrderPlaced: capture_when_known,
+            m.ShipmentRequested: capture_shipment,
+            m.OrderShipped: void_rest,
+            m.RefundRequested: to(refund, S.REFUNDING),
+            m.RefundOrder: to(refund, S.REFUNDING),
+            m.RetryOrder: to(retry, S.VOIDING, S.REFUNDING),
+            m.ResolveOrder: to(
+                resolve, S.VOIDED, S.DECLINED, S.LAPSED, S.CAPTURED, S.REFUNDING, S.PARTIALLY_REFUNDED, S.REFUNDED
+            ),
+            m.RecordPaymentResult: to(
+                record_late,
+                S.AUTHORIZED,
+                S.DECLINED,
+                S.LAPSED,
+                S.VOIDING,
+                S.VOIDED,
+                S.CAPTURING,
+                S.CAPTURED,
+                S.PARTIALLY_CAPTURED,
+                S.REFUNDING,
+                S.REFUND_FAILED,
+                S.PARTIALLY_REFUNDED,
+                S.REFUNDED,
+            ),
+            m.EndWaits: to(end_wait, S.VOIDED, S.CAPTURED, S.REFUND_FAILED, S.PARTIALLY_REFUNDED, S.REFUNDED),
+            m.OrderRejected: to(end_order, S.REFUNDING),
+            m.OrderCancelled: to(end_order, S.REFUNDING),
+        },
+        S.REFUNDING: {
+            **_UNDER_WAY,
+            m.OrderRejected: refuse,
+            m.RecordPaymentResult: to(
+                record_refund,
+                S.REFUNDED,
+                S.PARTIALLY_REFUNDED,
+                S.REFUND_FAILED,
+                S.VOID_FAILED,
+                S.PARTIALLY_CAPTURED,
+                S.CAPTURING,
+                S.VOIDING,
+                S.LAPSED,
+            ),
+        },
+        S.PARTIALLY_REFUNDED: {
+            **_AT_REST,
+            m.RefundRequested: to(refund, S.REFUNDING),
+            m.RefundOrder: to(refund, S.REFUNDING),
+            m.OrderRejected: refuse,
+            m.OrderCancelled: to(end_order, S.REFUNDING),
+        },
+        S.REFUNDED: {
+            **_AT_REST,
+            m.OrderRejected: refuse,
+            m.OrderCancelled: end_order,
+        },
+        S.REFUND_FAILED: {
+            m.OrderReserved: ignore_duplicate,
+            m.OrderPlaced: ignore_duplicate,
+            m.ShipmentRequested: to(capture_shipment, S.CAPTURING),
+            m.OrderShipped: to(void_rest, S.VOIDING),
+            m.RefundRequested: to(refund, S.REFUNDING),
+            m.RefundOrder: to(refund, S.REFUNDING),
+            m.RetryOrder: to(retry, S.REFUNDING),
+            m.ResolveOrder: to(resolve, S.REFUNDED, S.PARTIALLY_REFUNDED, S.PARTIALLY_CAPTURED, S.LAPSED),
+            m.RecordPaymentResult: to(record_late, S.AUTHORIZING),
+            m.EndWaits: to(end_wait, S.AUTHORIZING),
+            m.OrderRejected: refuse,
+            m.OrderCancelled: to(end_order, S.VOIDING, S.REFUNDING),
+        },
+    },
+)
+
+
+def decide(payment: Payment, message: Message, now: Now) -> list[Outcome]:
+    """Return what follows for the order's money, and what is started next. Raises RefusedError where nothing can follow."""
+    outcomes = TRANSITIONS[payment.state][type(message)].decide(payment, message, now)
+    if not outcomes or not may_start_next(payment, message):
+        return outcomes
+    after = payment.copy()
+    evolve(after, message, outcomes, now)
+    return outcomes + start_next(after)

@@ -1,0 +1,1 @@
+"""What the rooms' decisions are built with."""
