@@ -8,10 +8,9 @@ from typing_extensions import override
 
 from consumers.inventory import store
 from consumers.inventory.evolve import evolve
-from consumers.inventory.state import Ledger
+from consumers.inventory.state import INTERNAL_EVENTS, Ledger
 from consumers.inventory.transitions import ROOM, decide
 from consumers.runtime.deciding.now import Now
-from consumers.runtime.deciding.outcomes import published
 from consumers.runtime.room import Changes, Room
 from schemas import messages as m
 from topology.saga import messages_accepted_by
@@ -53,7 +52,9 @@ class InventoryRoom(Room[Ledger]):
     def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
         now = Now(at_ms)
         outcomes = decide(state, message, now)
-        yield from published(outcomes)
+        for outcome in outcomes:
+            if type(outcome) not in INTERNAL_EVENTS:
+                yield outcome  # type: ignore[misc]  # internal events are left out
         evolve(state, message, outcomes, now)
 
     @override

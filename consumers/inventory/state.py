@@ -232,3 +232,6 @@ class StockCommandRefused(InternalEvent, frozen=True):
 Outcome = m.Message | InternalEvent | RefusedError
 """Internal events end as rows of `movements`, or as what only the ledger needs to know; the outside sees stock.levels. A
 RefusedError among the outcomes sends the command to dead.letters too."""
+INTERNAL_EVENTS: Final[frozenset[type]] = frozenset(
+    {HeldForCart, StockReceived, StockAdjusted, QuarantineCleared, SaleRulesChanged, StockCommandRefused}
+)
