@@ -18,7 +18,7 @@ from producers.clients.stock import receipts_of, receive_stock
 from schemas import messages as m
 from schemas.ids import new_order_id
 from schemas.limits import ORDER_ID_WINDOW_MS
-from tests.harness.previous_release import say_long_ago
+from tests.harness.backdated import say_long_ago
 from tests.harness.shop import Shop, order
 
 MINUTE_MS = 60_000

@@ -17,6 +17,7 @@ from consumers.payments.processor import PaymentProcessor
 from consumers.runtime.decision import Record, outgoing
 from consumers.runtime.owner import OwnerOptions, PartitionOwner
 from consumers.runtime.room import Room
+from infra.base.migrate import migrate
 from infra.base.processor import processor_of
 from infra.base.rooms import REPLAYED, ROOMS
 from infra.base.settings import Settings
@@ -241,10 +242,16 @@ class Shop:
 
 @asynccontextmanager
 async def open_shop(
-    settings: Settings, folder: Path, processor_options: Sequence[str] = (), *, webhooks: bool = False
+    settings: Settings,
+    folder: Path,
+    processor_options: Sequence[str] = (),
+    *,
+    webhooks: bool = False,
+    migrated: bool = True,
 ) -> AsyncIterator[Shop]:
     """Open a shop without any room at work yet. `settings` have an empty database and a namespace without topics.
 
+    Where the database is not `migrated` from a template but has tables already, it is brought up to date.
     With `webhooks` the processor, once started, tells its outcomes to the receiver too.
     """
     bootstrap, dsn = settings.kafka_bootstrap or "", settings.postgres_dsn or ""
@@ -254,7 +261,7 @@ async def open_shop(
         partitions=settings.partitions,
         expected_cluster_id=settings.cluster_id,
     )
-    await give_tables(dsn)
+    await (give_tables(dsn) if migrated else migrate(dsn))
     async with (
         Publisher(bootstrap, namespace=settings.namespace) as publisher,
         asyncpg.create_pool(dsn, min_size=1, max_size=5, command_timeout=30) as database,
