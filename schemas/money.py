@@ -58,6 +58,14 @@ def to_minor(amount: Decimal, currency: str) -> int:
     return minor
 
 
+def shown_minor(amount_minor: int, currency: str) -> str:
+    """Return an amount for people whatever its currency says: what is no currency is shown with its minor units."""
+    try:
+        return format_minor(amount_minor, currency)
+    except UnknownCurrencyError:
+        return f"{currency or '(no currency)'} {amount_minor} minor units"
+
+
 def format_minor(amount_minor: int, currency: str) -> str:
     """Return an amount of minor units for people: 1234 GBP is "GBP 12.34", 500 JPY is "JPY 500"."""
     digits = minor_units(currency)

@@ -45,11 +45,13 @@ def replay(
     sku: Sku = None,
     order_id: OrderId = None,
     until: Until = None,
+    show_all: Annotated[bool, typer.Option("--all", help="Print every decision.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take every decision again from the log, and compare it with what was published then.
 
-    With --json each decision is one line, and the last line is the verdict.
+    Alone it prints the verdict; with --all, --sku, --order or --partition the decisions too. With --json each of them is
+    one line, and the last line is the verdict.
     """
     until_ms = None if until is None else int(until.replace(tzinfo=until.tzinfo or UTC).timestamp() * 1000)
     wanted = DecisionFilter(
@@ -59,16 +61,19 @@ def replay(
         order_id=order_id,
         until_ms=until_ms,
     )
-    if not run(_print_decisions(quiet_settings(), wanted, as_json=as_json)):
+    with_decisions = show_all or not (sku is None and order_id is None and partition is None)
+    if not run(_print_decisions(quiet_settings(), wanted, with_decisions=with_decisions, as_json=as_json)):
         raise typer.Exit(FAILED)
 
 
-async def _print_decisions(settings: Settings, wanted: DecisionFilter, *, as_json: bool) -> bool:
-    """Print the decisions and the verdict; return whether all are as published."""
+async def _print_decisions(settings: Settings, wanted: DecisionFilter, *, with_decisions: bool, as_json: bool) -> bool:
+    """Print the decisions if asked for, and the verdict; return whether all are as published."""
     decisions, first = 0, None
     async for step in history(settings, wanted):
         decisions += 1
         first = first or step.difference
+        if not with_decisions and step.difference is None:
+            continue
         if as_json:
             print_json(step, indent=False)
         else:

@@ -108,8 +108,10 @@ async def test_the_commands_print_what_holds_and_fail_on_a_breach(shop: Shop) ->
     replayed = await lastunit(ours, "replay", "--sku", "MUG")
     assert replayed.status == 0, replayed.errors
     assert "decisions, all equal to the published events" in replayed.output
-    *steps, verdict = (await lastunit(ours, "replay", "--json")).json_lines
+    *steps, verdict = (await lastunit(ours, "replay", "--all", "--json")).json_lines
     assert verdict == {"decisions": len(steps), "equal": True, "first_difference": None}
+    alone = await lastunit(ours, "replay")
+    assert alone.output == f"{len(steps)} decisions, all equal to the published events\n"
 
     await shop.value("UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'MUG'")
     verified = await lastunit(ours, "verify")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -21,7 +21,7 @@ from schemas.messages import Message
 from topology.partitioner import partition_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from consumers.runtime.room import Room
     from infra.base.settings import Settings
@@ -86,9 +86,9 @@ async def audited_decisions(inputs: AuditInputs, wanted: DecisionFilter) -> Asyn
     published = await inputs.published(asked, Tallies())
     for room in chosen:
         partitions = _partitions(inputs, room, wanted)
-        levels: dict[str, str] = {}
+        states = _States(room)
         async for stage in replay_stages(inputs, room, partitions):
-            async for step in _stage_decisions(inputs, stage, published, levels, wanted):
+            async for step in _stage_decisions(inputs, stage, published, states, wanted):
                 if stage.replay.partition in partitions and _matches(step, wanted):
                     yield step
 
@@ -105,28 +105,40 @@ def _partitions(inputs: AuditInputs, room: Room[Any], wanted: DecisionFilter) ->
 
 
 async def _stage_decisions(
-    inputs: AuditInputs, stage: ReplayStage, published: Published, levels: dict[str, str], wanted: DecisionFilter
+    inputs: AuditInputs, stage: ReplayStage, published: Published, states: _States, wanted: DecisionFilter
 ) -> AsyncIterator[AuditedDecision]:
     """Yield the stage's steps by then; where other stages follow, it is decided to its end nevertheless."""
     async for decision in inputs.decisions(stage.replay, stage.replay.partition, stage.ranges):
         if wanted.until_ms is None or decision.record.timestamp <= wanted.until_ms:
-            yield _audited(decision, stage.replay.room.name, published, levels, stage.replay.state)
+            yield _audited(decision, published, states, stage.replay.state)
         elif stage.is_last:
             return
 
 
-def _audited(
-    decision: Decision, room: str, published: Published, levels: dict[str, str], state: Any
-) -> AuditedDecision:
-    tallies = Tallies()
+class _States:
+    """Where each thing that a room decides about stands, by name."""
+
+    def __init__(self, room: Room[Any]) -> None:
+        self.room = room.name
+        self._initial = room.new_state(0)
+        self._known: dict[str, str] = {}
+
+    def change(self, names: Iterable[str], state: Any) -> tuple[dict[str, str], dict[str, str]]:
+        """Return where these things stood before, and where they stand by `state`."""
+        after = {name: _state_of(state, self.room, name) for name in names}
+        before = {name: self._known.get(name) or _state_of(self._initial, self.room, name) for name in after}
+        self._known.update(after)
+        return before, after
+
+
+def _audited(decision: Decision, published: Published, states: _States, state: Any) -> AuditedDecision:
+    tallies, room = Tallies(), states.room
     match(decision, published.answers(decision.source, decision.record.partition), room, tallies)
     examples = tallies["replay_gives_the_same_decisions"].examples + tallies["no_position_decided_twice"].examples
     outcomes = [decode(it.value) for it in decision.says]
     message = decision.message
     messages = [*outcomes, message] if isinstance(message, Message) else outcomes
-    after = {name: _state_of(state, room, name) for each in messages for name in _things(room, each)}
-    before = {name: levels.get(name, "nothing") for name in after}
-    levels.update(after)
+    before, after = states.change((name for each in messages for name in _things(room, each)), state)
     return AuditedDecision(
         decision.position,
         room,
@@ -153,6 +165,10 @@ def _things(room: str, message: Message) -> Iterator[str]:
         yield thing
 
 
+_ABSENT: Final = frozenset({"none", "unknown"})
+"""The states of what has not begun."""
+
+
 def _state_of(state: Any, room: str, name: str) -> str:
     """Say where a SKU, an order, a payment or a fulfilment stands now."""
     if room == "inventory":
@@ -160,7 +176,8 @@ def _state_of(state: Any, room: str, name: str) -> str:
         quarantined = f", {stock.quarantined} quarantined" if stock.quarantined else ""
         return f"{stock.available} available, {stock.reserved} reserved, {stock.allocated} allocated{quarantined}"
     find = {"orders": "order", "payments": "payment", "fulfilment": "fulfilment"}[room]
-    return str(getattr(state, find)(name).state.value)
+    value = str(getattr(state, find)(name).state.value)
+    return f"no {find}" if value in _ABSENT else value
 
 
 def _matches(step: AuditedDecision, wanted: DecisionFilter) -> bool:

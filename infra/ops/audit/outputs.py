@@ -9,7 +9,7 @@ import msgspec
 from producers.publisher import FORWARDED
 from schemas.codec.wire import decode
 from schemas.errors import DecodeError
-from schemas.messages import DeadLetter
+from schemas.messages import DeadLetter, PlaceOrderLine
 from topology.partitioner import partition_of, partitions_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
@@ -161,6 +161,15 @@ def dead_letter_in(record: Record) -> DeadLetter | None:
     except DecodeError:
         return None
     return message if isinstance(message, DeadLetter) else None
+
+
+def placed_by(letter: DeadLetter) -> PlaceOrderLine | None:
+    """Return the order line that a dead letter would have placed, None where it is something else."""
+    try:
+        message = decode(letter.value)
+    except DecodeError:
+        return None
+    return message if isinstance(message, PlaceOrderLine) else None
 
 
 def dead_letter_room(outcome: str) -> str | None:

@@ -26,7 +26,7 @@ class DroppedWeeks:
         self.spans = list(spans)
         self._begins = [begin for begin, _ in self.spans]
 
-    def has(self, uuid: str) -> bool:
+    def covers(self, uuid: str) -> bool:
         """Tell whether the rows of this id were dropped; what has no UUIDv7 never is."""
         if not self.spans or not is_order_id(uuid):
             return False
@@ -47,7 +47,7 @@ class DroppedWeeks:
     def _has_row(self, row: Any) -> bool:
         if not isinstance(row, _ROWS_OF_A_WEEK):
             return False
-        return self.has(row.id if isinstance(row, MovementRow) else row.order_id)
+        return self.covers(row.id if isinstance(row, MovementRow) else row.order_id)
 
 
 def check_balances(gone: Mapping[str, Sequence[Any]], rows: InventoryRows, tally: Tally) -> None:

@@ -23,7 +23,7 @@ from infra.ops.audit.checks.positions import check_claims, check_outbox, check_r
 from infra.ops.audit.checks.stock import check_stock
 from infra.ops.audit.generations import check_generations, replay_stages
 from infra.ops.audit.inputs import AuditInputs
-from infra.ops.audit.outputs import OUTPUT_TOPICS, Published, dead_letter_in
+from infra.ops.audit.outputs import OUTPUT_TOPICS, Published, dead_letter_in, placed_by
 from infra.ops.audit.replay import compare_rows, match, report_unexplained
 from infra.ops.audit.report import Report, Tallies
 from infra.ops.audit.retention import DroppedWeeks, check_balances
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from infra.base.settings import Settings
     from infra.ops.audit.generations import ReplayStage
     from infra.ops.audit.rows import InventoryRows, OrderRows, StockRow
+    from schemas.messages import DeadLetter
 
 EVENTS_AT_ONCE: Final = 1_000_000
 """How many derived records are kept in memory (about 0.5 kB each); a larger log is read several times, in parts."""
@@ -88,6 +89,7 @@ class Audit:
         self._rooms = deciders or replayed_rooms()
         self._in_progress: set[str] = set()
         self._dropped = DroppedWeeks()
+        self._unplaced: dict[str, DeadLetter] = {}
 
     async def run(self) -> None:
         """Check everything that the database and the log know."""
@@ -109,6 +111,7 @@ class Audit:
                 self._report_unexplained(partition, published)
         for partition in self._order_partitions():
             await self._check_orders(partition)
+        self._report_lost_orders()
         orphans = await self._database.holds_without_order()
         check_holds_without_order(orphans, self._in_progress, self.tallies["every_order_is_final_or_waits"])
 
@@ -126,7 +129,7 @@ class Audit:
             rows = await self._database.orders(partition)
             known.update(row.order_id for row in rows.payments)
             processor.check_books(cases(rows, self._in_progress), earlier, now, self._database.now_ms, tally)
-        kept = {order_id: lines for order_id, lines in earlier.items() if not self._dropped.has(order_id)}
+        kept = {order_id: lines for order_id, lines in earlier.items() if not self._dropped.covers(order_id)}
         processor.check_unknown_payments(kept, known, tally)
 
     def _order_partitions(self) -> range:
@@ -161,12 +164,22 @@ class Audit:
 
     async def _count_dead_letters(self) -> None:
         tally = self.tallies["dead_letters"]
-        tally.count(dead_letters=0)
+        tally.count(dead_letters=0, orders_lost=0)
         for partition, end in enumerate(self._inputs.ends[DEAD_LETTERS.name]):
             async for records in self._log.read(DEAD_LETTERS, partition, end):
                 for letter in filter(None, map(dead_letter_in, records)):
                     tally.count(dead_letters=1, **{letter.reason: 1})
-                    tally.example(f"{letter.room}: {letter.topic}/{letter.partition}/{letter.offset} {letter.detail}")
+                    if (placed := placed_by(letter)) is not None:
+                        self._unplaced.setdefault(placed.order_id, letter)
+
+    def _report_lost_orders(self) -> None:
+        """Report the orders that a dead letter placed and that nobody has decided about."""
+        tally = self.tallies["dead_letters"]
+        for order_id, letter in self._unplaced.items():
+            if not self._dropped.covers(order_id):
+                tally.count(orders_lost=1)
+                where = f"{letter.topic}/{letter.partition}/{letter.offset}"
+                tally.breach(f"order {order_id} was never decided: {where} is a dead letter, {letter.detail}")
 
     async def _audit_room(self, room: Room[Any], asked: Sequence[int], published: Published) -> None:
         """Replay a room's share of these partitions, and hold what it comes to against the tables."""
@@ -237,6 +250,8 @@ class Audit:
 
     async def _check_orders(self, partition: int) -> None:
         rows = await self._database.orders(partition)
+        for row in rows.orders:
+            self._unplaced.pop(row.order_id, None)
         found = cases(rows, self._in_progress)
         check_progress(found, self._database.now_ms, self.tallies["every_order_is_final_or_waits"])
         check_money(found, rows.payments, self.tallies)

@@ -21,6 +21,7 @@ PROGRESS = "every_order_is_final_or_waits"
 MONEY = "money_matches_goods"
 LEDGER = "money_ledger_balances"
 GOODS = "goods_are_where_they_should_be"
+LETTERS = "dead_letters"
 
 
 def busy_world(world: World) -> World:

@@ -7,13 +7,16 @@ import pytest
 
 from consumers.runtime.decision import outgoing
 from infra.ops.audit.rows import OutboxRow
+from producers.clients.orders import OrderLine, OrderRequest, place_order_lines
 from producers.publisher import Outgoing
 from schemas import messages as m
 from schemas.codec.wire import encode
+from schemas.ids import new_order_id
 from tests.unit.audit.scenes import (
     BOUNDS,
     GOODS,
     LEDGER,
+    LETTERS,
     ONCE,
     OVERSOLD,
     PROGRESS,
@@ -25,7 +28,8 @@ from tests.unit.audit.scenes import (
     changing,
     found,
 )
-from tests.unit.audit.world import World, said
+from tests.unit.audit.world import PARTITIONS, World, said
+from topology.partitioner import partition_of
 
 
 async def test_a_lost_event() -> None:
@@ -191,7 +195,7 @@ async def test_goods_of_a_paid_order_given_back_by_hand_are_withdrawn_and_paid_b
     world.run()
     report = await world.audit(world.stop())
     assert report.breaches == set()
-    assert report.finding(LEDGER).figure["refunded_minor"] == 500
+    assert report.finding(LEDGER).money["GBP"]["refunded_minor"] == 500
 
 
 async def test_a_batch_in_the_outbox_that_was_never_decided() -> None:
@@ -215,3 +219,38 @@ async def test_a_range_decided_twice() -> None:
     ranges = next(ranges for (room, _), ranges in database.all_ranges.items() if room == "payments" and ranges)
     ranges.append(ranges[-1])
     assert TWICE in await found(world, database)
+
+
+@pytest.mark.parametrize("placed_again", [False, True])
+async def test_an_order_that_was_lost_to_a_dead_letter_is_named_until_it_is_placed_again(placed_again: bool) -> None:
+    world = World()
+    world.receive("MUG", 5)
+    request = OrderRequest(lines=(OrderLine("MUG", 1, 500),), customer_id="c1", order_id=new_order_id(world.now_ms))
+    [line] = place_order_lines(request)
+    record = outgoing(line)
+    wrong = (partition_of(b"MUG", PARTITIONS) + 1) % PARTITIONS
+    world.publish(msgspec.structs.replace(record, partition=wrong))
+    if placed_again:
+        world.publish(record)
+    world.run()
+    report = await world.audit(world.stop())
+    letters = report.finding(LETTERS)
+    assert report.breaches == (set() if placed_again else {LETTERS})
+    assert letters.figure == {"dead_letters": 1, "orders_lost": int(not placed_again), "wrong_partition": 1}
+    assert placed_again or line.order_id in letters.examples[0]
+
+
+async def test_amounts_of_two_currencies_are_never_added_up() -> None:
+    world = World()
+    world.receive("MUG", 5)
+    for currency in ("GBP", "EUR"):
+        request = OrderRequest(
+            lines=(OrderLine("MUG", 1, 500),), customer_id="c1", currency=currency, order_id=new_order_id(world.now_ms)
+        )
+        world.say(*place_order_lines(request))
+    world.run()
+    captured = {"authorized_minor": 500, "captured_minor": 500, "voided_minor": 0, "refunded_minor": 0}
+    books = {"books_captured_minor": 500, "books_held_minor": 0, "books_refunded_minor": 0}
+    finding = (await world.audit(world.stop())).finding(LEDGER)
+    assert finding.money == {"EUR": captured | books, "GBP": captured | books}
+    assert not any(name.endswith("_minor") for name in finding.figure)

@@ -56,7 +56,7 @@ async def test_more_refunded_than_was_captured() -> None:
     world, database = planted("payments", when(lambda row: row.refunded_minor, refunded_minor=9_999))
     report = await world.audit(database)
     assert report.breaches == {LEDGER, MONEY, REPLAY}
-    assert any("9999 refunded of 1500 captured" in example for example in report.finding(LEDGER).examples)
+    assert any("GBP 99.99 refunded of GBP 15.00 captured" in example for example in report.finding(LEDGER).examples)
 
 
 async def test_a_refund_at_the_processor_that_we_know_nothing_of() -> None:

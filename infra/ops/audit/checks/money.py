@@ -33,7 +33,7 @@ _UNPAID: Final = frozenset({OrderState.PENDING, OrderState.RESERVED, OrderState.
 def check_money(all_cases: Iterable[Case], payments: Iterable[PaymentRow], tallies: Tallies) -> None:
     """Check every order's ledger of money, and where nothing is under way that its money matches its goods."""
     tally, ledger = tallies["money_matches_goods"], tallies["money_ledger_balances"]
-    ledger.count(ledgers=0, **dict.fromkeys(_COLUMNS.values(), 0))
+    ledger.count(ledgers=0)
     known: set[str] = set()
     for case in all_cases:
         known.add(case.order.order_id)
@@ -58,21 +58,27 @@ def check_ledger(case: Case, tally: Tally) -> None:
             tally.breach(f"{case}: there are {len(case.attempts)} payment attempts, but no payment")
         return
     tally.count(ledgers=1)
+    money = case.amount
     for kind, column in _COLUMNS.items():
         figure, done = getattr(it, column), sum(_amounts(case.attempts, kind))
-        tally.count(**{column: figure})
+        tally.count_money(it.currency, **{column: figure})
         if figure != done:
-            tally.breach(f"{case}: {column} is {figure}, the attempts that were done come to {done}")
+            tally.breach(
+                f"{case}: {column.removesuffix('_minor')} is {money(figure)}, what was done comes to {money(done)}"
+            )
     held_minor = it.authorized_minor - it.captured_minor - it.voided_minor
     if case.at_rest and it.amount_minor and not _fits(case.money, held_minor, it.captured_minor, it.refunded_minor):
-        figures = f"{held_minor} held, {it.captured_minor} captured and {it.refunded_minor} refunded"
+        figures = (
+            f"{money(held_minor)} held, {money(it.captured_minor)} captured and {money(it.refunded_minor)} refunded"
+        )
         tally.breach(f"{case}: that is not how money stands of which {figures}")
     if it.captured_minor + it.voided_minor > it.authorized_minor:
         tally.breach(
-            f"{case}: {it.captured_minor} captured and {it.voided_minor} voided of {it.authorized_minor} authorised"
+            f"{case}: {money(it.captured_minor)} captured and {money(it.voided_minor)} voided of "
+            f"{money(it.authorized_minor)} authorised"
         )
     if it.refunded_minor > it.captured_minor:
-        tally.breach(f"{case}: {it.refunded_minor} refunded of {it.captured_minor} captured")
+        tally.breach(f"{case}: {money(it.refunded_minor)} refunded of {money(it.captured_minor)} captured")
 
 
 def _fits(state: PaymentState, held_minor: int, captured_minor: int, refunded_minor: int) -> bool:
@@ -104,25 +110,25 @@ def _amounts(attempts: Iterable[AttemptRow], kind: str) -> Iterator[int]:
 def _mismatch(case: Case) -> str | None:
     """Say how an order's money and goods disagree, None where they agree."""
     if case.payment is not None and case.order.amount_minor != case.payment.amount_minor:
-        return f"the order is worth {case.order.amount_minor} minor units, the payment {case.payment.amount_minor}"
+        return f"the order is worth {case.amount(case.order.amount_minor)}, the payment {case.amount(case.payment.amount_minor)}"
     if case.order.state in _UNPAID:
         kept_minor = _kept(case)
-        return f"{kept_minor} minor units were captured before it was placed" if kept_minor else None
+        return f"{case.amount(kept_minor)} were captured before it was placed" if kept_minor else None
     return _leftover(case) if case.order.state in OVER_ORDER_STATES else _unpaid(case)
 
 
 def _unpaid(case: Case) -> str | None:
     """Say how what was paid is not what the goods cost that the customer has, or is to have."""
     if (held_minor := _held(case)) and (case.order.state in _SENT or not _captures_at_shipping(case)):
-        return f"{held_minor} minor units are still held, of which nothing will be captured"
+        return f"{case.amount(held_minor)} are still held, of which nothing will be captured"
     kept_minor, goods_minor, kindness_minor = _kept(case), sum(_goods(case)), _kindness(case)
     least_minor = max(0, goods_minor - kindness_minor)
     # Of parcels that are paid one by one, what went back for nothing may have been all that was there to give back.
     most_minor = goods_minor if _captures_at_shipping(case) else least_minor
     if least_minor <= kept_minor <= most_minor:
         return None
-    given = f" ({kindness_minor} of it given back without goods)" if kindness_minor else ""
-    return f"it has paid {kept_minor} minor units for goods of {goods_minor}{given}"
+    given = f" ({case.amount(kindness_minor)} of it given back without goods)" if kindness_minor else ""
+    return f"it has paid {case.amount(kept_minor)} for goods of {case.amount(goods_minor)}{given}"
 
 
 def _kept(case: Case) -> int:
@@ -166,9 +172,9 @@ def _leftover(case: Case) -> str | None:
         units = sum(hold.quantity for hold in case.holds)
         return f"it is over, but {units} units in {len(case.holds)} lines are kept for it or went out"
     if kept_minor := _kept(case):
-        return f"it is over, but {kept_minor} minor units of it were kept"
+        return f"it is over, but {case.amount(kept_minor)} of it were kept"
     held_minor = _held(case)
-    return f"it is over, but {held_minor} minor units of it are still held" if held_minor else None
+    return f"it is over, but {case.amount(held_minor)} of it are still held" if held_minor else None
 
 
 def _held(case: Case) -> int:

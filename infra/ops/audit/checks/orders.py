@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consumers.inventory.state import HoldState
+from schemas.money import shown_minor
 from topology.states import CLOSED_ORDER_STATES, OrderState, PaymentState
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ class Case(msgspec.Struct):
     def at_rest(self) -> bool:
         """Tell whether nothing is under way for it: no undecided record, no operation at the processor."""
         return not self.in_progress and not self.asked
+
+    def amount(self, amount_minor: int) -> str:
+        """Return an amount of the order's money for people."""
+        return shown_minor(amount_minor, self.payment.currency if self.payment is not None else self.order.currency)
 
     def __str__(self) -> str:
         goods = f", goods {self.fulfilment.state}" if self.fulfilment is not None else ""

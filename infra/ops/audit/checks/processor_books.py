@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import aiohttp
 import msgspec
 
 from infra.ops.errors import UnreadableError
+from schemas.money import shown_minor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -90,7 +92,7 @@ def check_books(
     `now_ms` is the snapshot's clock: what is held is not compared once its time is over, since the processor may say so
     before we do, or after.
     """
-    tally.count(books_compared=0, books_captured_minor=0, books_held_minor=0, books_refunded_minor=0)
+    tally.count(books_compared=0)
     for case in all_cases:
         lines = now.get(case.order.order_id, [])
         if not case.at_rest or earlier.get(case.order.order_id, []) != lines:
@@ -102,13 +104,18 @@ def check_books(
             sum(it.refunded_minor for it in lines),
         )
         held_minor = theirs.authorized - theirs.captured - theirs.voided
-        tally.count(books_compared=1, books_captured_minor=theirs.captured)
-        tally.count(books_held_minor=held_minor, books_refunded_minor=theirs.refunded)
+        tally.count(books_compared=1)
+        tally.count_money(
+            lines[0].currency if lines else case.order.currency,
+            books_captured_minor=theirs.captured,
+            books_held_minor=held_minor,
+            books_refunded_minor=theirs.refunded,
+        )
         ours = _ours(case)
         if case.payment is not None and 0 < case.payment.expires_at_ms <= now_ms:
             theirs, ours = (it._replace(authorized=0, voided=0) for it in (theirs, ours))
         if theirs != ours:
-            tally.breach(f"{case}: {_difference(ours, theirs)}")
+            tally.breach(f"{case}: {_difference(ours, theirs, case)}")
 
 
 def _ours(case: Case) -> _Sums:
@@ -123,9 +130,9 @@ def _ours(case: Case) -> _Sums:
     return _Sums(it.authorized_minor, it.captured_minor, voided, refunded)
 
 
-def _difference(ours: _Sums, theirs: _Sums) -> str:
+def _difference(ours: _Sums, theirs: _Sums, case: Case) -> str:
     return "; ".join(
-        f"the processor has {its} minor units {name}, by our books it should be {should}"
+        f"the processor has {case.amount(its)} {name}, by our books it should be {case.amount(should)}"
         for name, its, should in zip(_Sums._fields, theirs, ours, strict=True)
         if its != should
     )
@@ -137,6 +144,8 @@ def check_unknown_payments(books: Mapping[str, list[Authorization]], known: Iter
     These books are read before the snapshot, so whatever is on them was asked for by an attempt in it.
     """
     for order_id in books.keys() - set(known):
-        held = sum(line.held_minor + line.captured_minor for line in books[order_id])
-        if held:
-            tally.breach(f"the processor has {held} minor units for order {order_id}, for which we asked none")
+        held: Counter[str] = Counter()
+        for line in books[order_id]:
+            held[line.currency] += line.held_minor + line.captured_minor
+        if amounts := [shown_minor(amount_minor, currency) for currency, amount_minor in held.items() if amount_minor]:
+            tally.breach(f"the processor has {', '.join(amounts)} for order {order_id}, for which nothing was asked")
