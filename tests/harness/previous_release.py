@@ -78,7 +78,7 @@ async def fill() -> dict[str, str]:
         await producers.OrderClient(publisher).place(list(placed.values()))
         foreign = await place_in_a_currency_that_is_none(publisher)
         await publisher.publish(lines_of(order(("MUG", 1), ("TIN", 1)))[:1])  # the second line never comes
-        await misroute(publisher)
+        misrouted = await misroute(publisher)
         ids = {name: request.order_id for name, request in placed.items()}
         await until_state(
             {ids[name]: state for name, state in EXPECTED.items()} | {foreign: "paid"},
@@ -99,7 +99,7 @@ async def fill() -> dict[str, str]:
                 MESSAGES.ApproveReturn(ids["returned"], "R1"),
             ],
         )
-        return ids | {"foreign": foreign}
+        return ids | {"foreign": foreign, "misrouted": misrouted}
 
 
 EXPECTED: Final = {
@@ -143,14 +143,16 @@ async def place_in_a_currency_that_is_none(publisher: Any) -> str:
     return str(request.order_id)
 
 
-async def misroute(publisher: Any) -> None:
-    """Publish an order line and a receipt to a partition that is not their key's."""
+async def misroute(publisher: Any) -> str:
+    """Publish an order of one line and a receipt to a partition that is not their key's; return the order's id."""
     partition_of = import_module("topology.partitioner").partition_of
     outgoing = import_module("consumers.runtime.decision").outgoing
-    records = [*lines_of(order(("MUG", 1))), outgoing(MESSAGES.ReceiveStock("misrouted", "TIN", 5))]
+    request = order(("MUG", 1))
+    records = [*lines_of(request), outgoing(MESSAGES.ReceiveStock("misrouted", "TIN", 5))]
     for record in records:
         wrong = (partition_of(record.key, SETTINGS.partitions) + 1) % SETTINGS.partitions
         await publisher.publish([msgspec.structs.replace(record, partition=wrong)])
+    return str(request.order_id)
 
 
 async def until_state(wanted: dict[str, str], table: str = "orders") -> None:

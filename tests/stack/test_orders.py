@@ -20,7 +20,7 @@ from consumers.runtime.owner import PartitionOwner
 from infra.base.connections import database
 from infra.base.rooms import replayed_rooms
 from infra.base.settings import Settings
-from infra.ops.overdue import what_waits
+from infra.ops.overdue.orders import waiting_orders
 from producers.clients.orders import OrderRequest, place_order_lines
 from schemas.messages import Message
 from schemas.terms import SHIP_AVAILABLE
@@ -91,7 +91,7 @@ async def test_without_a_reminder_it_waits_for_ever_until_an_owner_takes_over_th
         await shop.until_quiet()
         assert await shop.state(mine) == ("pending", "")
         async with database(shop.settings) as connection:
-            [waits] = await what_waits(connection, before_ms=time.time_ns() // 1_000_000)
+            [waits] = await waiting_orders(connection, before_ms=time.time_ns() // 1_000_000)
         assert (waits.order_id, waits.waits_for) == (mine.order_id, "lines: 1 of 2 answered")
         assert waits.deadline_ms == waits.since_ms + DEADLINES.gather_ms
     async with running_with(shop, OrdersRoom(deadlines=DEADLINES)):

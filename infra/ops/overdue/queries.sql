@@ -1,4 +1,4 @@
--- name: what_waits
+-- name: waiting_orders
 -- An order that waits for its money is told by its payment, one that waits for its goods by its fulfilment.
 WITH waiting AS (
     SELECT o.order_id, 'order' AS axis, o.state,
@@ -8,7 +8,10 @@ WITH waiting AS (
             WHEN 'committing' THEN 'inventory to allocate every line'
             ELSE 'the payment to be captured'
         END AS waits_for,
-        o.updated_at_ms AS since_ms, o.deadline_ms
+        o.updated_at_ms AS since_ms, o.deadline_ms,
+        CASE o.state WHEN 'pending' THEN ARRAY(
+            SELECT line FROM generate_series(1, o.line_count) AS line WHERE NOT o.lines ? line::text
+        ) ELSE '{}' END AS missing
     FROM orders o
     WHERE o.state IN ('pending', 'reserved', 'committing')
         OR (o.state = 'placed' AND o.terms NOT LIKE '%capture_at_shipping%')
@@ -21,7 +24,7 @@ WITH waiting AS (
             WHEN 'refund_failed' THEN 'a person: what is owed cannot be paid back'
             ELSE format('the processor to %s', a.kind)
         END,
-        coalesce(a.started_at_ms, p.updated_at_ms), p.deadline_ms
+        coalesce(a.started_at_ms, p.updated_at_ms), p.deadline_ms, '{}'
     FROM payments p
     LEFT JOIN LATERAL (
         SELECT kind, started_at_ms FROM payment_attempts a
@@ -29,9 +32,9 @@ WITH waiting AS (
     ) a ON true
     WHERE p.state IN ('requires_action', 'lapsed', 'void_failed', 'refund_failed') OR a.kind IS NOT NULL
     UNION ALL
-    SELECT f.order_id, 'fulfilment', f.state, f.waits_for, f.updated_at_ms, f.deadline_ms
+    SELECT f.order_id, 'fulfilment', f.state, f.waits_for, f.updated_at_ms, f.deadline_ms, '{}'
     FROM fulfilments f WHERE f.waits_for <> ''
 )
-SELECT order_id, axis, state, waits_for, since_ms, deadline_ms FROM waiting
+SELECT order_id, axis, state, waits_for, since_ms, deadline_ms, missing FROM waiting
 WHERE since_ms <= $1 AND ($2::uuid IS NULL OR order_id = $2)
 ORDER BY since_ms, order_id, axis LIMIT $3;
