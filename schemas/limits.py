@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 MAX_TEXT_BYTES: Final = 1000
@@ -38,6 +39,15 @@ ACTION_SECONDS: Final = 15 * 60
 """How long a customer has to confirm a payment, as 3-D Secure asks for; then it is cancelled."""
 MAX_TEXT: Final = 200
 """Characters of a SKU, a customer id, a payment token, a command id; all of them printable."""
+
+MAX_ITEMS: Final = MappingProxyType(
+    {
+        f"{record}.{field}": items
+        for record in ("PutProduct", "ProductPut", "Product")
+        for field, items in (("description", 50), ("attributes", 100), ("variants", 100), ("options", 300), ("prices", 500))
+    }
+)
+"""Items of the lists, as record.field, that hold fewer than MAX_LINES: a whole product is one record."""
 
 
 # How long fulfilment waits for what it cannot know. Together they fit into the window of an order id, and leave a month.

@@ -254,6 +254,11 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         ),
         step=SagaStep.REFUND,
     ),
+    # the catalogue, apart from all orders
+    *(
+        Reaction("catalogue", command, (event, m.Product, m.CatalogueCommandRefused), step=SagaStep.CATALOGUE)
+        for command, event in zip(m.CATALOGUE_COMMANDS, m.CATALOGUE_EVENTS, strict=False)
+    ),
     # notify
     *(Reaction("notifications", event, (m.OrderNotification,), step=SagaStep.NOTIFY) for event in NOTIFIED),
 )
@@ -267,6 +272,7 @@ TERMINAL_FACTS: Final[Mapping[type[m.Message], SagaStep]] = MappingProxyType(
         m.ReturnRequested: SagaStep.SEND_BACK,
         m.OrderNotification: SagaStep.NOTIFY,
         m.StockLevel: SagaStep.STOCK,
+        **dict.fromkeys((*m.CATALOGUE_EVENTS, m.Product, m.ShopSignal), SagaStep.CATALOGUE),
     }
 )
 """Facts that end a step: no room has to react, they stand on the timeline for people and views."""

@@ -21,6 +21,7 @@ class SagaStep(StrEnum):
     REFUND = "Refund, and what waits"
     NOTIFY = "Notify"
     STOCK = "Stock itself"
+    CATALOGUE = "Catalogue"
 
 
 EXPLAINED: Final[Mapping[SagaStep, str]] = MappingProxyType(
@@ -41,5 +42,6 @@ EXPLAINED: Final[Mapping[SagaStep, str]] = MappingProxyType(
         SagaStep.NOTIFY: "What customers and other systems are notified of, under the names of `NOTIFIED` in "
         "`topology/saga.py`.",
         SagaStep.STOCK: "Commands about a SKU without any order.",
+        SagaStep.CATALOGUE: "Commands about a product, its prices and whether it is in the shop, apart from all orders.",
     }
 )

@@ -176,7 +176,7 @@ ORDER_EVENTS: Final = Topic(
         m.OrderReturned,
         m.RefundRequested,
     ),
-    written_by=_ROOMS - {"notifications"},
+    written_by=_ROOMS - {"notifications", "catalogue"},
     extra=_AS_LARGE_AS_IT_LOOKS,
 )
 STOCK_LEVELS: Final = Topic(
@@ -187,13 +187,33 @@ STOCK_LEVELS: Final = Topic(
     cleanup_policy="compact",
     extra=_COMPACTED_SOON,
 )
+CATALOGUE_COMMANDS: Final = Topic(
+    "catalogue.commands",
+    key="product_id",
+    carries=m.CATALOGUE_COMMANDS,
+    written_by=frozenset({ANYONE}),
+    extra=_AS_LARGE_AS_IT_LOOKS,
+)
+CATALOGUE_EVENTS: Final = Topic(
+    "catalogue.events",
+    key="product_id",
+    carries=m.CATALOGUE_EVENTS,
+    written_by=frozenset({"catalogue"}),
+)
 CATALOGUE_PRODUCTS: Final = Topic(
     "catalogue.products",
     key="product_id",
-    carries=(),
-    written_by=frozenset({ANYONE}),
+    carries=(m.Product,),
+    written_by=frozenset({"catalogue"}),
     cleanup_policy="compact",
     extra=_COMPACTED_SOON,
+)
+SHOP_SIGNALS: Final = Topic(
+    "shop.signals",
+    key="product_id",
+    carries=(m.ShopSignal,),
+    written_by=frozenset({ANYONE}),
+    retention_ms=7 * DAY_MS,
 )
 ORDER_NOTIFICATIONS: Final = Topic(
     "order.notifications",
@@ -206,7 +226,7 @@ DEAD_LETTERS: Final = Topic(
     key="key",
     carries=(m.DeadLetter,),
     written_by=_ROOMS,
-    holds_whole=(INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS),
+    holds_whole=(INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, CATALOGUE_COMMANDS),
 )
 
 TOPICS: Final = (
@@ -215,7 +235,10 @@ TOPICS: Final = (
     ORDER_EVENTS,
     ORDER_NOTIFICATIONS,
     STOCK_LEVELS,
+    CATALOGUE_COMMANDS,
+    CATALOGUE_EVENTS,
     CATALOGUE_PRODUCTS,
+    SHOP_SIGNALS,
     DEAD_LETTERS,
 )
 CO_PARTITIONED: Final = (ORDER_COMMANDS, ORDER_EVENTS, ORDER_NOTIFICATIONS)

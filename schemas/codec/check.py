@@ -15,6 +15,7 @@ import avro.schema
 import msgspec
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 
+from schemas.codec.items import ITEM_RECORDS
 from schemas.codec.lock import (
     NAMESPACE,
     Locked,
@@ -28,29 +29,12 @@ from schemas.codec.lock import (
     read_lock,
 )
 from schemas.errors import LockError
-from schemas.messages import MESSAGES, Message, OrderedLine
+from schemas.messages import MESSAGES, Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SOURCE: Final = Path(__file__).parents[1]
-
-ORDERED_LINE: Final = {
-    "type": "record",
-    "name": "OrderedLine",
-    "namespace": NAMESPACE,
-    "doc": "One line of an order as others need it.",
-    "fields": [
-        {"name": "line", "type": "int", "doc": "Number of the line within its order, from 1."},
-        {"name": "sku", "type": "string", "doc": "Stock keeping unit."},
-        {"name": "quantity", "type": "int", "doc": "Whole units of the SKU."},
-        {
-            "name": "unit_price_minor",
-            "type": "long",
-            "doc": "Price of one unit, in minor units of the order's currency.",
-        },
-    ],
-}
 
 AVRO_TYPES: Final[tuple[tuple[Any, tuple[Any, ...]], ...]] = (
     (str, ("string",)),
@@ -58,7 +42,8 @@ AVRO_TYPES: Final[tuple[tuple[Any, tuple[Any, ...]], ...]] = (
     (bytes | None, (["null", "bytes"],)),
     (dict[str, bytes], ({"type": "map", "values": "bytes"},)),
     (tuple[int, ...], ({"type": "array", "items": "int"},)),
-    (tuple[OrderedLine, ...], ({"type": "array", "items": ORDERED_LINE},)),
+    (tuple[str, ...], ({"type": "array", "items": "string"},)),
+    *((tuple[struct, ...], ({"type": "array", "items": record},)) for struct, record in ITEM_RECORDS.items()),  # type: ignore[valid-type]
 )
 """Which Avro types a struct's field may have. No logical types: decoding them costs more than the rest of a record."""
 

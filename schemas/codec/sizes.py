@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.codec.compiled import varint
 from schemas.codec.lock import NAMESPACE, latest, read_history, read_lock
 from schemas.codec.wire import HEAD
-from schemas.limits import LONG_TEXTS, MAX_ADDRESS_BYTES, MAX_LINES, MAX_TEXT_BYTES
+from schemas.limits import LONG_TEXTS, MAX_ADDRESS_BYTES, MAX_ITEMS, MAX_LINES, MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,5 +48,6 @@ def _field_bytes(avro_type: Any, name: str) -> int:
     if isinstance(avro_type, dict) and avro_type["type"] == "record":
         return _record_bytes(avro_type)
     if isinstance(avro_type, dict) and avro_type["type"] == "array":
-        return len(varint(MAX_LINES)) + MAX_LINES * _field_bytes(avro_type["items"], name) + 1
+        most = MAX_ITEMS.get(name, MAX_LINES)
+        return len(varint(most)) + most * _field_bytes(avro_type["items"], name) + 1
     raise ValueError(f"{avro_type} has no largest size")

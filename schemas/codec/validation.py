@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.limits import LONG_TEXTS, MAX_ADDRESS_BYTES, MAX_LINES, MAX_TEXT_BYTES
+from schemas.limits import LONG_TEXTS, MAX_ADDRESS_BYTES, MAX_ITEMS, MAX_LINES, MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
     from schemas.codec.lock import Schema
@@ -32,15 +32,16 @@ def find_fault(message: Message, schema: Schema) -> str | None:
     for field in schema["fields"]:
         name = f"{schema['name']}.{field['name']}"
         max_bytes = None if not limited else MAX_ADDRESS_BYTES if name in LONG_TEXTS else MAX_TEXT_BYTES
-        fault = _fault_of(getattr(message, field["name"]), field["type"], max_bytes)
+        max_items = MAX_ITEMS.get(name, MAX_LINES)
+        fault = _fault_of(getattr(message, field["name"]), field["type"], max_bytes, max_items)
         if fault is not None:
             return f"{name} {fault}"
     return None
 
 
-def _fault_of(value: Any, avro_type: Any, max_bytes: int | None) -> str | None:
+def _fault_of(value: Any, avro_type: Any, max_bytes: int | None, max_items: int = MAX_LINES) -> str | None:
     if isinstance(avro_type, dict) and avro_type["type"] == "array":
-        return _fault_of_array(value, avro_type["items"])
+        return _fault_of_array(value, avro_type["items"], max_items)
     if avro_type == "string":
         return _fault_of_text(value, max_bytes)
     if avro_type in ("int", "long"):
@@ -51,12 +52,12 @@ def _fault_of(value: Any, avro_type: Any, max_bytes: int | None) -> str | None:
     return None
 
 
-def _fault_of_array(values: Any, item_type: Any) -> str | None:
+def _fault_of_array(values: Any, item_type: Any, max_items: int) -> str | None:
     """Say what is wrong with the first wrong item of an array, of texts and integers or of flat records of them."""
     if not isinstance(values, tuple):
         return f"is {type(values).__name__}, where a tuple belongs"
-    if len(values) > MAX_LINES:
-        return f"has {len(values)} items; at most {MAX_LINES} are allowed"
+    if len(values) > max_items:
+        return f"has {len(values)} items; at most {max_items} are allowed"
     for item in values:
         if not isinstance(item_type, dict):
             fault = _fault_of(item, item_type, MAX_TEXT_BYTES)

@@ -7,6 +7,7 @@ A new struct stands in its topic's file here, in the tuple at the end of that fi
 """
 
 from schemas.messages.base import *
+from schemas.messages.catalogue import *
 from schemas.messages.dead_letter import *
 from schemas.messages.fulfilment_events import *
 from schemas.messages.line_events import *
@@ -27,4 +28,5 @@ MESSAGES: tuple[type[Message], ...] = (
     *ORDER_COMMANDS,
     StockLevel,
     DeadLetter,
+    *CATALOGUE,
 )

@@ -5,11 +5,13 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from schemas.codec.items import ITEM_RECORDS
 from schemas.codec.lock import Schema, read_current
 from schemas.codec.validation import RANGES
-from schemas.messages import MESSAGES, DeadLetter, Message, OrderedLine, PlaceOrderLine
+from schemas.messages import MESSAGES, DeadLetter, Message, PlaceOrderLine
 
 SCHEMAS = read_current()
+ITEM_STRUCTS = {struct.__name__: struct for struct in ITEM_RECORDS}
 
 # At most 4 bytes a character in UTF-8, so 250 of them stay below the limit of 1000 bytes.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=250)
@@ -62,7 +64,8 @@ def _values(avro_type: Any) -> st.SearchStrategy[Any]:
 def _items(avro_type: Any) -> st.SearchStrategy[Any]:
     if not isinstance(avro_type, dict):
         return _values(avro_type)
-    return st.builds(OrderedLine, **{field["name"]: _values(field["type"]) for field in avro_type["fields"]})
+    struct = ITEM_STRUCTS[avro_type["name"]]
+    return st.builds(struct, **{field["name"]: _values(field["type"]) for field in avro_type["fields"]})
 
 
 def as_avro(message: Message) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def as_avro(message: Message) -> dict[str, Any]:
     record = msgspec.structs.asdict(message)
     for name, value in record.items():
         if isinstance(value, tuple):
-            record[name] = [msgspec.structs.asdict(it) if isinstance(it, OrderedLine) else it for it in value]
+            record[name] = [msgspec.structs.asdict(it) if isinstance(it, msgspec.Struct) else it for it in value]
     return record
 
 
