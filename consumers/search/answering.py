@@ -1,0 +1,152 @@
+"""From a query to its answer, over one index. Pure: the index is read, never changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from consumers.search.analysis import words, words_with_places
+from consumers.search.facets import Selection
+from schemas.search import MAX_PAGES, MAX_SIZE, Hit, SearchAnswer, SearchQuery, Suggestions
+
+if TYPE_CHECKING:
+    from consumers.search.columns import Rows
+    from consumers.search.index import SearchIndex
+    from consumers.search.interpret import Asked, Term
+    from consumers.search.matching import Matches
+
+SUGGESTED_QUERIES: Final = 6
+SUGGESTED_PRODUCTS: Final = 5
+SUGGESTED_CATEGORIES: Final = 3
+
+
+def search(index: SearchIndex, query: SearchQuery) -> SearchAnswer:
+    """Return the page of products that a query asks for, its facets, and how its text was understood."""
+    asked = index.interpreter.interpret(query.text)
+    pinned = _pinned_rows(index, query)
+    matches = index.text.match(asked.known) if asked.slots else None
+    found = None if matches is None else np.concatenate([matches.rows, np.array(pinned, np.int32)])
+    selection = Selection(index.columns, query, found)
+    size = min(max(query.size, 1), MAX_SIZE)
+    page = min(max(query.page, 1), MAX_PAGES)
+    ordered = _ordered(index, query, selection, matches, pinned, page * size)
+    total = len(selection.products)
+    in_stock, sold_out = selection.availability()
+    required = matches.required if matches else 0
+    hits = [_hit(index, selection, row, asked.terms(), pinned) for row in ordered[(page - 1) * size :]]
+    if query.explain and matches is not None:
+        scores = dict(zip(matches.rows.tolist(), matches.scores.tolist(), strict=True))
+        hits = [_explained(index, hit, asked, required, scores) for hit in hits]
+    return SearchAnswer(
+        total=total,
+        pages=min(MAX_PAGES, -(-total // size)),
+        hits=tuple(hits),
+        facets=selection.facets(),
+        price_ranges=selection.price_ranges(),
+        in_stock=in_stock,
+        sold_out=sold_out,
+        interpretation=asked.interpretation(required),
+        suggestions=() if total else _instead(index, query),
+    )
+
+
+def _pinned_rows(index: SearchIndex, query: SearchQuery) -> list[int]:
+    products = index.pins.get(tuple(words(query.text)), ()) if query.sort == "relevance" else ()
+    return [index.row_of[product_id] for product_id in products if product_id in index.row_of]
+
+
+def _ordered(
+    index: SearchIndex, query: SearchQuery, selection: Selection, matches: Matches | None, pinned: list[int], limit: int
+) -> list[int]:
+    """Return the first `limit` rows of what is selected, in the order that is asked for; equals by their own order."""
+    products = selection.products
+    if not len(products):
+        return []
+    columns = index.columns
+    if query.sort == "price":
+        worth = -selection.lowest_prices().astype(np.float64)
+    elif query.sort == "-price":
+        worth = selection.lowest_prices().astype(np.float64)
+    elif query.sort == "newest" or matches is None:
+        worth = columns.published.values[products].astype(np.float64)
+    else:
+        scores = np.zeros(columns.products, np.float64)
+        scores[matches.rows] = matches.scores
+        scores[pinned[::-1]] = 1e9 + np.arange(len(pinned))
+        worth = scores[products]
+    return _best(products, worth, columns.order.values[products], limit)
+
+
+def _best(products: Rows, worth: Rows, order: Rows, limit: int) -> list[int]:
+    if len(products) > limit:
+        least = -np.partition(-worth, limit - 1)[limit - 1]
+        above = worth > least
+        equal = np.flatnonzero(worth == least)
+        needed = limit - int(above.sum())
+        if len(equal) > needed:
+            equal = equal[np.argpartition(order[equal], needed - 1)[:needed]]
+        chosen = np.concatenate([np.flatnonzero(above), equal])
+        products, worth, order = products[chosen], worth[chosen], order[chosen]
+    best: list[int] = products[np.lexsort((order, -worth))].tolist()
+    return best
+
+
+def _hit(index: SearchIndex, selection: Selection, row: int, terms: list[Term], pinned: list[int]) -> Hit:
+    columns, product = index.columns, index.products[row]
+    variants = [variant for variant in columns.variants_of(row) if selection.matching[variant]]
+    cheapest = min(variants, key=lambda variant: (int(columns.price.values[variant]), variant))
+    return Hit(
+        product_id=product.product_id,
+        slug=product.slug,
+        title=product.title,
+        sku=columns.skus[cheapest],
+        price_minor=int(columns.price.values[cheapest]),
+        currency=product.currency,
+        available=bool((columns.available.values[variants] > 0).any()),
+        product_type=product.product_type,
+        attributes=tuple((attribute.name, attribute.value) for attribute in product.attributes),
+        variants=len(columns.variants_of(row)),
+        marks=_marks(product.title, terms),
+        pinned=row in pinned,
+    )
+
+
+def _marks(title: str, terms: list[Term]) -> tuple[tuple[int, int], ...]:
+    places = words_with_places(title) if terms else []
+    return tuple((word.start, word.end) for word in places if any(term.matches(word.text) for term in terms))
+
+
+def _explained(index: SearchIndex, hit: Hit, asked: Asked, required: int, scores: dict[int, float]) -> Hit:
+    row = index.row_of[hit.product_id]
+    if row not in scores:
+        return hit
+    explanation = msgspec.Raw(index.text.explain(asked.known, required, row).encode())
+    return msgspec.structs.replace(hit, score=round(scores[row], 4), explanation=explanation)
+
+
+def _instead(index: SearchIndex, query: SearchQuery) -> tuple[str, ...]:
+    """Return texts to look for where nothing was found: the same without filters, or without its last words."""
+    asked = index.interpreter.interpret(query.text)
+    known = [" ".join(slot.words) for slot in asked.known]
+    shorter = [" ".join(known[:length]) for length in range(len(known), 0, -1)]
+    if known and not asked.corrected and len(known) == len(asked.slots):
+        shorter = shorter[1:] + [word for word in known if len(known) > 1]
+    return tuple(dict.fromkeys(shorter))[:SUGGESTED_QUERIES]
+
+
+def suggest(index: SearchIndex, text: str) -> Suggestions:
+    """Return what a text that is being typed may become: whole queries, categories, and the best products."""
+    asked = words(text)
+    if not asked:
+        return Suggestions(queries=(), categories=(), products=())
+    answer = search(index, SearchQuery(text=text, size=SUGGESTED_PRODUCTS))
+    begun = asked[-1]
+    ends = index.vocabulary.completions(begun, SUGGESTED_QUERIES) if not text[-1:].isspace() else []
+    category = next((facet for facet in answer.facets if facet.name == "category"), None)
+    return Suggestions(
+        queries=tuple(" ".join([*asked[:-1], end]) for end in ends),
+        categories=tuple(value.value for value in category.values[:SUGGESTED_CATEGORIES]) if category else (),
+        products=answer.hits,
+    )

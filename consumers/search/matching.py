@@ -1,0 +1,126 @@
+"""The text of products in tantivy: which products match, and how well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import tantivy
+from tantivy import Occur, Query
+
+from consumers.search.analysis import stem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.search.columns import Rows
+    from consumers.search.interpret import Alternative, Slot, Term
+
+WRITER_BYTES: Final = 32_000_000
+BOOSTS: Final = {"title": 3.0, "other": 1.5, "body": 0.5}
+PREFIX_SCORE: Final = 1.0
+PHRASE_BOOST: Final = 2.0
+REMEMBERED: Final = 256
+
+
+class Matches(NamedTuple):
+    """The rows of all products that match, best first, their scores, and how many slots were required."""
+
+    rows: Rows
+    scores: Rows
+    required: int
+
+
+class TextIndex:
+    """The words of products by row, in memory. What is added is found after `commit`."""
+
+    def __init__(self) -> None:
+        builder = tantivy.SchemaBuilder()
+        for field in ("title", "other", "body"):
+            builder.add_text_field(field, tokenizer_name="whitespace", index_option="position")
+        builder.add_text_field("word", tokenizer_name="whitespace", index_option="basic")
+        builder.add_unsigned_field("row", indexed=True, fast=True)
+        self._schema = builder.build()
+        self._index = tantivy.Index(self._schema)
+        self._index.register_tokenizer(
+            "whitespace", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+        )
+        self._writer = self._index.writer(WRITER_BYTES, 1)
+        self._searcher = self._index.searcher()
+        self._remembered: dict[tuple[Slot, ...], Matches] = {}
+
+    def add(self, row: int, title: Sequence[str], other: Sequence[str], body: Sequence[str]) -> None:
+        """Add a product's words."""
+        texts = {
+            "title": " ".join(map(stem, title)),
+            "other": " ".join(map(stem, other)),
+            "body": " ".join(map(stem, body)),
+            "word": " ".join(dict.fromkeys((*title, *other))),
+        }
+        self._writer.add_document(tantivy.Document.from_dict({**texts, "row": row}, self._schema))
+
+    def remove(self, row: int) -> None:
+        """Remove a product's words."""
+        self._writer.delete_documents_by_term("row", row)
+
+    def commit(self) -> None:
+        """Make visible what was added and removed."""
+        self._writer.commit()
+        self._index.reload()
+        self._searcher = self._index.searcher()
+        self._remembered.clear()
+
+    def match(self, slots: tuple[Slot, ...]) -> Matches:
+        """Return the products in which every slot is filled or, where there is none, as many slots as possible.
+
+        Each slot has at least one alternative.
+        """
+        if slots not in self._remembered:
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.clear()
+            self._remembered[slots] = self._match(slots)
+        return self._remembered[slots]
+
+    def _match(self, slots: tuple[Slot, ...]) -> Matches:
+        filled = [self._slot(slot) for slot in slots]
+        everything = max(1, self._searcher.num_docs)
+        for required in range(len(slots), 0, -1):
+            found = self._searcher.search(self._query(slots, filled, required), everything, count=False).hits
+            if found:
+                rows = self._searcher.fast_field_values("row", [address for _, address in found])
+                scores = np.fromiter((score for score, _ in found), np.float32, len(found))
+                return Matches(np.array(rows, np.int32), scores, required)
+        return Matches(np.zeros(0, np.int32), np.zeros(0, np.float32), 0)
+
+    def explain(self, slots: tuple[Slot, ...], required: int, row: int) -> str:
+        """Return as JSON how a product's score comes about."""
+        query = self._query(slots, [self._slot(slot) for slot in slots], required)
+        address = self._searcher.search(Query.term_query(self._schema, "row", row), 1).hits[0][1]
+        return query.explain(self._searcher, address).to_json()
+
+    def _query(self, slots: tuple[Slot, ...], filled: list[Query], required: int) -> Query:
+        query = Query.boolean_query([(Occur.Should, one) for one in filled], required)
+        title = [slot.alternatives[0].terms[0].text for slot in slots if not slot.alternatives[0].terms[0].is_prefix]
+        if len(title) < 2:  # noqa: PLR2004  one word is no phrase
+            return query
+        phrase = Query.boost_query(Query.phrase_query(self._schema, "title", list(title), slop=1), PHRASE_BOOST)
+        return Query.boolean_query([(Occur.Must, query), (Occur.Should, phrase)])
+
+    def _slot(self, slot: Slot) -> Query:
+        return Query.disjunction_max_query([self._alternative(alternative) for alternative in slot.alternatives])
+
+    def _alternative(self, alternative: Alternative) -> Query:
+        terms = [self._term(term) for term in alternative.terms]
+        query = terms[0] if len(terms) == 1 else Query.boolean_query([(Occur.Must, term) for term in terms])
+        return Query.boost_query(query, alternative.weight) if alternative.weight != 1 else query
+
+    def _term(self, term: Term) -> Query:
+        if term.is_prefix:
+            # Not phrase_prefix_query, which considers the first 50 words only.
+            words = Query.regex_query(self._schema, "word", f"{term.text}.*")
+            return Query.const_score_query(words, PREFIX_SCORE)
+        fields = [
+            Query.boost_query(Query.term_query(self._schema, field, term.text, "position"), boost)
+            for field, boost in BOOSTS.items()
+        ]
+        return Query.disjunction_max_query(fields, 0.1)

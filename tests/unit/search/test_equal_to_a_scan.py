@@ -1,0 +1,100 @@
+"""Whatever is put, changed, sold and asked: the index answers as a scan of every product does."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.search import columns as columns_module
+from consumers.search.answering import search
+from consumers.search.index import SearchIndex
+from consumers.search.rules import SearchRules
+from schemas.messages import Product
+from schemas.search import SORTS, SearchQuery
+from tests.unit.search.oracle import find
+from tests.unit.search.shelf import NOW, product
+
+WORDS = ["red", "mug", "mugs", "heart", "hanging", "holder", "t-light", "bag", "retrospot", "tea", "towel", "table", "cloth"]
+COLOURS = ["red", "blue", "white"]
+SIZES = ["S", "M", "L"]
+TITLES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
+RULES = SearchRules(synonyms=(("mug", "cup"), ("t light", "tea light", "candle")))
+
+
+@st.composite
+def products(draw: st.DrawFn) -> Product:
+    product_id = draw(st.sampled_from("ABCDEFGH"))
+    sizes = draw(st.lists(st.sampled_from(SIZES), unique=True, max_size=3))
+    skus = [f"{product_id}-{size}" for size in sizes]
+    colour = st.sampled_from(COLOURS)
+    variants = {sku: {"size": size, "colour": draw(colour)} for sku, size in zip(skus, sizes, strict=True)}
+    priced = draw(st.lists(st.sampled_from(skus or [product_id]), unique=True))
+    return product(
+        product_id,
+        draw(TITLES),
+        variants=variants,
+        prices={sku: draw(st.integers(1, 900)) for sku in priced},
+        attributes={"colour": draw(st.lists(colour, max_size=3)), "material": draw(st.lists(st.just("glass"), max_size=2))},
+        version=draw(st.integers(1, 3)),
+        state=draw(st.sampled_from(["published", "published", "published", "draft", "archived"])),
+        category=draw(st.sampled_from(["", "Home", "Home/Kitchen"])),
+        currency=draw(st.sampled_from(["GBP", "GBP", "GBP", "EUR"])),
+    )
+
+
+LEVELS = st.dictionaries(st.sampled_from([f"{a}-{b}" for a in "ABCDEFGH" for b in SIZES] + list("ABCDEFGH")), st.integers(0, 2))
+TEXTS = st.lists(st.sampled_from([*WORDS, "mgu", "hart", "cup", "candle", "tablecloth", "retro", "zzz"]), max_size=3).map(" ".join)
+QUERIES = st.builds(
+    SearchQuery,
+    text=TEXTS,
+    filters=st.dictionaries(st.sampled_from(["colour", "size"]), st.lists(st.sampled_from(COLOURS + SIZES), min_size=1).map(tuple)),
+    in_stock=st.booleans(),
+    price_from=st.none() | st.integers(0, 900),
+    price_to=st.none() | st.integers(0, 900),
+    sort=st.sampled_from(SORTS),
+    size=st.just(100),
+)
+
+
+def check(index: SearchIndex, latest: list[Product], levels: dict[str, int], query: SearchQuery) -> None:
+    asked = index.interpreter.interpret(query.text)
+    expected = find(latest, levels, query, asked.known, NOW)
+    answer = search(index, query)
+    assert {hit.product_id: hit.price_minor for hit in answer.hits} == expected.lowest
+    assert answer.total == len(expected.lowest)
+    counted = {facet.name: {it.value: it.count for it in facet.values if it.count} for facet in answer.facets}
+    counted = {name: values for name, values in counted.items() if values}
+    assert counted == {name: values for name, values in expected.facets.items() if values}
+    assert (answer.in_stock, answer.sold_out) == (expected.in_stock, expected.sold_out)
+    for some in answer.price_ranges:
+        inside = {product_id for product_id, price in expected.prices if some.price_from <= price < some.price_to}
+        assert some.count == len(inside)
+    covered = {pair for pair in expected.prices if any(it.price_from <= pair[1] < it.price_to for it in answer.price_ranges)}
+    assert covered == set(expected.prices)
+    if query.sort in ("price", "-price"):
+        prices = [hit.price_minor for hit in answer.hits]
+        assert prices == sorted(prices, reverse=query.sort == "-price")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(products(), max_size=6), max_size=4), LEVELS, st.lists(QUERIES, min_size=1, max_size=4))
+def test_every_answer_is_that_of_a_scan(batches: list[list[Product]], levels: dict[str, int], queries: list[SearchQuery]) -> None:
+    columns_module.WASTE, before = 2, columns_module.WASTE  # compacts often
+    try:
+        index = SearchIndex("GBP", RULES)
+        latest: dict[str, Product] = {}
+        for number, batch in enumerate(batches):
+            for one in batch:
+                index.put(one)
+                if one.product_id not in latest or one.version >= latest[one.product_id].version:
+                    latest[one.product_id] = one
+            if number % 2:
+                index.remove("A")
+                latest.pop("A", None)
+            index.commit(NOW)
+        for sku, available in levels.items():
+            index.set_level(sku, available)
+        for query in queries:
+            check(index, list(latest.values()), levels, query)
+    finally:
+        columns_module.WASTE = before
