@@ -1,0 +1,1 @@
+"""What else somebody may want: learned from paid orders, refused where it would be worse than what is there."""
