@@ -99,7 +99,7 @@ clean: ## Stop a running system and delete its data and all caches in this folde
 	@find $(wildcard $(PACKAGES) tests) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: .venv ## Resolve the newest allowed versions into requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
+	@$(BIN)/uv pip compile pyproject.toml --group dev --extra shop --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
 	@$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-annotate --quiet --output-file tests/benchmarks/requirements.lock

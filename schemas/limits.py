@@ -44,7 +44,13 @@ MAX_ITEMS: Final = MappingProxyType(
     {
         f"{record}.{field}": items
         for record in ("PutProduct", "ProductPut", "Product")
-        for field, items in (("description", 50), ("attributes", 100), ("variants", 100), ("options", 300), ("prices", 500))
+        for field, items in (
+            ("description", 50),
+            ("attributes", 100),
+            ("variants", 100),
+            ("options", 300),
+            ("prices", 500),
+        )
     }
 )
 """Items of the lists, as record.field, that hold fewer than MAX_LINES: a whole product is one record."""

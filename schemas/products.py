@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 DAY_MS: Final = 24 * 60 * 60 * 1000
 LOWEST_PRICE_MS: Final = 30 * DAY_MS
 """A reduced price is shown beside the lowest of so long before the reduction (Directive 98/6/EC, article 6a)."""
-MAX_VARIANTS: Final = 500
-MAX_PRICES: Final = 2_000
-"""Prices of one product, past and future: all of them are in one record."""
 MAX_SLUG: Final = 80
 
 _is_product_id: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}").fullmatch
@@ -24,8 +21,10 @@ _NOT_IN_A_SLUG: Final = re.compile(r"[^a-z0-9]+")
 
 
 class PriceNow(NamedTuple):
-    """What one unit costs, in minor units, since `from_ms`; `before_minor` is the lowest price of the 30 days before a
-    reduction, None where the price is no reduction."""
+    """What one unit costs, in minor units, since `from_ms`.
+
+    `before_minor` is the lowest price of the 30 days before a reduction, None where the price is no reduction.
+    """
 
     amount_minor: int
     from_ms: int

@@ -13,8 +13,11 @@ AT: Final = 10
 
 
 class Quality(NamedTuple):
-    """`hit` is the share of cases in which a wanted item is among the first ten, `ndcg` rewards it for standing higher
-    up (Järvelin & Kekäläinen 2002). `cases` were judged."""
+    """How often the first ten are right.
+
+    `hit` is the share of cases in which a wanted item is among them, `ndcg` rewards it for standing higher up
+    (Järvelin & Kekäläinen 2002). `cases` were judged.
+    """
 
     hit: float
     ndcg: float

@@ -15,7 +15,8 @@ from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 
 _IDEOGRAPHS: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _WORD: Final = re.compile(rf"[{_IDEOGRAPHS}]|[^\W_{_IDEOGRAPHS}]+")
-_COMPOUND: Final = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)+")
+_ASCII_WORD: Final = re.compile(r"[a-z0-9]+")
+_COMPOUND: Final = re.compile(r"[^\W_]+(?:[-'\u2019.][^\W_]+)+")
 _stemmer: Final = TextAnalyzerBuilder(Tokenizer.raw()).filter(Filter.stemmer("english")).build()
 
 
@@ -41,13 +42,14 @@ def words_with_places(text: str) -> list[Word]:
 
 def words(text: str) -> list[str]:
     """Return the words of a text in order, as a query has them."""
-    return [word.text for word in words_with_places(text)]
+    return _ASCII_WORD.findall(text.lower()) if text.isascii() else [word.text for word in words_with_places(text)]
 
 
-def indexed_words(text: str) -> list[str]:
+@lru_cache(maxsize=16_384)  # types, brands and values repeat
+def indexed_words(text: str) -> tuple[str, ...]:
     """Return the words by which a text is found: its own, and its compounds written in one."""
     compounds = (fold("".join(_WORD.findall(match[0]))) for match in _COMPOUND.finditer(text))
-    return [*words(text), *compounds]
+    return (*words(text), *compounds)
 
 
 @lru_cache(maxsize=65_536)

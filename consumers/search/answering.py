@@ -27,15 +27,15 @@ def search(index: SearchIndex, query: SearchQuery) -> SearchAnswer:
     asked = index.interpreter.interpret(query.text)
     pinned = _pinned_rows(index, query)
     matches = index.text.match(asked.known) if asked.slots else None
-    found = None if matches is None else np.concatenate([matches.rows, np.array(pinned, np.int32)])
-    selection = Selection(index.columns, query, found)
+    selection = Selection(index.columns, query, index.scope(matches, pinned))
     size = min(max(query.size, 1), MAX_SIZE)
     page = min(max(query.page, 1), MAX_PAGES)
-    ordered = _ordered(index, query, selection, matches, pinned, page * size)
+    ordered = _ordered(index, query, selection, matches, pinned=pinned, limit=page * size)
     total = len(selection.products)
     in_stock, sold_out = selection.availability()
     required = matches.required if matches else 0
-    hits = [_hit(index, selection, row, asked.terms(), pinned) for row in ordered[(page - 1) * size :]]
+    terms = asked.terms()
+    hits = [_hit(index, selection, place, terms, pinned) for place in ordered[(page - 1) * size :]]
     if query.explain and matches is not None:
         scores = dict(zip(matches.rows.tolist(), matches.scores.tolist(), strict=True))
         hits = [_explained(index, hit, asked, required, scores) for hit in hits]
@@ -58,9 +58,15 @@ def _pinned_rows(index: SearchIndex, query: SearchQuery) -> list[int]:
 
 
 def _ordered(
-    index: SearchIndex, query: SearchQuery, selection: Selection, matches: Matches | None, pinned: list[int], limit: int
+    index: SearchIndex,
+    query: SearchQuery,
+    selection: Selection,
+    matches: Matches | None,
+    *,
+    pinned: list[int],
+    limit: int,
 ) -> list[int]:
-    """Return the first `limit` rows of what is selected, in the order that is asked for; equals by their own order."""
+    """Return the first `limit` places of what is selected, in the order that is asked for; equals by their own order."""
     products = selection.products
     if not len(products):
         return []
@@ -76,26 +82,28 @@ def _ordered(
         scores[matches.rows] = matches.scores
         scores[pinned[::-1]] = 1e9 + np.arange(len(pinned))
         worth = scores[products]
-    return _best(products, worth, columns.order.values[products], limit)
+    return _best(selection.places, worth, columns.order.values[products], limit)
 
 
-def _best(products: Rows, worth: Rows, order: Rows, limit: int) -> list[int]:
-    if len(products) > limit:
+def _best(places: Rows, worth: Rows, order: Rows, limit: int) -> list[int]:
+    if len(places) > limit:
         least = -np.partition(-worth, limit - 1)[limit - 1]
-        above = worth > least
+        above = np.flatnonzero(worth > least)
         equal = np.flatnonzero(worth == least)
-        needed = limit - int(above.sum())
+        needed = limit - len(above)
         if len(equal) > needed:
             equal = equal[np.argpartition(order[equal], needed - 1)[:needed]]
-        chosen = np.concatenate([np.flatnonzero(above), equal])
-        products, worth, order = products[chosen], worth[chosen], order[chosen]
-    best: list[int] = products[np.lexsort((order, -worth))].tolist()
+        chosen = np.concatenate([above, equal])
+        places, worth, order = places[chosen], worth[chosen], order[chosen]
+    best: list[int] = places[np.lexsort((order, -worth))].tolist()
     return best
 
 
-def _hit(index: SearchIndex, selection: Selection, row: int, terms: list[Term], pinned: list[int]) -> Hit:
-    columns, product = index.columns, index.products[row]
-    variants = [variant for variant in columns.variants_of(row) if selection.matching[variant]]
+def _hit(index: SearchIndex, selection: Selection, place: int, terms: list[Term], pinned: list[int]) -> Hit:
+    columns = index.columns
+    row = int(selection.scope.products[place])
+    product = index.products[row]
+    variants = selection.variants_of(place)
     cheapest = min(variants, key=lambda variant: (int(columns.price.values[variant]), variant))
     return Hit(
         product_id=product.product_id,

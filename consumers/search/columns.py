@@ -1,7 +1,8 @@
-"""Everything about products that is no text, as columns: filters and facets are whole-array operations on them.
+"""Everything about products that is no text, as columns: filters and facets are operations on whole arrays.
 
 The unit is the variant, because a product that has size S sold out and size L in stock must not be found by "S, in
-stock". A product is found if one of its variants meets every filter, and it is counted once.
+stock". What belongs to one product or variant stands together, so what some products have is gathered by ranges; what is
+replaced is left behind, and dropped once it is half of all.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    Values: TypeAlias = Mapping[str, Sequence[str]]
 
 Mask: TypeAlias = NDArray[np.bool_]
 Rows: TypeAlias = NDArray[Any]
 """Row numbers, codes or counts: integers of whatever width."""
 NO_PRICE: Final = -1
-NOBODY: Final = 0
-"""The row of no product: pairs that are no longer true belong to it."""
 WASTE: Final = 1_000
 """Dead rows that are always put up with."""
 
@@ -46,60 +47,55 @@ class Column:
         self._values[self._length] = value
         self._length += 1
 
-    def keep(self, kept: Mask) -> None:
-        """Drop what is not kept."""
-        self._length = int(kept.sum())
-        self._values = np.concatenate([self._values[: len(kept)][kept], np.zeros(64, self._values.dtype)])
 
-
-class Pairs:
-    """Which row has which value: a pair for each. A row may have several values, or none, each at most once."""
+class Ranges:
+    """To each row of something a run of rows of something else: `start` and `count`."""
 
     def __init__(self) -> None:
-        self.rows = Column(np.int32)
-        self.codes = Column(np.int32)
+        self.start = Column(np.int32)
+        self.count = Column(np.int32)
 
-    def add(self, row: int, code: int) -> None:
-        """Note that a row has a value."""
-        self.rows.append(row)
-        self.codes.append(code)
-
-    def rows_having(self, wanted: Mask, number: int) -> Mask:
-        """Return which of `number` rows have a wanted value."""
-        mask = np.zeros(number, bool)
-        mask[self.rows.values[wanted[self.codes.values]]] = True
-        return mask
-
-    def keep(self, kept: Mask) -> None:
-        """Drop the pairs that are not kept."""
-        self.rows.keep(kept)
-        self.codes.keep(kept)
+    def of(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Return the rows that all of `rows` have, and beside each the place in `rows` of whom it belongs to."""
+        counts = self.count.values[rows]
+        owners = np.repeat(np.arange(len(rows), dtype=np.int32), counts)
+        ends = np.cumsum(counts)
+        within = np.arange(len(owners), dtype=np.int32) - np.repeat(ends - counts, counts)
+        return self.start.values[rows][owners] + within, owners
 
 
-class FacetPairs:
-    """One facet: its values, and who has them: products as a whole, or variants where they differ in it."""
+class Codes:
+    """A number for each value of each facet."""
 
     def __init__(self) -> None:
+        self.names: list[str] = []
+        self.facet = Column(np.int32)
         self.values: list[str] = []
-        self.of_products = Pairs()
-        self.of_variants = Pairs()
-        self._codes: dict[str, int] = {}
+        self._codes: dict[tuple[str, str], int] = {}
+        self._numbers: dict[str, int] = {}
 
-    def code(self, value: str) -> int:
+    def of(self, name: str, value: str) -> int:
         """Return the number of a value, new or known."""
-        code = self._codes.setdefault(value, len(self.values))
+        code = self._codes.setdefault((name, value), len(self.values))
         if code == len(self.values):
             self.values.append(value)
+            number = self._numbers.setdefault(name, len(self.names))
+            if number == len(self.names):
+                self.names.append(name)
+            self.facet.append(number)
         return code
 
-    def wanted(self, values: Iterable[str]) -> Mask:
-        """Return by code which values are among these."""
+    def all_of(self, values: Values) -> Iterator[int]:
+        """Yield the number of each value, once."""
+        for name, some in values.items():
+            for value in dict.fromkeys(some):
+                yield self.of(name, value)
+
+    def wanted(self, name: str, values: Iterable[str]) -> Mask:
+        """Return by number which values are among these of a facet."""
         mask = np.zeros(len(self.values), bool)
-        mask[[self._codes[value] for value in values if value in self._codes]] = True
+        mask[[self._codes[name, value] for value in values if (name, value) in self._codes]] = True
         return mask
-
-
-Values: TypeAlias = "Mapping[str, Sequence[str]]"
 
 
 class VariantFacts(NamedTuple):
@@ -120,82 +116,86 @@ class ProductFacts(NamedTuple):
 
 
 class Columns:
-    """All products by their row, all variants by theirs. A product keeps its row for good."""
+    """All products by their row, which they keep for good, and all variants by theirs, which change."""
 
     def __init__(self) -> None:
-        self.facets: dict[str, FacetPairs] = {}
-        self.product = Column(np.int32)
-        self.price = Column(np.int64)
-        self.available = Column(np.int64)
-        self.alive = Column(np.bool_)
+        self.codes = Codes()
         self.published = Column(np.int64)
         self.order = Column(np.uint64)
-        self.skus: list[str] = []
-        self._variants_of: list[list[int]] = []
-        self._rows_of_sku: dict[str, list[int]] = {}
+        self._facts: list[ProductFacts | None] = []
         self._levels: dict[str, int] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start with no variants; the products and their facts stay."""
+        self.variants = Ranges()
+        self.attributes = Ranges()
+        self.attribute_codes = Column(np.int32)
+        self.options = Ranges()
+        self.option_codes = Column(np.int32)
+        self.price = Column(np.int64)
+        self.available = Column(np.int64)
+        self.skus: list[str] = []
+        self._rows_of_sku: dict[str, list[int]] = {}
         self._dead = 0
-        self.new_product(0)  # nobody's
+        self._sold: Rows | None = None
+        for _ in self._facts:
+            self._append_ranges()
+
+    def _append_ranges(self) -> None:
+        for ranges in (self.variants, self.attributes):
+            ranges.start.append(0)
+            ranges.count.append(0)
 
     @property
     def products(self) -> int:
         """How many rows products have."""
-        return len(self._variants_of)
-
-    @property
-    def variants(self) -> int:
-        """How many rows variants have."""
-        return len(self.skus)
+        return len(self._facts)
 
     def new_product(self, order: int) -> int:
         """Return the row of a new product; `order` decides between equals, the same on every node."""
-        self._variants_of.append([])
+        self._facts.append(None)
+        self._append_ranges()
         self.published.append(0)
         self.order.append(order)
         return self.products - 1
 
-    def put(self, batch: Sequence[ProductFacts]) -> None:
-        """Replace what is known of these products, each of which is named once."""
-        replaced = np.zeros(self.products, bool)
-        replaced[[facts.row for facts in batch if self._variants_of[facts.row]]] = True
-        if replaced.any():
-            self._bury(replaced)
+    def put(self, batch: Iterable[ProductFacts]) -> None:
+        """Replace what is known of these products."""
+        self._sold = None
         for facts in batch:
-            self.published.values[facts.row] = facts.published_ms
-            self._variants_of[facts.row] = [self._add(facts.row, variant) for variant in facts.variants]
-            for name, values in facts.attributes.items() if facts.variants else ():
-                facet = self._facet(name)
-                for value in dict.fromkeys(values):
-                    facet.of_products.add(facts.row, facet.code(value))
-        if self._dead > WASTE + self.variants // 2:
-            self._compact()
-
-    def _bury(self, products: Mask) -> None:
-        for row in np.flatnonzero(products):
-            for variant in self._variants_of[row]:
-                self.alive.values[variant] = False
+            for variant in self.variants_of(facts.row):
                 self._rows_of_sku[self.skus[variant]].remove(variant)
-            self._dead += len(self._variants_of[row])
-        for facet in self.facets.values():
-            rows = facet.of_products.rows.values
-            rows[products[rows]] = NOBODY
+                self._dead += 1
+            self._facts[facts.row] = facts
+            self._place(facts)
+        if self._dead > WASTE + len(self.skus) // 2:
+            self._begin()
+            for known in self._facts:
+                if known is not None:
+                    self._place(known)
 
-    def _add(self, product: int, facts: VariantFacts) -> int:
-        variant = self.variants
+    def _place(self, facts: ProductFacts) -> None:
+        row = facts.row
+        self.published.values[row] = facts.published_ms
+        priced = [variant for variant in facts.variants if variant.price_minor != NO_PRICE]
+        self.variants.start.values[row], self.variants.count.values[row] = len(self.skus), len(priced)
+        for variant in priced:
+            self._place_variant(variant)
+        self.attributes.start.values[row] = len(self.attribute_codes)
+        for code in self.codes.all_of(facts.attributes):
+            self.attribute_codes.append(code)
+        self.attributes.count.values[row] = len(self.attribute_codes) - self.attributes.start.values[row]
+
+    def _place_variant(self, facts: VariantFacts) -> None:
+        self._rows_of_sku.setdefault(facts.sku, []).append(len(self.skus))
         self.skus.append(facts.sku)
-        self.product.append(product)
         self.price.append(facts.price_minor)
         self.available.append(self._levels.get(facts.sku, 0))
-        self.alive.append(facts.price_minor != NO_PRICE)
-        self._rows_of_sku.setdefault(facts.sku, []).append(variant)
-        for name, values in facts.options.items():
-            facet = self._facet(name)
-            for value in dict.fromkeys(values):
-                facet.of_variants.add(variant, facet.code(value))
-        return variant
-
-    def _facet(self, name: str) -> FacetPairs:
-        return self.facets.setdefault(name, FacetPairs())
+        self.options.start.append(len(self.option_codes))
+        for code in self.codes.all_of(facts.options):
+            self.option_codes.append(code)
+        self.options.count.append(len(self.option_codes) - int(self.options.start.values[-1]))
 
     def set_level(self, sku: str, available: int) -> None:
         """Note how many units of a SKU can be bought, whether or not a product has it yet."""
@@ -208,24 +208,13 @@ class Columns:
         self.set_level(sku, 0)
         del self._levels[sku]
 
-    def variants_of(self, product: int) -> list[int]:
-        """Return the rows of a product's variants, in the product's own order."""
-        return self._variants_of[product]
+    def variants_of(self, product: int) -> range:
+        """Return the rows of the variants of a product that have a price, in the product's own order."""
+        start = int(self.variants.start.values[product])
+        return range(start, start + int(self.variants.count.values[product]))
 
-    def _compact(self) -> None:
-        kept = np.zeros(self.variants, bool)
-        kept[[variant for variants in self._variants_of for variant in variants]] = True
-        renumbered = np.cumsum(kept, dtype=np.int32) - np.int32(1)
-        for facet in self.facets.values():
-            facet.of_products.keep(facet.of_products.rows.values != NOBODY)
-            facet.of_variants.keep(kept[facet.of_variants.rows.values])
-            rows = facet.of_variants.rows.values
-            rows[:] = renumbered[rows]
-        for column in (self.product, self.price, self.available, self.alive):
-            column.keep(kept)
-        self.skus = [sku for sku, stays in zip(self.skus, kept, strict=True) if stays]
-        self._variants_of = [[int(renumbered[row]) for row in rows] for rows in self._variants_of]
-        self._rows_of_sku = {
-            sku: [int(renumbered[row]) for row in rows] for sku, rows in self._rows_of_sku.items() if rows
-        }
-        self._dead = 0
+    def sold(self) -> Rows:
+        """Return the rows of all products that have a variant with a price."""
+        if self._sold is None:
+            self._sold = np.flatnonzero(self.variants.count.values).astype(np.int32)
+        return self._sold

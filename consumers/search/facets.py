@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -15,131 +14,182 @@ if TYPE_CHECKING:
 
 MAX_FACETS: Final = 8
 MAX_VALUES: Final = 30
-MAX_TABLE: Final = 8_000_000
-"""Entries of a table of products and values up to which it is faster than sorting (a megabyte each million)."""
 RANGES: Final = 6
 """Price ranges that are aimed at."""
+MAX_TABLE: Final = 8_000_000
+"""Entries of a table of products and values up to which it is faster than sorting (a megabyte each million)."""
 _AVAILABILITY: Final = "\0availability"
 _PRICE: Final = "\0price"
 
 
-class Selection:
-    """What one query selects among the variants of the products that its text found.
+class Scope(NamedTuple):
+    """Some products, their variants, and what those have. Each `..._owner` is a place in the array before it."""
 
-    `matching` are the variants that meet every filter. The count of a value of a facet leaves out that facet's own
-    filter (a disjunctive facet), so it is what a click on the value finds.
+    products: Rows
+    variants: Rows
+    variant_owner: Rows
+    codes: Rows
+    code_owner: Rows
+    option_codes: Rows
+    option_owner: Rows
+
+
+def scope_of(columns: Columns, products: Rows) -> Scope:
+    """Return everything that these products have."""
+    variants, variant_owner = columns.variants.of(products)
+    attributes, code_owner = columns.attributes.of(products)
+    options, option_owner = columns.options.of(variants)
+    return Scope(
+        products,
+        variants,
+        variant_owner,
+        columns.attribute_codes.values[attributes],
+        code_owner,
+        columns.option_codes.values[options],
+        option_owner,
+    )
+
+
+class Selection:
+    """What one query selects among the products that its text found.
+
+    `matching` are the variants of `scope` that meet every filter, `places` and `products` whose they are. The count of a value of a facet leaves out that
+    facet's own filter (a disjunctive facet), so it is what a click on the value finds.
     """
 
-    def __init__(self, columns: Columns, query: SearchQuery, found: Rows | None) -> None:
+    def __init__(self, columns: Columns, query: SearchQuery, scope: Scope) -> None:
+        self.scope = scope
         self._columns = columns
         self._query = query
-        self._base = columns.alive.values.copy()
-        if found is not None:
-            of_text = np.zeros(columns.products, bool)
-            of_text[found] = True
-            self._base &= of_text[columns.product.values]
+        self._prices = columns.price.values[scope.variants]
+        self._can_be_bought: Mask = columns.available.values[scope.variants] > 0
         self._masks = self._filters()
-        self.matching: Mask = self._all_but(None)
-        self._matching_products = self._products_of(self.matching)
-        self.products: Rows = np.flatnonzero(self._matching_products)
+        self.matching = self._all_but(None)
+        self._of_matching = self._products_of(self.matching)
+        self.places: Rows = np.flatnonzero(self._of_matching)
+        self.products: Rows = scope.products[self.places]
 
     def _filters(self) -> dict[str, Mask]:
-        columns, query = self._columns, self._query
+        query = self._query
         masks = {name: self._having(name, values) for name, values in query.filters.items()}
         if query.in_stock:
-            masks[_AVAILABILITY] = columns.available.values > 0
-        price = columns.price.values
+            masks[_AVAILABILITY] = self._can_be_bought
         if query.price_from is not None or query.price_to is not None:
-            above = price >= (query.price_from or 0)
-            masks[_PRICE] = above & (price < query.price_to) if query.price_to is not None else above
+            above = self._prices >= (query.price_from or 0)
+            masks[_PRICE] = above & (self._prices < query.price_to) if query.price_to is not None else above
         return masks
 
     def _having(self, name: str, values: tuple[str, ...]) -> Mask:
         """Return which variants have one of the values, by themselves or as their product has it."""
-        columns = self._columns
-        facet = columns.facets.get(name)
-        if facet is None:
-            return np.zeros(columns.variants, bool)
-        wanted = facet.wanted(values)
-        products = facet.of_products.rows_having(wanted, columns.products)
-        return products[columns.product.values] | facet.of_variants.rows_having(wanted, columns.variants)
+        scope = self.scope
+        wanted = self._columns.codes.wanted(name, values)
+        products = np.zeros(len(scope.products), bool)
+        products[scope.code_owner[wanted[scope.codes]]] = True
+        having: Mask = products[scope.variant_owner]
+        having[scope.option_owner[wanted[scope.option_codes]]] = True
+        return having
 
     def _all_but(self, name: str | None) -> Mask:
-        return reduce(np.logical_and, (mask for own, mask in self._masks.items() if own != name), self._base)
+        combined = np.ones(len(self.scope.variants), bool)
+        for own, mask in self._masks.items():
+            if own != name:
+                combined &= mask
+        return combined
 
     def _products_of(self, variants: Mask) -> Mask:
-        """Return which products have one of these variants."""
-        mask = np.zeros(self._columns.products, bool)
-        mask[self._columns.product.values[variants]] = True
+        """Return which products of the scope have one of these variants."""
+        mask = np.zeros(len(self.scope.products), bool)
+        mask[self.scope.variant_owner[variants]] = True
         return mask
+
+    def variants_of(self, place: int) -> list[int]:
+        """Return the rows of the variants that meet every filter of the product at a place of the scope."""
+        first, last = np.searchsorted(self.scope.variant_owner, (place, place + 1))
+        rows: list[int] = self.scope.variants[first:last][self.matching[first:last]].tolist()
+        return rows
 
     def availability(self) -> tuple[int, int]:
         """Return how many products have a variant that meets the other filters and can be bought, and how many have not."""
         others = self._all_but(_AVAILABILITY)
-        everything = int(self._products_of(others).sum())
-        in_stock = int(self._products_of(others & (self._columns.available.values > 0)).sum())
+        everything = int(np.count_nonzero(self._products_of(others)))
+        in_stock = int(np.count_nonzero(self._products_of(others & self._can_be_bought)))
         return in_stock, everything - in_stock
 
     def facets(self) -> tuple[Facet, ...]:
         """Return the facets that describe most of what is found, and those that are filtered by."""
-        found = [(name, self._counts(name)) for name in self._columns.facets]
-        described = [(int(counts.sum()), name, counts) for name, counts in found if counts.any() or name in self._masks]
-        described.sort(key=lambda facet: (facet[1] not in self._masks, -facet[0], facet[1]))
-        shown = sorted(described[: max(MAX_FACETS, len(self._query.filters))], key=lambda facet: (-facet[0], facet[1]))
-        return tuple(self._facet(name, counts) for _, name, counts in shown)
+        codes = self._columns.codes
+        counts = self._counts(self.matching, self._of_matching)
+        of_facet = codes.facet.values
+        for name in self._query.filters:
+            if name in codes.names:
+                others = self._all_but(name)
+                own = of_facet == codes.names.index(name)
+                counts = np.where(own, self._counts(others, self._products_of(others)), counts)
+        found = np.flatnonzero(counts)
+        described = dict.fromkeys(self._query.filters, 0)
+        for number, total in enumerate(np.bincount(of_facet[found], counts[found], len(codes.names)).tolist()):
+            if total:
+                described[codes.names[number]] = int(total)
+        ranked = sorted(described, key=lambda name: (name not in self._query.filters, -described[name], name))
+        shown = ranked[: max(MAX_FACETS, len(self._query.filters))]
+        by_name: dict[str, dict[str, int]] = {name: {} for name in shown}
+        for code, facet, count in zip(found.tolist(), of_facet[found].tolist(), counts[found].tolist(), strict=True):
+            if (values := by_name.get(codes.names[facet])) is not None:
+                values[codes.values[code]] = count
+        return tuple(self._facet(name, by_name[name]) for name in sorted(shown, key=lambda it: (-described[it], it)))
 
-    def _counts(self, name: str) -> Rows:
-        """Return by code how many products have a variant with that value that meets the other filters."""
-        facet = self._columns.facets[name]
-        filtered = name in self._masks
-        others = self._all_but(name) if filtered else self.matching
-        products = self._products_of(others) if filtered else self._matching_products
-        pairs = facet.of_products
-        counts = np.bincount(pairs.codes.values[products[pairs.rows.values]], minlength=len(facet.values))
-        own = others[facet.of_variants.rows.values]
+    def _counts(self, variants: Mask, products: Mask) -> Rows:
+        """Return by code how many products have a variant among these with that value."""
+        scope, number = self.scope, len(self._columns.codes.values)
+        codes = scope.codes if products.all() else scope.codes[products[scope.code_owner]]
+        counts: Rows = np.bincount(codes, minlength=number)
+        own = variants[scope.option_owner]
         if own.any():
-            variants, codes = facet.of_variants.rows.values[own], facet.of_variants.codes.values[own]
-            counts = counts + self._distinct(variants, codes, len(facet.values))
+            counts = counts + self._distinct(scope.option_owner[own], scope.option_codes[own], number)
         return counts
 
     def _distinct(self, variants: Rows, codes: Rows, number: int) -> Rows:
         """Return by code in how many products it occurs: a product with two such variants counts once."""
-        keys = self._columns.product.values[variants].astype(np.int64) * number + codes
-        if self._columns.products * number > MAX_TABLE:
-            return np.bincount(np.unique(keys) % number, minlength=number)
-        table = np.zeros(self._columns.products * number, bool)
-        table[keys] = True
-        counted: Rows = table.reshape(-1, number).sum(axis=0)
-        return counted
+        owners = self.scope.variant_owner[variants].astype(np.int64)
+        occurring, dense = np.unique(codes, return_inverse=True) if number > len(codes) else (np.arange(number), codes)
+        keys = owners * len(occurring) + dense
+        size = len(self.scope.products) * len(occurring)
+        if size > MAX_TABLE:
+            per_code = np.bincount(np.unique(keys) % len(occurring), minlength=len(occurring))
+        else:
+            table = np.zeros(size, bool)
+            table[keys] = True
+            per_code = table.reshape(-1, len(occurring)).sum(axis=0)
+        counts = np.zeros(number, np.int64)
+        counts[occurring] = per_code
+        return counts
 
-    def _facet(self, name: str, counts: Rows) -> Facet:
-        values = self._columns.facets[name].values
-        chosen = set(self._query.filters.get(name, ()))
-        some = {values[code]: int(counts[code]) for code in np.flatnonzero(counts)} | {
-            value: 0 for value in chosen if value not in values or not counts[values.index(value)]
-        }
-        listed = [FacetValue(value, count, value in chosen) for value, count in some.items()]
-        listed.sort(key=lambda it: (not it.chosen, -it.count, it.value))
-        shown = sorted(listed[: max(MAX_VALUES, len(chosen))], key=lambda it: (-it.count, it.value))
-        return Facet(name, tuple(shown), len(listed) - len(shown))
+    def _facet(self, name: str, counts: dict[str, int]) -> Facet:
+        chosen = self._query.filters.get(name, ())
+        values = [
+            FacetValue(value, count, value in chosen) for value, count in (dict.fromkeys(chosen, 0) | counts).items()
+        ]
+        values.sort(key=lambda it: (not it.chosen, -it.count, it.value))
+        shown = sorted(values[: max(MAX_VALUES, len(chosen))], key=lambda it: (-it.count, it.value))
+        return Facet(name, tuple(shown), len(values) - len(shown))
 
     def price_ranges(self) -> tuple[PriceRange, ...]:
         """Return how many products have a variant in each price range that meets the other filters."""
-        others = self._all_but(_PRICE)
-        prices = self._columns.price.values[others]
-        if not len(prices):
+        others = np.flatnonzero(self._all_but(_PRICE))
+        if not len(others):
             return ()
+        prices = self._prices[others]
         bounds = _bounds(int(prices.min()), int(prices.max()))
-        codes = np.searchsorted(np.array(bounds[1:-1]), prices, side="right").astype(np.int32)
-        counts = self._distinct(np.flatnonzero(others), codes, len(bounds) - 1).tolist()
+        codes = np.searchsorted(np.array(bounds[1:-1]), prices, side="right")
+        counts = self._distinct(others, codes, len(bounds) - 1).tolist()
         ranges = zip(bounds[:-1], bounds[1:], counts, strict=True)
         return tuple(PriceRange(low, high, count) for low, high, count in ranges if count)
 
     def lowest_prices(self) -> Rows:
         """Return for each of `products` the lowest price of a variant that meets every filter."""
-        lowest = np.full(self._columns.products, np.iinfo(np.int64).max)
-        np.minimum.at(lowest, self._columns.product.values[self.matching], self._columns.price.values[self.matching])
-        return lowest[self.products]
+        lowest = np.full(len(self.scope.products), np.iinfo(np.int64).max)
+        np.minimum.at(lowest, self.scope.variant_owner[self.matching], self._prices[self.matching])
+        return lowest[self._of_matching]
 
 
 def _bounds(lowest: int, highest: int) -> list[int]:

@@ -10,10 +10,13 @@ import heapq
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from consumers.search.analysis import indexed_words
 from consumers.search.columns import NO_PRICE, Columns, ProductFacts, VariantFacts
+from consumers.search.facets import Scope, scope_of
 from consumers.search.interpret import Interpreter
-from consumers.search.matching import TextIndex
+from consumers.search.matching import Matches, TextIndex
 from consumers.search.rules import SearchRules, alternatives_by_phrase, pins_by_phrase
 from consumers.search.vocabulary import Vocabulary
 from schemas.products import next_price_change_ms, price_at
@@ -43,6 +46,7 @@ class SearchIndex:
         self._words: dict[int, frozenset[str]] = {}
         self._pending: dict[str, Product | None] = {}
         self._price_changes: list[tuple[int, str, int]] = []
+        self._everything: Scope | None = None
 
     def put(self, product: Product) -> None:
         """Take a product in, unless a newer version is known."""
@@ -64,6 +68,15 @@ class SearchIndex:
         else:
             self.columns.set_level(sku, available)
 
+    def scope(self, matches: Matches | None, pinned: list[int]) -> Scope:
+        """Return what is searched in: everything for sale, or of it what a text matches and what is pinned."""
+        if matches is None:
+            if self._everything is None:
+                self._everything = scope_of(self.columns, self.columns.sold())
+            return self._everything
+        rows = np.union1d(matches.rows, np.array(pinned, np.int32)) if pinned else matches.rows
+        return scope_of(self.columns, rows[self.columns.variants.count.values[rows] > 0])
+
     @property
     def pending(self) -> int:
         """How many products wait for a commit."""
@@ -83,7 +96,7 @@ class SearchIndex:
         if not self._pending:
             return
         changed = [(self._row(product_id), product) for product_id, product in self._pending.items()]
-        self._pending = {}
+        self._pending, self._everything = {}, None
         self.columns.put([self._facts(row, product, now_ms) for row, product in changed])
         for row, product in changed:
             self._index(row, product, now_ms)
@@ -126,7 +139,7 @@ class SearchIndex:
         title = indexed_words(product.title)
         other = [word for text in _other_texts(product) for word in indexed_words(text)]
         body = [word for text in product.description for word in indexed_words(text)]
-        self._words[row] = frozenset(title + other)
+        self._words[row] = frozenset((*title, *other))
         self.vocabulary.add(self._words[row])
         self.text.add(row, title, other, body)
 

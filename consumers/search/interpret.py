@@ -108,7 +108,9 @@ class Interpreter:
             others = self._synonyms.get(phrase)
             if others and not (length == 1 and at == len(asked) - 1 and self._vocabulary.with_prefix(phrase[0]) == []):
                 typed = Alternative(tuple(Term(stem(word)) for word in phrase))
-                prefix = [Alternative((Term(phrase[0], is_prefix=True),))] if length == 1 and at == len(asked) - 1 else []
+                prefix = (
+                    [Alternative((Term(phrase[0], is_prefix=True),))] if length == 1 and at == len(asked) - 1 else []
+                )
                 meant = [Alternative(tuple(Term(stem(word)) for word in other), 0.9) for other in others]
                 return Slot(phrase, (typed, *prefix, *meant))
         return None
@@ -134,7 +136,7 @@ class Interpreter:
             return Slot((word,), tuple(found))
         cuts = range(SHORTEST_PART, len(word) - SHORTEST_PART + 1)
         halves = [(word[:cut], word[cut:]) for cut in cuts]
-        meant = [pair for pair in halves if all(map(self._vocabulary.has, pair))]
+        meant: list[tuple[str, ...]] = [pair for pair in halves if all(map(self._vocabulary.has, pair))]
         meant += [(near,) for near in self._vocabulary.nearest(word, unfinished=unfinished)]
         if meant:
             corrected[word] = tuple(" ".join(other) for other in meant)

@@ -39,20 +39,21 @@ class Vocabulary:
     def add(self, words: Iterable[str]) -> None:
         """Count the distinct words of one product."""
         for word in words:
-            self._products[word] += 1
-            self._stems[stem(word)] += 1
-            if self._products[word] == 1:
+            before = self._products.get(word, 0)
+            self._products[word] = before + 1
+            if not before:
+                self._stems[stem(word)] += 1
                 self._changed()
 
     def remove(self, words: Iterable[str]) -> None:
         """Take back what was added for a product."""
         for word in words:
             self._products[word] -= 1
-            self._stems[stem(word)] -= 1
-            if not self._stems[stem(word)]:
-                del self._stems[stem(word)]
             if not self._products[word]:
                 del self._products[word]
+                self._stems[stem(word)] -= 1
+                if not self._stems[stem(word)]:
+                    del self._stems[stem(word)]
                 self._changed()
 
     def _changed(self) -> None:

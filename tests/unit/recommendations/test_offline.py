@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -45,7 +46,7 @@ def test_items_bought_together_complete_later_baskets_better_than_best_sellers_d
     quality = judge(lambda given: [it.item for it in item_item.recommend(model, given, 10)], cases)
     sellers = [item for item, _ in Counter(item for items in past for item in set(items)).most_common(200)]
     best = judge(lambda given: [item for item in sellers if item not in given], cases)
-    print(f"\nitem-item {quality}\nbest sellers {best}")
+    sys.stdout.write(f"item-item {quality}\nbest sellers {best}\n")
     assert quality.hit >= 0.2
     assert quality.ndcg >= 0.12
     assert quality.hit > 3 * best.hit
@@ -65,5 +66,5 @@ def test_what_was_bought_before_is_in_the_next_basket(baskets: list[Basket]) -> 
         return [item for item, _ in bought_again(past[given[0]], 10)]
 
     quality: Quality = judge(again, cases)
-    print(f"\nnext basket {quality}")
+    sys.stdout.write(f"next basket {quality}\n")
     assert quality.hit >= 0.68

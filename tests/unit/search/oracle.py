@@ -50,7 +50,7 @@ def offers(product: Product, levels: dict[str, int], now_ms: int, currency: str)
 
 
 def fills(product: Product, slot: Slot) -> bool:
-    title = indexed_words(product.title)
+    title = list(indexed_words(product.title))
     other = [word for text in _other_texts(product) for word in indexed_words(text)]
     body = [word for text in product.description for word in indexed_words(text)]
 
@@ -80,11 +80,18 @@ def find(
         )
 
     matching = [offer for offer in every if chosen(offer)]
-    lowest = {offer.product_id: min(it.price for it in matching if it.product_id == offer.product_id) for offer in matching}
+    lowest = {
+        offer.product_id: min(it.price for it in matching if it.product_id == offer.product_id) for offer in matching
+    }
     names = {name for offer in every for name in offer.values}
     facets = {}
     for name in names:
-        pairs = {(offer.product_id, value) for offer in every if chosen(offer, but=name) for value in offer.values.get(name, ())}
+        pairs = {
+            (offer.product_id, value)
+            for offer in every
+            if chosen(offer, but=name)
+            for value in offer.values.get(name, ())
+        }
         facets[name] = dict(Counter(value for _, value in pairs))
     others = [offer for offer in every if chosen(offer, but="\0stock")]
     in_stock = {offer.product_id for offer in others if offer.available}

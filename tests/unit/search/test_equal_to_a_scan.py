@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,21 @@ from schemas.search import SORTS, SearchQuery
 from tests.unit.search.oracle import find
 from tests.unit.search.shelf import NOW, product
 
-WORDS = ["red", "mug", "mugs", "heart", "hanging", "holder", "t-light", "bag", "retrospot", "tea", "towel", "table", "cloth"]
+WORDS = [
+    "red",
+    "mug",
+    "mugs",
+    "heart",
+    "hanging",
+    "holder",
+    "t-light",
+    "bag",
+    "retrospot",
+    "tea",
+    "towel",
+    "table",
+    "cloth",
+]
 COLOURS = ["red", "blue", "white"]
 SIZES = ["S", "M", "L"]
 TITLES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
@@ -34,7 +50,10 @@ def products(draw: st.DrawFn) -> Product:
         draw(TITLES),
         variants=variants,
         prices={sku: draw(st.integers(1, 900)) for sku in priced},
-        attributes={"colour": draw(st.lists(colour, max_size=3)), "material": draw(st.lists(st.just("glass"), max_size=2))},
+        attributes={
+            "colour": draw(st.lists(colour, max_size=3)),
+            "material": draw(st.lists(st.just("glass"), max_size=2)),
+        },
         version=draw(st.integers(1, 3)),
         state=draw(st.sampled_from(["published", "published", "published", "draft", "archived"])),
         category=draw(st.sampled_from(["", "Home", "Home/Kitchen"])),
@@ -42,12 +61,18 @@ def products(draw: st.DrawFn) -> Product:
     )
 
 
-LEVELS = st.dictionaries(st.sampled_from([f"{a}-{b}" for a in "ABCDEFGH" for b in SIZES] + list("ABCDEFGH")), st.integers(0, 2))
-TEXTS = st.lists(st.sampled_from([*WORDS, "mgu", "hart", "cup", "candle", "tablecloth", "retro", "zzz"]), max_size=3).map(" ".join)
+LEVELS = st.dictionaries(
+    st.sampled_from([f"{a}-{b}" for a in "ABCDEFGH" for b in SIZES] + list("ABCDEFGH")), st.integers(0, 2)
+)
+TEXTS = st.lists(
+    st.sampled_from([*WORDS, "mgu", "hart", "cup", "candle", "tablecloth", "retro", "zzz"]), max_size=3
+).map(" ".join)
 QUERIES = st.builds(
     SearchQuery,
     text=TEXTS,
-    filters=st.dictionaries(st.sampled_from(["colour", "size"]), st.lists(st.sampled_from(COLOURS + SIZES), min_size=1).map(tuple)),
+    filters=st.dictionaries(
+        st.sampled_from(["colour", "size"]), st.lists(st.sampled_from(COLOURS + SIZES), min_size=1).map(tuple)
+    ),
     in_stock=st.booleans(),
     price_from=st.none() | st.integers(0, 900),
     price_to=st.none() | st.integers(0, 900),
@@ -69,7 +94,9 @@ def check(index: SearchIndex, latest: list[Product], levels: dict[str, int], que
     for some in answer.price_ranges:
         inside = {product_id for product_id, price in expected.prices if some.price_from <= price < some.price_to}
         assert some.count == len(inside)
-    covered = {pair for pair in expected.prices if any(it.price_from <= pair[1] < it.price_to for it in answer.price_ranges)}
+    covered = {
+        pair for pair in expected.prices if any(it.price_from <= pair[1] < it.price_to for it in answer.price_ranges)
+    }
     assert covered == set(expected.prices)
     if query.sort in ("price", "-price"):
         prices = [hit.price_minor for hit in answer.hits]
@@ -78,9 +105,10 @@ def check(index: SearchIndex, latest: list[Product], levels: dict[str, int], que
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(products(), max_size=6), max_size=4), LEVELS, st.lists(QUERIES, min_size=1, max_size=4))
-def test_every_answer_is_that_of_a_scan(batches: list[list[Product]], levels: dict[str, int], queries: list[SearchQuery]) -> None:
-    columns_module.WASTE, before = 2, columns_module.WASTE  # compacts often
-    try:
+def test_every_answer_is_that_of_a_scan(
+    batches: list[list[Product]], levels: dict[str, int], queries: list[SearchQuery]
+) -> None:
+    with patch.object(columns_module, "WASTE", 2):  # compacts often
         index = SearchIndex("GBP", RULES)
         latest: dict[str, Product] = {}
         for number, batch in enumerate(batches):
@@ -96,5 +124,3 @@ def test_every_answer_is_that_of_a_scan(batches: list[list[Product]], levels: di
             index.set_level(sku, available)
         for query in queries:
             check(index, list(latest.values()), levels, query)
-    finally:
-        columns_module.WASTE = before

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -96,7 +97,7 @@ def test_a_known_product_is_found(
         words = titles[product_id].lower().split()
         ranks.append(rank(shop, " ".join(change(words, lot) if change else words), product_id))
     mrr, recall = measure(ranks)
-    print(f"\n{change.__name__ if change else 'as written'}: MRR@10 {mrr:.3f}, recall@10 {recall:.3f}")
+    sys.stdout.write(f"{change.__name__ if change else 'as written'}: MRR@10 {mrr:.3f}, recall@10 {recall:.3f}\n")
     assert mrr >= least_mrr
     assert recall >= least_recall
 
@@ -109,7 +110,7 @@ def test_what_is_typed_so_far_finds_the_product(shop: SearchIndex, titles: dict[
         title = titles[product_id].lower().strip()
         ranks.append(rank(shop, title[: max(4, len(title) * 2 // 3)].strip(), product_id))
     mrr, recall = measure(ranks)
-    print(f"\nunfinished: MRR@10 {mrr:.3f}, recall@10 {recall:.3f}")
+    sys.stdout.write(f"unfinished: MRR@10 {mrr:.3f}, recall@10 {recall:.3f}\n")
     assert mrr >= 0.87
     assert recall >= 0.97
 
@@ -117,13 +118,15 @@ def test_what_is_typed_so_far_finds_the_product(shop: SearchIndex, titles: dict[
 @needs
 def test_real_queries_find_their_class_of_product() -> None:
     with QUERIES.open(encoding="utf-8", newline="") as file:
-        rows = [(row["query"], row["query_class"]) for row in csv.DictReader(file, delimiter="\t") if row["query_class"]]
+        rows = [
+            (row["query"], row["query_class"]) for row in csv.DictReader(file, delimiter="\t") if row["query_class"]
+        ]
     classes = {name: f"c{number}" for number, name in enumerate(sorted({name for _, name in rows}))}
     index = SearchIndex("GBP")
     for name, product_id in classes.items():
         index.put(product(product_id, name))
     index.commit(NOW)
     mrr, recall = measure([rank(index, text, classes[name]) for text, name in rows])
-    print(f"\nclasses: MRR@10 {mrr:.3f}, recall@10 {recall:.3f}")
+    sys.stdout.write(f"classes: MRR@10 {mrr:.3f}, recall@10 {recall:.3f}\n")
     assert mrr >= 0.55
     assert recall >= 0.66

@@ -2,17 +2,19 @@ import re
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from producers.publisher import Outgoing, _append
 from schemas import messages as m
+from schemas.codec.items import ITEM_RECORDS
 from schemas.codec.lock import read_current
 from schemas.codec.sizes import largest_value_bytes
 from schemas.codec.validation import RANGES
 from schemas.codec.wire import encode
-from schemas.limits import LONG_TEXTS, MAX_ADDRESS_BYTES, MAX_LINES, MAX_TEXT_BYTES
-from schemas.messages import OrderedLine
+from schemas.errors import EncodeError
+from schemas.limits import LONG_TEXTS, MAX_ADDRESS_BYTES, MAX_ITEMS, MAX_LINES, MAX_TEXT_BYTES
 from topology.saga import REACTIONS
 from topology.topics import (
     _ROOMS,
@@ -132,8 +134,9 @@ def largest(message: type[m.Message]) -> m.Message:
         if isinstance(avro_type, str):
             return RANGES[avro_type].start
         if avro_type["type"] == "record":
-            return OrderedLine(**{field["name"]: value(field["type"], "") for field in avro_type["fields"]})
-        return (value(avro_type["items"], ""),) * MAX_LINES
+            struct = next(it for it in ITEM_RECORDS if it.__name__ == avro_type["name"])
+            return struct(**{field["name"]: value(field["type"], "") for field in avro_type["fields"]})
+        return (value(avro_type["items"], ""),) * MAX_ITEMS.get(name, MAX_LINES)
 
     fields = read_current()[message.__name__]["fields"]
     return message(**{field["name"]: value(field["type"], f"{message.__name__}.{field['name']}") for field in fields})
@@ -144,6 +147,17 @@ def test_the_largest_lawful_message_of_each_kind_fits_its_topic(message: type[m.
     value = encode(largest(message))
     assert len(value) == largest_value_bytes([message])
     assert len(value) + MAX_ENVELOPE_BYTES <= topic_of(message).max_message_bytes
+
+
+@pytest.mark.parametrize("field", MAX_ITEMS)
+def test_a_list_of_its_own_limit_takes_no_item_more(field: str) -> None:
+    record, name = field.split(".")
+    message = next((it for it in m.MESSAGES if it.__name__ == record and name in it.__struct_fields__), None)
+    if message is not None:
+        full = largest(message)
+        longer = msgspec.structs.replace(full, **{name: getattr(full, name) + getattr(full, name)[:1]})
+        with pytest.raises(EncodeError, match=rf"{field} has {MAX_ITEMS[field] + 1} items"):
+            encode(longer)
 
 
 def test_the_envelope_of_a_record_fits_its_allowance() -> None:
