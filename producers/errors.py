@@ -49,6 +49,10 @@ class InvalidOrderCommandError(InvalidRequestError):
     """A command about a placed order is not as it must be."""
 
 
+class InvalidProductError(InvalidRequestError):
+    """The product cannot be put as it is; the message says what is wrong with it."""
+
+
 class UnusableFileError(ProducerError):
     """A file cannot be imported as a whole; what it already brought in stays, so importing it again is harmless."""
 

@@ -6,15 +6,24 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from schemas.errors import UnknownCurrencyError
+from schemas.limits import MAX_ITEMS, MAX_TEXT, MAX_TEXT_BYTES
+from schemas.money import minor_units
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from schemas.messages import Price, Product
+    from schemas.messages import Price, Product, PutProduct
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 LOWEST_PRICE_MS: Final = 30 * DAY_MS
 """A reduced price is shown beside the lowest of so long before the reduction (Directive 98/6/EC, article 6a)."""
 MAX_SLUG: Final = 80
+MAX_LISTS: Final = {
+    field: MAX_ITEMS[f"PutProduct.{field}"] for field in ("description", "attributes", "variants", "options")
+}
+MAX_PRICES: Final = MAX_ITEMS["Product.prices"]
+"""Prices of one product, past and future: all of them are in one record."""
 
 _is_product_id: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}").fullmatch
 _NOT_IN_A_SLUG: Final = re.compile(r"[^a-z0-9]+")
@@ -34,6 +43,15 @@ class PriceNow(NamedTuple):
 def is_product_id(text: str) -> bool:
     """Return whether a text can be a product's id: it is part of an address, so only characters that need no escape."""
     return _is_product_id(text) is not None
+
+
+def is_currency(text: str) -> bool:
+    """Return whether a text is an ISO 4217 code of a currency with a minor unit."""
+    try:
+        minor_units(text)
+    except UnknownCurrencyError:
+        return False
+    return True
 
 
 def slugify(text: str) -> str:
@@ -103,3 +121,53 @@ def _kept(prices: list[Price], at_ms: int) -> list[Price]:
     horizon_ms = min(at_ms, prices[present].from_ms) - LOWEST_PRICE_MS
     first = next((index for index in range(present) if prices[index + 1].from_ms > horizon_ms), present)
     return prices[first:]
+
+
+def find_faults(put: PutProduct) -> list[str]:
+    """Return everything that is wrong with what shall be known of a product, each for people; nothing where it is sound.
+
+    Publishers refuse it before they publish, the catalogue when it decides.
+    """
+    skus = [variant.sku for variant in put.variants]
+    known = set(skus)
+    faults = []
+    if not is_product_id(put.product_id):
+        faults.append(
+            f"product_id is {put.product_id[:64]!r}; give 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first"
+        )
+    if not is_currency(put.currency):
+        faults.append(f"currency is {put.currency[:16]!r}; give three capital letters of ISO 4217, such as GBP")
+    for field, most in MAX_LISTS.items():
+        if len(items := getattr(put, field)) > most:
+            faults.append(f"{field} has {len(items)} items; give at most {most}")
+    if not skus:
+        faults.append("there is no variant; give at least one, with its SKU")
+    faults += [f"the SKU {sku!r} occurs twice" for sku in sorted(known) if skus.count(sku) > 1]
+    faults += [f"an option names the SKU {sku!r}, which no variant has" for sku in _strangers(put, known)]
+    texts = [("title", put.title, 1), *(("SKU", sku, 1) for sku in skus)]
+    texts += [(name, getattr(put, name), 0) for name in ("product_type", "category", "brand", "slug")]
+    texts += [(f"a paragraph of {len(put.description)}", text, 1) for text in put.description]
+    texts += [("a variant's title", variant.title, 0) for variant in put.variants]
+    pairs = [(pair.name, pair.value) for pair in put.attributes] + [(pair.name, pair.value) for pair in put.options]
+    for name, value in pairs:
+        texts += [("the name of an attribute", name, 1), (f"the value of {name[:40]!r}", value, 1)]
+    return faults + [fault for name, text, least in texts if (fault := _fault_of_text(name, text, least))]
+
+
+def _strangers(put: PutProduct, known: set[str]) -> list[str]:
+    return sorted({option.sku for option in put.options} - known)
+
+
+def _fault_of_text(name: str, text: str, least: int) -> str | None:
+    most = MAX_TEXT_BYTES if name.startswith("a paragraph") else MAX_TEXT
+    if len(text) < least:
+        return f"{name} is empty"
+    if len(text.encode(errors="replace")) > most * (1 if most == MAX_TEXT_BYTES else 4) or len(text) > most:
+        return f"{name} is {len(text)} characters long; give at most {most}"
+    if not text.isprintable():
+        return f"{name} is {text[:40]!r}; it holds a character that cannot be printed"
+    if text != text.strip():
+        return f"{name} is {text[:40]!r}; leave out the white space around it"
+    if text != unicodedata.normalize("NFC", text):
+        return f"{name} is {text[:40]!r}, which is not composed (Unicode NFC)"
+    return None
