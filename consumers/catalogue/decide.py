@@ -65,15 +65,9 @@ def set_price(record: ProductRecord, command: m.SetPrice, now: Now) -> list[Any]
     product = record.product
     if product is None:
         return [refused(record, command, "unknown_product")]
-    if command.sku not in {variant.sku for variant in product.variants}:
-        return [refused(record, command, "unknown_sku", f"it has no variant {command.sku!r}")]
-    if command.currency != product.currency:
-        return [refused(record, command, "currency_mismatch", f"the product is sold in {product.currency}")]
-    if not 0 <= command.amount_minor <= MAX_UNIT_PRICE_MINOR:
-        return [refused(record, command, "invalid_price", f"{command.amount_minor} minor units")]
+    if (fault := _fault_of_price(product, command)) is not None:
+        return [refused(record, command, *fault)]
     from_ms = max(command.from_ms, now.at_ms)
-    if from_ms > MAX_TIME_MS:
-        return [refused(record, command, "invalid_time", f"{command.from_ms} ms")]
     price = m.Price(command.sku, command.amount_minor, from_ms)
     if len(kept_prices((*product.prices, price), now.at_ms)) > MAX_PRICES:
         return [refused(record, command, "too_many_prices", f"it keeps at most {MAX_PRICES}")]
@@ -91,6 +85,18 @@ def set_price(record: ProductRecord, command: m.SetPrice, now: Now) -> list[Any]
             from_ms=from_ms,
         )
     ]
+
+
+def _fault_of_price(product: m.Product, command: m.SetPrice) -> tuple[str, str] | None:
+    if command.sku not in {variant.sku for variant in product.variants}:
+        return "unknown_sku", f"it has no variant {command.sku!r}"
+    if command.currency != product.currency:
+        return "currency_mismatch", f"the product is sold in {product.currency}"
+    if not 0 <= command.amount_minor <= MAX_UNIT_PRICE_MINOR:
+        return "invalid_price", f"{command.amount_minor} minor units"
+    if command.from_ms > MAX_TIME_MS:
+        return "invalid_time", f"{command.from_ms} ms"
+    return None
 
 
 def publish_product(record: ProductRecord, command: m.PublishProduct, now: Now) -> list[Any]:

@@ -7,6 +7,7 @@ once, and an answer is computed without giving up control, so it is as of one po
 from __future__ import annotations
 
 import heapq
+import itertools
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -50,7 +51,8 @@ class SearchIndex:
 
     def put(self, product: Product) -> None:
         """Take a product in, unless a newer version is known."""
-        known = self._pending.get(product.product_id) or self._visible(product.product_id)
+        is_pending = product.product_id in self._pending
+        known = self._pending[product.product_id] if is_pending else self._visible(product.product_id)
         if known is None or product.version >= known.version:
             self._pending[product.product_id] = product
 
@@ -82,12 +84,17 @@ class SearchIndex:
         """How many products wait for a commit."""
         return len(self._pending)
 
+    def take_pending(self) -> list[tuple[str, Product | None]]:
+        """Return what waits for a commit, for another index to take in."""
+        taken, self._pending = list(self._pending.items()), {}
+        return taken
+
     def due_ms(self) -> int | None:
         """Return when the next price begins (ms since the epoch, UTC): a commit must follow."""
         return self._price_changes[0][0] if self._price_changes else None
 
-    def commit(self, now_ms: int) -> None:
-        """Make visible what was put, and the prices that have begun."""
+    def commit(self, now_ms: int, most: int = 1_000_000) -> None:
+        """Make visible what was put, at most so many products of it, and the prices that have begun."""
         while self._price_changes and self._price_changes[0][0] <= now_ms:
             _, product_id, version = heapq.heappop(self._price_changes)
             product = self._visible(product_id)
@@ -95,8 +102,11 @@ class SearchIndex:
                 self._pending.setdefault(product_id, product)
         if not self._pending:
             return
-        changed = [(self._row(product_id), product) for product_id, product in self._pending.items()]
-        self._pending, self._everything = {}, None
+        some = list(itertools.islice(self._pending.items(), most))
+        changed = [(self._row(product_id), product) for product_id, product in some]
+        for product_id, _ in some:
+            del self._pending[product_id]
+        self._everything = None
         self.columns.put([self._facts(row, product, now_ms) for row, product in changed])
         for row, product in changed:
             self._index(row, product, now_ms)

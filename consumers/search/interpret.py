@@ -106,11 +106,10 @@ class Interpreter:
         for length in range(min(self._longest, len(asked) - at), 0, -1):
             phrase = tuple(asked[at : at + length])
             others = self._synonyms.get(phrase)
-            if others and not (length == 1 and at == len(asked) - 1 and self._vocabulary.with_prefix(phrase[0]) == []):
+            if others:
                 typed = Alternative(tuple(Term(stem(word)) for word in phrase))
-                prefix = (
-                    [Alternative((Term(phrase[0], is_prefix=True),))] if length == 1 and at == len(asked) - 1 else []
-                )
+                is_last = length == 1 and at == len(asked) - 1
+                prefix = [Alternative((Term(phrase[0], is_prefix=True),), 0.5)] if is_last else []
                 meant = [Alternative(tuple(Term(stem(word)) for word in other), 0.9) for other in others]
                 return Slot(phrase, (typed, *prefix, *meant))
         return None

@@ -1,0 +1,131 @@
+"""One search node: builds its index from catalogue.products and stock.levels, and keeps it current.
+
+Any number of nodes do the same, each for itself, so any of them may die. The index is in memory and is built anew at every
+start, which needs no position to be kept and no migration; a node answers once it has caught up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+
+from consumers.following.follower import Followed, Follower
+from consumers.search import answering
+from consumers.search.index import SearchIndex
+from schemas.messages import Product, StockLevel
+from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from consumers.search.rules import SearchRules
+    from producers.outage import Readiness
+    from schemas.search import SearchAnswer, SearchQuery, Suggestions
+
+log = structlog.get_logger()
+
+COMMIT_SECONDS: Final = 0.2
+"""How long what was put waits for company: a commit costs the same for one product and for a hundred."""
+PRODUCTS_A_COMMIT: Final = 200
+"""So many are indexed in one stretch while others search."""
+PRODUCTS_A_COMMIT_AT_FIRST: Final = 10_000
+
+
+class SearchNode:
+    """Keeps an index while `run` runs, and answers from it."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        namespace: str,
+        currency: str,
+        rules: SearchRules | None = None,
+        readiness: Readiness | None = None,
+    ) -> None:
+        self._currency = currency
+        self.index = SearchIndex(currency, rules)
+        self._follower = Follower(
+            bootstrap, namespace, (CATALOGUE_PRODUCTS, STOCK_LEVELS), self.apply, name="search", readiness=readiness
+        )
+        self._levels: dict[str, int] = {}
+        self._read: dict[int, int] = {}
+        self._visible: dict[int, int] = {}
+        self._level_position: dict[int, int] = {}
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything that was there at the start is visible."""
+        return self._follower.caught_up.is_set() and not self.index.pending
+
+    @property
+    def age_ms(self) -> int | None:
+        """How long ago the stock levels in the index were known to be the latest; None: never yet."""
+        return self._follower.age_ms(STOCK_LEVELS.name)
+
+    def apply(self, records: Iterable[Followed]) -> None:
+        """Take in what was read: products wait for a commit, levels count at once."""
+        for record in records:
+            if record.topic == STOCK_LEVELS.name:
+                self._level_position[record.partition] = record.offset + 1
+                available = record.message.available if isinstance(record.message, StockLevel) else None
+                self._set_level(record.key, available)
+            else:
+                self._read[record.partition] = record.offset + 1
+                if isinstance(record.message, Product):
+                    self.index.put(record.message)
+                else:
+                    self.index.remove(record.key)
+
+    def _set_level(self, sku: str, available: int | None) -> None:
+        if available is not None:
+            self._levels[sku] = available
+            self.index.set_level(sku, available)
+        elif self._levels.pop(sku, None) is not None:
+            self.index.set_level(sku, None)
+
+    async def run(self) -> None:
+        """Follow the topics and commit, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follower.run())
+            tasks.create_task(self._commit())
+
+    async def _commit(self) -> None:
+        while True:
+            self.commit_some(time.time_ns() // 1_000_000)
+            await asyncio.sleep(0 if self.index.pending > PRODUCTS_A_COMMIT else COMMIT_SECONDS)
+
+    def commit_some(self, now_ms: int) -> None:
+        """Make visible some of what waits, and note up to where everything is visible."""
+        caught_up = self._follower.caught_up.is_set()
+        self.index.commit(now_ms, PRODUCTS_A_COMMIT if caught_up else PRODUCTS_A_COMMIT_AT_FIRST)
+        if not self.index.pending:
+            self._visible = dict(self._read)
+
+    def rebuild(self, rules: SearchRules | None) -> None:
+        """Build another index with other rules from the products at hand, and answer from it once it is whole."""
+        index = SearchIndex(self._currency, rules)
+        for product in self.index.products.values():
+            index.put(product)
+        for sku, available in self._levels.items():
+            index.set_level(sku, available)
+        index.commit(time.time_ns() // 1_000_000)
+        for product_id, waiting in self.index.take_pending():
+            if waiting is None:
+                index.remove(product_id)
+            else:
+                index.put(waiting)
+        self.index = index
+        log.info("search_index_rebuilt", products=len(index.products))
+
+    def search(self, query: SearchQuery) -> SearchAnswer:
+        """Return the answer, with the positions that it is true at."""
+        position = {CATALOGUE_PRODUCTS.name: dict(self._visible), STOCK_LEVELS.name: dict(self._level_position)}
+        return msgspec.structs.replace(answering.search(self.index, query), position=position)
+
+    def suggest(self, text: str) -> Suggestions:
+        """Return what a text that is being typed may become."""
+        return answering.suggest(self.index, text)
