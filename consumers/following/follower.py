@@ -55,7 +55,8 @@ class Follower:
     """Reads topics for as long as `run` runs, and waits out a broker that is away.
 
     `apply` gets the records of each batch, in the order of each partition, and must not fail. `positions` are the next
-    offsets; what comes before `start` is read from the beginning (or from the end, where `from_end`).
+    offsets; a partition without one is read from its beginning, or from its end where `from_end`. `shard` picks the
+    partitions to follow.
     """
 
     def __init__(
@@ -67,12 +68,14 @@ class Follower:
         *,
         name: str,
         from_end: bool = False,
+        shard: Callable[[int], bool] = lambda _: True,
         readiness: Readiness | None = None,
     ) -> None:
         self._bootstrap = bootstrap
         self._topics = {topic.in_namespace(namespace): topic.name for topic in topics}
         self._apply = apply
         self._from_end = from_end
+        self._shard = shard
         self._name = name
         self._outage = Outage(f"Kafka ({name})", readiness)
         self._at_end_ms: dict[Position, float] = {}
@@ -118,14 +121,15 @@ class Follower:
 
     def _has_grown(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> bool:
         """Return whether a topic has got more partitions: then all are placed anew, each where it was left."""
-        return sum(len(consumer.partitions_for_topic(topic) or ()) for topic in self._topics) > len(partitions)
+        numbers = (number for topic in self._topics for number in consumer.partitions_for_topic(topic) or ())
+        return sum(map(self._shard, numbers)) > len(partitions)
 
     async def _place(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
         """Assign every partition, each where it was left; new ones at the beginning or the end."""
         partitions = []
         for topic in self._topics:
             numbers = await consumer._client._wait_on_metadata(topic) or ()  # noqa: SLF001  the only way to be told of a topic nobody subscribed to
-            partitions += [TopicPartition(topic, number) for number in sorted(numbers)]
+            partitions += [TopicPartition(topic, number) for number in sorted(numbers) if self._shard(number)]
         consumer.assign(partitions)
         begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for partition in partitions:
