@@ -83,6 +83,12 @@ def _notifications(resources: Resources) -> Room[Any]:
     return NotificationsRoom(Deliverer(Database(resources.settings.postgres_dsn or "", "webhooks")))
 
 
+def _catalogue(_: Resources) -> Room[Any]:
+    from consumers.catalogue.room import CatalogueRoom  # noqa: PLC0415
+
+    return CatalogueRoom()
+
+
 ROOMS: Final[dict[str, RoomEntry]] = {
     entry.name: entry
     for entry in (
@@ -91,6 +97,7 @@ ROOMS: Final[dict[str, RoomEntry]] = {
         RoomEntry("payments", _payments, needs=("kafka_bootstrap", "postgres_dsn", "processor_url")),
         RoomEntry("fulfilment", _fulfilment),
         RoomEntry("notifications", _notifications, is_replayed=False),
+        RoomEntry("catalogue", _catalogue, is_replayed=False),
     )
 }
 """In the order of the saga."""
