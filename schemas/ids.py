@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import uuid_utils
 
 from schemas.errors import InvalidIdError
 from schemas.limits import ORDER_ID_AHEAD_MS, ORDER_ID_WINDOW_MS
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _is_uuid7: Final = _UUID7.fullmatch
+_are_uuid7: Final = re.compile(rf"(?:{_UUID7.pattern})*").fullmatch
 MAX_ID_MS: Final = 2**48 - 1
 """The latest moment that a UUIDv7 can name, in ms since the Unix epoch: the year 10889."""
 
@@ -45,6 +49,11 @@ def new_order_id(now_ms: int | None = None) -> str:
 def is_order_id(text: str) -> bool:
     """Tell whether a text is a UUIDv7 in canonical form: other spellings of one id would be other keys."""
     return _is_uuid7(text) is not None
+
+
+def are_order_ids(texts: Sequence[str]) -> bool:
+    """Tell whether each of many texts is an order id."""
+    return set(map(len, texts)) == {36} and _are_uuid7("".join(texts)) is not None
 
 
 def order_id_ms(order_id: str) -> int:

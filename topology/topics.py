@@ -6,10 +6,12 @@ with this by `topology/admin.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from schemas import messages as m
 from schemas.codec.sizes import largest_value_bytes
@@ -273,6 +275,15 @@ def key_of(message: m.Message) -> bytes | None:
         return None
     key: str | bytes | None = getattr(message, name)
     return key.encode() if type(key) is str else key  # type: ignore[return-value]  # what is not text here is bytes or None
+
+
+def keys_of(messages: Sequence[m.Message]) -> Iterable[bytes | None]:
+    """Return the key of each of many messages of one type."""
+    name = _KEY_FIELD[type(messages[0])]
+    if name is None:
+        return repeat(None, len(messages))
+    keys: list[Any] = list(map(attrgetter(name), messages))
+    return map(str.encode, keys) if type(keys[0]) is str else keys
 
 
 def topics_read_by(room: str) -> tuple[Topic, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from consumers.inventory.state import (
@@ -28,11 +30,13 @@ from schemas import messages as m
 from schemas.ids import command_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 
+_key_of_hold: Final = attrgetter("order_id", "line", "sku")
+_units_and_end: Final = attrgetter("quantity", "expires_at_ms")
 SkuEvent: TypeAlias = StockReceived | StockAdjusted | QuarantineCleared | SaleRulesChanged | StockCommandRefused
 
 
@@ -62,6 +66,22 @@ def _reserve(ledger: Ledger, event: m.LineReserved, _: int) -> None:
     ledger.holds[key] = ledger.new_holds[key] = hold
     ledger.held.add(key)
     ledger.alarm.expect(event.expires_at_ms)
+
+
+def reserve_run(ledger: Ledger, events: Sequence[m.LineReserved]) -> None:
+    """Do what `_reserve` does for each of many events whose SKUs have no purchase limit."""
+    keys = map(_key_of_hold, events)
+    quantities, ends_ms = zip(*map(_units_and_end, events), strict=True)
+    holds: dict[HoldKey, Hold] = dict(zip(keys, map(Hold, quantities, repeat(HoldState.HELD), ends_ms), strict=False))
+    units: dict[str, int] = {}
+    for event in events:
+        units[event.sku] = units.get(event.sku, 0) + event.quantity
+    for sku, quantity in units.items():
+        _stock_for_update(ledger, sku).reserved += quantity
+    ledger.holds.update(holds)
+    ledger.new_holds.update(holds)
+    ledger.held.update(holds)
+    ledger.alarm.expect(min(ends_ms))
 
 
 def _hold_for_cart(ledger: Ledger, event: HeldForCart, _: int) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
-from consumers.inventory import store
-from consumers.inventory.evolve import evolve
+from consumers.inventory import evolve, store
+from consumers.inventory.runs import reserve_run
 from consumers.inventory.state import INTERNAL_EVENTS, Ledger
 from consumers.inventory.transitions import ROOM, decide
 from consumers.runtime.deciding.now import Now
@@ -37,6 +37,7 @@ class InventoryRoom(Room[Ledger]):
     cache_limit = 60_000
     gather_bytes = 32_768  # some 200 commands, which at ten thousand a second are there before the wait is over
     may_be_repartitioned = True
+    run_type = m.PlaceOrderLine
 
     @override
     def new_state(self, partition: int) -> Ledger:
@@ -55,7 +56,15 @@ class InventoryRoom(Room[Ledger]):
         for outcome in outcomes:
             if type(outcome) not in INTERNAL_EVENTS:
                 yield outcome  # type: ignore[misc]  # internal events are left out
-        evolve(state, message, outcomes, now)
+        evolve.evolve(state, message, outcomes, now)
+
+    @override
+    def decide_run(self, state: Ledger, messages: Sequence[Any], times_ms: Sequence[int]) -> Sequence[Message] | None:
+        return reserve_run(state, messages, times_ms)
+
+    @override
+    def evolve_run(self, state: Ledger, outcomes: Sequence[Any]) -> None:
+        evolve.reserve_run(state, outcomes)
 
     @override
     def close_batch(self, state: Ledger, at_ms: int) -> Changes:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 QUERIES: Final = load_queries("consumers.inventory", arrays_as_text=True)
 _BY_COMMAND: Final = frozenset(m.SKU_COMMANDS)
+_FIRST_LINES: Final = {m.PlaceOrderLine}
 _RESTRICTING: Final = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku)
 """What may stand between a customer and units that are there, or take them away."""
 
@@ -48,6 +49,9 @@ async def load(
     commands: dict[tuple[str, str], Ledger] = {}
     carts: dict[Cart, Ledger] = {}
     for ledger, messages in loads:
+        if not thorough and set(map(type, messages)) == _FIRST_LINES:  # most batches: no need to look at each command
+            _note_first_lines(ledger, cast("Sequence[m.PlaceOrderLine]", messages), lacks, carts)
+            continue
         for message in messages:
             kind = type(message)
             if kind is m.ExpireHolds:
@@ -70,6 +74,14 @@ async def load(
     if not thorough:
         await _load_holds(connection, _may_be_rejected(loads), lacks)
     await _load_purchases(connection, loads, lacks.buyers)
+
+
+def _note_first_lines(
+    ledger: Ledger, lines: Sequence[m.PlaceOrderLine], lacks: _Lacks, carts: dict[Cart, Ledger]
+) -> None:
+    """Note what deciding these lines needs, as long as their holds are not asked for."""
+    lacks.skus.update(dict.fromkeys({line.sku for line in lines} - ledger.stocks.keys(), ledger))
+    carts.update({_cart(line): ledger for line in lines if line.cart_id})
 
 
 def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[HoldKey, Ledger]:
@@ -98,7 +110,8 @@ def _doubtful_skus(ledger: Ledger, placed: Sequence[m.PlaceOrderLine], messages:
     doubtful: set[str] = set()
     for line in placed:
         # Nonsense is rejected before its hold is asked for; it must not hide how scarce the stock is.
-        wanted[line.sku] = wanted.get(line.sku, 0) + max(0, line.demand, line.quantity)
+        units = max(line.quantity, line.demand)
+        wanted[line.sku] = wanted.get(line.sku, 0) + (max(0, units))
     if len(placed) < len(messages):
         for message in messages:
             if isinstance(message, m.CommitLine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, groupby, repeat
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import msgspec
@@ -10,16 +11,18 @@ import structlog
 from consumers.errors import MovedError, RefusedError
 from consumers.runtime.room import Tombstone
 from producers.publisher import BY_KEY, FORWARDED, Outgoing
-from schemas.codec.wire import decode_if, encode
+from schemas.codec.wire import decode_if, encode, encode_all
 from schemas.errors import DecodeError
 from schemas.limits import MAX_TEXT_BYTES
 from schemas.messages import DeadLetter, Message
-from topology.topics import DEAD_LETTERS, TOPIC_NAMES, key_of
+from topology.topics import DEAD_LETTERS, TOPIC_NAMES, key_of, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from consumers.runtime.room import Hearer, Room
+
+    Readings = Sequence[tuple["Record", Message | RefusedError]]
 
 log = structlog.get_logger()
 S = TypeVar("S")
@@ -27,6 +30,8 @@ S = TypeVar("S")
 MAX_KEY_BYTES: Final = MAX_TEXT_BYTES + 1
 """As much of a key is hashed and published: a longer one is no message's, and hashing a megabyte takes 0.25 s."""
 
+LEAST_RUN: Final = 8
+"""Messages of a run that is worth being decided as one."""
 WRONG_PARTITION: Final = "wrong_partition"
 MALFORMED_HEADERS: Final = "malformed_headers"
 MALFORMED_ATTRIBUTES: Final = "malformed_attributes"
@@ -135,18 +140,48 @@ def forward(record: Record, source: str, home: int) -> Outgoing:
     return Outgoing(source, home, record.key, record.value, event_id, headers)
 
 
-def decide_records(
-    room: Room[S],
-    state: S,
-    source: str,
-    records: Iterable[tuple[Record, Message | RefusedError]],
-    at_ms: int,
-) -> tuple[list[Outgoing], int]:
+def decide_records(room: Room[S], state: S, source: str, records: Readings, at_ms: int) -> tuple[list[Outgoing], int]:
     """Decide records in their order; return what they say and the latest append time, which never steps back.
 
     Each outcome has an id that derives from its cause. A record that is refused, whose decision failed or cannot be written
     down, changes nothing and becomes a dead letter: a room evolves its state only when all its outcomes are taken.
     """
+    says: list[Outgoing] = []
+    for run in _runs(records, room.run_type):
+        found = _decide_run(room, state, source, run, at_ms) if len(run) >= LEAST_RUN else None
+        said, at_ms = found or _decide_each(room, state, source, run, at_ms)
+        says += said
+    return says, at_ms
+
+
+def _runs(records: Readings, run_type: type[Message] | None) -> Iterable[Readings]:
+    """Cut records into runs of such messages and of others, where a room decides runs."""
+    if run_type is None:
+        return (records,)
+    kinds = {type(read_as) is run_type for _, read_as in records}
+    if len(kinds) == 1:
+        return (records,)
+    return (list(run) for _, run in groupby(records, lambda reading: type(reading[1]) is run_type))
+
+
+def _decide_run(room: Room[S], state: S, source: str, run: Readings, at_ms: int) -> tuple[list[Outgoing], int] | None:
+    """Decide many messages of one type at once; None where that cannot be, and nothing has changed."""
+    records, messages = zip(*run, strict=True)
+    if room.run_type is None or type(messages[0]) is not room.run_type:
+        return None
+    times_ms = list(accumulate((record.timestamp for record in records), max, initial=at_ms))[1:]
+    outcomes = room.decide_run(state, messages, times_ms)
+    if outcomes is None:
+        return None
+    place = f"{source}/{records[0].partition}/"
+    event_ids = [f"{place}{record.offset}/0".encode() for record in records]
+    topic = TOPIC_NAMES[type(outcomes[0])]
+    says = list(map(Outgoing, repeat(topic), repeat(BY_KEY), keys_of(outcomes), encode_all(outcomes), event_ids))
+    room.evolve_run(state, outcomes)
+    return says, times_ms[-1]
+
+
+def _decide_each(room: Room[S], state: S, source: str, records: Readings, at_ms: int) -> tuple[list[Outgoing], int]:
     says: list[Outgoing] = []
     for record, read_as in records:
         if record.timestamp > at_ms:  # noqa: PLR1730  max() would be a call for each record

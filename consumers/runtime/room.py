@@ -61,6 +61,8 @@ class Room(ABC, Generic[S]):
     """CTEs that write `Changes.columns` (from $10 on), each `FROM ..., guard`: see `consumers/runtime/queries.sql`."""
     may_be_repartitioned: bool = False
     """Whether its one source may get more partitions while it runs (docs/guides/repartition.md)."""
+    run_type: type[Message] | None = None
+    """Messages that `decide_run` decides many at a time where several stand one after the other."""
     cache_limit: int = 1_000_000
     """Entries in memory, of all partitions of one process together, beyond which the largest memories are emptied."""
     gather_bytes: int = 262_144
@@ -86,6 +88,18 @@ class Room(ABC, Generic[S]):
         has happened. A RefusedError among the outcomes sends the record to dead.letters beside the rest; one that is raised says
         that nothing changed.
         """
+
+    def decide_run(self, state: S, messages: Sequence[Any], times_ms: Sequence[int]) -> Sequence[Message] | None:
+        """Return exactly one outcome for each of many messages of `run_type`, or None where `decide` has to look at each.
+
+        Pure, and equal to what `decide` yields for one after the other. `times_ms` are their times, which never step back.
+        """
+        del state, messages, times_ms
+        return None
+
+    def evolve_run(self, state: S, outcomes: Sequence[Any]) -> None:
+        """Change the state by the outcomes that `decide_run` returned, once all of them were taken."""
+        raise NotImplementedError
 
     @abstractmethod
     def close_batch(self, state: S, at_ms: int) -> Changes:

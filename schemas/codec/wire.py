@@ -22,7 +22,7 @@ from schemas.codec.validation import find_fault
 from schemas.messages import MESSAGES, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     Decoder: TypeAlias = Callable[[bytes], Message]
     Encoder: TypeAlias = Callable[[Any], bytes]
@@ -46,6 +46,11 @@ def encode(message: Message) -> bytes:
             f"{type(message).__name__} is not in the lock as it stands in schemas/messages; run `python -m schemas.codec.register`"
         )
     return encoder(message)
+
+
+def encode_all(messages: Sequence[Message]) -> Iterable[bytes]:
+    """Return the Kafka value of each of many messages of one type, as `encode` does."""
+    return map(_encoders.get(type(messages[0]), encode), messages)
 
 
 def decode(value: bytes | None) -> Message:
