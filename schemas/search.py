@@ -6,14 +6,13 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from schemas.shop import Availability
+
 Sort: TypeAlias = Literal["relevance", "price", "-price", "newest"]
 SORTS: Final[tuple[Sort, ...]] = ("relevance", "price", "-price", "newest")
 MAX_SIZE: Final = 100
 MAX_PAGES: Final = 500
 MAX_QUERY_CHARACTERS: Final = 200
-AVAILABILITY: Final = "availability"
-IN_STOCK: Final = "in_stock"
-SOLD_OUT: Final = "sold_out"
 
 
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +36,8 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """One product that was found, as its best matching variant has it.
 
-    `price_minor` is the lowest price of a variant that meets every filter and `sku` that variant; `available` is whether
-    any of those can be bought. `marks` are the (start, end) characters of the title that match.
+    `price_minor` is the lowest price of a variant that meets every filter and `sku` that variant; `availability` is the best
+    of those. `marks` are the (start, end) characters of the title that match.
     """
 
     product_id: str
@@ -47,7 +46,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     sku: str
     price_minor: int
     currency: str
-    available: bool
+    availability: Availability
     product_type: str
     attributes: tuple[tuple[str, str], ...]
     variants: int

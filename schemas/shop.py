@@ -29,6 +29,13 @@ UNKNOWN_LEVEL: Final = Level(0)
 """A SKU of which no level was ever published has no stock."""
 
 
+def availability_of(available: int) -> Availability:
+    """Return what a number of units means to a buyer."""
+    if available <= 0:
+        return "sold_out"
+    return "few" if available <= FEW else "in_stock"
+
+
 class Crumb(msgspec.Struct, frozen=True):
     """One level of a category: its own name, and the address of its page below /categories/."""
 

@@ -15,10 +15,9 @@ from redis.exceptions import RedisError
 
 from consumers.following.follower import Followed, Follower, Position
 from consumers.pages import store
-from consumers.pages.view import availability_of
 from producers.outage import Outage
 from schemas.messages import Product, StockLevel
-from schemas.shop import Level
+from schemas.shop import Level, availability_of
 from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
 
 if TYPE_CHECKING:
@@ -129,13 +128,16 @@ class PageNode:
                 continue
             before = self._levels.get(record.key)
             level = self._changed[record.key] = self._levels.take(record, now_ms)
-            if before is not None and (level is None or availability_of(level) != availability_of(before)):
+            if before is not None and (
+                level is None or availability_of(level.available) != availability_of(before.available)
+            ):
                 self._flipped.add(record.key)
         self._waiting.set()
 
     async def run(self) -> None:
         """Follow and write, until cancelled; starts where Valkey was left."""
-        self._follower.positions = self._written = await self._when_there(self._read_positions)
+        self._written = await self._when_there(self._read_positions)
+        self._follower.positions = dict(self._written)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(self._follower.run())
             tasks.create_task(self._write())
@@ -188,13 +190,14 @@ class PageNode:
         """Begin again from the start of the topics once Valkey has lost what was written."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            if self._waiting.is_set() or not self._written:
+            written = self._written
+            if self._waiting.is_set() or not written:
                 continue
             try:
                 found = await self._read_positions()
             except (RedisError, OSError, TimeoutError):
                 continue  # the writer waits for it and reports
-            if any(found.get(position, 0) < offset for position, offset in self._written.items()):
+            if any(found.get(position, 0) < offset for position, offset in written.items()):
                 log.warning("pages_lost", shard=str(self._shard))
                 following.cancel()
                 self._written, self._positions, self._follower.positions = {}, {}, {}

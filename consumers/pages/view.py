@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING
 from consumers.pages.tiles import tile_address
 from schemas.money import format_minor
 from schemas.products import price_at, slugify
-from schemas.shop import FEW, MAX_AGE_MS, UNKNOWN_LEVEL, Crumb, ProductView, VariantView
+from schemas.shop import FEW, MAX_AGE_MS, UNKNOWN_LEVEL, Crumb, ProductView, VariantView, availability_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schemas.messages import Product
     from schemas.shop import Availability, Level
-
-
-def availability_of(level: Level) -> Availability:
-    """Return what a level means to a buyer."""
-    if level.available <= 0:
-        return "sold_out"
-    return "few" if level.available <= FEW else "in_stock"
 
 
 def is_brief(level: Level) -> bool:
@@ -83,7 +76,7 @@ def _variant(product: Product, sku: str, title: str, level: Level, at_ms: int, a
         price=format_minor(price.amount_minor, product.currency),
         before_minor=price.before_minor,
         before="" if price.before_minor is None else format_minor(price.before_minor, product.currency),
-        availability=availability_of(level),
+        availability=availability_of(level.available),
         available=max(0, level.available) if is_fresh else None,
     )
 

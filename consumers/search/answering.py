@@ -10,6 +10,7 @@ import numpy as np
 from consumers.search.analysis import words, words_with_places
 from consumers.search.facets import Selection
 from schemas.search import MAX_PAGES, MAX_SIZE, Hit, SearchAnswer, SearchQuery, Suggestions
+from schemas.shop import availability_of
 
 if TYPE_CHECKING:
     from consumers.search.columns import Rows
@@ -112,7 +113,7 @@ def _hit(index: SearchIndex, selection: Selection, place: int, terms: list[Term]
         sku=columns.skus[cheapest],
         price_minor=int(columns.price.values[cheapest]),
         currency=product.currency,
-        available=bool((columns.available.values[variants] > 0).any()),
+        availability=availability_of(int(columns.available.values[variants].max())),
         product_type=product.product_type,
         attributes=tuple((attribute.name, attribute.value) for attribute in product.attributes),
         variants=len(columns.variants_of(row)),
@@ -158,3 +159,9 @@ def suggest(index: SearchIndex, text: str) -> Suggestions:
         categories=tuple(value.value for value in category.values[:SUGGESTED_CATEGORIES]) if category else (),
         products=answer.hits,
     )
+
+
+def counts_of(index: SearchIndex, name: str) -> dict[str, int]:
+    """Return how many products there are for each value of a facet, without any filter."""
+    selection = Selection(index.columns, SearchQuery(), index.scope(None, []))
+    return selection.counts_of(name)

@@ -138,6 +138,14 @@ class Selection:
                 values[codes.values[code]] = count
         return tuple(self._facet(name, by_name[name]) for name in sorted(shown, key=lambda it: (-described[it], it)))
 
+    def counts_of(self, name: str) -> dict[str, int]:
+        """Return how many of `products` have each value of one facet, however many values there are."""
+        codes = self._columns.codes
+        counts = self._counts(self.matching, self._of_matching)
+        number = codes.names.index(name) if name in codes.names else -1
+        own = np.flatnonzero((codes.facet.values == number) & (counts > 0)).tolist()
+        return {codes.values[code]: int(counts[code]) for code in own}
+
     def _counts(self, variants: Mask, products: Mask) -> Rows:
         """Return by code how many products have a variant among these with that value."""
         scope, number = self.scope, len(self._columns.codes.values)

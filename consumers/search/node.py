@@ -20,7 +20,7 @@ from schemas.messages import Product, StockLevel
 from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
     from consumers.search.rules import SearchRules
     from producers.outage import Readiness
@@ -36,7 +36,7 @@ PRODUCTS_A_COMMIT_AT_FIRST: Final = 10_000
 
 
 class SearchNode:
-    """Keeps an index while `run` runs, and answers from it."""
+    """Keeps an index while `run` runs, and answers from it. What it reads is handed to `also_apply` too."""
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class SearchNode:
         self._follower = Follower(
             bootstrap, namespace, (CATALOGUE_PRODUCTS, STOCK_LEVELS), self.apply, name="search", readiness=readiness
         )
+        self.also_apply: Callable[[list[Followed]], None] = lambda _: None
         self._levels: dict[str, int] = {}
         self._read: dict[int, int] = {}
         self._visible: dict[int, int] = {}
@@ -66,8 +67,9 @@ class SearchNode:
         """How long ago the stock levels in the index were known to be the latest; None: never yet."""
         return self._follower.age_ms(STOCK_LEVELS.name)
 
-    def apply(self, records: Iterable[Followed]) -> None:
+    def apply(self, records: list[Followed]) -> None:
         """Take in what was read: products wait for a commit, levels count at once."""
+        self.also_apply(records)
         for record in records:
             if record.topic == STOCK_LEVELS.name:
                 self._level_position[record.partition] = record.offset + 1
@@ -125,6 +127,10 @@ class SearchNode:
         """Return the answer, with the positions that it is true at."""
         position = {CATALOGUE_PRODUCTS.name: dict(self._visible), STOCK_LEVELS.name: dict(self._level_position)}
         return msgspec.structs.replace(answering.search(self.index, query), position=position)
+
+    def categories(self) -> dict[str, int]:
+        """Return how many products each category has, by its path; those of its subcategories count too."""
+        return answering.counts_of(self.index, "category")
 
     def suggest(self, text: str) -> Suggestions:
         """Return what a text that is being typed may become."""

@@ -176,7 +176,7 @@ def test_stock_of_a_variant_that_was_taken_away_counts_no_more() -> None:
     index.commit(NOW)
     answer = search(index, SearchQuery())
     assert (answer.in_stock, answer.sold_out) == (0, 1)
-    assert not answer.hits[0].available
+    assert answer.hits[0].availability == "sold_out"
 
 
 def test_any_variant_is_found_by_its_number() -> None:

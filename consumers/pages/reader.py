@@ -1,0 +1,137 @@
+"""What one worker needs to answer for a product: the record, from its cache or Valkey, and the levels, from its own tail.
+
+A worker follows stock.levels itself, so it knows every level and how old its knowledge is; what is put while it runs enters
+its cache from catalogue.products. With Valkey away the hot products are still there; with Kafka away pages lose numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from redis.exceptions import RedisError
+
+from consumers.following.follower import Followed, Follower
+from consumers.pages import store
+from consumers.pages.node import Levels
+from schemas.messages import Product
+from schemas.shop import UNKNOWN_LEVEL, Level
+from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from redis.asyncio import Redis
+
+    from producers.outage import Readiness
+
+HOT_PRODUCTS: Final = 20_000
+"""Records that a worker keeps, of a few kilobytes each."""
+
+
+class PagesUnavailableError(Exception):
+    """The product is not in this worker's cache and no store can be asked for it; ask again in a moment."""
+
+
+class PageReader:
+    """Answers from its cache and from `stores`, which are asked in turn: the primary, then a replica.
+
+    Whoever follows the topics hands it what was read (`apply`) and knows its age (`age_ms`).
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        stores: Sequence[Redis],
+        age_ms: Callable[[], int | None] = lambda: None,
+        *,
+        hot_products: int = HOT_PRODUCTS,
+    ) -> None:
+        self._namespace, self._stores, self._hot = namespace, stores, hot_products
+        self._cache: OrderedDict[str, Product | None] = OrderedDict()
+        self._levels = Levels()
+        self.age_ms = age_ms
+
+    def apply(self, records: Iterable[Followed]) -> None:
+        """Take in levels, and products as they are put."""
+        now_ms = time.time_ns() // 1_000_000
+        for record in records:
+            if record.topic == STOCK_LEVELS.name:
+                self._levels.take(record, now_ms)
+            else:
+                self._keep(record.key, record.message if isinstance(record.message, Product) else None)
+
+    def _keep(self, product_id: str, product: Product | None) -> Product | None:
+        """Keep a product unless a newer one is kept, and return the newer one; the least used one makes room."""
+        known = self._cache.get(product_id)
+        if product is None or known is None or product.version >= known.version:
+            self._cache[product_id] = product
+        self._cache.move_to_end(product_id)
+        if len(self._cache) > self._hot:
+            self._cache.popitem(last=False)
+        return self._cache.get(product_id)
+
+    def cached(self, product_id: str) -> Product | None:
+        """Return a product if this worker has it at hand."""
+        product = self._cache.get(product_id)
+        if product is not None:
+            self._cache.move_to_end(product_id)
+        return product
+
+    def levels_of(self, product: Product) -> dict[str, Level]:
+        """Return the level of each of a product's variants."""
+        get = self._levels.get
+        return {variant.sku: get(variant.sku) or UNKNOWN_LEVEL for variant in product.variants}
+
+    async def product(self, product_id: str) -> Product | None:
+        """Return a product; None where there is none. Raises PagesUnavailableError."""
+        found = await self.products([product_id])
+        return found.get(product_id)
+
+    async def products(self, product_ids: Sequence[str]) -> dict[str, Product]:
+        """Return those of many products that there are. Raises PagesUnavailableError if one can be asked of nobody."""
+        found = {product_id: product for product_id in product_ids if (product := self.cached(product_id)) is not None}
+        if missing := [product_id for product_id in product_ids if product_id not in found]:
+            for product_id, product in (await self._read(missing)).items():
+                if (latest := self._keep(product_id, product)) is not None:
+                    found[product_id] = latest
+        return found
+
+    async def _read(self, product_ids: Sequence[str]) -> dict[str, Product]:
+        errors: list[str] = []
+        for source in self._stores:
+            try:
+                return await store.read_products(source, self._namespace, product_ids)
+            except (RedisError, OSError, TimeoutError) as error:
+                errors.append(f"{type(error).__name__}: {error}")
+        raise PagesUnavailableError("; ".join(errors))
+
+
+class PageTail:
+    """Follows the topics for a reader where nothing else in the process does."""
+
+    def __init__(self, bootstrap: str, namespace: str, reader: PageReader, readiness: Readiness | None = None) -> None:
+        self._levels = Follower(bootstrap, namespace, (STOCK_LEVELS,), reader.apply, name="levels", readiness=readiness)
+        self._products = Follower(
+            bootstrap,
+            namespace,
+            (CATALOGUE_PRODUCTS,),
+            reader.apply,
+            name="products",
+            from_end=True,
+            readiness=readiness,
+        )
+        reader.age_ms = lambda: self._levels.age_ms(STOCK_LEVELS.name)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every level that was there at the start is known."""
+        return self._levels.caught_up.is_set() and self._products.caught_up.is_set()
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._levels.run())
+            tasks.create_task(self._products.run())

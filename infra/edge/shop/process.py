@@ -1,0 +1,157 @@
+"""The shop as one process: follows the topics, keeps Valkey and its own index current, and serves the pages.
+
+One process does everything where one is enough (`lastunit up`). Beyond that, more of them stand behind a balancer; each has
+an index of its own, so any may die.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import structlog
+import uvicorn
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from consumers.pages.node import WHOLE, PageNode
+from consumers.pages.reader import PageReader
+from consumers.search.node import SearchNode
+from infra.edge.shop.product_pages import ProductPages
+from infra.edge.shop.routes import application
+from infra.edge.shop.shop import Shop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.pages.node import Shard
+    from schemas.messages import Product
+
+log = structlog.get_logger()
+
+VALKEY_SECONDS: Final = 0.5
+"""How long a page waits for Valkey before it is asked elsewhere or refused."""
+PURGE_SECONDS: Final = 2.0
+
+
+def valkey(url: str) -> Redis:
+    """Return a client that answers soon or not at all: whoever asks for a page does not wait for retries."""
+    return Redis.from_url(
+        url,
+        socket_timeout=VALKEY_SECONDS,
+        socket_connect_timeout=VALKEY_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+class Purger:
+    """Tells HTTP caches in front of the shop to forget a product's pages (PURGE, as Varnish and others take it)."""
+
+    def __init__(self, caches: Sequence[str]) -> None:
+        self._caches = caches
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __call__(self, product: Product) -> None:
+        """Purge a product's page and its JSON in every cache; one that does not answer has its max-age to go."""
+        if not self._caches:
+            return
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PURGE_SECONDS))
+        addresses = [
+            f"{cache}{path}"
+            for cache in self._caches
+            for path in (f"/p/{product.slug}", f"/products/{product.product_id}")
+        ]
+        await asyncio.gather(*(self._purge(self._session, address) for address in addresses))
+
+    @staticmethod
+    async def _purge(session: aiohttp.ClientSession, address: str) -> None:
+        try:
+            async with session.request("PURGE", address):
+                pass
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("purge_failed", address=address, error=f"{type(error).__name__}: {error}")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+
+class ShopProcess:
+    """Runs until asked to stop. With port 0 any free one is taken; `address` is where it listens once `listening` is set."""
+
+    def __init__(
+        self,
+        *,
+        kafka_bootstrap: str,
+        redis_url: str,
+        namespace: str = "",
+        currency: str = "GBP",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        replica_url: str | None = None,
+        caches: Sequence[str] = (),
+        shard: Shard = WHOLE,
+        base_url: str = "",
+    ) -> None:
+        self._stores = [valkey(url) for url in (redis_url, replica_url) if url]
+        self._writer = Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=5)
+        self._purger = Purger(caches)
+        self.search = SearchNode(kafka_bootstrap, namespace, currency)
+        self.reader = PageReader(namespace, self._stores, lambda: self.search.age_ms)
+        self.search.also_apply = self.reader.apply
+        self.pages = PageNode(kafka_bootstrap, namespace, self._writer, purge=self._purger, shard=shard)
+        self.shop = Shop(self.search, self.reader, currency)
+        app = ProductPages(self.reader, application(self.shop), base_url=base_url, categories=self.shop.top_categories)
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=30,
+            h11_max_incomplete_event_size=16_384,
+        )
+        self._server = uvicorn.Server(config)
+        self._stopping = asyncio.Event()
+        self.listening = asyncio.Event()
+
+    @property
+    def address(self) -> str:
+        """Where the shop listens, once it does."""
+        host, port = self._server.servers[0].sockets[0].getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    def stop(self) -> None:
+        """Ask for a graceful end: answers under way are finished."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                work = [tasks.create_task(self.search.run()), tasks.create_task(self.pages.run())]
+                serving = tasks.create_task(self._serve())
+                await self._stopping.wait()
+                self._server.should_exit = True
+                await serving
+                for task in work:
+                    task.cancel()
+        finally:
+            await self._purger.close()
+            for client in (*self._stores, self._writer):
+                await client.aclose()
+
+    async def _serve(self) -> None:
+        config = self._server.config
+        config.load()
+        self._server.lifespan = config.lifespan_class(config)
+        await self._server.startup()
+        self.listening.set()
+        log.info("shop_listens", address=self.address)
+        await self._server.main_loop()
+        await self._server.shutdown()

@@ -1,0 +1,244 @@
+"""The shop's other pages: home, categories, search, suggestions, what goes with a product; HTML or JSON by Accept."""
+
+from __future__ import annotations
+
+import time
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from litestar import Litestar, Request, Response, get
+from litestar.exceptions import NotFoundException
+
+from consumers.pages.reader import PagesUnavailableError
+from consumers.pages.tiles import draw_tile
+from consumers.pages.view import crumbs_of, view_of
+from infra.edge.shop.addresses import address_of, price_text, read_query
+from infra.edge.shop.html import cards, related_cards, render
+from infra.edge.shop.product_pages import RETRY_AFTER_S, SECURITY
+from schemas.money import format_minor
+from schemas.search import SearchQuery
+from schemas.shop import Crumb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.edge.shop.shop import Shop
+    from schemas.search import SearchAnswer
+
+LISTING: Final = {"Cache-Control": "public, max-age=1, stale-if-error=60", "Vary": "Accept"}
+IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+NEW_PRODUCTS: Final = 12
+_STATIC: Final = {
+    name: (files("infra.edge.shop").joinpath("static", name).read_bytes(), media_type)
+    for name, media_type in (("shop.css", "text/css"), ("htmx.min.js", "text/javascript"))
+}
+_encode: Final = msgspec.json.Encoder().encode
+_SECURITY: Final = {name.decode(): value.decode() for name, value in SECURITY}
+
+
+def wants_json(request: Request[Any, Any, Any]) -> bool:
+    """Return whether the asker wants JSON and no page."""
+    accept = request.headers.get("accept", "")
+    return "json" in accept and "text/html" not in accept
+
+
+def html(body: bytes, headers: dict[str, str] | None = None, status: int = 200) -> Response[bytes]:
+    """Return an HTML answer."""
+    return Response(
+        body, status_code=status, media_type="text/html; charset=utf-8", headers=_SECURITY | (headers or {})
+    )
+
+
+def json(value: Any, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """Return a JSON answer."""
+    return Response(_encode(value), media_type="application/json", headers=_SECURITY | (headers or {}))
+
+
+def application(shop: Shop) -> Litestar:
+    """Return the application of a shop's pages."""
+
+    def not_found(request: Request[Any, Any, Any], _: Exception) -> Response[bytes]:
+        return _problem(shop, request, 404, "There is no such page", "It may have been moved, or the product is gone.")
+
+    def unavailable(request: Request[Any, Any, Any], _: Exception) -> Response[bytes]:
+        response = _problem(shop, request, 503, "The shop is busy", "Please try again in a moment.")
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return response
+
+    handlers: dict[Any, Any] = {NotFoundException: not_found, 404: not_found, PagesUnavailableError: unavailable}
+    return Litestar(
+        route_handlers=[*_listings(shop), *_about_products(shop), *_files(shop)],
+        exception_handlers=handlers,
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _listings(shop: Shop) -> list[Any]:
+    """Return the pages that list products."""
+
+    @get("/", sync_to_thread=False)
+    def home() -> Response[bytes]:
+        newest = shop.search.search(SearchQuery(sort="newest", size=NEW_PRODUCTS))
+        page = render(
+            "home.html", hits=cards(newest.hits), trending=related_cards(shop.trending()), **_frame(shop, newest.total)
+        )
+        return html(page, LISTING)
+
+    @get("/search", sync_to_thread=False)
+    def search(request: Request[Any, Any, Any]) -> Response[bytes]:
+        query = read_query(list(request.query_params.multi_items()))
+        answer = shop.search.search(query)
+        if wants_json(request):
+            return json(answer, LISTING)
+        heading = f"“{query.text}”" if query.text.strip() else "All products"
+        return html(_listing(shop, "/search", query, answer, heading=heading, crumbs=()), LISTING)
+
+    @get("/categories/{slug:str}", sync_to_thread=False)
+    def category(request: Request[Any, Any, Any], slug: str) -> Response[bytes]:
+        path = shop.category(slug)
+        if path is None:
+            raise NotFoundException(f"There is no category {slug!r}.")
+        asked = read_query(list(request.query_params.multi_items()))
+        query = msgspec.structs.replace(asked, filters=asked.filters | {"category": (path,)})
+        answer = shop.search.search(query)
+        if wants_json(request):
+            return json(answer, LISTING)
+        return html(
+            _listing(
+                shop, f"/categories/{slug}", query, answer, heading=path.rpartition("/")[2], crumbs=crumbs_of(path)
+            ),
+            LISTING,
+        )
+
+    @get("/suggest", sync_to_thread=False)
+    def suggest(request: Request[Any, Any, Any]) -> Response[bytes]:
+        typed = request.query_params.get("q", "")
+        told = shop.search.suggest(typed)
+        headers = {"Cache-Control": "public, max-age=10", "Vary": "Accept"}
+        return (
+            json(told, headers)
+            if wants_json(request)
+            else html(render("_suggest.html", told=told, typed=typed), headers)
+        )
+
+    return [home, search, category, suggest]
+
+
+def _about_products(shop: Shop) -> list[Any]:
+    """Return what is asked about single products and visitors."""
+
+    @get("/products/{product_id:str}/availability")
+    async def availability(product_id: str) -> Response[bytes]:
+        product = await shop.reader.product(product_id)
+        if product is None or product.state != "published":
+            raise NotFoundException(f"There is no product {product_id!r}.")
+        levels = shop.reader.levels_of(product)
+        view = view_of(product, levels, at_ms=int(time.time() * 1000), age_ms=shop.reader.age_ms())
+        return html(render("_variants.html", view=view, numbers=True), {"Cache-Control": "no-store"})
+
+    @get("/products/{product_id:str}/related")
+    async def related(request: Request[Any, Any, Any], product_id: str) -> Response[bytes]:
+        found = await shop.related(product_id)
+        headers = {"Cache-Control": "public, max-age=5", "Vary": "Accept, HX-Request"}
+        if wants_json(request):
+            return json(found, headers)
+        template = "_related.html" if request.headers.get("hx-request") else "related.html"
+        frame = {} if request.headers.get("hx-request") else _frame(shop)
+        return html(render(template, hits=related_cards(found), **frame), headers)
+
+    @get("/me/suggestions")
+    async def suggestions(request: Request[Any, Any, Any]) -> Response[bytes]:
+        found = await shop.for_customer(
+            request.query_params.get("customer", ""), request.query_params.getall("have", [])
+        )
+        headers = {"Cache-Control": "private, no-store"}
+        return (
+            json(found, headers)
+            if wants_json(request)
+            else html(render("related.html", hits=related_cards(found), **_frame(shop)), headers)
+        )
+
+    return [availability, related, suggestions]
+
+
+def _files(shop: Shop) -> list[Any]:
+    """Return what is the same for everybody: tiles, styles, scripts, and whether the worker is ready."""
+
+    @get("/tiles/{kind:str}/{colours:str}", sync_to_thread=False)
+    def tile(kind: str, colours: str) -> Response[bytes]:
+        drawn = draw_tile(kind, colours.removesuffix(".svg")) if colours.endswith(".svg") else None
+        if drawn is None:
+            raise NotFoundException("There is no such tile.")
+        return Response(drawn.encode(), media_type="image/svg+xml", headers=IMMUTABLE)
+
+    @get("/static/{name:str}", sync_to_thread=False)
+    def static(name: str) -> Response[bytes]:
+        if name not in _STATIC:
+            raise NotFoundException("There is no such file.")
+        body, media_type = _STATIC[name]
+        return Response(body, media_type=media_type, headers={"Cache-Control": "public, max-age=3600"})
+
+    @get("/shop/readyz", sync_to_thread=False)
+    def ready() -> Response[bytes]:
+        return Response(
+            _encode({"ready": shop.is_ready}), status_code=200 if shop.is_ready else 503, media_type="application/json"
+        )
+
+    return [tile, static, ready]
+
+
+def _frame(shop: Shop, products: int | None = None) -> dict[str, Any]:
+    """Return what every page's frame shows."""
+    return {"categories": shop.top_categories(), "product_count": f"{products:,}" if products else ""}
+
+
+def _problem(shop: Shop, request: Request[Any, Any, Any], status: int, title: str, detail: str) -> Response[bytes]:
+    if wants_json(request):
+        body = _encode({"type": "about:blank", "title": title, "status": status, "detail": detail})
+        return Response(body, status_code=status, media_type="application/problem+json")
+    return html(render("problem.html", title=title, detail=detail, **_frame(shop)), status=status)
+
+
+def _listing(
+    shop: Shop, path: str, query: SearchQuery, answer: SearchAnswer, *, heading: str, crumbs: Sequence[Crumb]
+) -> bytes:
+    own = {name: values for name, values in query.filters.items() if not (crumbs and name == "category")}
+    shown = msgspec.structs.replace(query, filters=own)
+    chosen = (
+        price_text(query.price_from, query.price_to)
+        if query.price_from is not None or query.price_to is not None
+        else ""
+    )
+    currency = answer.hits[0].currency if answer.hits else shop.currency
+    ranges = [
+        {
+            "value": (value := price_text(it.price_from, it.price_to)),
+            "text": f"{format_minor(it.price_from, currency)} to {format_minor(it.price_to, currency).partition(' ')[2]}",
+            "count": it.count,
+            "chosen": value == chosen,
+        }
+        for it in answer.price_ranges
+    ]
+    if chosen and not any(each["chosen"] for each in ranges):
+        ranges.append({"value": chosen, "text": chosen, "count": answer.total, "chosen": True})
+    return render(
+        "listing.html",
+        action=path,
+        answer=answer,
+        query=query,
+        query_text=query.text,
+        heading=heading,
+        crumbs=crumbs,
+        facets=[facet for facet in answer.facets if facet.values and not (crumbs and facet.name == "category")],
+        ranges=ranges,
+        chosen_price=chosen,
+        filtered=bool(own or query.in_stock or chosen),
+        clear=address_of(path, SearchQuery(text=query.text)),
+        known_words=len(answer.interpretation.words) - len(answer.interpretation.unknown),
+        hits=cards(answer.hits),
+        previous=address_of(path, shown, page=query.page - 1) if query.page > 1 else "",
+        next=address_of(path, shown, page=query.page + 1) if query.page < answer.pages else "",
+        **_frame(shop),
+    )

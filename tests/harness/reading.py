@@ -1,0 +1,97 @@
+"""A shop to read from: topics with products and levels, and a process that serves them, here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from infra.base.settings import Settings
+from infra.edge.shop.process import ShopProcess
+from producers.publisher import BY_KEY, Outgoing, Publisher
+from schemas import messages as m
+from schemas.codec.wire import encode
+from schemas.search import SearchAnswer
+from topology import admin
+from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
+
+PATIENCE_SECONDS = 60.0
+
+
+class Catalogue:
+    """Publishes products and levels as the rooms do, without them."""
+
+    def __init__(self, settings: Settings, publisher: Publisher) -> None:
+        self.settings = settings
+        self._publisher = publisher
+
+    async def put(self, products: Iterable[m.Product]) -> None:
+        await self._publish(
+            [Outgoing(CATALOGUE_PRODUCTS.name, BY_KEY, it.product_id.encode(), encode(it)) for it in products]
+        )
+
+    async def remove(self, *product_ids: str) -> None:
+        await self._publish([Outgoing(CATALOGUE_PRODUCTS.name, BY_KEY, it.encode(), None) for it in product_ids])
+
+    async def levels(self, available: Mapping[str, int]) -> None:
+        levels = [m.StockLevel(sku, units, 0, 0, units, 1) for sku, units in available.items()]
+        await self._publish([Outgoing(STOCK_LEVELS.name, BY_KEY, it.sku.encode(), encode(it)) for it in levels])
+
+    async def _publish(self, records: list[Outgoing]) -> None:
+        await self._publisher.publish(records)
+
+
+@asynccontextmanager
+async def catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
+    """Open a catalogue on fresh topics."""
+    bootstrap = settings.kafka_bootstrap or ""
+    await admin.apply(bootstrap, namespace=settings.namespace, partitions=2, expected_cluster_id=settings.cluster_id)
+    async with Publisher(bootstrap, namespace=settings.namespace) as publisher:
+        yield Catalogue(settings, publisher)
+
+
+@asynccontextmanager
+async def serving(settings: Settings, **options: Any) -> AsyncIterator[ShopProcess]:
+    """Serve the shop, caught up with its topics."""
+    urls = {"redis_url": settings.redis_url or ""} | options
+    process = ShopProcess(kafka_bootstrap=settings.kafka_bootstrap or "", namespace=settings.namespace, **urls)
+    running = asyncio.create_task(process.run())
+    try:
+        await until(lambda: process.listening.is_set() and process.search.is_ready, running)
+        yield process
+    finally:
+        process.stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait_for(running, PATIENCE_SECONDS)
+
+
+async def until(condition: Any, running: asyncio.Task[None] | None = None) -> None:
+    """Wait for a condition; what the process fails with is raised at once."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            found = condition()
+            if await found if asyncio.iscoroutine(found) else found:
+                return
+            if running is not None and running.done():
+                await running
+            await asyncio.sleep(0.01)
+
+
+async def get(process: ShopProcess, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers (names in lower case) and body of an answer; redirects are not followed."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(process.address + path, headers=headers, allow_redirects=False) as answer,
+    ):
+        return answer.status, {name.lower(): value for name, value in answer.headers.items()}, await answer.read()
+
+
+def answer_of(body: bytes) -> SearchAnswer:
+    """Return a search answer from its JSON."""
+    import msgspec  # noqa: PLC0415
+
+    return msgspec.json.decode(body, type=SearchAnswer)
