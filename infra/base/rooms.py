@@ -108,9 +108,12 @@ READERS: Final[dict[str, tuple[Server, ...]]] = {"views": ("kafka_bootstrap", "r
 RECEIVER: Final = "receiver"
 """The process that takes the processors' webhooks."""
 
+SHOP: Final = "shop"
+"""The process that serves the shop's pages."""
+
 REPLAYED: Final = tuple(name for name, entry in ROOMS.items() if entry.is_replayed)
 SYSTEM: Final = (*ROOMS, *READERS)
-"""What runs in every system; the receiver joins where a processor has a secret to sign with."""
+"""What runs in every system; the receiver joins where a processor has a secret to sign with, the shop where it is asked for."""
 
 
 class _Replaying:
@@ -130,4 +133,6 @@ def needs_of(name: str) -> tuple[Server, ...]:
     """Return the servers that a process of this name needs. Raises KeyError for a name that is none."""
     if name == RECEIVER:
         return ("kafka_bootstrap",)
+    if name == SHOP:
+        return ("kafka_bootstrap", "redis_url")
     return READERS[name] if name in READERS else ROOMS[name].needs

@@ -67,6 +67,21 @@ class Settings(BaseSettings):
     )
     receiver_host: str = Field(default="127.0.0.1", description="Where processors' webhooks are listened for")
     receiver_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
+    shop_host: str = Field(default="127.0.0.1", description="Where the shop's pages are served")
+    shop_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
+    shop_currency: str = Field(
+        default="GBP", description="Currency of the shop; products in another are not for sale in it"
+    )
+    shop_base_url: str = Field(
+        default="", description="How the shop is called from outside, as in https://shop.example"
+    )
+    shop_caches: str = Field(default="", description="Addresses of HTTP caches to purge, with a space between")
+    redis_replica_url: str | None = Field(
+        default=None, description="A replica that pages are read from while Redis is away"
+    )
+    search_rules: Path | None = Field(
+        default=None, description="JSON file of synonyms and pinned products; unset: none"
+    )
     cluster_id: str | None = Field(
         default=None, description="Kafka cluster id to insist on, so that offsets never meet another log; unset: any"
     )

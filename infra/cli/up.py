@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import signal
 from typing import TYPE_CHECKING
 
@@ -48,9 +49,14 @@ def down() -> None:
 async def _hold(settings: Settings) -> None:
     from infra.local.system import running_system  # noqa: PLC0415  no other command should wait for it
 
-    async with running_system(settings, progress_for(), webhooks=True) as system:
+    async with running_system(settings, progress_for(), webhooks=True, shop=_has_shop()) as system:
         _show(system)
         await system.until_failure()
+
+
+def _has_shop() -> bool:
+    """Return whether what the shop needs is installed: orders and stock need none of it."""
+    return all(importlib.util.find_spec(package) is not None for package in ("litestar", "tantivy", "scipy"))
 
 
 def _show(system: System) -> None:
@@ -61,6 +67,8 @@ def _show(system: System) -> None:
     addresses.add_row("Redis", redacted(settings.redis_url or ""))
     addresses.add_row("Payments", settings.processor_url or settings.processor)
     addresses.add_row("Webhooks", f"http://{settings.receiver_host}:{settings.receiver_port}/webhooks/payments/...")
+    if settings.shop_port:
+        addresses.add_row("Shop", f"http://{settings.shop_host}:{settings.shop_port}/")
     addresses.add_row("Logs", str(system.supervisor.folder / "logs"))
     addresses.add_row("Passwords", str(settings.state_dir / "stack.json"))
     console = output.stdout()
@@ -69,6 +77,7 @@ def _show(system: System) -> None:
     console.print(
         "\nTry, in another terminal:\n"
         "  .venv/bin/lastunit stock receive MUG 10\n"
-        "  .venv/bin/lastunit order place --line MUG=1 --wait\n",
+        "  .venv/bin/lastunit order place --line MUG=1 --wait\n"
+        "  .venv/bin/lastunit shop demo\n",
         markup=False,
     )

@@ -25,7 +25,7 @@ from infra.base import processor
 from infra.base.errors import InfraError, NotRunningError, SettingsError
 from infra.base.exits import NEEDS_A_PERSON, START_AGAIN
 from infra.base.logs import set_up_logging
-from infra.base.rooms import RECEIVER, ROOMS, SYSTEM, needs_of
+from infra.base.rooms import RECEIVER, ROOMS, SHOP, SYSTEM, needs_of
 from infra.base.settings import PREFIX, Settings, load_settings
 from producers.publisher import Publisher
 from topology import admin
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-RUNNABLE: Final = (*SYSTEM, RECEIVER)
+RUNNABLE: Final = (*SYSTEM, RECEIVER, SHOP)
 """The names of the processes."""
 if TYPE_CHECKING:
     RoomName: TypeAlias = str
@@ -125,6 +125,8 @@ async def _runnable(name: RoomName, settings: Settings, resources: AsyncExitStac
     """Build what the process runs; `resources` close what was opened for it."""
     if name == "views":
         return _views(settings)
+    if name == SHOP:
+        return _shop(settings)
     publisher = await resources.enter_async_context(
         Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace)
     )
@@ -185,6 +187,23 @@ def _views(settings: Settings) -> Runnable:
         watchdog_seconds=settings.watchdog_seconds,
     )
     return OrderViews(options)
+
+
+def _shop(settings: Settings) -> Runnable:
+    from infra.edge.shop.process import ShopProcess  # noqa: PLC0415  one process needs it
+
+    return ShopProcess(
+        kafka_bootstrap=settings.kafka_bootstrap or "",
+        redis_url=settings.redis_url or "",
+        namespace=settings.namespace,
+        currency=settings.shop_currency,
+        host=settings.shop_host,
+        port=settings.shop_port,
+        replica_url=settings.redis_replica_url,
+        caches=settings.shop_caches.split(),
+        base_url=settings.shop_base_url,
+        rules_path=settings.search_rules,
+    )
 
 
 # --- the process ----------------------------------------------------------------------------------------------------------

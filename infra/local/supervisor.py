@@ -22,7 +22,7 @@ import psutil
 
 from infra.base.errors import InfraError
 from infra.base.private_files import lasting_text
-from infra.base.rooms import RECEIVER, SYSTEM
+from infra.base.rooms import RECEIVER, SHOP, SYSTEM
 from infra.base.settings import Settings
 from infra.local.sandbox_processor.address import address_in
 from infra.local.sandbox_processor.identity import claim_database
@@ -39,7 +39,7 @@ class Supervisor:
     """The processes of one system. `settings` name its servers; children get them as LASTUNIT_ variables.
 
     `folder` holds logs and the simulated processor's books (default: the settings' state directory). With `webhooks` the
-    simulated processor tells its outcomes to a receiver too, as real ones do. `failed` is set when a process cannot be
+    simulated processor tells its outcomes to a receiver too, as real ones do, and with `shop` the shop's pages are served. `failed` is set when a process cannot be
     kept up; `failure` then says which and why.
     """
 
@@ -51,6 +51,7 @@ class Supervisor:
         say: Callable[[str], None] = lambda _: None,
         processor_options: Sequence[str] = (),
         webhooks: bool = False,
+        shop: bool = False,
     ) -> None:
         self.failed = asyncio.Event()
         self.failure: InfraError | None = None
@@ -67,6 +68,9 @@ class Supervisor:
         if not settings.receiver_port:
             receiver = _lasting_port(self.folder / RECEIVER, RECEIVER)
             settings = settings.model_copy(update={"receiver_port": receiver})
+        if shop and not settings.shop_port:
+            settings = settings.model_copy(update={"shop_port": _lasting_port(self.folder / SHOP, SHOP)})
+        self._shop = shop
         self.settings = settings
         self._processes: dict[str, SupervisedProcess] = {}
         self._sampler: asyncio.Task[None] | None = None
@@ -93,7 +97,8 @@ class Supervisor:
         No simulated processor where the settings name a real one, no receiver where nobody has a secret to tell it by.
         """
         told = self.settings.processor_webhook_secret or self.settings.stripe_webhook_secret
-        return (*((RECEIVER,) if told else ()), *((PROCESSOR,) if self._processor_port else ()), *SYSTEM)
+        first = (*((RECEIVER,) if told else ()), *((PROCESSOR,) if self._processor_port else ()))
+        return (*first, *SYSTEM, *((SHOP,) if self._shop else ()))
 
     @property
     def started(self) -> tuple[str, ...]:
@@ -189,7 +194,7 @@ class Supervisor:
                 *self._processor_options,
             ]
         named = _INSTANCE.fullmatch(name)
-        if named is None or named["room"] not in (*SYSTEM, RECEIVER):
+        if named is None or named["room"] not in (*SYSTEM, RECEIVER, SHOP):
             known = ", ".join(self.whole_system)
             raise InfraError(f"There is no process {name} here; there are {known}, and more of a room as in orders-2")
         return [*python, "infra.local.room_process", named["room"]]

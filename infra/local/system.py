@@ -39,7 +39,12 @@ class System:
 
 @asynccontextmanager
 async def running_system(
-    settings: Settings, progress: Progress, *, processor_options: Sequence[str] = (), webhooks: bool = False
+    settings: Settings,
+    progress: Progress,
+    *,
+    processor_options: Sequence[str] = (),
+    webhooks: bool = False,
+    shop: bool = False,
 ) -> AsyncIterator[System]:
     """Run everything for the length of the block, with what the settings name instead of starting it.
 
@@ -49,7 +54,7 @@ async def running_system(
         found = stack.endpoints.applied_to(settings)
         await _prepare(settings, found)
         async with Supervisor(
-            found, say=progress.say, processor_options=processor_options, webhooks=webhooks
+            found, say=progress.say, processor_options=processor_options, webhooks=webhooks, shop=shop
         ) as supervisor:
             await supervisor.start_all()
             progress.say(f"Started: {', '.join(supervisor.started)}")

@@ -19,12 +19,14 @@ from redis.backoff import NoBackoff
 from consumers.pages.node import WHOLE, PageNode
 from consumers.pages.reader import PageReader
 from consumers.search.node import SearchNode
+from consumers.search.rules import read_rules
 from infra.edge.shop.product_pages import ProductPages
 from infra.edge.shop.routes import application
 from infra.edge.shop.shop import Shop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from consumers.pages.node import Shard
     from schemas.messages import Product
@@ -96,11 +98,12 @@ class ShopProcess:
         caches: Sequence[str] = (),
         shard: Shard = WHOLE,
         base_url: str = "",
+        rules_path: Path | None = None,
     ) -> None:
         self._stores = [valkey(url) for url in (redis_url, replica_url) if url]
         self._writer = Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=5)
         self._purger = Purger(caches)
-        self.search = SearchNode(kafka_bootstrap, namespace, currency)
+        self.search = SearchNode(kafka_bootstrap, namespace, currency, read_rules(rules_path) if rules_path else None)
         self.reader = PageReader(namespace, self._stores, lambda: self.search.age_ms)
         self.search.also_apply = self.reader.apply
         self.pages = PageNode(kafka_bootstrap, namespace, self._writer, purge=self._purger, shard=shard)

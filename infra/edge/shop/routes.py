@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from litestar import Litestar, Request, Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from consumers.pages.reader import PagesUnavailableError
 from consumers.pages.tiles import draw_tile
@@ -96,7 +97,7 @@ def _listings(shop: Shop) -> list[Any]:
         return html(_listing(shop, "/search", query, answer, heading=heading, crumbs=()), LISTING)
 
     @get("/categories/{slug:str}", sync_to_thread=False)
-    def category(request: Request[Any, Any, Any], slug: str) -> Response[bytes]:
+    def category(request: Request[Any, Any, Any], slug: FromPath[str]) -> Response[bytes]:
         path = shop.category(slug)
         if path is None:
             raise NotFoundException(f"There is no category {slug!r}.")
@@ -130,7 +131,7 @@ def _about_products(shop: Shop) -> list[Any]:
     """Return what is asked about single products and visitors."""
 
     @get("/products/{product_id:str}/availability")
-    async def availability(product_id: str) -> Response[bytes]:
+    async def availability(product_id: FromPath[str]) -> Response[bytes]:
         product = await shop.reader.product(product_id)
         if product is None or product.state != "published":
             raise NotFoundException(f"There is no product {product_id!r}.")
@@ -139,7 +140,7 @@ def _about_products(shop: Shop) -> list[Any]:
         return html(render("_variants.html", view=view, numbers=True), {"Cache-Control": "no-store"})
 
     @get("/products/{product_id:str}/related")
-    async def related(request: Request[Any, Any, Any], product_id: str) -> Response[bytes]:
+    async def related(request: Request[Any, Any, Any], product_id: FromPath[str]) -> Response[bytes]:
         found = await shop.related(product_id)
         headers = {"Cache-Control": "public, max-age=5", "Vary": "Accept, HX-Request"}
         if wants_json(request):
@@ -167,14 +168,14 @@ def _files(shop: Shop) -> list[Any]:
     """Return what is the same for everybody: tiles, styles, scripts, and whether the worker is ready."""
 
     @get("/tiles/{kind:str}/{colours:str}", sync_to_thread=False)
-    def tile(kind: str, colours: str) -> Response[bytes]:
+    def tile(kind: FromPath[str], colours: FromPath[str]) -> Response[bytes]:
         drawn = draw_tile(kind, colours.removesuffix(".svg")) if colours.endswith(".svg") else None
         if drawn is None:
             raise NotFoundException("There is no such tile.")
         return Response(drawn.encode(), media_type="image/svg+xml", headers=IMMUTABLE)
 
     @get("/static/{name:str}", sync_to_thread=False)
-    def static(name: str) -> Response[bytes]:
+    def static(name: FromPath[str]) -> Response[bytes]:
         if name not in _STATIC:
             raise NotFoundException("There is no such file.")
         body, media_type = _STATIC[name]
