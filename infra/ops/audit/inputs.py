@@ -8,9 +8,10 @@ from consumers.runtime.partitioning import Generation
 from infra.ops.audit.checks.positions import next_offsets
 from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES, Published
 from infra.ops.log import Range
+from topology.topics import CO_PARTITIONED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from consumers.runtime.room import Room
     from infra.ops.audit.replay import Decision, Replay
@@ -64,19 +65,29 @@ class AuditInputs:
 
     def generations(self, room: Room[Any]) -> list[Generation]:
         """Return every number of partitions that the room's sources have had, the last one maybe only announced."""
-        topic = room.sources[0].name
-        count = len(self.ends[topic])
-        return self.database.generations.get(topic) or [Generation(count, (0,) * count)]
+        count = self.partitions(room)
+        return self.database.generations.get(room.sources[0].name) or [Generation(count, (0,) * count)]
 
     def _counts(self) -> dict[str, list[int]]:
         return {
-            name: [len(ends), *(it.partitions for it in self.database.generations.get(name, ()))]
-            for name, ends in self.ends.items()
+            name: [self._in_use(name), *(it.partitions for it in self.database.generations.get(name, ()))]
+            for name in self.ends
         }
 
     def partitions(self, room: Room[Any]) -> int:
-        """Return how many partitions the room's sources have."""
-        return len(self.ends[room.sources[0].name])
+        """Return how many partitions of the room's sources are in use."""
+        return min(self._in_use(topic.name) for topic in room.sources)
+
+    def surplus(self) -> Iterator[tuple[str, int, int]]:
+        """Yield the order.* topics with more partitions than are in use: (topic, partitions, how many are in use)."""
+        for topic in CO_PARTITIONED:
+            if topic.name in self.ends and (count := len(self.ends[topic.name])) > self._in_use(topic.name):
+                yield topic.name, count, self._in_use(topic.name)
+
+    def _in_use(self, name: str) -> int:
+        """Return how many partitions of a topic are in use: of the order.* topics as many as each of them has."""
+        shared = [topic.name for topic in CO_PARTITIONED if topic.name in self.ends]
+        return min(len(self.ends[it]) for it in (shared if name in shared else [name]))
 
     def first_kept(self, room: Room[Any], partition: int) -> tuple[str, int] | None:
         """Return a source whose first records are gone, and where it begins now: no replay can start there."""

@@ -30,7 +30,7 @@ from infra.ops.audit.retention import DroppedWeeks, check_balances
 from infra.ops.audit.rows import tables
 from infra.ops.audit.snapshot import Snapshot, snapshot
 from infra.ops.log import Log
-from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_EVENTS
+from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,6 +98,8 @@ class Audit:
         await self._inputs.gather()
         tally = self.tallies["no_position_decided_twice"]
         check_claims(self._database.claims, self._rooms, self._inputs.ends, tally)
+        for name, count, in_use in self._inputs.surplus():
+            tally.example(f"{name} has {count} partitions, of which {in_use} are in use: `lastunit topology check`")
         check_outbox(self._inputs.outbox, self._database.claims, tally)
         for room in self._rooms:
             check_generations(self._inputs, room, tally)
@@ -133,7 +135,9 @@ class Audit:
         processor.check_unknown_payments(kept, known, tally)
 
     def _order_partitions(self) -> range:
-        return range(len(self._inputs.ends[ORDER_EVENTS.name]))
+        return range(
+            min(self._inputs.partitions(room) for room in self._rooms if INVENTORY_COMMANDS not in room.sources)
+        )
 
     def _groups(self) -> Iterator[Sequence[int]]:
         """Cut the partitions into groups whose answers fit into memory together.

@@ -254,3 +254,13 @@ async def test_amounts_of_two_currencies_are_never_added_up() -> None:
     finding = (await world.audit(world.stop())).finding(LEDGER)
     assert finding.money == {"EUR": captured | books, "GBP": captured | books}
     assert not any(name.endswith("_minor") for name in finding.figure)
+
+
+async def test_a_topic_that_got_more_partitions_by_hand_is_named_and_breaks_nothing() -> None:
+    world = busy_world(World())
+    world.log.topics["order.events"].append([])
+    report = await world.audit(world.stop())
+    assert report.breaches == set()
+    assert report.finding(TWICE).examples == [
+        "order.events has 4 partitions, of which 3 are in use: `lastunit topology check`"
+    ]

@@ -36,3 +36,7 @@ def test_of_records_that_no_room_has_begun_with_nothing_is_known() -> None:
 def test_a_clock_of_the_log_that_is_ahead_does_not_make_anything_older() -> None:
     ahead = UP_TO_DATE[0]._replace(at_ms=NOW_MS + 10**9, next_offsets=[6])
     assert floor_ms([ahead, *UP_TO_DATE[1:]], ENDS, NOW_MS) == NOW_MS
+
+
+def test_partitions_that_one_topic_alone_got_by_hand_do_not_count() -> None:
+    assert floor_ms(UP_TO_DATE, {**ENDS, "order.events": [*ENDS["order.events"], 5]}, NOW_MS) == NOW_MS
