@@ -210,8 +210,9 @@ def report_unexplained(source: str, answers: Answers, decided: int, exists: int,
 
 def compare_rows(
     room: str, replayed: Mapping[str, Iterable[Row]], stored: Mapping[str, Iterable[Row]], tally: Tally
-) -> None:
-    """Hold the replay's state against the tables, row by row."""
+) -> set[str]:
+    """Hold the replay's state against the tables, row by row; return the orders, SKUs and commands whose rows differ."""
+    differing: set[str] = set()
     for table in _TABLES[room]:
         expected = {row[: table.keys]: row for row in replayed[table.name]}
         tally.count(rows=len(expected))
@@ -221,8 +222,20 @@ def compare_rows(
                 tally.breach(f"{table.name} has {_key(row, table)}, of which the log knows nothing")
             elif wanted != row:
                 tally.breach(f"{table.name} {_key(row, table)}: {_difference(wanted, row)}")
+                differing.add(_subject(row))
         for row in expected.values():
             tally.breach(f"{table.name} lacks {_key(row, table)}, which the log gives")
+            if not isinstance(row, MovementRow):
+                differing.add(_subject(row))
+            elif row.sku in differing:  # a movement that its level knows of was deleted
+                differing.add(row.command_id)
+    return differing
+
+
+def _subject(row: Any) -> str:
+    """Return the order, or else the SKU, that a row is about."""
+    order_id = getattr(row, "order_id", None)
+    return str(row.sku if order_id is None else order_id)
 
 
 def describe(said: Output) -> str:

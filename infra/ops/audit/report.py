@@ -21,6 +21,7 @@ class Promise(NamedTuple):
 
 
 PROMISES: Final = {
+    "every_record_was_decided": Promise("Every record was decided", "Records were never decided", "records", "records"),
     "stock_within_bounds": Promise("Every level is within its bounds", "Levels are out of bounds", "skus", "SKUs"),
     "on_hand_is_the_sum_of_movements": Promise(
         "Stock equals the sum of its movements", "Stock differs from its movements", "on_hand", "units on hand"

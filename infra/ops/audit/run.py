@@ -21,6 +21,7 @@ from infra.ops.audit.checks.money import check_money
 from infra.ops.audit.checks.orders import cases, check_holds_without_order, check_progress
 from infra.ops.audit.checks.positions import check_claims, check_outbox, check_ranges, order_of, undecided_orders
 from infra.ops.audit.checks.stock import check_stock
+from infra.ops.audit.checks.undecided import UndecidedRecords
 from infra.ops.audit.generations import check_generations, replay_stages
 from infra.ops.audit.inputs import AuditInputs
 from infra.ops.audit.outputs import OUTPUT_TOPICS, Published, dead_letter_in, placed_by
@@ -193,10 +194,12 @@ class Audit:
             return
         accounts = Accounts(self.tallies)
         stock: list[StockRow] = []
+        undecided = UndecidedRecords()
         async for stage in replay_stages(self._inputs, room, kept):
-            await self._replay(stage, accounts, published)
+            await self._replay(stage, accounts, published, undecided)
             if stage.is_last:
-                stock += await self._compare(stage)
+                stock += await self._compare(stage, undecided)
+        undecided.report(room.name, self.tallies["every_record_was_decided"])
         if INVENTORY_COMMANDS in room.sources:
             accounts.compare(stock)
 
@@ -207,16 +210,21 @@ class Audit:
         self.tallies["replay_gives_the_same_decisions"].breach(words)
         return False
 
-    async def _replay(self, stage: ReplayStage, accounts: Accounts, published: Published) -> None:
+    async def _replay(
+        self, stage: ReplayStage, accounts: Accounts, published: Published, undecided: UndecidedRecords
+    ) -> None:
         room, partition = stage.replay.room, stage.replay.partition
         if len(room.sources) > 1:
             until = self._inputs.decided(room, partition)
             check_ranges(f"{room.name}/{partition}", stage.ranges, until, self.tallies["no_position_decided_twice"])
         async for decision in self._inputs.decisions(stage.replay, partition, stage.ranges):
-            said = match(decision, published.answers(decision.source, partition), room.name, self.tallies)
+            answers = published.answers(decision.source, partition)
+            undecided.follow(decision, has_outputs=bool(answers.get(decision.record.offset)))
+            self.tallies["every_record_was_decided"].count(records=1)
+            said = match(decision, answers, room.name, self.tallies)
             accounts.post(decision.message, said, decision.position)
 
-    async def _compare(self, stage: ReplayStage) -> list[StockRow]:
+    async def _compare(self, stage: ReplayStage, undecided: UndecidedRecords) -> list[StockRow]:
         """Hold a replay's end against the claim and the tables; return the stock rows that they have."""
         room, partition = stage.replay.room, stage.replay.partition
         tally = self.tallies["replay_gives_the_same_decisions"]
@@ -226,12 +234,13 @@ class Audit:
         replayed, gone = self._dropped.split(stage.replay.rows())
         tally.count(dropped_rows_left_out=sum(map(len, gone.values())))
         if INVENTORY_COMMANDS not in room.sources:
-            compare_rows(room.name, replayed, self._stored(await self._database.orders(partition)), tally)
+            stored = self._stored(await self._database.orders(partition))
+            undecided.differing |= compare_rows(room.name, replayed, stored, tally)
             return []
         rows = await self._database.inventory(partition)
         check_stock(rows, self.tallies)
         check_balances(gone, rows, self.tallies["on_hand_is_the_sum_of_movements"])
-        compare_rows(room.name, replayed, self._stored(rows), tally)
+        undecided.differing |= compare_rows(room.name, replayed, self._stored(rows), tally)
         return rows.stock
 
     def _report_unexplained(self, partition: int, published: Published) -> None:

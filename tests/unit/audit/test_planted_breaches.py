@@ -14,6 +14,7 @@ from schemas.codec.wire import encode
 from schemas.ids import new_order_id
 from tests.unit.audit.scenes import (
     BOUNDS,
+    DECIDED,
     GOODS,
     LEDGER,
     LETTERS,
@@ -264,3 +265,24 @@ async def test_a_topic_that_got_more_partitions_by_hand_is_named_and_breaks_noth
     assert report.finding(TWICE).examples == [
         "order.events has 4 partitions, of which 3 are in use: `lastunit topology check`"
     ]
+
+
+async def test_records_that_were_moved_past_are_named_before_all_other_breaches() -> None:
+    world = World()
+    world.receive("MUG", 5)
+    home = partition_of(b"MUG", PARTITIONS)
+    for _ in range(4):
+        world.place(("MUG", 1))
+    world.receive("MUG", 9, "receipt-2")
+    world.skipped = {("inventory.commands", home, offset) for offset in (2, 3, 5)}
+    world.run()
+    report = await world.audit(world.stop())
+    assert {DECIDED, REPLAY} <= report.breaches
+    assert report.findings[0].examples == [
+        f"inventory never decided 2 records of inventory.commands/{home} from offset 2 on",
+        f"inventory never decided 1 records of inventory.commands/{home} from offset 5 on",
+    ]
+
+
+async def test_an_event_that_was_lost_is_no_record_without_a_decision() -> None:
+    assert DECIDED not in await found(busy_world(changing(m.OrderPaid)))

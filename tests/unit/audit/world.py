@@ -160,6 +160,8 @@ class World:
         self._next = {(room.name, p): [0] * len(room.sources) for room, p in self._seats}
         self._ranges: dict[tuple[str, int], list[Range]] = {key: [] for key in self._next}
         self._asked: set[str] = set()
+        self.skipped: set[tuple[str, int, int]] = set()
+        """(source topic, partition, offset) of records that their room moves past without deciding them."""
         self.books: dict[str, list[Authorization]] = {}
         self.earlier: dict[str, list[Authorization]] = {}
         self._generations = [Generation(PARTITIONS, (0,) * PARTITIONS)]
@@ -243,7 +245,8 @@ class World:
             self._next[room.name, partition][source] = first + len(records)
             self._ranges[room.name, partition].append(Range(source, first, first + len(records)))
             replay = self._replays[room.name, partition]
-            says = [it for decision in replay.feed(source, records) for it in decision.says]
+            decided = [record for record in records if (topic.name, partition, record.offset) not in self.skipped]
+            says = [it for decision in replay.feed(source, decided) for it in decision.says]
             for record in says:
                 for changed in self._tamper(record):
                     self.publish(changed)
