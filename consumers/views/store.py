@@ -68,6 +68,14 @@ async def read_timelines(redis: Redis, namespace: str, order_ids: Sequence[str])
     return {order_id: view_of(order_id, map(_decode, fields.values())) for order_id, fields in found if fields}
 
 
+async def count_events(redis: Redis, namespace: str, order_ids: Sequence[str]) -> list[int]:
+    """Return how many events each order's timeline has, in one round trip."""
+    pipeline = redis.pipeline(transaction=False)
+    for order_id in order_ids:
+        pipeline.hlen(_order_key(namespace, order_id))
+    return list(await pipeline.execute())
+
+
 async def forget_positions(redis: Redis, namespace: str) -> None:
     """Have the views room, running or not, read the whole log again."""
     await redis.delete(_positions_key(namespace))

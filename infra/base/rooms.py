@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast
 
+from infra.base.settings import Settings
+
 if TYPE_CHECKING:
     from consumers.payments.processor import PaymentProcessor
     from consumers.runtime.room import Room
-    from infra.base.settings import Settings
     from producers.publisher import Publisher
 
 Server: TypeAlias = Literal["kafka_bootstrap", "postgres_dsn", "redis_url", "processor_url"]
@@ -40,14 +41,15 @@ class Resources(Protocol):
 class RoomEntry:
     """One room that decides. `needs` are the servers without which it cannot work.
 
-    The audit decides the whole log of a room again that `is_replayed`; weeks are made and dropped by the process of the
-    room that `keeps_weeks`.
+    The audit decides the whole log of a room again that `is_replayed`. One that `keeps_books` has rows about orders or stock; weeks are
+    made and dropped by the process of the room that `keeps_weeks`.
     """
 
     name: str
     build: Callable[[Resources], Room[Any]]
     needs: tuple[Server, ...] = ("kafka_bootstrap", "postgres_dsn")
     is_replayed: bool = True
+    keeps_books: bool = True
     keeps_weeks: bool = False
 
 
@@ -96,8 +98,8 @@ ROOMS: Final[dict[str, RoomEntry]] = {
         RoomEntry("orders", _orders),
         RoomEntry("payments", _payments, needs=("kafka_bootstrap", "postgres_dsn", "processor_url")),
         RoomEntry("fulfilment", _fulfilment),
-        RoomEntry("notifications", _notifications, is_replayed=False),
-        RoomEntry("catalogue", _catalogue, is_replayed=False),
+        RoomEntry("notifications", _notifications, keeps_books=False),
+        RoomEntry("catalogue", _catalogue, is_replayed=False, keeps_books=False),
     )
 }
 """In the order of the saga."""
@@ -112,6 +114,8 @@ SHOP: Final = "shop"
 """The process that serves the shop's pages."""
 
 REPLAYED: Final = tuple(name for name, entry in ROOMS.items() if entry.is_replayed)
+BOOKKEEPERS: Final = tuple(name for name, entry in ROOMS.items() if entry.keeps_books)
+"""The rooms whose rows tell where orders and stock stand."""
 SYSTEM: Final = (*ROOMS, *READERS)
 """What runs in every system; the receiver joins where a processor has a secret to sign with, the shop where it is asked for."""
 
@@ -119,14 +123,19 @@ SYSTEM: Final = (*ROOMS, *READERS)
 class _Replaying:
     """Resources of rooms that decide a log again: they reach nobody."""
 
-    settings = cast("Settings", None)
+    settings = Settings.model_construct()
     publisher = cast("Publisher", None)
     processor = cast("PaymentProcessor", None)
 
 
 def replayed_rooms() -> tuple[Room[Any], ...]:
     """Return the rooms whose decisions an audit takes again, in the order of the saga, without a way to the outside."""
-    return tuple(ROOMS[name].build(_Replaying()) for name in REPLAYED)
+    return tuple(entry.build(_Replaying()) for entry in ROOMS.values() if entry.is_replayed)
+
+
+def bookkeepers() -> tuple[Room[Any], ...]:
+    """Return those of them that keep books."""
+    return tuple(room for room in replayed_rooms() if room.name in BOOKKEEPERS)
 
 
 def needs_of(name: str) -> tuple[Server, ...]:

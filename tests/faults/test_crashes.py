@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.base.rooms import REPLAYED
+from infra.base.rooms import BOOKKEEPERS
 from tests.harness import crash_before_publish
 from tests.harness.race import race
 from tests.harness.shop import Level, Shop, order
@@ -25,13 +25,13 @@ async def test_rooms_that_are_killed_at_any_moment_lose_nothing_and_double_nothi
     draw = random.Random(SEED)
     traffic = await race(shop, SEED, orders=ORDERS)
     lines = sum(len(each.lines) for each in traffic.orders)
-    moments = {room: sorted(draw.sample(range(lines // 10, lines), KILLS_A_ROOM)) for room in REPLAYED}
+    moments = {room: sorted(draw.sample(range(lines // 10, lines), KILLS_A_ROOM)) for room in BOOKKEEPERS}
     await shop.start_processes()
     await shop.place(*traffic.orders)
     async with asyncio.TaskGroup() as group:
-        killers = [group.create_task(kill_at(shop, room, moments[room])) for room in REPLAYED]
+        killers = [group.create_task(kill_at(shop, room, moments[room])) for room in BOOKKEEPERS]
     await shop.until_quiet(orders=ORDERS)
-    for room, killer in zip(REPLAYED, killers, strict=True):
+    for room, killer in zip(BOOKKEEPERS, killers, strict=True):
         assert max(killer.result()) < await shop.progress(room), f"{room} was killed too late: {killer.result()}"
     await shop.assert_sound()
 

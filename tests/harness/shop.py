@@ -19,7 +19,7 @@ from consumers.runtime.owner import OwnerOptions, PartitionOwner
 from consumers.runtime.room import Room
 from infra.base.migrate import migrate
 from infra.base.processor import processor_of
-from infra.base.rooms import REPLAYED, ROOMS
+from infra.base.rooms import BOOKKEEPERS, ROOMS
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR, Supervisor
 from infra.ops.audit import Report, verify
@@ -95,7 +95,7 @@ class Shop:
         async with AsyncExitStack() as owners:
             if not names or "payments" in names:
                 await self.supervisor.start(PROCESSOR)
-            for name in names or REPLAYED:
+            for name in names or BOOKKEEPERS:
                 await owners.enter_async_context(
                     self.owning(PartitionOwner(self.room(name), self.options(), self.publisher))
                 )
@@ -103,7 +103,7 @@ class Shop:
 
     async def start_processes(self) -> None:
         """Start the processor and the rooms as processes of their own."""
-        for name in (PROCESSOR, *REPLAYED):
+        for name in (PROCESSOR, *BOOKKEEPERS):
             await self.supervisor.start(name)
 
     @asynccontextmanager
@@ -135,7 +135,7 @@ class Shop:
 
         async def quiet() -> bool:
             try:
-                return await self._final(orders) and await self._is_quiet(log, names or REPLAYED)
+                return await self._final(orders) and await self._is_quiet(log, names or BOOKKEEPERS)
             except (KafkaError, UnreadableError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 return False  # a server is being restarted
 
@@ -143,12 +143,12 @@ class Shop:
             try:
                 await self.until(quiet)
             except TimeoutError:
-                raise AssertionError(await self._unquiet(log, names or REPLAYED)) from None
+                raise AssertionError(await self._unquiet(log, names or BOOKKEEPERS)) from None
 
     async def is_quiet(self, *names: str) -> bool:
         """Tell whether these rooms (all by default) have decided, said and done all that there is."""
         async with self.log() as log:
-            return await self._is_quiet(log, names or REPLAYED)
+            return await self._is_quiet(log, names or BOOKKEEPERS)
 
     async def _unquiet(self, log: Log, rooms: Iterable[str]) -> str:
         """Say what keeps a shop from being quiet."""

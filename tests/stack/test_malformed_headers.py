@@ -20,7 +20,7 @@ from consumers.runtime.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.reading import read_records
 from consumers.views.room import OrderViews, ViewsOptions
-from infra.base.rooms import REPLAYED
+from infra.base.rooms import BOOKKEEPERS
 from infra.base.settings import Settings
 from infra.local.demo.log import order_times
 from infra.local.stack import Stack
@@ -112,7 +112,7 @@ async def test_every_room_and_the_views_pass_it_and_the_audit_tells_it_from_a_fa
     views.stop()
     await reading_views
     assert {(it.room, it.topic, it.reason) for it in await letters(shop)} == {
-        (name, topic.name, MALFORMED_HEADERS) for name in REPLAYED for topic in topics_read_by(name)
+        (name, topic.name, MALFORMED_HEADERS) for name in BOOKKEEPERS for topic in topics_read_by(name)
     }
     assert len(await order_times(shop.settings)) == 2, "the demo's own reading"
     [finding] = [it for it in report.findings if not it.holds]

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from consumers.runtime.decision import outgoing
+from infra.base.connections import redis_client
 from infra.base.settings import Settings
 from infra.cli.output import FAILED
 from infra.ops.audit.history import DecisionFilter, history
@@ -22,6 +23,7 @@ from tests.harness.cli import lastunit
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 
 REPLAY = "replay_gives_the_same_decisions"
+VIEWS = "timelines_have_every_event"
 
 
 @pytest_asyncio.fixture
@@ -144,3 +146,23 @@ async def test_a_second_content_under_one_id_is_seen_in_the_replay(shop: Shop) -
 
 async def forge(shop: Shop, message: m.Message, event_id: str) -> None:
     await shop.publisher.publish([outgoing(message, event_id.encode())])
+
+
+async def test_a_timeline_that_lost_an_event_is_found(shop: Shop) -> None:
+    mine = order(("MUG", 1))
+    await shop.receive(MUG=1)
+    await shop.place(mine)
+    async with shop.running():
+        await shop.until_quiet(orders=1)
+        await shop.supervisor.start("views")
+        report = await shop.audit()
+        while report.finding(VIEWS).figure != {"orders": 1, "unread_events": 0}:
+            report = await shop.audit()
+        assert report.holds
+        async with redis_client(shop.settings) as redis:
+            key = f"{shop.settings.namespace}order:{mine.order_id}"
+            [offset, *_] = sorted(int(field) for field in await redis.hkeys(key))
+            await redis.hdel(key, str(offset))
+        report = await shop.audit()
+    assert report.breaches == {VIEWS}
+    assert report.finding(VIEWS).examples[0].startswith(f"the timeline of {mine.order_id} has ")

@@ -8,7 +8,7 @@ import msgspec
 
 from consumers.errors import MovedError, RefusedError
 from infra.base.connections import address_of
-from infra.base.rooms import replayed_rooms
+from infra.base.rooms import BOOKKEEPERS, replayed_rooms
 from infra.ops.audit.generations import replay_stages
 from infra.ops.audit.inputs import AuditInputs
 from infra.ops.audit.redaction import public_fields
@@ -161,7 +161,7 @@ def _input_name(read_as: Message | RefusedError) -> str:
 def _things(room: str, message: Message) -> Iterator[str]:
     """Yield what a room keeps a state of, as far as the message names it."""
     thing = getattr(message, "sku" if room == "inventory" else "order_id", None)
-    if thing is not None:
+    if thing is not None and room in BOOKKEEPERS:
         yield thing
 
 
@@ -175,9 +175,9 @@ def _state_of(state: Any, room: str, name: str) -> str:
         stock = state.stock(name)
         quarantined = f", {stock.quarantined} quarantined" if stock.quarantined else ""
         return f"{stock.available} available, {stock.reserved} reserved, {stock.allocated} allocated{quarantined}"
-    find = {"orders": "order", "payments": "payment", "fulfilment": "fulfilment"}[room]
-    value = str(getattr(state, find)(name).state.value)
-    return f"no {find}" if value in _ABSENT else value
+    record = state.by_order.get(name)
+    value = "none" if record is None else str(record.state.value)
+    return f"no {room.removesuffix('s')}" if value in _ABSENT else value
 
 
 def _matches(step: AuditedDecision, wanted: DecisionFilter) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consumers.runtime.partitioning import Generation
-from infra.ops.audit.checks.positions import next_offsets
 from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES, Published
 from infra.ops.log import Range
 from topology.topics import CO_PARTITIONED
@@ -54,8 +53,9 @@ class AuditInputs:
         return published
 
     def decided(self, room: Room[Any], partition: int) -> list[int]:
-        """Return how far the room had decided each of its sources."""
-        return next_offsets(self.database.claims, room, partition)
+        """Return how far the room had decided each of its sources; nothing is where it was never claimed."""
+        claim = self.database.claims.get((room.name, partition))
+        return list(claim.next_offsets) if claim is not None else [0] * len(room.sources)
 
     async def ranges(self, room: Room[Any], partition: int) -> list[Range]:
         """Return the order in which the room decided its sources."""

@@ -11,7 +11,7 @@ from schemas.codec.wire import decode
 from schemas.errors import DecodeError
 from schemas.messages import DeadLetter, PlaceOrderLine
 from topology.partitioner import partition_of, partitions_of
-from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
+from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, ORDER_NOTIFICATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 SOURCES: Final = {topic.name: topic for topic in (INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS)}
 """Topics whose records rooms answer."""
 _NAMES: Final = {name.encode(): name for name in SOURCES}
-OUTPUT_TOPICS: Final = (ORDER_EVENTS, INVENTORY_COMMANDS, DEAD_LETTERS)
+OUTPUT_TOPICS: Final = (ORDER_EVENTS, INVENTORY_COMMANDS, ORDER_NOTIFICATIONS, DEAD_LETTERS)
 """Topics that carry the rooms' answers. On inventory.commands others speak too."""
 _DEAD: Final = "dead:"
+_NOTICE: Final = "notifications:"
 _ID_PARTS: Final = 4
 
 
@@ -54,7 +55,7 @@ class Copies(msgspec.Struct):
 
 
 class EventId(NamedTuple):
-    """The parts of a derived id; `outcome` is a number, or dead:<room> for a dead letter."""
+    """The parts of a derived id; `outcome` is a number, dead:<room> for a dead letter, notifications:<number> there."""
 
     topic: str
     partition: int
@@ -86,7 +87,7 @@ class Published:
         now, *others = self._counts[topic]
         homes = partitions_of([record.key or b"" for record in records], now)
         for record, home in zip(records, homes, strict=True):
-            event_id = derived_id(record)
+            event_id = derived_id(record, topic)
             if event_id is None:
                 if topic != INVENTORY_COMMANDS.name and record.partition in self._asked:
                     tallies["replay_gives_the_same_decisions"].breach(
@@ -105,7 +106,7 @@ class Published:
 
     def add_waiting(self, record: Outgoing) -> None:
         """Take in a record that stands in the outbox."""
-        event_id = parse_id(record.event_id)
+        event_id = parse_id(record.event_id, record.topic)
         if event_id is not None and event_id.partition in self._asked:
             copies = self._copies(event_id)
             copies.waiting = Output(record.topic, record.key, record.value or b"", record.headers or ())
@@ -122,11 +123,11 @@ class Published:
         return at_offset.setdefault(event_id.outcome, Copies([]))
 
 
-def derived_id(record: Record) -> EventId | None:
+def derived_id(record: Record, topic: str) -> EventId | None:
     """Return the id of a record that a room said or sent on, None for one that others did."""
     ids = dict(reversed([it for it in record.headers if it[0] in (FORWARDED, "ce_id")]))
     raw = ids.get(FORWARDED) or ids.get("ce_id")
-    return parse_id(raw) if raw is not None else None
+    return parse_id(raw, topic) if raw is not None else None
 
 
 def forwarded_headers(record: Record) -> tuple[tuple[str, bytes | None], ...] | None:
@@ -140,18 +141,19 @@ def _belonged(record: Record, counts: Sequence[int]) -> bool:
     return any(partition_of(record.key or b"", count) == record.partition for count in counts)
 
 
-def parse_id(raw: bytes) -> EventId | None:
-    """Return the parts of topic/partition/offset/outcome, None for anything else."""
+def parse_id(raw: bytes, topic: str) -> EventId | None:
+    """Return the parts of topic/partition/offset/outcome of a record on `topic`, None for anything else."""
     parts = raw.split(b"/")
     if len(parts) != _ID_PARTS or not (parts[1].isdigit() and parts[2].isdigit()):
         return None
     source = _NAMES.get(parts[0])
-    return EventId(source, int(parts[1]), int(parts[2]), outcome_of(raw)) if source is not None else None
+    return EventId(source, int(parts[1]), int(parts[2]), outcome_of(raw, topic)) if source is not None else None
 
 
-def outcome_of(raw: bytes) -> str:
-    """Return the outcome that an id ends with."""
-    return raw[raw.rfind(b"/") + 1 :].decode(errors="replace")
+def outcome_of(raw: bytes, topic: str) -> str:
+    """Return the outcome that the id of a record on `topic` ends with: an event may lead to a fact and to a notification."""
+    outcome = raw[raw.rfind(b"/") + 1 :].decode(errors="replace")
+    return _NOTICE + outcome if topic == ORDER_NOTIFICATIONS.name else outcome
 
 
 def dead_letter_in(record: Record) -> DeadLetter | None:
@@ -172,6 +174,8 @@ def placed_by(letter: DeadLetter) -> PlaceOrderLine | None:
     return message if isinstance(message, PlaceOrderLine) else None
 
 
-def dead_letter_room(outcome: str) -> str | None:
-    """Return the room that wrote a dead letter, None for an answer that is none: its id does not say whose it is."""
+def room_of(outcome: str) -> str | None:
+    """Return the room that wrote a dead letter or a notification, None where the outcome does not say whose it is."""
+    if outcome.startswith(_NOTICE):
+        return "notifications"
     return outcome.removeprefix(_DEAD) if outcome.startswith(_DEAD) else None

@@ -101,3 +101,6 @@ LEFT JOIN (
 ) h USING (sku)
 WHERE $1::text[] IS NULL OR sku = ANY($1)
 ORDER BY sku;
+
+-- name: deliveries
+SELECT subscription_id, notification_id, body, next_attempt_at_ms, parked_because IS NOT NULL FROM webhook_deliveries;

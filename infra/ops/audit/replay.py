@@ -13,7 +13,7 @@ import msgspec
 from consumers.errors import RefusedError
 from consumers.runtime.batch import decode_records
 from consumers.runtime.decision import decide_records
-from infra.ops.audit.outputs import Output, dead_letter_room, outcome_of
+from infra.ops.audit.outputs import Output, outcome_of, room_of
 from infra.ops.audit.redaction import redacted
 from infra.ops.audit.rows import (
     AttemptRow,
@@ -88,6 +88,7 @@ _TABLES: Final[dict[str, tuple[Table, ...]]] = {
     ),
     "orders": (Table("orders", 0, _order, 13, 1),),
     "fulfilment": (Table("fulfilments", 0, _fulfilment, 13, 1),),
+    "notifications": (),
     "payments": (Table("payments", 0, PaymentRow, 19, 1), Table("attempts", 33, AttemptRow, 9, 1)),
 }
 
@@ -135,13 +136,13 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
     if at_offset is None and not decision.says:
         return []
     answers_it = not is_shared(decision.source) or any(
-        dead_letter_room(outcome_of(it.event_id)) is None for it in decision.says
+        room_of(outcome_of(it.event_id, it.topic)) is None for it in decision.says
     )
     said_then = _take(at_offset or {}, room, whole=answers_it)
     heard: list[Output] = []
     for says in decision.says:
         expected = Output(says.topic, says.key, says.value or b"", says.headers or ())
-        copies = said_then.pop(outcome_of(says.event_id), None)
+        copies = said_then.pop(outcome_of(says.event_id, says.topic), None)
         if copies is None:
             tally.breach(f"{says.event_id.decode()} ({describe(expected)}) is neither published nor in the outbox")
             heard.append(expected)
@@ -184,27 +185,30 @@ def _take(at_offset: dict[str, Copies], room: str, *, whole: bool) -> dict[str, 
     ours = {
         outcome: it
         for outcome, it in at_offset.items()
-        if (speaker := dead_letter_room(outcome)) == room or (speaker is None and whole)
+        if (speaker := room_of(outcome)) == room or (speaker is None and whole)
     }
     for outcome in ours:
         del at_offset[outcome]
     return ours
 
 
-def report_unexplained(source: str, answers: Answers, decided: int, exists: int, tallies: Tallies) -> None:
-    """Report what the replay does not say, although it answers a position below `decided`, or one not below `exists`.
+def report_unexplained(
+    source: str, answers: Answers, decided: Mapping[str | None, int], exists: int, tallies: Tallies
+) -> None:
+    """Report the outputs that no replay gives, although they answer a decided position, or one not below `exists`.
 
-    What answers a position between the two was said after the snapshot; what other rooms could not read is their affair.
+    `decided` has how far each room has decided the source, and under None how far all that keep books have. What answers
+    a position between the two was published after the snapshot.
     """
     tally = tallies["replay_gives_the_same_decisions"]
     for offset in sorted(answers):
-        if decided <= offset < exists:
-            continue
         for outcome, copies in answers[offset].items():
-            if dead_letter_room(outcome) not in _AUDITED_ROOMS:
+            room = room_of(outcome)
+            until = decided.get(room, decided[None])
+            if until <= offset < exists or room not in _AUDITED_ROOMS:
                 continue
             what = f"{source}/{offset}/{outcome} ({describe(copies.contents[0])})"
-            why = "the replay does not say it" if offset < decided else "but there is no such position"
+            why = "the replay does not say it" if offset < until else "but there is no such position"
             tally.breach(f"{what} was said, {why}")
 
 

@@ -51,6 +51,10 @@ PROMISES: Final = {
     "no_position_decided_twice": Promise(
         "No position was decided twice", "Positions were decided twice", "claims", "partitions"
     ),
+    "notifications_are_on_their_way": Promise(
+        "Notifications are on their way", "Notifications are not on their way", "deliveries", "deliveries wait"
+    ),
+    "timelines_have_every_event": Promise("Timelines have every event", "Timelines lack events", "orders", "timelines"),
     "dead_letters": Promise(
         "No order was lost to a dead letter", "Orders were lost to dead letters", "dead_letters", "dead letters"
     ),

@@ -175,6 +175,16 @@ class FulfilmentRow(NamedTuple):
     updated_at_ms: int
 
 
+class DeliveryRow(NamedTuple):
+    """One notification that a subscriber has not taken yet; due at `next_attempt_at_ms` (ms since the epoch, UTC)."""
+
+    subscription_id: str
+    notification_id: str
+    body: str
+    next_attempt_at_ms: int
+    is_parked: bool
+
+
 class InventoryRows(msgspec.Struct):
     """One partition of inventory's tables.
 

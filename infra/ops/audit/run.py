@@ -11,17 +11,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from consumers.runtime.partitioning import in_force
-from infra.base.connections import address_of
-from infra.base.rooms import replayed_rooms
+from infra.base.connections import address_of, redis_client
+from infra.base.errors import InfraError
+from infra.base.rooms import BOOKKEEPERS, replayed_rooms
 from infra.base.weekly.ahead import FEW_WEEKS
 from infra.ops.audit.checks import processor_books as processor
 from infra.ops.audit.checks.accounts import Accounts
+from infra.ops.audit.checks.deliveries import check_deliveries
 from infra.ops.audit.checks.goods import check_goods
 from infra.ops.audit.checks.money import check_money
 from infra.ops.audit.checks.orders import cases, check_holds_without_order, check_progress
 from infra.ops.audit.checks.positions import check_claims, check_outbox, check_ranges, order_of, undecided_orders
 from infra.ops.audit.checks.stock import check_stock
 from infra.ops.audit.checks.undecided import UndecidedRecords
+from infra.ops.audit.checks.views import check_views
 from infra.ops.audit.generations import check_generations, replay_stages
 from infra.ops.audit.inputs import AuditInputs
 from infra.ops.audit.outputs import OUTPUT_TOPICS, Published, dead_letter_in, placed_by
@@ -60,6 +63,7 @@ async def verify(
         with _collecting_garbage_rarely():
             audit = Audit(database, log, deciders)
             await audit.run()
+            await audit.compare_views(settings)
             if processor_url and books is not None:
                 await audit.compare_with(books, await processor.read_books(processor_url) or {})
             return audit.tallies.report()
@@ -115,6 +119,8 @@ class Audit:
         for partition in self._order_partitions():
             await self._check_orders(partition)
         self._report_lost_orders()
+        now_ms, deliveries = self._database.now_ms, await self._database.deliveries()
+        await check_deliveries(deliveries, self._inputs, now_ms, self.tallies["notifications_are_on_their_way"])
         orphans = await self._database.holds_without_order()
         check_holds_without_order(orphans, self._in_progress, self.tallies["every_order_is_final_or_waits"])
 
@@ -134,6 +140,15 @@ class Audit:
             processor.check_books(cases(rows, self._in_progress), earlier, now, self._database.now_ms, tally)
         kept = {order_id: lines for order_id, lines in earlier.items() if not self._dropped.covers(order_id)}
         processor.check_unknown_payments(kept, known, tally)
+
+    async def compare_views(self, settings: Settings) -> None:
+        """Compare the timelines in Redis with the log, where there is a Redis."""
+        tally = self.tallies["timelines_have_every_event"]
+        try:
+            async with redis_client(settings) as redis:
+                await check_views(redis, settings.namespace, self._inputs, self._database.now_ms, tally)
+        except InfraError as error:
+            tally.example(f"The timelines could not be compared: {error}")
 
     def _order_partitions(self) -> range:
         return range(
@@ -156,6 +171,8 @@ class Audit:
         """Note every order about which a record waits to be decided, and how many such records there are."""
         lag = 0
         for room in self._rooms:
+            if room.name not in BOOKKEEPERS:
+                continue
             for source, topic in enumerate(room.sources):
                 for partition, end in enumerate(self._inputs.ends[topic.name]):
                     start = self._inputs.decided(room, partition)[source]
@@ -234,6 +251,8 @@ class Audit:
         replayed, gone = self._dropped.split(stage.replay.rows())
         tally.count(dropped_rows_left_out=sum(map(len, gone.values())))
         if INVENTORY_COMMANDS not in room.sources:
+            if room.name not in BOOKKEEPERS:
+                return []
             stored = self._stored(await self._database.orders(partition))
             undecided.differing |= compare_rows(room.name, replayed, stored, tally)
             return []
@@ -245,16 +264,19 @@ class Audit:
 
     def _report_unexplained(self, partition: int, published: Published) -> None:
         """See whether anything was said about a partition of the source topics that no replay said."""
-        decided: dict[str, int] = {}
+        decided: dict[str, dict[str | None, int]] = {}
         for room in self._rooms:
             if partition >= self._inputs.partitions(room) or self._inputs.first_kept(room, partition) is not None:
                 continue
             for topic, offset in zip(room.sources, self._inputs.decided(room, partition), strict=True):
-                decided[topic.name] = min(offset, decided.get(topic.name, offset))
-        for source, offset in decided.items():
+                by_room = decided.setdefault(topic.name, {None: offset})
+                by_room[room.name] = offset
+                if room.name in BOOKKEEPERS:
+                    by_room[None] = min(offset, by_room[None])
+        for source, by_room in decided.items():
             answers = published.answers(source, partition)
             exists = self._inputs.exists[source][partition]
-            report_unexplained(f"{source}/{partition}", answers, offset, exists, self.tallies)
+            report_unexplained(f"{source}/{partition}", answers, by_room, exists, self.tallies)
 
     def _stored(self, rows: InventoryRows | OrderRows) -> dict[str, list[Any]]:
         """Return rows by table, but for those of weeks that were dropped: one that comes too late is a row of no week."""

@@ -17,6 +17,7 @@ from infra.ops.audit.rows import (
     AttemptRow,
     BalanceRow,
     ClaimRow,
+    DeliveryRow,
     FulfilmentRow,
     HoldRow,
     InventoryRows,
@@ -108,6 +109,10 @@ class Snapshot:
     async def holds_without_order(self) -> list[HoldRow]:
         """Return the live holds whose order is not in the books."""
         return [_hold(*row) for row in await self._connection.fetch(QUERIES["holds_without_order"])]
+
+    async def deliveries(self) -> list[DeliveryRow]:
+        """Return what subscribers have not taken yet."""
+        return [DeliveryRow(*row) for row in await self._connection.fetch(QUERIES["deliveries"])]
 
     async def sides(self, skus: list[str] | None) -> list[Any]:
         """Return (SKU, its level, its level by movements and holds) of these SKUs, or of all."""

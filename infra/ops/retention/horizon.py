@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from consumers.runtime.sql import load_queries
-from infra.base.rooms import replayed_rooms
+from infra.base.rooms import bookkeepers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,13 +31,13 @@ class Position(NamedTuple):
 
 async def log_ends(log: Log) -> Offsets:
     """Return where every topic that a room decides ends."""
-    topics = {topic.name: topic for room in replayed_rooms() for topic in room.sources}
+    topics = {topic.name: topic for room in bookkeepers() for topic in room.sources}
     return {name: await log.ends(topic) for name, topic in topics.items()}
 
 
 async def log_begins(log: Log) -> Offsets:
     """Return where every topic that a room decides begins."""
-    topics = {topic.name: topic for room in replayed_rooms() for topic in room.sources}
+    topics = {topic.name: topic for room in bookkeepers() for topic in room.sources}
     return {name: await log.begins(topic) for name, topic in topics.items()}
 
 
@@ -55,7 +55,7 @@ def floor_ms(claims: Iterable[Position], ends: Mapping[str, Sequence[int]], now_
     """
     claimed = {(it.room, it.partition): it for it in claims}
     found = now_ms
-    for room in replayed_rooms():
+    for room in bookkeepers():
         sources = [ends[topic.name] for topic in room.sources]
         # A topic that got more partitions by hand than the others has a surplus that is not in use.
         for partition, its_ends in enumerate(zip(*sources, strict=False)):

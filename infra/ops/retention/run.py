@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from infra.base.connections import address_of, database
 from infra.base.errors import InfraError
-from infra.base.rooms import replayed_rooms
+from infra.base.rooms import bookkeepers
 from infra.base.weekly import tables
 from infra.base.weekly.ahead import AHEAD_MS, weeks_ahead
 from infra.base.weekly.tables import BusyError, Live
@@ -101,7 +101,7 @@ async def _delete_finished(
     done.deleted["imports"] = await _in_portions(connection, QUERIES["forget_imports"], oldest)
     done.deleted["purchases"] = await _in_portions(connection, QUERIES["forget_purchases"])
     done.deleted["decided_ranges"] = 0
-    sources = {room.name: [topic.name for topic in room.sources] for room in replayed_rooms()}
+    sources = {room.name: [topic.name for topic in room.sources] for room in bookkeepers()}
     for claim in claims:
         starts = [begins[topic][claim.partition] for topic in sources.get(claim.room, ())]
         if any(starts):

@@ -22,6 +22,7 @@ MONEY = "money_matches_goods"
 LEDGER = "money_ledger_balances"
 GOODS = "goods_are_where_they_should_be"
 LETTERS = "dead_letters"
+NOTICES = "notifications_are_on_their_way"
 DECIDED = "every_record_was_decided"
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 import pytest
 
+from consumers.notifications.store import body_of
 from consumers.runtime.decision import outgoing
-from infra.ops.audit.rows import OutboxRow
+from infra.ops.audit.rows import DeliveryRow, OutboxRow
 from producers.clients.orders import OrderLine, OrderRequest, place_order_lines
 from producers.publisher import Outgoing
 from schemas import messages as m
-from schemas.codec.wire import encode
+from schemas.codec.wire import decode, encode
 from schemas.ids import new_order_id
 from tests.unit.audit.scenes import (
     BOUNDS,
@@ -18,6 +21,7 @@ from tests.unit.audit.scenes import (
     GOODS,
     LEDGER,
     LETTERS,
+    NOTICES,
     ONCE,
     OVERSOLD,
     PROGRESS,
@@ -286,3 +290,39 @@ async def test_records_that_were_moved_past_are_named_before_all_other_breaches(
 
 async def test_an_event_that_was_lost_is_no_record_without_a_decision() -> None:
     assert DECIDED not in await found(busy_world(changing(m.OrderPaid)))
+
+
+async def test_a_notification_that_nobody_published_is_not_delivered() -> None:
+    world = busy_world(World())
+    database = world.stop()
+    database.to_deliver = [DeliveryRow("shop", "nobody:order.paid", "{}", world.now_ms, is_parked=False)]
+    report = await world.audit(database)
+    assert report.breaches == {NOTICES}
+    assert report.finding(NOTICES).examples == [
+        "nobody:order.paid is to be delivered to 1 subscribers, but was never published"
+    ]
+
+
+async def test_a_delivery_with_another_body_and_one_that_nobody_makes() -> None:
+    world = busy_world(World())
+    published = [decode(it.value) for part in world.log.topics["order.notifications"] for it in part]
+    first, second, third = (cast("m.OrderNotification", it) for it in published[:3])
+    database = world.stop()
+    long_ago = world.now_ms - 11 * 60_000
+    database.to_deliver = [
+        DeliveryRow("shop", first.event_id, body_of(first), world.now_ms, is_parked=False),
+        DeliveryRow("shop", second.event_id, "{}", world.now_ms, is_parked=False),
+        DeliveryRow("shop", third.event_id, body_of(third), long_ago, is_parked=False),
+        DeliveryRow("parked", third.event_id, body_of(third), long_ago, is_parked=True),
+    ]
+    report = await world.audit(database)
+    assert report.breaches == {NOTICES}
+    assert report.finding(NOTICES).examples == [
+        f"{third.event_id} for shop has been due for 11 minutes",
+        f"{second.event_id} for shop has another body than was published",
+    ]
+
+
+async def test_a_notification_that_was_changed() -> None:
+    world = busy_world(changing(m.OrderNotification, detail="changed"))
+    assert await found(world) == {REPLAY}

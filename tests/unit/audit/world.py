@@ -20,7 +20,16 @@ from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES
 from infra.ops.audit.replay import Replay
 from infra.ops.audit.report import Report
 from infra.ops.audit.retention import DroppedWeeks
-from infra.ops.audit.rows import BalanceRow, ClaimRow, HoldRow, InventoryRows, OrderRow, OrderRows, OutboxRow
+from infra.ops.audit.rows import (
+    BalanceRow,
+    ClaimRow,
+    DeliveryRow,
+    HoldRow,
+    InventoryRows,
+    OrderRow,
+    OrderRows,
+    OutboxRow,
+)
 from infra.ops.audit.run import Audit
 from infra.ops.audit.snapshot import Snapshot
 from infra.ops.log import Log, Range
@@ -95,6 +104,7 @@ class MemorySnapshot(Snapshot):
         self.spans: list[tuple[int, int]] = []
         self.balances: list[BalanceRow] = []
         self.ahead = 4
+        self.to_deliver: list[DeliveryRow] = []
 
     async def outbox(self) -> list[OutboxRow]:
         return self.waiting
@@ -114,6 +124,9 @@ class MemorySnapshot(Snapshot):
 
     async def dropped(self) -> DroppedWeeks:
         return DroppedWeeks(self.spans)
+
+    async def deliveries(self) -> list[DeliveryRow]:
+        return self.to_deliver
 
     async def weeks_ahead(self) -> int:
         return self.ahead

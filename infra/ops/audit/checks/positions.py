@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from infra.ops.log import Range
 
 
-def next_offsets(claims: Mapping[tuple[str, int], ClaimRow], room: Room[Any], partition: int) -> list[int]:
-    """Return how far a room's partition is decided in each of its sources; nothing is where it was never claimed."""
-    claim = claims.get((room.name, partition))
-    return list(claim.next_offsets) if claim is not None else [0] * len(room.sources)
-
-
 def check_claims(
     claims: Mapping[tuple[str, int], ClaimRow],
     rooms: Iterable[Room[Any]],
