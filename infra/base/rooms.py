@@ -41,8 +41,8 @@ class Resources(Protocol):
 class RoomEntry:
     """One room that decides. `needs` are the servers without which it cannot work.
 
-    The audit decides the whole log of a room again that `is_replayed`. One that `keeps_books` has rows about orders or stock; weeks are
-    made and dropped by the process of the room that `keeps_weeks`.
+    The audit decides the whole log of a room again that `is_replayed`. One that `keeps_books` has rows about orders or
+    stock; weeks are made and dropped by the process of the room that `keeps_weeks`.
     """
 
     name: str
