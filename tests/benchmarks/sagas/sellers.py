@@ -176,7 +176,8 @@ class OurSeller(Seller):
     async def _has_caught_up(self, redis: Redis) -> bool:
         rows = await _fetch(self.lane.settings.postgres_dsn, QUERIES["our_positions"])
         positions = {row["room"]: row["read"] for row in rows}
-        ends = {topic: await self.lane.topics.ends(topic) for topic in (*topics_read_by("orders"), *_STOCK_TOPICS)}
+        topics = {ORDER_EVENTS, *(topic for room in positions for topic in topics_read_by(room))}
+        ends = {topic: await self.lane.topics.ends(topic) for topic in topics}
         due = {room: sum(sum(ends[topic]) for topic in topics_read_by(room)) for room in positions}
         written = await read_positions(redis, self.lane.namespace, range(len(ends[ORDER_EVENTS])))
         return positions == due and sum(at or 0 for at in written.values()) == sum(ends[ORDER_EVENTS])
@@ -195,9 +196,6 @@ class OurSeller(Seller):
         log_path = self.lane.servers.settings.state_dir / "lanes" / self.name / f"{name}.log"
         command = [sys.executable, "-m", *program]
         return await ChildProcess.spawn(name, command, log_path=log_path, env=env, cwd=ROOT)
-
-
-_STOCK_TOPICS: Final = topics_read_by("inventory")
 
 
 class Orchestrating(Seller):
