@@ -35,6 +35,7 @@ SHARES: Final = {
     "ours": 1.0,
     "ours_python_codec": 0.8,
     "row_lock_batched": 0.6,
+    "row_lock_batched_python_codec": 0.5,
     "row_lock_cte": 0.04,
     "select_for_update": 0.02,
     "conditional_update": 0.02,
@@ -56,7 +57,10 @@ BARS: Final = {
     "hot_sku_vs_restate": 200,
     "hot_sku_vs_restate_js": 200,
 }
-PYTHON_BARS: Final = {"hot_sku_python_codec_vs_row_lock_batched": 1.4, "hot_sku_python_codec_vs_row_lock": 20}
+PYTHON_BARS: Final = {
+    "hot_sku_python_codec_vs_row_lock_batched_python_codec": 1.4,
+    "hot_sku_python_codec_vs_row_lock": 20,
+}
 CPU_BARS_US: Final = {"ours": 13, "ours_python_codec": 18}
 RELAY_PAUSES_MS: Final = (0, 5, 20, 50)
 

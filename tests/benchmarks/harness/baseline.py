@@ -12,6 +12,7 @@ import asyncpg
 from redis.asyncio import Redis
 from typing_extensions import override
 
+from schemas.codec.native import VARIABLE as CODEC_VARIABLE
 from tests.benchmarks.baselines.redis_lua import BOOKS, available_key, holds_key
 from tests.benchmarks.baselines.source import TOGETHER
 from tests.benchmarks.baselines.task import Task
@@ -52,6 +53,7 @@ class Baseline(Lane):
         self.processes = 1
         self.processor_ms = 0.0
         self.relay_pause_ms = RELAY_PAUSE_MS
+        self.codec = "auto"
         self.postgres_dsn = ""
 
     @property
@@ -85,7 +87,8 @@ class Baseline(Lane):
             relay_pause_ms=self.relay_pause_ms,
             state_dir=str(self.state_dir),
         )
-        return {**environment(), **task.environment(), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        packages = os.environ.get("PYTHONPATH", "")
+        return {**environment(), **task.environment(), "PYTHONPATH": packages, CODEC_VARIABLE: self.codec}
 
 
 class PostgresBaseline(Baseline):

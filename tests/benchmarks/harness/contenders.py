@@ -41,8 +41,11 @@ DOES_NOT: Final = {
     **dict.fromkeys(
         ("row_lock_cte", "select_for_update", "conditional_update", "skip_locked", "faust_agent"), _OF_STOCK
     ),
-    "row_lock_batched": f"{_OF_STOCK}; a refused order counts against those behind it in its batch, so that orders of several"
-    " units can leave some unsold",
+    **dict.fromkeys(
+        ("row_lock_batched", "row_lock_batched_python_codec"),
+        f"{_OF_STOCK}; a refused order counts against those behind it in its batch, so that orders of several"
+        " units can leave some unsold",
+    ),
     "redis_lua_always": f"{_OF_STOCK}; what is held must fit into memory",
     "redis_lua_everysec": f"{_OF_STOCK}; what is held must fit into memory; a crash of Valkey loses up to a second of sales",
     "asyncpg": f"no fence, {_OF_ORDERS}",
@@ -53,9 +56,11 @@ DOES_NOT: Final = {
 """What the product does in the same run and a design does not."""
 
 
-def batched_row_lock(servers: Servers) -> PostgresBaseline:
-    """Return the lane that judges hundreds of orders in one statement."""
-    lane = PostgresBaseline(ROW_LOCK_BATCHED, servers, "row_lock_batched")
+def batched_row_lock(servers: Servers, codec: str = "auto") -> PostgresBaseline:
+    """Return the lane that judges hundreds of orders in one statement; `codec` is what LASTUNIT_CODEC may be."""
+    name = ROW_LOCK_BATCHED if codec == "auto" else f"{ROW_LOCK_BATCHED}_{codec}_codec"
+    lane = PostgresBaseline(name, servers, "row_lock_batched")
+    lane.codec = codec
     lane.tuned = ("together", "relay_pause_ms")
     return lane
 
@@ -63,13 +68,14 @@ def batched_row_lock(servers: Servers) -> PostgresBaseline:
 def contenders(servers: Servers, report: Report, options: Options, *, in_python_too: bool = False) -> dict[str, Lane]:
     """Return the lanes that were asked for, by name; what is not installed goes into the report's `skipped`.
 
-    `in_python_too`: the product a second time, with the codec in Python; only where it is built in C.
+    `in_python_too`: the product and the batched row lock a second time, with the codec in Python; only where it is built in C.
     """
     in_python_too = in_python_too and IN_USE == "c"
     lanes: list[Lane] = [
         Ours("ours", servers),
         *([Ours("ours_python_codec", servers, codec="python")] if in_python_too else []),
         batched_row_lock(servers),
+        *([batched_row_lock(servers, "python")] if in_python_too else []),
         *(PostgresBaseline(name, servers, "row_lock", variant=variant) for name, variant in _ROW_LOCKS.items()),
         RedisBaseline("redis_lua_everysec", servers, appendfsync="everysec"),
         RedisBaseline("redis_lua_always", servers, appendfsync="always"),
