@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra
 
-.PHONY: help .venv demo test model check bench soak faults chaos-saga fmt up down clean lock
+.PHONY: help .venv demo test model check bench soak faults chaos-saga browser fmt up down clean lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[-.a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,14 @@ $(BENCH)/.installed: .venv/.codec tests/benchmarks/requirements.lock tests/bench
 	 else echo "There is no npm here, so the comparison with Restate will be skipped." >&2; fi
 	@touch $@
 
+# Tests in a browser skip themselves without it. Chromium is the system's package, as browsers are updated with the system.
+browser: .venv ## Install what the tests in a browser need (Chromium by apt-get, playwright, axe-core) and run them
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r tests/browser/requirements.lock
+	@mkdir -p .lastunit/browser && cp tests/browser/package*.json .lastunit/browser/
+	@cd .lastunit/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@$(BIN)/pytest tests/browser $(ARGS)
+
 fmt: .venv ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -103,4 +111,6 @@ lock: .venv ## Resolve the newest allowed versions into requirements.lock
 	  --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
 	@$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-annotate --quiet --output-file tests/benchmarks/requirements.lock
+	@$(BIN)/uv pip compile --group browser --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-header --no-annotate --quiet --output-file tests/browser/requirements.lock
 	@$(BIN)/python -m infra.local.stack.jarlock

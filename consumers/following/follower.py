@@ -42,13 +42,17 @@ Position: TypeAlias = tuple[str, int]
 
 
 class Followed(NamedTuple):
-    """One record as it was read. `message` is None where the key was deleted (a tombstone)."""
+    """One record as it was read, and when it was appended (ms since the epoch, UTC).
+
+    `message` is None where the key was deleted (a tombstone).
+    """
 
     topic: str
     partition: int
     offset: int
     key: str
     message: Message | None
+    at_ms: int = 0
 
 
 class Follower:
@@ -162,7 +166,7 @@ class Follower:
                     "record_skipped", topic=topic, partition=record.partition, offset=record.offset, error=str(error)
                 )
                 continue
-            yield Followed(topic, record.partition, record.offset, key, message)
+            yield Followed(topic, record.partition, record.offset, key, message, record.timestamp)
 
     async def _note_ends(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
         for tp in partitions:

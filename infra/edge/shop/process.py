@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 
 from consumers.pages.node import WHOLE, PageNode
 from consumers.pages.reader import PageReader
+from consumers.recommendations.reader import Recommendations
 from consumers.search.node import SearchNode
 from consumers.search.rules import read_rules
 from infra.edge.shop.product_pages import ProductPages
@@ -107,7 +108,7 @@ class ShopProcess:
         self.reader = PageReader(namespace, self._stores, lambda: self.search.age_ms)
         self.search.also_apply = self.reader.apply
         self.pages = PageNode(kafka_bootstrap, namespace, self._writer, purge=self._purger, shard=shard)
-        self.shop = Shop(self.search, self.reader, currency)
+        self.shop = Shop(self.search, self.reader, currency, Recommendations(self._stores[0], namespace))
         app = ProductPages(self.reader, application(self.shop), base_url=base_url, categories=self.shop.top_categories)
         config = uvicorn.Config(
             app,

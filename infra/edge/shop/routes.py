@@ -82,9 +82,7 @@ def _listings(shop: Shop) -> list[Any]:
     @get("/", sync_to_thread=False)
     def home() -> Response[bytes]:
         newest = shop.search.search(SearchQuery(sort="newest", size=NEW_PRODUCTS))
-        page = render(
-            "home.html", hits=cards(newest.hits), trending=related_cards(shop.trending()), **_frame(shop, newest.total)
-        )
+        page = render("home.html", hits=cards(newest.hits), **_frame(shop, newest.total))
         return html(page, LISTING)
 
     @get("/search", sync_to_thread=False)

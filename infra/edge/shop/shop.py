@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from consumers.pages.view import crumbs_of, view_of
+from consumers.recommendations.blending import AGAIN_SHARE, Recommended, blend
 from schemas.products import slugify
+from schemas.search import SearchQuery
 from schemas.shop import Crumb, Related
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from consumers.pages.reader import PageReader
-    from consumers.recommendations.blending import Recommended
+    from consumers.recommendations.reader import Recommendations
     from consumers.search.node import SearchNode
+    from schemas.shop import ProductView
 
 CATEGORIES_SECONDS: Final = 5.0
 """How long the list of categories is kept: it changes with the catalogue, and every page shows it."""
 RELATED: Final = 8
 
 
-async def _nothing(*_: Any) -> list[Recommended]:
-    return []
-
-
 class Shop:
     """One worker's view of the shop. Recommendations are optional: pages are whole without them."""
 
     def __init__(
-        self,
-        search: SearchNode,
-        reader: PageReader,
-        currency: str,
-        *,
-        recommend: Callable[[str], Awaitable[Sequence[Recommended]]] = _nothing,
-        recommend_for: Callable[[str, Sequence[str]], Awaitable[Sequence[Recommended]]] = _nothing,
+        self, search: SearchNode, reader: PageReader, currency: str, recommendations: Recommendations | None = None
     ) -> None:
         self.search, self.reader, self.currency = search, reader, currency
-        self._recommend, self._recommend_for = recommend, recommend_for
+        self._recommendations = recommendations
         self._categories: dict[str, int] = {}
         self._slugs: dict[str, str] = {}
         self._categories_at = 0.0
@@ -67,38 +60,47 @@ class Shop:
             (Crumb(path, slugify(path)), count) for path, count in sorted(self.categories().items()) if "/" not in path
         ]
 
-    def trending(self) -> list[Related]:
-        """Return what is in demand now."""
-        return []
-
     async def related(self, product_id: str) -> list[Related]:
         """Return what goes with a product, as far as it can be bought now."""
-        return await self._shown(await self._recommend(product_id))
+        if self._recommendations is None:
+            return []
+        return await self._shown([await self._recommendations.related(product_id)])
 
     async def for_customer(self, customer_id: str, having: Sequence[str]) -> list[Related]:
-        """Return what a customer may want, who has `having` at hand (product ids)."""
-        return await self._shown(await self._recommend_for(customer_id, having))
+        """Return what a customer may want, who has `having` at hand (product ids); what is new where nothing is known."""
+        sources = []
+        if self._recommendations is not None:
+            sources = await self._recommendations.for_customer(customer_id, having)
+        newest = self.search.search(SearchQuery(sort="newest", in_stock=True, size=2 * RELATED)).hits
+        sources.append(
+            [Recommended(hit.product_id, "new in the shop") for hit in newest if hit.product_id not in having]
+        )
+        return await self._shown(sources)
 
-    async def _shown(self, recommended: Sequence[Recommended]) -> list[Related]:
+    async def _shown(self, sources: Sequence[Sequence[Recommended]]) -> list[Related]:
         """Return recommendations as people see them: what is archived or sold out now is left out."""
-        reasons = {each.product_id: each.reason for each in recommended}
-        products = await self.reader.products(list(reasons))
-        found = []
-        for product_id, reason in reasons.items():
-            product = products.get(product_id)
-            if product is None or product.state != "published":
-                continue
-            view = view_of(product, self.reader.levels_of(product), at_ms=int(time.time() * 1000), age_ms=None)
-            if view.availability != "sold_out":
-                found.append(
-                    Related(
-                        product_id=product_id,
-                        slug=view.slug,
-                        title=view.title,
-                        price=view.price_from,
-                        availability=view.availability,
-                        tile=view.tile,
-                        reason=reason,
-                    )
-                )
-        return found[:RELATED]
+        product_ids = list(dict.fromkeys(each.product_id for source in sources for each in source))
+        products = await self.reader.products(product_ids)
+        now_ms = time.time_ns() // 1_000_000
+        views = {
+            product_id: view_of(product, self.reader.levels_of(product), at_ms=now_ms, age_ms=None)
+            for product_id, product in products.items()
+            if product.state == "published"
+        }
+        buyable = {product_id for product_id, view in views.items() if view.availability != "sold_out"}
+        types = {product_id: view.product_type for product_id, view in views.items()}
+        reserved = [int(RELATED * AGAIN_SHARE), *[RELATED] * len(sources)][: len(sources)] if len(sources) > 1 else None
+        chosen = blend(sources, RELATED, may_show=buyable.__contains__, type_of=types, reserved=reserved)
+        return [_related(views[each.product_id], each.reason) for each in chosen]
+
+
+def _related(view: ProductView, reason: str) -> Related:
+    return Related(
+        product_id=view.product_id,
+        slug=view.slug,
+        title=view.title,
+        price=view.price_from,
+        availability=view.availability,
+        tile=view.tile,
+        reason=reason,
+    )

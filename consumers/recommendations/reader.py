@@ -1,0 +1,57 @@
+"""What a page asks: what goes with a product, and what a visitor may want. Nothing is better than a page that fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from consumers.recommendations import item_item, store
+from consumers.recommendations.blending import Recommended, again, bought_again, together
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+
+log = structlog.get_logger()
+
+WANTED: Final = 24
+"""More than are shown: some are sold out by now."""
+
+
+class Recommendations:
+    """Reads recommendations from Valkey; where it is away there are none."""
+
+    def __init__(self, redis: Redis, namespace: str) -> None:
+        self._redis, self._namespace = redis, namespace
+
+    async def related(self, product_id: str) -> list[Recommended]:
+        """Return what is bought together with a product, best first."""
+        try:
+            model = await store.read_neighbours(self._redis, self._namespace, [product_id])
+        except (RedisError, OSError, TimeoutError) as error:
+            return _none(error)
+        return [Recommended(it.item, together(it.together)) for it in model.get(product_id, ())[:WANTED]]
+
+    async def for_customer(self, customer_id: str, having: Sequence[str]) -> list[list[Recommended]]:
+        """Return what a customer buys again and again, and what goes with what they have or bought last."""
+        try:
+            purchases = await store.read_purchases(self._redis, self._namespace, customer_id) if customer_id else []
+            last = max(purchases, key=lambda purchase: purchase.at_ms, default=None)
+            own = list(having) or (list(last.products) if last else [])
+            model = await store.read_neighbours(self._redis, self._namespace, own) if own else {}
+        except (RedisError, OSError, TimeoutError) as error:
+            _none(error)
+            return []
+        known = bought_again([(purchase.at_ms, purchase.products) for purchase in purchases], WANTED)
+        return [
+            [Recommended(product_id, again(times)) for product_id, times in known if product_id not in having],
+            [Recommended(it.item, together(it.together)) for it in item_item.recommend(model, own, WANTED)],
+        ]
+
+
+def _none(error: Exception) -> list[Recommended]:
+    log.warning("recommendations_unavailable", error=f"{type(error).__name__}: {error}")
+    return []

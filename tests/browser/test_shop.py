@@ -1,0 +1,106 @@
+"""The shop in a browser: searching, filtering, going back, reading without JavaScript, and stock that goes meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.edge.shop.process import ShopProcess
+from tests.browser.conftest import Visitor, visited
+from tests.harness.reading import Catalogue
+
+PAGES = {
+    "home": "/",
+    "category": "/categories/kitchen",
+    "search": "/search?q=mug&f.colour=red",
+    "product": "/products/P3",
+}
+
+
+async def test_the_address_is_the_state_and_the_back_button_leads_back(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.go("/")
+    await page.fill("#q", "mug")
+    await page.press("#q", "Enter")
+    await page.wait_for_url("**/search?q=mug")
+    assert await page.inner_text(".total") == "40 products"
+    await page.check("input[name='f.colour'][value=red]")
+    await page.wait_for_url("**f.colour=red**")
+    await page.locator(".total", has_text="14 products").wait_for()
+    await page.check("input[name='f.colour'][value=blue]")
+    await page.locator(".total", has_text="27 products").wait_for()
+    await page.go_back()
+    await page.locator(".total", has_text="14 products").wait_for()
+    assert await page.is_checked("input[name='f.colour'][value=red]")
+    assert not await page.is_checked("input[name='f.colour'][value=blue]")
+    await page.reload()
+    assert await page.inner_text(".total") == "14 products"
+
+
+async def test_what_is_typed_is_completed_and_leads_to_the_product(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.go("/")
+    await page.type("#q", "green mug number 3", delay=20)
+    await page.wait_for_selector("#suggestions a[href^='/p/']")
+    assert "Green Mug" in await page.inner_text("#suggestions")
+
+
+async def test_a_product_that_is_sold_out_meanwhile_shows_it_without_a_reload(
+    shelf: Catalogue, visitor: Visitor
+) -> None:
+    await visitor.go("/products/P3")
+    assert await visitor.page.inner_text("td.stock") == "In stock"
+    await shelf.levels({"P3": 0})
+    await visitor.page.locator("td.stock", has_text="Sold out").wait_for()
+
+
+async def test_the_number_of_the_last_units_is_shown_where_it_is_true(visitor: Visitor) -> None:
+    await visitor.go("/products/P1")
+    await visitor.page.locator("td.stock", has_text="Only 10 left").wait_for()
+
+
+async def test_reading_works_without_javascript(browser: Any, shop: ShopProcess) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    with visited(Visitor(await context.new_page(), shop.address)) as visitor:
+        page = visitor.page
+        await visitor.go("/search?q=mug")
+        await page.check("input[name='f.colour'][value=green]")
+        await page.click("button.apply")
+        assert await page.inner_text(".total") == "13 products"
+        await page.click(".hit a")
+        assert await page.inner_text("h1") != ""
+        assert await page.inner_text("td.stock") in ("In stock", "Only a few left", "Sold out")
+        await page.click("text=What others bought with it")
+        assert await page.inner_text("h1") == "Bought together"
+    await context.close()
+
+
+async def test_a_keyboard_reaches_search_filters_and_products(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.go("/search?q=mug")
+    reached = set()
+    for _ in range(30):
+        await page.keyboard.press("Tab")
+        reached.add(
+            await page.evaluate(
+                "document.activeElement.className || document.activeElement.id || document.activeElement.name"
+            )
+        )
+    assert {"skip", "brand", "q", "sort", "in_stock", "f.colour"} <= reached
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", PAGES)
+async def test_every_page_fits_and_can_be_read_by_everybody(
+    browser: Any, shop: ShopProcess, screenshots: Path, *, name: str, width: int, scheme: str
+) -> None:
+    context = await browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    with visited(Visitor(await context.new_page(), shop.address)) as visitor:
+        await visitor.go(PAGES[name])
+        await visitor.page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=True)
+        assert await visitor.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await visitor.serious() == []
+    await context.close()
