@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from consumers.errors import RefusedError
-from consumers.runtime.alarm import Alarm
+from consumers.runtime.deciding.deadlines import Alarm
 from consumers.runtime.deciding.outcomes import InternalEvent
 from schemas import messages as m
 

@@ -26,15 +26,15 @@ import structlog
 from standardwebhooks import Webhook
 
 from consumers.notifications.store import QUERIES
-from consumers.runtime.database import ConnectionLostError
-from consumers.runtime.sql import array_literal
+from consumers.runtime.postgres.database import ConnectionLostError
+from consumers.runtime.postgres.sql import array_literal
 from producers.outage import Outage, Readiness
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from consumers.runtime.background import BackgroundTasks
-    from consumers.runtime.database import Database
+    from consumers.runtime.postgres.database import Database
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from consumers.runtime.room import Changes
-from consumers.runtime.sql import columns, load_queries
+from consumers.runtime.postgres.sql import columns, load_queries
 
 if TYPE_CHECKING:
     from consumers.notifications.state import NotificationsState

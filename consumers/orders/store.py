@@ -8,7 +8,7 @@ import msgspec
 
 from consumers.orders.state import Line, Order
 from consumers.runtime.room import Changes
-from consumers.runtime.sql import columns, load_queries
+from consumers.runtime.postgres.sql import columns, load_queries
 from topology.states import OrderState
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from consumers.payments.state import (
 )
 from consumers.runtime.deciding.order_keyed import OrderKeyedState
 from consumers.runtime.room import Changes
-from consumers.runtime.sql import array_literal, columns, load_queries
+from consumers.runtime.postgres.sql import array_literal, columns, load_queries
 from topology.states import PaymentState
 
 if TYPE_CHECKING:

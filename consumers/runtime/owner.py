@@ -18,19 +18,19 @@ import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from consumers.errors import FencedError, LogGapError, NotContiguousError, RefusedError
-from consumers.runtime.assignor import ClaimsAssignor
+from consumers.runtime.kafka.assignor import ClaimsAssignor
 from consumers.runtime.background import BackgroundTasks
-from consumers.runtime.backlog import READ_AHEAD_RECORDS, Backlog, Portion
-from consumers.runtime.batch import Batch, Claim, Part, Run, Step, read_portion, steps
-from consumers.runtime.commit import commit, commit_statement
-from consumers.runtime.consumer import new_consumer
-from consumers.runtime.database import RETRY_SECONDS, Database
-from consumers.runtime.decision import decide_records, level, outgoing
-from consumers.runtime.gathering import Gathering
-from consumers.runtime.life import Life, Rebalance
-from consumers.runtime.outbox import Outbox
+from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, Backlog, Portion
+from consumers.runtime.deciding.batch import Batch, Claim, Part, Run, Step, read_portion, steps
+from consumers.runtime.postgres.commit import commit, commit_statement
+from consumers.runtime.kafka.consumer import new_consumer
+from consumers.runtime.postgres.database import RETRY_SECONDS, Database
+from consumers.runtime.deciding.decision import decide_records, level, outgoing
+from consumers.runtime.kafka.fetch_pacing import Gathering
+from consumers.runtime.lifecycle import Life, Rebalance
+from consumers.runtime.postgres.outbox import Outbox
 from consumers.runtime.ownership import Ownership
-from consumers.runtime.reading import read_records
+from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.watchdog import Watchdog
 
 if TYPE_CHECKING:

@@ -19,22 +19,22 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from consumers.errors import LogGapError
-from consumers.runtime.backlog import Portion
-from consumers.runtime.batch import Claim
-from consumers.runtime.commit import QUERIES
-from consumers.runtime.database import REPEATABLE
-from consumers.runtime.partitioning import Lookout
-from consumers.runtime.takeover import Takeovers
+from consumers.runtime.kafka.fetch_buffer import Portion
+from consumers.runtime.deciding.batch import Claim
+from consumers.runtime.postgres.commit import QUERIES
+from consumers.runtime.postgres.database import REPEATABLE
+from consumers.runtime.deciding.partitioning import Lookout
+from consumers.runtime.handover import Takeovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from aiokafka import AIOKafkaConsumer
 
-    from consumers.runtime.batch import Part
-    from consumers.runtime.database import Database
-    from consumers.runtime.outbox import Outbox
-    from consumers.runtime.partitioning import Partitioning
+    from consumers.runtime.deciding.batch import Part
+    from consumers.runtime.postgres.database import Database
+    from consumers.runtime.postgres.outbox import Outbox
+    from consumers.runtime.deciding.partitioning import Partitioning
     from consumers.runtime.room import Room
 
 log = structlog.get_logger()

@@ -58,7 +58,7 @@ class Room(ABC, Generic[S]):
     hears: frozenset[type[Message]]
     """Messages of other types are skipped undecoded."""
     save: str
-    """CTEs that write `Changes.columns` (from $10 on), each `FROM ..., guard`: see `consumers/runtime/queries.sql`."""
+    """CTEs that write `Changes.columns` (from $10 on), each `FROM ..., guard`: see `consumers/runtime/postgres/queries.sql`."""
     may_be_repartitioned: bool = False
     """Whether its one source may get more partitions while it runs (docs/guides/repartition.md)."""
     run_type: type[Message] | None = None

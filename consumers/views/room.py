@@ -19,10 +19,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers.errors import RefusedError
-from consumers.runtime.batch import decode_records
-from consumers.runtime.life import Life, Rebalance
-from consumers.runtime.partitioning import Partitioning
-from consumers.runtime.reading import read_records
+from consumers.runtime.deciding.batch import decode_records
+from consumers.runtime.lifecycle import Life, Rebalance
+from consumers.runtime.deciding.partitioning import Partitioning
+from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
 from consumers.views.timeline import TimelineEvent, event_of

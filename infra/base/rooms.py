@@ -80,7 +80,7 @@ def _fulfilment(_: Resources) -> Room[Any]:
 def _notifications(resources: Resources) -> Room[Any]:
     from consumers.notifications.delivery import Deliverer  # noqa: PLC0415
     from consumers.notifications.room import NotificationsRoom  # noqa: PLC0415
-    from consumers.runtime.database import Database  # noqa: PLC0415
+    from consumers.runtime.postgres.database import Database  # noqa: PLC0415
 
     return NotificationsRoom(Deliverer(Database(resources.settings.postgres_dsn or "", "webhooks")))
 

@@ -20,7 +20,7 @@ import structlog
 from aiohttp import web
 
 from consumers.payments.webhooks import WebhookError, WebhookRefusedError, result_from_processor, result_from_stripe
-from consumers.runtime.decision import outgoing
+from consumers.runtime.deciding.decision import outgoing
 from producers.errors import PublishError
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from consumers.errors import CorruptLogError
-from consumers.runtime.reading import read_records
+from consumers.runtime.kafka.reading.read_records import read_records
 from infra.ops.errors import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from consumers.runtime.decision import Record
+    from consumers.runtime.deciding.decision import Record
     from topology.topics import Topic
 
 CHUNK: Final = 5_000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from consumers.runtime.sql import load_queries
+from consumers.runtime.postgres.sql import load_queries
 from infra.base.weekly.weeks import DAY_MS
 from schemas.ids import new_order_id
 from tests.benchmarks.harness.facts import setup_facts

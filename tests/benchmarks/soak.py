@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import psutil
 
-from consumers.runtime.sql import load_queries
+from consumers.runtime.postgres.sql import load_queries
 from infra.local.stack import run_until_interrupted
 from infra.local.supervisor import PROCESSOR, Supervisor
 from infra.ops.audit import verify

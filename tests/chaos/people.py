@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 from aiokafka import AIOKafkaConsumer
 
-from consumers.runtime.decision import outgoing
+from consumers.runtime.deciding.decision import outgoing
 from producers.clients.orders import place_order_lines
 from schemas import messages as m
 from schemas.codec.wire import decode

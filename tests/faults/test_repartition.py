@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.owner import PartitionOwner
-from consumers.runtime.partitioning import Lookout
+from consumers.runtime.deciding.partitioning import Lookout
 from infra.base import connections
 from infra.base.settings import Settings
 from infra.ops.log import Log

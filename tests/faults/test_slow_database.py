@@ -19,8 +19,8 @@ from typing_extensions import override
 from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
-from consumers.runtime.consumer import FETCH_BYTES
-from consumers.runtime.outbox import MAX_UNSAID_BYTES
+from consumers.runtime.kafka.consumer import FETCH_BYTES
+from consumers.runtime.postgres.outbox import MAX_UNSAID_BYTES
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from infra.local.supervisor import Supervisor

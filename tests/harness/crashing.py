@@ -22,7 +22,7 @@ from consumers.notifications.room import NotificationsRoom
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, ProcessorResult
 from consumers.payments.room import PaymentsRoom
-from consumers.runtime.database import Database
+from consumers.runtime.postgres.database import Database
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.room import Room
 from producers.publisher import Outgoing, Publisher

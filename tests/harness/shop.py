@@ -14,7 +14,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from consumers.payments.processor import PaymentProcessor
-from consumers.runtime.decision import Record, outgoing
+from consumers.runtime.deciding.decision import Record, outgoing
 from consumers.runtime.owner import OwnerOptions, PartitionOwner
 from consumers.runtime.room import Room
 from infra.base.migrate import migrate

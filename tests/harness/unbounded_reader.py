@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime import consumer
+from consumers.runtime.kafka import consumer
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import load_settings
 from producers.publisher import Publisher

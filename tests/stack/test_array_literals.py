@@ -6,7 +6,7 @@ import asyncpg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.sql import array_literal
+from consumers.runtime.postgres.sql import array_literal
 from infra.base.settings import Settings
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))

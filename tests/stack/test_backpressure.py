@@ -15,7 +15,7 @@ from consumers.inventory.room import InventoryRoom
 from consumers.payments import room as payments
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.room import PaymentsRoom
-from consumers.runtime import outbox
+from consumers.runtime.postgres import outbox
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from consumers.errors import LogGapError
 from consumers.runtime import owner, reading
-from consumers.runtime.backlog import READ_AHEAD_RECORDS
-from consumers.runtime.decision import MALFORMED_OFFSET
+from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
+from consumers.runtime.deciding.decision import MALFORMED_OFFSET
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from tests.harness.foreign_producers import append, letters, receipt

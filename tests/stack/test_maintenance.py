@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from consumers.inventory import store
-from consumers.runtime.database import Database
+from consumers.runtime.postgres.database import Database
 from infra.base.migrate import MIGRATIONS, migrate
 from infra.base.settings import Settings
 from infra.base.weekly import tables

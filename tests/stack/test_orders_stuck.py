@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest_asyncio
 
-from consumers.runtime.decision import outgoing
+from consumers.runtime.deciding.decision import outgoing
 from infra.base.settings import Settings
 from infra.ops.overdue.orders import Stuck
 from infra.ops.overdue.report import all_that_waits

@@ -17,10 +17,10 @@ from typing_extensions import override
 from consumers.errors import NotContiguousError
 from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
-from consumers.runtime.backlog import Backlog
-from consumers.runtime.batch import Part
-from consumers.runtime.decision import outgoing
-from consumers.runtime.life import Rebalance
+from consumers.runtime.kafka.fetch_buffer import Backlog
+from consumers.runtime.deciding.batch import Part
+from consumers.runtime.deciding.decision import outgoing
+from consumers.runtime.lifecycle import Rebalance
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines

@@ -20,8 +20,8 @@ from consumers.payments.processor import OperationKind
 from consumers.payments.room import PaymentsRoom
 from consumers.payments.state import Payment, operation_id
 from consumers.payments.store import PaymentsState
-from consumers.runtime.batch import Claim, Part
-from consumers.runtime.commit import _arguments, commit_statement
+from consumers.runtime.deciding.batch import Claim, Part
+from consumers.runtime.postgres.commit import _arguments, commit_statement
 from consumers.runtime.deciding.now import DEADLINES, Deadlines
 from consumers.runtime.owner import PartitionOwner
 from infra.base.migrate import MIGRATIONS, migrate, read_migrations

@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from consumers.runtime.commit import commit_statement
-from consumers.runtime.database import Database
+from consumers.runtime.postgres.commit import commit_statement
+from consumers.runtime.postgres.database import Database
 from infra.base.rooms import ROOMS
 from infra.base.settings import Settings
 from tests.harness.shop import Shop, in_miniature, open_shop

@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.errors import StuckError
 from consumers.runtime import owner as owners
-from consumers.runtime.backlog import READ_AHEAD_RECORDS, Portion
-from consumers.runtime.batch import Claim
+from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, Portion
+from consumers.runtime.deciding.batch import Claim
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.ownership import Ownership
 from consumers.views.room import OrderViews, ViewsOptions

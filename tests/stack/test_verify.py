@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from consumers.runtime.decision import outgoing
+from consumers.runtime.deciding.decision import outgoing
 from infra.base.connections import redis_client
 from infra.base.settings import Settings
 from infra.cli.output import FAILED

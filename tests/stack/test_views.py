@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from consumers.runtime.decision import outgoing
+from consumers.runtime.deciding.decision import outgoing
 from consumers.views import store
 from consumers.views.room import OrderViews, ViewsOptions
 from consumers.views.timeline import OrderView

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import msgspec
 from typing_extensions import override
 
-from consumers.runtime.alarm import Waits
+from consumers.runtime.deciding.deadlines import Waits
 from consumers.runtime.deciding.now import DEADLINES, Deadlines, Now
 from consumers.runtime.deciding.outcomes import published
 from consumers.runtime.room import Room
-from consumers.runtime.sql import array_literal
+from consumers.runtime.postgres.sql import array_literal
 from consumers.text import require_order_id
 from schemas import messages as m
 from schemas.ids import is_in_window, is_order_id

@@ -18,7 +18,7 @@ import msgspec
 
 from consumers.inventory.state import LIVE
 from consumers.payments.state import PENDING
-from consumers.runtime.sql import load_queries
+from consumers.runtime.postgres.sql import load_queries
 from infra.base.weekly.weeks import Week
 from topology.states import CLOSED_ORDER_STATES, SETTLED_PAYMENT_STATES
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consumers.inventory.repartition import repartition
-from consumers.runtime.partitioning import in_force, partitioning_of
+from consumers.runtime.deciding.partitioning import in_force, partitioning_of
 from infra.ops.audit.replay import Replay
 from infra.ops.log import Range
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
 
-    from consumers.runtime.partitioning import Partitioning
+    from consumers.runtime.deciding.partitioning import Partitioning
     from consumers.runtime.room import Room
     from infra.ops.audit.inputs import AuditInputs
     from infra.ops.audit.report import Tally

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumers.runtime.partitioning import Generation
+from consumers.runtime.deciding.partitioning import Generation
 from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES, Published
 from infra.ops.log import Range
 from topology.topics import CO_PARTITIONED

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime.partitioning import in_force
+from consumers.runtime.deciding.partitioning import in_force
 from infra.base.connections import address_of
 from infra.ops.audit.generations import replay_stages
 from infra.ops.audit.inputs import AuditInputs

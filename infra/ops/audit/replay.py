@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 import msgspec
 
 from consumers.errors import RefusedError
-from consumers.runtime.batch import decode_records
-from consumers.runtime.decision import decide_records
+from consumers.runtime.deciding.batch import decode_records
+from consumers.runtime.deciding.decision import decide_records
 from infra.ops.audit.outputs import Output, outcome_of, room_of
 from infra.ops.audit.redaction import redacted
 from infra.ops.audit.rows import (
@@ -30,8 +30,8 @@ from topology.topics import INVENTORY_COMMANDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from consumers.runtime.decision import Record
-    from consumers.runtime.partitioning import Partitioning
+    from consumers.runtime.deciding.decision import Record
+    from consumers.runtime.deciding.partitioning import Partitioning
     from consumers.runtime.room import Room
     from infra.ops.audit.outputs import Answers, Copies
     from infra.ops.audit.report import Tallies, Tally

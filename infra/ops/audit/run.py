@@ -10,7 +10,7 @@ import gc
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from consumers.runtime.partitioning import in_force
+from consumers.runtime.deciding.partitioning import in_force
 from infra.base.connections import address_of, redis_client
 from infra.base.errors import InfraError
 from infra.base.rooms import BOOKKEEPERS, replayed_rooms

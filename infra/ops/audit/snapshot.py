@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from consumers.runtime.partitioning import generations_in
-from consumers.runtime.sql import load_queries
+from consumers.runtime.deciding.partitioning import generations_in
+from consumers.runtime.postgres.sql import load_queries
 from infra.base import connections
 from infra.base.weekly.ahead import weeks_ahead
 from infra.base.weekly.tables import partitions, weeks_of
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from consumers.runtime.partitioning import Generation
+    from consumers.runtime.deciding.partitioning import Generation
     from infra.base.settings import Settings
 
 R = TypeVar("R")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from consumers.runtime.sql import load_queries
+from consumers.runtime.postgres.sql import load_queries
 
 QUERIES: Final = load_queries("infra.ops.overdue")
 

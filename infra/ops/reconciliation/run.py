@@ -9,7 +9,7 @@ import structlog
 
 from consumers.payments.errors import ProcessorError
 from consumers.payments.processor import ProcessorPayment
-from consumers.runtime.sql import load_queries
+from consumers.runtime.postgres.sql import load_queries
 from infra.ops.reconciliation.plan import Known, Orphan, orphan_of
 from schemas.ids import is_order_id
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime.partitioning import Generation, generations_in, in_force
-from consumers.runtime.sql import load_queries
+from consumers.runtime.deciding.partitioning import Generation, generations_in, in_force
+from consumers.runtime.postgres.sql import load_queries
 from infra.ops.repartition.errors import RepartitionError, RepartitionRefusedError
 from infra.ops.repartition.plan import Plan, insist_on_possible, moves, starts_of_next, undrained
 from topology import admin

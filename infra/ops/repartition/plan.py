@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumers.runtime.partitioning import Generation, in_force
+from consumers.runtime.deciding.partitioning import Generation, in_force
 from infra.ops.repartition.errors import RepartitionRefusedError
 from topology.partitioner import partitions_of
 from topology.topics import TOPICS

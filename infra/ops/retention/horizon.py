@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from consumers.runtime.sql import load_queries
+from consumers.runtime.postgres.sql import load_queries
 from infra.base.rooms import bookkeepers
 
 if TYPE_CHECKING:

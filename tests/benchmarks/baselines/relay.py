@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
-from consumers.runtime.sql import array_literal
+from consumers.runtime.postgres.sql import array_literal
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from topology.topics import ORDER_EVENTS
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from consumers.runtime.sql import load_queries
+from consumers.runtime.postgres.sql import load_queries
 from tests.benchmarks.baselines.relay import Relay
 from tests.benchmarks.baselines.source import Order, OrderSource, order_of
 from tests.benchmarks.baselines.task import Task, run_until_stopped

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 from asyncpg import CheckViolationError, NotNullViolationError, UniqueViolationError
 
-from consumers.runtime.sql import array_literal, load_queries
+from consumers.runtime.postgres.sql import array_literal, load_queries
 from tests.benchmarks.baselines.relay import Relay
 from tests.benchmarks.baselines.row_lock import connected
 from tests.benchmarks.baselines.source import Order, OrderSource, order_of

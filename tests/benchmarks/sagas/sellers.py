@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 from redis.asyncio import Redis
 
-from consumers.runtime.sql import load_queries
+from consumers.runtime.postgres.sql import load_queries
 from consumers.views.store import read_positions
 from infra.base.rooms import SYSTEM
 from infra.local.sandbox_processor.address import address_in

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from consumers.runtime.decision import outgoing
-from consumers.runtime.partitioning import Generation
+from consumers.runtime.deciding.decision import outgoing
+from consumers.runtime.deciding.partitioning import Generation
 from infra.ops.audit.history import DecisionFilter, audited_decisions
 from infra.ops.audit.inputs import AuditInputs
 from producers.publisher import Outgoing

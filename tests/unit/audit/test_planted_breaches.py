@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from consumers.notifications.store import body_of
-from consumers.runtime.decision import outgoing
+from consumers.runtime.deciding.decision import outgoing
 from infra.ops.audit.rows import DeliveryRow, OutboxRow
 from producers.clients.orders import OrderLine, OrderRequest, place_order_lines
 from producers.publisher import Outgoing

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumers.errors import RefusedError
-from consumers.runtime.decision import dead_letter, outgoing
+from consumers.runtime.deciding.decision import dead_letter, outgoing
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
 from tests.unit.audit.scenes import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumers.runtime.decision import outgoing
+from consumers.runtime.deciding.decision import outgoing
 from infra.ops.audit.report import NAMES
 from infra.ops.audit.rows import OutboxRow
 from producers.publisher import Outgoing

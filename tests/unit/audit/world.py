@@ -12,8 +12,8 @@ import msgspec
 
 from consumers.inventory.repartition import repartition
 from consumers.inventory.state import Ledger
-from consumers.runtime.decision import Record, outgoing
-from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
+from consumers.runtime.deciding.decision import Record, outgoing
+from consumers.runtime.deciding.partitioning import Generation, Partitioning, partitioning_of
 from infra.base.rooms import replayed_rooms
 from infra.ops.audit.checks.processor_books import Authorization
 from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.runtime.partitioning import Generation
+from consumers.runtime.deciding.partitioning import Generation
 from infra.ops.repartition.errors import RepartitionRefusedError
 from infra.ops.repartition.plan import insist_on_possible, insist_on_topic, moves, starts_of_next, undrained
 from tests.samples import samples

@@ -6,7 +6,7 @@ from typing import Any, cast
 from consumers.errors import RefusedError
 from consumers.inventory import store
 from consumers.inventory.state import Ledger
-from consumers.runtime.alarm import REMIND_AGAIN_MS
+from consumers.runtime.deciding.deadlines import REMIND_AGAIN_MS
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, A, B, ExpireHolds, PlaceOrderLine, ReceiveStock
 from tests.unit.inventory.commands import ROOM

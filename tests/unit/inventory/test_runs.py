@@ -14,7 +14,7 @@ from consumers.inventory.room import InventoryRoom
 from consumers.inventory.runs import reserve_run
 from consumers.inventory.state import Hold, HoldState, Ledger, Stock
 from consumers.runtime import decision
-from consumers.runtime.decision import Record, decide_records
+from consumers.runtime.deciding.decision import Record, decide_records
 from schemas import messages as m
 from schemas.codec.wire import message_type
 from schemas.ids import new_order_id

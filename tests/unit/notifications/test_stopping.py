@@ -8,7 +8,7 @@ import pytest
 
 from consumers.notifications.delivery import Deliverer
 from consumers.runtime.background import BackgroundTasks
-from consumers.runtime.database import Database
+from consumers.runtime.postgres.database import Database
 
 UNREACHABLE = Database("postgresql://nobody@127.0.0.1:9/nothing", "webhooks")
 """Nothing is due where no partition is claimed, so nobody connects."""

@@ -10,11 +10,11 @@ from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
 from consumers.orders.room import OrdersRoom
 from consumers.payments.room import PaymentsRoom
-from consumers.runtime.batch import Claim, Part
-from consumers.runtime.commit import _arguments, commit_statement
-from consumers.runtime.decision import outgoing
+from consumers.runtime.deciding.batch import Claim, Part
+from consumers.runtime.postgres.commit import _arguments, commit_statement
+from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.room import Room
-from consumers.runtime.sql import array_literal
+from consumers.runtime.postgres.sql import array_literal
 from producers.publisher import Outgoing
 from tests.given_when_then import NOW_MS, A, B, OrderReserved, PlaceOrderLine, ReceiveStock
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
-from consumers.runtime.batch import Run, Step, steps
-from consumers.runtime.decision import Record
+from consumers.runtime.deciding.batch import Run, Step, steps
+from consumers.runtime.deciding.decision import Record
 from schemas import messages as m
 from tests.given_when_then import ExpireHolds, ReceiveStock
 from tests.samples import samples

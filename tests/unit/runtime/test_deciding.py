@@ -13,7 +13,7 @@ from consumers.inventory.state import Ledger
 from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
 from consumers.runtime.deciding.order_keyed import OrderKeyedState
-from consumers.runtime.decision import Record, decide_records, outgoing
+from consumers.runtime.deciding.decision import Record, decide_records, outgoing
 from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
@@ -204,7 +204,7 @@ def test_an_answer_that_cannot_be_written_down_is_a_dead_letter_and_leaves_no_tr
 
 def test_a_dead_letters_detail_is_short_however_long_the_key() -> None:
     """dead.letters takes 2 MiB: a letter that is refused there would stop its partition."""
-    from consumers.runtime.decision import read  # noqa: PLC0415  goes to the top when this passes
+    from consumers.runtime.deciding.decision import read  # noqa: PLC0415  goes to the top when this passes
 
     huge = ARecord(home_of(STOCKED), 1, 0, b"\xff" * 500_000, encode(STOCKED))
     with pytest.raises(RefusedError) as caught:

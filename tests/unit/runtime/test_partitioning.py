@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from consumers.errors import MovedError, RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
-from consumers.runtime.backlog import Portion
-from consumers.runtime.batch import MAX_SENT_ON_BYTES, Claim, Run, decode_records, read_portion
-from consumers.runtime.decision import decide_records
-from consumers.runtime.partitioning import Generation, Partitioning, partitioning_of
+from consumers.runtime.kafka.fetch_buffer import Portion
+from consumers.runtime.deciding.batch import MAX_SENT_ON_BYTES, Claim, Run, decode_records, read_portion
+from consumers.runtime.deciding.decision import decide_records
+from consumers.runtime.deciding.partitioning import Generation, Partitioning, partitioning_of
 from producers.publisher import FORWARDED, Outgoing
 from schemas.codec.wire import encode
 from tests.given_when_then import PlaceOrderLine

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
-from consumers.runtime.batch import decode_records
-from consumers.runtime.decision import dead_letter, read
-from consumers.runtime.partitioning import Partitioning
+from consumers.runtime.deciding.batch import decode_records
+from consumers.runtime.deciding.decision import dead_letter, read
+from consumers.runtime.deciding.partitioning import Partitioning
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
 from tests.given_when_then import (

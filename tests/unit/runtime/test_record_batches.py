@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime.decision import (
+from consumers.runtime.deciding.decision import (
     MALFORMED_ATTRIBUTES,
     MALFORMED_HEADERS,
     MALFORMED_OFFSET,
@@ -28,9 +28,9 @@ from consumers.runtime.decision import (
     dead_letter,
     read,
 )
-from consumers.runtime.numbering import FetchedRecord, MisnumberedError, NumberedRecords
-from consumers.runtime.reading import Records
-from consumers.runtime.recordbatch import RecordBatch, RecordBatches
+from consumers.runtime.kafka.reading.offset_check import FetchedRecord, MisnumberedError, NumberedRecords
+from consumers.runtime.kafka.reading.read_records import Records
+from consumers.runtime.kafka.reading.record_batch import RecordBatch, RecordBatches
 from schemas.codec.wire import decode, encode
 from schemas.messages import DeadLetter, ReceiveStock
 from tests.harness.raw import LAST_DELTA_AT, RawRecord, attributes_at, batch_of, sealed

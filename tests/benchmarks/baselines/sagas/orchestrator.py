@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asyncpg import CheckViolationError, DeadlockDetectedError, NotNullViolationError, UniqueViolationError
 
 from consumers.payments.processor import OperationKind
-from consumers.runtime.sql import load_queries
+from consumers.runtime.postgres.sql import load_queries
 from tests.benchmarks.baselines.relay import Relay
 from tests.benchmarks.baselines.row_lock import connected
 from tests.benchmarks.baselines.sagas.order import Order, Placed, order_of

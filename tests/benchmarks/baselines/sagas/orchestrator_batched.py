@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from asyncpg import UniqueViolationError
 
 from consumers.payments.processor import OperationKind
-from consumers.runtime.sql import array_literal, load_queries
+from consumers.runtime.postgres.sql import array_literal, load_queries
 from tests.benchmarks.baselines.relay import Relay
 from tests.benchmarks.baselines.row_lock import connected
 from tests.benchmarks.baselines.sagas.orchestrator import NOT_WANTED, Orchestrator

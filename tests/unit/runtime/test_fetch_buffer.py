@@ -6,8 +6,8 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.backlog import Backlog, Portion
-from consumers.runtime.batch import Claim
+from consumers.runtime.kafka.fetch_buffer import Backlog, Portion
+from consumers.runtime.deciding.batch import Claim
 from tests.unit.runtime.records import ARecord
 
 LIMITS = st.integers(1, 7)

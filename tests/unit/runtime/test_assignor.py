@@ -10,7 +10,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.assignor import ClaimsAssignor, Member, UserData, assign, claims_in, holdings, share
+from consumers.runtime.kafka.assignor import ClaimsAssignor, Member, UserData, assign, claims_in, holdings, share
 
 Claims = dict[str, dict[int, int]]
 

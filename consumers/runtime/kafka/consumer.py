@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from topology.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
-    from consumers.runtime.assignor import ClaimsAssignor
+    from consumers.runtime.kafka.assignor import ClaimsAssignor
     from consumers.runtime.owner import OwnerOptions
 
 FETCH_BYTES: Final = MAX_RECORD_BYTES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.gathering import IDLE_SHARE, LEAST_MS, MOST_MS, WINDOW_SECONDS, Gathering, Wait, wait_for
+from consumers.runtime.kafka.fetch_pacing import IDLE_SHARE, LEAST_MS, MOST_MS, WINDOW_SECONDS, Gathering, Wait, wait_for
 
 BYTES = 1_000
 IDLE = Wait(LEAST_MS, 1)

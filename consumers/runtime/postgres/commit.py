@@ -9,16 +9,16 @@ import asyncpg
 import msgspec
 
 from consumers.errors import FencedError
-from consumers.runtime.database import RETRY_SECONDS, ConnectionLostError, Database
-from consumers.runtime.sql import array_literal, load_queries
+from consumers.runtime.postgres.database import RETRY_SECONDS, ConnectionLostError, Database
+from consumers.runtime.postgres.sql import array_literal, load_queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumers.runtime.batch import Part
+    from consumers.runtime.deciding.batch import Part
     from consumers.runtime.room import Room
 
-QUERIES: Final = load_queries("consumers.runtime")
+QUERIES: Final = load_queries("consumers.runtime.postgres")
 FENCED_SQLSTATE: Final = "LU001"
 
 

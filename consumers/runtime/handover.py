@@ -11,7 +11,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumers.runtime.batch import Claim, Part
+    from consumers.runtime.deciding.batch import Claim, Part
 
 log = structlog.get_logger()
 

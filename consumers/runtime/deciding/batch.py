@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import msgspec
 
 from consumers.errors import MovedError, RefusedError
-from consumers.runtime.decision import MAX_KEY_BYTES, WRONG_PARTITION, Record, read
+from consumers.runtime.deciding.decision import MAX_KEY_BYTES, WRONG_PARTITION, Record, read
 from topology.partitioner import partition_of, partitions_of
 from topology.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consumers.runtime.backlog import Portion
-    from consumers.runtime.partitioning import Partitioning
+    from consumers.runtime.kafka.fetch_buffer import Portion
+    from consumers.runtime.deciding.partitioning import Partitioning
     from consumers.runtime.room import Changes, Hearer
     from producers.publisher import Outgoing
     from schemas.messages import Message

@@ -19,14 +19,14 @@ from aiokafka.errors import CorruptRecordException, IllegalStateError, LeaderNot
 from aiokafka.protocol.fetch import FetchRequest
 
 from consumers.errors import CorruptLogError
-from consumers.runtime.decision import (
+from consumers.runtime.deciding.decision import (
     MALFORMED_ATTRIBUTES,
     MALFORMED_HEADERS,
     MALFORMED_OFFSET,
     MalformedRecord,
 )
-from consumers.runtime.numbering import insist_on_numbers
-from consumers.runtime.recordbatch import RecordBatches
+from consumers.runtime.kafka.reading.offset_check import insist_on_numbers
+from consumers.runtime.kafka.reading.record_batch import RecordBatches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

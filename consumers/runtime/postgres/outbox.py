@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
-from consumers.runtime.commit import QUERIES
-from consumers.runtime.database import REPEATABLE
+from consumers.runtime.postgres.commit import QUERIES
+from consumers.runtime.postgres.database import REPEATABLE
 from producers.publisher import Outgoing
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from consumers.runtime.batch import Part
-    from consumers.runtime.database import Database
+    from consumers.runtime.deciding.batch import Part
+    from consumers.runtime.postgres.database import Database
     from producers.publisher import Publisher
 
 log = structlog.get_logger()

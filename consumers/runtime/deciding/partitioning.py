@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from consumers.runtime.commit import QUERIES
+from consumers.runtime.postgres.commit import QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from consumers.runtime.database import Database
+    from consumers.runtime.postgres.database import Database
     from consumers.runtime.room import Room
 
 LOOK_SECONDS: Final = 0.5

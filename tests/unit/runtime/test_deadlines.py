@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumers.runtime.alarm import REMIND_AGAIN_MS, Alarm, Waits
+from consumers.runtime.deciding.deadlines import REMIND_AGAIN_MS, Alarm, Waits
 from tests.given_when_then import NOW_MS, A, B, C
 
 

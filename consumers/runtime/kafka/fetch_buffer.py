@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aiokafka import TopicPartition
 
-    from consumers.runtime.batch import Claim
+    from consumers.runtime.deciding.batch import Claim
 
 READ_AHEAD_RECORDS: Final = 5_000
 """Records that are taken from aiokafka at once: one hot partition's fetch of a mebibyte is about as many orders."""

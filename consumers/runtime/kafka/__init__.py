@@ -1,0 +1,1 @@
+"""Reads from Kafka: the consumer, what it fetched, who gets which partition."""

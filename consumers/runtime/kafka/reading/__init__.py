@@ -1,0 +1,1 @@
+"""Reads records whatever a stranger wrote: see docs/internals/reading-from-kafka.md."""

@@ -1,0 +1,1 @@
+"""Writes to PostgreSQL: connections, the statement of a batch, the outbox."""
