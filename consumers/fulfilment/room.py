@@ -30,7 +30,7 @@ class FulfilmentRoom(OrderKeyedRoom[OrderKeyedState[Fulfilment], Fulfilment]):
 
     name = ROOM
     sources = topics_read_by(ROOM)
-    hears = messages_accepted_by(ROOM)
+    accepts = messages_accepted_by(ROOM)
     decider = Decider(Fulfilment, decide, evolve, respond_outside_window)
     queries = store.QUERIES
     save = store.QUERIES["save"]

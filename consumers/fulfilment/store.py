@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from consumers.fulfilment.state import Fulfilment, Line, Return, Shipment
-from consumers.runtime.room import Changes
 from consumers.runtime.postgres.sql import columns, load_queries
+from consumers.runtime.room import Changes
 from topology.states import FulfilmentState
 
 if TYPE_CHECKING:

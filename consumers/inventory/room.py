@@ -32,10 +32,10 @@ class InventoryRoom(Room[Ledger]):
 
     name = ROOM
     sources = (INVENTORY_COMMANDS,)
-    hears = messages_accepted_by(ROOM)
+    accepts = messages_accepted_by(ROOM)
     save = store.QUERIES["save"]
     cache_limit = 60_000
-    gather_bytes = 32_768  # some 200 commands, which at ten thousand a second are there before the wait is over
+    fetch_min_bytes = 32_768  # some 200 commands, which at ten thousand a second are there before the wait is over
     may_be_repartitioned = True
     run_type = m.PlaceOrderLine
 
@@ -85,7 +85,7 @@ class InventoryRoom(Room[Ledger]):
     @override
     def reminder(self, state: Ledger, now_ms: int) -> Message | None:
         """Ask for an expiry once the earliest hold is over; the command in the log decides, not this clock."""
-        return m.ExpireHolds(now_ms, EXPIRIES_A_COMMAND) if state.alarm.rings(now_ms) else None
+        return m.ExpireHolds(now_ms, EXPIRIES_A_COMMAND) if state.alarm.due(now_ms) else None
 
     @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: Ledger) -> None:

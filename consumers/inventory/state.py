@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from consumers.errors import RefusedError
-from consumers.runtime.deciding.deadlines import Alarm
+from consumers.runtime.deciding.deadlines import DeadlineTimer
 from consumers.runtime.deciding.outcomes import InternalEvent
 from schemas import messages as m
 
@@ -121,7 +121,7 @@ class Ledger:
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
-        self.alarm = Alarm()
+        self.alarm = DeadlineTimer()
         self.forget()
         self.begin_batch()
 

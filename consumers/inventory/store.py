@@ -8,8 +8,8 @@ import msgspec
 
 from consumers.inventory.decide import MAX_EXPIRIES
 from consumers.inventory.state import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, Stock, cart_owner
-from consumers.runtime.room import Changes, Tombstone
 from consumers.runtime.postgres.sql import array_literal, columns, load_queries
+from consumers.runtime.room import Changes, Tombstone
 from schemas import messages as m
 from schemas.ids import command_uuid, is_order_id
 from topology.topics import STOCK_LEVELS

@@ -182,7 +182,7 @@ class Deliverer:
             while True:
                 try:
                     async with self._turns[purpose]:
-                        return await self._database.once(purpose, work)
+                        return await self._database.run(purpose, work)
                 except (ConnectionLostError, asyncpg.PostgresError) as error:
                     await self._outage.wait(error, purpose)
         finally:

@@ -30,7 +30,7 @@ class NotificationsRoom(Room[NotificationsState]):
 
     name = ROOM
     sources = (ORDER_EVENTS,)
-    hears = messages_accepted_by(ROOM)
+    accepts = messages_accepted_by(ROOM)
     save = store.QUERIES["save"]
 
     def __init__(self, deliverer: Deliverer) -> None:

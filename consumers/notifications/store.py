@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from consumers.runtime.room import Changes
 from consumers.runtime.postgres.sql import columns, load_queries
+from consumers.runtime.room import Changes
 
 if TYPE_CHECKING:
     from consumers.notifications.state import NotificationsState

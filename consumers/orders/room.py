@@ -28,7 +28,7 @@ class OrdersRoom(OrderKeyedRoom[OrderKeyedState[Order], Order]):
 
     name = ROOM
     sources = topics_read_by(ROOM)
-    hears = messages_accepted_by(ROOM)
+    accepts = messages_accepted_by(ROOM)
     decider = Decider(Order, decide, evolve, respond_outside_window)
     queries = store.QUERIES
     save = store.QUERIES["save"]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from consumers.orders.state import Line, Order
-from consumers.runtime.room import Changes
 from consumers.runtime.postgres.sql import columns, load_queries
+from consumers.runtime.room import Changes
 from topology.states import OrderState
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from consumers.payments.processor import recordable
 from consumers.payments.state import Payment
 from consumers.payments.store import PaymentsState
 from consumers.payments.transitions import ROOM, decide
+from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.deciding.now import DEADLINES, Deadlines
 from consumers.runtime.deciding.order_keyed import Decider, OrderKeyedRoom
-from consumers.runtime.deciding.decision import outgoing
 from schemas import messages as m
 from topology.saga import messages_accepted_by
 from topology.topics import topics_read_by
@@ -41,7 +41,7 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
 
     name = ROOM
     sources = topics_read_by(ROOM)
-    hears = messages_accepted_by(ROOM)
+    accepts = messages_accepted_by(ROOM)
     decider = Decider(Payment, decide, evolve, respond_outside_window)
     queries = store.QUERIES
     save = store.QUERIES["save"]

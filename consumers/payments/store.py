@@ -21,8 +21,8 @@ from consumers.payments.state import (
     number_of,
 )
 from consumers.runtime.deciding.order_keyed import OrderKeyedState
-from consumers.runtime.room import Changes
 from consumers.runtime.postgres.sql import array_literal, columns, load_queries
+from consumers.runtime.room import Changes
 from topology.states import PaymentState
 
 if TYPE_CHECKING:

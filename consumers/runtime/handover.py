@@ -11,7 +11,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumers.runtime.deciding.batch import Claim, Part
+    from consumers.runtime.deciding.batch import Claim, PartitionBatch
 
 log = structlog.get_logger()
 
@@ -26,10 +26,10 @@ class _Takeover(msgspec.Struct):
     first_record_ms: int | None = None
 
 
-class Takeovers:
-    """Times one room's takeovers.
+class HandoverTimer:
+    """Times one room's handovers.
 
-    `stood_still_s` is how long there was work that nobody did: since the last commit of whoever owned the partition
+    `unavailable_s` is how long there was work that nobody did: since the last commit of whoever owned the partition
     before (`silent_s`, by the database's clock), or since the oldest record that waited was appended (`waited_s`, by
     the broker's clock and ours), whichever was later. `claim_s` led from Kafka's word to our claim, `decide_s` from
     there to our first commit.
@@ -56,7 +56,7 @@ class Takeovers:
         if takeover is not None and takeover.first_record_ms is None:
             takeover.first_record_ms = first_record_ms
 
-    def committed(self, parts: Iterable[Part[Any]]) -> None:
+    def committed(self, parts: Iterable[PartitionBatch[Any]]) -> None:
         """What was decided is durable."""
         if not self._open:
             return
@@ -75,7 +75,7 @@ class Takeovers:
             room=self._room,
             partition=it.claim.partition,
             epoch=it.claim.epoch,
-            stood_still_s=_rounded(min((each for each in (silent, waited) if each is not None), default=None)),
+            unavailable_s=_rounded(min((each for each in (silent, waited) if each is not None), default=None)),
             silent_s=_rounded(silent),
             waited_s=_rounded(waited),
             claim_s=_rounded(it.claimed_at - it.assigned_at),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 
-class Life:
+class ProcessLifecycle:
     """One process's work. `fail` may be called from any task, `stop` from a signal handler."""
 
     def __init__(self) -> None:
@@ -57,11 +57,11 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
         self,
         assigned: Callable[[set[TopicPartition]], None],
         revoked: Callable[[set[TopicPartition]], None],
-        life: Life,
+        lifecycle: ProcessLifecycle,
     ) -> None:
         self._assigned = assigned
         self._revoked = revoked
-        self._life = life
+        self._lifecycle = life
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Pass on what Kafka took away."""
@@ -75,4 +75,4 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
         try:
             listener(partitions)
         except Exception as error:  # noqa: BLE001  whatever it is, the process must not go on
-            self._life.fail(error)
+            self._lifecycle.fail(error)

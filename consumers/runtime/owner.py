@@ -18,19 +18,19 @@ import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from consumers.errors import FencedError, LogGapError, NotContiguousError, RefusedError
-from consumers.runtime.kafka.assignor import ClaimsAssignor
 from consumers.runtime.background import BackgroundTasks
-from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, Backlog, Portion
-from consumers.runtime.deciding.batch import Batch, Claim, Part, Run, Step, read_portion, steps
-from consumers.runtime.postgres.commit import commit, commit_statement
-from consumers.runtime.kafka.consumer import new_consumer
-from consumers.runtime.postgres.database import RETRY_SECONDS, Database
+from consumers.runtime.deciding.batch import Batch, BatchStep, Claim, DecodedSlice, PartitionBatch, decode_slice, steps
 from consumers.runtime.deciding.decision import decide_records, level, outgoing
-from consumers.runtime.kafka.fetch_pacing import Gathering
-from consumers.runtime.lifecycle import Life, Rebalance
-from consumers.runtime.postgres.outbox import Outbox
-from consumers.runtime.ownership import Ownership
+from consumers.runtime.kafka.assignor import ClaimsAssignor
+from consumers.runtime.kafka.consumer import new_consumer
+from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, FetchBuffer, FetchedSlice
+from consumers.runtime.kafka.fetch_pacing import FetchPacing
 from consumers.runtime.kafka.reading.read_records import read_records
+from consumers.runtime.lifecycle import ProcessLifecycle, Rebalance
+from consumers.runtime.ownership import Ownership
+from consumers.runtime.postgres.commit import commit, commit_statement
+from consumers.runtime.postgres.database import RETRY_SECONDS, Database
+from consumers.runtime.postgres.outbox import Outbox
 from consumers.runtime.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -68,27 +68,27 @@ class PartitionOwner(Generic[S]):
     def __init__(self, room: Room[S], options: OwnerOptions, publisher: Publisher) -> None:
         self.room = room
         self.options = options
-        self._life = Life()
-        self._background = BackgroundTasks(self._life.fail)
+        self._lifecycle = ProcessLifecycle()
+        self._background = BackgroundTasks(self._lifecycle.fail)
         self._publisher = publisher
         self._topics = [topic.in_namespace(options.namespace) for topic in room.sources]
         self._database = Database(options.postgres_dsn, room.name)
-        self._outbox = Outbox(room.name, self._database, publisher, self._life.fail)
+        self._outbox = Outbox(room.name, self._database, publisher, self._lifecycle.fail)
         self._ownership = Ownership(
             room, self._database, self._outbox, self._topics, retry_seconds=options.session_timeout_ms / 1000
         )
         self._claims = self._ownership.claims
         self._statement = commit_statement(room)
         self._in_flight: tuple[Batch, asyncio.Task[None]] | None = None
-        self._backlog = Backlog()
-        self._gathering = Gathering(room.gather_bytes)
+        self._buffer = FetchBuffer()
+        self._pacing = FetchPacing(room.fetch_min_bytes)
         self._consumer: AIOKafkaConsumer = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """Ask for a graceful end: the batch in hand is finished and published first."""
-        self._life.stop()
+        self._lifecycle.stop()
 
     async def run(self) -> None:
         """Own partitions until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
@@ -97,14 +97,14 @@ class PartitionOwner(Generic[S]):
         self.room.start(self._background)
         self._outbox.start()
         try:
-            await self._life.run(self._work(), self._watchdog().watch(), self._commit_to_kafka())
+            await self._lifecycle.run(self._work(), self._watchdog().watch(), self._commit_to_kafka())
         finally:
             await self._close()
 
     async def _work(self) -> None:
         await self._ownership.begin(await self._publisher.partitions_of(self.room.sources[0].name))
         self._consumer.subscribe(self._topics, listener=self._rebalance())
-        while self._life.goes_on:
+        while self._lifecycle.running:
             await self._adopt()
             await self._remind()
             for step in steps(await self._poll(), self.room.is_barrier):
@@ -113,14 +113,14 @@ class PartitionOwner(Generic[S]):
                 await self._settle()
         await self._settle()
         await self._outbox.stop()
-        await self._ownership.tell_kafka(self._consumer)
+        await self._ownership.commit_offsets_to_kafka(self._consumer)
 
     def _rebalance(self) -> Rebalance:
         assigned = functools.partial(self._ownership.assigned, self._consumer)
-        return Rebalance(assigned, self._revoked, self._life)
+        return Rebalance(assigned, self._revoked, self._lifecycle)
 
     def _revoked(self, tps: Iterable[TopicPartition]) -> None:
-        self._backlog.revoke({tp.partition for tp in tps})
+        self._buffer.revoke({tp.partition for tp in tps})
         self._ownership.revoked(tps)
 
     async def _close(self) -> None:
@@ -157,22 +157,22 @@ class PartitionOwner(Generic[S]):
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
-    async def _poll(self) -> list[Run]:
+    async def _poll(self) -> list[DecodedSlice]:
         """Return at most a batch of records, of partitions that are claimed, none from before the claim's position."""
         if self.room.is_saturated():
             await asyncio.sleep(POLL_MS / 1000)
             return []
-        if not self._backlog:
+        if not self._buffer:
             begin = await self._ownership.fetch_positions(self._consumer)
             fetched = await self._fetch()
-            self._backlog.put(await self._ownership.portions(self._consumer, begin, fetched))
-        portions = self._backlog.take(self.options.batch_records, self._claims)
-        self._ownership.rewind(self._consumer, self._backlog.dropped())
+            self._buffer.put(await self._ownership.portions(self._consumer, begin, fetched))
+        portions = self._buffer.take(self.options.batch_records, self._claims)
+        self._ownership.rewind(self._consumer, self._buffer.dropped())
         return [run for portion in portions if (run := self._accept(portion)) is not None]
 
     async def _fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
         try:
-            with self._gathering.reading(self._consumer):
+            with self._pacing.reading(self._consumer):
                 fetched = await read_records(
                     self._consumer, self._ownership.positions, timeout_ms=POLL_MS, max_records=READ_AHEAD_RECORDS
                 )
@@ -186,14 +186,14 @@ class PartitionOwner(Generic[S]):
             return {}
         return fetched
 
-    def _accept(self, portion: Portion) -> Run | None:
+    def _accept(self, portion: FetchedSlice) -> DecodedSlice | None:
         if portion.records:
-            self._ownership.takeovers.read(portion.claim, portion.records[0].timestamp)
-        return read_portion(self.room, portion, self._ownership.partitioning)
+            self._ownership.handovers.read(portion.claim, portion.records[0].timestamp)
+        return decode_slice(self.room, portion, self._ownership.partitioning)
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
-    async def _take(self, step: Step) -> None:
+    async def _take(self, step: BatchStep) -> None:
         """Decide a step while the one before it commits; then let it commit."""
         if (
             step.barrier
@@ -217,8 +217,8 @@ class PartitionOwner(Generic[S]):
             left -= self.room.size(states[-1])
             self.room.forget(states.pop())
 
-    async def _decide(self, runs: list[Run], *, thorough: bool = False) -> Batch:
-        by_partition: dict[int, list[Run]] = {}
+    async def _decide(self, runs: list[DecodedSlice], *, thorough: bool = False) -> Batch:
+        by_partition: dict[int, list[DecodedSlice]] = {}
         for run in runs:
             if run.partition in self._claims:
                 by_partition.setdefault(run.partition, []).append(run)
@@ -227,11 +227,11 @@ class PartitionOwner(Generic[S]):
             (claim.state, [it for run in ours for _, it in run.readings if not isinstance(it, RefusedError)])
             for claim, ours in work
         ]
-        await self._database.repeatedly("load", lambda c: self.room.load(c, loads, thorough=thorough))
+        await self._database.run_with_retry("load", lambda c: self.room.load(c, loads, thorough=thorough))
         decided = [run for _, ours in work for run in ours]
         return Batch(decided, [self._decide_part(claim, ours) for claim, ours in work])
 
-    def _decide_part(self, claim: Claim[S], runs: Iterable[Run]) -> Part[S]:
+    def _decide_part(self, claim: Claim[S], runs: Iterable[DecodedSlice]) -> PartitionBatch[S]:
         old_offsets = claim.next_offsets
         says: list[Outgoing] = []
         ranges: list[int] = []
@@ -246,9 +246,9 @@ class PartitionOwner(Generic[S]):
         claim.batch += 1
         changes = self.room.close_batch(claim.state, claim.at_ms)
         says += [level(record) for record in changes.records]
-        return Part(claim, old_offsets, claim.next_offsets, claim.at_ms, claim.batch, ranges, says, changes)
+        return PartitionBatch(claim, old_offsets, claim.next_offsets, claim.at_ms, claim.batch, ranges, says, changes)
 
-    def _require_contiguous(self, run: Run, position: int) -> None:
+    def _require_contiguous(self, run: DecodedSlice, position: int) -> None:
         """Raise NotContiguousError where records would be skipped, silently and for good, or decided twice."""
         if run.first != position:
             topic = self.room.sources[run.source].name
@@ -256,7 +256,7 @@ class PartitionOwner(Generic[S]):
 
     # --- committing ---------------------------------------------------------------------------------------------------
 
-    async def _commit(self, parts: list[Part[Any]]) -> None:
+    async def _commit(self, parts: list[PartitionBatch[Any]]) -> None:
         """Make the parts durable; those that are fenced are dropped, the others tried again without them."""
         while parts:
             try:
@@ -294,7 +294,7 @@ class PartitionOwner(Generic[S]):
     async def _commit_to_kafka(self) -> None:
         while True:
             await asyncio.sleep(KAFKA_COMMIT_SECONDS)
-            await self._ownership.tell_kafka(self._consumer)
+            await self._ownership.commit_offsets_to_kafka(self._consumer)
 
     def _watchdog(self) -> Watchdog:
         return Watchdog(
@@ -302,7 +302,7 @@ class PartitionOwner(Generic[S]):
             self.options.watchdog_seconds,
             lag=lambda: 0 if self.room.is_saturated() else self._ownership.lag(self._consumer),
             progress=self._ownership.progress,
-            on_stuck=self._life.fail,
+            on_stuck=self._lifecycle.fail,
         )
 
     def _new_consumer(self) -> AIOKafkaConsumer:

@@ -19,22 +19,22 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from consumers.errors import LogGapError
-from consumers.runtime.kafka.fetch_buffer import Portion
 from consumers.runtime.deciding.batch import Claim
+from consumers.runtime.deciding.partitioning import PartitioningWatcher
+from consumers.runtime.handover import HandoverTimer
+from consumers.runtime.kafka.fetch_buffer import FetchedSlice
 from consumers.runtime.postgres.commit import QUERIES
-from consumers.runtime.postgres.database import REPEATABLE
-from consumers.runtime.deciding.partitioning import Lookout
-from consumers.runtime.handover import Takeovers
+from consumers.runtime.postgres.database import ASYNC_COMMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from aiokafka import AIOKafkaConsumer
 
-    from consumers.runtime.deciding.batch import Part
+    from consumers.runtime.deciding.batch import PartitionBatch
+    from consumers.runtime.deciding.partitioning import Partitioning
     from consumers.runtime.postgres.database import Database
     from consumers.runtime.postgres.outbox import Outbox
-    from consumers.runtime.deciding.partitioning import Partitioning
     from consumers.runtime.room import Room
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ class Ownership(Generic[S]):
         self, room: Room[S], database: Database, outbox: Outbox, topics: Sequence[str], retry_seconds: float
     ) -> None:
         self.claims: dict[int, Claim[S]] = {}
-        self.takeovers = Takeovers(room.name)
+        self.handovers = HandoverTimer(room.name)
         self._room = room
         self._database = database
         self._outbox = outbox
@@ -60,7 +60,7 @@ class Ownership(Generic[S]):
         self._retry_seconds = retry_seconds
         self._suspended: dict[int, Claim[S]] = {}
         self._returning: set[int] = set()
-        self._lookout = Lookout(room, database)
+        self._watcher = PartitioningWatcher(room, database)
         self._unclaimed: dict[int, float] = {}
         self._durable: dict[TopicPartition, int] = {}
 
@@ -73,17 +73,17 @@ class Ownership(Generic[S]):
     @property
     def partitioning(self) -> Partitioning:
         """How the room's keys are dealt, as of our claims."""
-        return self._lookout.now
+        return self._watcher.now
 
     async def begin(self, partitions: int) -> None:
         """Learn how keys are dealt; `partitions` is how many the source has in Kafka."""
-        await self._lookout.begin(partitions)
+        await self._watcher.begin(partitions)
 
     async def look(self, consumer: AIOKafkaConsumer) -> None:
         """See now and then whether keys are dealt otherwise; our claims end then, to be made again under the new way."""
-        if not self._lookout.is_due:
+        if not self._watcher.is_due:
             return
-        if await self._lookout.look():
+        if await self._watcher.look():
             self._claim_all_again()
         known = consumer.partitions_for_topic(self._topics[0]) or ()
         if len(known) < self.partitioning.partitions:
@@ -106,7 +106,7 @@ class Ownership(Generic[S]):
             given.add(tp.partition)
         self._returning = given & self._suspended.keys()
         self._unclaimed.update(dict.fromkeys(given - self._returning, 0.0))
-        self.takeovers.assigned(given - self._returning)
+        self.handovers.assigned(given - self._returning)
         for partition in self._suspended.keys() - given:
             del self._suspended[partition]
             self._room.released(partition)
@@ -144,7 +144,7 @@ class Ownership(Generic[S]):
         begins = await consumer.beginning_offsets(tps)
         claims = [await self._claim_row(each, [begins[tp] for tp in self.sources(each)]) for each in partitions]
         # After the rows, so that a change which did not fence them is seen here.
-        if await self._lookout.look():
+        if await self._watcher.look():
             self._claim_all_again()
             return
         # Only now, because up to its fencing the earlier owner may have decided what came in meanwhile.
@@ -153,7 +153,7 @@ class Ownership(Generic[S]):
             self._insist_on_records(claim, begins, ends)
         republished = await self._outbox.republish(partitions)
         for claim in claims:
-            await self._tell_room(claim)
+            await self._notify_room(claim)
             if claim.partition in self._unclaimed and self._read_from(consumer, claim):
                 del self._unclaimed[claim.partition]
                 self._durable.update(zip(self.sources(claim.partition), claim.next_offsets, strict=True))
@@ -176,16 +176,16 @@ class Ownership(Generic[S]):
                 )
 
     async def _claim_row(self, partition: int, first_offsets: list[int]) -> Claim[S]:
-        rows = await self._database.repeatedly(
-            REPEATABLE, lambda c: c.fetch(QUERIES["claim"], self._room.name, partition, first_offsets)
+        rows = await self._database.run_with_retry(
+            ASYNC_COMMIT, lambda c: c.fetch(QUERIES["claim"], self._room.name, partition, first_offsets)
         )
         epoch, next_offsets, at_ms, batch, silent_seconds = rows[0]
         claim = Claim(partition, epoch, list(next_offsets), at_ms, batch, self._room.new_state(partition))
-        self.takeovers.claimed(claim, silent_seconds)
+        self.handovers.claimed(claim, silent_seconds)
         return claim
 
-    async def _tell_room(self, claim: Claim[S]) -> None:
-        await self._database.repeatedly("load", lambda c: self._room.claimed(c, claim.partition, claim.state))
+    async def _notify_room(self, claim: Claim[S]) -> None:
+        await self._database.run_with_retry("load", lambda c: self._room.claimed(c, claim.partition, claim.state))
 
     def _read_from(self, consumer: AIOKafkaConsumer, claim: Claim[S]) -> bool:
         """Decide by this claim from its position on, unless Kafka took the partition away meanwhile."""
@@ -228,19 +228,19 @@ class Ownership(Generic[S]):
         consumer: AIOKafkaConsumer,
         begin: Mapping[TopicPartition, tuple[Claim[S], int]],
         fetched: Mapping[TopicPartition, Sequence[Any]],
-    ) -> list[Portion]:
+    ) -> list[FetchedSlice]:
         """Return what was fetched from the positions `begin`, without what was taken away meanwhile.
 
         A consumer that moved on without a record has passed over a transaction's marker, or over what was aborted.
         """
         reached = await self.fetch_positions(consumer)
         return [
-            Portion(tp, self._topics.index(tp.topic), claim, fetched.get(tp, ()), first, reached[tp][1])
+            FetchedSlice(tp, self._topics.index(tp.topic), claim, fetched.get(tp, ()), first, reached[tp][1])
             for tp, (claim, first) in begin.items()
             if tp in reached and reached[tp][0] is claim and reached[tp][1] > first
         ]
 
-    def rewind(self, consumer: AIOKafkaConsumer, dropped: Iterable[Portion]) -> None:
+    def rewind(self, consumer: AIOKafkaConsumer, dropped: Iterable[FetchedSlice]) -> None:
         """Read again from the claims' positions where fetched records were dropped."""
         for portion in dropped:
             tp, claim = portion.tp, self.claims.get(portion.tp.partition)
@@ -263,20 +263,20 @@ class Ownership(Generic[S]):
                 continue
             claim.next_offsets, claim.at_ms, claim.batch = list(next_offsets), at_ms, batch
             claim.state = self._room.new_state(partition)
-            await self._tell_room(claim)
+            await self._notify_room(claim)
 
     def _held(self) -> dict[int, Claim[S]]:
         return {**self._suspended, **self.claims}
 
     async def _stored(self, partitions: Iterable[int]) -> list[Any]:
         query, wanted = QUERIES["positions"], list(partitions)
-        return await self._database.repeatedly("load", lambda c: c.fetch(query, self._room.name, wanted))
+        return await self._database.run_with_retry("load", lambda c: c.fetch(query, self._room.name, wanted))
 
-    def became_durable(self, parts: Sequence[Part[Any]]) -> None:
+    def became_durable(self, parts: Sequence[PartitionBatch[Any]]) -> None:
         """Note how far the database is."""
         for part in parts:
             self._durable.update(zip(self.sources(part.claim.partition), part.new_offsets, strict=True))
-        self.takeovers.committed(parts)
+        self.handovers.committed(parts)
 
     def progress(self) -> int:
         """Return a number that grows with every durable record."""
@@ -292,7 +292,7 @@ class Ownership(Generic[S]):
             lag += max(0, last - self._durable[tp]) if last is not None else 0
         return lag
 
-    async def tell_kafka(self, consumer: AIOKafkaConsumer) -> None:
+    async def commit_offsets_to_kafka(self, consumer: AIOKafkaConsumer) -> None:
         """Commit offsets to Kafka, late and only so that lag tools see them."""
         offsets = {tp: self._durable[tp] for tp in self._claimed(consumer)}
         if not offsets:

@@ -41,11 +41,11 @@ class Changes(msgspec.Struct):
     effects: Sequence[Any] = ()
 
 
-class Hearer(Protocol):
-    """Who reads a topic; `hears` are the messages that it decodes."""
+class Subscriber(Protocol):
+    """Who reads a topic; `accepts` are the messages that it decodes."""
 
     @property
-    def hears(self) -> frozenset[type[Message]]:
+    def accepts(self) -> frozenset[type[Message]]:
         """Messages of other types are skipped undecoded."""
 
 
@@ -55,7 +55,7 @@ class Room(ABC, Generic[S]):
     name: str
     sources: tuple[Topic, ...]
     """Co-partitioned topics; partition i of all of them has one owner. Their order is the order of the offsets."""
-    hears: frozenset[type[Message]]
+    accepts: frozenset[type[Message]]
     """Messages of other types are skipped undecoded."""
     save: str
     """CTEs that write `Changes.columns` (from $10 on), each `FROM ..., guard`: see `consumers/runtime/postgres/queries.sql`."""
@@ -65,7 +65,7 @@ class Room(ABC, Generic[S]):
     """Messages that `decide_run` decides many at a time where several stand one after the other."""
     cache_limit: int = 1_000_000
     """Entries in memory, of all partitions of one process together, beyond which the largest memories are emptied."""
-    gather_bytes: int = 262_144
+    fetch_min_bytes: int = 262_144
     """So much is a batch worth its price: while the process is busy, the broker waits for it, but not long (gathering.py)."""
 
     @abstractmethod

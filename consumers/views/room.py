@@ -20,9 +20,9 @@ from redis.exceptions import RedisError
 
 from consumers.errors import RefusedError
 from consumers.runtime.deciding.batch import decode_records
-from consumers.runtime.lifecycle import Life, Rebalance
 from consumers.runtime.deciding.partitioning import Partitioning
 from consumers.runtime.kafka.reading.read_records import read_records
+from consumers.runtime.lifecycle import ProcessLifecycle, Rebalance
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
 from consumers.views.timeline import TimelineEvent, event_of
@@ -61,7 +61,7 @@ class ViewsOptions(msgspec.Struct, frozen=True, kw_only=True):
 class _Heard(msgspec.Struct, frozen=True):
     """What the views read, in the words of the runtime, which checks and decodes it as for every room."""
 
-    hears: frozenset[type[Message]] = frozenset(ORDER_EVENTS.carries)
+    accepts: frozenset[type[Message]] = frozenset(ORDER_EVENTS.carries)
 
 
 class OrderViews:
@@ -83,29 +83,29 @@ class OrderViews:
         self._positions: dict[int, int | None] = {}
         self._unplaced: set[int] = set()
         self._housekeeping_at = 0.0
-        self._life = Life()
+        self._lifecycle = ProcessLifecycle()
         self._consumer: AIOKafkaConsumer = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """Ask for a graceful end: the batch in hand is written first, if Redis takes it."""
-        self._life.stop()
+        self._lifecycle.stop()
 
     async def run(self) -> None:
         """Keep the views until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
         self._consumer = self._new_consumer()
         await self._consumer.start()
         try:
-            await self._life.run(self._work(), self._watchdog().watch())
+            await self._lifecycle.run(self._work(), self._watchdog().watch())
         finally:
             with contextlib.suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(self._consumer.stop(), 10)
             await self._redis.aclose()
 
     async def _work(self) -> None:
-        self._consumer.subscribe([self._topic], listener=Rebalance(self.assigned, self.revoked, self._life))
-        while self._life.goes_on:
+        self._consumer.subscribe([self._topic], listener=Rebalance(self.assigned, self.revoked, self._lifecycle))
+        while self._lifecycle.running:
             try:
                 await self._place()
                 await self._take(await self._poll())
@@ -115,7 +115,7 @@ class OrderViews:
                 log.warning("redis_unavailable", error=f"{type(error).__name__}: {error}")
                 self._unplace(set(self._positions))
                 await asyncio.sleep(RETRY_SECONDS)
-        await self._tell_kafka()
+        await self._commit_offsets_to_kafka()
 
     # --- where to read ------------------------------------------------------------------------------------------------
 
@@ -233,9 +233,9 @@ class OrderViews:
         self._housekeeping_at = now + HOUSEKEEPING_SECONDS
         found = await store.read_positions(self._redis, self.options.namespace, sorted(self._positions))
         self._unplace({p for p, position in found.items() if position != self._positions.get(p)})
-        await self._tell_kafka()
+        await self._commit_offsets_to_kafka()
 
-    async def _tell_kafka(self) -> None:
+    async def _commit_offsets_to_kafka(self) -> None:
         assigned = self._consumer.assignment()
         offsets = {
             tp: position
@@ -252,7 +252,11 @@ class OrderViews:
 
     def _watchdog(self) -> Watchdog:
         return Watchdog(
-            NAME, self.options.watchdog_seconds, lag=self._lag, progress=lambda: self.written, on_stuck=self._life.fail
+            NAME,
+            self.options.watchdog_seconds,
+            lag=self._lag,
+            progress=lambda: self.written,
+            on_stuck=self._lifecycle.fail,
         )
 
     def _lag(self) -> int:

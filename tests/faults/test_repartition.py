@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaProducer
 from typing_extensions import override
 
 from consumers.inventory.room import InventoryRoom
+from consumers.runtime.deciding.partitioning import PartitioningWatcher
 from consumers.runtime.owner import PartitionOwner
-from consumers.runtime.deciding.partitioning import Lookout
 from infra.base import connections
 from infra.base.settings import Settings
 from infra.ops.log import Log
@@ -148,7 +148,7 @@ class Unfenced(Repartition):
         return Done(AFTER, 2, 0, 0, 0.0, 0.0)
 
 
-class Unaware(Lookout):
+class Unaware(PartitioningWatcher):
     """Looks how keys are dealt only when it claims."""
 
     @property
@@ -193,7 +193,7 @@ async def test_the_fence_is_what_keeps_an_owner_of_before_from_deciding_after(
     sku = moving_sku()
     await shop.receive(**{sku: 10})
     old = PartitionOwner(InventoryRoom(), shop.options(session_timeout_ms=1_000), shop.publisher)
-    old._ownership._lookout = Unaware(old.room, old._database)
+    old._ownership._watcher = Unaware(old.room, old._database)
     async with shop.owning(old):
         await shop.until_quiet("inventory")
         async with change_of(shop, kind) as change:

@@ -20,8 +20,8 @@ from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
 from consumers.runtime.kafka.consumer import FETCH_BYTES
-from consumers.runtime.postgres.outbox import MAX_UNSAID_BYTES
 from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.postgres.outbox import MAX_UNACKED_BYTES
 from infra.base.settings import Settings
 from infra.local.supervisor import Supervisor
 from schemas.messages import Message
@@ -107,7 +107,7 @@ async def test_five_times_the_backlog_takes_no_more_memory(shop: Shop, module: s
                 assert five_times - once > NOISE_BYTES
                 return
             assert five_times - once < NOISE_BYTES
-            assert five_times - idle < 3 * PARTITIONS * FETCH_BYTES + MAX_UNSAID_BYTES
+            assert five_times - idle < 3 * PARTITIONS * FETCH_BYTES + MAX_UNACKED_BYTES
             proxy.delay_seconds = 0.0
             await shop.until(lambda: shop.has_decided("inventory", BACKLOG + MORE), 200)
             await shop.until_quiet("inventory")

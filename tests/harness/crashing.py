@@ -22,8 +22,8 @@ from consumers.notifications.room import NotificationsRoom
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, ProcessorResult
 from consumers.payments.room import PaymentsRoom
-from consumers.runtime.postgres.database import Database
 from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.postgres.database import Database
 from consumers.runtime.room import Room
 from producers.publisher import Outgoing, Publisher
 from tests.harness.shop import Shop
@@ -166,17 +166,17 @@ async def trapped(
             return answer
 
         owner._database.once = watched  # type: ignore[method-assign]
-        trap.on_death = owner._life.fail
+        trap.on_death = owner._lifecycle.fail
         yield owner
 
 
-async def live_until_death(owner: PartitionOwner[Any], trap: Trap, life: asyncio.Task[None]) -> bool:
+async def live_until_death(owner: PartitionOwner[Any], trap: Trap, lifecycle: asyncio.Task[None]) -> bool:
     """Run the owner until it dies, or until the order's `life` is over: then it stops as asked. Return whether it died."""
     running = asyncio.create_task(owner.run())
     await asyncio.wait({running, life}, return_when=asyncio.FIRST_COMPLETED)
     owner.stop()
     with contextlib.suppress(DeadError, OwnerStoppedError):
         await asyncio.wait_for(running, 30)
-    if not trap.sprung and not life.done():
+    if not trap.sprung and not lifecycle.done():
         raise AssertionError("the room ended by itself")
     return trap.sprung

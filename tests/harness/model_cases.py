@@ -22,9 +22,9 @@ from consumers.notifications.room import NotificationsRoom
 from consumers.orders.room import OrdersRoom
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.room import PaymentsRoom
-from consumers.runtime.postgres.database import Database
 from consumers.runtime.deciding.now import Deadlines
 from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.postgres.database import Database
 from consumers.runtime.room import Room
 from infra.base.rooms import RECEIVER, ROOMS
 from infra.local.supervisor import PROCESSOR

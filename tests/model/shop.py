@@ -70,7 +70,7 @@ def _who_hears(topic: Topic) -> dict[type[m.Message], tuple[int, ...]]:
     """Return which readers of a partition hear each message of a topic, by their place."""
     readers = [(room, source) for room in Rooms() for source in room.sources]
     return {
-        kind: tuple(n for n, (room, source) in enumerate(readers) if source is topic and kind in room.hears)
+        kind: tuple(n for n, (room, source) in enumerate(readers) if source is topic and kind in room.accepts)
         for kind in topic.carries
     }
 

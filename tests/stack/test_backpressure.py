@@ -15,8 +15,8 @@ from consumers.inventory.room import InventoryRoom
 from consumers.payments import room as payments
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.room import PaymentsRoom
-from consumers.runtime.postgres import outbox
 from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.postgres import outbox
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR
 from producers.publisher import Outgoing, Publisher
@@ -67,7 +67,7 @@ async def test_while_kafka_does_not_acknowledge_commits_wait_too(
 ) -> None:
     """A batch of five orders says about 2.3 kB; the third case is the control without a bound."""
     monkeypatch.setattr(outbox, "MAX_WAITING", 10 if limit == "blobs" else UNBOUNDED)
-    monkeypatch.setattr(outbox, "MAX_UNSAID_BYTES", 20_000 if limit == "bytes" else UNBOUNDED)
+    monkeypatch.setattr(outbox, "MAX_UNACKED_BYTES", 20_000 if limit == "bytes" else UNBOUNDED)
     await shop.receive(MUG=2 * ORDERS)
     await shop.place(*(order(("MUG", 1)) for _ in range(ORDERS)))
     async with (

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from consumers.runtime.kafka import fetch_pacing
 from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines
 from tests.harness.shop import Shop, in_miniature, open_shop, order

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from consumers.errors import LogGapError
 from consumers.runtime import owner, reading
-from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
 from consumers.runtime.deciding.decision import MALFORMED_OFFSET
+from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from tests.harness.foreign_producers import append, letters, receipt
@@ -85,7 +85,7 @@ async def test_the_audit_catches_an_owner_that_believes_what_records_say(
 ) -> None:
     await append_all(shop)
     with monkeypatch.context() as careless:
-        careless.setattr(reading, "insist_on_numbers", lambda _: None)
+        careless.setattr(reading, "install_offset_check", lambda _: None)
         async with shop.running("inventory"):
             await shop.until(lambda: shop.has_decided("inventory", sum(map(len, BATCHES))))
     assert "replay_gives_the_same_decisions" in (await shop.audit()).breaches
@@ -95,7 +95,7 @@ async def test_one_that_believes_them_may_stand_beyond_the_end_of_the_log(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owner, "READ_AHEAD_RECORDS", 1)
-    monkeypatch.setattr(reading, "insist_on_numbers", lambda _: None)
+    monkeypatch.setattr(reading, "install_offset_check", lambda _: None)
     await append(shop, [receipt(1), receipt(2)], deltas=[0, 50])
     async with shop.running("inventory"):
         await shop.until(lambda: shop.has_decided("inventory", 51))

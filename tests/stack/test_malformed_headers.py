@@ -14,11 +14,11 @@ import pytest_asyncio
 from aiokafka import TopicPartition
 
 from consumers.errors import CorruptLogError
-from consumers.runtime.kafka import fetch_pacing, owner
-from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
 from consumers.runtime.deciding.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS
-from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.kafka import owner
+from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
 from consumers.runtime.kafka.reading.read_records import read_records
+from consumers.runtime.owner import PartitionOwner
 from consumers.views.room import OrderViews, ViewsOptions
 from infra.base.rooms import BOOKKEEPERS
 from infra.base.settings import Settings

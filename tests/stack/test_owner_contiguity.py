@@ -17,9 +17,9 @@ from typing_extensions import override
 from consumers.errors import NotContiguousError
 from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
-from consumers.runtime.kafka.fetch_buffer import Backlog
-from consumers.runtime.deciding.batch import Part
+from consumers.runtime.deciding.batch import PartitionBatch
 from consumers.runtime.deciding.decision import outgoing
+from consumers.runtime.kafka.fetch_buffer import FetchBuffer
 from consumers.runtime.lifecycle import Rebalance
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
@@ -112,7 +112,7 @@ class Unsettled(PartitionOwner[Ledger]):
         if self._listener is None or not partitions:
             return
         where = suspended_in(coroutine)
-        revokes, assigns = self._rebalances(where, bool(self._backlog))
+        revokes, assigns = self._rebalances(where, bool(self._buffer))
         if revokes:
             self.places.update(where)
             self._listener.on_partitions_revoked(partitions)
@@ -122,7 +122,7 @@ class Unsettled(PartitionOwner[Ledger]):
             self._is_revoked = False
 
     @override
-    async def _commit(self, parts: list[Part[Any]]) -> None:
+    async def _commit(self, parts: list[PartitionBatch[Any]]) -> None:
         await asyncio.sleep(0.02)  # slow, so that the next step has to wait for this one
         await super()._commit(parts)
         self.durable += [
@@ -223,7 +223,7 @@ async def test_a_step_that_falls_into_a_rebalance_is_decided_when_the_partition_
 def without_a_guard_in_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the buffer hand out whatever was fetched under the claim, wherever the claim stands."""
 
-    def take(self: Backlog, limit: int, claims: Any) -> list[Any]:
+    def take(self: FetchBuffer, limit: int, claims: Any) -> list[Any]:
         taken = []
         while self._waiting and limit > 0:
             portion = self._waiting.popleft()
@@ -237,8 +237,8 @@ def without_a_guard_in_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
             taken.append(portion)
         return taken
 
-    monkeypatch.setattr(Backlog, "take", take)
-    monkeypatch.setattr(Backlog, "revoke", lambda *_: None)
+    monkeypatch.setattr(FetchBuffer, "take", take)
+    monkeypatch.setattr(FetchBuffer, "revoke", lambda *_: None)
 
 
 @pytest.mark.parametrize("route", ["barrier", "memory"])

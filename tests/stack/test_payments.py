@@ -20,10 +20,10 @@ from consumers.payments.processor import OperationKind
 from consumers.payments.room import PaymentsRoom
 from consumers.payments.state import Payment, operation_id
 from consumers.payments.store import PaymentsState
-from consumers.runtime.deciding.batch import Claim, Part
-from consumers.runtime.postgres.commit import _arguments, commit_statement
+from consumers.runtime.deciding.batch import Claim, PartitionBatch
 from consumers.runtime.deciding.now import DEADLINES, Deadlines
 from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.postgres.commit import _arguments, commit_statement
 from infra.base.migrate import MIGRATIONS, migrate, read_migrations
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR
@@ -75,7 +75,9 @@ class Memory:
     async def _save(self, changes: Any) -> None:
         before, self.batch = self.batch, self.batch + 1
         claim = Claim(0, 1, [self.batch] * 2, 0, self.batch, self.book)
-        part = Part(claim, [before] * 2, [self.batch] * 2, 0, self.batch, [0, before, self.batch], [], changes)
+        part = PartitionBatch(
+            claim, [before] * 2, [self.batch] * 2, 0, self.batch, [0, before, self.batch], [], changes
+        )
         await self.connection.fetchval(commit_statement(ROOM), *_arguments(ROOM, [part]))
 
 

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.conn import create_conn
 from structlog.testing import capture_logs
 
-from consumers.runtime.kafka.consumer import FETCH_BYTES
 from consumers.runtime.deciding.decision import outgoing
+from consumers.runtime.kafka.consumer import FETCH_BYTES
 from infra.base.settings import Settings
 from producers.errors import PublishError
 from producers.outage import Readiness

@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.errors import StuckError
 from consumers.runtime import owner as owners
-from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, Portion
 from consumers.runtime.deciding.batch import Claim
+from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, FetchedSlice
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.ownership import Ownership
 from consumers.views.room import OrderViews, ViewsOptions
@@ -122,9 +122,9 @@ async def test_an_owner_that_counts_records_alone_is_stuck_at_a_marker(
         _: AIOKafkaConsumer,
         begin: Mapping[TopicPartition, tuple[Claim[Any], int]],
         fetched: Mapping[TopicPartition, Sequence[Any]],
-    ) -> list[Portion]:
+    ) -> list[FetchedSlice]:
         return [
-            Portion(tp, 0, self.claims[tp.partition], records, begin[tp][1], records[-1].offset + 1)
+            FetchedSlice(tp, 0, self.claims[tp.partition], records, begin[tp][1], records[-1].offset + 1)
             for tp, records in fetched.items()
         ]
 

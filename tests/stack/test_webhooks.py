@@ -16,8 +16,8 @@ from consumers.notifications import delivery
 from consumers.notifications.delivery import Deliverer
 from consumers.notifications.room import NotificationsRoom
 from consumers.notifications.store import QUERIES
-from consumers.runtime.postgres.database import Database
 from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.postgres.database import Database
 from consumers.runtime.postgres.sql import array_literal
 from infra.base.settings import Settings
 from schemas import messages as m

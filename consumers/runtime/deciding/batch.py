@@ -14,9 +14,9 @@ from topology.topics import MAX_RECORD_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consumers.runtime.kafka.fetch_buffer import Portion
     from consumers.runtime.deciding.partitioning import Partitioning
-    from consumers.runtime.room import Changes, Hearer
+    from consumers.runtime.kafka.fetch_buffer import FetchedSlice
+    from consumers.runtime.room import Changes, Subscriber
     from producers.publisher import Outgoing
     from schemas.messages import Message
 
@@ -26,7 +26,7 @@ MAX_SENT_ON_BYTES: Final = MAX_RECORD_BYTES // 2
 """A record that is sent on gets a header more, and must fit its topic still; only foreign headers can make one so large."""
 
 
-class Run(msgspec.Struct):
+class DecodedSlice(msgspec.Struct):
     """Records of one source topic's partition, in offset order, with what they say.
 
     `readings` leaves out what the room does not hear; `first` and `next` (exclusive) are fetch positions that span all of
@@ -39,20 +39,20 @@ class Run(msgspec.Struct):
     next: int
     readings: list[tuple[Record, Message | RefusedError]]
 
-    def cut(self, at: int) -> tuple[Run, Run, Run]:
+    def cut(self, at: int) -> tuple[DecodedSlice, DecodedSlice, DecodedSlice]:
         """Return the run before, at, and after reading `at`."""
         middle = self.readings[at][0].offset
         return (
-            Run(self.partition, self.source, self.first, middle, self.readings[:at]),
-            Run(self.partition, self.source, middle, middle + 1, [self.readings[at]]),
-            Run(self.partition, self.source, middle + 1, self.next, self.readings[at + 1 :]),
+            DecodedSlice(self.partition, self.source, self.first, middle, self.readings[:at]),
+            DecodedSlice(self.partition, self.source, middle, middle + 1, [self.readings[at]]),
+            DecodedSlice(self.partition, self.source, middle + 1, self.next, self.readings[at + 1 :]),
         )
 
 
-class Step(msgspec.Struct):
+class BatchStep(msgspec.Struct):
     """Runs that are decided and committed together; a `barrier` first waits for all before it."""
 
-    runs: list[Run]
+    runs: list[DecodedSlice]
     barrier: bool = False
 
 
@@ -67,7 +67,7 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
     state: S
 
 
-class Part(msgspec.Struct, Generic[S], eq=False):
+class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
     """One partition's share of a decided batch."""
 
     claim: Claim[S]
@@ -83,12 +83,12 @@ class Part(msgspec.Struct, Generic[S], eq=False):
 class Batch(msgspec.Struct, eq=False):
     """A decided step, with the runs that were decided in case they must be decided anew; those of lost partitions are not."""
 
-    runs: list[Run]
-    parts: list[Part[Any]]
+    runs: list[DecodedSlice]
+    parts: list[PartitionBatch[Any]]
 
 
 def decode_records(
-    room: Hearer, records: Sequence[Record], dealt: Partitioning
+    room: Subscriber, records: Sequence[Record], dealt: Partitioning
 ) -> list[tuple[Record, Message | RefusedError]]:
     """Decode the records that the room hears, each once, and check that they are where their key belongs."""
     homes = partitions_of([(record.key or b"")[:MAX_KEY_BYTES] for record in records], dealt.partitions)
@@ -104,7 +104,7 @@ def decode_records(
     return readings
 
 
-def read_portion(room: Hearer, portion: Portion, dealt: Partitioning) -> Run | None:
+def decode_slice(room: Subscriber, portion: FetchedSlice, dealt: Partitioning) -> DecodedSlice | None:
     """Read a portion to its end, or to where the next generation starts; None where all of it lies beyond that.
 
     The run begins and ends exactly where the fetch did, even where no record stands: a transaction's marker has an offset
@@ -115,7 +115,7 @@ def read_portion(room: Hearer, portion: Portion, dealt: Partitioning) -> Run | N
         end, records = stop, [record for record in records if record.offset < stop]
     if portion.first >= end:
         return None
-    return Run(portion.tp.partition, portion.source, portion.first, end, decode_records(room, records, dealt))
+    return DecodedSlice(portion.tp.partition, portion.source, portion.first, end, decode_records(room, records, dealt))
 
 
 def _or_moved(refusal: RefusedError, record: Record, home: int, earlier: Sequence[int]) -> RefusedError:
@@ -130,10 +130,10 @@ def _size(record: Record) -> int:
     return len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
 
 
-def steps(runs: Iterable[Run], is_barrier: Callable[[type], bool]) -> list[Step]:
+def steps(runs: Iterable[DecodedSlice], is_barrier: Callable[[type], bool]) -> list[BatchStep]:
     """Cut runs at their barriers; all that needs no barrier before it goes into the first step."""
-    plain: list[Run] = []
-    later: list[Step] = []
+    plain: list[DecodedSlice] = []
+    later: list[BatchStep] = []
     for run in runs:
         if not any(map(is_barrier, {type(message) for _, message in run.readings})):
             plain.append(run)
@@ -142,7 +142,7 @@ def steps(runs: Iterable[Run], is_barrier: Callable[[type], bool]) -> list[Step]
         head, barrier, tail = run.cut(at)
         if head.next > head.first:
             plain.append(head)
-        later.append(Step([barrier], barrier=True))
+        later.append(BatchStep([barrier], barrier=True))
         if tail.next > tail.first:
             later += steps([tail], is_barrier)
-    return [Step(plain), *later] if plain else later
+    return [BatchStep(plain), *later] if plain else later

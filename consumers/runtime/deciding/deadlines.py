@@ -1,7 +1,7 @@
 """When an owner appends the command that ends what is over: the command in the log decides, not this clock.
 
 What stands here are hints of when to ask. So a hint that is too early costs a command that ends nothing, and none may be
-too late: whatever waits in the database or in memory ends no earlier than `Alarm.earliest_ms`.
+too late: whatever waits in the database or in memory ends no earlier than `DeadlineTimer.earliest_ms`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ REMIND_AGAIN_MS: Final = 5_000
 """How long the log is given to answer, before the same is asked for again."""
 
 
-class Alarm(msgspec.Struct):
+class DeadlineTimer(msgspec.Struct):
     """When the first wait of a partition may be over, in ms since the epoch (UTC); None while nothing waits."""
 
     earliest_ms: int | None = None
@@ -25,7 +25,7 @@ class Alarm(msgspec.Struct):
         if self.earliest_ms is None or end_ms < self.earliest_ms:
             self.earliest_ms = end_ms
 
-    def rings(self, now_ms: int) -> bool:
+    def due(self, now_ms: int) -> bool:
         """Tell whether to ask for an end of what is over at `now_ms`; not again before the log had time to answer."""
         if self.earliest_ms is None or now_ms < max(self.earliest_ms, self.rang_at_ms + REMIND_AGAIN_MS):
             return False
@@ -37,7 +37,7 @@ class Alarm(msgspec.Struct):
         self.rang_at_ms = 0
 
 
-class Waits(Alarm):
+class DeadlineIndex(DeadlineTimer):
     """The alarm of a room whose orders have deadlines, with those that are in memory."""
 
     ends_ms: dict[str, int] = {}

@@ -20,7 +20,7 @@ from topology.topics import DEAD_LETTERS, TOPIC_NAMES, key_of, keys_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from consumers.runtime.room import Hearer, Room
+    from consumers.runtime.room import Room, Subscriber
 
     Readings = Sequence[tuple["Record", Message | RefusedError]]
 
@@ -66,13 +66,13 @@ class MalformedRecord(msgspec.Struct, kw_only=True):
     value: bytes | None = None
 
 
-def read(room: Hearer, record: Record, home: int) -> Message | None:
+def read(room: Subscriber, record: Record, home: int) -> Message | None:
     """Return the record's message, or None where the room does not hear its type.
 
     `home` is the partition that the record's key belongs to. Raises RefusedError for what must not be decided here.
     """
     try:
-        message = decode_if(record.value, room.hears)
+        message = decode_if(record.value, room.accepts)
     except DecodeError as error:
         if isinstance(record, MalformedRecord):
             raise RefusedError(record.reason, record.detail) from error

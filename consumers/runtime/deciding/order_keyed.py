@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import msgspec
 from typing_extensions import override
 
-from consumers.runtime.deciding.deadlines import Waits
+from consumers.runtime.deciding.deadlines import DeadlineIndex
 from consumers.runtime.deciding.now import DEADLINES, Deadlines, Now
 from consumers.runtime.deciding.outcomes import published
-from consumers.runtime.room import Room
 from consumers.runtime.postgres.sql import array_literal
+from consumers.runtime.room import Room
 from consumers.text import require_order_id
 from schemas import messages as m
 from schemas.ids import is_in_window, is_order_id
@@ -60,7 +60,7 @@ class OrderKeyedState(Generic[R]):
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
-        self.waits = Waits()
+        self.waits = DeadlineIndex()
         self.changed: set[str] = set()
         self.forget()
 
@@ -236,7 +236,7 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
     @override
     def reminder(self, state: S, now_ms: int) -> Message | None:
         """Ask for an end of waits once the first is over; the command in the log decides, not this clock."""
-        return m.EndWaits(self.name, now_ms, self.ends_per_command) if state.waits.rings(now_ms) else None
+        return m.EndWaits(self.name, now_ms, self.ends_per_command) if state.waits.due(now_ms) else None
 
     @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: S) -> None:

@@ -67,7 +67,7 @@ def generations_in(rows: Iterable[Any]) -> list[Generation]:
     return [Generation(partitions, tuple(starts), is_in_force) for partitions, starts, is_in_force in rows]
 
 
-class Lookout:
+class PartitioningWatcher:
     """What one room's owner knows of its partitioning; it looks now and then whether that is still so."""
 
     def __init__(self, room: Room[Any], database: Database) -> None:
@@ -81,7 +81,9 @@ class Lookout:
         self.now = Partitioning(partitions)
         if self._room.may_be_repartitioned:
             topic = self._room.sources[0].name
-            await self._database.repeatedly("load", lambda c: c.execute(QUERIES["first_generation"], topic, partitions))
+            await self._database.run_with_retry(
+                "load", lambda c: c.execute(QUERIES["first_generation"], topic, partitions)
+            )
             await self.look()
 
     @property
@@ -94,7 +96,7 @@ class Lookout:
         if not self._room.may_be_repartitioned:
             return False
         topic = self._room.sources[0].name
-        rows = await self._database.repeatedly("load", lambda c: c.fetch(QUERIES["generations"], topic))
+        rows = await self._database.run_with_retry("load", lambda c: c.fetch(QUERIES["generations"], topic))
         self._look_at = time.monotonic() + LOOK_SECONDS
         before, self.now = self.now, partitioning_of(generations_in(rows))
         return self.now != before

@@ -20,7 +20,7 @@ READ_AHEAD_RECORDS: Final = 5_000
 """Records that are taken from aiokafka at once: one hot partition's fetch of a mebibyte is about as many orders."""
 
 
-class Portion(NamedTuple):
+class FetchedSlice(NamedTuple):
     """What one fetch returned of one partition, and the claim under which it was fetched.
 
     `first` and `next` (exclusive) are fetch positions: before the first record and after the last one there may be offsets
@@ -35,7 +35,7 @@ class Portion(NamedTuple):
     next: int
 
 
-class Backlog:
+class FetchBuffer:
     """Fetched records in their order, each of which is decided exactly at its claim's position or dropped.
 
     A portion is dropped when its partition is revoked, when it was fetched under an earlier claim, and when its claim
@@ -43,14 +43,14 @@ class Backlog:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[Portion] = deque()
-        self._dropped: list[Portion] = []
+        self._waiting: deque[FetchedSlice] = deque()
+        self._dropped: list[FetchedSlice] = []
 
     def __bool__(self) -> bool:
         """Tell whether anything waits."""
         return bool(self._waiting)
 
-    def put(self, portions: Iterable[Portion]) -> None:
+    def put(self, portions: Iterable[FetchedSlice]) -> None:
         """Take in what was fetched."""
         self._waiting.extend(portions)
 
@@ -59,14 +59,14 @@ class Backlog:
         lost = set(partitions)
         self._waiting = deque(portion for portion in self._waiting if portion.tp.partition not in lost)
 
-    def dropped(self) -> list[Portion]:
+    def dropped(self) -> list[FetchedSlice]:
         """Return, once, what `take` left out since the last call."""
         dropped, self._dropped = self._dropped, []
         return dropped
 
-    def take(self, limit: int, claims: Mapping[int, Claim[Any]]) -> list[Portion]:
+    def take(self, limit: int, claims: Mapping[int, Claim[Any]]) -> list[FetchedSlice]:
         """Return the next records, at most `limit`, in as few partitions as they come in."""
-        taken: list[Portion] = []
+        taken: list[FetchedSlice] = []
         while self._waiting and limit > 0:
             portion = self._waiting.popleft()
             claim = portion.claim

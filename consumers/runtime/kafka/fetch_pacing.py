@@ -34,19 +34,19 @@ class Wait(NamedTuple):
     least_bytes: int
 
 
-def wait_for(share: float, gather_bytes: int) -> Wait:
+def wait_for(share: float, fetch_min_bytes: int) -> Wait:
     """Return what suits a room that is busy for this share of the time. Pure."""
     if share < IDLE_SHARE:
         return Wait(LEAST_MS, 1)
-    return Wait(round(min(max(LEAST_MS, share * MS_A_SHARE), MOST_MS)), gather_bytes)
+    return Wait(round(min(max(LEAST_MS, share * MS_A_SHARE), MOST_MS)), fetch_min_bytes)
 
 
-class Gathering:
+class FetchPacing:
     """Watches how busy a room is. `clock` is in seconds and never steps back."""
 
-    def __init__(self, gather_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.wait = wait_for(0.0, gather_bytes)
-        self._gather_bytes = gather_bytes
+    def __init__(self, fetch_min_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.wait = wait_for(0.0, fetch_min_bytes)
+        self._gather_bytes = fetch_min_bytes
         self._clock = clock
         self._since = clock()
         self._waited = 0.0

@@ -15,7 +15,7 @@ from consumers.runtime.postgres.sql import array_literal, load_queries
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumers.runtime.deciding.batch import Part
+    from consumers.runtime.deciding.batch import PartitionBatch
     from consumers.runtime.room import Room
 
 QUERIES: Final = load_queries("consumers.runtime.postgres")
@@ -28,7 +28,7 @@ def commit_statement(room: Room[Any]) -> str:
     return QUERIES["commit"].replace("{save}", save)
 
 
-async def commit(database: Database, room: Room[Any], statement: str, parts: Sequence[Part[Any]]) -> None:
+async def commit(database: Database, room: Room[Any], statement: str, parts: Sequence[PartitionBatch[Any]]) -> None:
     """Make the parts durable, all or none.
 
     Raises FencedError with the partitions that are no longer ours (then nothing was applied), or what PostgreSQL says
@@ -38,7 +38,7 @@ async def commit(database: Database, room: Room[Any], statement: str, parts: Seq
     arguments = _arguments(room, parts)
     while True:
         try:
-            await database.once("commit", lambda connection: connection.fetchval(statement, *arguments))
+            await database.run("commit", lambda connection: connection.fetchval(statement, *arguments))
         except ConnectionLostError:
             await asyncio.sleep(RETRY_SECONDS)
         except asyncpg.PostgresError as error:
@@ -51,10 +51,10 @@ async def commit(database: Database, room: Room[Any], statement: str, parts: Seq
             return
 
 
-async def _took_effect(database: Database, room: Room[Any], parts: Sequence[Part[Any]]) -> bool:
+async def _took_effect(database: Database, room: Room[Any], parts: Sequence[PartitionBatch[Any]]) -> bool:
     """Tell whether the positions are the batch's already. Raises FencedError for partitions with another owner."""
     partitions = [part.claim.partition for part in parts]
-    rows = await database.repeatedly(
+    rows = await database.run_with_retry(
         "commit", lambda connection: connection.fetch(QUERIES["positions"], room.name, partitions)
     )
     found = {row["partition"]: (row["epoch"], list(row["next_offsets"])) for row in rows}
@@ -65,11 +65,11 @@ async def _took_effect(database: Database, room: Room[Any], parts: Sequence[Part
     return all(found[p][1] == part.new_offsets for p, (_, part) in wanted.items())
 
 
-def _is_ours(found: tuple[int, list[int]] | None, epoch: int, part: Part[Any]) -> bool:
+def _is_ours(found: tuple[int, list[int]] | None, epoch: int, part: PartitionBatch[Any]) -> bool:
     return found is not None and found[0] == epoch and found[1] in (part.old_offsets, part.new_offsets)
 
 
-def _arguments(room: Room[Any], parts: Sequence[Part[Any]]) -> list[Any]:
+def _arguments(room: Room[Any], parts: Sequence[PartitionBatch[Any]]) -> list[Any]:
     many_sources = len(room.sources) > 1
     fence: list[Any] = [
         room.name,
@@ -79,7 +79,7 @@ def _arguments(room: Room[Any], parts: Sequence[Part[Any]]) -> list[Any]:
         [_array(part.new_offsets) for part in parts],
         [part.at_ms for part in parts],
         [part.batch for part in parts],
-        [msgspec.msgpack.encode(part.says) if part.says else None for part in parts],
+        [msgspec.msgpack.encode(part.outputs) if part.outputs else None for part in parts],
         [_array(part.ranges) if many_sources else None for part in parts],
     ]
     if len(parts) == 1:

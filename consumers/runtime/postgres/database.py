@@ -58,7 +58,7 @@ class Database:
         self._name = name
         self._connections: dict[str, asyncpg.Connection] = {}
 
-    async def once(self, purpose: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    async def run(self, purpose: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Run `work` on this purpose's connection. Raises ConnectionLostError when its outcome is unknown."""
         try:
             connection = await self._connected(purpose)
@@ -75,11 +75,11 @@ class Database:
             log.warning("connection_lost", name=self._name, purpose=purpose, error=repr(error))
             raise ConnectionLostError(repr(error)) from error
 
-    async def repeatedly(self, purpose: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    async def run_with_retry(self, purpose: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Run repeatable `work` (reads, deletes of what is done) until it has an answer."""
         while True:
             try:
-                return await self.once(purpose, work)
+                return await self.run(purpose, work)
             except ConnectionLostError:
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -103,7 +103,7 @@ class Database:
                     "statement_timeout": f"{STATEMENT_SECONDS:.0f}s",
                     "jit": "off",
                     **_PLANS,
-                    "synchronous_commit": "off" if purpose == REPEATABLE else "on",
+                    "synchronous_commit": "off" if purpose == ASYNC_COMMIT else "on",
                 },
             )
             self._connections[purpose] = connection

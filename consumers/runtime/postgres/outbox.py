@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from consumers.runtime.postgres.commit import QUERIES
-from consumers.runtime.postgres.database import REPEATABLE
+from consumers.runtime.postgres.database import ASYNC_COMMIT
 from producers.publisher import Outgoing
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from consumers.runtime.deciding.batch import Part
+    from consumers.runtime.deciding.batch import PartitionBatch
     from consumers.runtime.postgres.database import Database
     from producers.publisher import Publisher
 
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 MAX_WAITING: Final = 16
 """Committed blobs that may wait for Kafka; then commits wait too, so memory stays bounded."""
 
-MAX_UNSAID_BYTES: Final = 32 * 1024 * 1024
+MAX_UNACKED_BYTES: Final = 32 * 1024 * 1024
 """Committed bytes that Kafka has not acknowledged; beyond them commits wait too, whatever the number of blobs."""
 OBJECT_BYTES: Final = 300
 """What a record takes in memory beside its value."""
@@ -62,13 +62,13 @@ class Outbox:
         """Begin to publish."""
         self._worker = asyncio.create_task(self._work(), name=f"outbox {self._room}")
 
-    async def put(self, parts: list[Part[Any]]) -> None:
+    async def put(self, parts: list[PartitionBatch[Any]]) -> None:
         """Hand over what a committed batch said; waits while too much is under way."""
         for part in parts:
-            if part.says:
+            if part.outputs:
                 await self._has_room.wait()
-                self._count(_bytes_of(part.says))
-                await self._waiting.put((part.claim.partition, part.batch, part.says))
+                self._count(_bytes_of(part.outputs))
+                await self._waiting.put((part.claim.partition, part.batch, part.outputs))
 
     async def drain(self) -> None:
         """Return when all that was put is published and deleted, or publishing has failed for good."""
@@ -95,8 +95,8 @@ class Outbox:
 
     async def republish(self, partitions: Sequence[int]) -> Counter[int]:
         """Publish again what earlier owners committed but did not see acknowledged; return the blobs by partition."""
-        rows = await self._database.repeatedly(
-            REPEATABLE, lambda connection: connection.fetch(QUERIES["unpublished"], self._room, partitions)
+        rows = await self._database.run_with_retry(
+            ASYNC_COMMIT, lambda connection: connection.fetch(QUERIES["unpublished"], self._room, partitions)
         )
         await self._publish([(p, batch, msgspec.msgpack.decode(it, type=list[Outgoing])) for p, batch, it in rows])
         await self._delete_acknowledged()
@@ -128,7 +128,7 @@ class Outbox:
 
     def _count(self, more_bytes: int) -> None:
         self._unsaid_bytes += more_bytes
-        if self._unsaid_bytes < MAX_UNSAID_BYTES:
+        if self._unsaid_bytes < MAX_UNACKED_BYTES:
             self._has_room.set()
         else:
             self._has_room.clear()
@@ -144,7 +144,9 @@ class Outbox:
         while self._acknowledged:
             last, self._acknowledged = self._acknowledged, {}
             partitions, batches = list(last), list(last.values())
-            await self._database.repeatedly(REPEATABLE, partial(self._delete, partitions=partitions, batches=batches))
+            await self._database.run_with_retry(
+                ASYNC_COMMIT, partial(self._delete, partitions=partitions, batches=batches)
+            )
 
     async def _delete(self, connection: asyncpg.Connection, *, partitions: list[int], batches: list[int]) -> None:
         await connection.execute(QUERIES["published"], self._room, partitions, batches)

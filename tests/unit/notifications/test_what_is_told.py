@@ -70,7 +70,7 @@ def test_a_return_of_every_line_that_an_order_may_have_can_be_written() -> None:
 
 def test_the_room_hears_what_is_told() -> None:
     assert messages_accepted_by("notifications") == NOTIFIED.keys()
-    assert NotificationsRoom.hears == NOTIFIED.keys()
+    assert NotificationsRoom.accepts == NOTIFIED.keys()
 
 
 def test_a_subscriber_is_sent_what_concerns_it_and_nothing_empty() -> None:

@@ -100,7 +100,7 @@ class Case:
         self.events += [it for it in says if isinstance(it, Message)]
 
     def _orders(self, message: Message) -> None:
-        if type(message) not in self.room.hears:
+        if type(message) not in self.room.accepts:
             return
         for said in self.room.decide(self.book, message, NOW_MS):
             assert isinstance(said, Message)

@@ -28,7 +28,7 @@ def heard(terms: str, *wanted: int) -> tuple[list[Message], int]:
         message = waiting.popleft()
         if type(message) in INVENTORY_COMMANDS.carries:
             waiting += [it for it in inventory.decide(ledger, message, NOW_MS) if isinstance(it, Message)]
-        elif type(message) in orders.hears:
+        elif type(message) in orders.accepts:
             outcomes = list(orders.decide(book, message, NOW_MS))
             said += outcomes
             waiting += outcomes

@@ -10,11 +10,11 @@ from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
 from consumers.orders.room import OrdersRoom
 from consumers.payments.room import PaymentsRoom
-from consumers.runtime.deciding.batch import Claim, Part
-from consumers.runtime.postgres.commit import _arguments, commit_statement
+from consumers.runtime.deciding.batch import Claim, PartitionBatch
 from consumers.runtime.deciding.decision import outgoing
-from consumers.runtime.room import Room
+from consumers.runtime.postgres.commit import _arguments, commit_statement
 from consumers.runtime.postgres.sql import array_literal
+from consumers.runtime.room import Room
 from producers.publisher import Outgoing
 from tests.given_when_then import NOW_MS, A, B, OrderReserved, PlaceOrderLine, ReceiveStock
 
@@ -24,7 +24,7 @@ ROOMS: list[Room[Any]] = [INVENTORY, OrdersRoom(), PAYMENTS]
 FENCE = 9
 
 
-def part(room: Room[Any], partition: int, *messages: Any, says: list[Outgoing] | None = None) -> Part[Any]:
+def part(room: Room[Any], partition: int, *messages: Any, says: list[Outgoing] | None = None) -> PartitionBatch[Any]:
     """Return a decided part; each message has been decided as offset 0."""
     state = room.new_state(partition)
     for message in messages:
@@ -32,7 +32,7 @@ def part(room: Room[Any], partition: int, *messages: Any, says: list[Outgoing] |
     many = len(room.sources)
     claim = Claim(partition, epoch=4, next_offsets=[8] * many, at_ms=NOW_MS, batch=2, state=state)
     changes = room.close_batch(state, NOW_MS)
-    return Part(claim, [7] * many, [8] * many, NOW_MS, 2, [0, 7, 8], says or [], changes)
+    return PartitionBatch(claim, [7] * many, [8] * many, NOW_MS, 2, [0, 7, 8], says or [], changes)
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)

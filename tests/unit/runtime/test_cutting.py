@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
-from consumers.runtime.deciding.batch import Run, Step, steps
+from consumers.runtime.deciding.batch import BatchStep, DecodedSlice, steps
 from consumers.runtime.deciding.decision import Record
 from schemas import messages as m
 from tests.given_when_then import ExpireHolds, ReceiveStock
@@ -27,29 +27,29 @@ def a_run(partition: int, first: int, kinds: list[str]) -> Run:
     readings: list[tuple[Record, m.Message | RefusedError]] = [
         (ARecord(partition, first + n, 0, None, None), READ_AS[kind]) for n, kind in enumerate(kinds) if kind != UNHEARD
     ]
-    return Run(partition, 0, first, first + len(kinds), readings)
+    return DecodedSlice(partition, 0, first, first + len(kinds), readings)
 
 
 KINDS = st.lists(st.sampled_from((PLAIN, PLAIN, BARRIER, REFUSED, UNHEARD)), min_size=1, max_size=12)
 
 
 @st.composite
-def polls(draw: st.DrawFn) -> list[Run]:
+def polls(draw: st.DrawFn) -> list[DecodedSlice]:
     """Return what one poll of several partitions brings: one run each."""
     return [a_run(partition, draw(st.integers(0, 50)), kinds) for partition, kinds in enumerate(draw(st.lists(KINDS)))]
 
 
-def offsets(runs: list[Run]) -> list[int]:
+def offsets(runs: list[DecodedSlice]) -> list[int]:
     return [record.offset for run in runs for record, _ in run.readings]
 
 
-def barriers(step: Step) -> list[bool]:
+def barriers(step: BatchStep) -> list[bool]:
     return [is_barrier(type(read_as)) for run in step.runs for _, read_as in run.readings]
 
 
 @settings(max_examples=samples(300), deadline=None, derandomize=True)
 @given(polls())
-def test_cutting_loses_nothing_and_keeps_every_partitions_order(runs: list[Run]) -> None:
+def test_cutting_loses_nothing_and_keeps_every_partitions_order(runs: list[DecodedSlice]) -> None:
     cut = steps(runs, is_barrier)
     for run in runs:
         pieces = [piece for step in cut for piece in step.runs if piece.partition == run.partition]
@@ -63,7 +63,7 @@ def test_cutting_loses_nothing_and_keeps_every_partitions_order(runs: list[Run])
 
 @settings(max_examples=samples(300), deadline=None, derandomize=True)
 @given(polls())
-def test_a_barrier_is_decided_by_itself_and_nothing_else_is_a_barrier(runs: list[Run]) -> None:
+def test_a_barrier_is_decided_by_itself_and_nothing_else_is_a_barrier(runs: list[DecodedSlice]) -> None:
     for step in steps(runs, is_barrier):
         found = barriers(step)
         assert found == [True] if step.barrier else not any(found)
@@ -71,7 +71,7 @@ def test_a_barrier_is_decided_by_itself_and_nothing_else_is_a_barrier(runs: list
 
 @settings(max_examples=samples(300), deadline=None, derandomize=True)
 @given(polls())
-def test_no_step_is_empty_and_no_partition_comes_twice_in_one(runs: list[Run]) -> None:
+def test_no_step_is_empty_and_no_partition_comes_twice_in_one(runs: list[DecodedSlice]) -> None:
     for step in steps(runs, is_barrier):
         partitions = [run.partition for run in step.runs]
         assert partitions

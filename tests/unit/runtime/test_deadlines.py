@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from consumers.runtime.deciding.deadlines import REMIND_AGAIN_MS, Alarm, Waits
+from consumers.runtime.deciding.deadlines import REMIND_AGAIN_MS, DeadlineIndex, DeadlineTimer
 from tests.given_when_then import NOW_MS, A, B, C
 
 
-def waits(**ends_ms: int | None) -> Waits:
-    found = Waits()
+def waits(**ends_ms: int | None) -> DeadlineIndex:
+    found = DeadlineIndex()
     for order_id, end_ms in ends_ms.items():
         found.put(order_id, end_ms)
     return found
 
 
 def test_where_nothing_waits_nothing_rings() -> None:
-    assert not Alarm().rings(NOW_MS)
+    assert not DeadlineTimer().due(NOW_MS)
 
 
 def test_it_rings_for_the_first_that_ends_in_whatever_order_they_are_heard_of() -> None:
-    alarm = Alarm()
+    alarm = DeadlineTimer()
     for end_ms in (NOW_MS + 2, NOW_MS, NOW_MS + 1):
         alarm.expect(end_ms)
-    assert not alarm.rings(NOW_MS - 1)
-    assert alarm.rings(NOW_MS)
+    assert not alarm.due(NOW_MS - 1)
+    assert alarm.due(NOW_MS)
 
 
 def test_it_rings_again_when_the_log_had_time_to_answer_or_has_answered() -> None:
-    alarm = Alarm()
+    alarm = DeadlineTimer()
     alarm.expect(NOW_MS)
-    assert alarm.rings(NOW_MS)
-    assert not alarm.rings(NOW_MS + REMIND_AGAIN_MS - 1)
-    assert alarm.rings(NOW_MS + REMIND_AGAIN_MS)
+    assert alarm.due(NOW_MS)
+    assert not alarm.due(NOW_MS + REMIND_AGAIN_MS - 1)
+    assert alarm.due(NOW_MS + REMIND_AGAIN_MS)
     alarm.answered()
-    assert alarm.rings(NOW_MS + REMIND_AGAIN_MS)
+    assert alarm.due(NOW_MS + REMIND_AGAIN_MS)
 
 
 def test_waits_are_due_in_the_order_of_the_tables_and_only_so_many() -> None:
@@ -55,13 +55,13 @@ def test_what_was_over_and_has_not_ended_is_asked_for_again() -> None:
     found = waits(**{A: NOW_MS})
     found.earliest_ms = None  # as the tables say where all that was over by the command has ended
     found.expect_what_is_left(NOW_MS - 1)
-    assert not found.rings(NOW_MS)
+    assert not found.due(NOW_MS)
     found.expect_what_is_left(NOW_MS)
-    assert found.rings(NOW_MS)
+    assert found.due(NOW_MS)
 
 
 def test_a_memory_that_was_emptied_still_knows_when_to_ask() -> None:
     found = waits(**{A: NOW_MS})
     found.forget()
     assert found.due(NOW_MS, 10) == []
-    assert found.rings(NOW_MS)
+    assert found.due(NOW_MS)

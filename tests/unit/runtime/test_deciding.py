@@ -12,8 +12,8 @@ from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
 from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
-from consumers.runtime.deciding.order_keyed import OrderKeyedState
 from consumers.runtime.deciding.decision import Record, decide_records, outgoing
+from consumers.runtime.deciding.order_keyed import OrderKeyedState
 from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
 from schemas.codec.wire import decode, encode

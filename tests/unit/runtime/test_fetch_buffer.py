@@ -6,8 +6,8 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.kafka.fetch_buffer import Backlog, Portion
 from consumers.runtime.deciding.batch import Claim
+from consumers.runtime.kafka.fetch_buffer import FetchBuffer, FetchedSlice
 from tests.unit.runtime.records import ARecord
 
 LIMITS = st.integers(1, 7)
@@ -21,14 +21,14 @@ def claim_of(partition: int, epoch: int = 1) -> Claim[None]:
     return Claim(partition, epoch, [0], 0, 0, None)
 
 
-def portion(claim: Claim[None], first: int, count: int, unread: int = 0) -> Portion:
+def portion(claim: Claim[None], first: int, count: int, unread: int = 0) -> FetchedSlice:
     """Return records that were fetched, and so many offsets after them where none is to be read."""
     records = [ARecord(claim.partition, first + n, 0, None, None) for n in range(count)]
     tp = TopicPartition("inventory.commands", claim.partition)
-    return Portion(tp, 0, claim, records, first, first + count + unread)
+    return FetchedSlice(tp, 0, claim, records, first, first + count + unread)
 
 
-def decide(portions: list[Portion]) -> None:
+def decide(portions: list[FetchedSlice]) -> None:
     for it in portions:
         it.claim.next_offsets[it.source] = it.next
 
@@ -38,7 +38,7 @@ def test_every_record_is_taken_once_in_the_order_of_its_partition(
     fetches: list[dict[int, tuple[int, int]]], limit: int
 ) -> None:
     claims = {partition: claim_of(partition) for partition in range(4)}
-    backlog, reached, expected = Backlog(), dict.fromkeys(range(4), 0), {p: list[int]() for p in range(4)}
+    backlog, reached, expected = FetchBuffer(), dict.fromkeys(range(4), 0), {p: list[int]() for p in range(4)}
     taken, ends = {partition: list[int]() for partition in range(4)}, dict.fromkeys(range(4), 0)
     for fetch in fetches:
         backlog.put(portion(claims[p], reached[p], count, unread) for p, (count, unread) in fetch.items())
@@ -61,7 +61,7 @@ def test_every_record_is_taken_once_in_the_order_of_its_partition(
 
 
 def test_what_was_read_under_an_earlier_claim_is_left_out_for_the_new_one_reads_it_again() -> None:
-    backlog, earlier, other = Backlog(), claim_of(0), claim_of(1)
+    backlog, earlier, other = FetchBuffer(), claim_of(0), claim_of(1)
     backlog.put([portion(earlier, 0, 5), portion(other, 0, 2)])
     portions = backlog.take(3, {0: earlier, 1: other})
     assert [(it.first, it.next) for it in portions] == [(0, 3)]
@@ -74,7 +74,7 @@ def test_what_was_read_under_an_earlier_claim_is_left_out_for_the_new_one_reads_
 
 
 def test_what_does_not_begin_at_its_claims_position_is_dropped_with_all_that_follows() -> None:
-    backlog, claim, other = Backlog(), claim_of(0), claim_of(1)
+    backlog, claim, other = FetchBuffer(), claim_of(0), claim_of(1)
     backlog.put([portion(claim, 0, 6), portion(other, 0, 1)])
     assert [(it.first, it.next) for it in backlog.take(2, {0: claim, 1: other})] == [(0, 2)]
     # What was taken is not decided: its step fell into a rebalance, and the claim came back where it was.
@@ -83,7 +83,7 @@ def test_what_does_not_begin_at_its_claims_position_is_dropped_with_all_that_fol
 
 
 def test_a_revocation_drops_what_was_fetched_of_the_partition_and_nothing_else() -> None:
-    backlog, claim, other = Backlog(), claim_of(0), claim_of(1)
+    backlog, claim, other = FetchBuffer(), claim_of(0), claim_of(1)
     backlog.put([portion(claim, 0, 6), portion(other, 0, 1)])
     backlog.revoke({0})
     assert [it.tp.partition for it in backlog.take(9, {0: claim, 1: other})] == [1]

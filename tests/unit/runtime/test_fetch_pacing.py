@@ -5,7 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.kafka.fetch_pacing import IDLE_SHARE, LEAST_MS, MOST_MS, WINDOW_SECONDS, Gathering, Wait, wait_for
+from consumers.runtime.kafka.fetch_pacing import (
+    IDLE_SHARE,
+    LEAST_MS,
+    MOST_MS,
+    WINDOW_SECONDS,
+    FetchPacing,
+    Wait,
+    wait_for,
+)
 
 BYTES = 1_000
 IDLE = Wait(LEAST_MS, 1)
@@ -29,7 +37,7 @@ class Consumer:
 
 def test_a_window_is_judged_by_how_little_was_waited_in_it() -> None:
     now = 0.0
-    gathering = Gathering(BYTES, lambda: now)
+    gathering = FetchPacing(BYTES, lambda: now)
     waits = []
     for busy, waited in [(0.0, WINDOW_SECONDS), (WINDOW_SECONDS, 0.0), (0.0, WINDOW_SECONDS), (0.0, 0.0)]:
         now += busy

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from consumers.errors import MovedError, RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
-from consumers.runtime.kafka.fetch_buffer import Portion
-from consumers.runtime.deciding.batch import MAX_SENT_ON_BYTES, Claim, Run, decode_records, read_portion
+from consumers.runtime.deciding.batch import MAX_SENT_ON_BYTES, Claim, DecodedSlice, decode_records, decode_slice
 from consumers.runtime.deciding.decision import decide_records
 from consumers.runtime.deciding.partitioning import Generation, Partitioning, partitioning_of
+from consumers.runtime.kafka.fetch_buffer import FetchedSlice
 from producers.publisher import FORWARDED, Outgoing
 from schemas.codec.wire import encode
 from tests.given_when_then import PlaceOrderLine
@@ -80,20 +80,20 @@ def test_the_last_run_ends_exactly_where_the_next_generation_starts(offsets: lis
     dealt = partitioning_of([Generation(1, (0,)), Generation(2, (5, 0), in_force=False)])
     claim = Claim(0, 1, [3], 0, 0, Ledger(0))
     records = [published("MUG", 0, offset=offset) for offset in offsets]
-    portion = Portion(TopicPartition(SOURCE, 0), 0, claim, records, 3, offsets[-1] + 1)
-    run = read_portion(ROOM, portion, dealt)
+    portion = FetchedSlice(TopicPartition(SOURCE, 0), 0, claim, records, 3, offsets[-1] + 1)
+    run = decode_slice(ROOM, portion, dealt)
     assert run is not None
     assert (run.first, run.next) == span
     assert [record.offset for record, _ in run.readings] == [offset for offset in offsets if offset < 5]
-    assert read_portion(ROOM, portion._replace(first=5), dealt) is None
+    assert decode_slice(ROOM, portion._replace(first=5), dealt) is None
 
 
 def test_a_run_begins_and_ends_where_the_fetch_did_even_where_only_a_marker_stands() -> None:
     claim, tp = Claim(0, 1, [3], 0, 0, Ledger(0)), TopicPartition(SOURCE, 0)
-    run = read_portion(ROOM, Portion(tp, 0, claim, [published("MUG", 0, offset=4)], 3, 6), dealt_by(1))
+    run = decode_slice(ROOM, FetchedSlice(tp, 0, claim, [published("MUG", 0, offset=4)], 3, 6), dealt_by(1))
     assert run is not None
     assert (run.first, run.next, len(run.readings)) == (3, 6, 1)
-    assert read_portion(ROOM, Portion(tp, 0, claim, [], 5, 7), dealt_by(1)) == Run(0, 0, 5, 7, [])
+    assert decode_slice(ROOM, FetchedSlice(tp, 0, claim, [], 5, 7), dealt_by(1)) == DecodedSlice(0, 0, 5, 7, [])
 
 
 # --- what went astray ---------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from consumers.runtime.deciding.decision import (
     dead_letter,
     read,
 )
-from consumers.runtime.kafka.reading.offset_check import FetchedRecord, MisnumberedError, NumberedRecords
+from consumers.runtime.kafka.reading.offset_check import FetchedRecord, NumberedRecords, OffsetMismatchError
 from consumers.runtime.kafka.reading.read_records import Records
 from consumers.runtime.kafka.reading.record_batch import RecordBatch, RecordBatches
 from schemas.codec.wire import decode, encode
@@ -127,7 +127,7 @@ def test_whatever_records_say_of_their_offsets_each_stands_at_its_own_and_who_er
     if all(expected):
         assert counted(log, start)[1] == base
     else:
-        with pytest.raises(MisnumberedError):
+        with pytest.raises(OffsetMismatchError):
             counted(log)
 
 
@@ -135,14 +135,14 @@ def test_before_the_first_record_that_errs_none_is_read_otherwise_than_where_it_
     batch = placed(batch_of([(b"MUG", GOOD, [])] * 4, deltas=[0, 1, 5, 3]), 10)
     unread = NumberedRecords.of(PartitionRecords(TP, MemoryRecords(batch), [], 10, None, None, True, 1))
     assert [next(unread).offset for _ in range(2)] == [10, 11]
-    with pytest.raises(MisnumberedError, match=r"record 12 .* says that its offset is 15"):
+    with pytest.raises(OffsetMismatchError, match=r"record 12 .* says that its offset is 15"):
         next(unread)
 
 
 def test_a_compacted_batch_is_left_to_our_own_parser_which_believes_its_gaps() -> None:
     batch = batch_of([(b"MUG", GOOD, [])] * 3, deltas=[1, 4, 7])
     batch[LAST_DELTA_AT : LAST_DELTA_AT + 4] = (7).to_bytes(4, "big")
-    with pytest.raises(MisnumberedError):
+    with pytest.raises(OffsetMismatchError):
         counted(placed(batch, 20))
     assert [(it.offset, it.value) for it in salvaged(placed(batch, 20))] == [(21, GOOD), (24, GOOD), (27, GOOD)]
 
@@ -153,7 +153,7 @@ def test_batches_from_before_headers_are_read_as_aiokafka_reads_them(magic: int)
     for offset in range(3):
         builder.append(offset, timestamp=1_000 + offset, key=b"MUG", value=GOOD)
     old, new = bytes(builder.build()), placed(batch_of([(b"MUG", GOOD, [])]), 3)
-    with pytest.raises(MisnumberedError):
+    with pytest.raises(OffsetMismatchError):
         counted(old)
     assert read_by(RecordBatches, old) == read_by(MemoryRecords, old)
     found, end = read_by(RecordBatches, old + new)

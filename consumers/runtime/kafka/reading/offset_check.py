@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
 
-class MisnumberedError(CorruptRecordException):  # type: ignore[misc]  # aiokafka has no types
+class OffsetMismatchError(CorruptRecordException):  # type: ignore[misc]  # aiokafka has no types
     """A record says another offset than its place in the batch.
 
     Raised too where its place says nothing: in a batch that was compacted, or is of a format from before batches.
@@ -39,8 +39,8 @@ class FetchedRecord(msgspec.Struct, gc=False):
     headers: Sequence[tuple[str, bytes]]
 
 
-def insist_on_numbers(consumer: AIOKafkaConsumer) -> None:
-    """Have `getmany` return FetchedRecords, or raise MisnumberedError. It may be said again."""
+def install_offset_check(consumer: AIOKafkaConsumer) -> None:
+    """Have `getmany` return FetchedRecords, or raise OffsetMismatchError. It may be said again."""
     fetcher = consumer._fetcher  # noqa: SLF001
     if not isinstance(fetcher._records, _Fetched):  # noqa: SLF001
         fetcher._records = _Fetched(fetcher._records)  # noqa: SLF001
@@ -88,7 +88,7 @@ class NumberedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has n
                 number = batch.base_offset
                 for it in batch:
                     if it.offset != number:
-                        raise MisnumberedError(f"record {number} of {self._tp} says that its offset is {it.offset}")
+                        raise OffsetMismatchError(f"record {number} of {self._tp} says that its offset is {it.offset}")
                     number += 1
                     if number > self.next_fetch_offset:
                         self.next_fetch_offset = number
@@ -99,7 +99,7 @@ class NumberedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has n
         """Tell whether a batch is a transaction's marker, or was aborted; batches have to come in their order."""
         producer = batch.producer_id
         if producer is None:
-            raise MisnumberedError(f"{self._tp} has a batch of a format from before batches")
+            raise OffsetMismatchError(f"{self._tp} has a batch of a format from before batches")
         if self._isolation_level == READ_COMMITTED:
             self._consume_aborted_up_to(batch.base_offset)
             if batch.is_control_batch and self._contains_abort_marker(batch):

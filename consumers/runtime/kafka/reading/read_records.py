@@ -25,7 +25,7 @@ from consumers.runtime.deciding.decision import (
     MALFORMED_OFFSET,
     MalformedRecord,
 )
-from consumers.runtime.kafka.reading.offset_check import insist_on_numbers
+from consumers.runtime.kafka.reading.offset_check import install_offset_check
 from consumers.runtime.kafka.reading.record_batch import RecordBatches
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ async def read_records(
     `positions` says how far the reader itself is in each partition that it reads; it is asked only where a read failed.
     Raises CorruptLogError for a batch that is not what was appended, else what `getmany` raises.
     """
-    insist_on_numbers(consumer)
+    install_offset_check(consumer)
     try:
         found: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(
             *only, timeout_ms=timeout_ms, max_records=max_records

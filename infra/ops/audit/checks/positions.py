@@ -62,7 +62,7 @@ def undecided_orders(room: Room[Any], records: Sequence[Record], start: int) -> 
         if record.offset < start:
             continue
         try:
-            if message_type(record.value) in room.hears:
+            if message_type(record.value) in room.accepts:
                 yield from order_of(record.value)
         except DecodeError:
             continue
