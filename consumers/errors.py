@@ -21,17 +21,6 @@ class RefusedError(ConsumerError):
         super().__init__(f"{reason}: {self.detail}")
 
 
-class MovedError(RefusedError):
-    """The record stands where its key belonged under an earlier number of partitions.
-
-    It is not decided here and is no dead letter: it goes on, whole, to `home`, where its key belongs now.
-    """
-
-    def __init__(self, home: int) -> None:
-        super().__init__("moved", f"goes on to partition {home}, where its key belongs now")
-        self.home = home
-
-
 class IncompleteTableError(ConsumerError):
     """A room's table of transitions does not name every message that the room accepts, or names others."""
 

@@ -11,7 +11,7 @@ from consumers.fulfilment.decide import respond_outside_window
 from consumers.fulfilment.evolve import evolve
 from consumers.fulfilment.state import Fulfilment
 from consumers.fulfilment.transitions import ROOM, decide
-from consumers.runtime.deciding.order_keyed import Decider, OrderKeyedRoom, OrderKeyedState
+from consumers.runtime.order_keyed import Decider, OrderKeyedRoom, OrderKeyedState
 from schemas import messages as m
 from topology.saga import messages_accepted_by
 from topology.topics import topics_read_by

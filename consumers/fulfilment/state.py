@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 from typing_extensions import override
 
-from consumers.runtime.deciding.order_keyed import OrderRecord
+from consumers.runtime.order_keyed import OrderRecord
 from topology.states import FulfilmentState, ReturnState
 
 if TYPE_CHECKING:

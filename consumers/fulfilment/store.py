@@ -14,7 +14,7 @@ from topology.states import FulfilmentState
 if TYPE_CHECKING:
     import asyncpg
 
-    from consumers.runtime.deciding.order_keyed import OrderKeyedState
+    from consumers.runtime.order_keyed import OrderKeyedState
 
 QUERIES: Final = load_queries("consumers.fulfilment", arrays_as_text=True)
 

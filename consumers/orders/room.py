@@ -11,7 +11,7 @@ from consumers.orders.decide import respond_outside_window
 from consumers.orders.evolve import evolve
 from consumers.orders.state import Order
 from consumers.orders.transitions import ROOM, decide
-from consumers.runtime.deciding.order_keyed import Decider, OrderKeyedRoom, OrderKeyedState
+from consumers.runtime.order_keyed import Decider, OrderKeyedRoom, OrderKeyedState
 from topology.saga import messages_accepted_by
 from topology.topics import topics_read_by
 

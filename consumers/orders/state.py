@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from typing_extensions import override
 
-from consumers.runtime.deciding.order_keyed import OrderRecord
+from consumers.runtime.order_keyed import OrderRecord
 from schemas import messages as m
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE, TERMS
 from topology.states import CLOSED_ORDER_STATES, OrderState

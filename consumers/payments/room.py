@@ -16,7 +16,7 @@ from consumers.payments.store import PaymentsState
 from consumers.payments.transitions import ROOM, decide
 from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.deciding.now import DEADLINES, Deadlines
-from consumers.runtime.deciding.order_keyed import Decider, OrderKeyedRoom
+from consumers.runtime.order_keyed import Decider, OrderKeyedRoom
 from schemas import messages as m
 from topology.saga import messages_accepted_by
 from topology.topics import topics_read_by

@@ -20,7 +20,7 @@ from consumers.payments.state import (
     StartOperation,
     number_of,
 )
-from consumers.runtime.deciding.order_keyed import OrderKeyedState
+from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.postgres.sql import array_literal, columns, load_queries
 from consumers.runtime.room import Changes
 from topology.states import PaymentState

@@ -1,16 +1,14 @@
-"""How a room's process lives: it works until it is asked to stop, or until something says that it must start afresh."""
+"""The lifecycle of a room's process: it works until it is asked to stop, or until something fails that only a restart mends."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import ConsumerRebalanceListener, TopicPartition
-
 from consumers.errors import OwnerStoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
 
 class ProcessLifecycle:
@@ -22,7 +20,7 @@ class ProcessLifecycle:
         self._failure: Exception | None = None
 
     @property
-    def goes_on(self) -> bool:
+    def running(self) -> bool:
         """Tell whether nobody has asked to stop yet."""
         return not self._stopping.is_set()
 
@@ -37,7 +35,7 @@ class ProcessLifecycle:
             self._failed.set()
 
     async def run(self, work: Coroutine[Any, Any, None], *helpers: Coroutine[Any, Any, None]) -> None:
-        """Run `work` to its end, and the helpers as long. Raises what `fail` was told, or what `work` raises."""
+        """Run `work` to its end, and the helpers as long. Raises what `fail` was called with, or what `work` raises."""
         main, failed = asyncio.create_task(work), asyncio.create_task(self._failed.wait())
         tasks = [main, failed, *map(asyncio.create_task, helpers)]
         try:
@@ -48,31 +46,3 @@ class ProcessLifecycle:
         finally:
             for task in tasks:
                 task.cancel()
-
-
-class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
-    """Hands Kafka's word on; an exception here would be swallowed, so it becomes the failure of the process."""
-
-    def __init__(
-        self,
-        assigned: Callable[[set[TopicPartition]], None],
-        revoked: Callable[[set[TopicPartition]], None],
-        lifecycle: ProcessLifecycle,
-    ) -> None:
-        self._assigned = assigned
-        self._revoked = revoked
-        self._lifecycle = life
-
-    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Pass on what Kafka took away."""
-        self._tell(self._revoked, revoked)
-
-    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Pass on what Kafka gives."""
-        self._tell(self._assigned, assigned)
-
-    def _tell(self, listener: Callable[[set[TopicPartition]], None], partitions: set[TopicPartition]) -> None:
-        try:
-            listener(partitions)
-        except Exception as error:  # noqa: BLE001  whatever it is, the process must not go on
-            self._lifecycle.fail(error)

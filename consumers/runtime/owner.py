@@ -1,6 +1,6 @@
 """The partition owner: reads a room's partitions, decides their batches, and makes each durable in one statement.
 
-One process owns a partition at a time. PostgreSQL says which one (`claims.epoch`) and how far it is (`next_offsets`);
+One process owns a partition at a time. The row in `claims` decides which one (`epoch`) and how far it is (`next_offsets`);
 Kafka's group only proposes. Batch n+1 is decided while n commits and n-1 is published; the order per partition holds.
 """
 
@@ -13,20 +13,30 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import asyncpg
-import msgspec
 import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from consumers.errors import FencedError, LogGapError, NotContiguousError, RefusedError
+from consumers.errors import FencedError, LogGapError, NotContiguousError
 from consumers.runtime.background import BackgroundTasks
-from consumers.runtime.deciding.batch import Batch, BatchStep, Claim, DecodedSlice, PartitionBatch, decode_slice, steps
+from consumers.runtime.claim import Claim
+from consumers.runtime.deciding.batch import (
+    Batch,
+    BatchStep,
+    DecodedSlice,
+    FetchedSlice,
+    PartitionBatch,
+    decode_slice,
+    messages_in,
+    steps,
+)
 from consumers.runtime.deciding.decision import decide_records, level, outgoing
 from consumers.runtime.kafka.assignor import ClaimsAssignor
 from consumers.runtime.kafka.consumer import new_consumer
-from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, FetchBuffer, FetchedSlice
+from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, FetchBuffer
 from consumers.runtime.kafka.fetch_pacing import FetchPacing
 from consumers.runtime.kafka.reading.read_records import read_records
-from consumers.runtime.lifecycle import ProcessLifecycle, Rebalance
+from consumers.runtime.kafka.rebalance import Rebalance
+from consumers.runtime.lifecycle import ProcessLifecycle
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.postgres.commit import commit, commit_statement
 from consumers.runtime.postgres.database import RETRY_SECONDS, Database
@@ -38,6 +48,7 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
+    from consumers.runtime.options import OwnerOptions
     from consumers.runtime.room import Room
     from producers.publisher import Outgoing, Publisher
 
@@ -45,25 +56,12 @@ log = structlog.get_logger()
 S = TypeVar("S")
 
 POLL_MS: Final = 20
-"""Longest wait for records. What is assigned meanwhile is claimed only after it, so it is part of every takeover."""
+"""Longest wait for records. What is assigned meanwhile is claimed only after it, so it is part of every handover."""
 KAFKA_COMMIT_SECONDS: Final = 1.0
 
 
-class OwnerOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What an owner needs to know about where it runs."""
-
-    kafka_bootstrap: str
-    postgres_dsn: str
-    namespace: str = ""
-    batch_records: int = 2_000
-    session_timeout_ms: int = 6_000
-    heartbeat_ms: int = 200
-    """A member learns of a rebalance with its next heartbeat, so this bounds the gap of a planned handover."""
-    watchdog_seconds: float = 60.0
-
-
 class PartitionOwner(Generic[S]):
-    """Runs one room on whatever partitions Kafka's group gives to this process."""
+    """Runs one room on whatever partitions Kafka's group assigns to this process."""
 
     def __init__(self, room: Room[S], options: OwnerOptions, publisher: Publisher) -> None:
         self.room = room
@@ -84,7 +82,7 @@ class PartitionOwner(Generic[S]):
         self._pacing = FetchPacing(room.fetch_min_bytes)
         self._consumer: AIOKafkaConsumer = None
 
-    # --- life ---------------------------------------------------------------------------------------------------------
+    # --- lifecycle ---------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """Ask for a graceful end: the batch in hand is finished and published first."""
@@ -105,10 +103,10 @@ class PartitionOwner(Generic[S]):
         await self._ownership.begin(await self._publisher.partitions_of(self.room.sources[0].name))
         self._consumer.subscribe(self._topics, listener=self._rebalance())
         while self._lifecycle.running:
-            await self._adopt()
-            await self._remind()
+            await self._claim_assigned()
+            await self._append_reminders()
             for step in steps(await self._poll(), self.room.is_barrier):
-                await self._take(step)
+                await self._process(step)
             if self._in_flight is not None and self._in_flight[1].done():
                 await self._settle()
         await self._settle()
@@ -135,17 +133,17 @@ class PartitionOwner(Generic[S]):
 
     # --- owning -------------------------------------------------------------------------------------------------------
 
-    async def _adopt(self) -> None:
-        """Go on with what a rebalance left us; claim the rest once nothing of an earlier claim is under way any more."""
-        await self._ownership.look(self._consumer)
-        await self._ownership.keep(self._consumer)
-        if partitions := self._ownership.due():
+    async def _claim_assigned(self) -> None:
+        """Resume the claims that a rebalance left here; claim the rest once nothing of an earlier claim is under way any more."""
+        await self._ownership.check_partitioning(self._consumer)
+        await self._ownership.resume_returned(self._consumer)
+        if partitions := self._ownership.to_claim():
             await self._settle()
             await self._outbox.drain()
             await self._ownership.claim(self._consumer, partitions)
 
-    async def _remind(self) -> None:
-        """Append what time asks for to our own partitions; the record in the log decides, not this clock."""
+    async def _append_reminders(self) -> None:
+        """Append the commands that end what has passed its deadline to the owner's own partitions; the log's time decides."""
         now_ms = time.time_ns() // 1_000_000
         reminders = [
             outgoing(message, partition=claim.partition)
@@ -165,10 +163,10 @@ class PartitionOwner(Generic[S]):
         if not self._buffer:
             begin = await self._ownership.fetch_positions(self._consumer)
             fetched = await self._fetch()
-            self._buffer.put(await self._ownership.portions(self._consumer, begin, fetched))
-        portions = self._buffer.take(self.options.batch_records, self._claims)
+            self._buffer.put(await self._ownership.slices(self._consumer, begin, fetched))
+        taken = self._buffer.take(self.options.batch_records, self._claims)
         self._ownership.rewind(self._consumer, self._buffer.dropped())
-        return [run for portion in portions if (run := self._accept(portion)) is not None]
+        return [decoded for fetched in taken if (decoded := self._decode(fetched)) is not None]
 
     async def _fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
         try:
@@ -186,28 +184,28 @@ class PartitionOwner(Generic[S]):
             return {}
         return fetched
 
-    def _accept(self, portion: FetchedSlice) -> DecodedSlice | None:
-        if portion.records:
-            self._ownership.handovers.read(portion.claim, portion.records[0].timestamp)
-        return decode_slice(self.room, portion, self._ownership.partitioning)
+    def _decode(self, fetched: FetchedSlice) -> DecodedSlice | None:
+        if fetched.records:
+            self._ownership.handovers.read(fetched.claim, fetched.records[0].timestamp)
+        return decode_slice(self.room, fetched, self._ownership.partitioning)
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
-    async def _take(self, step: BatchStep) -> None:
+    async def _process(self, step: BatchStep) -> None:
         """Decide a step while the one before it commits; then let it commit."""
         if (
             step.barrier
             or sum([self.room.size(claim.state) for claim in self._claims.values()]) > self.room.cache_limit
         ):
             await self._settle()
-            self._forget_largest()
-        batch = await self._decide(step.runs)
+            self._empty_largest_memories()
+        batch = await self._decide(step.slices)
         if not await self._settle():
-            batch = await self._decide(step.runs)
+            batch = await self._decide(step.slices)
         if batch.parts:
             self._in_flight = (batch, asyncio.create_task(self._commit(batch.parts)))
 
-    def _forget_largest(self) -> None:
+    def _empty_largest_memories(self) -> None:
         """Empty the largest memories until what is left is at most half of the limit, if all together are beyond it."""
         states = sorted([claim.state for claim in self._claims.values()], key=self.room.size)
         left = sum(map(self.room.size, states))
@@ -217,42 +215,41 @@ class PartitionOwner(Generic[S]):
             left -= self.room.size(states[-1])
             self.room.forget(states.pop())
 
-    async def _decide(self, runs: list[DecodedSlice], *, thorough: bool = False) -> Batch:
+    async def _decide(self, slices: list[DecodedSlice], *, thorough: bool = False) -> Batch:
         by_partition: dict[int, list[DecodedSlice]] = {}
-        for run in runs:
-            if run.partition in self._claims:
-                by_partition.setdefault(run.partition, []).append(run)
-        work = [(self._claims[partition], ours) for partition, ours in by_partition.items()]
-        loads = [
-            (claim.state, [it for run in ours for _, it in run.readings if not isinstance(it, RefusedError)])
-            for claim, ours in work
-        ]
+        for each in slices:
+            if each.partition in self._claims:
+                by_partition.setdefault(each.partition, []).append(each)
+        work = [(self._claims[partition], theirs) for partition, theirs in by_partition.items()]
+        loads = [(claim.state, messages_in(theirs)) for claim, theirs in work]
         await self._database.run_with_retry("load", lambda c: self.room.load(c, loads, thorough=thorough))
-        decided = [run for _, ours in work for run in ours]
-        return Batch(decided, [self._decide_part(claim, ours) for claim, ours in work])
+        decided = [each for _, theirs in work for each in theirs]
+        return Batch(decided, [self._decide_partition(claim, theirs) for claim, theirs in work])
 
-    def _decide_part(self, claim: Claim[S], runs: Iterable[DecodedSlice]) -> PartitionBatch[S]:
+    def _decide_partition(self, claim: Claim[S], slices: Iterable[DecodedSlice]) -> PartitionBatch[S]:
         old_offsets = claim.next_offsets
-        says: list[Outgoing] = []
+        outputs: list[Outgoing] = []
         ranges: list[int] = []
         claim.next_offsets = list(old_offsets)
-        for run in runs:
-            source = self.room.sources[run.source].name
-            self._require_contiguous(run, claim.next_offsets[run.source])
-            said, claim.at_ms = decide_records(self.room, claim.state, source, run.readings, claim.at_ms)
-            says += said
-            claim.next_offsets[run.source] = run.next
-            ranges += (run.source, run.first, run.next)
+        for each in slices:
+            source = self.room.sources[each.source].name
+            self._require_contiguous(each, claim.next_offsets[each.source])
+            decided, claim.at_ms = decide_records(self.room, claim.state, source, each.readings, claim.at_ms)
+            outputs += decided
+            claim.next_offsets[each.source] = each.next
+            ranges += (each.source, each.first, each.next)
         claim.batch += 1
         changes = self.room.close_batch(claim.state, claim.at_ms)
-        says += [level(record) for record in changes.records]
-        return PartitionBatch(claim, old_offsets, claim.next_offsets, claim.at_ms, claim.batch, ranges, says, changes)
+        outputs += [level(record) for record in changes.records]
+        return PartitionBatch(
+            claim, old_offsets, claim.next_offsets, claim.at_ms, claim.batch, ranges, outputs, changes
+        )
 
-    def _require_contiguous(self, run: DecodedSlice, position: int) -> None:
+    def _require_contiguous(self, decoded: DecodedSlice, position: int) -> None:
         """Raise NotContiguousError where records would be skipped, silently and for good, or decided twice."""
-        if run.first != position:
-            topic = self.room.sources[run.source].name
-            raise NotContiguousError(self.room.name, topic, run.partition, first=run.first, position=position)
+        if decoded.first != position:
+            topic = self.room.sources[decoded.source].name
+            raise NotContiguousError(self.room.name, topic, decoded.partition, first=decoded.first, position=position)
 
     # --- committing ---------------------------------------------------------------------------------------------------
 
@@ -274,7 +271,7 @@ class PartitionOwner(Generic[S]):
     async def _settle(self) -> bool:
         """Wait for the commit in flight. Return False when it had to be decided anew: then memory has changed.
 
-        A unique violation tells of a duplicate that the fast path did not look for; nothing was applied. What was
+        A unique violation comes of a duplicate that the fast path did not look for; nothing was applied. What was
         decided is dropped, memory too, and the same records are decided again with all that they touch loaded.
         """
         if self._in_flight is None:
@@ -285,7 +282,7 @@ class PartitionOwner(Generic[S]):
         except asyncpg.IntegrityConstraintViolationError as violation:
             log.info("decided_anew", room=self.room.name, why=str(violation))
             await self._ownership.reload()
-            await self._commit((await self._decide(batch.runs, thorough=True)).parts)
+            await self._commit((await self._decide(batch.slices, thorough=True)).parts)
             return False
         return True
 

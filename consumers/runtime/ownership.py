@@ -1,10 +1,10 @@
-"""Which partitions this process may decide about: claims, their loss, and what Kafka is told of them.
+"""Which partitions this process may decide about: claims, their loss, and the offsets that are committed to Kafka.
 
-Kafka's group proposes partitions; a claim in PostgreSQL makes them ours by raising the epoch, which fences whoever had
-them. The rebalance callback only pauses and notes: claiming is I/O and happens in the owner's loop.
+Kafka's group proposes partitions; a claim in PostgreSQL decides: it raises the epoch, which fences the earlier owner.
+The rebalance callback only pauses and notes: claiming is I/O and happens in the owner's loop.
 
-A rebalance takes every partition away and gives most of them back. A claim is therefore only suspended until Kafka says
-who gets its partition: if we do, and nobody claimed it meanwhile, we go on where we were, with the same epoch.
+A rebalance revokes every partition and assigns most of them again. A claim is therefore only suspended until the partitions
+are assigned: if its partition is assigned here, and nobody claimed it meanwhile, it is resumed with the same epoch.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from consumers.errors import LogGapError
-from consumers.runtime.deciding.batch import Claim
-from consumers.runtime.deciding.partitioning import PartitioningWatcher
+from consumers.runtime.claim import Claim
+from consumers.runtime.deciding.batch import FetchedSlice
 from consumers.runtime.handover import HandoverTimer
-from consumers.runtime.kafka.fetch_buffer import FetchedSlice
-from consumers.runtime.postgres.commit import QUERIES
 from consumers.runtime.postgres.database import ASYNC_COMMIT
+from consumers.runtime.postgres.partitioning_watcher import PartitioningWatcher
+from consumers.runtime.postgres.queries import QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,8 +44,8 @@ S = TypeVar("S")
 class Ownership(Generic[S]):
     """One room's claims in this process.
 
-    `claims` are those that we decide by; suspended ones are in a rebalance, and `returning` names those of them that it
-    left with us; `unclaimed` are assigned without a claim of ours, to be claimed from a time on.
+    `claims` are those in use; suspended ones are in a rebalance, and `_returned` names those of them whose partitions it
+    assigned here again; `_unclaimed` are assigned without a claim, to be claimed from a time on (monotonic, s).
     """
 
     def __init__(
@@ -59,28 +59,28 @@ class Ownership(Generic[S]):
         self._topics = topics
         self._retry_seconds = retry_seconds
         self._suspended: dict[int, Claim[S]] = {}
-        self._returning: set[int] = set()
+        self._returned: set[int] = set()
         self._watcher = PartitioningWatcher(room, database)
         self._unclaimed: dict[int, float] = {}
         self._durable: dict[TopicPartition, int] = {}
 
-    def sources(self, partition: int) -> list[TopicPartition]:
-        """Return this partition of every source topic."""
+    def tps_of(self, partition: int) -> list[TopicPartition]:
+        """Return this partition of every topic of the room."""
         return [TopicPartition(topic, partition) for topic in self._topics]
 
-    # --- how keys are dealt -----------------------------------------------------------------------------------------------
+    # --- partitioning -------------------------------------------------------------------------------------------------
 
     @property
     def partitioning(self) -> Partitioning:
-        """How the room's keys are dealt, as of our claims."""
+        """How the room's keys are partitioned, as of the claims."""
         return self._watcher.now
 
     async def begin(self, partitions: int) -> None:
-        """Learn how keys are dealt; `partitions` is how many the source has in Kafka."""
+        """Read the partitioning; `partitions` is how many the topic has in Kafka."""
         await self._watcher.begin(partitions)
 
-    async def look(self, consumer: AIOKafkaConsumer) -> None:
-        """See now and then whether keys are dealt otherwise; our claims end then, to be made again under the new way."""
+    async def check_partitioning(self, consumer: AIOKafkaConsumer) -> None:
+        """Check now and then whether the partitioning has changed; the claims end then, to be made again under the new one."""
         if not self._watcher.is_due:
             return
         if await self._watcher.look():
@@ -90,59 +90,58 @@ class Ownership(Generic[S]):
             consumer._client.force_metadata_update()  # noqa: SLF001  else aiokafka notices within five minutes
 
     def _claim_all_again(self) -> None:
-        log.info("keys_are_dealt_otherwise", room=self._room.name, partitioning=str(self.partitioning))
+        log.info("partitioning_changed", room=self._room.name, partitioning=str(self.partitioning))
         self.fenced(list(self._held().values()))
         self._unclaimed = dict.fromkeys(self._unclaimed, 0.0)
 
     # --- gaining ------------------------------------------------------------------------------------------------------
 
     def assigned(self, consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> None:
-        """Note what Kafka assigned, which is all that it leaves us; it stays paused until a claim says where to read."""
-        given = set()
+        """Note what Kafka assigned, which is everything assigned here; it stays paused until a claim gives the position."""
+        assigned = set()
         for tp in tps:
             consumer.pause(tp)
             # Without a position of its own the consumer would look for one; the claim sets the true one.
             consumer.seek(tp, self._durable.get(tp, 0))
-            given.add(tp.partition)
-        self._returning = given & self._suspended.keys()
-        self._unclaimed.update(dict.fromkeys(given - self._returning, 0.0))
-        self.handovers.assigned(given - self._returning)
-        for partition in self._suspended.keys() - given:
+            assigned.add(tp.partition)
+        self._returned = assigned & self._suspended.keys()
+        self._unclaimed.update(dict.fromkeys(assigned - self._returned, 0.0))
+        self.handovers.assigned(assigned - self._returned)
+        for partition in self._suspended.keys() - assigned:
             del self._suspended[partition]
             self._room.released(partition)
 
-    async def keep(self, consumer: AIOKafkaConsumer) -> None:
-        """Go on with the claims that a rebalance left with us; those that somebody raised meanwhile are lost.
+    async def resume_returned(self, consumer: AIOKafkaConsumer) -> None:
+        """Resume the claims whose partitions a rebalance assigned here again; those that were raised meanwhile are lost.
 
-        Called between batches only: were a claim to come back between two steps of what was read, the later step would
-        be decided after the earlier one had been dropped.
+        Called between fetches only: nothing fetched before the rebalance may be decided after it (see FetchBuffer).
         """
-        if not self._returning:
+        if not self._returned:
             return
-        epochs = {row["partition"]: row["epoch"] for row in await self._stored(self._returning)}
+        epochs = {row["partition"]: row["epoch"] for row in await self._stored(self._returned)}
         kept = []
-        for partition in sorted(self._returning):
+        for partition in sorted(self._returned):
             claim = self._suspended[partition]
             if epochs.get(partition) != claim.epoch:
                 self._give_up(claim, retry_seconds=0.0)
             elif self._read_from(consumer, claim):
                 del self._suspended[partition]
-                self._returning.discard(partition)
+                self._returned.discard(partition)
                 kept.append(partition)
         if kept:
             log.info("kept", room=self._room.name, partitions=kept)
 
-    def due(self) -> list[int]:
+    def to_claim(self) -> list[int]:
         """Return the partitions that wait to be claimed now."""
         now = time.monotonic()
         ready = sorted(partition for partition, at in self._unclaimed.items() if at <= now)
         return [partition for partition in ready if partition < self.partitioning.partitions]
 
     async def claim(self, consumer: AIOKafkaConsumer, partitions: Sequence[int]) -> None:
-        """Claim partitions: fence the earlier owner, say what it left unsaid, go to its last durable position."""
-        tps = [tp for partition in partitions for tp in self.sources(partition)]
+        """Claim partitions: fence the earlier owner, publish what it left in the outbox, seek to its last durable position."""
+        tps = [tp for partition in partitions for tp in self.tps_of(partition)]
         begins = await consumer.beginning_offsets(tps)
-        claims = [await self._claim_row(each, [begins[tp] for tp in self.sources(each)]) for each in partitions]
+        claims = [await self._claim_row(each, [begins[tp] for tp in self.tps_of(each)]) for each in partitions]
         # After the rows, so that a change which did not fence them is seen here.
         if await self._watcher.look():
             self._claim_all_again()
@@ -150,13 +149,13 @@ class Ownership(Generic[S]):
         # Only now, because up to its fencing the earlier owner may have decided what came in meanwhile.
         ends = await consumer.end_offsets(tps)
         for claim in claims:
-            self._insist_on_records(claim, begins, ends)
+            self._require_records(claim, begins, ends)
         republished = await self._outbox.republish(partitions)
         for claim in claims:
             await self._notify_room(claim)
             if claim.partition in self._unclaimed and self._read_from(consumer, claim):
                 del self._unclaimed[claim.partition]
-                self._durable.update(zip(self.sources(claim.partition), claim.next_offsets, strict=True))
+                self._durable.update(zip(self.tps_of(claim.partition), claim.next_offsets, strict=True))
                 log.info(
                     "claimed",
                     room=self._room.name,
@@ -166,10 +165,10 @@ class Ownership(Generic[S]):
                     republished=republished[claim.partition],
                 )
 
-    def _insist_on_records(
+    def _require_records(
         self, claim: Claim[S], begins: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
     ) -> None:
-        for tp, offset in zip(self.sources(claim.partition), claim.next_offsets, strict=True):
+        for tp, offset in zip(self.tps_of(claim.partition), claim.next_offsets, strict=True):
             if not begins[tp] <= offset <= ends[tp]:
                 raise LogGapError(
                     self._room.name, tp.topic, claim.partition, offset=offset, first=begins[tp], end=ends[tp]
@@ -188,8 +187,8 @@ class Ownership(Generic[S]):
         await self._database.run_with_retry("load", lambda c: self._room.claimed(c, claim.partition, claim.state))
 
     def _read_from(self, consumer: AIOKafkaConsumer, claim: Claim[S]) -> bool:
-        """Decide by this claim from its position on, unless Kafka took the partition away meanwhile."""
-        tps = self.sources(claim.partition)
+        """Use this claim from its position on, unless Kafka revoked the partition meanwhile."""
+        tps = self.tps_of(claim.partition)
         try:
             for tp, offset in zip(tps, claim.next_offsets, strict=True):
                 consumer.seek(tp, offset)
@@ -202,34 +201,34 @@ class Ownership(Generic[S]):
     # --- holding ------------------------------------------------------------------------------------------------------
 
     def epochs(self) -> dict[int, int]:
-        """Return the epoch of every claim that we hold, by partition."""
+        """Return the epoch of every claim held here, by partition."""
         return {partition: claim.epoch for partition, claim in self._held().items()}
 
     async def positions(self) -> dict[TopicPartition, int]:
-        """Return how far we have decided in every source that we read."""
+        """Return the next offset to decide of every partition that is read."""
         return {
             tp: offset
             for claim in self.claims.values()
-            for tp, offset in zip(self.sources(claim.partition), claim.next_offsets, strict=True)
+            for tp, offset in zip(self.tps_of(claim.partition), claim.next_offsets, strict=True)
         }
 
     async def fetch_positions(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, tuple[Claim[S], int]]:
-        """Return from where the next fetch reads, by our claims; without those that have reached their stop."""
+        """Return the claim and the fetch position of every partition that is read, without those that have reached their stop."""
         found: dict[TopicPartition, tuple[Claim[S], int]] = {}
         for tp in self._claimed(consumer):
             stop, claim = self.partitioning.stop(tp.partition), self.claims.get(tp.partition)
             if claim is not None and (stop is None or claim.next_offsets[self._topics.index(tp.topic)] < stop):
-                with contextlib.suppress(IllegalStateError):  # taken away meanwhile
+                with contextlib.suppress(IllegalStateError):  # revoked meanwhile
                     found[tp] = claim, await consumer.position(tp)
         return found
 
-    async def portions(
+    async def slices(
         self,
         consumer: AIOKafkaConsumer,
         begin: Mapping[TopicPartition, tuple[Claim[S], int]],
         fetched: Mapping[TopicPartition, Sequence[Any]],
     ) -> list[FetchedSlice]:
-        """Return what was fetched from the positions `begin`, without what was taken away meanwhile.
+        """Return what was fetched from the positions `begin`, without what was revoked meanwhile.
 
         A consumer that moved on without a record has passed over a transaction's marker, or over what was aborted.
         """
@@ -242,19 +241,19 @@ class Ownership(Generic[S]):
 
     def rewind(self, consumer: AIOKafkaConsumer, dropped: Iterable[FetchedSlice]) -> None:
         """Read again from the claims' positions where fetched records were dropped."""
-        for portion in dropped:
-            tp, claim = portion.tp, self.claims.get(portion.tp.partition)
+        for fetched in dropped:
+            tp, claim = fetched.tp, self.claims.get(fetched.tp.partition)
             if claim is None:
                 continue
-            position = claim.next_offsets[portion.source]
+            position = claim.next_offsets[fetched.source]
             log.warning(
-                "fetched_records_dropped", room=self._room.name, tp=str(tp), first=portion.first, position=position
+                "fetched_records_dropped", room=self._room.name, tp=str(tp), first=fetched.first, position=position
             )
-            with contextlib.suppress(IllegalStateError):  # taken away meanwhile
+            with contextlib.suppress(IllegalStateError):  # revoked meanwhile
                 consumer.seek(tp, position)
 
     async def reload(self) -> None:
-        """Go back to what the database says: positions, and empty memories. A claim that was raised meanwhile is lost."""
+        """Return to the positions in the database, with empty memories. A claim that was raised meanwhile is lost."""
         held = self._held()
         for partition, epoch, next_offsets, at_ms, batch in await self._stored(held):
             claim = held[partition]
@@ -273,9 +272,9 @@ class Ownership(Generic[S]):
         return await self._database.run_with_retry("load", lambda c: c.fetch(query, self._room.name, wanted))
 
     def became_durable(self, parts: Sequence[PartitionBatch[Any]]) -> None:
-        """Note how far the database is."""
+        """Note the positions in the database."""
         for part in parts:
-            self._durable.update(zip(self.sources(part.claim.partition), part.new_offsets, strict=True))
+            self._durable.update(zip(self.tps_of(part.claim.partition), part.new_offsets, strict=True))
         self.handovers.committed(parts)
 
     def progress(self) -> int:
@@ -283,7 +282,7 @@ class Ownership(Generic[S]):
         return sum(self._durable.values())
 
     def lag(self, consumer: AIOKafkaConsumer) -> int:
-        """Return how many offsets of our claims are known and not durable yet, up to the first transaction that is open."""
+        """Return how many offsets of the claims are known and not durable yet, up to the first transaction that is open."""
         lag = 0
         for tp in self._claimed(consumer):
             end = consumer.last_stable_offset(tp)
@@ -305,29 +304,29 @@ class Ownership(Generic[S]):
 
     def _claimed(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
         assigned = consumer.assignment()
-        return [tp for partition in self.claims for tp in self.sources(partition) if tp in assigned]
+        return [tp for partition in self.claims for tp in self.tps_of(partition) if tp in assigned]
 
     # --- losing -------------------------------------------------------------------------------------------------------
 
     def revoked(self, tps: Iterable[TopicPartition]) -> None:
-        """Suspend what Kafka takes away; a commit under way may still win or be fenced, both are right."""
-        self._returning.clear()
+        """Suspend what Kafka revokes; a commit under way may still win or be fenced, both are right."""
+        self._returned.clear()
         for partition in {tp.partition for tp in tps}:
             self._unclaimed.pop(partition, None)
             if (claim := self.claims.pop(partition, None)) is not None:
                 self._suspended[partition] = claim
 
     def fenced(self, claims: Iterable[Claim[S]]) -> None:
-        """Stop deciding at once; if Kafka still assigns the partition to us a session later, claim it again."""
+        """Stop deciding at once; if the partition is still assigned here a session later, claim it again."""
         for claim in claims:
             if self._held().get(claim.partition) is claim:
                 self._give_up(claim, self._retry_seconds)
 
     def _give_up(self, claim: Claim[S], retry_seconds: float) -> None:
         partition = claim.partition
-        if partition in self.claims or partition in self._returning:
+        if partition in self.claims or partition in self._returned:
             self._unclaimed[partition] = time.monotonic() + retry_seconds
         self.claims.pop(partition, None)
         self._suspended.pop(partition, None)
-        self._returning.discard(partition)
+        self._returned.discard(partition)
         self._room.released(partition)

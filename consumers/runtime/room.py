@@ -1,4 +1,4 @@
-"""What a transactional room gives to the partition owner, and what it gets from it."""
+"""The interface between a transactional room and the partition owner."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Changes(msgspec.Struct):
     """What one partition's part of a batch leaves behind.
 
     `columns` are the parameters of the room's `save` statement, one list a column, so that the changes of several
-    partitions join by concatenation. `records` are said after the outcomes (e.g. coalesced levels). `effects` are
+    partitions join by concatenation. `records` are published after the outcomes (e.g. coalesced levels). `effects` are
     handed to `Room.after_commit` once the batch is durable.
     """
 
@@ -42,7 +42,7 @@ class Changes(msgspec.Struct):
 
 
 class Subscriber(Protocol):
-    """Who reads a topic; `accepts` are the messages that it decodes."""
+    """A reader of a topic; `accepts` are the messages that it decodes."""
 
     @property
     def accepts(self) -> frozenset[type[Message]]:
@@ -66,7 +66,7 @@ class Room(ABC, Generic[S]):
     cache_limit: int = 1_000_000
     """Entries in memory, of all partitions of one process together, beyond which the largest memories are emptied."""
     fetch_min_bytes: int = 262_144
-    """So much is a batch worth its price: while the process is busy, the broker waits for it, but not long (gathering.py)."""
+    """Bytes that make a batch worth its price: while the process is busy, the broker waits for them, but not long (fetch_pacing.py)."""
 
     @abstractmethod
     def new_state(self, partition: int) -> S:

@@ -21,8 +21,10 @@ from redis.exceptions import RedisError
 from consumers.errors import RefusedError
 from consumers.runtime.deciding.batch import decode_records
 from consumers.runtime.deciding.partitioning import Partitioning
+from consumers.runtime.deciding.record import MisroutedRecord
 from consumers.runtime.kafka.reading.read_records import read_records
-from consumers.runtime.lifecycle import ProcessLifecycle, Rebalance
+from consumers.runtime.kafka.rebalance import Rebalance
+from consumers.runtime.lifecycle import ProcessLifecycle
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
 from consumers.views.timeline import TimelineEvent, event_of
@@ -209,11 +211,11 @@ class OrderViews:
         return moves
 
     def _read(self, records: Sequence[Any], by_order: dict[str, list[TimelineEvent]]) -> None:
-        dealt = Partitioning(len(self._consumer.partitions_for_topic(self._topic)))
-        for record, message in decode_records(self._heard, records, dealt):
-            if isinstance(message, RefusedError):
+        partitioning = Partitioning(len(self._consumer.partitions_for_topic(self._topic)))
+        for record, message in decode_records(self._heard, records, partitioning):
+            if isinstance(message, RefusedError | MisroutedRecord):
                 self.skipped += 1
-                log.warning("event_skipped", partition=record.partition, offset=record.offset, reason=message.reason)
+                log.warning("event_skipped", partition=record.partition, offset=record.offset, reason=str(message))
                 continue
             event_id = next((value.decode(errors="replace") for name, value in record.headers if name == "ce_id"), "")
             event = event_of(

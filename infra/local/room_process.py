@@ -33,7 +33,7 @@ from topology.errors import ClusterMismatchError
 
 if TYPE_CHECKING:
     from consumers.payments.processor import PaymentProcessor
-    from consumers.runtime.owner import OwnerOptions
+    from consumers.runtime.options import OwnerOptions
 
 log = structlog.get_logger(__name__)
 
@@ -153,7 +153,7 @@ class _Resources:
 
 
 def _options(settings: Settings) -> OwnerOptions:
-    from consumers.runtime.owner import OwnerOptions  # noqa: PLC0415  see above
+    from consumers.runtime.options import OwnerOptions  # noqa: PLC0415  see above
 
     return OwnerOptions(
         kafka_bootstrap=settings.kafka_bootstrap or "",

@@ -16,7 +16,7 @@ from infra.ops.errors import UnreadableError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from consumers.runtime.deciding.decision import Record
+    from consumers.runtime.deciding.record import Record
     from topology.topics import Topic
 
 CHUNK: Final = 5_000

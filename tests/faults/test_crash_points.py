@@ -204,13 +204,13 @@ async def survives(
     life = asyncio.create_task(stage.live(story, mine))
     try:
         async with trapped(stage.shop, room, trap, make) as owner:
-            died = await live_until_death(owner, trap, lifecycle)
+            died = await live_until_death(owner, trap, life)
         if died:
             async with trapped(stage.shop, room, Trap(), make) as heir, stage.shop.owning(heir):
                 await life
         await life
     finally:
-        lifecycle.cancel()
+        life.cancel()
     return await stage.outcome(mine) if died else None
 
 
@@ -326,11 +326,11 @@ async def test_without_resuming_what_was_begun_the_order_is_stuck(shop: Shop, mo
         life = asyncio.create_task(stage.live(story, mine))
         trap = Trap(Moment.BEFORE_CALL)
         async with trapped(shop, "payments", trap, without_cache) as owner:
-            assert await live_until_death(owner, trap, lifecycle)
+            assert await live_until_death(owner, trap, life)
         async with trapped(shop, "payments", Trap(), without_cache) as heir, shop.owning(heir):
             await asyncio.wait({life}, timeout=4)
             assert await shop.state(mine) == ("reserved", "")
-        lifecycle.cancel()
+        life.cancel()
         await asyncio.gather(life, return_exceptions=True)
 
 

@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaProducer
 from typing_extensions import override
 
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime.deciding.partitioning import PartitioningWatcher
 from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.postgres.partitioning_watcher import PartitioningWatcher
 from infra.base import connections
 from infra.base.settings import Settings
 from infra.ops.log import Log
@@ -161,10 +161,10 @@ class Newcomer(UngroupedOwner):
     """Owns the new partitions only, as a process does that joins when the old ones have an owner."""
 
     @override
-    async def _adopt(self) -> None:
+    async def _claim_assigned(self) -> None:
         for partition in range(BEFORE):
             self._ownership._unclaimed.pop(partition, None)
-        await super()._adopt()
+        await super()._claim_assigned()
 
 
 def moving_sku() -> str:

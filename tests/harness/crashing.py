@@ -155,7 +155,7 @@ async def trapped(
     publisher.trap = trap
     async with publisher:
         owner = PartitionOwner(room(shop, name, publisher, trap), shop.options(batch_records=1, **options), publisher)
-        once = owner._database.once
+        once = owner._database.run
 
         async def watched(purpose: str, work: Callable[[asyncpg.Connection], Awaitable[Any]]) -> Any:
             if purpose != "commit":
@@ -165,18 +165,18 @@ async def trapped(
             trap.reach(Moment.AFTER_COMMIT)
             return answer
 
-        owner._database.once = watched  # type: ignore[method-assign]
+        owner._database.run = watched  # type: ignore[method-assign]
         trap.on_death = owner._lifecycle.fail
         yield owner
 
 
-async def live_until_death(owner: PartitionOwner[Any], trap: Trap, lifecycle: asyncio.Task[None]) -> bool:
+async def live_until_death(owner: PartitionOwner[Any], trap: Trap, life: asyncio.Task[None]) -> bool:
     """Run the owner until it dies, or until the order's `life` is over: then it stops as asked. Return whether it died."""
     running = asyncio.create_task(owner.run())
     await asyncio.wait({running, life}, return_when=asyncio.FIRST_COMPLETED)
     owner.stop()
     with contextlib.suppress(DeadError, OwnerStoppedError):
         await asyncio.wait_for(running, 30)
-    if not trap.sprung and not lifecycle.done():
+    if not trap.sprung and not life.done():
         raise AssertionError("the room ended by itself")
     return trap.sprung

@@ -14,8 +14,10 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from consumers.payments.processor import PaymentProcessor
-from consumers.runtime.deciding.decision import Record, outgoing
-from consumers.runtime.owner import OwnerOptions, PartitionOwner
+from consumers.runtime.deciding.decision import outgoing
+from consumers.runtime.deciding.record import Record
+from consumers.runtime.options import OwnerOptions
+from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.room import Room
 from infra.base.migrate import migrate
 from infra.base.processor import processor_of

@@ -22,7 +22,7 @@ from consumers.payments.sequence import start
 from consumers.payments.state import Payment, QueuedOperation
 from consumers.payments.store import PaymentsState
 from consumers.runtime.deciding.now import Now
-from consumers.runtime.deciding.order_keyed import OrderKeyedState
+from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.room import Changes
 from schemas import messages as m
 from schemas.messages import Message

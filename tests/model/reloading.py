@@ -17,7 +17,7 @@ from consumers.payments import store as payments
 from consumers.payments.room import PaymentsRoom
 from consumers.payments.state import PENDING
 from consumers.payments.store import PaymentsState
-from consumers.runtime.deciding.order_keyed import OrderKeyedState
+from consumers.runtime.order_keyed import OrderKeyedState
 from schemas.messages import Message
 from tests.model.shop import DEADLINES, Rooms
 

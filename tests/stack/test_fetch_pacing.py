@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from consumers.runtime.kafka import fetch_pacing
 from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines
 from tests.harness.shop import Shop, in_miniature, open_shop, order
@@ -46,13 +47,13 @@ async def batches_and_the_most_expected(shop: Shop) -> tuple[int, float]:
 
 @pytest.fixture(autouse=True)
 def always_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "IDLE_SHARE", 0.0)
+    monkeypatch.setattr(fetch_pacing, "IDLE_SHARE", 0.0)
     wait(monkeypatch, WAIT_SECONDS)
 
 
 def wait(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     for bound in ("LEAST_MS", "MOST_MS"):
-        monkeypatch.setattr(gathering, bound, round(seconds * 1000))
+        monkeypatch.setattr(fetch_pacing, bound, round(seconds * 1000))
 
 
 async def test_commands_that_trickle_in_are_gathered_while_the_process_is_busy(shop: Shop) -> None:
@@ -61,7 +62,7 @@ async def test_commands_that_trickle_in_are_gathered_while_the_process_is_busy(s
 
 
 async def test_without_much_to_do_each_is_a_batch_of_its_own(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "IDLE_SHARE", 100.0)
+    monkeypatch.setattr(fetch_pacing, "IDLE_SHARE", 100.0)
     batches, most = await batches_and_the_most_expected(shop)
     assert batches > 2 * most
 

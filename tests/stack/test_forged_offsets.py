@@ -10,9 +10,10 @@ import pytest
 import pytest_asyncio
 
 from consumers.errors import LogGapError
-from consumers.runtime import owner, reading
-from consumers.runtime.deciding.decision import MALFORMED_OFFSET
+from consumers.runtime import owner
+from consumers.runtime.deciding.record import MALFORMED_OFFSET
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
+from consumers.runtime.kafka.reading import read_records as reading
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from tests.harness.foreign_producers import append, letters, receipt

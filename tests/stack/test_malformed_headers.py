@@ -14,8 +14,9 @@ import pytest_asyncio
 from aiokafka import TopicPartition
 
 from consumers.errors import CorruptLogError
-from consumers.runtime.deciding.decision import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS
-from consumers.runtime.kafka import owner
+from consumers.runtime import owner
+from consumers.runtime.deciding.record import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS
+from consumers.runtime.kafka import fetch_pacing
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
 from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.owner import PartitionOwner
@@ -206,8 +207,8 @@ async def test_the_audit_catches_an_owner_that_does_not_go_back_before_it_reads_
 
     monkeypatch.setattr(owner, "read_records", carelessly)
     # Gathered records leave this owner stuck, which its watchdog sees; in small fetches it goes on, with records lost.
-    monkeypatch.setattr(gathering, "IDLE_SHARE", 100.0)
-    monkeypatch.setattr(gathering, "LEAST_MS", 10)
+    monkeypatch.setattr(fetch_pacing, "IDLE_SHARE", 100.0)
+    monkeypatch.setattr(fetch_pacing, "LEAST_MS", 10)
     others = [sku for sku in map("SKU-{}".format, range(20)) if partition_of(sku.encode(), PARTITIONS) != MUG]
     async with shop.running("inventory"):
         for number in range(5):

@@ -15,7 +15,7 @@ from typing_extensions import override
 from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
 from consumers.runtime.deciding.now import Deadlines
-from consumers.runtime.deciding.order_keyed import OrderKeyedState
+from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.owner import PartitionOwner
 from infra.base.connections import database
 from infra.base.rooms import replayed_rooms

@@ -20,7 +20,7 @@ from consumers.inventory.state import Ledger
 from consumers.runtime.deciding.batch import PartitionBatch
 from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.kafka.fetch_buffer import FetchBuffer
-from consumers.runtime.lifecycle import Rebalance
+from consumers.runtime.kafka.rebalance import Rebalance
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines
@@ -31,7 +31,7 @@ from topology.partitioner import partition_of
 
 SKUS = tuple(f"SKU-{number}" for number in range(7))
 RECEIPTS = 40
-LOOP = {"_adopt", "_fetch", "_take", "_decide", "_settle"}
+LOOP = {"_claim_assigned", "_fetch", "_process", "_decide", "_settle"}
 """The functions of the owner's loop that wait for something themselves."""
 
 
@@ -143,7 +143,7 @@ def once_while_a_step_waits_for_the_one_before() -> Plan:
     turns = itertools.chain([True], itertools.repeat(False))
 
     def rebalances(where: list[str], has_more: bool) -> tuple[bool, bool]:
-        revokes = has_more and "_take" in where and "_settle" in where and next(turns)
+        revokes = has_more and "_process" in where and "_settle" in where and next(turns)
         return revokes, not revokes
 
     return rebalances
@@ -211,7 +211,7 @@ async def test_a_step_that_falls_into_a_rebalance_is_decided_when_the_partition_
     await publish_route(shop, route)
     async with shop.owning(owner):
         await shop.until_quiet("inventory")
-    assert "_take" in owner.places
+    assert "_process" in owner.places
     assert gaps(owner.durable) == []
     assert await received(shop) == 120
     await shop.assert_sound()
@@ -225,16 +225,16 @@ def without_a_guard_in_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def take(self: FetchBuffer, limit: int, claims: Any) -> list[Any]:
         taken = []
-        while self._waiting and limit > 0:
-            portion = self._waiting.popleft()
-            if claims.get(portion.tp.partition) is not portion.claim:
+        while self._slices and limit > 0:
+            fetched = self._slices.popleft()
+            if claims.get(fetched.tp.partition) is not fetched.claim:
                 continue
-            if len(portion.records) > limit:
-                records, rest = portion.records[:limit], portion.records[limit:]
-                self._waiting.appendleft(portion._replace(records=rest, first=rest[0].offset))
-                portion = portion._replace(records=records, next=rest[0].offset)
-            limit -= len(portion.records)
-            taken.append(portion)
+            if len(fetched.records) > limit:
+                records, rest = fetched.records[:limit], fetched.records[limit:]
+                self._slices.appendleft(fetched._replace(records=rest, first=rest[0].offset))
+                fetched = fetched._replace(records=records, next=rest[0].offset)
+            limit -= len(fetched.records)
+            taken.append(fetched)
         return taken
 
     monkeypatch.setattr(FetchBuffer, "take", take)

@@ -20,7 +20,8 @@ from consumers.payments.processor import OperationKind
 from consumers.payments.room import PaymentsRoom
 from consumers.payments.state import Payment, operation_id
 from consumers.payments.store import PaymentsState
-from consumers.runtime.deciding.batch import Claim, PartitionBatch
+from consumers.runtime.claim import Claim
+from consumers.runtime.deciding.batch import PartitionBatch
 from consumers.runtime.deciding.now import DEADLINES, Deadlines
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.postgres.commit import _arguments, commit_statement
@@ -155,7 +156,7 @@ async def test_waits_are_ended_in_the_order_in_which_they_end_and_only_so_many_a
         _, effects = await memory.hear(m.EndWaits("payments", LAPSES_MS, 1), LAPSES_MS)
         voided.append([it.order_id for it in effects])
     assert voided == [[A], [B], [C], []]
-    assert memory.book.waits.due(LAPSES_MS, 10) == []
+    assert memory.book.waits.overdue(LAPSES_MS, 10) == []
     assert ROOM.reminder(memory.book, LAPSES_MS) is None
 
 

@@ -13,8 +13,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.errors import StuckError
 from consumers.runtime import owner as owners
-from consumers.runtime.deciding.batch import Claim
-from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, FetchedSlice
+from consumers.runtime.claim import Claim
+from consumers.runtime.deciding.batch import FetchedSlice
+from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.ownership import Ownership
 from consumers.views.room import OrderViews, ViewsOptions
@@ -128,7 +129,7 @@ async def test_an_owner_that_counts_records_alone_is_stuck_at_a_marker(
             for tp, records in fetched.items()
         ]
 
-    monkeypatch.setattr(Ownership, "portions", of_records_alone)
+    monkeypatch.setattr(Ownership, "slices", of_records_alone)
     async with transactions(shop) as stranger:
         await stranger.begin()
         await stranger.say(receipt(1))

@@ -1,46 +1,60 @@
-"""What was read in one go, cut into steps; and a step once it is decided."""
+"""What was fetched, decoded, cut into steps; and a step once it is decided."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from consumers.errors import MovedError, RefusedError
-from consumers.runtime.deciding.decision import MAX_KEY_BYTES, WRONG_PARTITION, Record, read
-from topology.partitioner import partition_of, partitions_of
-from topology.topics import MAX_RECORD_BYTES
+from consumers.errors import RefusedError
+from consumers.runtime.deciding.record import MAX_KEY_BYTES, MisroutedRecord, Reading, read, refusal_or_misrouted
+from topology.partitioner import partitions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from aiokafka import TopicPartition
+
+    from consumers.runtime.claim import Claim
     from consumers.runtime.deciding.partitioning import Partitioning
-    from consumers.runtime.kafka.fetch_buffer import FetchedSlice
+    from consumers.runtime.deciding.record import Record
     from consumers.runtime.room import Changes, Subscriber
     from producers.publisher import Outgoing
     from schemas.messages import Message
 
 S = TypeVar("S")
 
-MAX_SENT_ON_BYTES: Final = MAX_RECORD_BYTES // 2
-"""A record that is sent on gets a header more, and must fit its topic still; only foreign headers can make one so large."""
+
+class FetchedSlice(NamedTuple):
+    """What one fetch returned of one partition, and the claim under which it was fetched.
+
+    `first` and `next` (exclusive) are fetch positions: before the first record and after the last one there may be offsets
+    without a record (a transaction's marker, aborted records). `source` is the topic's place among the room's sources.
+    """
+
+    tp: TopicPartition
+    source: int
+    claim: Claim[Any]
+    records: Sequence[Any]
+    first: int
+    next: int
 
 
 class DecodedSlice(msgspec.Struct):
-    """Records of one source topic's partition, in offset order, with what they say.
+    """Records of one topic's partition, in offset order, decoded.
 
-    `readings` leaves out what the room does not hear; `first` and `next` (exclusive) are fetch positions that span all of
-    them, and offsets without a record.
+    `readings` leaves out messages that the room does not accept; `first` and `next` (exclusive) are fetch positions that span
+    all of them, and offsets without a record.
     """
 
     partition: int
     source: int
     first: int
     next: int
-    readings: list[tuple[Record, Message | RefusedError]]
+    readings: list[Reading]
 
     def cut(self, at: int) -> tuple[DecodedSlice, DecodedSlice, DecodedSlice]:
-        """Return the run before, at, and after reading `at`."""
+        """Return the slice before, at, and after reading `at`."""
         middle = self.readings[at][0].offset
         return (
             DecodedSlice(self.partition, self.source, self.first, middle, self.readings[:at]),
@@ -50,25 +64,17 @@ class DecodedSlice(msgspec.Struct):
 
 
 class BatchStep(msgspec.Struct):
-    """Runs that are decided and committed together; a `barrier` first waits for all before it."""
+    """Slices that are decided and committed together; a `barrier` first waits for all before it."""
 
-    runs: list[DecodedSlice]
+    slices: list[DecodedSlice]
     barrier: bool = False
 
 
-class Claim(msgspec.Struct, Generic[S], eq=False):
-    """Our right to decide about one partition, and how far we have decided (which is ahead of the database)."""
-
-    partition: int
-    epoch: int
-    next_offsets: list[int]
-    at_ms: int
-    batch: int
-    state: S
-
-
 class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
-    """One partition's share of a decided batch."""
+    """One partition's share of a decided batch: what the commit writes, and what is published after it.
+
+    `ranges` are (source, first, next) of each slice, one after the other.
+    """
 
     claim: Claim[S]
     old_offsets: list[int]
@@ -76,70 +82,63 @@ class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
     at_ms: int
     batch: int
     ranges: list[int]
-    says: list[Outgoing]
+    outputs: list[Outgoing]
     changes: Changes
 
 
 class Batch(msgspec.Struct, eq=False):
-    """A decided step, with the runs that were decided in case they must be decided anew; those of lost partitions are not."""
+    """A decided step, with the slices that were decided in case they must be decided anew; those of lost partitions are not."""
 
-    runs: list[DecodedSlice]
+    slices: list[DecodedSlice]
     parts: list[PartitionBatch[Any]]
 
 
-def decode_records(
-    room: Subscriber, records: Sequence[Record], dealt: Partitioning
-) -> list[tuple[Record, Message | RefusedError]]:
-    """Decode the records that the room hears, each once, and check that they are where their key belongs."""
-    homes = partitions_of([(record.key or b"")[:MAX_KEY_BYTES] for record in records], dealt.partitions)
-    readings: list[tuple[Record, Message | RefusedError]] = []
-    for record, home in zip(records, homes, strict=True):
+def decode_records(room: Subscriber, records: Sequence[Record], partitioning: Partitioning) -> list[Reading]:
+    """Decode the records that the room accepts, each once, and check that they are where their key belongs."""
+    homes = partitions_of([(record.key or b"")[:MAX_KEY_BYTES] for record in records], partitioning.partitions)
+    readings: list[Reading] = []
+    for record, home_partition in zip(records, homes, strict=True):
         try:
-            message = read(room, record, home)
+            message = read(room, record, home_partition)
         except RefusedError as refusal:
-            readings.append((record, _or_moved(refusal, record, home, dealt.earlier)))
+            readings.append((record, refusal_or_misrouted(refusal, record, home_partition, partitioning.earlier)))
         else:
             if message is not None:
                 readings.append((record, message))
     return readings
 
 
-def decode_slice(room: Subscriber, portion: FetchedSlice, dealt: Partitioning) -> DecodedSlice | None:
-    """Read a portion to its end, or to where the next generation starts; None where all of it lies beyond that.
+def decode_slice(room: Subscriber, fetched: FetchedSlice, partitioning: Partitioning) -> DecodedSlice | None:
+    """Decode a slice to its end, or to where the next generation starts; None where all of it lies beyond that.
 
-    The run begins and ends exactly where the fetch did, even where no record stands: a transaction's marker has an offset
-    too, and so has what was aborted.
+    The decoded slice begins and ends exactly where the fetch did, even where no record stands: a transaction's marker has an
+    offset too, and so has an aborted record.
     """
-    end, records, stop = portion.next, portion.records, dealt.stop(portion.tp.partition)
+    end, records, stop = fetched.next, fetched.records, partitioning.stop(fetched.tp.partition)
     if stop is not None and end > stop:
         end, records = stop, [record for record in records if record.offset < stop]
-    if portion.first >= end:
+    if fetched.first >= end:
         return None
-    return DecodedSlice(portion.tp.partition, portion.source, portion.first, end, decode_records(room, records, dealt))
+    readings = decode_records(room, records, partitioning)
+    return DecodedSlice(fetched.tp.partition, fetched.source, fetched.first, end, readings)
 
 
-def _or_moved(refusal: RefusedError, record: Record, home: int, earlier: Sequence[int]) -> RefusedError:
-    """Tell a producer that knew an earlier number of partitions from one that errs."""
-    if refusal.reason != WRONG_PARTITION or _size(record) > MAX_SENT_ON_BYTES:
-        return refusal
-    belonged = {partition_of(record.key or b"", partitions) for partitions in earlier}
-    return MovedError(home) if record.partition in belonged else refusal
+def messages_in(slices: Iterable[DecodedSlice]) -> list[Message]:
+    """Return the messages that are to be decided, in their order."""
+    unusable = (RefusedError, MisroutedRecord)
+    return [read_as for each in slices for _, read_as in each.readings if not isinstance(read_as, unusable)]
 
 
-def _size(record: Record) -> int:
-    return len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
-
-
-def steps(runs: Iterable[DecodedSlice], is_barrier: Callable[[type], bool]) -> list[BatchStep]:
-    """Cut runs at their barriers; all that needs no barrier before it goes into the first step."""
+def steps(slices: Iterable[DecodedSlice], is_barrier: Callable[[type], bool]) -> list[BatchStep]:
+    """Cut slices at their barriers; all that needs no barrier before it goes into the first step."""
     plain: list[DecodedSlice] = []
     later: list[BatchStep] = []
-    for run in runs:
-        if not any(map(is_barrier, {type(message) for _, message in run.readings})):
-            plain.append(run)
+    for each in slices:
+        if not any(map(is_barrier, {type(message) for _, message in each.readings})):
+            plain.append(each)
             continue
-        at = next(i for i, (_, message) in enumerate(run.readings) if is_barrier(type(message)))
-        head, barrier, tail = run.cut(at)
+        at = next(i for i, (_, message) in enumerate(each.readings) if is_barrier(type(message)))
+        head, barrier, tail = each.cut(at)
         if head.next > head.first:
             plain.append(head)
         later.append(BatchStep([barrier], barrier=True))

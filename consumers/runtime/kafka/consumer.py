@@ -1,4 +1,4 @@
-"""How an owner reads from Kafka: nothing that is not claimed, no offset but ours, no more ahead than memory is meant for."""
+"""The consumer of an owner: it reads nothing that is not claimed, and no more ahead than memory is meant for."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from topology.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from consumers.runtime.kafka.assignor import ClaimsAssignor
-    from consumers.runtime.owner import OwnerOptions
+    from consumers.runtime.options import OwnerOptions
 
 FETCH_BYTES: Final = MAX_RECORD_BYTES
 """Read ahead of each partition of each source, and so the most that one poll brings of it."""
 NEVER_MS: Final = 2**31 - 1
-"""Whether we get on is for our own watchdog to judge, which knows when to wait is right; leaving the group heals nothing."""
+"""Our own watchdog judges progress, as it knows when waiting is right; leaving the group heals nothing."""
 
 
 def new_consumer(room: str, options: OwnerOptions, assignor: ClaimsAssignor) -> AIOKafkaConsumer:
-    """Return the consumer of a room's owner; it subscribes to nothing yet. How long it waits is for gathering.py to say."""
+    """Return the consumer of a room's owner; it subscribes to nothing yet. How long it waits is set by fetch_pacing.py."""
     return AIOKafkaConsumer(
         bootstrap_servers=options.kafka_bootstrap,
         group_id=f"{options.namespace}{room}",

@@ -10,7 +10,8 @@ import msgspec
 
 from consumers.errors import FencedError
 from consumers.runtime.postgres.database import RETRY_SECONDS, ConnectionLostError, Database
-from consumers.runtime.postgres.sql import array_literal, load_queries
+from consumers.runtime.postgres.queries import QUERIES
+from consumers.runtime.postgres.sql import array_literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from consumers.runtime.deciding.batch import PartitionBatch
     from consumers.runtime.room import Room
 
-QUERIES: Final = load_queries("consumers.runtime.postgres")
 FENCED_SQLSTATE: Final = "LU001"
 
 
@@ -31,9 +31,18 @@ def commit_statement(room: Room[Any]) -> str:
 async def commit(database: Database, room: Room[Any], statement: str, parts: Sequence[PartitionBatch[Any]]) -> None:
     """Make the parts durable, all or none.
 
-    Raises FencedError with the partitions that are no longer ours (then nothing was applied), or what PostgreSQL says
-    about the data (asyncpg.IntegrityConstraintViolationError: then nothing was applied either). A lost answer is
-    unknown: the position in the database tells whether the statement took effect.
+    The steps of one commit; 1 to 5 are one autocommit statement (queries.sql, `commit`):
+
+    1. compare and set: epoch and position of each claim must be those that the batch was decided from;
+    2. `guard` raises unless every claim was: then another process owns a partition, and nothing below is applied;
+    3. the outputs become one outbox row for each partition;
+    4. what was read in which order is recorded, for a room with several topics;
+    5. the room's own rows change (`Room.save`), each behind `guard`;
+    6. an answer that was lost is looked up by the position in the database, and the statement sent again if it did not apply;
+    7. what follows is the caller's: claims become durable, effects start, outputs are published (outbox.py).
+
+    Raises FencedError with the partitions that belong to another process (then nothing was applied), or what PostgreSQL
+    answers about the data (asyncpg.IntegrityConstraintViolationError: then nothing was applied either).
     """
     arguments = _arguments(room, parts)
     while True:

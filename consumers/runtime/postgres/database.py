@@ -17,7 +17,7 @@ T = TypeVar("T")
 STATEMENT_SECONDS: Final = 10.0
 """Server-side limit of one statement; our own limit is a little later, so that the server's answer comes first."""
 RETRY_SECONDS: Final = 0.2
-REPEATABLE: Final = "outbox"
+ASYNC_COMMIT: Final = "outbox"
 """The purpose whose writes may be lost in a crash of the server: a blob that is deleted too late is published twice, no
 more; a claim is lost only with all that was decided by it, since the log of the server is flushed in its order."""
 

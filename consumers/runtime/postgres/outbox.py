@@ -1,4 +1,4 @@
-"""Publishes what batches said, in the order of their commits, and deletes the blobs that Kafka has acknowledged.
+"""Publishes the outputs of batches, in the order of their commits, and deletes the blobs that Kafka has acknowledged.
 
 The next blob does not wait for the deletion of the one before: until it is deleted it may be published twice, no more.
 """
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
-from consumers.runtime.postgres.commit import QUERIES
 from consumers.runtime.postgres.database import ASYNC_COMMIT
+from consumers.runtime.postgres.queries import QUERIES
 from producers.publisher import Outgoing
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ Blob = tuple[int, int, list[Outgoing]]
 
 
 class Outbox:
-    """One room's way out. `on_failure` is told when Kafka refuses for good; the blobs stay for the next owner."""
+    """One room's way out. `on_failure` gets the error when Kafka refuses for good; the blobs stay for the next owner."""
 
     def __init__(
         self, room: str, database: Database, publisher: Publisher, on_failure: Callable[[Exception], None]
@@ -51,7 +51,7 @@ class Outbox:
         self._publisher = publisher
         self._on_failure = on_failure
         self._waiting: asyncio.Queue[Blob] = asyncio.Queue(MAX_WAITING)
-        self._unsaid_bytes = 0
+        self._unacked_bytes = 0
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._acknowledged: dict[int, int] = {}
@@ -63,7 +63,7 @@ class Outbox:
         self._worker = asyncio.create_task(self._work(), name=f"outbox {self._room}")
 
     async def put(self, parts: list[PartitionBatch[Any]]) -> None:
-        """Hand over what a committed batch said; waits while too much is under way."""
+        """Take the outputs of a committed batch; waits while too much is under way."""
         for part in parts:
             if part.outputs:
                 await self._has_room.wait()
@@ -127,8 +127,8 @@ class Outbox:
             self._on_failure(error)
 
     def _count(self, more_bytes: int) -> None:
-        self._unsaid_bytes += more_bytes
-        if self._unsaid_bytes < MAX_UNACKED_BYTES:
+        self._unacked_bytes += more_bytes
+        if self._unacked_bytes < MAX_UNACKED_BYTES:
             self._has_room.set()
         else:
             self._has_room.clear()

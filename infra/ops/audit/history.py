@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from consumers.errors import MovedError, RefusedError
+from consumers.errors import RefusedError
+from consumers.runtime.deciding.record import MisroutedRecord, ReadAs
 from infra.base.connections import address_of
 from infra.base.rooms import BOOKKEEPERS, replayed_rooms
 from infra.ops.audit.generations import replay_stages
@@ -144,7 +145,7 @@ def _audited(decision: Decision, published: Published, states: _States, state: A
         room,
         decision.record.timestamp,
         _input_name(message),
-        {"detail": str(message)} if isinstance(message, RefusedError) else public_fields(message),
+        {"detail": str(message)} if isinstance(message, RefusedError | MisroutedRecord) else public_fields(message),
         [Outcome(type(it).__name__, public_fields(it)) for it in outcomes],
         before,
         after,
@@ -152,8 +153,8 @@ def _audited(decision: Decision, published: Published, states: _States, state: A
     )
 
 
-def _input_name(read_as: Message | RefusedError) -> str:
-    if isinstance(read_as, MovedError):
+def _input_name(read_as: ReadAs) -> str:
+    if isinstance(read_as, MisroutedRecord):
         return "sent on"
     return "unusable" if isinstance(read_as, RefusedError) else type(read_as).__name__
 

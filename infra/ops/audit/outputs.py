@@ -16,7 +16,7 @@ from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, OR
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consumers.runtime.deciding.decision import Record
+    from consumers.runtime.deciding.record import Record
     from infra.ops.audit.report import Tallies
     from producers.publisher import Outgoing
 

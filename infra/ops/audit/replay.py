@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from consumers.errors import RefusedError
 from consumers.runtime.deciding.batch import decode_records
 from consumers.runtime.deciding.decision import decide_records
 from infra.ops.audit.outputs import Output, outcome_of, room_of
@@ -30,13 +29,12 @@ from topology.topics import INVENTORY_COMMANDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from consumers.runtime.deciding.decision import Record
     from consumers.runtime.deciding.partitioning import Partitioning
+    from consumers.runtime.deciding.record import Record
     from consumers.runtime.room import Room
     from infra.ops.audit.outputs import Answers, Copies
     from infra.ops.audit.report import Tallies, Tally
     from producers.publisher import Outgoing
-    from schemas.messages import Message
 
 S = TypeVar("S")
 Row = tuple[Any, ...]
@@ -49,7 +47,7 @@ class Decision(msgspec.Struct):
     source: str
     record: Record
     at_ms: int
-    message: Message | RefusedError
+    message: ReadAs
     says: list[Outgoing]
 
     @property

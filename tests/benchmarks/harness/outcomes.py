@@ -18,7 +18,7 @@ from topology.topics import ORDER_EVENTS, STOCK_LEVELS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from consumers.runtime.deciding.decision import Record
+    from consumers.runtime.deciding.record import Record
     from topology.topics import Topic
 
 Ends = list[int]

@@ -12,8 +12,9 @@ import msgspec
 
 from consumers.inventory.repartition import repartition
 from consumers.inventory.state import Ledger
-from consumers.runtime.deciding.decision import Record, outgoing
+from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.deciding.partitioning import Generation, Partitioning, partitioning_of
+from consumers.runtime.deciding.record import Record
 from infra.base.rooms import replayed_rooms
 from infra.ops.audit.checks.processor_books import Authorization
 from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES

@@ -9,7 +9,7 @@ from consumers.fulfilment.decide import COMMANDS
 from consumers.fulfilment.room import FulfilmentRoom
 from consumers.fulfilment.state import Fulfilment
 from consumers.fulfilment.transitions import TRANSITIONS
-from consumers.runtime.deciding.order_keyed import OrderKeyedState
+from consumers.runtime.order_keyed import OrderKeyedState
 from schemas import messages as m
 from schemas.ids import order_id_ms
 from schemas.limits import ORDER_ID_WINDOW_MS, SETTLING_MS

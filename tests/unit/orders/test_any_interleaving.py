@@ -19,7 +19,7 @@ from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import LIVE, HoldState
 from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
-from consumers.runtime.deciding.order_keyed import OrderKeyedState
+from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.room import Room
 from schemas import messages as m
 from schemas.messages import Message

@@ -8,7 +8,7 @@ from consumers.errors import RefusedError
 from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
 from consumers.orders.transitions import TRANSITIONS
-from consumers.runtime.deciding.order_keyed import OrderKeyedState
+from consumers.runtime.order_keyed import OrderKeyedState
 from schemas import messages as m
 from schemas.ids import order_id_ms
 from schemas.limits import ORDER_ID_WINDOW_MS, SETTLING_MS

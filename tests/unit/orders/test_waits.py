@@ -9,7 +9,7 @@ import pytest
 from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
 from consumers.runtime.deciding.now import Deadlines
-from consumers.runtime.deciding.order_keyed import OrderKeyedState
+from consumers.runtime.order_keyed import OrderKeyedState
 from schemas import messages as m
 from schemas.limits import GATHER_MS, MAX_HOLD_SECONDS
 from schemas.terms import SHIP_AVAILABLE

@@ -10,7 +10,8 @@ from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
 from consumers.orders.room import OrdersRoom
 from consumers.payments.room import PaymentsRoom
-from consumers.runtime.deciding.batch import Claim, PartitionBatch
+from consumers.runtime.claim import Claim
+from consumers.runtime.deciding.batch import PartitionBatch
 from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.postgres.commit import _arguments, commit_statement
 from consumers.runtime.postgres.sql import array_literal

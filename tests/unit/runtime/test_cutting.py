@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
 from consumers.runtime.deciding.batch import BatchStep, DecodedSlice, steps
-from consumers.runtime.deciding.decision import Record
+from consumers.runtime.deciding.record import Reading
 from schemas import messages as m
 from tests.given_when_then import ExpireHolds, ReceiveStock
 from tests.samples import samples
@@ -23,8 +23,8 @@ def is_barrier(message: type) -> bool:
     return message is m.ExpireHolds
 
 
-def a_run(partition: int, first: int, kinds: list[str]) -> Run:
-    readings: list[tuple[Record, m.Message | RefusedError]] = [
+def a_run(partition: int, first: int, kinds: list[str]) -> DecodedSlice:
+    readings: list[Reading] = [
         (ARecord(partition, first + n, 0, None, None), READ_AS[kind]) for n, kind in enumerate(kinds) if kind != UNHEARD
     ]
     return DecodedSlice(partition, 0, first, first + len(kinds), readings)
@@ -44,7 +44,7 @@ def offsets(runs: list[DecodedSlice]) -> list[int]:
 
 
 def barriers(step: BatchStep) -> list[bool]:
-    return [is_barrier(type(read_as)) for run in step.runs for _, read_as in run.readings]
+    return [is_barrier(type(read_as)) for run in step.slices for _, read_as in run.readings]
 
 
 @settings(max_examples=samples(300), deadline=None, derandomize=True)
@@ -52,7 +52,7 @@ def barriers(step: BatchStep) -> list[bool]:
 def test_cutting_loses_nothing_and_keeps_every_partitions_order(runs: list[DecodedSlice]) -> None:
     cut = steps(runs, is_barrier)
     for run in runs:
-        pieces = [piece for step in cut for piece in step.runs if piece.partition == run.partition]
+        pieces = [piece for step in cut for piece in step.slices if piece.partition == run.partition]
         assert [(piece.source, piece.partition) for piece in pieces] == [(0, run.partition)] * len(pieces)
         assert offsets(pieces) == offsets([run])
         assert [read_as for piece in pieces for _, read_as in piece.readings] == [it for _, it in run.readings]
@@ -73,16 +73,16 @@ def test_a_barrier_is_decided_by_itself_and_nothing_else_is_a_barrier(runs: list
 @given(polls())
 def test_no_step_is_empty_and_no_partition_comes_twice_in_one(runs: list[DecodedSlice]) -> None:
     for step in steps(runs, is_barrier):
-        partitions = [run.partition for run in step.runs]
+        partitions = [run.partition for run in step.slices]
         assert partitions
         assert len(set(partitions)) == len(partitions)
-        assert all(run.first < run.next for run in step.runs)
+        assert all(run.first < run.next for run in step.slices)
 
 
 def test_what_needs_no_barrier_is_decided_together_first() -> None:
     runs = [a_run(0, 0, [PLAIN, BARRIER, PLAIN]), a_run(1, 7, [PLAIN, PLAIN])]
     cut = steps(runs, is_barrier)
-    assert [[(run.partition, run.first, run.next) for run in step.runs] for step in cut] == [
+    assert [[(run.partition, run.first, run.next) for run in step.slices] for step in cut] == [
         [(0, 0, 1), (1, 7, 9)],
         [(0, 1, 2)],
         [(0, 2, 3)],
@@ -92,7 +92,7 @@ def test_what_needs_no_barrier_is_decided_together_first() -> None:
 
 def test_skipped_records_around_a_barrier_still_count_as_decided() -> None:
     cut = steps([a_run(0, 5, [UNHEARD, BARRIER, UNHEARD])], is_barrier)
-    assert [(step.runs[0].first, step.runs[0].next, step.barrier) for step in cut] == [
+    assert [(step.slices[0].first, step.slices[0].next, step.barrier) for step in cut] == [
         (5, 6, False),
         (6, 7, True),
         (7, 8, False),

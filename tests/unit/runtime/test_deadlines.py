@@ -18,28 +18,28 @@ def test_where_nothing_waits_nothing_rings() -> None:
 
 
 def test_it_rings_for_the_first_that_ends_in_whatever_order_they_are_heard_of() -> None:
-    alarm = DeadlineTimer()
+    timer = DeadlineTimer()
     for end_ms in (NOW_MS + 2, NOW_MS, NOW_MS + 1):
-        alarm.expect(end_ms)
-    assert not alarm.due(NOW_MS - 1)
-    assert alarm.due(NOW_MS)
+        timer.expect(end_ms)
+    assert not timer.due(NOW_MS - 1)
+    assert timer.due(NOW_MS)
 
 
 def test_it_rings_again_when_the_log_had_time_to_answer_or_has_answered() -> None:
-    alarm = DeadlineTimer()
-    alarm.expect(NOW_MS)
-    assert alarm.due(NOW_MS)
-    assert not alarm.due(NOW_MS + REMIND_AGAIN_MS - 1)
-    assert alarm.due(NOW_MS + REMIND_AGAIN_MS)
-    alarm.answered()
-    assert alarm.due(NOW_MS + REMIND_AGAIN_MS)
+    timer = DeadlineTimer()
+    timer.expect(NOW_MS)
+    assert timer.due(NOW_MS)
+    assert not timer.due(NOW_MS + REMIND_AGAIN_MS - 1)
+    assert timer.due(NOW_MS + REMIND_AGAIN_MS)
+    timer.answered()
+    assert timer.due(NOW_MS + REMIND_AGAIN_MS)
 
 
 def test_waits_are_due_in_the_order_of_the_tables_and_only_so_many() -> None:
     found = waits(**{C: NOW_MS - 1, B: NOW_MS, A: NOW_MS, "later": NOW_MS + 1})
-    assert found.due(NOW_MS, 10) == [C, A, B]
-    assert found.due(NOW_MS, 2) == [C, A]
-    assert found.due(NOW_MS, 10) == [C, A, B], "who asks changes nothing"
+    assert found.overdue(NOW_MS, 10) == [C, A, B]
+    assert found.overdue(NOW_MS, 2) == [C, A]
+    assert found.overdue(NOW_MS, 10) == [C, A, B], "who asks changes nothing"
 
 
 def test_a_wait_that_is_put_off_or_ended_is_not_due() -> None:
@@ -47,8 +47,8 @@ def test_a_wait_that_is_put_off_or_ended_is_not_due() -> None:
     found.put(A, NOW_MS + 1)
     found.put(B, None)
     found.put(B, None)
-    assert found.due(NOW_MS, 10) == []
-    assert found.due(NOW_MS + 1, 10) == [A]
+    assert found.overdue(NOW_MS, 10) == []
+    assert found.overdue(NOW_MS + 1, 10) == [A]
 
 
 def test_what_was_over_and_has_not_ended_is_asked_for_again() -> None:
@@ -63,5 +63,5 @@ def test_what_was_over_and_has_not_ended_is_asked_for_again() -> None:
 def test_a_memory_that_was_emptied_still_knows_when_to_ask() -> None:
     found = waits(**{A: NOW_MS})
     found.forget()
-    assert found.due(NOW_MS, 10) == []
+    assert found.overdue(NOW_MS, 10) == []
     assert found.due(NOW_MS)

@@ -12,13 +12,15 @@ from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
 from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
-from consumers.runtime.deciding.decision import Record, decide_records, outgoing
-from consumers.runtime.deciding.order_keyed import OrderKeyedState
+from consumers.runtime.deciding.decision import decide_records, outgoing
+from consumers.runtime.deciding.record import Record
+from consumers.runtime.order_keyed import OrderKeyedState
 from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
 from schemas.ids import event_id
 from tests.given_when_then import NOW_MS, A, B, ExpireHolds, LineRejected, LineReserved, PlaceOrderLine, ReceiveStock
+from tests.samples import samples
 from tests.unit.runtime.records import ARecord, home_of, record
 
 SOURCE = "inventory.commands"
@@ -93,7 +95,7 @@ def test_what_is_addressed_to_a_partition_has_no_key() -> None:
 # --- time ---------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=samples(100), deadline=None, derandomize=True)
 @given(st.lists(MOMENTS, min_size=1, max_size=20), MOMENTS)
 def test_the_append_time_never_steps_back(appended_ms: list[int], known_ms: int) -> None:
     """A new leader's clock may be behind; decisions take the latest time seen."""
@@ -204,7 +206,7 @@ def test_an_answer_that_cannot_be_written_down_is_a_dead_letter_and_leaves_no_tr
 
 def test_a_dead_letters_detail_is_short_however_long_the_key() -> None:
     """dead.letters takes 2 MiB: a letter that is refused there would stop its partition."""
-    from consumers.runtime.deciding.decision import read  # noqa: PLC0415  goes to the top when this passes
+    from consumers.runtime.deciding.record import read  # noqa: PLC0415  goes to the top when this passes
 
     huge = ARecord(home_of(STOCKED), 1, 0, b"\xff" * 500_000, encode(STOCKED))
     with pytest.raises(RefusedError) as caught:

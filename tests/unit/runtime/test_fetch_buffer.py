@@ -6,8 +6,9 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.deciding.batch import Claim
-from consumers.runtime.kafka.fetch_buffer import FetchBuffer, FetchedSlice
+from consumers.runtime.claim import Claim
+from consumers.runtime.deciding.batch import FetchedSlice
+from consumers.runtime.kafka.fetch_buffer import FetchBuffer
 from tests.unit.runtime.records import ARecord
 
 LIMITS = st.integers(1, 7)

@@ -9,13 +9,14 @@ from aiokafka import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.errors import MovedError, RefusedError
+from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
-from consumers.runtime.deciding.batch import MAX_SENT_ON_BYTES, Claim, DecodedSlice, decode_records, decode_slice
+from consumers.runtime.claim import Claim
+from consumers.runtime.deciding.batch import DecodedSlice, FetchedSlice, decode_records, decode_slice
 from consumers.runtime.deciding.decision import decide_records
 from consumers.runtime.deciding.partitioning import Generation, Partitioning, partitioning_of
-from consumers.runtime.kafka.fetch_buffer import FetchedSlice
+from consumers.runtime.deciding.record import MAX_REROUTED_BYTES, MisroutedRecord
 from producers.publisher import FORWARDED, Outgoing
 from schemas.codec.wire import encode
 from tests.given_when_then import PlaceOrderLine
@@ -122,7 +123,6 @@ def test_what_was_right_by_no_number_is_a_dead_letter(sku: str, counts: list[int
     message = read_as(published(sku, partition), dealt_by(*counts))
     if partition not in right:
         assert isinstance(message, RefusedError)
-        assert not isinstance(message, MovedError)
         assert message.reason == "wrong_partition"
 
 
@@ -159,9 +159,11 @@ def test_nothing_is_decided_where_it_is_sent_on_but_its_time_counts() -> None:
     assert (ledger.stocks, ledger.holds, at_ms) == ({}, {}, 1_000)
 
 
-@pytest.mark.parametrize("size", [MAX_SENT_ON_BYTES, 100])
+@pytest.mark.parametrize("size", [MAX_REROUTED_BYTES, 100])
 def test_what_is_too_large_to_be_sent_on_is_a_dead_letter(size: int) -> None:
     sku, dealt, before = moved()
     message = read_as(published(sku, before, ("huge", b"x" * size)), dealt)
-    assert isinstance(message, MovedError) is (size == 100)
-    assert message.reason == ("moved" if size == 100 else "wrong_partition")
+    if size == 100:
+        assert isinstance(message, MisroutedRecord)
+    else:
+        assert message.reason == "wrong_partition"

@@ -9,8 +9,9 @@ from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.runtime.deciding.batch import decode_records
-from consumers.runtime.deciding.decision import dead_letter, read
+from consumers.runtime.deciding.decision import dead_letter
 from consumers.runtime.deciding.partitioning import Partitioning
+from consumers.runtime.deciding.record import MisroutedRecord, read
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
 from tests.given_when_then import (
@@ -96,13 +97,14 @@ def test_whatever_the_bytes_are_they_are_read_or_refused_and_what_is_refused_is_
             assert (kept.key, kept.value, kept.reason) == (it.key, it.value, read_as.reason)
             assert list(kept.headers.values()) == [value or b"" for _, value in it.headers]
         else:
+            assert not isinstance(read_as, MisroutedRecord)
             assert encode(read_as) == it.value
 
 
 def test_what_is_addressed_to_a_partition_needs_no_key() -> None:
     expiry = ExpireHolds()
     asked = ARecord(partition=7, offset=0, timestamp=0, key=None, value=encode(expiry))
-    assert read(INVENTORY, asked, home=3) == expiry
+    assert read(INVENTORY, asked, home_partition=3) == expiry
 
 
 def test_messages_of_other_rooms_are_left_out_and_refused_ones_are_kept() -> None:

@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime.deciding.decision import (
+from consumers.runtime.deciding.decision import dead_letter
+from consumers.runtime.deciding.record import (
     MALFORMED_ATTRIBUTES,
     MALFORMED_HEADERS,
     MALFORMED_OFFSET,
     MalformedRecord,
-    dead_letter,
     read,
 )
 from consumers.runtime.kafka.reading.offset_check import FetchedRecord, NumberedRecords, OffsetMismatchError

@@ -1,9 +1,9 @@
-"""Holds each record to the offset that the broker gave it.
+"""Checks each record's offset against the one that the broker gave it.
 
-A broker numbers the records of a batch from the batch's first offset on, without a gap, and refuses a header that says
-otherwise. What an uncompressed record says of itself (its offset delta) it stores as the producer wrote it, and aiokafka
-goes by that: after a jump it takes good records for old ones and leaves them out. So a record's place in its batch is its
-number here, and whoever reads is stopped at the first record that says another.
+A broker numbers the records of a batch from the batch's first offset on, without a gap, and refuses another header. The
+offset delta of an uncompressed record is stored as the producer wrote it, and aiokafka goes by that: after a jump it takes
+good records for old ones and leaves them out. So here a record's offset is its place in its batch, and reading fails at the
+first record with another.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class OffsetMismatchError(CorruptRecordException):  # type: ignore[misc]  # aiokafka has no types
-    """A record says another offset than its place in the batch.
+    """A record has another offset than its place in the batch.
 
-    Raised too where its place says nothing: in a batch that was compacted, or is of a format from before batches.
+    Raised too where its place means nothing: in a batch that was compacted, or is of a format from before batches.
     """
 
 
 class FetchedRecord(msgspec.Struct, gc=False):
-    """A record that is what it says; `timestamp` in ms since the epoch. aiokafka's own takes 0.8 us longer to make."""
+    """A record at its checked offset; `timestamp` in ms since the epoch. aiokafka's own takes 0.8 us longer to make."""
 
     partition: int
     offset: int
@@ -40,7 +40,7 @@ class FetchedRecord(msgspec.Struct, gc=False):
 
 
 def install_offset_check(consumer: AIOKafkaConsumer) -> None:
-    """Have `getmany` return FetchedRecords, or raise OffsetMismatchError. It may be said again."""
+    """Have `getmany` return FetchedRecords, or raise OffsetMismatchError. It may be called again."""
     fetcher = consumer._fetcher  # noqa: SLF001
     if not isinstance(fetcher._records, _Fetched):  # noqa: SLF001
         fetcher._records = _Fetched(fetcher._records)  # noqa: SLF001

@@ -1,7 +1,7 @@
-"""Reads records whatever a stranger's record may be: one that aiokafka cannot parse is read here, and refused.
+"""Reads records whatever a stranger wrote: one that aiokafka cannot parse is read here, and refused.
 
-aiokafka raises out of `getmany` at a header name that is not UTF-8, and is made to (numbering.py) at a record that says
-another offset than its own. What it had parsed of other partitions is dropped, their positions move on all the same, and
+aiokafka raises out of `getmany` at a header name that is not UTF-8, and is made to (offset_check.py) at a record with another
+offset than its own. What it had parsed of other partitions is dropped, their positions move on all the same, and
 the next read raises again. So after such a failure every partition goes back to where its reader is, and this one time its
 records are read by our own parser. Once a read is over, a consumer's position is where its reader goes on: whatever lies
 between it and the last record is not to be read.
@@ -19,12 +19,7 @@ from aiokafka.errors import CorruptRecordException, IllegalStateError, LeaderNot
 from aiokafka.protocol.fetch import FetchRequest
 
 from consumers.errors import CorruptLogError
-from consumers.runtime.deciding.decision import (
-    MALFORMED_ATTRIBUTES,
-    MALFORMED_HEADERS,
-    MALFORMED_OFFSET,
-    MalformedRecord,
-)
+from consumers.runtime.deciding.record import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS, MALFORMED_OFFSET, MalformedRecord
 from consumers.runtime.kafka.reading.offset_check import install_offset_check
 from consumers.runtime.kafka.reading.record_batch import RecordBatches
 

@@ -10,7 +10,7 @@ from schemas.errors import DecodeError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from consumers.runtime.deciding.decision import Record
+    from consumers.runtime.deciding.record import Record
     from consumers.runtime.room import Room
     from infra.ops.audit.report import Tally
     from infra.ops.audit.rows import ClaimRow, OutboxRow

@@ -194,7 +194,7 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
         self._evolve(state, record, message, outcomes, now)
 
     def _end_waits(self, state: S, command: m.EndWaits, now: Now) -> Iterable[Message]:
-        due = state.waits.due(min(command.as_of_ms, now.at_ms), self._limit(command))
+        due = state.waits.overdue(min(command.as_of_ms, now.at_ms), self._limit(command))
         records: list[R] = [state.by_order[order_id] for order_id in due]
         decided = [(record, self.decider.decide(record, command, now)) for record in records]
         for _, outcomes in decided:
