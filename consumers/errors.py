@@ -92,6 +92,19 @@ class NotContiguousError(OwnerStoppedError):
         )
 
 
+class EvolveFailedError(OwnerStoppedError):
+    """A room's state could not be changed by what it had decided, and may hold half of the change.
+
+    Nothing of the batch is committed; the record stays where it is. It is a fault of the room, which a new release mends.
+    """
+
+    def __init__(self, room: str, message: str, error: str) -> None:
+        super().__init__(
+            f"{room} failed while it applied its decision about {message}: {error}. Stopping with nothing committed; the "
+            "partition waits at this record until a release mends it. Please report this."
+        )
+
+
 class StuckError(OwnerStoppedError):
     """There is lag, and the position has not moved for `seconds`."""
 

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from consumers.inventory import evolve, store
 from consumers.inventory.runs import reserve_run
-from consumers.inventory.state import INTERNAL_EVENTS, Ledger
+from consumers.inventory.state import Ledger
 from consumers.inventory.transitions import ROOM, decide
 from consumers.runtime.deciding.now import Now
 from consumers.runtime.room import Changes, Room
@@ -17,11 +17,11 @@ from topology.saga import messages_accepted_by
 from topology.topics import INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import asyncpg
 
-    from consumers.errors import RefusedError
+    from consumers.inventory.state import Outcome
     from schemas.messages import Message
 
 EXPIRIES_A_COMMAND: Final = 500
@@ -50,13 +50,12 @@ class InventoryRoom(Room[Ledger]):
         await store.load(connection, loads, thorough=thorough)
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
-        now = Now(at_ms)
-        outcomes = decide(state, message, now)
-        for outcome in outcomes:
-            if type(outcome) not in INTERNAL_EVENTS:
-                yield outcome  # type: ignore[misc]  # internal events are left out
-        evolve.evolve(state, message, outcomes, now)
+    def outcomes(self, state: Ledger, message: Message, at_ms: int) -> Sequence[Outcome]:
+        return decide(state, message, Now(at_ms))
+
+    @override
+    def evolve(self, state: Ledger, message: Message, outcomes: Sequence[Outcome], at_ms: int) -> None:
+        evolve.evolve(state, message, outcomes, Now(at_ms))
 
     @override
     def decide_run(self, state: Ledger, messages: Sequence[Any], times_ms: Sequence[int]) -> Sequence[Message] | None:

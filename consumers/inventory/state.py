@@ -9,7 +9,7 @@ import msgspec
 
 from consumers.errors import RefusedError
 from consumers.runtime.deciding.deadlines import DeadlineTimer
-from consumers.runtime.deciding.outcomes import InternalEvent
+from consumers.runtime.room import InternalEvent
 from schemas import messages as m
 
 HoldKey = tuple[str, int, str]
@@ -232,6 +232,3 @@ class StockCommandRefused(InternalEvent, frozen=True):
 Outcome = m.Message | InternalEvent | RefusedError
 """Internal events end as rows of `movements`, or as what only the ledger needs to know; the outside sees stock.levels. A
 RefusedError among the outcomes sends the command to dead.letters too."""
-INTERNAL_EVENTS: Final[frozenset[type]] = frozenset(
-    {HeldForCart, StockReceived, StockAdjusted, QuarantineCleared, SaleRulesChanged, StockCommandRefused}
-)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -16,7 +16,7 @@ from topology.saga import messages_accepted_by
 from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import asyncpg
 
@@ -45,11 +45,12 @@ class NotificationsRoom(Room[NotificationsState]):
         return NotificationsState(partition)
 
     @override
-    def decide(self, state: NotificationsState, message: Message, at_ms: int) -> Iterable[Message]:
-        now = Now(at_ms)
-        outcomes = decide(state, message, now)
-        yield from outcomes
-        evolve(state, message, outcomes, now)
+    def outcomes(self, state: NotificationsState, message: Message, at_ms: int) -> Sequence[Any]:
+        return decide(state, message, Now(at_ms))
+
+    @override
+    def evolve(self, state: NotificationsState, message: Message, outcomes: Sequence[Any], at_ms: int) -> None:
+        evolve(state, message, outcomes, Now(at_ms))
 
     @override
     def close_batch(self, state: NotificationsState, at_ms: int) -> Changes:

@@ -8,8 +8,8 @@ import msgspec
 from typing_extensions import override
 
 from consumers.payments.processor import OperationKind
-from consumers.runtime.deciding.outcomes import InternalEvent
 from consumers.runtime.order_keyed import OrderRecord
+from consumers.runtime.room import InternalEvent
 from schemas import messages as m
 from topology.states import SETTLED_PAYMENT_STATES, PaymentState
 

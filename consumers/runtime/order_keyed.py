@@ -15,7 +15,6 @@ from typing_extensions import override
 
 from consumers.runtime.deciding.deadlines import DeadlineIndex
 from consumers.runtime.deciding.now import DEADLINES, Deadlines, Now
-from consumers.runtime.deciding.outcomes import published
 from consumers.runtime.postgres.sql import array_literal
 from consumers.runtime.room import Room
 from consumers.text import require_order_id
@@ -175,33 +174,47 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
     # --- deciding ---------------------------------------------------------------------------------------------------------
 
     @override
-    def decide(self, state: S, message: Message, at_ms: int) -> Iterable[Message]:
+    def outcomes(self, state: S, message: Message, at_ms: int) -> Sequence[Any]:
         now = Now(at_ms, self.deadlines)
         if type(message) is m.EndWaits:
+            return [outcome for _, outcomes in self._ends(state, message, now) for outcome in outcomes]
+        record = self._record_of(state, message)
+        if self._is_over(record, now):
+            return self.decider.respond_outside_window(record, message, now)
+        return self.decider.decide(record, message, now)
+
+    @override
+    def evolve(self, state: S, message: Message, outcomes: Sequence[Any], at_ms: int) -> None:
+        now = Now(at_ms, self.deadlines)
+        if type(message) is m.EndWaits:
+            for record, ends in self._ends(state, message, now):
+                self._evolve(state, record, message, ends, now)
             if message.room == self.name:
-                yield from self._end_waits(state, message, now)
+                state.waits.expect_what_is_left(message.as_of_ms)
             return
-        order_id: str = message.order_id  # type: ignore[attr-defined]  # each of the others has one
+        record = self._record_of(state, message)
+        if not self._is_over(record, now):
+            self._evolve(state, record, message, outcomes, now)
+
+    def _record_of(self, state: S, message: Message) -> R:
+        order_id: str = message.order_id  # type: ignore[attr-defined]  # each of those without one is decided elsewhere
         record: R | None = state.by_order.get(order_id)
         if record is None:
             require_order_id(order_id)
             record = self.decider.initial(order_id)
-        if record.is_settled and not is_in_window(order_id, at_ms, margin_ms=SETTLING_MS):
-            yield from self.decider.respond_outside_window(record, message, now)
-            return
-        outcomes = self.decider.decide(record, message, now)
-        yield from published(outcomes)
-        self._evolve(state, record, message, outcomes, now)
+        return record
 
-    def _end_waits(self, state: S, command: m.EndWaits, now: Now) -> Iterable[Message]:
+    def _is_over(self, record: R, now: Now) -> bool:
+        """Tell whether the record is of an order of which nothing may be kept any more."""
+        return record.is_settled and not is_in_window(record.order_id, now.at_ms, margin_ms=SETTLING_MS)
+
+    def _ends(self, state: S, command: m.EndWaits, now: Now) -> list[tuple[R, Sequence[Any]]]:
+        """Return the records whose wait is over, each with what follows. Pure, so it may be asked again."""
+        if command.room != self.name:
+            return []
         due = state.waits.overdue(min(command.as_of_ms, now.at_ms), self._limit(command))
         records: list[R] = [state.by_order[order_id] for order_id in due]
-        decided = [(record, self.decider.decide(record, command, now)) for record in records]
-        for _, outcomes in decided:
-            yield from published(outcomes)
-        for record, outcomes in decided:
-            self._evolve(state, record, command, outcomes, now)
-        state.waits.expect_what_is_left(command.as_of_ms)
+        return [(record, self.decider.decide(record, command, now)) for record in records]
 
     def _evolve(self, state: S, record: R, message: Message, outcomes: Sequence[Any], now: Now) -> None:
         deadline_ms, parts = record.deadline_ms, record.parts

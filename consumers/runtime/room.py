@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
+
+from consumers.errors import EvolveFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +21,18 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 """A room's state of one partition, in memory: what is loaded so far and what the open batch changed."""
+
+
+INTERNAL_EVENTS: Final[set[type]] = set()
+"""Every class of outcomes that stay inside their room; looked up for each outcome on the hot path."""
+
+
+class InternalEvent(msgspec.Struct, frozen=True):
+    """An outcome that stays inside its room: `evolve` applies it, nobody else reads it."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        INTERNAL_EVENTS.add(cls)
 
 
 class Tombstone(msgspec.Struct, frozen=True):
@@ -81,12 +95,10 @@ class Room(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def decide(self, state: S, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
-        """Yield what the message leads to, then evolve the state by it. Pure: no I/O, no clock, no randomness.
+    def outcomes(self, state: S, message: Message, at_ms: int) -> Sequence[Any]:
+        """Return what the message leads to. Pure: no I/O, no clock, no randomness, and the state stays as it is.
 
-        The state changes only once every outcome was taken: whoever cannot write one down stops taking, and nothing
-        has happened. A RefusedError among the outcomes sends the record to dead.letters beside the rest; one that is raised says
-        that nothing changed.
+        A RefusedError among the outcomes sends the record to dead.letters beside the rest; one that is raised does so alone.
         """
 
     def decide_run(self, state: S, messages: Sequence[Any], times_ms: Sequence[int]) -> Sequence[Message] | None:
@@ -100,6 +112,25 @@ class Room(ABC, Generic[S]):
     def evolve_run(self, state: S, outcomes: Sequence[Any]) -> None:
         """Change the state by the outcomes that `decide_run` returned, once all of them were taken."""
         raise NotImplementedError
+
+    @abstractmethod
+    def evolve(self, state: S, message: Message, outcomes: Sequence[Any], at_ms: int) -> None:
+        """Change the state by what the message led to; nothing else ever does. Raising leaves half a change."""
+
+    def decide(self, state: S, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
+        """Iterate over the outcomes that leave the room, then evolve the state.
+
+        The state changes only once every outcome was taken: whoever cannot encode one stops, and nothing has happened.
+        Raises EvolveFailedError where the change itself failed: what the state is then nobody knows.
+        """
+        outcomes = self.outcomes(state, message, at_ms)
+        for outcome in outcomes:
+            if type(outcome) not in INTERNAL_EVENTS:
+                yield outcome
+        try:
+            self.evolve(state, message, outcomes, at_ms)
+        except Exception as error:
+            raise EvolveFailedError(self.name, type(message).__name__, repr(error)) from error
 
     @abstractmethod
     def close_batch(self, state: S, at_ms: int) -> Changes:

@@ -78,7 +78,7 @@ class IgnoresLateReservations(OrdersRoom):
     """Does not release a line that was reserved for an order that was over already."""
 
     @override
-    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Any]:
         order = state.by_order.get(message.order_id) if isinstance(message, m.LineReserved) else None
         was_over = order is not None and order.state in OVER_ORDER_STATES
         said = list(super().decide(state, message, at_ms))
@@ -89,7 +89,7 @@ class LosesReturns(OrdersRoom):
     """Decides to give committed lines back, and does not say so."""
 
     @override
-    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Any]:
         return [said for said in super().decide(state, message, at_ms) if not isinstance(said, m.ReturnLine)]
 
 
@@ -97,7 +97,7 @@ class NeverGivesUp(OrdersRoom):
     """Waits for ever for lines that do not come."""
 
     @override
-    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Any]:
         return [] if isinstance(message, m.EndWaits) else super().decide(state, message, at_ms)
 
 
@@ -108,7 +108,7 @@ class CapturesAgain(PaymentsRoom):
     """Asks for the money once more when it hears OrderPlaced once more."""
 
     @override
-    def decide(self, state: PaymentsState, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: PaymentsState, message: Message, at_ms: int) -> Iterable[Any]:
         known = state.by_order.get(message.order_id) if isinstance(message, m.OrderPlaced) else None
         known = known or Payment("")
         was_captured = known.latest(OperationKind.CAPTURE) is not None
@@ -124,7 +124,7 @@ class KeepsTheMoney(PaymentsRoom):
     """Takes no notice of a cancellation once the money is captured."""
 
     @override
-    def decide(self, state: PaymentsState, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: PaymentsState, message: Message, at_ms: int) -> Iterable[Any]:
         if isinstance(message, m.OrderCancelled) and state.by_order[message.order_id].captured_minor:
             return []
         return super().decide(state, message, at_ms)
@@ -147,7 +147,7 @@ class ShipsWhatIsCancelled(FulfilmentRoom):
     """Says that an order can be cancelled whose lines are on their way out."""
 
     @override
-    def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Any]:
         said = list(super().decide(state, message, at_ms))
         if isinstance(message, m.OrderCancelRequested):
             return [m.FulfilmentCancelled(message.order_id, message.reason, message.requested_by)]
@@ -158,7 +158,7 @@ class RefundsWithoutReturn(FulfilmentRoom):
     """Pays a return back as soon as it is approved, wherever the goods are."""
 
     @override
-    def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Any]:
         said = list(super().decide(state, message, at_ms))
         if isinstance(message, m.ApproveReturn) and said:
             said.append(m.RefundRequested(message.order_id, "line:1", 101, "approved"))
@@ -169,7 +169,7 @@ class RefundsTooMuch(FulfilmentRoom):
     """Adds a cent to each refund."""
 
     @override
-    def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Any]:
         for said in super().decide(state, message, at_ms):
             if isinstance(said, m.RefundRequested):
                 yield msgspec.structs.replace(said, amount_minor=said.amount_minor + 1)

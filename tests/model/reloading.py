@@ -26,7 +26,7 @@ class LoadsItsOrders(OrdersRoom):
     """Reads every order's lines back."""
 
     @override
-    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Any]:
         said = list(super().decide(state, message, at_ms))
         for order in state.by_order.values():
             order.lines = orders.decode_lines(orders.encode(order.lines))
@@ -37,7 +37,7 @@ class LoadsItsPayments(PaymentsRoom):
     """Reads back what every payment has in line, and its attempts in the order in which they are loaded."""
 
     @override
-    def decide(self, state: PaymentsState, message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: PaymentsState, message: Message, at_ms: int) -> Iterable[Any]:
         said = list(super().decide(state, message, at_ms))
         for payment in state.by_order.values():
             payment.queue = payments.decode_queue(payments.encode(payment.queue))
@@ -53,7 +53,7 @@ class LoadsItsFulfilments(FulfilmentRoom):
     """Reads every fulfilment's lines, parcels and returns back."""
 
     @override
-    def decide(self, state: OrderKeyedState[Fulfilment], message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Fulfilment], message: Message, at_ms: int) -> Iterable[Any]:
         said = list(super().decide(state, message, at_ms))
         for fulfilment in state.by_order.values():
             fulfilment.lines = fulfilments.decode_lines(fulfilments.json_of(fulfilment.lines))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
-from consumers.errors import RefusedError
+from consumers.errors import EvolveFailedError, RefusedError
 from consumers.runtime.deciding.record import MAX_KEY_BYTES, MalformedRecord, MisroutedRecord
 from consumers.runtime.room import Tombstone
 from producers.publisher import BY_KEY, FORWARDED, Outgoing
@@ -82,6 +82,7 @@ def decide_records(
 
     Each outcome has an id that derives from its cause. A record that is refused, whose decision failed or cannot be encoded
     changes nothing and becomes a dead letter: a room evolves its state only when all its outcomes are taken.
+    Raises EvolveFailedError where the state itself could not be changed: then nothing of the batch may be committed.
     """
     outputs: list[Outgoing] = []
     for run in _runs(readings, room.run_type):
@@ -140,6 +141,8 @@ def _decide_each(
                     outputs.append(dead_letter(room.name, record, source, outcome, at_ms))
                 else:
                     outputs.append(outgoing(outcome, f"{source}/{record.partition}/{record.offset}/{index}".encode()))
+        except EvolveFailedError:
+            raise
         except RefusedError as refusal:
             del outputs[before:]
             outputs.append(_refused(room.name, record, source, refusal, at_ms))

@@ -1,27 +1,14 @@
-"""What decisions return beside messages, and the decisions of which nothing follows: each pair of a table has a named one."""
+"""The decisions of which nothing follows: each pair of a table has a named one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
 from consumers.errors import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
-
-
-class InternalEvent(msgspec.Struct, frozen=True):
-    """An outcome that stays inside its room: `evolve` applies it, nobody else reads it."""
-
-
-def published(outcomes: Iterable[Any]) -> Iterator[Any]:
-    """Iterate over the outcomes that leave the room."""
-    return (outcome for outcome in outcomes if not isinstance(outcome, InternalEvent))
 
 
 class _InState(Protocol):

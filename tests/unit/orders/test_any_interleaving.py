@@ -165,7 +165,7 @@ class Forgets(OrdersRoom):
         self._undo, self._on = undo, on
 
     @override
-    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Any]:
         says = list(super().decide(state, message, at_ms))
         return [said for said in says if not (isinstance(said, self._undo) and isinstance(message, self._on))]
 
@@ -174,7 +174,7 @@ class CancelsAgain(OrdersRoom):
     """Takes every cancellation for the first one."""
 
     @override
-    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Message]:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Any]:
         order = state.by_order.get(A, Order(A))
         if isinstance(message, m.CancelOrder) and order.state is OrderState.CANCELLED:
             order.state = OrderState.PENDING

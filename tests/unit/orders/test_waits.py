@@ -46,7 +46,7 @@ def book_of(*facts: Any, at_ms: int = NOW_MS) -> Book:
     return book
 
 
-def hear(book: Book, message: m.Message, at_ms: int) -> list[m.Message]:
+def hear(book: Book, message: m.Message, at_ms: int) -> list[Any]:
     return list(ROOM.decide(book, message, at_ms))
 
 

@@ -29,7 +29,7 @@ def heard(terms: str, *wanted: int) -> tuple[list[Message], int]:
         if type(message) in INVENTORY_COMMANDS.carries:
             waiting += [it for it in inventory.decide(ledger, message, NOW_MS) if isinstance(it, Message)]
         elif type(message) in orders.accepts:
-            outcomes = list(orders.decide(book, message, NOW_MS))
+            outcomes = [it for it in orders.decide(book, message, NOW_MS) if isinstance(it, Message)]
             said += outcomes
             waiting += outcomes
     return said, ledger.stocks["MUG"].available

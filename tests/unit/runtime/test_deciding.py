@@ -1,5 +1,5 @@
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -7,14 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from consumers.errors import RefusedError
+from consumers.errors import EvolveFailedError, RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
+from consumers.notifications.room import NotificationsRoom
 from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
 from consumers.runtime.deciding.decision import decide_records, outgoing
 from consumers.runtime.deciding.record import Record
 from consumers.runtime.order_keyed import OrderKeyedState
+from consumers.runtime.room import Room
+from infra.base.rooms import replayed_rooms
 from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
@@ -40,10 +43,10 @@ class FailsOnMugs(InventoryRoom):
 
 
 def decided(
-    room: InventoryRoom, ledger: Ledger, *entries: tuple[ARecord, m.Message | RefusedError], at_ms: int = 0
+    room: Room[Any], state: Any, *entries: tuple[ARecord, m.Message | RefusedError], at_ms: int = 0
 ) -> tuple[list[Outgoing], int]:
     readings: list[tuple[Record, m.Message | RefusedError]] = [*entries]
-    return decide_records(room, ledger, SOURCE, readings, at_ms)
+    return decide_records(room, state, SOURCE, readings, at_ms)
 
 
 def entry(message: m.Message, offset: int = 0, *, at_ms: int = NOW_MS) -> tuple[ARecord, m.Message]:
@@ -202,6 +205,37 @@ def test_an_answer_that_cannot_be_written_down_is_a_dead_letter_and_leaves_no_tr
     assert "beyond an Avro long" in letter_of(says).detail
     assert (ledger.holds, ledger.new_holds, ledger.stocks["MUG"].reserved) == ({}, {}, 0)
     assert [type(each) for each in said(says)] == [m.DeadLetter], "neither is the answer before it said"
+
+
+class EvolvesByHalf(InventoryRoom):
+    """Fails at the third outcome that it applies."""
+
+    @override
+    def evolve(self, state: Ledger, message: m.Message, outcomes: Sequence[Any], at_ms: int) -> None:
+        super().evolve(state, message, outcomes[:2], at_ms)
+        if len(outcomes) > 2:
+            raise ZeroDivisionError
+
+
+def test_a_change_that_fails_in_the_middle_is_never_a_dead_letter_for_half_of_it_has_happened() -> None:
+    ledger, lines = Ledger(0), [PlaceOrderLine(order_id=A, line=line, line_count=3) for line in (1, 2, 3)]
+    decided(ROOM, ledger, entry(ReceiveStock(quantity=9), 1), *(entry(line, 2 + n) for n, line in enumerate(lines)))
+    expiry = ExpireHolds(as_of_ms=2 * NOW_MS)
+    with pytest.raises(EvolveFailedError, match="inventory failed while it applied its decision about ExpireHolds"):
+        decided(EvolvesByHalf(), ledger, entry(expiry, 9), at_ms=2 * NOW_MS)
+
+
+@pytest.mark.parametrize("room", [*replayed_rooms(), NotificationsRoom(cast("Any", None))], ids=lambda room: room.name)
+def test_whichever_room_fails_to_evolve_nothing_of_its_batch_may_be_committed(
+    room: Room[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(room), "evolve", fails)
+    monkeypatch.setattr(type(room), "outcomes", lambda *_: [])
+    with pytest.raises(EvolveFailedError):
+        decided(room, room.new_state(0), entry(STOCKED, 1))
 
 
 def test_a_dead_letters_detail_is_short_however_long_the_key() -> None:
