@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -16,7 +16,7 @@ from topology.saga import messages_accepted_by
 from topology.topics import CATALOGUE_COMMANDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import asyncpg
 
@@ -28,7 +28,7 @@ class CatalogueRoom(Room[CatalogueState]):
 
     name = ROOM
     sources = (CATALOGUE_COMMANDS,)
-    hears = messages_accepted_by(ROOM)
+    accepts = messages_accepted_by(ROOM)
     save = store.QUERIES["save"]
     cache_limit = 20_000  # whole products, of a few kilobytes each
 
@@ -48,11 +48,12 @@ class CatalogueRoom(Room[CatalogueState]):
         await store.load(connection, loads)
 
     @override
-    def decide(self, state: CatalogueState, message: Message, at_ms: int) -> Iterable[Message]:
-        now = Now(at_ms)
-        outcomes = decide(state, message, now)
-        yield from outcomes
-        evolve(state, message, outcomes, now)
+    def outcomes(self, state: CatalogueState, message: Message, at_ms: int) -> Sequence[Any]:
+        return decide(state, message, Now(at_ms))
+
+    @override
+    def evolve(self, state: CatalogueState, message: Message, outcomes: Sequence[Any], at_ms: int) -> None:
+        evolve(state, message, outcomes, Now(at_ms))
 
     @override
     def close_batch(self, state: CatalogueState, at_ms: int) -> Changes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from consumers.catalogue.state import ProductRecord
+from consumers.runtime.postgres.sql import array_literal, columns, load_queries
 from consumers.runtime.room import Changes, Tombstone
 from consumers.runtime.postgres.sql import array_literal, columns, load_queries
 from schemas.codec.wire import decode, encode
