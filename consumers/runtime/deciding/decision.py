@@ -117,7 +117,10 @@ def _decide_run(
     event_ids = [f"{place}{record.offset}/0".encode() for record in records]
     topic = TOPIC_NAMES[type(outcomes[0])]
     outputs = list(map(Outgoing, repeat(topic), repeat(BY_KEY), keys_of(outcomes), encode_all(outcomes), event_ids))
-    room.evolve_run(state, outcomes)
+    try:
+        room.evolve_run(state, outcomes)
+    except Exception as error:
+        raise EvolveFailedError(room.name, room.run_type.__name__, repr(error)) from error
     return outputs, times_ms[-1]
 
 
