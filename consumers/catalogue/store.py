@@ -9,7 +9,6 @@ import msgspec
 from consumers.catalogue.state import ProductRecord
 from consumers.runtime.postgres.sql import array_literal, columns, load_queries
 from consumers.runtime.room import Changes, Tombstone
-from consumers.runtime.postgres.sql import array_literal, columns, load_queries
 from schemas.codec.wire import decode, encode
 from schemas.messages import Product
 from topology.topics import CATALOGUE_PRODUCTS

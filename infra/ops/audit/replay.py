@@ -12,6 +12,7 @@ import msgspec
 
 from consumers.runtime.deciding.batch import decode_records
 from consumers.runtime.deciding.decision import decide_records
+from consumers.runtime.deciding.record import ReadAs
 from infra.ops.audit.outputs import Output, outcome_of, room_of
 from infra.ops.audit.redaction import redacted
 from infra.ops.audit.rows import (

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from consumers.inventory.room import InventoryRoom
 from consumers.inventory.runs import reserve_run
 from consumers.inventory.state import Hold, HoldState, Ledger, Stock
-from consumers.runtime import decision
-from consumers.runtime.deciding.decision import Record, decide_records
+from consumers.runtime.deciding import decision
+from consumers.runtime.deciding.decision import decide_records
+from consumers.runtime.deciding.record import Record
 from schemas import messages as m
 from schemas.codec.wire import message_type
 from schemas.ids import new_order_id

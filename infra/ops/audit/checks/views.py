@@ -15,7 +15,7 @@ from topology.topics import ORDER_EVENTS
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from consumers.runtime.deciding.decision import Record
+    from consumers.runtime.deciding.record import Record
     from infra.ops.audit.inputs import AuditInputs
     from infra.ops.audit.report import Tally
 
