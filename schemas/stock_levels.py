@@ -1,0 +1,66 @@
+"""Which of several records about a SKU on stock.levels is its latest level.
+
+Producers are not fenced: an owner that was paused, and whose partition has another owner since, may deliver an old level
+after a newer one. So each record has a version, and readers ignore what is older than what they know. A tombstone ends a
+retired SKU; its version stands in its `ce_id`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from schemas.messages import StockLevel
+
+
+class LevelVersion(NamedTuple):
+    """Up to where commands count in a level: `offset` is that of the last one, under a `generation` of partitions."""
+
+    generation: int
+    offset: int
+
+
+UNVERSIONED: Final = LevelVersion(0, -1)
+"""Of a record from before levels had versions: older than all others."""
+_TOMBSTONE_ID: Final = re.compile(rb"stock\.levels/(\d+)/\d+/(-?\d+)")
+
+
+def tombstone_id(version: LevelVersion, partition: int) -> bytes:
+    """Return the `ce_id` of a tombstone: `stock.levels/<generation>/<partition>/<offset>`."""
+    return f"stock.levels/{version.generation}/{partition}/{version.offset}".encode()
+
+
+def version_of(level: StockLevel | None, headers: Iterable[tuple[str, bytes | None]] = ()) -> LevelVersion:
+    """Return the version of a level, or of a tombstone (None) with these headers."""
+    if level is not None:
+        return LevelVersion(level.generation, level.offset)
+    for name, value in headers:
+        if name == "ce_id" and (found := _TOMBSTONE_ID.fullmatch(value or b"")):
+            return LevelVersion(int(found[1]), int(found[2]))
+    return UNVERSIONED
+
+
+class LatestLevels:
+    """The latest level of each SKU, in whatever order its records are read. A retired SKU has None."""
+
+    def __init__(self) -> None:
+        self._levels: dict[bytes, tuple[LevelVersion, StockLevel | None]] = {}
+        self.ignored = 0
+
+    @property
+    def levels(self) -> Mapping[bytes, StockLevel | None]:
+        """The levels by key."""
+        return {key: level for key, (_, level) in self._levels.items()}
+
+    def take(self, key: bytes, level: StockLevel | None, headers: Iterable[tuple[str, bytes | None]] = ()) -> bool:
+        """Take a record's level, unless a newer one is known; return whether it was taken."""
+        version = version_of(level, headers)
+        known = self._levels.get(key)
+        if known is not None and version < known[0]:
+            self.ignored += 1
+            return False
+        self._levels[key] = (version, level)
+        return True
