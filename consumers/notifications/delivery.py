@@ -28,7 +28,6 @@ from standardwebhooks import Webhook
 from consumers.notifications.store import QUERIES
 from consumers.runtime.postgres.database import ConnectionLostError
 from consumers.runtime.postgres.sql import array_literal
-from producers.outage import Outage, Readiness
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -98,10 +97,8 @@ class Deliverer:
         schedule_seconds: Sequence[float] = SCHEDULE_SECONDS,
         timeout_seconds: float = TIMEOUT_SECONDS,
         random_fraction: Callable[[], float] = random.random,
-        readiness: Readiness | None = None,
     ) -> None:
         self._database = database
-        self._outage = Outage("PostgreSQL (webhooks)", readiness)
         self._schedule = schedule_seconds
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._random_fraction = random_fraction
@@ -183,10 +180,12 @@ class Deliverer:
                 try:
                     async with self._turns[purpose]:
                         return await self._database.run(purpose, work)
-                except (ConnectionLostError, asyncpg.PostgresError) as error:
-                    await self._outage.wait(error, purpose)
+                except ConnectionLostError as lost:
+                    await self._database.outage.wait(lost.cause, purpose)
+                except asyncpg.PostgresError as error:
+                    await self._database.outage.wait(error, purpose)
         finally:
-            self._outage.ended(purpose)
+            self._database.outage.ended(purpose)
 
     def _begin(self, background: BackgroundTasks, session: aiohttp.ClientSession, delivery: Delivery) -> None:
         self._busy[delivery.subscription_id] += 1

@@ -39,7 +39,7 @@ from consumers.runtime.kafka.rebalance import Rebalance
 from consumers.runtime.lifecycle import ProcessLifecycle
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.postgres.commit import commit, commit_statement
-from consumers.runtime.postgres.database import RETRY_SECONDS, Database
+from consumers.runtime.postgres.database import Database
 from consumers.runtime.postgres.outbox import Outbox
 from consumers.runtime.watchdog import Watchdog
 
@@ -57,6 +57,7 @@ S = TypeVar("S")
 
 POLL_MS: Final = 20
 """Longest wait for records. What is assigned meanwhile is claimed only after it, so it is part of every handover."""
+POLL_RETRY_SECONDS: Final = 0.2
 KAFKA_COMMIT_SECONDS: Final = 1.0
 
 
@@ -180,7 +181,7 @@ class PartitionOwner(Generic[S]):
             if not error.retriable:
                 raise
             log.warning("poll_failed", room=self.room.name, error=repr(error))
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(POLL_RETRY_SECONDS)
             return {}
         return fetched
 

@@ -167,7 +167,7 @@ async def test_an_outcome_that_cannot_be_written_is_written_later_and_never_post
             await shop.say(*events)
 
             async def tried_three_times() -> bool:
-                return deliverer._outage._failing.get("outcomes", 0) >= 3
+                return deliverer._database.outage._failing.get("outcomes", 0) >= 3
 
             await shop.until(tried_three_times)
         await shop.database.execute("DROP TRIGGER refusing ON webhook_deliveries")
@@ -183,7 +183,7 @@ async def test_a_query_that_fails_does_not_end_the_deliverer(shop: Shop) -> None
         await shop.database.execute("ALTER TABLE webhook_subscriptions RENAME COLUMN url TO address")
 
         async def failed() -> bool:
-            return "deliveries" in deliverer._outage._failing
+            return "deliveries" in deliverer._database.outage._failing
 
         await shop.until(failed)
         await shop.database.execute("ALTER TABLE webhook_subscriptions RENAME COLUMN address TO url")

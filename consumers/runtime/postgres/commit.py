@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import msgspec
 
 from consumers.errors import FencedError
-from consumers.runtime.postgres.database import RETRY_SECONDS, ConnectionLostError, Database
+from consumers.runtime.postgres.database import ConnectionLostError, Database
 from consumers.runtime.postgres.queries import QUERIES
 from consumers.runtime.postgres.sql import array_literal
 
@@ -41,37 +40,48 @@ async def commit(database: Database, room: Room[Any], statement: str, parts: Seq
     6. an answer that was lost is looked up by the position in the database, and the statement sent again if it did not apply;
     7. what follows is the caller's: claims become durable, effects start, outputs are published (outbox.py).
 
-    Raises FencedError with the partitions that belong to another process (then nothing was applied), or what PostgreSQL
-    answers about the data (asyncpg.IntegrityConstraintViolationError: then nothing was applied either).
+    An outage of the server is waited out. Raises FencedError with the partitions that belong to another process (then
+    nothing was applied), or what PostgreSQL answers about the data (asyncpg.IntegrityConstraintViolationError: then nothing
+    was applied either).
     """
     arguments = _arguments(room, parts)
-    while True:
-        try:
-            await database.run("commit", lambda connection: connection.fetchval(statement, *arguments))
-        except ConnectionLostError:
-            await asyncio.sleep(RETRY_SECONDS)
-        except asyncpg.PostgresError as error:
-            if error.sqlstate != FENCED_SQLSTATE:
-                raise
-        else:
-            return
-        # What fenced us may be our own earlier sending, which was still being carried out when we looked.
-        if await _took_effect(database, room, parts):
-            return
+    try:
+        while True:
+            try:
+                await database.run("commit", lambda connection: connection.fetchval(statement, *arguments))
+            except ConnectionLostError as lost:
+                await database.outage.wait(lost.cause, "commit")
+            except asyncpg.PostgresError as error:
+                if error.sqlstate != FENCED_SQLSTATE:
+                    raise
+            else:
+                return
+            # What fenced us may be our own earlier sending, which was still being carried out when we looked.
+            if await _took_effect(database, room, parts):
+                return
+    finally:
+        database.outage.ended("commit")
 
 
 async def _took_effect(database: Database, room: Room[Any], parts: Sequence[PartitionBatch[Any]]) -> bool:
     """Tell whether the positions are the batch's already. Raises FencedError for partitions with another owner."""
     partitions = [part.claim.partition for part in parts]
-    rows = await database.run_with_retry(
-        "commit", lambda connection: connection.fetch(QUERIES["positions"], room.name, partitions)
-    )
+    rows = await _positions(database, room.name, partitions)
     found = {row["partition"]: (row["epoch"], list(row["next_offsets"])) for row in rows}
     wanted = {part.claim.partition: (part.claim.epoch, part) for part in parts}
     lost = [p for p, (epoch, part) in wanted.items() if not _is_ours(found.get(p), epoch, part)]
     if lost:
         raise FencedError(room.name, lost)
     return all(found[p][1] == part.new_offsets for p, (_, part) in wanted.items())
+
+
+async def _positions(database: Database, room: str, partitions: list[int]) -> list[Any]:
+    """Read on the connection of commits, which are still failing: their outage is not over with this."""
+    while True:
+        try:
+            return await database.run("commit", lambda c: c.fetch(QUERIES["positions"], room, partitions))
+        except ConnectionLostError as lost:
+            await database.outage.wait(lost.cause, "commit")
 
 
 def _is_ours(found: tuple[int, list[int]] | None, epoch: int, part: PartitionBatch[Any]) -> bool:
