@@ -67,6 +67,11 @@ class Outage:
         self._kinds: set[str] = set()
         self._failing: dict[str, int] = {}
 
+    @property
+    def lasts(self) -> bool:
+        """Whether somebody waits for the server now."""
+        return self._began_at is not None
+
     async def wait(self, error: BaseException, purpose: str = "") -> None:
         """Note a failed attempt and pause before the next one; `purpose` names what was attempted."""
         now = time.monotonic()

@@ -67,8 +67,8 @@ class Publisher:
     gives it to whoever wakes up first.
 
     `in_use` has, by plain topic name, how many partitions of a topic are in use where that is not for Kafka to say
-    (topology/copartitioning.py). `give_up_seconds` bounds how long a list is sent again; `math.inf` waits for as long as Kafka is away, and `readiness`
-    shows that meanwhile.
+    (topology/copartitioning.py). `give_up_seconds` bounds how long a list is sent again; `math.inf` waits for as long as
+    Kafka is away, and `readiness` shows that meanwhile. Others in this process who need Kafka share the `outage`.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Publisher:
         self._namespace = namespace
         self._in_use = in_use or {}
         self._give_up_seconds = give_up_seconds
-        self._outage = Outage("Kafka", readiness)
+        self.outage = Outage("Kafka", readiness)
         self._producer: AIOKafkaProducer | None = None
         self._renewal = asyncio.Lock()
         self._waiting: list[_Waiting] = []
@@ -169,9 +169,9 @@ class Publisher:
                 await self._abandon_producer()
                 if asyncio.get_running_loop().time() >= deadline:
                     raise PublishError(self._bootstrap, len(records), self._give_up_seconds) from error
-                await self._outage.wait(error, "publish")
+                await self.outage.wait(error, "publish")
             else:
-                self._outage.ended("publish")
+                self.outage.ended("publish")
                 return
 
     async def _connected(self) -> AIOKafkaProducer:

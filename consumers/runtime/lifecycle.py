@@ -34,15 +34,14 @@ class ProcessLifecycle:
             self._failure = error if isinstance(error, OwnerStoppedError) else OwnerStoppedError(repr(error))
             self._failed.set()
 
-    async def run(self, work: Coroutine[Any, Any, None], *helpers: Coroutine[Any, Any, None]) -> None:
-        """Run `work` to its end, and the helpers as long. Raises what `fail` was called with, or what `work` raises."""
+    async def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` to its end. Raises what `fail` was called with, or what `work` raises."""
         main, failed = asyncio.create_task(work), asyncio.create_task(self._failed.wait())
-        tasks = [main, failed, *map(asyncio.create_task, helpers)]
         try:
             await asyncio.wait({main, failed}, return_when=asyncio.FIRST_COMPLETED)
             if self._failure is not None:
                 raise self._failure
             await main
         finally:
-            for task in tasks:
-                task.cancel()
+            main.cancel()
+            failed.cancel()

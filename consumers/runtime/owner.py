@@ -31,7 +31,7 @@ from consumers.runtime.deciding.batch import (
 )
 from consumers.runtime.deciding.decision import decide_records, level, outgoing
 from consumers.runtime.kafka.assignor import ClaimsAssignor
-from consumers.runtime.kafka.consumer import new_consumer
+from consumers.runtime.kafka.consumer import new_consumer, started
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, FetchBuffer
 from consumers.runtime.kafka.fetch_pacing import FetchPacing
 from consumers.runtime.kafka.reading.read_records import read_records
@@ -42,6 +42,7 @@ from consumers.runtime.postgres.commit import commit, commit_statement
 from consumers.runtime.postgres.database import Database
 from consumers.runtime.postgres.outbox import Outbox
 from consumers.runtime.watchdog import Watchdog
+from producers.outage import Readiness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,17 +63,23 @@ KAFKA_COMMIT_SECONDS: Final = 1.0
 
 
 class PartitionOwner(Generic[S]):
-    """Runs one room on whatever partitions Kafka's group assigns to this process."""
+    """Runs one room on whatever partitions Kafka's group assigns to this process.
 
-    def __init__(self, room: Room[S], options: OwnerOptions, publisher: Publisher) -> None:
+    `readiness` shows what keeps it from its work: servers that are away, partitions that wait to be claimed.
+    """
+
+    def __init__(
+        self, room: Room[S], options: OwnerOptions, publisher: Publisher, readiness: Readiness | None = None
+    ) -> None:
         self.room = room
         self.options = options
         self._lifecycle = ProcessLifecycle()
         self._background = BackgroundTasks(self._lifecycle.fail)
         self._publisher = publisher
         self._topics = [topic.in_namespace(options.namespace) for topic in room.sources]
-        self._database = Database(options.postgres_dsn, room.name)
-        self._outbox = Outbox(room.name, self._database, publisher, self._lifecycle.fail)
+        self.readiness = readiness if readiness is not None else Readiness()
+        self._database = Database(options.postgres_dsn, room.name, self.readiness)
+        self._outbox = Outbox(room.name, self._database, publisher, self._background)
         self._ownership = Ownership(
             room, self._database, self._outbox, self._topics, retry_seconds=options.session_timeout_ms / 1000
         )
@@ -91,12 +98,13 @@ class PartitionOwner(Generic[S]):
 
     async def run(self) -> None:
         """Own partitions until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
-        self._consumer = self._new_consumer()
-        await self._consumer.start()
+        self._consumer = await started(self._new_consumer, self._publisher.outage, self._lifecycle)
         self.room.start(self._background)
         self._outbox.start()
+        self._background.start(self._watchdog().watch(), "watchdog")
+        self._background.start(self._commit_to_kafka(), "commit offsets to Kafka")
         try:
-            await self._lifecycle.run(self._work(), self._watchdog().watch(), self._commit_to_kafka())
+            await self._lifecycle.run(self._work())
         finally:
             await self._close()
 
@@ -130,6 +138,7 @@ class PartitionOwner(Generic[S]):
         await self.room.stop()
         with contextlib.suppress(KafkaError, TimeoutError):
             await asyncio.wait_for(self._consumer.stop(), 10)
+        await self._background.cancel()
         await self._database.close()
 
     # --- owning -------------------------------------------------------------------------------------------------------
@@ -141,7 +150,18 @@ class PartitionOwner(Generic[S]):
         if partitions := self._ownership.to_claim():
             await self._settle()
             await self._outbox.drain()
+            await self._claim(partitions)
+
+    async def _claim(self, partitions: list[int]) -> None:
+        """Claim partitions; while Kafka is away they stay unclaimed, to be claimed at a later turn of the loop."""
+        try:
             await self._ownership.claim(self._consumer, partitions)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            await self._publisher.outage.wait(error, "claim")
+        else:
+            self._publisher.outage.ended("claim")
 
     async def _append_reminders(self) -> None:
         """Append the commands that end what has passed its deadline to the owner's own partitions; the log's time decides."""
@@ -298,10 +318,14 @@ class PartitionOwner(Generic[S]):
         return Watchdog(
             self.room.name,
             self.options.watchdog_seconds,
-            lag=lambda: 0 if self.room.is_saturated() else self._ownership.lag(self._consumer),
+            lag=lambda: 0 if self._waits_rightly() else self._ownership.lag(self._consumer),
             progress=self._ownership.progress,
             on_stuck=self._lifecycle.fail,
         )
+
+    def _waits_rightly(self) -> bool:
+        """Tell whether to stand still is right: no restart brings a server back, or a processor's answers."""
+        return self.room.is_saturated() or self._database.outage.lasts or self._publisher.outage.lasts
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         return new_consumer(self.room.name, self.options, ClaimsAssignor(self._ownership.epochs))

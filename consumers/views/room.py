@@ -16,23 +16,27 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from consumers.errors import RefusedError
+from consumers.runtime.background import BackgroundTasks
 from consumers.runtime.deciding.batch import decode_records
 from consumers.runtime.deciding.partitioning import Partitioning
 from consumers.runtime.deciding.record import MisroutedRecord
+from consumers.runtime.kafka.consumer import started
 from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.kafka.rebalance import Rebalance
 from consumers.runtime.lifecycle import ProcessLifecycle
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
 from consumers.views.timeline import TimelineEvent, event_of
+from producers.outage import Outage
 from topology.topics import MAX_RECORD_BYTES, ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from producers.outage import Readiness
     from schemas.messages import Message
 
 log = structlog.get_logger()
@@ -45,6 +49,8 @@ FETCH_MIN_BYTES: Final = 262_144
 RETRY_SECONDS: Final = 0.5
 HOUSEKEEPING_SECONDS: Final = 1.0
 REDIS_SECONDS: Final = 5.0
+CONNECT: Final = "connect"
+WRITE: Final = "write"
 
 
 class ViewsOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,10 +79,11 @@ class OrderViews:
     those).
     """
 
-    def __init__(self, options: ViewsOptions) -> None:
+    def __init__(self, options: ViewsOptions, readiness: Readiness | None = None) -> None:
         self.options = options
         self.written = 0
         self.skipped = 0
+        self._passed = 0  # offsets, whatever stood there
         self._topic = ORDER_EVENTS.in_namespace(options.namespace)
         self._redis = Redis.from_url(
             options.redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
@@ -86,6 +93,9 @@ class OrderViews:
         self._unplaced: set[int] = set()
         self._housekeeping_at = 0.0
         self._lifecycle = ProcessLifecycle()
+        self._background = BackgroundTasks(self._lifecycle.fail)
+        self._redis_outage = Outage("Redis", readiness)
+        self._kafka_outage = Outage("Kafka", readiness)
         self._consumer: AIOKafkaConsumer = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -96,11 +106,12 @@ class OrderViews:
 
     async def run(self) -> None:
         """Keep the views until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
-        self._consumer = self._new_consumer()
-        await self._consumer.start()
+        self._consumer = await started(self._new_consumer, self._kafka_outage, self._lifecycle)
+        self._background.start(self._watchdog().watch(), "watchdog")
         try:
-            await self._lifecycle.run(self._work(), self._watchdog().watch())
+            await self._lifecycle.run(self._work())
         finally:
+            await self._background.cancel()
             with contextlib.suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(self._consumer.stop(), 10)
             await self._redis.aclose()
@@ -110,13 +121,16 @@ class OrderViews:
         while self._lifecycle.running:
             try:
                 await self._place()
-                await self._take(await self._poll())
+                if await self._take(await self._poll()):
+                    self._redis_outage.ended(WRITE)
                 await self._keep_house()
             except (RedisError, OSError, TimeoutError) as error:
                 # What was fetched is fetched again: nothing moved on.
-                log.warning("redis_unavailable", error=f"{type(error).__name__}: {error}")
                 self._unplace(set(self._positions))
-                await asyncio.sleep(RETRY_SECONDS)
+                # One that is full or a replica still answers to reads, which says nothing about the next write.
+                await self._redis_outage.wait(error, WRITE if isinstance(error, ResponseError) else CONNECT)
+            else:
+                self._redis_outage.ended(CONNECT)
         await self._commit_offsets_to_kafka()
 
     # --- where to read ------------------------------------------------------------------------------------------------
@@ -183,11 +197,14 @@ class OrderViews:
         begins = await self._consumer.beginning_offsets(list(tps))
         return {tp: max(position or 0, begins[tp]) for tp, position in tps.items()}
 
-    async def _take(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
-        """Write the events, then move the positions; a position that was lost or moved by another is looked up anew."""
+    async def _take(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> bool:
+        """Write the events, then move the positions; a position that was lost or moved by another is looked up anew.
+
+        Return whether there was anything to write.
+        """
         moves = await self._moves(fetched)
         if not moves:
-            return
+            return False
         by_order: dict[str, list[TimelineEvent]] = {}
         for records in fetched.values():
             self._read(records, by_order)
@@ -197,7 +214,9 @@ class OrderViews:
             if partition in self._positions:
                 self._positions[partition] = new
         self.written += sum(map(len, by_order.values()))
+        self._passed += sum(new - (old or 0) for _, old, new in moves)
         self._unplace(lost)
+        return True
 
     async def _moves(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> list[store.Move]:
         """Return from where to where each partition was read, even if only over a transaction's marker."""
@@ -256,8 +275,8 @@ class OrderViews:
         return Watchdog(
             NAME,
             self.options.watchdog_seconds,
-            lag=self._lag,
-            progress=lambda: self.written,
+            lag=lambda: 0 if self._redis_outage.lasts or self._kafka_outage.lasts else self._lag(),
+            progress=lambda: self._passed,
             on_stuck=self._lifecycle.fail,
         )
 

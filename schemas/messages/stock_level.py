@@ -19,3 +19,6 @@ class StockLevel(Message, frozen=True):
     available: int
     at_ms: int
     quarantined: int = 0
+    generation: int = 0
+    partition: int = -1
+    offset: int = -1

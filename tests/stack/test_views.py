@@ -52,14 +52,18 @@ class House:
         self.redis = redis
         self._running: list[asyncio.Task[None]] = []
 
+    async def command(self, words: str) -> None:
+        await self.redis.execute_command(*words.split())  # type: ignore[no-untyped-call]
+
     @asynccontextmanager
-    async def views(self) -> AsyncIterator[OrderViews]:
+    async def views(self, watchdog_seconds: float = 60.0) -> AsyncIterator[OrderViews]:
         room = OrderViews(
             ViewsOptions(
                 kafka_bootstrap=self.settings.kafka_bootstrap or "",
                 redis_url=self.settings.redis_url or "",
                 namespace=self.settings.namespace,
                 session_timeout_ms=6_000,
+                watchdog_seconds=watchdog_seconds,
             )
         )
         running = asyncio.create_task(room.run())
@@ -183,11 +187,41 @@ async def test_while_redis_is_away_the_views_wait_and_miss_nothing(house: House,
             await house.final_view(before)
             await stack.valkey.kill()
             await house.publisher.publish(paid_order(meanwhile))
-            await house.until(lambda: len([log for log in logs if log["event"] == "redis_unavailable"]) > 1)
+            await house.until(lambda: room._redis_outage._failing.get("connect", 0) >= 3)
             assert room.written == 9
             await stack.valkey.start()
             await house.redis.connection_pool.disconnect()
             assert len((await house.final_view(meanwhile)).events) == 9
+    outages = [log["event"] for log in logs if log["event"].startswith("server_")]
+    assert outages[-1] == "server_available"
+    assert outages.count("server_available") == 1
+
+
+@pytest.mark.parametrize("command", ["CONFIG SET maxmemory 1", "REPLICAOF 127.0.0.1 1"], ids=["full", "read-only"])
+async def test_while_redis_takes_no_writes_the_views_wait_and_miss_nothing(house: House, command: str) -> None:
+    before, meanwhile = new_order_id(), new_order_id()
+    async with house.views(watchdog_seconds=0.5) as room:
+        await house.publisher.publish(paid_order(before))
+        await house.final_view(before)
+        try:
+            await house.command(command)
+            await house.publisher.publish(paid_order(meanwhile))
+            await house.until(lambda: room._redis_outage._failing.get("write", 0) >= 5)
+            assert room.written == 9
+        finally:
+            await house.command("CONFIG SET maxmemory 0")
+            await house.command("REPLICAOF NO ONE")
+        assert len((await house.final_view(meanwhile)).events) == 9
+
+
+async def test_records_that_are_skipped_count_as_progress(house: House) -> None:
+    """A watchdog that counted events ended a room that had only records of others to pass over."""
+    async with house.views() as room:
+        before = room._watchdog()._progress()
+        await house.publisher.publish([Outgoing(ORDER_EVENTS.name, 0, b"k", b"no avro") for _ in range(3)])
+        await house.until(lambda: room.skipped == 3)
+        assert room.written == 0
+        assert room._watchdog()._progress() == before + 3
 
 
 async def test_forgotten_positions_have_the_whole_log_read_again(house: House) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 
 from topology.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from consumers.runtime.kafka.assignor import ClaimsAssignor
+    from consumers.runtime.lifecycle import ProcessLifecycle
     from consumers.runtime.options import OwnerOptions
+    from producers.outage import Outage
 
 FETCH_BYTES: Final = MAX_RECORD_BYTES
 """Read ahead of each partition of each source, and so the most that one poll brings of it."""
@@ -32,3 +37,22 @@ def new_consumer(room: str, options: OwnerOptions, assignor: ClaimsAssignor) -> 
         max_poll_interval_ms=NEVER_MS,
         max_partition_fetch_bytes=FETCH_BYTES,
     )
+
+
+async def started(new: Callable[[], AIOKafkaConsumer], outage: Outage, lifecycle: ProcessLifecycle) -> AIOKafkaConsumer:
+    """Return a consumer that is connected; while Kafka is away, wait, and make another one for each attempt.
+
+    Asked to stop meanwhile, return one that is not connected.
+    """
+    while True:
+        consumer = new()
+        try:
+            await consumer.start()
+        except (KafkaError, OSError) as error:
+            await consumer.stop()
+            await outage.wait(error, "connect")
+            if not lifecycle.running:
+                return consumer
+        else:
+            outage.ended("connect")
+            return consumer

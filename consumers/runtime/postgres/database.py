@@ -137,7 +137,7 @@ class Database:
                 timeout=STATEMENT_SECONDS,
                 server_settings={
                     "application_name": f"lastunit {self._name} {purpose}",
-                    "statement_timeout": f"{STATEMENT_SECONDS:.0f}s",
+                    "statement_timeout": f"{STATEMENT_SECONDS * 1000:.0f}ms",
                     "jit": "off",
                     **_PLANS,
                     "synchronous_commit": "off" if purpose == ASYNC_COMMIT else "on",

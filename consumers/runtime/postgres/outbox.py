@@ -11,22 +11,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import structlog
 
 from consumers.runtime.postgres.database import ASYNC_COMMIT
 from consumers.runtime.postgres.queries import QUERIES
 from producers.publisher import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import asyncpg
 
+    from consumers.runtime.background import BackgroundTasks
     from consumers.runtime.deciding.batch import PartitionBatch
     from consumers.runtime.postgres.database import Database
     from producers.publisher import Publisher
-
-log = structlog.get_logger()
 
 MAX_WAITING: Final = 16
 """Committed blobs that may wait for Kafka; then commits wait too, so memory stays bounded."""
@@ -41,15 +39,13 @@ Blob = tuple[int, int, list[Outgoing]]
 
 
 class Outbox:
-    """One room's way out. `on_failure` gets the error when Kafka refuses for good; the blobs stay for the next owner."""
+    """One room's way out. Where Kafka refuses for good its task fails; the blobs stay for the next owner."""
 
-    def __init__(
-        self, room: str, database: Database, publisher: Publisher, on_failure: Callable[[Exception], None]
-    ) -> None:
+    def __init__(self, room: str, database: Database, publisher: Publisher, background: BackgroundTasks) -> None:
         self._room = room
         self._database = database
         self._publisher = publisher
-        self._on_failure = on_failure
+        self._background = background
         self._waiting: asyncio.Queue[Blob] = asyncio.Queue(MAX_WAITING)
         self._unacked_bytes = 0
         self._has_room = asyncio.Event()
@@ -60,7 +56,7 @@ class Outbox:
 
     def start(self) -> None:
         """Begin to publish."""
-        self._worker = asyncio.create_task(self._work(), name=f"outbox {self._room}")
+        self._worker = self._background.start(self._work(), f"outbox {self._room}")
 
     async def put(self, parts: list[PartitionBatch[Any]]) -> None:
         """Take the outputs of a committed batch; waits while too much is under way."""
@@ -107,24 +103,12 @@ class Outbox:
             blobs = [await self._waiting.get()]
             while not self._waiting.empty():
                 blobs.append(self._waiting.get_nowait())
-            try:
-                await self._publish(blobs)
-            except Exception as error:
-                log.exception("outbox_failed", room=self._room)
-                self._on_failure(error)
-                raise
+            await self._publish(blobs)
             for _, _, records in blobs:
                 self._count(-_bytes_of(records))
                 self._waiting.task_done()
             if self._cleaner is None or self._cleaner.done():
-                self._cleaner = asyncio.create_task(self._clean(), name=f"outbox cleaner {self._room}")
-
-    async def _clean(self) -> None:
-        try:
-            await self._delete_acknowledged()
-        except Exception as error:
-            log.exception("outbox_not_cleaned", room=self._room)
-            self._on_failure(error)
+                self._cleaner = self._background.start(self._delete_acknowledged(), f"outbox cleaner {self._room}")
 
     def _count(self, more_bytes: int) -> None:
         self._unacked_bytes += more_bytes
