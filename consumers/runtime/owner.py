@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import time
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -30,10 +29,11 @@ from consumers.runtime.deciding.batch import (
     steps,
 )
 from consumers.runtime.deciding.decision import decide_records, level, outgoing
-from consumers.runtime.kafka.assignor import ClaimsAssignor
-from consumers.runtime.kafka.consumer import new_consumer, started
+from consumers.runtime.kafka.assignor import ClaimsAssignor, is_room
+from consumers.runtime.kafka.consumer import group_id, new_consumer, started
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, FetchBuffer
 from consumers.runtime.kafka.fetch_pacing import FetchPacing
+from consumers.runtime.kafka.group import GroupWatch
 from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.kafka.rebalance import Rebalance
 from consumers.runtime.lifecycle import ProcessLifecycle
@@ -84,6 +84,13 @@ class PartitionOwner(Generic[S]):
             room, self._database, self._outbox, self._topics, retry_seconds=options.session_timeout_ms / 1000
         )
         self._claims = self._ownership.claims
+        self._group = GroupWatch(
+            room.name,
+            group_id(room.name, options),
+            ClaimsAssignor.name,
+            lambda member: is_room(member.metadata),
+            self.readiness,
+        )
         self._statement = commit_statement(room)
         self._in_flight: tuple[Batch, asyncio.Task[None]] | None = None
         self._buffer = FetchBuffer()
@@ -103,6 +110,7 @@ class PartitionOwner(Generic[S]):
         self._outbox.start()
         self._background.start(self._watchdog().watch(), "watchdog")
         self._background.start(self._commit_to_kafka(), "commit offsets to Kafka")
+        self._background.start(self._group.watch(self._consumer), "group watch")
         try:
             await self._lifecycle.run(self._work())
         finally:
@@ -110,6 +118,7 @@ class PartitionOwner(Generic[S]):
 
     async def _work(self) -> None:
         await self._ownership.begin(await self._publisher.partitions_of(self.room.sources[0].name))
+        await self._group.until_joinable(self._consumer, self._lifecycle)
         self._consumer.subscribe(self._topics, listener=self._rebalance())
         while self._lifecycle.running:
             await self._claim_assigned()
@@ -123,8 +132,11 @@ class PartitionOwner(Generic[S]):
         await self._ownership.commit_offsets_to_kafka(self._consumer)
 
     def _rebalance(self) -> Rebalance:
-        assigned = functools.partial(self._ownership.assigned, self._consumer)
-        return Rebalance(assigned, self._revoked, self._lifecycle)
+        return Rebalance(self._assigned, self._revoked, self._lifecycle)
+
+    def _assigned(self, tps: Iterable[TopicPartition]) -> None:
+        self._ownership.assigned(self._consumer, tps)
+        self._group.assigned()
 
     def _revoked(self, tps: Iterable[TopicPartition]) -> None:
         self._buffer.revoke({tp.partition for tp in tps})

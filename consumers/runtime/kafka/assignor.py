@@ -7,6 +7,7 @@ which all owners of a process would share, and it does not keep partition i of s
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -107,29 +108,44 @@ class ClaimsAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokaf
     def assign(
         self, cluster: Any, members: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
-        """Share out for the whole group, as its leader."""
-        asking = {name: Member(frozenset(it.subscription), claims_in(it.user_data)) for name, it in members.items()}
+        """Share out for the whole group, as its leader. A member that is no room gets nothing: it would decide nothing."""
+        said = {name: user_data_in(it.user_data) for name, it in members.items()}
+        asking = {
+            name: Member(frozenset(members[name].subscription), data.claims)
+            for name, data in said.items()
+            if data is not None
+        }
+        if strangers := sorted(said.keys() - asking.keys()):
+            log.warning("strangers_get_no_partitions", members=strangers)
         topics = {topic for member in asking.values() for topic in member.topics}
         known = {topic: cluster.partitions_for_topic(topic) or set() for topic in topics}
         shares = assign(known, asking)
         log.info("partitions_shared", members=len(asking), moved=_moved(shares, asking))
         return {
-            name: ConsumerProtocolMemberAssignment(PROTOCOL_VERSION, sorted(theirs.items()), b"")
-            for name, theirs in shares.items()
+            name: ConsumerProtocolMemberAssignment(PROTOCOL_VERSION, sorted(shares.get(name, {}).items()), b"")
+            for name in members
         }
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
         """Learn nothing: what is held is told by the claims."""
 
 
-def claims_in(user_data: bytes | None) -> dict[int, int]:
-    """Return the claims that a member said it holds; none if it said nothing that we understand."""
+def user_data_in(user_data: bytes | None) -> UserData | None:
+    """Return what a room adds to its request to join, or None for a member that is no room."""
     if not user_data:
-        return {}
+        return None
     try:
-        return msgspec.msgpack.decode(user_data, type=UserData).claims
+        return msgspec.msgpack.decode(user_data, type=UserData)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return {}
+        return None
+
+
+def is_room(metadata: bytes) -> bool:
+    """Tell whether a member is a room, by the metadata with which it joined."""
+    try:
+        return user_data_in(ConsumerProtocolMemberMetadata.decode(metadata).user_data) is not None
+    except (ValueError, struct.error):
+        return False
 
 
 def _moved(shares: Mapping[str, Mapping[str, list[int]]], members: Mapping[str, Member]) -> int:

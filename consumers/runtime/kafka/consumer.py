@@ -23,11 +23,17 @@ NEVER_MS: Final = 2**31 - 1
 """Our own watchdog judges progress, as it knows when waiting is right; leaving the group heals nothing."""
 
 
+def group_id(room: str, options: OwnerOptions) -> str:
+    """Return the name of a room's consumer group."""
+    return f"{options.namespace}{room}"
+
+
 def new_consumer(room: str, options: OwnerOptions, assignor: ClaimsAssignor) -> AIOKafkaConsumer:
     """Return the consumer of a room's owner; it subscribes to nothing yet. How long it waits is set by fetch_pacing.py."""
     return AIOKafkaConsumer(
         bootstrap_servers=options.kafka_bootstrap,
-        group_id=f"{options.namespace}{room}",
+        group_id=group_id(room, options),
+        client_id=f"lastunit-{room}",
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",

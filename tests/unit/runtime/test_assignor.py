@@ -6,11 +6,23 @@ from collections.abc import Mapping
 from itertools import product
 
 import msgspec
+import pytest
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
-from consumers.runtime.kafka.assignor import ClaimsAssignor, Member, UserData, assign, claims_in, holdings, share
+from consumers.runtime.kafka.assignor import (
+    ClaimsAssignor,
+    Member,
+    UserData,
+    assign,
+    holdings,
+    is_room,
+    share,
+    user_data_in,
+)
 
 Claims = dict[str, dict[int, int]]
 
@@ -109,27 +121,43 @@ class Cluster(msgspec.Struct):
         return set(range(self.sizes[topic])) if topic in self.sizes else None
 
 
+def claims_in(user_data: bytes | None) -> dict[int, int] | None:
+    said = user_data_in(user_data)
+    return None if said is None else said.claims
+
+
 @given(st.binary())
-def test_what_a_stranger_says_is_no_claim_and_no_failure(user_data: bytes) -> None:
-    claims_in(user_data)
+def test_what_a_stranger_says_is_no_claim_and_no_failure(said: bytes) -> None:
+    user_data_in(said)
+    is_room(said)
 
 
 def test_what_is_said_on_joining_is_understood_by_the_leader_and_by_a_leader_of_the_earlier_release() -> None:
     mine, theirs = ClaimsAssignor(lambda: {3: 7}), ClaimsAssignor(dict)
     assert claims_in(mine.metadata(["t"]).user_data) == {3: 7}
-    assert claims_in(None) == claims_in(b"") == claims_in(b"\xff") == {}
+    assert claims_in(theirs.metadata(["t"]).user_data) == {}
     assert claims_in(msgspec.msgpack.encode({"claims": {3: 7}, "later": "release"})) == {3: 7}
-    assert claims_in(msgspec.msgpack.encode(UserData({3: 7}))[:-1]) == {}
-    members = {
-        "a": theirs.metadata(["t", "gone"]),
-        "b": mine.metadata(["t"]),
-        "earlier": RangePartitionAssignor.metadata(["t"]),
-    }
+    assert is_room(mine.metadata(["t"]).encode())
     cluster = Cluster({"t": 6})
+    members = {"a": theirs.metadata(["t", "gone"]), "b": mine.metadata(["t"])}
     assert mine.name == RangePartitionAssignor.name
     assert 3 in dict(mine.assign(cluster, members)["b"].assignment)["t"]
     given_by = RangePartitionAssignor.assign(cluster, members)
     assert sorted(n for each in given_by.values() for _, numbers in each.assignment for n in numbers) == list(range(6))
+
+
+@pytest.mark.parametrize("said", [None, b"", b"\xff", msgspec.msgpack.encode(UserData({3: 7}))[:-1]])
+def test_a_stranger_in_the_group_gets_no_partition(said: bytes | None) -> None:
+    """With Range it got half of them, and decided nothing about the orders there."""
+    room = ClaimsAssignor(dict)
+    stranger = ConsumerProtocolMemberMetadata(0, ["t"], said)
+    assert user_data_in(said) is None
+    assert not is_room(stranger.encode())
+    with capture_logs() as logs:
+        shares = room.assign(Cluster({"t": 6}), {"room": room.metadata(["t"]), "stranger": stranger})
+    assert dict(shares["room"].assignment) == {"t": list(range(6))}
+    assert shares["stranger"].assignment == []
+    assert [log["members"] for log in logs if log["event"] == "strangers_get_no_partitions"] == [["stranger"]]
 
 
 def test_owners_of_two_groups_in_one_process_share_nothing() -> None:
