@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_DETAIL: Final = 1_000
 """Characters of a detail: it may repeat foreign bytes, and a dead letter must fit its topic."""
@@ -40,7 +43,23 @@ class FencedError(ConsumerError):
         self.partitions = partitions
 
 
-class LogGapError(ConsumerError):
+class NeedsPersonError(ConsumerError):
+    """Base of what no restart heals: the process ends with exit status 78, and its message says what to do."""
+
+
+class OtherLogError(NeedsPersonError):
+    """The topics are not those that were decided: their positions mean nothing here, and nothing was changed."""
+
+    def __init__(self, room: str, partition: int, *, stored: Sequence[Any], found: Sequence[Any]) -> None:
+        super().__init__(
+            f"{room} has decided partition {partition} of another log: cluster {stored[0]}, topic ids "
+            f"{', '.join(stored[1])}; this is cluster {found[0]}, topic ids {', '.join(found[1])}. Name the right cluster "
+            "(LASTUNIT_KAFKA_BOOTSTRAP). If the cluster was moved or mirrored with all its records, run `lastunit topology "
+            "rebase`. If the topic was deleted and made again, restore it, or begin with an empty database as well."
+        )
+
+
+class LogGapError(NeedsPersonError):
     """The topic does not hold the records at the position that the database names; deciding on would break the audit."""
 
     def __init__(self, room: str, topic: str, partition: int, *, offset: int, first: int, end: int) -> None:

@@ -13,7 +13,8 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
     """The right to decide about one partition under `epoch`, and how far it is decided, which is ahead of the database.
 
     `next_offsets` has a position for each of the room's topics, in their order; `at_ms` is the latest append time decided
-    (ms since the epoch, UTC); `batch` numbers the batches of the partition.
+    (ms since the epoch, UTC); `batch` numbers the batches of the partition; `last_records` has the digest of the last record
+    decided of each topic (log_identity.py).
     """
 
     partition: int
@@ -22,3 +23,4 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
     at_ms: int
     batch: int
     state: S
+    last_records: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from consumers.errors import OwnerStoppedError
+from consumers.errors import NeedsPersonError, OwnerStoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -31,7 +31,8 @@ class ProcessLifecycle:
     def fail(self, error: Exception) -> None:
         """Stop the process from whatever task notices that it must stop; the first reason counts."""
         if self._failure is None:
-            self._failure = error if isinstance(error, OwnerStoppedError) else OwnerStoppedError(repr(error))
+            is_known = isinstance(error, OwnerStoppedError | NeedsPersonError)
+            self._failure = error if is_known else OwnerStoppedError(repr(error))
             self._failed.set()
 
     async def run(self, work: Coroutine[Any, Any, None]) -> None:

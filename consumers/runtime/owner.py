@@ -37,6 +37,7 @@ from consumers.runtime.kafka.group import GroupWatch
 from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.kafka.rebalance import Rebalance
 from consumers.runtime.lifecycle import ProcessLifecycle
+from consumers.runtime.log_identity import record_digest
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.postgres.commit import commit, commit_statement
 from consumers.runtime.postgres.database import Database
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
+    from consumers.runtime.deciding.record import Record
     from consumers.runtime.options import OwnerOptions
     from consumers.runtime.room import Room
     from producers.publisher import Outgoing, Publisher
@@ -118,6 +120,7 @@ class PartitionOwner(Generic[S]):
 
     async def _work(self) -> None:
         await self._ownership.begin(await self._publisher.partitions_of(self.room.sources[0].name))
+        self._background.start(self._ownership.watch_log(self._consumer, self._publisher.outage), "log watch")
         await self._group.until_joinable(self._consumer, self._lifecycle)
         self._consumer.subscribe(self._topics, listener=self._rebalance())
         while self._lifecycle.running:
@@ -264,6 +267,7 @@ class PartitionOwner(Generic[S]):
         outputs: list[Outgoing] = []
         ranges: list[int] = []
         claim.next_offsets = list(old_offsets)
+        last: dict[int, Record] = {}
         for each in slices:
             source = self.room.sources[each.source].name
             self._require_contiguous(each, claim.next_offsets[each.source])
@@ -271,11 +275,24 @@ class PartitionOwner(Generic[S]):
             outputs += decided
             claim.next_offsets[each.source] = each.next
             ranges += (each.source, each.first, each.next)
+            if each.last is not None:
+                last[each.source] = each.last
         claim.batch += 1
         changes = self.room.close_batch(claim.state, claim.at_ms)
         outputs += [level(record) for record in changes.records]
+        claim.last_records = [
+            record_digest(last[number]) if number in last else known for number, known in enumerate(claim.last_records)
+        ]
         return PartitionBatch(
-            claim, old_offsets, claim.next_offsets, claim.at_ms, claim.batch, ranges, outputs, changes
+            claim,
+            old_offsets,
+            claim.next_offsets,
+            claim.at_ms,
+            claim.batch,
+            ranges,
+            outputs,
+            changes,
+            claim.last_records,
         )
 
     def _require_contiguous(self, decoded: DecodedSlice, position: int) -> None:

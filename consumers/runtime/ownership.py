@@ -12,16 +12,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from consumers.errors import LogGapError
+from consumers.errors import LogGapError, OtherLogError
 from consumers.runtime.claim import Claim
 from consumers.runtime.deciding.batch import FetchedSlice
 from consumers.runtime.handover import HandoverTimer
+from consumers.runtime.log_identity import LogIdentity, source_log
 from consumers.runtime.postgres.database import ASYNC_COMMIT
 from consumers.runtime.postgres.partitioning_watcher import PartitioningWatcher
 from consumers.runtime.postgres.queries import QUERIES
@@ -33,12 +34,16 @@ if TYPE_CHECKING:
 
     from consumers.runtime.deciding.batch import PartitionBatch
     from consumers.runtime.deciding.partitioning import Partitioning
+    from consumers.runtime.log_identity import SourceLog
     from consumers.runtime.postgres.database import Database
     from consumers.runtime.postgres.outbox import Outbox
     from consumers.runtime.room import Room
+    from producers.outage import Outage
 
 log = structlog.get_logger()
 S = TypeVar("S")
+
+LOG_WATCH_SECONDS: Final = 10.0
 
 
 class Ownership(Generic[S]):
@@ -118,7 +123,11 @@ class Ownership(Generic[S]):
         """
         if not self._returned:
             return
-        epochs = {row["partition"]: row["epoch"] for row in await self._stored(self._returned)}
+        identity = (await source_log(consumer._client, self._topics)).identity  # noqa: SLF001
+        rows = await self._stored(self._returned)
+        for row in rows:
+            self._require_same_log(row, identity)
+        epochs = {row["partition"]: row["epoch"] for row in rows}
         kept = []
         for partition in sorted(self._returned):
             claim = self._suspended[partition]
@@ -140,8 +149,12 @@ class Ownership(Generic[S]):
     async def claim(self, consumer: AIOKafkaConsumer, partitions: Sequence[int]) -> None:
         """Claim partitions: fence the earlier owner, publish what it left in the outbox, seek to its last durable position."""
         tps = [tp for partition in partitions for tp in self.tps_of(partition)]
+        identity = (await source_log(consumer._client, self._topics)).identity  # noqa: SLF001
         begins = await consumer.beginning_offsets(tps)
-        claims = [await self._claim_row(each, [begins[tp] for tp in self.tps_of(each)]) for each in partitions]
+        committed = dict(zip(tps, await asyncio.gather(*map(consumer.committed, tps)), strict=True))
+        claims = [
+            await self._claim_row(each, [begins[tp] for tp in self.tps_of(each)], identity) for each in partitions
+        ]
         # After the rows, so that a change which did not fence them is seen here.
         if await self._watcher.look():
             self._claim_all_again()
@@ -150,6 +163,7 @@ class Ownership(Generic[S]):
         ends = await consumer.end_offsets(tps)
         for claim in claims:
             self._require_records(claim, begins, ends)
+            await self._notice_older_database(claim, committed)
         republished = await self._outbox.republish(partitions)
         for claim in claims:
             await self._notify_room(claim)
@@ -174,14 +188,69 @@ class Ownership(Generic[S]):
                     self._room.name, tp.topic, claim.partition, offset=offset, first=begins[tp], end=ends[tp]
                 )
 
-    async def _claim_row(self, partition: int, first_offsets: list[int]) -> Claim[S]:
-        rows = await self._database.run_with_retry(
-            ASYNC_COMMIT, lambda c: c.fetch(QUERIES["claim"], self._room.name, partition, first_offsets)
-        )
-        epoch, next_offsets, at_ms, batch, silent_seconds = rows[0]
+    async def _claim_row(self, partition: int, first_offsets: list[int], identity: LogIdentity) -> Claim[S]:
+        arguments = (self._room.name, partition, first_offsets, identity.cluster_id, list(identity.topic_ids))
+        rows = await self._database.run_with_retry(ASYNC_COMMIT, lambda c: c.fetch(QUERIES["claim"], *arguments))
+        if not rows:
+            for row in await self._stored([partition]):
+                self._require_same_log(row, identity)
+        epoch, next_offsets, at_ms, batch, last_records, silent_seconds = rows[0]
         claim = Claim(partition, epoch, list(next_offsets), at_ms, batch, self._room.new_state(partition))
+        claim.last_records = list(last_records or [""] * len(self._topics))
         self.handovers.claimed(claim, silent_seconds)
         return claim
+
+    def _require_same_log(self, row: Any, identity: LogIdentity) -> None:
+        stored = LogIdentity(row["cluster_id"], tuple(row["topic_ids"] or ()))
+        if row["cluster_id"] is not None and stored != identity:
+            raise OtherLogError(self._room.name, row["partition"], stored=stored, found=identity)
+
+    async def watch_log(self, consumer: AIOKafkaConsumer, outage: Outage) -> None:
+        """See now and then whether the topics are still those that we decide, until cancelled.
+
+        Raises OtherLogError. A topic that is deleted and made again within a moment is noticed by nothing else.
+        """
+        known: SourceLog | None = None
+        while True:
+            try:
+                found = await source_log(consumer._client, self._topics)  # noqa: SLF001
+            except (KafkaError, OSError) as error:
+                await outage.wait(error, "topics")
+                continue
+            outage.ended("topics")
+            if known is not None and found.identity != known.identity:
+                raise OtherLogError(self._room.name, 0, stored=known.identity, found=found.identity)
+            if known is None or found.partitions != known.partitions:
+                self._name_surplus(found)
+            known = found
+            await asyncio.sleep(LOG_WATCH_SECONDS)
+
+    def _name_surplus(self, log_now: SourceLog) -> None:
+        """Name partitions that are not in use: orders are keyed by a recorded number (topology/copartitioning.py)."""
+        in_use = self.partitioning.partitions
+        for topic, partitions in log_now.partitions.items():
+            if partitions > in_use and not self._room.may_be_repartitioned:
+                log.warning(
+                    "surplus_partitions", room=self._room.name, topic=topic, partitions=partitions, in_use=in_use
+                )
+
+    async def _notice_older_database(self, claim: Claim[S], committed: Mapping[TopicPartition, int | None]) -> None:
+        """Name a database that went back: positions are committed to Kafka after they are durable, never before."""
+        tps = self.tps_of(claim.partition)
+        told = [committed[tp] or 0 for tp in tps]
+        if all(offset <= position for offset, position in zip(told, claim.next_offsets, strict=True)):
+            return
+        log.error(
+            "database_went_back",
+            room=self._room.name,
+            partition=claim.partition,
+            position=claim.next_offsets,
+            committed_to_kafka=told,
+            guide="docs/guides/outages.md",
+        )
+        up_to = [max(pair) for pair in zip(told, claim.next_offsets, strict=True)]
+        arguments = (self._room.name, claim.partition, up_to)
+        await self._database.run_with_retry(ASYNC_COMMIT, lambda c: c.execute(QUERIES["went_back"], *arguments))
 
     async def _notify_room(self, claim: Claim[S]) -> None:
         await self._database.run_with_retry("load", lambda c: self._room.claimed(c, claim.partition, claim.state))
@@ -255,12 +324,13 @@ class Ownership(Generic[S]):
     async def reload(self) -> None:
         """Return to the positions in the database, with empty memories. A claim that was raised meanwhile is lost."""
         held = self._held()
-        for partition, epoch, next_offsets, at_ms, batch in await self._stored(held):
+        for partition, epoch, next_offsets, at_ms, batch, last_records, *_ in await self._stored(held):
             claim = held[partition]
             if epoch != claim.epoch:
                 self.fenced([claim])
                 continue
             claim.next_offsets, claim.at_ms, claim.batch = list(next_offsets), at_ms, batch
+            claim.last_records = list(last_records or claim.last_records)
             claim.state = self._room.new_state(partition)
             await self._notify_room(claim)
 

@@ -77,7 +77,7 @@ class Memory:
         before, self.batch = self.batch, self.batch + 1
         claim = Claim(0, 1, [self.batch] * 2, 0, self.batch, self.book)
         part = PartitionBatch(
-            claim, [before] * 2, [self.batch] * 2, 0, self.batch, [0, before, self.batch], [], changes
+            claim, [before] * 2, [self.batch] * 2, 0, self.batch, [0, before, self.batch], [], changes, []
         )
         await self.connection.fetchval(commit_statement(ROOM), *_arguments(ROOM, [part]))
 

@@ -44,7 +44,7 @@ class DecodedSlice(msgspec.Struct):
     """Records of one topic's partition, in offset order, decoded.
 
     `readings` leaves out messages that the room does not accept; `first` and `next` (exclusive) are fetch positions that span
-    all of them, and offsets without a record.
+    all of them, and offsets without a record. `last` is a record near the end: the last one where no barrier cut the slice.
     """
 
     partition: int
@@ -52,14 +52,17 @@ class DecodedSlice(msgspec.Struct):
     first: int
     next: int
     readings: list[Reading]
+    last: Record | None = None
 
     def cut(self, at: int) -> tuple[DecodedSlice, DecodedSlice, DecodedSlice]:
         """Return the slice before, at, and after reading `at`."""
-        middle = self.readings[at][0].offset
+        record = self.readings[at][0]
+        before, after, middle = self.readings[:at], self.readings[at + 1 :], record.offset
+        last = self.last if self.last is not None and self.last.offset > middle else None
         return (
-            DecodedSlice(self.partition, self.source, self.first, middle, self.readings[:at]),
-            DecodedSlice(self.partition, self.source, middle, middle + 1, [self.readings[at]]),
-            DecodedSlice(self.partition, self.source, middle + 1, self.next, self.readings[at + 1 :]),
+            DecodedSlice(self.partition, self.source, self.first, middle, before, before[-1][0] if before else None),
+            DecodedSlice(self.partition, self.source, middle, middle + 1, [self.readings[at]], record),
+            DecodedSlice(self.partition, self.source, middle + 1, self.next, after, last),
         )
 
 
@@ -84,6 +87,7 @@ class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
     ranges: list[int]
     outputs: list[Outgoing]
     changes: Changes
+    last_records: list[str]
 
 
 class Batch(msgspec.Struct, eq=False):
@@ -120,7 +124,8 @@ def decode_slice(room: Subscriber, fetched: FetchedSlice, partitioning: Partitio
     if fetched.first >= end:
         return None
     readings = decode_records(room, records, partitioning)
-    return DecodedSlice(fetched.tp.partition, fetched.source, fetched.first, end, readings)
+    last = records[-1] if records else None
+    return DecodedSlice(fetched.tp.partition, fetched.source, fetched.first, end, readings, last)
 
 
 def messages_in(slices: Iterable[DecodedSlice]) -> list[Message]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from consumers.runtime.room import Room
 
 FENCED_SQLSTATE: Final = "LU001"
+_PARAMETER: Final = re.compile(r"\$(\d+)")
 
 
 def commit_statement(room: Room[Any]) -> str:
     """Return the fenced statement with the room's own changes in it."""
     save = f",\n{room.save}" if room.save else ""
-    return QUERIES["commit"].replace("{save}", save)
+    parameters = {int(number) for number in _PARAMETER.findall(QUERIES["commit"] + save)}
+    last_records = f"${max(parameters) + 1}"
+    return QUERIES["commit"].replace("{save}", save).replace("{last_records}", last_records)
 
 
 async def commit(database: Database, room: Room[Any], statement: str, parts: Sequence[PartitionBatch[Any]]) -> None:
@@ -101,10 +105,12 @@ def _arguments(room: Room[Any], parts: Sequence[PartitionBatch[Any]]) -> list[An
         [msgspec.msgpack.encode(part.outputs) if part.outputs else None for part in parts],
         [_array(part.ranges) if many_sources else None for part in parts],
     ]
+    last_records = [array_literal(part.last_records) for part in parts]
     if len(parts) == 1:
-        return [*fence, *map(array_literal, parts[0].changes.columns)]
+        return [*fence, *map(array_literal, parts[0].changes.columns), last_records]
     joined = zip(*(part.changes.columns for part in parts), strict=True)
-    return [*fence, *(array_literal([value for part in column for value in part]) for column in joined)]
+    columns = (array_literal([value for part in column for value in part]) for column in joined)
+    return [*fence, *columns, last_records]
 
 
 def _array(numbers: Sequence[int]) -> str:

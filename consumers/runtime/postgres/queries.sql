@@ -1,12 +1,19 @@
 -- name: claim
-INSERT INTO claims AS c (room, partition, epoch, next_offsets, at_ms, batch)
-VALUES ($1, $2, 1, $3, 0, 0)
-ON CONFLICT (room, partition) DO UPDATE SET epoch = c.epoch + 1
-RETURNING epoch, next_offsets, at_ms, batch,
+-- No row: the position belongs to another log (consumers/runtime/log_identity.py), and its owner is not fenced.
+INSERT INTO claims AS c (room, partition, epoch, next_offsets, at_ms, batch, cluster_id, topic_ids)
+VALUES ($1, $2, 1, $3, 0, 0, $4, $5::text[])
+ON CONFLICT (room, partition) DO UPDATE
+SET epoch = c.epoch + 1, cluster_id = $4, topic_ids = $5::text[]
+WHERE coalesce(c.cluster_id, $4) = $4 AND coalesce(c.topic_ids, $5::text[]) = $5::text[]
+RETURNING epoch, next_offsets, at_ms, batch, last_records,
     extract(epoch FROM clock_timestamp() - committed_at)::double precision AS silent_seconds;
 
 -- name: positions
-SELECT partition, epoch, next_offsets, at_ms, batch FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
+SELECT partition, epoch, next_offsets, at_ms, batch, last_records, cluster_id, topic_ids
+FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
+
+-- name: went_back
+UPDATE claims SET went_back_at = now(), reread_up_to = $3::bigint[] WHERE room = $1 AND partition = $2;
 
 -- name: first_generation
 INSERT INTO partitionings (topic, generation, partitions, starts, switched_at)
@@ -33,9 +40,10 @@ WHERE o.room = $1 AND o.partition = p.partition AND o.batch BETWEEN p.batch - 10
 -- into their place. An UPDATE that joins them to its table reads all of a table that was empty when it was analysed.
 WITH fence AS (
     UPDATE claims c
-    SET next_offsets = f.new_offsets::bigint[], at_ms = f.at_ms, batch = f.batch, committed_at = now()
-    FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
-        AS f (partition, epoch, old_offsets, new_offsets, at_ms, batch)
+    SET next_offsets = f.new_offsets::bigint[], at_ms = f.at_ms, batch = f.batch, committed_at = now(),
+        last_records = f.last_records::text[]
+    FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], {last_records}::text[])
+        AS f (partition, epoch, old_offsets, new_offsets, at_ms, batch, last_records)
     WHERE c.room = $1 AND c.partition = f.partition
         AND c.epoch = f.epoch AND c.next_offsets = f.old_offsets::bigint[]
     RETURNING c.partition

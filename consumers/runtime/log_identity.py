@@ -1,0 +1,56 @@
+"""Which log a position belongs to, beyond the names of its topics.
+
+A position means something in one log alone. Kafka names a cluster and each topic by an id: a topic that was deleted and
+made again, or a cluster that was set up anew, has other ids. A log that was moved or mirrored has other ids too, and the
+same records: `lastunit topology rebase` tells it by the digest of the last record that was decided.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+from consumers.runtime.deciding.record import MalformedRecord
+from topology.topic_metadata import topic_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.runtime.deciding.record import Record
+
+
+class LogIdentity(NamedTuple):
+    """A cluster, and a room's source topics in it by Kafka's ids, in the room's order."""
+
+    cluster_id: str
+    topic_ids: tuple[str, ...]
+
+
+class SourceLog(NamedTuple):
+    """A room's source topics as Kafka has them now; `partitions` by their names there."""
+
+    identity: LogIdentity
+    partitions: dict[str, int]
+
+
+async def source_log(client: Any, topics: Sequence[str]) -> SourceLog:
+    """Ask which log these topics are, through an AIOKafkaClient that is connected.
+
+    Raises KafkaError, UnknownTopicOrPartitionError among them for a topic that is not there.
+    """
+    cluster = await topic_metadata(client, topics)
+    if missing := [topic for topic in topics if topic not in cluster.topics]:
+        raise UnknownTopicOrPartitionError(", ".join(missing))
+    identity = LogIdentity(cluster.cluster_id, tuple(cluster.topics[topic].topic_id for topic in topics))
+    return SourceLog(identity, {topic: cluster.topics[topic].partitions for topic in topics})
+
+
+def record_digest(record: Record) -> str:
+    """Return `offset:digest` of a record: of its append time, key, value and headers, each with its length."""
+    digest = hashlib.sha256(record.timestamp.to_bytes(8, "big", signed=True))
+    value = record.body if isinstance(record, MalformedRecord) else record.value
+    for part in (record.key, value, *(part for name, each in record.headers for part in (name.encode(), each))):
+        digest.update(b"\0" if part is None else b"\1" + len(part).to_bytes(4, "big") + part)
+    return f"{record.offset}:{digest.hexdigest()[:32]}"

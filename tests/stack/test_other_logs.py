@@ -1,0 +1,177 @@
+"""A position belongs to one log: another one under the same names is refused before anything is decided."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from structlog.testing import capture_logs
+
+from consumers.errors import LogGapError, NeedsPersonError, OtherLogError
+from consumers.inventory.room import InventoryRoom
+from consumers.runtime import ownership
+from consumers.runtime.owner import PartitionOwner
+from infra.base.settings import Settings
+from tests.harness.shop import PARTITIONS, Level, Shop, in_miniature, open_shop, order
+from topology import admin
+from topology.topic_metadata import topic_metadata
+from topology.topics import INVENTORY_COMMANDS
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        yield opened
+
+
+async def make_again(shop: Shop) -> None:
+    """Delete inventory.commands and make it again, as somebody does who wants to empty it."""
+    settings, name = shop.settings, INVENTORY_COMMANDS.in_namespace(shop.settings.namespace)
+    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await client.start()
+    try:
+        await client.delete_topics([name])
+        async with asyncio.timeout(20):
+            while (await topic_metadata(client._client, [name])).topics:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    finally:
+        await client.close()
+    await admin.apply(
+        settings.kafka_bootstrap or "",
+        namespace=settings.namespace,
+        partitions=settings.partitions,
+        expected_cluster_id=settings.cluster_id,
+    )
+
+
+def inventory(shop: Shop) -> PartitionOwner[object]:
+    return PartitionOwner(InventoryRoom(), shop.options(), shop.publisher)  # type: ignore[arg-type]
+
+
+async def run_refused(shop: Shop, error: type[NeedsPersonError], match: str) -> None:
+    with pytest.raises(error, match=match):
+        await asyncio.wait_for(inventory(shop).run(), 30)
+
+
+async def epochs(shop: Shop) -> list[int]:
+    return [row["epoch"] for row in await shop.database.fetch("SELECT epoch FROM claims ORDER BY partition")]
+
+
+async def test_a_topic_that_was_made_again_is_not_read_on_from_the_old_position(shop: Shop) -> None:
+    """61 of 240 acknowledged orders were never decided: the new topic had grown longer than the old position."""
+    await shop.receive(MUG=5)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    before = await epochs(shop)
+
+    await make_again(shop)
+    await shop.place(*(order(("MUG", 1)) for _ in range(20)))
+
+    await run_refused(shop, OtherLogError, r"another log: cluster .* topic ids .*; this is cluster .* topology rebase")
+    assert await epochs(shop) == before, "whoever decides the right log is not fenced"
+    assert await shop.levels() == {"MUG": Level(5, 0, 0)}
+
+
+async def test_a_topic_that_is_made_again_under_a_running_room_stops_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "LOG_WATCH_SECONDS", 0.1)
+    await shop.receive(MUG=5)
+    running = asyncio.create_task(inventory(shop).run())
+    await shop.until_quiet("inventory")
+    await make_again(shop)
+    with pytest.raises(NeedsPersonError):
+        await asyncio.wait_for(running, 30)
+
+
+async def test_another_cluster_is_refused(shop: Shop) -> None:
+    await shop.receive(MUG=5)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    await shop.value("UPDATE claims SET cluster_id = 'the-one-before'")
+    await run_refused(shop, OtherLogError, "cluster the-one-before")
+
+
+async def test_a_log_that_begins_after_our_position_is_refused(shop: Shop) -> None:
+    await shop.receive(MUG=5, TIN=5, CUP=5, TEA=5)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    rows = await shop.database.fetch("SELECT partition, next_offsets[1] AS next FROM claims WHERE next_offsets[1] > 0")
+    topic = INVENTORY_COMMANDS.in_namespace(shop.settings.namespace)
+    ends = {TopicPartition(topic, row["partition"]): RecordsToDelete(row["next"]) for row in rows}
+    await shop.value("UPDATE claims SET next_offsets = '{0}'")
+    client = AIOKafkaAdminClient(bootstrap_servers=shop.settings.kafka_bootstrap)
+    await client.start()
+    try:
+        await client.delete_records(ends)
+    finally:
+        await client.close()
+    await run_refused(shop, LogGapError, "retention removed records before they were decided")
+
+
+async def test_an_old_database_adopts_its_log_at_the_first_claim(shop: Shop) -> None:
+    await shop.receive(MUG=5)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    await shop.value("UPDATE claims SET cluster_id = NULL, topic_ids = NULL, last_records = NULL")
+    async with shop.running("inventory"):
+        await shop.place(order(("MUG", 1)))
+        await shop.until_quiet("inventory")
+    rows = await shop.database.fetch("SELECT cluster_id, topic_ids FROM claims")
+    assert {row["cluster_id"] for row in rows} == {shop.settings.cluster_id}
+    assert {len(row["topic_ids"]) for row in rows} == {1}
+    last = await shop.value(
+        "SELECT last_records[1] FROM claims WHERE last_records IS NOT NULL AND last_records[1] <> ''"
+    )
+    assert last.partition(":")[0] == "1"
+    await shop.assert_sound()
+
+
+@asynccontextmanager
+async def restored(shop: Shop) -> AsyncIterator[None]:
+    """Copy the database, and put the copy in its place after the block, as a backup is restored."""
+    server, _, name = (shop.settings.postgres_dsn or "").rpartition("/")
+    connection = await asyncpg.connect(f"{server}/postgres")
+    try:
+        await _alone(connection, shop, f"CREATE DATABASE {name}_copy TEMPLATE {name}", name)
+        yield
+        await _alone(connection, shop, f"DROP DATABASE {name}", name)
+        await connection.execute(f"ALTER DATABASE {name}_copy RENAME TO {name}")
+    finally:
+        await connection.close()
+
+
+async def _alone(connection: asyncpg.Connection, shop: Shop, statement: str, name: str) -> None:
+    await shop.database.expire_connections()
+    await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+    await connection.execute(statement)
+
+
+async def test_a_database_that_went_back_is_named_once_and_heals_by_deciding_again(shop: Shop) -> None:
+    await shop.receive(MUG=50)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    async with restored(shop):
+        await shop.place(*(order(("MUG", 1)) for _ in range(10)))
+        async with shop.running("inventory"):
+            await shop.until_quiet("inventory")
+        assert await shop.levels() == {"MUG": Level(50, 10, 0)}
+    assert await shop.levels() == {"MUG": Level(50, 0, 0)}
+
+    with capture_logs() as logs:
+        for _ in range(2):
+            async with shop.running("inventory"):
+                await shop.until_quiet("inventory")
+    [named] = [log for log in logs if log["event"] == "database_went_back"]
+    assert (named["position"], named["committed_to_kafka"]) == ([1], [11])
+    assert await shop.value("SELECT reread_up_to FROM claims WHERE went_back_at IS NOT NULL") == [11]
+    assert await shop.levels() == {"MUG": Level(50, 10, 0)}
+    await shop.assert_sound()
+    assert len(await epochs(shop)) == PARTITIONS
