@@ -56,11 +56,12 @@ class Readiness:
 class Outage:
     """One server's absences as one user of it meets them. Share one among all users of a server that fail together.
 
-    `log_level` of the first line is warning; `server` names the server for people, as in "PostgreSQL".
+    `server` names the server for people, as in "PostgreSQL"; `user` tells apart those who do not share one.
     """
 
-    def __init__(self, server: str, readiness: Readiness | None = None) -> None:
+    def __init__(self, server: str, readiness: Readiness | None = None, user: str = "") -> None:
         self._server = server
+        self._obstacle = f"{server} ({user})" if user else server
         self._readiness = readiness if readiness is not None else Readiness()
         self._began_at: float | None = None
         self._reported_at = 0.0
@@ -90,7 +91,7 @@ class Outage:
                 seconds=round(now - self._began_at, 1),
             )
         attempts = self._failing[purpose] = self._failing.get(purpose, 0) + 1
-        self._readiness.blocked(self._server, f"{self._server} is unavailable: {reason}")
+        self._readiness.blocked(self._obstacle, f"{self._server} is unavailable: {reason}")
         await asyncio.sleep(pause_seconds(attempts))
 
     def ended(self, purpose: str = "") -> None:
@@ -103,7 +104,7 @@ class Outage:
         log.info("server_available", server=self._server, seconds=round(time.monotonic() - self._began_at, 1))
         self._began_at = None
         self._kinds.clear()
-        self._readiness.cleared(self._server)
+        self._readiness.cleared(self._obstacle)
 
 
 def pause_seconds(attempts: int) -> float:

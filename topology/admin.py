@@ -42,6 +42,7 @@ from topology.errors import (
     TopologyDiffersError,
 )
 from topology.incremental_alter import IncrementalAlterConfigsRequest
+from topology.topic_metadata import topic_metadata
 from topology.topics import DEFAULT_PARTITIONS, TOPICS
 
 REQUEST_TIMEOUT_MS: Final = 10_000
@@ -141,6 +142,20 @@ async def apply(
         await _alter(client, found.configs)
         await _until_ready(client, wanted, deadline_seconds)
     return Applied(cluster.cluster_id, tuple(new.topic for new in found.missing), found.configs, found.replicas)
+
+
+async def partitions_of(bootstrap: str, namespace: str = "") -> dict[str, int]:
+    """Return how many partitions each declared topic has, by its plain name; without those that are not there.
+
+    Raises KafkaUnreachableError.
+    """
+    async with _connected(bootstrap) as client:
+        cluster = await topic_metadata(client._client, [topic.in_namespace(namespace) for topic in TOPICS])  # noqa: SLF001
+    return {
+        topic.name: found.partitions
+        for topic in TOPICS
+        if (found := cluster.topics.get(topic.in_namespace(namespace))) is not None
+    }
 
 
 async def add_partitions(

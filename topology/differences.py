@@ -102,6 +102,14 @@ class TopologyDiff:
             *(f"{one.topic} has {one.config}={one.actual}, wanted {one.wanted}" for one in self.configs),
         ]
 
+    def too_small(self) -> list[str]:
+        """Return one line for each topic that would not take the largest lawful message (topology/topics.py)."""
+        return [
+            f"{one.topic} takes {one.actual} bytes, a lawful message may need {one.wanted}"
+            for one in self.configs
+            if one.config == "max.message.bytes" and _limit(one.actual) < _limit(one.wanted)
+        ]
+
     def notes(self) -> list[str]:
         """Return one line for each thing that is worth knowing and no difference."""
         return [

@@ -20,9 +20,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from consumers.errors import RefusedError
 from consumers.runtime.background import BackgroundTasks
-from consumers.runtime.deciding.batch import decode_records
-from consumers.runtime.deciding.partitioning import Partitioning
-from consumers.runtime.deciding.record import MisroutedRecord
+from consumers.runtime.deciding.record import read
 from consumers.runtime.kafka.consumer import started
 from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.kafka.rebalance import Rebalance
@@ -230,11 +228,15 @@ class OrderViews:
         return moves
 
     def _read(self, records: Sequence[Any], by_order: dict[str, list[TimelineEvent]]) -> None:
-        partitioning = Partitioning(len(self._consumer.partitions_for_topic(self._topic)))
-        for record, message in decode_records(self._heard, records, partitioning):
-            if isinstance(message, RefusedError | MisroutedRecord):
+        for record in records:
+            try:
+                # How many partitions are in use is not known here; rooms alone write events, each to its home.
+                message = read(self._heard, record, record.partition)
+            except RefusedError as refusal:
                 self.skipped += 1
-                log.warning("event_skipped", partition=record.partition, offset=record.offset, reason=str(message))
+                log.warning("event_skipped", partition=record.partition, offset=record.offset, reason=str(refusal))
+                continue
+            if message is None:
                 continue
             event_id = next((value.decode(errors="replace") for name, value in record.headers if name == "ce_id"), "")
             event = event_of(

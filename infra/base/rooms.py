@@ -15,6 +15,7 @@ from infra.base.settings import Settings
 if TYPE_CHECKING:
     from consumers.payments.processor import PaymentProcessor
     from consumers.runtime.room import Room
+    from producers.outage import Readiness
     from producers.publisher import Publisher
 
 Server: TypeAlias = Literal["kafka_bootstrap", "postgres_dsn", "redis_url", "processor_url"]
@@ -35,6 +36,10 @@ class Resources(Protocol):
     @property
     def processor(self) -> PaymentProcessor:
         """The payment processor that the settings choose."""
+
+    @property
+    def readiness(self) -> Readiness:
+        """What keeps the process from its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,8 @@ def _notifications(resources: Resources) -> Room[Any]:
     from consumers.notifications.room import NotificationsRoom  # noqa: PLC0415
     from consumers.runtime.postgres.database import Database  # noqa: PLC0415
 
-    return NotificationsRoom(Deliverer(Database(resources.settings.postgres_dsn or "", "webhooks")))
+    database = Database(resources.settings.postgres_dsn or "", "webhooks", resources.readiness)
+    return NotificationsRoom(Deliverer(database))
 
 
 def _catalogue(_: Resources) -> Room[Any]:
@@ -126,6 +132,7 @@ class _Replaying:
     settings = Settings.model_construct()
     publisher = cast("Publisher", None)
     processor = cast("PaymentProcessor", None)
+    readiness = cast("Readiness", None)
 
 
 def replayed_rooms() -> tuple[Room[Any], ...]:

@@ -97,6 +97,9 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_cache_dir("lastunit", appauthor=False)),
         description="Where downloaded jars are kept between runs; safe to delete",
     )
+    readiness_dir: AbsolutePath | None = Field(
+        default=None, description="Where each process shows whether it is ready, a file each; unset: in state_dir"
+    )
 
     # The shop.
     hold_seconds: int = Field(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
@@ -16,9 +16,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from infra.base import connections
 from infra.base.endpoints import running_stack
 from infra.base.errors import InfraError, StackError
-from infra.base.settings import load_settings
+from infra.base.partitions import recorded_partitions
+from infra.base.settings import Settings, load_settings
 from topology import admin
 from topology.differences import CountDifference, TopologyDiff
 from topology.errors import ChangesRefusedError, TopologyError
@@ -33,12 +35,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document in
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The cluster and the namespace in it that the settings mean."""
+    """The cluster and the namespace in it that the settings mean.
+
+    `in_use` has the partitions in use by plain topic name, as far as the database answers.
+    """
 
     bootstrap: str
     cluster_id: str | None
     namespace: str
     partitions: int
+    in_use: Mapping[str, int]
 
 
 @app.command()
@@ -76,6 +82,7 @@ def apply(
                 target.bootstrap,
                 namespace=target.namespace,
                 partitions=target.partitions,
+                in_use=target.in_use,
                 expected_cluster_id=target.cluster_id,
                 allowed=allow or (),
             )
@@ -97,13 +104,23 @@ def apply(
 def _target() -> Target:
     """Return where the settings point; without an address that is the stack that runs here, whose id is its own."""
     settings = load_settings()
+    in_use = asyncio.run(_in_use(settings))
     if settings.kafka_bootstrap:
-        return Target(settings.kafka_bootstrap, settings.cluster_id, settings.namespace, settings.partitions)
+        return Target(settings.kafka_bootstrap, settings.cluster_id, settings.namespace, settings.partitions, in_use)
     stack = running_stack(settings)
     if stack is None:
         raise StackError("No Kafka runs here. Start one with `lastunit up`, or name one: LASTUNIT_KAFKA_BOOTSTRAP.")
     cluster_id = settings.cluster_id or stack.cluster_id
-    return Target(stack.kafka_bootstrap, cluster_id, settings.namespace, settings.partitions)
+    return Target(stack.kafka_bootstrap, cluster_id, settings.namespace, settings.partitions, in_use)
+
+
+async def _in_use(settings: Settings) -> dict[str, int]:
+    """Return the recorded numbers of partitions; none where no database is named, or it has none yet."""
+    try:
+        async with connections.database(settings) as connection:
+            return await recorded_partitions(connection)
+    except InfraError:
+        return {}
 
 
 def _diff(target: Target) -> TopologyDiff:
@@ -112,6 +129,7 @@ def _diff(target: Target) -> TopologyDiff:
             target.bootstrap,
             namespace=target.namespace,
             partitions=target.partitions,
+            in_use=target.in_use,
             expected_cluster_id=target.cluster_id,
         )
     )
@@ -124,6 +142,7 @@ def _show(found: TopologyDiff, *, as_json: bool) -> None:
     console = Console(soft_wrap=True)
     if not found:
         console.print(f"The topics of cluster {found.cluster_id} are as declared.", markup=False, highlight=False)
+        _show_notes(found, console)
         return
     table = Table("topic", "what", "declared", "in the cluster", "apply", title=f"Cluster {found.cluster_id}")
     for missing in found.missing:
@@ -140,6 +159,12 @@ def _show(found: TopologyDiff, *, as_json: bool) -> None:
         console.print(line, markup=False, highlight=False)
     for count in found.replicas:
         console.print(_replicas_hint(count), markup=False, highlight=False)
+    _show_notes(found, console)
+
+
+def _show_notes(found: TopologyDiff, console: Console) -> None:
+    for note in found.notes():
+        console.print(note, markup=False, highlight=False)
 
 
 def _replicas_hint(count: CountDifference) -> str:

@@ -9,33 +9,39 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import math
 import os
 import signal
 import sys
 import threading
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 import structlog
 import uvloop
 
-from consumers.errors import LogGapError, OwnerStoppedError
+from consumers.errors import NeedsPersonError, OwnerStoppedError
 from infra.base import processor
 from infra.base.errors import InfraError, NotRunningError, SettingsError
 from infra.base.exits import NEEDS_A_PERSON, START_AGAIN
 from infra.base.logs import set_up_logging
+from infra.base.prerequisites import until_possible
+from infra.base.readiness import ReadinessFile
 from infra.base.rooms import RECEIVER, ROOMS, SHOP, SYSTEM, needs_of
 from infra.base.settings import PREFIX, Settings, load_settings
 from producers.publisher import Publisher
-from topology import admin
-from topology.errors import ClusterMismatchError
+from topology.errors import ClusterMismatchError, CoPartitioningError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+
     from consumers.payments.processor import PaymentProcessor
     from consumers.runtime.options import OwnerOptions
+    from producers.outage import Readiness
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 RUNNABLE: Final = (*SYSTEM, RECEIVER, SHOP)
 """The names of the processes."""
@@ -62,14 +68,19 @@ class Runnable(Protocol):
 
 async def run_room(name: RoomName, settings: Settings) -> int:
     """Run a room until SIGTERM or SIGINT; return the exit status. `settings` name all servers."""
+    shown = ReadinessFile(settings, name)
+    keeping = asyncio.create_task(shown.keep(), name="readiness file")
+    stopping = _Stopping()
     try:
-        await _insist_on_topics(settings)
+        in_use = await stopping.unless_asked(until_possible(settings, needs_of(name), shown.readiness))
+        if in_use is None:
+            return 0
         async with AsyncExitStack() as resources:
-            room = await _runnable(name, settings, resources)
-            _stop_on_signals(room)
+            room = await _runnable(name, _Wiring(settings, in_use, shown.readiness), resources)
+            stopping.room = room
             log.info("room_starts", pid=os.getpid())
             await room.run()
-    except (LogGapError, ClusterMismatchError, SettingsError) as error:
+    except (NeedsPersonError, ClusterMismatchError, CoPartitioningError, SettingsError) as error:
         log.error("room_cannot_run", error=str(error))  # noqa: TRY400  the message says it all
         return NEEDS_A_PERSON
     except OwnerStoppedError as error:
@@ -78,39 +89,44 @@ async def run_room(name: RoomName, settings: Settings) -> int:
     except Exception:
         log.exception("room_failed")
         return START_AGAIN
+    finally:
+        keeping.cancel()
+        await asyncio.wait({keeping})
     log.info("room_ended")
     return 0
 
 
-async def _insist_on_topics(settings: Settings) -> None:
-    """Offsets of one cluster mean nothing in another, and a missing topic would look like an empty one."""
-    found = await admin.diff(
-        settings.kafka_bootstrap or "",
-        namespace=settings.namespace,
-        partitions=settings.partitions,
-        expected_cluster_id=settings.cluster_id,
-    )
-    if found.missing:
-        names = ", ".join(missing.topic for missing in found.missing)
-        raise InfraError(f"Cluster {found.cluster_id} lacks {names}; run `lastunit topology apply` first.")
+class _Stopping:
+    """Stops the process at the first SIGTERM or SIGINT, and ends it at the second."""
 
+    def __init__(self) -> None:
+        self.room: Runnable | None = None
+        self._asked = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._interrupt, number)
 
-def _stop_on_signals(room: Runnable) -> None:
-    received: list[int] = []
+    async def unless_asked(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Return what `work` does, or None where the process was asked to stop meanwhile."""
+        task, asked = asyncio.create_task(work), asyncio.create_task(self._asked.wait())
+        await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if task.done():
+            return task.result()
+        task.cancel()
+        await asyncio.wait({task})
+        return None
 
-    def interrupt(number: int) -> None:
-        received.append(number)
-        if len(received) > 1:
+    def _interrupt(self, number: int) -> None:
+        if self._asked.is_set():
             os._exit(_BY_SIGNAL + number)
+        self._asked.set()
         log.info("room_stops", signal=signal.Signals(number).name)
         # A thread, because what hangs may be the event loop.
         deadline = threading.Timer(STOP_SECONDS, _end_anyway)
         deadline.daemon = True
         deadline.start()
-        room.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, interrupt, number)
+        if self.room is not None:
+            self.room.stop()
 
 
 def _end_anyway() -> None:
@@ -121,17 +137,35 @@ def _end_anyway() -> None:
 # --- what a process runs ------------------------------------------------------------------------------------------------
 
 
-async def _runnable(name: RoomName, settings: Settings, resources: AsyncExitStack) -> Runnable:
+@dataclass(frozen=True, slots=True)
+class _Wiring:
+    """What every process is built from; `in_use` has the partitions in use of the order.* topics."""
+
+    settings: Settings
+    in_use: Mapping[str, int]
+    readiness: Readiness
+
+
+async def _runnable(name: RoomName, wiring: _Wiring, resources: AsyncExitStack) -> Runnable:
     """Build what the process runs; `resources` close what was opened for it."""
+    settings = wiring.settings
     if name == "views":
-        return _views(settings)
+        return _views(wiring)
     if name == SHOP:
         return _shop(settings)
-    publisher = await resources.enter_async_context(
-        Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace)
-    )
     if name == RECEIVER:
-        return _receiver(settings, publisher)
+        # Who sends a webhook waits for the answer, so it is not held up for as long as Kafka is away.
+        publisher = Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace, readiness=wiring.readiness)
+        return _receiver(settings, await resources.enter_async_context(publisher))
+    publisher = await resources.enter_async_context(
+        Publisher(
+            settings.kafka_bootstrap or "",
+            namespace=settings.namespace,
+            in_use=wiring.in_use,
+            give_up_seconds=math.inf,
+            readiness=wiring.readiness,
+        )
+    )
     from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415  a receiver or reader needs no owner
 
     entry = ROOMS[name]
@@ -139,13 +173,15 @@ async def _runnable(name: RoomName, settings: Settings, resources: AsyncExitStac
         from infra.ops.retention.run import maintained  # noqa: PLC0415  one room's process needs it
 
         await resources.enter_async_context(maintained(settings))
-    return PartitionOwner(entry.build(_Resources(settings, publisher)), _options(settings), publisher)
+    room = entry.build(_Resources(settings, publisher, wiring.readiness))
+    return PartitionOwner(room, _options(settings), publisher, wiring.readiness)
 
 
 @dataclass(frozen=True, slots=True)
 class _Resources:
     settings: Settings
     publisher: Publisher
+    readiness: Readiness
 
     @property
     def processor(self) -> PaymentProcessor:
@@ -175,9 +211,10 @@ def _receiver(settings: Settings, publisher: Publisher) -> Runnable:
     return WebhookReceiver(intake, host=settings.receiver_host, port=settings.receiver_port)
 
 
-def _views(settings: Settings) -> Runnable:
+def _views(wiring: _Wiring) -> Runnable:
     from consumers.views.room import OrderViews, ViewsOptions  # noqa: PLC0415  one process needs it
 
+    settings = wiring.settings
     options = ViewsOptions(
         kafka_bootstrap=settings.kafka_bootstrap or "",
         redis_url=settings.redis_url or "",
@@ -186,7 +223,7 @@ def _views(settings: Settings) -> Runnable:
         heartbeat_ms=settings.heartbeat_interval_ms,
         watchdog_seconds=settings.watchdog_seconds,
     )
-    return OrderViews(options)
+    return OrderViews(options, wiring.readiness)
 
 
 def _shop(settings: Settings) -> Runnable:

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from infra.base.connections import database
 from infra.base.migrate import migrate
+from infra.base.partitions import recorded_partitions
 from infra.base.settings import Settings
 from infra.local.stack import Progress, Stack, embedded_stack
 from infra.local.supervisor import Supervisor
@@ -62,11 +64,14 @@ async def running_system(
 
 
 async def _prepare(settings: Settings, found: Settings) -> None:
-    """Create what is missing: topics and tables. In a Kafka that is not ours only when its id was given too."""
+    """Create what is missing: tables and topics. In a Kafka that is not ours only when its id was given too."""
+    await migrate(found.postgres_dsn or "")
+    async with database(found) as connection:
+        in_use = await recorded_partitions(connection)
     await admin.apply(
         found.kafka_bootstrap or "",
         namespace=found.namespace,
         partitions=found.partitions,
+        in_use=in_use,
         expected_cluster_id=settings.cluster_id if settings.kafka_bootstrap else found.cluster_id,
     )
-    await migrate(found.postgres_dsn or "")

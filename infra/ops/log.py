@@ -12,9 +12,10 @@ from aiokafka.errors import KafkaError
 from consumers.errors import CorruptLogError
 from consumers.runtime.kafka.reading.read_records import read_records
 from infra.ops.errors import UnreadableError
+from topology.topics import CO_PARTITIONED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from consumers.runtime.deciding.record import Record
     from topology.topics import Topic
@@ -36,9 +37,14 @@ class Range(NamedTuple):
 
 
 class Log:
-    """The topics of one namespace. Each slot is a connection of its own, so cursors of two slots do not meet."""
+    """The topics of one namespace. Each slot is a connection of its own, so cursors of two slots do not meet.
 
-    def __init__(self, bootstrap: str, namespace: str) -> None:
+    Of the order.* topics it shows the partitions that are in use (topology/copartitioning.py): as many as `in_use` has by
+    plain topic name, and no more than all of them have.
+    """
+
+    def __init__(self, bootstrap: str, namespace: str, in_use: Mapping[str, int] | None = None) -> None:
+        self.in_use = in_use or {}
         self._bootstrap = bootstrap
         self._namespace = namespace
         self._consumers: list[Any] = []
@@ -62,6 +68,15 @@ class Log:
         tps = await self._partitions(topic)
         found = await (await self._consumer(0)).beginning_offsets(tps)
         return [found[tp] for tp in tps]
+
+    async def unused_records(self, topic: Topic) -> int:
+        """Return how many records stand in partitions of an order.* topic that are not in use: no room reads them."""
+        consumer = await self._consumer(0)
+        tps = (await self._all_partitions(topic))[len(await self._partitions(topic)) :]
+        if not tps:
+            return 0
+        begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+        return sum(ends[tp] - begins[tp] for tp in tps)
 
     async def read(
         self, topic: Topic, partition: int, until: int, *, start: int = 0
@@ -115,6 +130,13 @@ class Log:
         return self._consumers[slot]
 
     async def _partitions(self, topic: Topic) -> list[TopicPartition]:
+        tps = await self._all_partitions(topic)
+        if topic not in CO_PARTITIONED:
+            return tps
+        fewest = min([len(await self._all_partitions(other)) for other in CO_PARTITIONED])
+        return tps[: min(fewest, self.in_use.get(topic.name, fewest))]
+
+    async def _all_partitions(self, topic: Topic) -> list[TopicPartition]:
         name = topic.in_namespace(self._namespace)
         consumer = await self._consumer(0)
         # A consumer without a subscription knows no topics, and asking for their names does not change that.

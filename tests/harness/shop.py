@@ -29,6 +29,7 @@ from infra.ops.errors import UnreadableError
 from infra.ops.log import Log
 from producers.clients.orders import ACCEPTED_TOKEN, OrderClient, OrderLine, OrderRequest
 from producers.clients.stock import StockClient, receipts_of
+from producers.outage import Readiness
 from producers.publisher import Publisher
 from schemas.codec.wire import decode
 from schemas.messages import Message
@@ -66,6 +67,7 @@ class Shop:
         self.supervisor = supervisor
         self.publisher = publisher
         self.database = database
+        self.readiness = Readiness()
         self._owners: dict[str, asyncio.Task[None]] = {}
 
     # --- what customers and warehouses do ---------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ async def test_an_owner_waits_for_as_long_as_postgresql_refuses(
 
                 await shop.until(refused_often)
                 assert not running.done()
-                assert owner.readiness.obstacles["PostgreSQL"].startswith("PostgreSQL is unavailable: ")
+                assert owner.readiness.obstacles["PostgreSQL (inventory)"].startswith("PostgreSQL is unavailable: ")
             await shop.until_quiet("inventory")
             assert owner.readiness.is_ready
     assert await shop.levels() == {"MUG": Level(10, 4, 0)}

@@ -85,7 +85,7 @@ class Database:
         self._dsn = dsn
         self._name = name
         self._connections: dict[str, asyncpg.Connection] = {}
-        self.outage = Outage("PostgreSQL", readiness)
+        self.outage = Outage("PostgreSQL", readiness, name)
 
     async def run(self, purpose: str, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Run `work` on this purpose's connection. Raises ConnectionLostError when its outcome is unknown."""

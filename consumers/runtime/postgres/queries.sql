@@ -20,6 +20,10 @@ INSERT INTO partitionings (topic, generation, partitions, starts, switched_at)
 VALUES ($1, 1, $2::integer, array_fill(0::bigint, ARRAY[$2::integer]), now())
 ON CONFLICT DO NOTHING;
 
+-- name: partitions_in_use
+SELECT DISTINCT ON (topic) topic, partitions FROM partitionings
+WHERE switched_at IS NOT NULL ORDER BY topic, generation DESC;
+
 -- name: generations
 SELECT partitions, starts, switched_at IS NOT NULL AS in_force FROM partitionings WHERE topic = $1 ORDER BY generation;
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumers.runtime.deciding.partitioning import Generation
+from consumers.runtime.deciding.partitioning import Generation, in_force
 from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES, Published
 from infra.ops.log import Range
 from topology.topics import CO_PARTITIONED
@@ -21,14 +21,19 @@ if TYPE_CHECKING:
 
 
 class AuditInputs:
-    """`ends` has the end of each topic's partitions as the audit began, `exists` that of the sources a moment later."""
+    """`ends` has the end of each topic's partitions as the audit began, `exists` that of the sources a moment later.
+
+    `unused` counts the records in partitions of each source that are not in use.
+    """
 
     def __init__(self, database: Snapshot, log: Log) -> None:
         self.database = database
         self.log = log
+        log.in_use = {name: in_force(each)[-1].partitions for name, each in database.generations.items()}
         self.begins: dict[str, list[int]] = {}
         self.ends: dict[str, list[int]] = {}
         self.exists: dict[str, list[int]] = {}
+        self.unused: dict[str, int] = {}
         self.outbox: list[OutboxRow] = []
 
     async def gather(self) -> None:
@@ -39,6 +44,7 @@ class AuditInputs:
             self.begins[topic.name] = await self.log.begins(topic)
         for topic in SOURCES.values():
             self.exists[topic.name] = await self.log.ends(topic)
+            self.unused[topic.name] = await self.log.unused_records(topic) if topic in CO_PARTITIONED else 0
 
     async def published(self, asked: Sequence[int], tallies: Tallies) -> Published:
         """Return what was said in answer to these partitions of the source topics."""

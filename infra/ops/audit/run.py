@@ -21,7 +21,14 @@ from infra.ops.audit.checks.deliveries import check_deliveries
 from infra.ops.audit.checks.goods import check_goods
 from infra.ops.audit.checks.money import check_money
 from infra.ops.audit.checks.orders import cases, check_holds_without_order, check_progress
-from infra.ops.audit.checks.positions import check_claims, check_outbox, check_ranges, order_of, undecided_orders
+from infra.ops.audit.checks.positions import (
+    check_claims,
+    check_outbox,
+    check_ranges,
+    check_unused_partitions,
+    order_of,
+    undecided_orders,
+)
 from infra.ops.audit.checks.stock import check_stock
 from infra.ops.audit.checks.undecided import UndecidedRecords
 from infra.ops.audit.checks.views import check_views
@@ -105,6 +112,7 @@ class Audit:
         check_claims(self._database.claims, self._rooms, self._inputs.ends, tally)
         for name, count, in_use in self._inputs.surplus():
             tally.example(f"{name} has {count} partitions, of which {in_use} are in use: `lastunit topology check`")
+        check_unused_partitions(self._inputs.unused, tally)
         check_outbox(self._inputs.outbox, self._database.claims, tally)
         for room in self._rooms:
             check_generations(self._inputs, room, tally)

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from infra.base.connections import address_of, database
 from infra.base.errors import InfraError
+from infra.base.partitions import recorded_partitions
 from infra.base.rooms import bookkeepers
 from infra.base.weekly import tables
 from infra.base.weekly.ahead import AHEAD_MS, weeks_ahead
@@ -64,6 +65,7 @@ async def maintain(settings: Settings, *, dry_run: bool = False, now_ms: int | N
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
             return None
         now_ms = now_ms or await connection.fetchval(QUERIES["now_ms"])
+        kafka.in_use = await recorded_partitions(connection)
         ends = await log_ends(kafka)
         claims = await positions(connection)
         done = Done(at_ms=now_ms, floor_ms=floor_ms(claims, ends, now_ms), dry_run=dry_run)

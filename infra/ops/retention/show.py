@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from infra.base.connections import address_of, database
+from infra.base.partitions import recorded_partitions
 from infra.base.weekly import tables
 from infra.base.weekly.ahead import weeks_ahead
 from infra.base.weekly.tables import Live
@@ -52,6 +53,7 @@ async def look(settings: Settings) -> Shown:
     retention_ms = settings.retention_days * DAY_MS
     async with database(settings) as connection, Log(bootstrap, settings.namespace) as kafka:
         now_ms = await connection.fetchval(QUERIES["now_ms"])
+        kafka.in_use = await recorded_partitions(connection)
         ends = await log_ends(kafka)
         floor = floor_ms(await positions(connection), ends, now_ms)
         found = await tables.partitions(connection)

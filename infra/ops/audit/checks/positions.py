@@ -35,6 +35,16 @@ def check_claims(
                 tally.breach(f"{room} has decided {topic.name}/{partition} up to {offset}, which ends at {end}")
 
 
+def check_unused_partitions(unused: Mapping[str, int], tally: Tally) -> None:
+    """Check that nobody wrote to partitions that no room reads. `unused` counts their records by topic."""
+    for topic, records in unused.items():
+        if records:
+            tally.breach(
+                f"{topic} has {records} records in partitions that no room reads: it got more partitions than orders are "
+                "keyed by. Publish them again by a client that sends to the partitions in use (`lastunit topology check`)"
+            )
+
+
 def check_outbox(outbox: Iterable[OutboxRow], claims: Mapping[tuple[str, int], ClaimRow], tally: Tally) -> None:
     """Check that what waits to be published belongs to a batch that was decided."""
     tally.count(outbox_batches=0)
