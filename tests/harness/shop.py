@@ -36,7 +36,7 @@ from schemas.messages import Message
 from tests.harness.tables import give_tables
 from topology import admin
 from topology.states import FINAL_ORDER_STATES
-from topology.topics import ORDER_EVENTS, Topic, topics_read_by
+from topology.topics import CO_PARTITIONED, ORDER_EVENTS, Topic, topics_read_by
 
 PARTITIONS = 3
 PATIENCE_SECONDS = 120.0
@@ -187,7 +187,8 @@ class Shop:
 
     def log(self) -> Log:
         """Return a reader of this shop's topics."""
-        return Log(self.settings.kafka_bootstrap or "", self.settings.namespace)
+        in_use = {topic.name: self.settings.partitions for topic in CO_PARTITIONED}
+        return Log(self.settings.kafka_bootstrap or "", self.settings.namespace, in_use)
 
     # --- looking ----------------------------------------------------------------------------------------------------------
 

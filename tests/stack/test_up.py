@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psutil
@@ -17,10 +18,12 @@ import pytest_asyncio
 from infra.base.connections import kafka_publisher
 from infra.base.endpoints import running_stack
 from infra.base.migrate import migrate
+from infra.base.readiness import read_readiness
 from infra.base.settings import Settings, load_settings
 from producers.clients.orders import OrderClient, OrderLine, OrderRequest
 from producers.clients.stock import Receipt, StockClient
 from topology import admin
+from topology.topics import ORDER_EVENTS
 
 LASTUNIT = Path(sys.executable).with_name("lastunit")
 SMALL_AND_QUICK = {"LASTUNIT_KAFKA_HEAP_MB": "512", "LASTUNIT_SESSION_TIMEOUT_MS": "2000"}
@@ -131,29 +134,68 @@ async def test_a_room_without_servers_says_what_to_do(tmp_path: Path) -> None:
     assert b"`lastunit up`, or name LASTUNIT_KAFKA_BOOTSTRAP, LASTUNIT_POSTGRES_DSN." in err
 
 
-async def test_a_room_without_topics_asks_to_be_started_again_and_with_them_stops_when_asked(
-    settings: Settings, environment: dict[str, str]
+async def test_a_room_waits_for_topics_and_tables_shows_that_and_stops_when_asked(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
 ) -> None:
+    environment |= {"LASTUNIT_READINESS_DIR": str(tmp_path), "LASTUNIT_PARTITIONS": "3"}
     room = await orders_room(environment)
-    _, err = await room.communicate()
-    assert room.returncode == 70
-    assert "lastunit topology apply" in json.loads(err.splitlines()[-1])["exception"]
-
+    assert "lastunit topology apply" in (await logged(room, "waits"))["reason"]
     await admin.apply(
-        settings.kafka_bootstrap or "", namespace=settings.namespace, expected_cluster_id=settings.cluster_id
+        settings.kafka_bootstrap or "",
+        namespace=settings.namespace,
+        partitions=3,
+        expected_cluster_id=settings.cluster_id,
     )
+    assert (await logged(room, "waits"))["obstacle"] == "tables"
+    [shown] = read_readiness(tmp_path)
+    assert (shown.process, shown.ready, set(shown.obstacles)) == ("orders", False, {"tables"})
     await migrate(settings.postgres_dsn or "")
-    room = await orders_room(environment)
-    assert room.stderr is not None
-    async with asyncio.timeout(30):
-        while json.loads(await room.stderr.readline())["event"] != "claimed":
-            pass
+    await logged(room, "claimed")
+    async with asyncio.timeout(20):
+        while not (ready := (await asyncio.to_thread(read_readiness, tmp_path))[0]).ready:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert ready.is_alive
     room.terminate()
     _, err = await asyncio.wait_for(room.communicate(), 20)
     assert room.returncode == 0, err.decode()
     events = [json.loads(line)["event"] for line in err.splitlines()]
     assert "room_stops" in events
     assert events[-1] == "room_ended"
+    assert read_readiness(tmp_path) == []
+
+
+async def test_a_room_that_waits_for_its_servers_stops_when_asked(environment: dict[str, str], tmp_path: Path) -> None:
+    environment |= {"LASTUNIT_READINESS_DIR": str(tmp_path), "LASTUNIT_KAFKA_BOOTSTRAP": "127.0.0.1:9"}
+    room = await orders_room(environment)
+    assert (await logged(room, "server_unavailable"))["server"] == "Kafka"
+    room.terminate()
+    await asyncio.wait_for(room.communicate(), 20)
+    assert room.returncode == 0
+
+
+async def test_a_room_whose_topics_lack_partitions_needs_a_person(
+    settings: Settings, environment: dict[str, str]
+) -> None:
+    bootstrap, cluster_id = settings.kafka_bootstrap or "", settings.cluster_id or ""
+    await admin.apply(bootstrap, namespace=settings.namespace, partitions=3, expected_cluster_id=cluster_id)
+    await migrate(settings.postgres_dsn or "")
+    events = ORDER_EVENTS.in_namespace(settings.namespace)
+    await admin.add_partitions(bootstrap, events, 4, expected_cluster_id=cluster_id)
+    room = await orders_room(environment)
+    _, err = await asyncio.wait_for(room.communicate(), 30)
+    assert room.returncode == 78, err.decode()
+    reason = json.loads(err.splitlines()[-1])["error"]
+    assert f"--alter --topic {settings.namespace}order.commands --partitions 4" in reason
+
+
+async def logged(room: Process, event: str) -> dict[str, Any]:
+    """Read the room's log up to its next line of this name."""
+    assert room.stderr is not None
+    async with asyncio.timeout(30):
+        while True:
+            line: dict[str, Any] = json.loads(await room.stderr.readline())
+            if line["event"] == event:
+                return line
 
 
 async def orders_room(environment: dict[str, str]) -> Process:
