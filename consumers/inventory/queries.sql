@@ -2,6 +2,10 @@
 SELECT sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired
 FROM stock WHERE sku = ANY($1::text[]);
 
+-- name: levels
+SELECT sku, on_hand, reserved, allocated, quarantined, is_retired FROM stock
+WHERE partition = $1 AND ($2::text[] IS NULL OR sku = ANY($2::text[]));
+
 -- name: load_holds
 SELECT h.order_id, h.line, h.sku, h.quantity, h.state, h.expires_at_ms, h.buyer, h.cart
 FROM unnest($1::uuid[], $2::integer[], $3::text[]) AS k (order_id, line, sku)

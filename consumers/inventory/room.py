@@ -11,7 +11,7 @@ from consumers.inventory.runs import reserve_run
 from consumers.inventory.state import Ledger
 from consumers.inventory.transitions import ROOM, decide
 from consumers.runtime.deciding.now import Now
-from consumers.runtime.room import Changes, Room
+from consumers.runtime.room import Changes, Room, Tombstone
 from schemas import messages as m
 from topology.saga import messages_accepted_by
 from topology.topics import INVENTORY_COMMANDS
@@ -85,6 +85,12 @@ class InventoryRoom(Room[Ledger]):
     def reminder(self, state: Ledger, now_ms: int) -> Message | None:
         """Ask for an expiry once the earliest hold is over; the command in the log decides, not this clock."""
         return m.ExpireHolds(now_ms, EXPIRIES_A_COMMAND) if state.alarm.due(now_ms) else None
+
+    @override
+    async def levels(
+        self, connection: asyncpg.Connection, partition: int, at_ms: int, keys: Sequence[bytes] | None
+    ) -> Sequence[m.StockLevel | Tombstone]:
+        return await store.levels(connection, partition, at_ms, keys)
 
     @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: Ledger) -> None:

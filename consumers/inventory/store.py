@@ -271,6 +271,22 @@ def changes(ledger: Ledger, at_ms: int) -> Changes:
     return Changes(placed + tuple(column for part, width in rows for column in columns(part, width)), records=levels)
 
 
+async def levels(
+    connection: asyncpg.Connection, partition: int, at_ms: int, keys: Sequence[bytes] | None
+) -> list[m.StockLevel | Tombstone]:
+    """Return the levels of a partition's SKUs as they are stored, of these keys or of all."""
+    skus = None if keys is None else array_literal([key.decode() for key in keys])
+    rows = await connection.fetch(QUERIES["levels"], partition, skus)
+    return [
+        Tombstone(STOCK_LEVELS.name, sku.encode())
+        if is_retired
+        else m.StockLevel(
+            sku, on_hand, reserved, allocated, on_hand - reserved - allocated - quarantined, at_ms, quarantined
+        )
+        for sku, on_hand, reserved, allocated, quarantined, is_retired in rows
+    ]
+
+
 def _level_of(sku: str, stock: Stock, at_ms: int) -> m.StockLevel | Tombstone:
     if stock.is_retired:
         return Tombstone(STOCK_LEVELS.name, sku.encode())

@@ -14,7 +14,7 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
 
     `next_offsets` has a position for each of the room's topics, in their order; `at_ms` is the latest append time decided
     (ms since the epoch, UTC); `batch` numbers the batches of the partition; `last_records` has the digest of the last record
-    decided of each topic (log_identity.py).
+    decided of each topic (log_identity.py); `endangered` are the keys of levels that the earlier owner may still deliver.
     """
 
     partition: int
@@ -24,3 +24,4 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
     batch: int
     state: S
     last_records: list[str] = []
+    endangered: frozenset[bytes] = frozenset()

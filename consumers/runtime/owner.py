@@ -28,7 +28,7 @@ from consumers.runtime.deciding.batch import (
     messages_in,
     steps,
 )
-from consumers.runtime.deciding.decision import decide_records, level, outgoing
+from consumers.runtime.deciding.decision import CLOCK_STEP_MS, decide_records, last_value, outgoing
 from consumers.runtime.kafka.assignor import ClaimsAssignor, is_room
 from consumers.runtime.kafka.consumer import group_id, new_consumer, started
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, FetchBuffer
@@ -159,24 +159,48 @@ class PartitionOwner(Generic[S]):
     # --- owning -------------------------------------------------------------------------------------------------------
 
     async def _claim_assigned(self) -> None:
-        """Resume the claims that a rebalance left here; claim the rest once nothing of an earlier claim is under way any more."""
-        await self._ownership.check_partitioning(self._consumer)
-        await self._ownership.resume_returned(self._consumer)
-        if partitions := self._ownership.to_claim():
-            await self._settle()
-            await self._outbox.drain()
-            await self._claim(partitions)
+        """Resume the claims that a rebalance left here; claim the rest once nothing of an earlier claim is under way any more.
 
-    async def _claim(self, partitions: list[int]) -> None:
-        """Claim partitions; while Kafka is away they stay unclaimed, to be claimed at a later turn of the loop."""
+        While Kafka is away partitions stay unclaimed, to be claimed at a later turn of the loop.
+        """
+        await self._ownership.check_partitioning(self._consumer)
         try:
-            await self._ownership.claim(self._consumer, partitions)
+            resumed = await self._ownership.resume_returned(self._consumer)
+            if endangered := [claim for claim in resumed if claim.endangered]:
+                await self._nothing_under_way()
+                for claim in endangered:
+                    await self._restate_levels(claim, sorted(claim.endangered))
+            if partitions := self._ownership.to_claim():
+                await self._nothing_under_way()
+                for claim in await self._ownership.claim(self._consumer, partitions):
+                    await self._restate_levels(claim)
         except KafkaError as error:
             if not error.retriable:
                 raise
             await self._publisher.outage.wait(error, "claim")
         else:
             self._publisher.outage.ended("claim")
+
+    async def _nothing_under_way(self) -> None:
+        """Return once every decided batch is committed and published."""
+        await self._settle()
+        await self._outbox.drain()
+
+    async def _restate_levels(self, claim: Claim[S], keys: Sequence[bytes] | None = None) -> None:
+        """Publish a partition's levels again, before any that is decided from now on.
+
+        An earlier owner may have delivered an old level after a newer one. What it left unacknowledged it may still deliver,
+        for as long as it is paused; once it goes on it joins the group again, so each rebalance restates those levels again.
+        """
+        current = await self._database.run_with_retry(
+            "load", lambda c: self.room.levels(c, claim.partition, claim.at_ms, keys)
+        )
+        if current:
+            offset = claim.next_offsets[0] - 1
+            records = [
+                last_value(each, self._ownership.partitioning.generation, claim.partition, offset) for each in current
+            ]
+            self._background.start(self._publisher.publish(records), "restate levels")
 
     async def _append_reminders(self) -> None:
         """Append the commands that end what has passed its deadline to the owner's own partitions; the log's time decides."""
@@ -263,7 +287,7 @@ class PartitionOwner(Generic[S]):
         return Batch(decided, [self._decide_partition(claim, theirs) for claim, theirs in work])
 
     def _decide_partition(self, claim: Claim[S], slices: Iterable[DecodedSlice]) -> PartitionBatch[S]:
-        old_offsets = claim.next_offsets
+        old_offsets, old_at_ms = claim.next_offsets, claim.at_ms
         outputs: list[Outgoing] = []
         ranges: list[int] = []
         claim.next_offsets = list(old_offsets)
@@ -277,9 +301,11 @@ class PartitionOwner(Generic[S]):
             ranges += (each.source, each.first, each.next)
             if each.last is not None:
                 last[each.source] = each.last
+        self._name_broken_clock(claim, old_at_ms)
         claim.batch += 1
         changes = self.room.close_batch(claim.state, claim.at_ms)
-        outputs += [level(record) for record in changes.records]
+        generation, offset = self._ownership.partitioning.generation, claim.next_offsets[0] - 1
+        outputs += [last_value(record, generation, claim.partition, offset) for record in changes.records]
         claim.last_records = [
             record_digest(last[number]) if number in last else known for number, known in enumerate(claim.last_records)
         ]
@@ -294,6 +320,19 @@ class PartitionOwner(Generic[S]):
             changes,
             claim.last_records,
         )
+
+    def _name_broken_clock(self, claim: Claim[S], before_ms: int) -> None:
+        """Log a broker's clock that steps back, or is ahead of ours: what is decided meanwhile ends late by as much."""
+        if claim.at_ms < before_ms:
+            log.warning(
+                "broker_clock_stepped_back",
+                room=self.room.name,
+                partition=claim.partition,
+                by_ms=before_ms - claim.at_ms,
+            )
+        ahead_ms = claim.at_ms - time.time_ns() // 1_000_000
+        if ahead_ms > CLOCK_STEP_MS and claim.at_ms - before_ms > CLOCK_STEP_MS:
+            log.warning("broker_clock_ahead", room=self.room.name, partition=claim.partition, by_ms=ahead_ms)
 
     def _require_contiguous(self, decoded: DecodedSlice, position: int) -> None:
         """Raise NotContiguousError where records would be skipped, silently and for good, or decided twice."""

@@ -26,6 +26,7 @@ from consumers.runtime.log_identity import LogIdentity, source_log
 from consumers.runtime.postgres.database import ASYNC_COMMIT
 from consumers.runtime.postgres.partitioning_watcher import PartitioningWatcher
 from consumers.runtime.postgres.queries import QUERIES
+from topology.topics import STOCK_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from consumers.runtime.postgres.outbox import Outbox
     from consumers.runtime.room import Room
     from producers.outage import Outage
+    from producers.publisher import Outgoing
 
 log = structlog.get_logger()
 S = TypeVar("S")
@@ -116,13 +118,13 @@ class Ownership(Generic[S]):
             del self._suspended[partition]
             self._room.released(partition)
 
-    async def resume_returned(self, consumer: AIOKafkaConsumer) -> None:
+    async def resume_returned(self, consumer: AIOKafkaConsumer) -> list[Claim[S]]:
         """Resume the claims whose partitions a rebalance assigned here again; those that were raised meanwhile are lost.
 
-        Called between fetches only: nothing fetched before the rebalance may be decided after it (see FetchBuffer).
+        Return the claims that are resumed. Called between fetches only: nothing fetched before the rebalance may be decided after it (see FetchBuffer).
         """
         if not self._returned:
-            return
+            return []
         identity = (await source_log(consumer._client, self._topics)).identity  # noqa: SLF001
         rows = await self._stored(self._returned)
         for row in rows:
@@ -139,6 +141,7 @@ class Ownership(Generic[S]):
                 kept.append(partition)
         if kept:
             log.info("kept", room=self._room.name, partitions=kept)
+        return [self.claims[partition] for partition in kept]
 
     def to_claim(self) -> list[int]:
         """Return the partitions that wait to be claimed now."""
@@ -146,8 +149,11 @@ class Ownership(Generic[S]):
         ready = sorted(partition for partition, at in self._unclaimed.items() if at <= now)
         return [partition for partition in ready if partition < self.partitioning.partitions]
 
-    async def claim(self, consumer: AIOKafkaConsumer, partitions: Sequence[int]) -> None:
-        """Claim partitions: fence the earlier owner, publish what it left in the outbox, seek to its last durable position."""
+    async def claim(self, consumer: AIOKafkaConsumer, partitions: Sequence[int]) -> list[Claim[S]]:
+        """Claim partitions: fence the earlier owner, publish what it left in the outbox, seek to its last durable position.
+
+        Return the claims that are in use now.
+        """
         tps = [tp for partition in partitions for tp in self.tps_of(partition)]
         identity = (await source_log(consumer._client, self._topics)).identity  # noqa: SLF001
         begins = await consumer.beginning_offsets(tps)
@@ -158,7 +164,7 @@ class Ownership(Generic[S]):
         # After the rows, so that a change which did not fence them is seen here.
         if await self._watcher.look():
             self._claim_all_again()
-            return
+            return []
         # Only now, because up to its fencing the earlier owner may have decided what came in meanwhile.
         ends = await consumer.end_offsets(tps)
         for claim in claims:
@@ -166,6 +172,7 @@ class Ownership(Generic[S]):
             await self._notice_older_database(claim, committed)
         republished = await self._outbox.republish(partitions)
         for claim in claims:
+            claim.endangered = _level_keys(republished[claim.partition])
             await self._notify_room(claim)
             if claim.partition in self._unclaimed and self._read_from(consumer, claim):
                 del self._unclaimed[claim.partition]
@@ -176,8 +183,9 @@ class Ownership(Generic[S]):
                     partition=claim.partition,
                     epoch=claim.epoch,
                     next=claim.next_offsets,
-                    republished=republished[claim.partition],
+                    republished=len(republished[claim.partition]),
                 )
+        return [claim for claim in claims if self.claims.get(claim.partition) is claim]
 
     def _require_records(
         self, claim: Claim[S], begins: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
@@ -400,3 +408,10 @@ class Ownership(Generic[S]):
         self._suspended.pop(partition, None)
         self._returned.discard(partition)
         self._room.released(partition)
+
+
+def _level_keys(blobs: Iterable[Iterable[Outgoing]]) -> frozenset[bytes]:
+    """Return the keys of the levels in these blobs."""
+    return frozenset(
+        record.key for blob in blobs for record in blob if record.topic == STOCK_LEVELS.name and record.key
+    )

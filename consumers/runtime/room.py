@@ -46,8 +46,8 @@ class Changes(msgspec.Struct):
     """What one partition's part of a batch leaves behind.
 
     `columns` are the parameters of the room's `save` statement, one list a column, so that the changes of several
-    partitions join by concatenation. `records` are published after the outcomes (e.g. coalesced levels). `effects` are
-    handed to `Room.after_commit` once the batch is durable.
+    partitions join by concatenation. `records` are what keys of a compacted topic hold now (e.g. stock levels),
+    published after the outcomes. `effects` are handed to `Room.after_commit` once the batch is durable.
     """
 
     columns: tuple[list[Any], ...]
@@ -160,6 +160,16 @@ class Room(ABC, Generic[S]):
 
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: S) -> None:
         """React to a new claim: reload deadlines, resume effects that were persisted but not finished."""
+
+    async def levels(
+        self, connection: asyncpg.Connection, partition: int, at_ms: int, keys: Sequence[bytes] | None
+    ) -> Sequence[Message | Tombstone]:
+        """Return the levels of a partition as they are in the database at `at_ms`: of these keys, or all where None.
+
+        They are published again after a claim, as the earlier owner's last records may arrive after newer ones.
+        """
+        del connection, partition, at_ms, keys
+        return ()
 
     def released(self, partition: int) -> None:
         """React to a lost partition: start no more effects for it."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from itertools import accumulate, groupby, repeat
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import msgspec
 import structlog
 
 from consumers.errors import EvolveFailedError, RefusedError
@@ -12,8 +13,9 @@ from consumers.runtime.deciding.record import MAX_KEY_BYTES, MalformedRecord, Mi
 from consumers.runtime.room import Tombstone
 from producers.publisher import BY_KEY, FORWARDED, Outgoing
 from schemas.codec.wire import encode, encode_all
-from schemas.messages import DeadLetter, Message
-from topology.topics import DEAD_LETTERS, TOPIC_NAMES, key_of, keys_of
+from schemas.messages import DeadLetter, Message, StockLevel
+from schemas.stock_levels import LevelVersion, tombstone_id
+from topology.topics import DEAD_LETTERS, STOCK_LEVELS, TOPIC_NAMES, key_of, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +28,9 @@ S = TypeVar("S")
 
 LEAST_RUN: Final = 8
 """Messages of a run that is worth being decided as one."""
+CLOCK_STEP_MS: Final = 60_000
+"""By less a broker's clock may be behind another's, or be set back, without a decision noticing."""
+_NO_STEP_MS: Final = 2**63
 
 
 def outgoing(message: Message, event_id: bytes = b"", partition: int = BY_KEY) -> Outgoing:
@@ -33,9 +38,18 @@ def outgoing(message: Message, event_id: bytes = b"", partition: int = BY_KEY) -
     return Outgoing(TOPIC_NAMES[type(message)], partition, key_of(message), encode(message), event_id)
 
 
-def level(record: Message | Tombstone) -> Outgoing:
-    """Encode the last record of a batch about a key of a compacted topic: its latest value, or its end."""
-    return Outgoing(record.topic, BY_KEY, record.key, None) if isinstance(record, Tombstone) else outgoing(record)
+def last_value(record: Message | Tombstone, generation: int, partition: int, offset: int) -> Outgoing:
+    """Encode what a key of a compacted topic holds, or its end, as of this offset of its partition.
+
+    A stock level carries that as its version (schemas/stock_levels.py).
+    """
+    if isinstance(record, Tombstone):
+        is_level = record.topic == STOCK_LEVELS.name
+        event_id = tombstone_id(LevelVersion(generation, offset), partition) if is_level else b""
+        return Outgoing(record.topic, BY_KEY, record.key, None, event_id)
+    if type(record) is StockLevel:
+        return outgoing(msgspec.structs.replace(record, generation=generation, partition=partition, offset=offset))
+    return outgoing(record)
 
 
 def dead_letter(room: str, record: Record, source: str, refusal: RefusedError, at_ms: int) -> Outgoing:
@@ -78,7 +92,12 @@ def reroute(record: Record, source: str, home_partition: int) -> Outgoing:
 def decide_records(
     room: Room[S], state: S, source: str, readings: Sequence[Reading], at_ms: int
 ) -> tuple[list[Outgoing], int]:
-    """Decide records in their order; return the outputs and the latest append time, which never steps back.
+    """Decide records in their order; return the outputs and the time by which the last one was decided.
+
+    That is the latest append time, in ms since the epoch. It does not follow a broker's clock back by less than
+    CLOCK_STEP_MS, as clocks of brokers differ; it does follow a larger step, as a clock that was a day ahead for a moment
+    would push every deadline by a day otherwise. (Of a room with several topics one may be read much later than another,
+    which is no step of a clock.)
 
     Each outcome has an id that derives from its cause. A record that is refused, whose decision failed or cannot be encoded
     changes nothing and becomes a dead letter: a room evolves its state only when all its outcomes are taken.
@@ -109,7 +128,10 @@ def _decide_run(
     records, messages = zip(*run, strict=True)
     if room.run_type is None or type(messages[0]) is not room.run_type:
         return None
-    times_ms = list(accumulate((record.timestamp for record in records), max, initial=at_ms))[1:]
+    appended_ms = [record.timestamp for record in records]
+    if min(appended_ms) < max(at_ms, *appended_ms) - _step_ms(room):
+        return None
+    times_ms = list(accumulate(appended_ms, max, initial=at_ms))[1:]
     outcomes = room.decide_run(state, messages, times_ms)
     if outcomes is None:
         return None
@@ -124,12 +146,18 @@ def _decide_run(
     return outputs, times_ms[-1]
 
 
+def _step_ms(room: Room[Any]) -> int:
+    """Return by how much time must step back to be followed."""
+    return CLOCK_STEP_MS if len(room.sources) == 1 else _NO_STEP_MS
+
+
 def _decide_each(
     room: Room[S], state: S, source: str, readings: Sequence[Reading], at_ms: int
 ) -> tuple[list[Outgoing], int]:
     outputs: list[Outgoing] = []
+    step_ms = _step_ms(room)
     for record, read_as in readings:
-        if record.timestamp > at_ms:  # noqa: PLR1730  max() would be a call for each record
+        if record.timestamp > at_ms or record.timestamp < at_ms - step_ms:
             at_ms = record.timestamp
         if isinstance(read_as, RefusedError):
             outputs.append(_refused(room.name, record, source, read_as, at_ms))

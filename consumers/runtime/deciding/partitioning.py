@@ -36,6 +36,11 @@ class Partitioning(msgspec.Struct, frozen=True):
     earlier: tuple[int, ...] = ()
     stops: tuple[int, ...] = ()
 
+    @property
+    def generation(self) -> int:
+        """The number of this partitioning, from 1."""
+        return len(self.earlier) + 1
+
     def stop(self, partition: int) -> int | None:
         """Return the offset before which deciding stops, None where it goes on."""
         return self.stops[partition] if partition < len(self.stops) else None

@@ -6,7 +6,6 @@ The next blob does not wait for the deletion of the one before: until it is dele
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -89,14 +88,18 @@ class Outbox:
             if task is not None:
                 task.cancel()
 
-    async def republish(self, partitions: Sequence[int]) -> Counter[int]:
+    async def republish(self, partitions: Sequence[int]) -> dict[int, list[list[Outgoing]]]:
         """Publish again what earlier owners committed but did not see acknowledged; return the blobs by partition."""
         rows = await self._database.run_with_retry(
             ASYNC_COMMIT, lambda connection: connection.fetch(QUERIES["unpublished"], self._room, partitions)
         )
-        await self._publish([(p, batch, msgspec.msgpack.decode(it, type=list[Outgoing])) for p, batch, it in rows])
+        blobs = [(p, batch, msgspec.msgpack.decode(it, type=list[Outgoing])) for p, batch, it in rows]
+        await self._publish(blobs)
         await self._delete_acknowledged()
-        return Counter(row["partition"] for row in rows)
+        found: dict[int, list[list[Outgoing]]] = {partition: [] for partition in partitions}
+        for partition, _, records in blobs:
+            found[partition].append(records)
+        return found
 
     async def _work(self) -> None:
         while True:

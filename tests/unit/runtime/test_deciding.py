@@ -29,6 +29,8 @@ from tests.unit.runtime.records import ARecord, home_of, record
 SOURCE = "inventory.commands"
 ROOM = InventoryRoom()
 STOCKED = ReceiveStock(quantity=1)
+from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
+
 MOMENTS = st.integers(NOW_MS, NOW_MS + 10_000)
 
 
@@ -100,7 +102,7 @@ def test_what_is_addressed_to_a_partition_has_no_key() -> None:
 
 @settings(max_examples=samples(100), deadline=None, derandomize=True)
 @given(st.lists(MOMENTS, min_size=1, max_size=20), MOMENTS)
-def test_the_append_time_never_steps_back(appended_ms: list[int], known_ms: int) -> None:
+def test_the_append_time_does_not_step_back_by_less_than_a_minute(appended_ms: list[int], known_ms: int) -> None:
     """A new leader's clock may be behind; decisions take the latest time seen."""
     ledger = Ledger(0)
     decided(ROOM, ledger, entry(ReceiveStock(quantity=20), at_ms=0))
@@ -109,6 +111,27 @@ def test_the_append_time_never_steps_back(appended_ms: list[int], known_ms: int)
     ends = [fact.expires_at_ms - 900_000 for fact in said(says) if isinstance(fact, m.LineReserved)]
     assert ends == [max(known_ms, *appended_ms[:n], 0) for n in range(1, len(log) + 1)]
     assert at_ms == ends[-1]
+
+
+DAY_MS = 86_400_000
+
+
+def test_a_brokers_clock_that_is_a_day_ahead_for_a_moment_pushes_no_deadline_but_those_of_that_moment() -> None:
+    ledger = Ledger(0)
+    times_ms = [NOW_MS, NOW_MS + DAY_MS, NOW_MS + 1_000, NOW_MS + 2_000]
+    log = [entry(PlaceOrderLine(line=n, line_count=4), n, at_ms=at) for n, at in enumerate(times_ms, start=1)]
+    says, at_ms = decided(ROOM, ledger, entry(ReceiveStock(quantity=20), at_ms=NOW_MS), *log)
+    ends = [fact.expires_at_ms - 900_000 for fact in said(says) if isinstance(fact, m.LineReserved)]
+    assert ends == times_ms
+    assert at_ms == NOW_MS + 2_000
+
+
+def test_a_room_that_reads_two_topics_does_not_take_the_later_one_for_a_clock_set_back() -> None:
+    class Both(InventoryRoom):
+        sources = (INVENTORY_COMMANDS, ORDER_EVENTS)
+
+    _, at_ms = decided(Both(), Ledger(0), entry(STOCKED, 1, at_ms=DAY_MS), entry(STOCKED, 2, at_ms=0))
+    assert at_ms == DAY_MS
 
 
 def test_a_refused_records_time_counts_as_well() -> None:
