@@ -106,6 +106,7 @@ class OrderViews:
         """Keep the views until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
         self._consumer = await started(self._new_consumer, self._kafka_outage, self._lifecycle)
         self._background.start(self._watchdog().watch(), "watchdog")
+        await self._name_eviction()
         try:
             await self._lifecycle.run(self._work())
         finally:
@@ -130,6 +131,13 @@ class OrderViews:
             else:
                 self._redis_outage.ended(CONNECT)
         await self._commit_offsets_to_kafka()
+
+    async def _name_eviction(self) -> None:
+        """Log a policy by which Redis drops orders, or the positions, when it needs room."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):  # INFO may be forbidden, and writes will fail too
+            state = await store.memory_state(self._redis)
+            if state.may_evict:
+                log.warning("redis_may_evict", policy=state.policy, max_bytes=state.max_bytes)
 
     # --- where to read ------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ under its offset, which no other event of its order has.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -89,6 +89,39 @@ async def read_positions(redis: Redis, namespace: str, partitions: Sequence[int]
         "Awaitable[list[bytes | None]]", redis.hmget(_positions_key(namespace), list(map(str, partitions)))
     )
     return {p: None if at is None else int(at) for p, at in zip(partitions, found, strict=True)}
+
+
+class MemoryState(NamedTuple):
+    """How Redis stands with its memory, in bytes."""
+
+    role: str
+    used_bytes: int
+    max_bytes: int
+    policy: str
+
+    @property
+    def may_evict(self) -> bool:
+        """Whether Redis may drop orders to make room: all policies but one may, as orders have a time to live."""
+        return self.max_bytes > 0 and self.policy != "noeviction"
+
+    @property
+    def trouble(self) -> str:
+        """Why views cannot be kept, or may be lost; empty where nothing is wrong."""
+        if self.role == "slave":
+            return "Redis is a read-only replica"
+        if self.may_evict:
+            return f"Redis evicts what it holds (maxmemory-policy {self.policy}); set noeviction"
+        if 0 < self.max_bytes <= self.used_bytes:
+            return f"Redis is full ({self.used_bytes:,} of {self.max_bytes:,} bytes)"
+        return ""
+
+
+async def memory_state(redis: Redis) -> MemoryState:
+    """Ask Redis for its memory and its role. Raises RedisError, also where it does not allow INFO."""
+    memory, replication = await redis.info("memory"), await redis.info("replication")
+    return MemoryState(
+        replication["role"], memory["used_memory"], memory.get("maxmemory", 0), memory.get("maxmemory_policy", "")
+    )
 
 
 async def move_positions(redis: Redis, namespace: str, moves: Iterable[Move]) -> set[int]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from decimal import Decimal, DecimalException
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.text import Text
@@ -16,8 +16,9 @@ from consumers.views.store import read_timeline
 from consumers.views.timeline import OrderView, TimelineEvent
 from infra.base.connections import kafka_publisher, redis_client
 from infra.base.settings import Settings
-from infra.cli.output import FAILED, MISUSED, AsJson, fail, print_json, quiet_settings, run, stdout
+from infra.cli.output import FAILED, MISUSED, AsJson, fail, print_json, quiet_settings, run, stderr, stdout
 from infra.cli.timeline import rows, timeline
+from infra.ops.view_state import redis_trouble, view_state
 from producers.clients.orders import ACCEPTED_TOKEN, OrderClient, OrderLine, OrderRequest
 from schemas.errors import SchemaError
 from schemas.ids import is_order_id
@@ -99,14 +100,23 @@ def show(order_id: OrderId, *, as_json: AsJson = False) -> None:
     settings = quiet_settings()
     view = run(_view(_checked(order_id), settings))
     if view is None:
-        fail(
-            f"No order {order_id} is known. Check the id; one placed a moment ago may not have been read yet "
-            "(`lastunit order watch` waits for it)."
-        )
+        _fail_without_view(order_id, settings)
+    if trouble := run(redis_trouble(settings)):
+        stderr().print(f"The view may lack what happened of late: {trouble}.", markup=False)
     if as_json:
         print_json(view)
     else:
         stdout().print(timeline(view))
+
+
+def _fail_without_view(order_id: str, settings: Settings) -> NoReturn:
+    """Tell an order that nobody knows from one that the view does not have."""
+    if state := run(view_state(settings)).sentence:
+        fail(f"{state} So it cannot be told whether there is an order {order_id}; ask again once that is mended.")
+    fail(
+        f"No order {order_id} is known. Check the id; one placed a moment ago may not have been read yet "
+        "(`lastunit order watch` waits for it)."
+    )
 
 
 @app.command()
@@ -119,7 +129,8 @@ def _watch(order_id: str, settings: Settings, timeout_seconds: float, *, as_json
     view = run(_follow(order_id, settings, timeout_seconds, as_json=as_json))
     if view is None:
         fail(
-            f"Nothing was heard of order {order_id} within {timeout_seconds:g} s. Check the id, and that the rooms run."
+            f"Nothing was heard of order {order_id} within {timeout_seconds:g} s. "
+            f"{run(view_state(settings)).sentence or 'Check the id, and that the rooms run.'}"
         )
     if as_json:
         summary = {"state": view.state, "payment": view.payment, "reason": view.reason, "is_final": view.is_final}

@@ -25,12 +25,11 @@ from schemas.ids import event_id
 from tests.given_when_then import NOW_MS, A, B, ExpireHolds, LineRejected, LineReserved, PlaceOrderLine, ReceiveStock
 from tests.samples import samples
 from tests.unit.runtime.records import ARecord, home_of, record
+from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
 
 SOURCE = "inventory.commands"
 ROOM = InventoryRoom()
 STOCKED = ReceiveStock(quantity=1)
-from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
-
 MOMENTS = st.integers(NOW_MS, NOW_MS + 10_000)
 
 
@@ -128,7 +127,7 @@ def test_a_brokers_clock_that_is_a_day_ahead_for_a_moment_pushes_no_deadline_but
 
 def test_a_room_that_reads_two_topics_does_not_take_the_later_one_for_a_clock_set_back() -> None:
     class Both(InventoryRoom):
-        sources = (INVENTORY_COMMANDS, ORDER_EVENTS)
+        sources = (INVENTORY_COMMANDS, ORDER_EVENTS)  # type: ignore[assignment]  # as a room with two has it
 
     _, at_ms = decided(Both(), Ledger(0), entry(STOCKED, 1, at_ms=DAY_MS), entry(STOCKED, 2, at_ms=0))
     assert at_ms == DAY_MS

@@ -1,0 +1,49 @@
+"""Whether the view of orders can be believed: what is not in it yet, and what keeps it from being kept."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from redis.exceptions import RedisError
+
+from consumers.views.store import memory_state, read_positions
+from infra.base.connections import address_of, redis_client
+from infra.ops.log import Log
+from topology.topics import ORDER_EVENTS
+
+if TYPE_CHECKING:
+    from infra.base.settings import Settings
+
+
+class ViewState(NamedTuple):
+    """`behind` events of order.events are not in the view; `trouble` is what Redis suffers from, or empty."""
+
+    behind: int
+    trouble: str
+
+    @property
+    def sentence(self) -> str:
+        """Both as one sentence; empty where the view can be believed."""
+        if not self.behind and not self.trouble:
+            return ""
+        lag = f"it lacks the last {self.behind} events" if self.behind else "it may lack orders"
+        return f"The view of orders is incomplete: {lag} ({self.trouble or 'see that `views` runs'})."
+
+
+async def view_state(settings: Settings) -> ViewState:
+    """Compare the view's positions with the log's ends. Raises InfraError."""
+    async with Log(address_of("kafka_bootstrap", settings), settings.namespace) as log:
+        ends = await log.ends(ORDER_EVENTS)
+    async with redis_client(settings) as redis:
+        positions = await read_positions(redis, settings.namespace, range(len(ends)))
+    behind = sum(max(0, end - (positions[p] or 0)) for p, end in enumerate(ends))
+    return ViewState(behind, await redis_trouble(settings))
+
+
+async def redis_trouble(settings: Settings) -> str:
+    """Return why Redis cannot keep the views, or may lose them; empty where nothing is wrong. Raises InfraError."""
+    async with redis_client(settings) as redis:
+        with contextlib.suppress(RedisError):  # INFO may be forbidden
+            return (await memory_state(redis)).trouble
+    return ""
