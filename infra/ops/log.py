@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from consumers.errors import CorruptLogError
 from consumers.runtime.kafka.reading.read_records import read_records
+from consumers.runtime.log_identity import source_log
 from infra.ops.errors import UnreadableError
 from topology.topics import CO_PARTITIONED
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from consumers.runtime.deciding.record import Record
+    from consumers.runtime.log_identity import LogIdentity
     from topology.topics import Topic
 
 CHUNK: Final = 5_000
@@ -68,6 +70,15 @@ class Log:
         tps = await self._partitions(topic)
         found = await (await self._consumer(0)).beginning_offsets(tps)
         return [found[tp] for tp in tps]
+
+    async def identity(self, topics: Sequence[Topic]) -> LogIdentity:
+        """Return which cluster this is, and Kafka's ids of these topics. Raises UnreadableError for no topic."""
+        consumer = await self._consumer(0)
+        try:
+            log = await source_log(consumer._client, [topic.in_namespace(self._namespace) for topic in topics])  # noqa: SLF001
+        except KafkaError as error:
+            raise UnreadableError(f"Kafka at {self._bootstrap} does not tell its topics' ids: {error!r}") from error
+        return log.identity
 
     async def unused_records(self, topic: Topic) -> int:
         """Return how many records stand in partitions of an order.* topic that are not in use: no room reads them."""
