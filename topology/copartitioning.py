@@ -1,33 +1,36 @@
-"""By how many partitions orders are keyed, whatever Kafka has of each topic. Pure.
+"""By how many partitions keys are dealt where that may not change, whatever Kafka has of each topic. Pure.
 
-One order is in the same partition of every order.* topic, so one number holds for all of them. It is recorded when the
-first room starts, and stays: Kafka cannot take partitions away, and to key orders by another number would give one order
+One order is in the same partition of every order.* topic, so one number holds for all of them; products have theirs. It is
+recorded when the first room starts, and stays: Kafka cannot take partitions away, and another number would give one order
 two owners. Topics that got more partitions by hand keep working by the recorded number, and the surplus stays unused; it
-does not matter whether all of them grew. A topic that has fewer cannot be worked with.
+does not matter whether all of them grew. A topic that has fewer cannot be worked with. (inventory.commands alone can get
+more: docs/guides/repartition.md.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from topology.errors import CoPartitioningError
-from topology.topics import CO_PARTITIONED
+from topology.topics import CATALOGUE_COMMANDS, CO_PARTITIONED
+
+FIXED: Final = (CO_PARTITIONED, (CATALOGUE_COMMANDS,))
+"""Topics that have one number of partitions together, and keep it."""
 
 
-def partitions_in_use(actual: Mapping[str, int], recorded: int | None, namespace: str = "") -> int:
-    """Return the number by which orders are keyed: the recorded one, else the one that all topics have.
+def partitions_in_use(actual: Mapping[str, int], recorded: Mapping[str, int], namespace: str = "") -> dict[str, int]:
+    """Return how many partitions are in use of each topic whose number is fixed: as recorded, else as all of them have.
 
-    `actual` has the partitions of each topic by its plain name, `order.events`. Raises CoPartitioningError where there is
-    no such number, naming the topics and the commands that mend it.
+    All by plain topic names, such as `order.events`. Raises CoPartitioningError where a topic has fewer, naming the topics
+    and the commands that mend them.
     """
-    counts = {topic: actual[topic.name] for topic in CO_PARTITIONED}
-    wanted = max(counts.values()) if recorded is None else recorded
-    lacking = {topic.in_namespace(namespace): count for topic, count in counts.items() if count < wanted}
-    if lacking:
-        raise CoPartitioningError(wanted, lacking, is_recorded=recorded is not None)
-    return wanted
-
-
-def surplus(actual: Mapping[str, int], in_use: int) -> dict[str, int]:
-    """Return the order.* topics with more partitions than are in use, and how many they have."""
-    return {topic.name: actual[topic.name] for topic in CO_PARTITIONED if actual[topic.name] > in_use}
+    in_use: dict[str, int] = {}
+    for topics in FIXED:
+        known = [recorded[topic.name] for topic in topics if topic.name in recorded]
+        wanted = min(known) if known else max(actual[topic.name] for topic in topics)
+        counts = {topic.in_namespace(namespace): actual[topic.name] for topic in topics}
+        if lacking := {name: count for name, count in counts.items() if count < wanted}:
+            raise CoPartitioningError(wanted, lacking, is_recorded=bool(known))
+        in_use |= dict.fromkeys((topic.name for topic in topics), wanted)
+    return in_use

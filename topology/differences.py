@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from topology.topics import CO_PARTITIONED, FOREVER, TOPICS
+from topology.topics import FOREVER, TOPICS
 
 REPLICAS: Final = 3
 """Copies of each partition where there are enough brokers: one may fail while another is being serviced."""
@@ -79,7 +79,7 @@ class ConfigDifference:
 class TopologyDiff:
     """Everything that differs; false when nothing does. Topics that were never declared are nobody's business here.
 
-    `surplus` are order.* topics with more partitions than are in use, which is no difference: the rooms leave them unused
+    `surplus` are topics with more partitions than are in use, which is no difference: the rooms leave them unused
     (topology/copartitioning.py).
     """
 
@@ -113,7 +113,7 @@ class TopologyDiff:
     def notes(self) -> list[str]:
         """Return one line for each thing that is worth knowing and no difference."""
         return [
-            f"{count.topic} has {count.actual} partitions, of which {count.wanted} are in use: orders are keyed by "
+            f"{count.topic} has {count.actual} partitions, of which {count.wanted} are in use: its keys are dealt to "
             f"{count.wanted} for good. The others stay unused; nothing needs to be done, and nothing can be."
             for count in self.surplus
         ]
@@ -151,7 +151,7 @@ def compare(
         if found is None:
             missing.append(MissingTopic(name, wanted, replicas, topic.kafka_configs(replicas)))
             continue
-        if found.partitions > wanted and topic in CO_PARTITIONED and topic.name in in_use:
+        if found.partitions > wanted and topic.name in in_use and not topic.may_get_more_partitions:
             surplus.append(CountDifference(name, wanted, found.partitions))
         elif found.partitions < wanted or (found.partitions > wanted and not topic.may_get_more_partitions):
             other_partitions.append(CountDifference(name, wanted, found.partitions))

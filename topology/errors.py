@@ -46,14 +46,14 @@ class ClusterNotNamedError(TopologyError):
 
 
 class CoPartitioningError(TopologyError):
-    """An order.* topic has fewer partitions than orders are keyed by: some orders would have no place in it."""
+    """A topic has fewer partitions than its keys are dealt to: some orders or products would have no place in it."""
 
     def __init__(self, wanted: int, lacking: Mapping[str, int], *, is_recorded: bool) -> None:
-        why = "orders are keyed by" if is_recorded else "another of the order.* topics has"
+        why = "they are recorded to have" if is_recorded else "another of the order.* topics has"
         super().__init__(
             _listed(
-                f"One order is in the same partition of every order.* topic, and {why} {wanted} partitions. "
-                "Nothing was decided; give these topics as many:",
+                f"One order is in the same partition of every order.* topic, and a number of partitions stays; {why} "
+                f"{wanted}. Nothing was decided; give these topics as many:",
                 [
                     f"{name} has {count}: kafka-topics.sh --bootstrap-server ADDRESS --alter --topic {name} "
                     f"--partitions {wanted}"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from consumers.runtime.postgres.queries import QUERIES
 from topology.copartitioning import partitions_in_use
-from topology.topics import CO_PARTITIONED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,17 +18,16 @@ async def recorded_partitions(connection: asyncpg.Connection) -> dict[str, int]:
     return {row["topic"]: row["partitions"] for row in await connection.fetch(QUERIES["partitions_in_use"])}
 
 
-async def order_partitions(
+async def fixed_partitions(
     connection: asyncpg.Connection, actual: Mapping[str, int], namespace: str = ""
 ) -> dict[str, int]:
-    """Return how many partitions of each order.* topic are in use; record what the topics have where nothing is recorded.
+    """Return how many partitions are in use of each topic whose number is fixed; record what is not recorded yet.
 
-    `actual` has the partitions of each topic by its plain name. Raises CoPartitioningError.
+    All by plain topic names; `actual` has the partitions in Kafka. Raises CoPartitioningError.
     """
     recorded = await recorded_partitions(connection)
-    known = [recorded[topic.name] for topic in CO_PARTITIONED if topic.name in recorded]
-    in_use = partitions_in_use(actual, min(known, default=None), namespace)
-    for topic in CO_PARTITIONED:
-        if topic.name not in recorded:
-            await connection.execute(QUERIES["first_generation"], topic.name, in_use)
-    return {topic.name: in_use for topic in CO_PARTITIONED}
+    in_use = partitions_in_use(actual, recorded, namespace)
+    for topic, partitions in in_use.items():
+        if topic not in recorded:
+            await connection.execute(QUERIES["first_generation"], topic, partitions)
+    return in_use

@@ -16,7 +16,7 @@ import structlog
 from consumers.runtime.postgres.database import is_outage
 from infra.base.errors import SettingsError
 from infra.base.migrate import MIGRATIONS, read_migrations
-from infra.base.partitions import order_partitions
+from infra.base.partitions import fixed_partitions
 from infra.base.settings import PREFIX, redacted
 from producers.outage import Outage
 from topology import admin
@@ -39,8 +39,8 @@ TABLES: Final = "tables"
 async def until_possible(settings: Settings, needs: Collection[str], readiness: Readiness) -> dict[str, int]:
     """Wait until a process with these `needs` (settings that name servers) can work.
 
-    Return how many partitions of the order.* topics are in use, by plain topic name; nothing for a process without a
-    database. Raises ClusterMismatchError, CoPartitioningError, SettingsError.
+    Return how many partitions are in use of the topics whose number is fixed, by plain topic name; nothing for a process
+    without a database. Raises ClusterMismatchError, CoPartitioningError, SettingsError.
     """
     actual = await _until_topics(settings, readiness)
     return await _until_tables(settings, actual, readiness) if "postgres_dsn" in needs else {}
@@ -79,7 +79,7 @@ async def _until_tables(settings: Settings, actual: Mapping[str, int], readiness
             connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
             try:
                 if await _has_applied(connection, newest):
-                    in_use = await order_partitions(connection, actual, settings.namespace)
+                    in_use = await fixed_partitions(connection, actual, settings.namespace)
                     break
             finally:
                 await connection.close()

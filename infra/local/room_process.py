@@ -139,7 +139,7 @@ def _end_anyway() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Wiring:
-    """What every process is built from; `in_use` has the partitions in use of the order.* topics."""
+    """What every process is built from; `in_use` has the partitions in use of topics with a fixed number."""
 
     settings: Settings
     in_use: Mapping[str, int]

@@ -11,9 +11,9 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from infra.base.connections import database
-from infra.base.partitions import order_partitions
+from infra.base.partitions import fixed_partitions
 from infra.base.settings import Settings
-from infra.ops.overdue import what_waits
+from infra.ops.overdue.report import all_that_waits
 from infra.ops.retention.run import maintain
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
@@ -36,7 +36,7 @@ async def started_anew(shop: Shop) -> AsyncIterator[None]:
     """Give the rooms a publisher as their processes make it: it asks Kafka anew, and keys by what is recorded."""
     bootstrap, namespace = shop.settings.kafka_bootstrap or "", shop.settings.namespace
     async with database(shop.settings) as connection:
-        in_use = await order_partitions(connection, await admin.partitions_of(bootstrap, namespace), namespace)
+        in_use = await fixed_partitions(connection, await admin.partitions_of(bootstrap, namespace), namespace)
     async with Publisher(bootstrap, namespace=namespace, in_use=in_use) as publisher:
         before, shop.publisher = shop.publisher, publisher
         try:
@@ -74,8 +74,7 @@ async def test_orders_go_on_whichever_order_topics_grew_by_hand(
     assert named == {topic.name for topic in grown} & {"order.commands", "order.events"}
     await shop.assert_sound()
     assert await maintain(shop.settings) is not None
-    async with database(shop.settings) as connection:
-        assert await what_waits(connection, before_ms=0) == []
+    assert await all_that_waits(shop.settings, before_ms=0) == []
     answer = await lastunit(environment | {"LASTUNIT_PARTITIONS": str(PARTITIONS)}, "topology", "check")
     assert answer.status == 0, answer.output
     for topic in grown:
@@ -95,3 +94,5 @@ async def test_records_in_partitions_that_nobody_reads_are_named_by_verify(shop:
     report = await shop.audit()
     told = [example for finding in report.findings for example in finding.examples]
     assert any("order.commands has 1 records in partitions that no room reads" in each for each in told)
+    [waits] = [it for it in await all_that_waits(shop.settings, before_ms=2**60) if it.state == "unused"]
+    assert waits.waits_for == "somebody to publish 1 records of order.commands again"

@@ -31,17 +31,22 @@ OBSTACLE: Final = "consumer group"
 
 
 class GroupMember(NamedTuple):
-    """One member as Kafka knows it; `partitions` are those that it was given, as `topic/number`."""
+    """One member as Kafka knows it, with the metadata by which it joined; `partitions` are those that it was given."""
 
     member_id: str
     client_id: str
     host: str
     metadata: bytes
-    partitions: tuple[str, ...]
+    partitions: tuple[tuple[str, int], ...]
+
+    @property
+    def holds(self) -> list[str]:
+        """Its partitions as people write them: `topic/number`."""
+        return [f"{topic}/{number}" for topic, number in self.partitions]
 
     def __str__(self) -> str:
-        holds = f" holds {', '.join(self.partitions)}" if self.partitions else " holds nothing"
-        return f"member {self.member_id} (client id {self.client_id}, host {self.host}){holds}"
+        holds = ", ".join(self.holds) or "nothing"
+        return f"member {self.member_id} (client id {self.client_id}, host {self.host}) holds {holds}"
 
 
 class Group(NamedTuple):
@@ -63,11 +68,11 @@ async def describe_group(client: Any, group_id: str) -> Group:
 
 
 def _member(member_id: str, client_id: str, host: str, metadata: bytes | None, assigned: bytes | None) -> GroupMember:
-    partitions: tuple[str, ...] = ()
+    partitions: tuple[tuple[str, int], ...] = ()
     if assigned:
         assignment = ConsumerProtocolMemberAssignment.decode(assigned).assignment
-        partitions = tuple(f"{topic}/{number}" for topic, numbers in assignment for number in numbers)
-    return GroupMember(member_id, client_id, host, metadata or b"", partitions)
+        partitions = tuple((topic, number) for topic, numbers in assignment for number in numbers)
+    return GroupMember(member_id, client_id, host.removeprefix("/"), metadata or b"", partitions)
 
 
 class GroupWatch:
@@ -130,7 +135,7 @@ class GroupWatch:
                     client_id=member.client_id,
                     host=member.host,
                     assignor=group.protocol,
-                    partitions=member.partitions,
+                    partitions=member.holds,
                 )
         self._named = {member.member_id for member in strangers}
         harmful = [member for member in strangers if how or member.partitions]

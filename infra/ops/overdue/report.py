@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from infra.base.connections import address_of, database
+from infra.base.partitions import recorded_partitions
 from infra.ops.log import Log
+from infra.ops.overdue.history import older_database, unused_partitions
 from infra.ops.overdue.orders import Stuck, waiting_orders
 from infra.ops.overdue.undecided import causes, dead_lines, lags
 
@@ -23,7 +26,10 @@ async def all_that_waits(settings: Settings, *, before_ms: int, limit: int = 1_0
     Raises InfraError.
     """
     bootstrap = address_of("kafka_bootstrap", settings)
+    now_ms = time.time_ns() // 1_000_000
     async with Log(bootstrap, settings.namespace) as log, database(settings) as connection:
+        log.in_use = await recorded_partitions(connection)
+        servers = [*await older_database(connection, now_ms), *await unused_partitions(log, now_ms)]
         lagging = await lags(connection, log, bootstrap, settings.namespace)
         dead = await dead_lines(log)
         found = await waiting_orders(connection, before_ms=before_ms, limit=limit)
@@ -37,7 +43,7 @@ async def all_that_waits(settings: Settings, *, before_ms: int, limit: int = 1_0
     in_tables = {row["order_id"] for row in known}
     found += [_lost(*key, line) for key, line in dead.items() if key[0] not in in_tables and line.at_ms <= before_ms]
     found += [_partition(lag) for lag in lagging if lag.since_ms <= before_ms]
-    return found[:limit]
+    return [*servers, *found][:limit]
 
 
 def _explain(it: Stuck, by_line: dict[int, str], *, is_all_decided: bool) -> None:

@@ -71,7 +71,11 @@ async def lags(connection: asyncpg.Connection, log: Log, bootstrap: str, namespa
                     owner = owners[f"{namespace}{room}"].get((name, partition))
                     lag = await _lag(log, topic, partition, first, end)
                     if lag is not None:
-                        found.append(lag._replace(room=room, owner=str(owner) if owner is not None else None))
+                        found.append(
+                            lag._replace(
+                                room=room, owner=f"{owner.client_id} at {owner.host}" if owner is not None else None
+                            )
+                        )
     return sorted(found, key=lambda lag: lag.since_ms)
 
 
