@@ -18,8 +18,11 @@ from consumers.errors import LogGapError, NeedsPersonError, OtherLogError
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime import ownership
 from consumers.runtime.owner import PartitionOwner
+from infra.base.connections import database
 from infra.base.settings import Settings
 from infra.ops.overdue.report import all_that_waits
+from infra.ops.rebase import RebasePlan, RebaseRefusedError, accept_log, plan_rebase
+from tests.harness.cli import lastunit
 from tests.harness.shop import PARTITIONS, Level, Shop, in_miniature, open_shop, order
 from topology import admin
 from topology.topic_metadata import topic_metadata
@@ -133,6 +136,64 @@ async def test_an_old_database_adopts_its_log_at_the_first_claim(shop: Shop) -> 
     )
     assert last.partition(":")[0] == "1"
     await shop.assert_sound()
+
+
+# --- a log that was moved -------------------------------------------------------------------------------------------------
+
+
+async def plan(shop: Shop) -> RebasePlan:
+    async with database(shop.settings) as connection, shop.log() as log:
+        return await plan_rebase(connection, log)
+
+
+async def test_a_log_that_was_moved_with_its_records_is_accepted(shop: Shop, environment: dict[str, str]) -> None:
+    await shop.receive(MUG=5)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    await shop.value("UPDATE claims SET cluster_id = 'where-it-was', topic_ids = '{elsewhere}'")
+    await run_refused(shop, OtherLogError, "topology rebase")
+
+    compared = await lastunit(environment, "topology", "rebase")
+    assert (compared.status, "1 positions have the record that was decided last" in compared.output) == (0, True)
+    await run_refused(shop, OtherLogError, "topology rebase")
+    accepted = await lastunit(environment, "topology", "rebase", "--yes")
+    assert accepted.status == 0, accepted.errors
+
+    async with shop.running("inventory"):
+        await shop.place(order(("MUG", 1)))
+        await shop.until_quiet("inventory")
+    assert await shop.levels() == {"MUG": Level(5, 1, 0)}
+    await shop.assert_sound()
+
+
+async def test_a_log_with_another_record_before_the_position_is_not_accepted(shop: Shop) -> None:
+    await shop.receive(MUG=5)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    await make_again(shop)
+    await shop.receive(MUG=7)
+    found = await plan(shop)
+    assert [reason.rpartition(": ")[2] for reason in found.refused] == ["another record stands before it"]
+    async with database(shop.settings) as connection:
+        with pytest.raises(RebaseRefusedError, match="another record stands"):
+            await accept_log(connection, found)
+
+
+async def test_a_position_without_a_digest_is_accepted_only_when_asked_for(shop: Shop) -> None:
+    await shop.receive(MUG=5)
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")
+    await shop.value("UPDATE claims SET last_records = NULL, cluster_id = 'where-it-was'")
+    found = await plan(shop)
+    assert len(found.unverified) == 1
+    async with database(shop.settings) as connection:
+        with pytest.raises(RebaseRefusedError, match="--accept-unverified"):
+            await accept_log(connection, found)
+        await accept_log(connection, found, unverified_too=True)
+    assert await shop.value("SELECT count(*) FROM claims WHERE cluster_id = 'where-it-was'") == 0
+
+
+# --- a database that went back --------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager

@@ -82,7 +82,7 @@ async def test_a_stranger_that_joins_a_room_gets_no_partition_and_is_named(shop:
 
 
 async def test_partitions_that_a_stranger_leads_away_count_as_not_ready_until_it_is_gone(shop: Shop) -> None:
-    """aiokafka#261: a leader of the group shares partitions out by its own rules."""
+    """Whoever leads a group shares its partitions out by its own rules."""
     await shop.receive(MUG=50, TIN=50, CUP=50, TEA=50)
     owner = owner_of(shop)
     async with stranger(shop) as leader:

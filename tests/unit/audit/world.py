@@ -79,6 +79,9 @@ class MemoryLog(Log):
     async def begins(self, topic: Topic) -> list[int]:
         return [0 for _ in self.topics[topic.name]]
 
+    async def unused_records(self, topic: Topic) -> int:
+        return 0 if topic.name in self.topics else 1
+
     async def read(
         self, topic: Topic, partition: int, until: int, *, start: int = 0
     ) -> AsyncIterator[Sequence[Record]]:

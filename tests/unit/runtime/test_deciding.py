@@ -244,7 +244,7 @@ def test_a_change_that_fails_in_the_middle_is_never_a_dead_letter_for_half_of_it
     decided(ROOM, ledger, entry(ReceiveStock(quantity=9), 1), *(entry(line, 2 + n) for n, line in enumerate(lines)))
     expiry = ExpireHolds(as_of_ms=2 * NOW_MS)
     with pytest.raises(EvolveFailedError, match="inventory failed while it applied its decision about ExpireHolds"):
-        decided(EvolvesByHalf(), ledger, entry(expiry, 9), at_ms=2 * NOW_MS)
+        decided(EvolvesByHalf(), ledger, entry(expiry, 9, at_ms=2 * NOW_MS))
 
 
 @pytest.mark.parametrize("room", [*replayed_rooms(), NotificationsRoom(cast("Any", None))], ids=lambda room: room.name)
