@@ -126,7 +126,7 @@ class Publisher:
         waiting = _Waiting(records, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_waiting(), name="publisher")
+            self._sender = asyncio.create_task(self._send_waiting(), name="publisher")  # noqa: TID251  tells whoever waits
         await waiting.done
 
     async def _send_waiting(self) -> None:

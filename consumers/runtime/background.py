@@ -28,7 +28,7 @@ class BackgroundTasks:
 
     def start(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Run `work` as a task of this name until it ends or is cancelled."""
-        task = asyncio.create_task(work, name=name)
+        task = asyncio.create_task(work, name=name)  # noqa: TID251  the one place
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

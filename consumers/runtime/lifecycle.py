@@ -37,7 +37,7 @@ class ProcessLifecycle:
 
     async def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` to its end. Raises what `fail` was called with, or what `work` raises."""
-        main, failed = asyncio.create_task(work), asyncio.create_task(self._failed.wait())
+        main, failed = map(asyncio.ensure_future, (work, self._failed.wait()))  # noqa: TID251  awaited below
         try:
             await asyncio.wait({main, failed}, return_when=asyncio.FIRST_COMPLETED)
             if self._failure is not None:

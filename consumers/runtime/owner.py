@@ -263,7 +263,7 @@ class PartitionOwner(Generic[S]):
         if not await self._settle():
             batch = await self._decide(step.slices)
         if batch.parts:
-            self._in_flight = (batch, asyncio.create_task(self._commit(batch.parts)))
+            self._in_flight = (batch, asyncio.create_task(self._commit(batch.parts)))  # noqa: TID251  _settle awaits it
 
     def _empty_largest_memories(self) -> None:
         """Empty the largest memories until what is left is at most half of the limit, if all together are beyond it."""

@@ -100,7 +100,7 @@ class Database:
     async def _answer(
         self, connection: asyncpg.Connection, purpose: str, work: Callable[[asyncpg.Connection], Awaitable[T]]
     ) -> T:
-        task = asyncio.ensure_future(work(connection))
+        task = asyncio.ensure_future(work(connection))  # noqa: TID251  awaited below
         done, _ = await asyncio.wait({task}, timeout=STATEMENT_SECONDS + 2)
         if done:
             return task.result()

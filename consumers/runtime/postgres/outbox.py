@@ -69,7 +69,7 @@ class Outbox:
         """Return when all that was put is published and deleted, or publishing has failed for good."""
         if self._worker is None:
             return
-        drained = asyncio.ensure_future(self._waiting.join())
+        drained = asyncio.ensure_future(self._waiting.join())  # noqa: TID251  awaited below
         await asyncio.wait({drained, self._worker}, return_when=asyncio.FIRST_COMPLETED)
         drained.cancel()
         if self._cleaner is not None:
