@@ -93,6 +93,8 @@ class PartitionOwner(Generic[S]):
             lambda member: is_room(member.metadata),
             self.readiness,
         )
+        self._is_member = False
+        self._partitions = f"partitions of {room.name}"
         self._statement = commit_statement(room)
         self._in_flight: tuple[Batch, asyncio.Task[None]] | None = None
         self._buffer = FetchBuffer()
@@ -122,6 +124,7 @@ class PartitionOwner(Generic[S]):
         await self._ownership.begin(await self._publisher.partitions_of(self.room.sources[0].name))
         self._background.start(self._ownership.watch_log(self._consumer, self._publisher.outage), "log watch")
         await self._group.until_joinable(self._consumer, self._lifecycle)
+        self.readiness.blocked(self._partitions, f"{self.room.name} waits for Kafka to share out its partitions")
         self._consumer.subscribe(self._topics, listener=self._rebalance())
         while self._lifecycle.running:
             await self._claim_assigned()
@@ -138,6 +141,7 @@ class PartitionOwner(Generic[S]):
         return Rebalance(self._assigned, self._revoked, self._lifecycle)
 
     def _assigned(self, tps: Iterable[TopicPartition]) -> None:
+        self._is_member = True
         self._ownership.assigned(self._consumer, tps)
         self._group.assigned()
 
@@ -180,6 +184,14 @@ class PartitionOwner(Generic[S]):
             await self._publisher.outage.wait(error, "claim")
         else:
             self._publisher.outage.ended("claim")
+        self._show_waiting()
+
+    def _show_waiting(self) -> None:
+        """Show the partitions that are assigned here and not claimed yet; before the first assignment none is known."""
+        if waiting := self._ownership.waiting():
+            self.readiness.blocked(self._partitions, f"partitions {waiting} of {self.room.name} wait to be claimed")
+        elif self._is_member:
+            self.readiness.cleared(self._partitions)
 
     async def _nothing_under_way(self) -> None:
         """Return once every decided batch is committed and published."""

@@ -143,6 +143,11 @@ class Ownership(Generic[S]):
             log.info("kept", room=self._room.name, partitions=kept)
         return [self.claims[partition] for partition in kept]
 
+    def waiting(self) -> list[int]:
+        """Return the partitions in use that are assigned here and not decided: to be claimed, or in a rebalance."""
+        assigned = {*self._unclaimed, *self._suspended}
+        return sorted(partition for partition in assigned if partition < self.partitioning.partitions)
+
     def to_claim(self) -> list[int]:
         """Return the partitions that wait to be claimed now."""
         now = time.monotonic()
