@@ -11,6 +11,7 @@ import consumers
 from infra.base.rooms import READERS, RECEIVER, REPLAYED, ROOMS, SHOP, SYSTEM, needs_of, replayed_rooms
 from infra.base.settings import Settings, load_settings
 from infra.local.room_process import RUNNABLE
+from producers.outage import Readiness
 from producers.publisher import Publisher
 from topology.saga import REACTIONS
 from topology.topics import topics_read_by
@@ -24,6 +25,7 @@ class Resources:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.publisher = Publisher("nowhere:1")
+        self.readiness = Readiness()
 
     @property
     def processor(self) -> None:
