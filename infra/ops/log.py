@@ -155,6 +155,8 @@ class Log:
         found = cluster.partitions_for_topic(name)
         if not found:
             raise UnreadableError(f"There is no topic {name}; is LASTUNIT_NAMESPACE right? `lastunit topology check`.")
+        # Without this the first question for an offset finds no leader, and is asked again after a back-off.
+        await consumer._client.add_topic(name)  # noqa: SLF001
         return [TopicPartition(name, partition) for partition in sorted(found)]
 
 

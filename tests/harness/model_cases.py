@@ -26,7 +26,7 @@ from consumers.runtime.deciding.now import Deadlines
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.postgres.database import Database
 from consumers.runtime.room import Room
-from infra.base.rooms import RECEIVER, ROOMS
+from infra.base.rooms import RECEIVER
 from infra.local.supervisor import PROCESSOR
 from infra.ops.audit.checks.processor_books import read_books
 from infra.ops.audit.generations import replay_stages
@@ -208,7 +208,7 @@ async def come_to_rest(shop: Shop, audience: Audience) -> None:
         return (
             await audience.hear_out()
             and not await shop.value(_WAITS, _NEEDS_A_PERSON)
-            and await shop.is_quiet(*ROOMS)
+            and await shop.is_quiet(*shop.rooms_at_work)
             and not await shop.value(_WAITS, _NEEDS_A_PERSON)
             and await audience.hear_out()
         )

@@ -18,7 +18,7 @@ from producers.clients.orders import place_order_lines
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
 from schemas.limits import MAX_TEXT, MAX_TEXT_BYTES
-from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
+from tests.harness.shop import Level, Shop, in_miniature, open_shop, order, orders_lost
 from topology.partitioner import partition_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 
@@ -144,7 +144,10 @@ async def test_what_cannot_be_decided_ends_whole_in_dead_letters(shop: Shop, mak
         assert list(letter.headers.values()) == [value or b"" for _, value in it.headers]
         assert letter.detail
     assert await shop.levels() == {"MUG": Level(5, 2, 0)}
-    assert (await shop.audit()).breaches <= {"every_order_is_final_or_waits"}
+    misplaced = [decode(it.value or b"") for it in bad if it.reason == "key_mismatch"]
+    report = await shop.audit()
+    assert orders_lost(report) == {line.order_id for line in misplaced if isinstance(line, m.PlaceOrderLine)}
+    assert report.breaches <= {"every_order_is_final_or_waits", "dead_letters"}
 
 
 async def test_what_would_unpack_to_more_than_the_limit_is_refused_by_the_broker(shop: Shop) -> None:

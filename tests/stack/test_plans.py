@@ -16,6 +16,9 @@ from infra.base.rooms import ROOMS
 from infra.base.settings import Settings
 from tests.harness.shop import Shop, in_miniature, open_shop
 
+READ_WHOLE = ("webhook_subscriptions",)
+"""Every batch goes to every subscriber, so all of them are read; they are other systems, and do not grow with orders."""
+
 UPDATED_BY_JOIN = """
 WITH went_on AS (
     UPDATE orders o SET state = c.state FROM unnest($1::uuid[], $2::text[]) AS c (order_id, state)
@@ -48,7 +51,11 @@ async def whole_scans(connection: asyncpg.Connection, statement: str) -> list[st
     await connection.execute("DEALLOCATE planned")
     scans = [(line, following) for line, following in zip(plan, [*plan[1:], ""], strict=True) if " Scan " in line]
     tables = [(line, following) for line, following in scans if not re.search(r"(Function|CTE) Scan", line)]
-    return [line.strip() for line, following in tables if "Index Cond" not in following]
+    return [
+        line.strip()
+        for line, following in tables
+        if "Index Cond" not in following and not any(f" on {table} " in line for table in READ_WHOLE)
+    ]
 
 
 @pytest.mark.parametrize("is_analysed", [False, True])
