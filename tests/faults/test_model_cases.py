@@ -43,7 +43,7 @@ async def ended(shop: Shop, numbers: range, **planted: Any) -> End:
             cases = [Case(SEED, number) for number in range(first, min(first + AT_ONCE, numbers.stop))]
             meddled |= await play(shop, cases)
     if not planted:
-        await shop.assert_sound(rooms)
+        await shop.assert_sound([*rooms, shop.room("notifications")])
     return await end_of(shop, rooms, meddled)
 
 
