@@ -1,0 +1,1 @@
+"""Consumer lag of every group: measured from Kafka and PostgreSQL, judged over a sliding window."""

@@ -1,0 +1,239 @@
+"""Looks at a cluster: groups, positions, logs and first waiting records, through confluent-kafka's AdminClient.
+
+Positions are read before the logs' ends, so that a busy partition never seems to be past its end (kafka_exporter#287).
+Never its producer: that partitions by CRC32, and our topics by murmur2.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # exported, but not in __all__
+
+from consumers.lag.first_records import FirstRecords
+from consumers.lag.measure import position_of
+from consumers.lag.model import Claimed, GroupLook, LogRange, Look, Ours, Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+REQUEST_SECONDS: Final = 5.0
+FUTURE_SECONDS: Final = REQUEST_SECONDS + 2.0
+
+EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+Claims = dict[tuple[str, str, int], Claimed]
+
+
+class Cluster:
+    """One cluster. Blocking: call it in a thread of its own. `ours` has our groups, as Kafka names them."""
+
+    def __init__(self, bootstrap: str, ours: Mapping[str, Ours]) -> None:
+        quiet: dict[str, str | int | float | bool] = {
+            "bootstrap.servers": bootstrap,
+            "log_level": 0,
+            "socket.timeout.ms": int(REQUEST_SECONDS * 1000),
+        }
+        self._admin = AdminClient(quiet)
+        self._first_records = FirstRecords(quiet)
+        self._ours = ours
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        self._first_records.close()
+
+    def look(self, read_claims: Callable[[], Claims | None], *, wanted: Callable[[str], bool] = lambda _: True) -> Look:
+        """Look at all groups that are `wanted` by name. `read_claims` reads PostgreSQL's positions, None without an answer.
+
+        Raises nothing: what could not be read is missing in the look, and named in its errors.
+        """
+        errors: list[str] = []
+        try:
+            names = self._group_names(errors)
+            topic_ids, partitions = self._topics()
+        except KafkaException as error:
+            errors.append(f"Kafka does not answer: {_text(error)}")
+            return Look(at_ms=_now_ms(), listed=None, claimed=read_claims(), errors=errors)
+        groups = self._groups([name for name in names if wanted(name)], errors)
+        claims = read_claims()
+        if claims is None:
+            errors.append("PostgreSQL does not answer, so the positions of our rooms are not known")
+        logs = self._logs(self._places(groups, claims, partitions), errors)
+        at_ms = _now_ms()
+        waiting = self._waiting(groups, claims, logs, topic_ids, errors)
+        return Look(
+            at_ms=at_ms,
+            listed=frozenset(names),
+            groups=groups,
+            topic_ids=topic_ids,
+            logs=logs,
+            claimed=claims,
+            waiting=waiting,
+            errors=errors,
+        )
+
+    # --- groups -------------------------------------------------------------------------------------------------------
+
+    def _group_names(self, errors: list[str]) -> list[str]:
+        listed = self._admin.list_consumer_groups(request_timeout=REQUEST_SECONDS).result(FUTURE_SECONDS)
+        errors += [f"a broker does not list its groups: {_text(error)}" for error in listed.errors or ()]
+        return sorted(group.group_id for group in listed.valid or ())
+
+    def _groups(self, names: list[str], errors: list[str]) -> dict[str, GroupLook]:
+        if not names:
+            return {}
+        described = self._admin.describe_consumer_groups(names, request_timeout=REQUEST_SECONDS)
+        committed = {
+            name: self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(name)], request_timeout=REQUEST_SECONDS
+            )[name]
+            for name in names
+        }
+        groups = {}
+        for name in names:
+            description = _result(described[name], f"group {name} is not described", errors)
+            positions = _result(committed[name], f"positions of group {name} are not known", errors)
+            groups[name] = _group_look(description, positions)
+        return groups
+
+    # --- topics -------------------------------------------------------------------------------------------------------
+
+    def _topics(self) -> tuple[dict[str, str], dict[str, int]]:
+        """Return every topic's id and number of partitions."""
+        names = list(self._admin.list_topics(timeout=REQUEST_SECONDS).topics)
+        ids: dict[str, str] = {}
+        partitions: dict[str, int] = {}
+        if not names:
+            return ids, partitions
+        answers = self._admin.describe_topics(TopicCollection(names), request_timeout=REQUEST_SECONDS)
+        for name, answer in answers.items():
+            try:
+                topic = answer.result(FUTURE_SECONDS)
+            except KafkaException:  # deleted since it was listed
+                continue
+            ids[name], partitions[name] = str(topic.topic_id), len(topic.partitions)
+        return ids, partitions
+
+    def _places(
+        self, groups: Mapping[str, GroupLook], claims: Claims | None, partitions: Mapping[str, int]
+    ) -> set[tuple[str, int]]:
+        """Return every partition that a group reads, and all of our rooms' topics."""
+        places = {place for group in groups.values() for place in (*(group.committed or ()), *group.owners)}
+        places |= {(topic, partition) for _, topic, partition in claims or ()}
+        for ours in self._ours.values():
+            places |= {(topic, number) for topic in ours.topics for number in range(partitions.get(topic, 0))}
+        return {(topic, partition) for topic, partition in places if partition < partitions.get(topic, 0)}
+
+    def _logs(self, places: Iterable[tuple[str, int]], errors: list[str]) -> dict[tuple[str, int], LogRange]:
+        wanted = [TopicPartition(topic, partition) for topic, partition in places]
+        starts = self._offsets(wanted, EARLIEST, errors)
+        ends = self._offsets(wanted, LATEST, errors)
+        return {place: LogRange(starts[place], end) for place, end in ends.items() if place in starts}
+
+    def _offsets(
+        self,
+        wanted: list[TopicPartition],
+        spec: OffsetSpec,
+        errors: list[str],
+        isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
+    ) -> dict[tuple[str, int], int]:
+        if not wanted:
+            return {}
+        answers = self._admin.list_offsets(
+            dict.fromkeys(wanted, spec), isolation_level=isolation, request_timeout=REQUEST_SECONDS
+        )
+        found: dict[tuple[str, int], int] = {}
+        failed: dict[str, int] = {}
+        for tp, answer in answers.items():
+            try:
+                found[tp.topic, tp.partition] = answer.result(FUTURE_SECONDS).offset
+            except (KafkaException, TimeoutError) as error:
+                failed[_text(error)] = failed.get(_text(error), 0) + 1
+        errors += [f"offsets of {count} partitions are not known: {why}" for why, count in failed.items()]
+        return found
+
+    # --- what waits ---------------------------------------------------------------------------------------------------
+
+    def _waiting(
+        self,
+        groups: Mapping[str, GroupLook],
+        claims: Claims | None,
+        logs: dict[tuple[str, int], LogRange],
+        topic_ids: Mapping[str, str],
+        errors: list[str],
+    ) -> dict[tuple[str, int, int], Waiting]:
+        """Return the first record at each position that is behind; add to `logs` where their transactions are decided."""
+        behind = {
+            (topic, partition, max(position, logs[topic, partition].start))
+            for topic, partition, position in self._positions(groups, claims, logs)
+            if position < logs[topic, partition].end
+        }
+        places = sorted({(topic, partition) for topic, partition, _ in behind})
+        stable = self._offsets(
+            [TopicPartition(*place) for place in places], LATEST, errors, IsolationLevel.READ_COMMITTED
+        )
+        for place, offset in stable.items():
+            logs[place] = LogRange(logs[place].start, logs[place].end, offset)
+        return self._first_records.at(behind, topic_ids)
+
+    def _positions(
+        self, groups: Mapping[str, GroupLook], claims: Claims | None, logs: Mapping[tuple[str, int], LogRange]
+    ) -> Iterable[tuple[str, int, int]]:
+        for name, group in groups.items():
+            for topic, partition in group.committed or ():
+                if (topic, partition) in logs and not self._has_claims(name):
+                    yield topic, partition, (group.committed or {})[topic, partition]
+        for name, ours in self._ours.items():
+            if not ours.claims or claims is None:
+                continue
+            for (topic, partition), log in logs.items():
+                if topic in ours.topics:
+                    position = position_of(None, claims.get((name, topic, partition)), first=log.start)
+                    yield topic, partition, position if position is not None else log.start
+
+    def _has_claims(self, group: str) -> bool:
+        return group in self._ours and self._ours[group].claims
+
+
+def _group_look(description: Any, positions: Any) -> GroupLook:
+    owners = {}
+    for member in description.members if description is not None else ():
+        for tp in member.assignment.topic_partitions:
+            owners[tp.topic, tp.partition] = f"{member.client_id} at {member.host.removeprefix('/')}"
+    committed = None
+    if positions is not None:
+        # A negative offset stands for "no commit" (KIP-79), and some tools have taken it for a position (keda#5906).
+        committed = {(tp.topic, tp.partition): tp.offset for tp in positions.topic_partitions if tp.offset >= 0}
+    return GroupLook(
+        state=description.state.name.title().replace("_", "") if description is not None else "Unknown",
+        members=len(description.members) if description is not None else 0,
+        owners=owners,
+        committed=committed,
+    )
+
+
+def _result(future: Future[Any], what: str, errors: list[str]) -> Any:
+    try:
+        return future.result(FUTURE_SECONDS)
+    except (KafkaException, TimeoutError) as error:
+        errors.append(f"{what}: {_text(error)}")
+        return None
+
+
+def _text(error: BaseException) -> str:
+    first = error.args[0] if error.args else error
+    return first.str() if hasattr(first, "str") else str(error) or type(error).__name__
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,96 @@
+"""Looks at a cluster again and again: our groups every 3 s, foreign ones every 10 s."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+import structlog
+
+from consumers.lag.book import LagBook
+from consumers.lag.kafka import Claims, Cluster
+from consumers.lag.model import Claimed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from consumers.lag.model import LagReport, Ours
+
+log = structlog.get_logger()
+
+OURS_SECONDS: Final = 3.0
+FOREIGN_SECONDS: Final = 10.0
+CLAIMS_SECONDS: Final = 3.0
+"""How long PostgreSQL may take to answer; then the positions of our rooms are unknown."""
+
+CLAIMS_QUERY: Final = """
+SELECT room, partition, next_offsets, (extract(epoch FROM committed_at) * 1000)::bigint AS moved_at_ms FROM claims
+"""
+
+
+class LagMonitor:
+    """Watches the lag of one cluster. `ours` has our groups by the name that Kafka has for them.
+
+    `read_claims` reads the rooms' positions in PostgreSQL; whatever it raises of asyncpg, OSError or TimeoutError means
+    that they are unknown.
+    """
+
+    def __init__(self, bootstrap: str, ours: Mapping[str, Ours], read_claims: Callable[[], Awaitable[Claims]]) -> None:
+        self.latest: LagReport | None = None
+        self._ours = ours
+        self._read_claims = read_claims
+        self._cluster = Cluster(bootstrap, ours)
+        self._book = LagBook(ours)
+
+    async def close(self) -> None:
+        """Leave the cluster."""
+        await asyncio.to_thread(self._cluster.close)
+
+    async def look(self, *, foreign: bool = True) -> LagReport:
+        """Look once; without `foreign` at our groups only, and the others stand as before."""
+        loop = asyncio.get_running_loop()
+
+        def claims() -> Claims | None:
+            return asyncio.run_coroutine_threadsafe(self._claims(), loop).result()
+
+        began = time.perf_counter()
+        look = await asyncio.to_thread(self._cluster.look, claims, wanted=lambda group: foreign or group in self._ours)
+        self.latest = self._book.report(look, time.perf_counter() - began)
+        return self.latest
+
+    async def run(self, on_report: Callable[[LagReport], None] = lambda _: None) -> None:
+        """Look until cancelled; each report is `latest`, and handed to `on_report`."""
+        loop = asyncio.get_running_loop()
+        foreign_at = loop.time()
+        while True:
+            began = loop.time()
+            is_foreign_due = began >= foreign_at
+            if is_foreign_due:
+                foreign_at = began + FOREIGN_SECONDS
+            report = await self.look(foreign=is_foreign_due)
+            for error in report.errors:
+                log.warning("lag_not_measured", error=error)
+            on_report(report)
+            await asyncio.sleep(max(0.0, began + OURS_SECONDS - loop.time()))
+
+    async def _claims(self) -> Claims | None:
+        try:
+            async with asyncio.timeout(CLAIMS_SECONDS):
+                return await self._read_claims()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            return None
+
+
+async def read_claims(
+    connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, rooms: Mapping[str, tuple[str, tuple[str, ...]]]
+) -> Claims:
+    """Read the positions of all rooms: room -> (its group, its topics as Kafka names them, in the order of its offsets)."""
+    found: Claims = {}
+    for room, partition, next_offsets, moved_at_ms in await connection.fetch(CLAIMS_QUERY):
+        if room in rooms:
+            group, topics = rooms[room]
+            for topic, offset in zip(topics, next_offsets, strict=False):  # a room may have come to read one more
+                found[group, topic, partition] = Claimed(offset, moved_at_ms)
+    return found

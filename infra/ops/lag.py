@@ -1,0 +1,59 @@
+"""The lag monitor of the system that the settings name: which groups are ours, and where their positions are."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from consumers.lag.model import Ours
+from consumers.lag.monitor import CLAIMS_SECONDS, LagMonitor, read_claims
+from infra.base.connections import address_of
+from infra.base.rooms import READERS, ROOMS
+from topology.topics import ORDER_EVENTS, topics_read_by
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from consumers.lag.kafka import Claims
+    from infra.base.settings import Settings
+
+
+def rooms_here(namespace: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return each room's group and topics, as Kafka names them, in the order of its offsets."""
+    return {
+        room: (f"{namespace}{room}", tuple(topic.in_namespace(namespace) for topic in topics_read_by(room)))
+        for room in ROOMS
+    }
+
+
+def groups_here(namespace: str) -> dict[str, Ours]:
+    """Return our groups; the readers' positions are in Redis and Kafka, not in PostgreSQL."""
+    groups = {group: Ours(frozenset(topics)) for group, topics in rooms_here(namespace).values()}
+    readers = {
+        f"{namespace}{name}": Ours(frozenset({ORDER_EVENTS.in_namespace(namespace)}), claims=False) for name in READERS
+    }
+    return groups | readers
+
+
+@asynccontextmanager
+async def lag_monitor(settings: Settings) -> AsyncIterator[LagMonitor]:
+    """Open a monitor for the length of the block; PostgreSQL is connected when it is first asked.
+
+    Raises NotRunningError where neither is named nor runs here.
+    """
+    rooms = rooms_here(settings.namespace)
+    async with asyncpg.create_pool(
+        address_of("postgres_dsn", settings), min_size=0, max_size=1, timeout=CLAIMS_SECONDS
+    ) as pool:
+
+        async def claims() -> Claims:
+            async with pool.acquire() as connection:
+                return await read_claims(connection, rooms)
+
+        monitor = LagMonitor(address_of("kafka_bootstrap", settings), groups_here(settings.namespace), claims)
+        try:
+            yield monitor
+        finally:
+            await monitor.close()
