@@ -1,16 +1,70 @@
-"""The command line, `lastunit`. One module here is one command or one group of commands.
+"""The command line, `lastunit`. Each module or package of `commands` is one command, or one group of commands.
 
-A module adds itself by `register(app)`, or offers a group as `app`; putting the file here is all that it takes.
+Putting it there is all that it takes: its name is the command's, the first line of its docstring the help beside the name.
+A group offers `app`, a command a function of its own name. Nothing of it is imported before it is called.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
+import sys
 from importlib.metadata import version
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
+from typer.main import get_command, get_group
+
+from infra.cli.groups import Group
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOT_TEXT: Final = 2
+COMMANDS: Final = Path(__file__).with_name("commands")
+
+
+class _Commands(Group):
+    """All commands by the names of their modules. The list of them shows stand-ins, so that help imports none."""
+
+    _is_listing = False
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        return sorted(found.name for found in pkgutil.iter_modules([str(COMMANDS)]))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        return (
+            TyperCommand(cmd_name, help=_headline(cmd_name), rich_markup_mode=None)
+            if self._is_listing
+            else load(cmd_name)
+        )
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._is_listing = True
+        super().format_help(ctx, formatter)
+
+
+@functools.cache
+def load(name: str) -> Any:
+    """Import a command or a group of commands, and return it as typer's own object."""
+    module = importlib.import_module(f"{__name__}.commands.{name}")
+    if hasattr(module, "app"):
+        return get_group(module.app)
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name)(getattr(module, name))
+    return get_command(single)
+
+
+def _headline(name: str) -> str:
+    """Return the first line of a module's docstring, without importing it."""
+    path = COMMANDS / name / "__init__.py" if (COMMANDS / name).is_dir() else COMMANDS / f"{name}.py"
+    with path.open(encoding="utf-8") as source:
+        return source.readline().strip().strip('"')
 
 
 def _show_version(*, wanted: bool) -> None:
@@ -28,22 +82,31 @@ def _root(
         ),
     ] = False,
 ) -> None:
-    """Sell stock without ever selling a unit twice. Start everything here with `lastunit up`."""
+    """Sell stock without ever selling a unit twice. Start everything here with `lastunit up`.
+
+    Every command takes --json: it prints one document, or one a line where it follows something while it happens.
+    """
 
 
-def build() -> typer.Typer:
+def build() -> Any:
     """Return the whole command line."""
-    # Tracebacks with local variables would show passwords.
-    app = typer.Typer(name="lastunit", no_args_is_help=True, pretty_exceptions_enable=False, callback=_root)
-    for found in pkgutil.iter_modules(__path__, f"{__name__}."):
-        module = importlib.import_module(found.name)
-        if hasattr(module, "register"):
-            module.register(app)
-        elif hasattr(module, "app"):
-            app.add_typer(module.app)
-    return app
+    app = typer.Typer(name="lastunit", cls=_Commands, no_args_is_help=True, callback=_root, rich_markup_mode=None)
+    return get_command(app)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Be the program `lastunit`."""
-    build()()
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    for argument in given:
+        if not _is_text(argument):
+            print(f"{argument.encode(errors='replace').decode()!r} is not UTF-8 text.", file=sys.stderr)
+            raise SystemExit(NOT_TEXT)
+    build()(given, prog_name="lastunit")
+
+
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final
 
-from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from consumers.views.timeline import OrderView, TimelineEvent
+from infra.cli.tables import NO_BREAK, paragraph, table
 from schemas.errors import MoneyError
 from schemas.money import format_minor
-from topology.states import OrderState
+from topology.states import FulfilmentState, OrderState, PaymentState
 
 WORDS: Final = {
     "LineReserved": "line {line} of {line_count}: {quantity} x {sku} at {price}, held until {until}",
@@ -60,8 +60,7 @@ WORDS: Final = {
     "RefundRequested": "{amount} is to go back to the customer, for {refund_id}",
 }
 
-NO_BREAK: Final = "\N{NO-BREAK SPACE}"
-
+_TOGETHER: Final = re.compile(r"(?<=\b[A-Z]{3}) (?=-?\d)|(?<=\d) (?=x )|(?<=\d x) ")
 _STYLES: Final = {
     OrderState.PAID: "bold green",
     OrderState.SHIPPED: "bold green",
@@ -71,46 +70,63 @@ _STYLES: Final = {
 }
 
 
-def told(event: TimelineEvent, currency: str) -> str:
-    """Say in a sentence what happened."""
+def describe(event: TimelineEvent, currency: str) -> str:
+    """Return in a sentence what happened."""
     words = WORDS.get(event.type)
     if words is None:
         return ", ".join(f"{name}={value}" for name, value in event.data.items())
     return " ".join(words.format_map(_facts(event.data, currency)).split())
 
 
-def timeline(view: OrderView) -> RenderableType:
-    """Return an order as a page: where it stands, then what happened."""
+def timeline(view: OrderView, width: int) -> Iterator[Text]:
+    """Yield an order as lines: where it stands, which way it went there, then what happened."""
     head = Text.assemble("Order ", (view.order_id, "bold"), " is ", (view.state.value, _STYLES.get(view.state, "bold")))
     if view.reason:
         head.append(f" ({view.reason})")
-    facts = [f"{view.line_count} {'line' if view.line_count == 1 else 'lines'}", f"customer {view.customer_id}"]
-    if view.amount_minor:
-        facts.append(_money(view.amount_minor, view.currency))
-    facts += [f"payment {view.payment.value}", f"fulfilment {view.fulfilment.value}"]
-    facts += [f"return {name} {state.value}" for name, state in view.returns.items()]
-    facts += [f"since {moment(view.events[0].at_ms)[:16]} UTC"]
-    table = Table("time", "event", "what happened", "reason", box=None, pad_edge=False, header_style="bold")
-    for column in (0, 1):
-        table.columns[column].no_wrap = True
-    table.columns[2].overflow = "fold"  # an address must stay whole
+    yield head
+    yield Text(paragraph(", ".join(_summary(view)), width).replace(NO_BREAK, " "))
+    yield Text()
+    yield from _path(view, width)
+    yield Text()
     days = {moment(event.at_ms)[:10] for event in view.events}
-    for at, *cells in rows(view.events, view.currency):
-        table.add_row(*map(Text, (at if len(days) > 1 else at[11:], *cells)))
-    return Group(head, Text(", ".join(facts)), Text(), _path(view), Text(), table)
+    cells = [
+        (at if len(days) > 1 else at[11:], name, unbroken(f"{what} ({reason})" if reason else what))
+        for at, name, what, reason in rows(view.events, view.currency)
+    ]
+    yield from table(("time", "event", "what happened"), cells, width=width)
 
 
-def _path(view: OrderView) -> RenderableType:
+def unbroken(sentence: str) -> str:
+    """Return a sentence whose amounts and quantities stay together when it wraps: GBP 12.95, 2 x MUG."""
+    return _TOGETHER.sub(NO_BREAK, sentence)
+
+
+def _summary(view: OrderView) -> Iterator[str]:
+    """Yield what is known of an order, and nothing about the rest."""
+    if view.line_count:
+        yield f"{view.line_count}{NO_BREAK}{'line' if view.line_count == 1 else 'lines'}"
+    if view.customer_id:
+        yield f"customer{NO_BREAK}{view.customer_id}"
+    if view.amount_minor:
+        yield unbroken(_money(view.amount_minor, view.currency))
+    if view.payment is not PaymentState.NONE:
+        yield f"payment {view.payment.value}"
+    if view.fulfilment is not FulfilmentState.NONE:
+        yield f"fulfilment {view.fulfilment.value}"
+    yield from (f"return {name} {state.value}" for name, state in view.returns.items())
+    yield f"since {moment(view.events[0].at_ms)[:16]} UTC".replace(" ", NO_BREAK)
+
+
+def _path(view: OrderView, width: int) -> Iterator[Text]:
     """Draw which way the order went through its states, a line for each axis, with the time from step to step."""
-    drawn = Table(box=None, pad_edge=False, show_header=False)
+    drawn = []
     for axis in dict.fromkeys(step.axis for step in view.path):
         steps = [step for step in view.path if step.axis == axis]
-        way = Text(steps[0].state)
-        for before, step in pairwise(steps):
-            way.append(f" ─{_span(step.at_ms - before.at_ms)}→ ", "dim")
-            way.append(step.state)
-        drawn.add_row(Text(axis, "bold"), way)
-    return drawn
+        ways = [
+            f"\u2500{_span(step.at_ms - before.at_ms)}\u2192{NO_BREAK}{step.state}" for before, step in pairwise(steps)
+        ]
+        drawn.append((axis, " ".join([steps[0].state, *ways])))
+    return table(("", ""), drawn, width=width)
 
 
 def _span(ms: int) -> str:
@@ -123,7 +139,7 @@ def _span(ms: int) -> str:
 
 def rows(events: Iterable[TimelineEvent], currency: str) -> list[tuple[str, str, str, str]]:
     """Return time, event, what happened and reason of each event."""
-    return [(moment(it.at_ms), it.type, told(it, currency), str(it.data.get("reason", ""))) for it in events]
+    return [(moment(it.at_ms), it.type, describe(it, currency), str(it.data.get("reason", ""))) for it in events]
 
 
 def moment(at_ms: int) -> str:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from consumers.views.timeline import MoneyView, OrderView, TimelineEvent, event_of, view_of
-from infra.cli.timeline import WORDS, told
+from infra.cli.timeline import WORDS, describe
 from schemas import messages as m
 from schemas.ids import new_order_id
 from topology.states import FulfilmentState, OrderState, PaymentState, ReturnState
@@ -168,8 +168,8 @@ def test_nobody_who_looks_on_sees_how_it_is_paid() -> None:
 
 def test_every_event_of_an_order_has_its_words_and_no_other() -> None:
     assert WORDS.keys() == {message.__name__ for message in ORDER_EVENTS.carries}
-    assert told(events(RESERVED_1)[0], "GBP") == "line 1 of 2: 2 x MUG at GBP 2.50, held until 00:15:00"
-    assert told(events(REJECTED_2)[0], "") == "line 2 of 2: 1 x TIN refused, 1 wanted and 0 there"
+    assert describe(events(RESERVED_1)[0], "GBP") == "line 1 of 2: 2 x MUG at GBP 2.50, held until 00:15:00"
+    assert describe(events(REJECTED_2)[0], "") == "line 2 of 2: 1 x TIN refused, 1 wanted and 0 there"
 
 
 @pytest.mark.parametrize("message", ORDER_EVENTS.carries)
@@ -177,7 +177,7 @@ def test_the_words_name_only_what_the_event_has(message: type[m.Message]) -> Non
     values = {"str": "x", "int": 7, "tuple[int, ...]": (1, 2), "tuple[OrderedLine, ...]": LINES}
     sample = message(*(values[message.__annotations__[name]] for name in message.__struct_fields__))
     [event] = events(sample)
-    assert told(event, "GBP")
+    assert describe(event, "GBP")
 
 
 def test_the_tables_speak_of_events_only_and_reach_every_state() -> None:

@@ -1,0 +1,65 @@
+"""Let orders race for the last units, and check the books."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from infra.cli import output
+from infra.cli.arguments import MAX_INT
+from infra.local.stack import progress_for, run_until_interrupted
+
+if TYPE_CHECKING:
+    from infra.local.demo.inputs import Race
+    from infra.local.demo.place import Place
+    from infra.local.demo.result import Result
+
+GENERATED_ORDERS: Final = 5_000
+MAX_STOCK_FACTOR: Final = 1_000.0
+
+
+def demo(
+    *,
+    orders: Annotated[
+        str, typer.Option(metavar="N|FILE.csv", help='How many orders to generate, or an "Online Retail" file.')
+    ] = str(GENERATED_ORDERS),
+    stock_factor: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=MAX_STOCK_FACTOR,
+            show_default="0.9 for a file, 1 for generated orders",
+            help="Share of each SKU's demand that is there; generated orders scale a scarcity of their own by it.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_INT, help="Decides what is generated.")] = 1,
+    as_json: output.AsJson = False,
+) -> None:
+    """Let orders race for the last units on fresh servers, and check the books. Exit status 1: a promise is broken."""
+    from infra.local.demo.inputs import race_of  # noqa: PLC0415  no other command should wait for these
+    from infra.local.demo.run import run_demo  # noqa: PLC0415
+
+    settings = output.quiet_settings()
+    finished: list[tuple[Result, Place]] = []
+    with output.errors_shown():
+        race = race_of(orders, stock_factor=stock_factor, seed=seed)
+
+        async def work() -> None:
+            finished.append(await run_demo(race, settings, progress_for()))
+
+        code = run_until_interrupted(work(), "Stopping the demo and removing what it made.")
+    for result, place in finished:
+        _show(race, result, as_json=as_json)
+        if not result.is_good:
+            output.fail(f"Logs and data are kept in {place.settings.state_dir} until a later demo.")
+    raise typer.Exit(code)
+
+
+def _show(race: Race, result: Result, *, as_json: bool) -> None:
+    from infra.local.demo.report import print_report  # noqa: PLC0415
+
+    if as_json:
+        output.print_json(result, indent=False)
+    else:
+        print_report(output.stdout(), race, result)

@@ -1,0 +1,73 @@
+"""Start the whole system here, and keep it running."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import signal
+from typing import TYPE_CHECKING
+
+import typer
+
+from infra.base.settings import Settings, redacted
+from infra.cli import output
+from infra.local.stack import progress_for, run_until_interrupted
+
+if TYPE_CHECKING:
+    from infra.local.system import System
+
+_ENDED_BY_REQUEST = {128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP}
+
+
+def up(*, as_json: output.AsJson = False) -> None:
+    """Start the whole system here and keep it running until Ctrl-C; its data stays for the next time."""
+    settings = output.quiet_settings()
+    with output.errors_shown():
+        code = run_until_interrupted(_hold(settings, as_json=as_json), "Stopping the system; its data stays.")
+    if code in _ENDED_BY_REQUEST:  # the normal end of something that runs until it is stopped
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            output.stderr().print("Stopped.")
+        code = 0
+    raise typer.Exit(code)
+
+
+async def _hold(settings: Settings, *, as_json: bool) -> None:
+    from infra.local.system import running_system  # noqa: PLC0415  no other command should wait for it
+
+    async with running_system(settings, progress_for(), webhooks=True, shop=_has_shop()) as system:
+        if as_json:
+            output.print_json(_addresses(system))
+        else:
+            _show(_addresses(system))
+        await system.until_failure()
+
+
+def _has_shop() -> bool:
+    """Return whether what the shop needs is installed: orders and stock need none of it."""
+    return all(importlib.util.find_spec(package) is not None for package in ("litestar", "tantivy", "scipy"))
+
+
+def _addresses(system: System) -> dict[str, str]:
+    settings = system.settings
+    return {
+        "kafka": settings.kafka_bootstrap or "",
+        "postgresql": redacted(settings.postgres_dsn or ""),
+        "redis": redacted(settings.redis_url or ""),
+        "payments": settings.processor_url or settings.processor,
+        "webhooks": f"http://{settings.receiver_host}:{settings.receiver_port}/webhooks/payments/...",
+        "shop": f"http://{settings.shop_host}:{settings.shop_port}/" if settings.shop_port else "",
+        "logs": str(system.supervisor.folder / "logs"),
+        "passwords": str(settings.state_dir / "stack.json"),
+    }
+
+
+def _show(addresses: dict[str, str]) -> None:
+    console = output.stdout()
+    console.print("\nLastunit runs. Ctrl-C stops it, and so does `make down`.\n")
+    output.print_table(("", ""), [it for it in addresses.items() if it[1]])
+    console.print(
+        "\nTry, in another terminal:\n"
+        "  .venv/bin/lastunit stock receive MUG 10\n"
+        "  .venv/bin/lastunit order place --line MUG=1 --wait\n"
+        "  .venv/bin/lastunit shop demo\n",
+    )

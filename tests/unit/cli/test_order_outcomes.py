@@ -1,0 +1,92 @@
+"""How the command line finds out what became of a command, among all else that happens to the order."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from consumers.views.timeline import TimelineEvent, event_of, view_of
+from infra.cli.commands.order.changing import FAILURES, NAMES, SETTLED_BY, outcome_of
+from producers.clients.order_commands import OrderCommand
+from schemas import messages as m
+from schemas.ids import new_order_id
+from topology.topics import ORDER_EVENTS
+
+A = new_order_id()
+SHIP = m.ShipOrder(A, "s-2", (), "dhl", "2")
+CANCEL = m.CancelOrder(A, "customer", "changed_mind")
+BEFORE: tuple[m.Message, ...] = (
+    m.OrderPaid(A, 600, "GBP"),
+    m.OrderCommandRefused(A, "ShipOrder", "s-2", "unknown_line"),
+    m.OrderCommandRefused(A, "CancelOrder", "", "already_shipped"),
+    m.ShipmentShipped(A, "s-1", (1,), "dhl", "1"),
+)
+
+
+def found(command: OrderCommand, *after: m.Message, before: tuple[m.Message, ...] = BEFORE) -> TimelineEvent | None:
+    events = [
+        event_of(said, event_id=f"e/{offset}", at_ms=offset, offset=offset)
+        for offset, said in enumerate((*before, *after))
+    ]
+    known = frozenset(event.event_id for event in events[: len(before)])
+    return outcome_of(command, view_of(A, events), known)
+
+
+def test_every_command_has_events_that_settle_it() -> None:
+    assert set(SETTLED_BY) == set(get_args(OrderCommand))
+    assert all(message in ORDER_EVENTS.carries for settled in SETTLED_BY.values() for message in settled)
+
+
+@pytest.mark.parametrize("command", [SHIP, CANCEL])
+def test_what_was_said_before_is_no_answer(command: OrderCommand) -> None:
+    assert found(command) is None
+
+
+def test_a_parcel_of_another_name_is_no_answer() -> None:
+    assert found(SHIP, m.ShipmentShipped(A, "s-3", (1,), "dhl", "1")) is None
+    answer = found(SHIP, m.ShipmentShipped(A, "s-2", (2,), "dhl", "2"), m.OrderShipped(A))
+    assert answer is not None
+    assert answer.data["shipment_id"] == "s-2"
+
+
+def test_a_refusal_answers_its_own_command_only() -> None:
+    assert found(CANCEL, m.OrderCommandRefused(A, "ShipOrder", "s-2", "x")) is None
+    refused = found(CANCEL, m.OrderCommandRefused(A, "CancelOrder", "", "already_shipped"))
+    assert refused is not None
+    assert refused.event_id == "e/4"
+
+
+def test_a_command_that_is_sent_again_has_had_its_effect() -> None:
+    shipped = m.ShipmentShipped(A, "s-2", (2,), "dhl", "2")
+    assert found(SHIP, before=(*BEFORE, shipped)) is not None
+    assert found(m.ShipOrder(A, "s-2", (2,), "dhl", "2"), before=(*BEFORE, shipped)) is not None
+    assert found(CANCEL, before=(*BEFORE, m.OrderCancelled(A, "changed_mind", "customer"))) is not None
+
+
+@pytest.mark.parametrize(
+    ("command", "first"),
+    [
+        (m.ShipOrder(A, "s-2", (2,), "dhl", "2"), m.ShipmentShipped(A, "s-2", (1,), "dhl", "2")),
+        (m.ShipOrder(A, "s-2", (), "dhl", "3"), m.ShipmentShipped(A, "s-2", (1,), "dhl", "2")),
+        (m.RefundOrder(A, "r-1", 60, "goodwill"), m.PaymentRefunded(A, "r-1", 50, "GBP")),
+        (m.RequestReturn(A, "r-1", (1,), "broken"), m.ReturnRequested(A, "r-1", (2,), "broken", 9)),
+    ],
+)
+def test_an_id_used_again_with_other_content_has_no_effect_of_the_first_command(
+    command: OrderCommand, first: m.Message
+) -> None:
+    assert found(command, before=(*BEFORE, first)) is None
+    name, reference = type(command).__name__, next(getattr(command, it) for it in NAMES if hasattr(command, it))
+    refused = found(
+        command, m.OrderCommandRefused(A, name, reference, "conflicting_duplicate"), before=(*BEFORE, first)
+    )
+    assert refused is not None
+    assert refused.type == "OrderCommandRefused"
+
+
+def test_a_lapsed_authorisation_that_is_asked_for_again_answers_the_retry() -> None:
+    retry = m.RetryOrder(A, "operator")
+    again = found(retry, m.PaymentLapsed(A, "auth_1", "card_declined"))
+    assert again is not None
+    assert again.type in FAILURES
