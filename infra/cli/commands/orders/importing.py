@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from infra.cli.arguments import name_option, seconds_option
 from infra.cli.commands.orders.reporting import show
 from infra.cli.commands.orders.running import Wishes, run_import
 from infra.cli.output import FAILED, AsJson, errors_shown, print_json, quiet_settings, run, stderr
@@ -87,7 +88,7 @@ def import_(
             metavar="NAME", help="The other system: one number of one source is one order; unset: the format."
         ),
     ] = None,
-    token: Annotated[str, typer.Option(help="What pays for every order.")] = ACCEPTED_TOKEN,
+    token: Annotated[str, name_option("TOKEN", "What pays for every order.")] = ACCEPTED_TOKEN,
     terms: Annotated[Texts, typer.Option(metavar="WORD,...", help=f"For every order: {', '.join(WORDS)}.")] = None,
     stock: Annotated[
         str,
@@ -103,9 +104,7 @@ def import_(
         Path | None, typer.Option(metavar="FILE", help="Where the rows go that are not placed, each with its reason.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for what becomes of the orders.")] = False,
-    timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait, after the last was placed.")
-    ] = 60.0,
+    timeout: Annotated[float, seconds_option("How long to wait, after the last was placed.")] = 60.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read the file and report.")] = False,
     as_json: AsJson = False,
 ) -> None:
