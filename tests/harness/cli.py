@@ -25,14 +25,14 @@ class Answer(NamedTuple):
         return [json.loads(line) for line in self.output.splitlines()]
 
 
-async def lastunit(environment: Mapping[str, str], *arguments: str) -> Answer:
+async def lastunit(environment: Mapping[str, str], *arguments: str, columns: int = 200) -> Answer:
     """Run a command in a process of its own."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         "from infra.cli import main; main()",
         *arguments,
-        env={**environment, "COLUMNS": "200"},
+        env={**environment, "COLUMNS": str(columns)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

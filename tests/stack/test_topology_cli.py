@@ -16,7 +16,8 @@ async def topology(environment: Environment, *arguments: str) -> tuple[int | Non
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        "from infra.cli.topology import app; app()",
+        "from infra.cli import main; main()",
+        "topology",
         *arguments,
         env={**environment, "LASTUNIT_PARTITIONS": environment.get("LASTUNIT_PARTITIONS", "2"), "COLUMNS": "300"},
         stdout=asyncio.subprocess.PIPE,
