@@ -123,10 +123,13 @@ def invocations(leaf: Leaf, every: int = 1) -> Iterator[list[str]]:
             continue
         for value in ODD[number % every :: every]:
             yield [*leaf.words, *_arguments(leaf, parameter.name, value), "--json"]
-    flags = [it.opts[0] for it in leaf.command.params if getattr(it, "is_flag", False)]
-    if leaf.words[0] not in STARTS_SOMETHING:
-        for some in itertools.combinations(flags, 2):
-            yield [*leaf.words, *_arguments(leaf, "", ""), *some]
+
+
+def flags(leaf: Leaf) -> Iterator[list[str]]:
+    """Yield the command as it is meant with each pair of its flags."""
+    names = [it.opts[0] for it in leaf.command.params if getattr(it, "is_flag", False)]
+    for some in itertools.combinations(names, 2):
+        yield [*leaf.words, *_arguments(leaf, "", ""), *some]
 
 
 def _arguments(leaf: Leaf, name: str, value: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.cli.groups import ELSEWHERE, IN_GROUP
-from tests.harness.odd_arguments import STARTS_SOMETHING, Leaf, commands, invocations, run_here
+from tests.harness.odd_arguments import STARTS_SOMETHING, Leaf, commands, flags, invocations, run_here
 
 COMMANDS = commands()
 HEAVY = (
@@ -47,7 +47,7 @@ def test_no_value_of_any_option_ends_in_a_traceback(leaf: Leaf, every: int, nowh
     """Each value is read as far as nobody's servers are needed; with servers: tests/stack/test_cli_odd_arguments.py."""
     if leaf.words[0] in STARTS_SOMETHING:
         pytest.skip("it starts servers; its options are ranges and choices")
-    for arguments in invocations(leaf, every):
+    for arguments in (*invocations(leaf, every), *flags(leaf)):
         ended = run_here(arguments, nowhere)
         assert ended.status in {0, 1, 2}, arguments
         assert "Traceback" not in ended.errors
