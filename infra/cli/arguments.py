@@ -25,6 +25,7 @@ MAX_LABEL: Final = 63
 MOMENTS: Final = (
     "2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00:00Z or 2026-01-31T12:00:00+01:00; UTC unless it says otherwise"
 )
+_NUMBER: Final = re.compile(r"\d{1,18}(\.\d{0,18})?|\.\d{1,18}", re.ASCII)
 _AMOUNT: Final = re.compile(r"\d{1,18}(\.\d{1,18})?", re.ASCII)
 _MOMENT: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?(Z|[+-]\d{2}:?\d{2})?", re.ASCII
@@ -42,10 +43,7 @@ def days(given: str | float) -> float:
 
 
 def _number(given: str | float, most: int, unit: str) -> float:
-    try:
-        value = float(given)
-    except ValueError:
-        value = math.nan
+    value = float(given) if isinstance(given, int | float) or _NUMBER.fullmatch(given) else math.nan
     if not 0 <= value <= most:
         raise typer.BadParameter(f"{str(given)[:SHOWN]!r}: give 0 to {most:,} {unit}.")
     return value

@@ -1,7 +1,7 @@
 """What all commands share in how they answer: results on standard output, errors as one line on standard error.
 
-With --json a command prints one document. One that follows something while it happens (`order place --wait`, `order watch`,
-`replay --all`) prints a document a line as they come, and its result as the last line.
+With --json a command prints one document. One that follows something (`order place --wait`, `order watch`, `replay`) prints a
+document a line as they come, and its result as the last line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ask for product pages before a peak, so that caches have them."""
+"""Ask for product pages before a peak, to fill caches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.cli.arguments import url
 from infra.cli.groups import new_group
 from infra.cli.output import FAILED, MISUSED, AsJson, errors_shown, fail, print_json, run, stdout
 
-app = new_group("pages", "Ask for product pages before a peak, so that caches have them.")
+app = new_group("pages", "Ask for product pages before a peak, to fill caches.")
 
 
 @app.command()

