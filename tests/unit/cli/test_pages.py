@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from consumers.views.timeline import event_of, view_of
+from infra.cli.commands.stock.ledger import ledger_lines
 from infra.cli.tables import table
 from infra.cli.timeline import timeline
+from infra.ops.audit.ledger import Entry, Units
 from schemas import messages as m
 from schemas.ids import new_order_id
 
@@ -50,3 +52,21 @@ def test_a_table_keeps_its_cells_whole_and_leaves_out_what_is_empty() -> None:
     assert lines[0].split() == ["id", "n", "text"]
     assert lines[1] == f"{'a' * 100}   1  two words"
     assert lines[2] == f"b{' ' * 99}  22  more words"
+
+
+ORDER = f"{A}/1/shipment"
+ENTRIES = [
+    Entry(0, "inventory.commands/1/0", "receipt", f"receipt/{A}", "", Units(on_hand=5), Units(on_hand=5)),
+    Entry(1_000, "inventory.commands/1/1", "shipment", ORDER, "", Units(-2, 0, -2), Units(3)),
+    Entry(2_000, "inventory.commands/1/2", "refusal", "a", "AdjustStock: " + "on_hand 3 -9 " * 8, Units(), Units(3)),
+]
+
+
+def test_a_ledger_has_one_entry_a_line_where_it_fits_and_whole_ids_anywhere() -> None:
+    wide = [line.plain for line in ledger_lines(ENTRIES, 170)]
+    assert sum("1970-01-01" in line for line in wide) == 3
+    assert any(ORDER in line and "shipment" in line for line in wide)
+    narrow = [line.plain for line in ledger_lines(ENTRIES, 80)]
+    assert f"  {ORDER}" in narrow
+    assert len(narrow) == 1 + 2 * len(ENTRIES)
+    assert all(len(line) <= 80 for line in (*wide, *narrow) if "AdjustStock" not in line and line in narrow)

@@ -56,7 +56,7 @@ def history(
     if as_json:
         print_json([{**msgspec.to_builtins(it), "available": it.level.available} for it in entries])
         return
-    for line in _lines(entries, screen_width()):
+    for line in ledger_lines(entries, screen_width()):
         stdout().print(line)
 
 
@@ -125,14 +125,14 @@ def _print(found: list[Sides], proposals: dict[str, int]) -> None:
         )
 
 
-def _lines(entries: Sequence[Entry], width: int) -> list[Text]:
+def ledger_lines(entries: Sequence[Entry], width: int) -> list[Text]:
     """Return the ledger, one entry a line; where that is too wide, what an entry came from stands on a line below it."""
     levels = ("available", *WHERE)
     rows = [
         (_when(it), it.kind, _change(it), *(_units(getattr(it.level, where)) for where in levels), it.cause, it.note)
         for it in entries
     ]
-    lines = list(table(("time", "what", "change", *levels, "cause", "note"), rows, right=levels))
+    lines = list(table(("time", "what", "change", *levels, "cause", "note"), rows, right=levels, width=width))
     if max(cell_len(line.plain) for line in lines) <= width:
         return lines
     narrow = table(("time", "what", "change", "available"), [row[:4] for row in rows], right={"available"})
