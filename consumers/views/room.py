@@ -1,7 +1,8 @@
-"""Keeps the order views: reads order.events, writes batches to Redis, at least once.
+"""Keeps the order views: reads order.events, writes batches to Redis and to the index in PostgreSQL, at least once.
 
 Not a transactional room: it decides nothing, so it needs no claim, and a partition that two processes read for a moment
-does no harm. Positions are Redis' own (`store.py`); Kafka is told them late, only so that lag tools see them.
+does no harm. Redis and the index have positions of their own (`store.py`, `index.py`), and reading begins at the earlier one,
+so each can be lost and is filled again; Kafka is told them late, only so that lag tools see them.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from consumers.runtime.kafka.consumer import started
 from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.kafka.rebalance import Rebalance
 from consumers.runtime.lifecycle import ProcessLifecycle
+from consumers.runtime.postgres.database import ConnectionLostError
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
+from consumers.views.index import OrderIndex
 from consumers.views.timeline import TimelineEvent, event_of
 from producers.outage import Outage
 from topology.topics import MAX_RECORD_BYTES, ORDER_EVENTS
@@ -44,7 +47,6 @@ POLL_MS: Final = 100
 FETCH_WAIT_MS: Final = 100
 FETCH_MIN_BYTES: Final = 262_144
 """Views are for people: a tenth of a second is not seen, and a batch of one event costs as much as one of fifty."""
-RETRY_SECONDS: Final = 0.5
 HOUSEKEEPING_SECONDS: Final = 1.0
 REDIS_SECONDS: Final = 5.0
 CONNECT: Final = "connect"
@@ -52,10 +54,14 @@ WRITE: Final = "write"
 
 
 class ViewsOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the views need to know about where they run. `ttl_seconds` counts from an order's last event."""
+    """What the views need to know about where they run. `ttl_seconds` counts from an order's last event.
+
+    Without `postgres_dsn` there is no index.
+    """
 
     kafka_bootstrap: str
     redis_url: str
+    postgres_dsn: str | None = None
     namespace: str = ""
     ttl_seconds: int = store.TTL_SECONDS
     batch_records: int = 2_000
@@ -87,13 +93,16 @@ class OrderViews:
             options.redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
         )
         self._heard = _Heard()
+        self._index = OrderIndex(options.postgres_dsn) if options.postgres_dsn else None
         self._positions: dict[int, int | None] = {}
+        self._in_redis: dict[int, int | None] = {}
         self._unplaced: set[int] = set()
         self._housekeeping_at = 0.0
         self._lifecycle = ProcessLifecycle()
         self._background = BackgroundTasks(self._lifecycle.fail)
         self._redis_outage = Outage("Redis", readiness)
         self._kafka_outage = Outage("Kafka", readiness)
+        self._database_outage = Outage("PostgreSQL", readiness)
         self._consumer: AIOKafkaConsumer = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -114,6 +123,8 @@ class OrderViews:
             with contextlib.suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(self._consumer.stop(), 10)
             await self._redis.aclose()
+            if self._index is not None:
+                await self._index.close()
 
     async def _work(self) -> None:
         self._consumer.subscribe([self._topic], listener=Rebalance(self.assigned, self.revoked, self._lifecycle))
@@ -128,8 +139,13 @@ class OrderViews:
                 self._unplace(set(self._positions))
                 # One that is full or a replica still answers to reads, which says nothing about the next write.
                 await self._redis_outage.wait(error, WRITE if isinstance(error, ResponseError) else CONNECT)
+            except ConnectionLostError as lost:
+                self._unplace(set(self._positions))
+                await self._database_outage.wait(lost.cause)
             else:
                 self._redis_outage.ended(CONNECT)
+                self._database_outage.ended()
+        await self._flush_index()
         await self._commit_offsets_to_kafka()
 
     async def _name_eviction(self) -> None:
@@ -142,11 +158,12 @@ class OrderViews:
     # --- where to read ------------------------------------------------------------------------------------------------
 
     async def _place(self) -> None:
-        """Go to where Redis says that each new partition was left, or to its beginning, and read from there."""
+        """Go to where each new partition was left, by Redis or by the index, or to its beginning, and read from there."""
         if not self._unplaced:
             return
         wanted = sorted(self._unplaced)
-        found = await store.read_positions(self._redis, self.options.namespace, wanted)
+        stored = await store.read_positions(self._redis, self.options.namespace, wanted)
+        found = await self._earlier(stored)
         log.info("views_placed", partitions=wanted, from_the_beginning=[p for p in wanted if found[p] is None])
         for partition in [it for it in wanted if it in self._unplaced]:
             tp = TopicPartition(self._topic, partition)
@@ -159,6 +176,14 @@ class OrderViews:
                 self._consumer.resume(tp)
                 self._unplaced.discard(partition)
                 self._positions[partition] = position
+                self._in_redis[partition] = stored[partition]
+
+    async def _earlier(self, in_redis: Mapping[int, int | None]) -> dict[int, int | None]:
+        """Return where to read from: the index may be behind Redis, or lost."""
+        if self._index is None:
+            return dict(in_redis)
+        indexed = await self._index.positions(list(in_redis))
+        return {p: None if at is None or not indexed[p] else min(at, indexed[p]) for p, at in in_redis.items()}
 
     def _unplace(self, partitions: set[int]) -> None:
         for partition in partitions & self._positions.keys():
@@ -208,32 +233,44 @@ class OrderViews:
 
         Return whether there was anything to write.
         """
-        moves = await self._moves(fetched)
-        if not moves:
+        reached = await self._reached(fetched)
+        if not reached:
+            if self._index is not None:
+                await self._index.write({}, {})
             return False
+        moves = [(p, self._in_redis[p], max(self._in_redis[p] or 0, at)) for p, at in reached.items()]
         by_order: dict[str, list[TimelineEvent]] = {}
         for records in fetched.values():
             self._read(records, by_order)
         await store.write_events(self._redis, self.options.namespace, by_order, self.options.ttl_seconds)
         lost = await store.move_positions(self._redis, self.options.namespace, moves)
+        if self._index is not None:
+            await self._index.write(by_order, reached)
         for partition, _, new in moves:
             if partition in self._positions:
-                self._positions[partition] = new
+                self._passed += reached[partition] - (self._positions[partition] or 0)
+                self._positions[partition] = reached[partition]
+                self._in_redis[partition] = new
         self.written += sum(map(len, by_order.values()))
-        self._passed += sum(new - (old or 0) for _, old, new in moves)
         self._unplace(lost)
         return True
 
-    async def _moves(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> list[store.Move]:
-        """Return from where to where each partition was read, even if only over a transaction's marker."""
-        moves = []
+    async def _flush_index(self) -> None:
+        """Write what the index has gathered; what cannot be written is read again by the next process."""
+        if self._index is not None:
+            with contextlib.suppress(ConnectionLostError):
+                await self._index.flush()
+
+    async def _reached(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> dict[int, int]:
+        """Return up to where each partition was read, even if only over a transaction's marker."""
+        reached = {}
         for partition, position in list(self._positions.items()):
             tp = TopicPartition(self._topic, partition)
             with contextlib.suppress(IllegalStateError):  # taken away meanwhile
-                reached = await self._consumer.position(tp)
-                if tp in fetched or reached > (position or 0):
-                    moves.append((partition, position, reached))
-        return moves
+                at = await self._consumer.position(tp)
+                if tp in fetched or at > (position or 0):
+                    reached[partition] = at
+        return reached
 
     def _read(self, records: Sequence[Any], by_order: dict[str, list[TimelineEvent]]) -> None:
         for record in records:
@@ -263,7 +300,7 @@ class OrderViews:
             return
         self._housekeeping_at = now + HOUSEKEEPING_SECONDS
         found = await store.read_positions(self._redis, self.options.namespace, sorted(self._positions))
-        self._unplace({p for p, position in found.items() if position != self._positions.get(p)})
+        self._unplace({p for p, position in found.items() if position != self._in_redis.get(p)})
         await self._commit_offsets_to_kafka()
 
     async def _commit_offsets_to_kafka(self) -> None:

@@ -133,7 +133,7 @@ def view_of(order_id: str, events: Iterable[TimelineEvent]) -> OrderView:
 def _fold_order(view: OrderView, event: TimelineEvent) -> None:
     data = event.data
     first = OrderState.PENDING if view.state is OrderState.UNKNOWN else view.state
-    view.state = _ORDER_STATE_AFTER.get(event.type, first)
+    view.state = STATE_AFTER.get(event.type, first)
     if event.type == "PaymentAuthorized" and view.state is OrderState.RESERVED:
         view.state = OrderState.COMMITTING
     view.customer_id = view.customer_id or data.get("customer_id", "")
@@ -141,7 +141,7 @@ def _fold_order(view: OrderView, event: TimelineEvent) -> None:
     view.line_count = view.line_count or data.get("line_count", 0)
     if event.type == "OrderReserved":
         view.amount_minor = data["amount_minor"]
-    if event.type in _ORDER_STATE_AFTER:
+    if event.type in STATE_AFTER:
         view.reason = data.get("reason", "")
 
 
@@ -189,7 +189,8 @@ def _fold_line(lines: dict[tuple[int, str], LineView], event: TimelineEvent) -> 
 
 
 _AXES: Final[tuple[Literal["order", "payment", "fulfilment"], ...]] = ("order", "payment", "fulfilment")
-_ORDER_STATE_AFTER: Final = {message.__name__: state for message, state in ORDER_STATE_AFTER.items()}
+STATE_AFTER: Final = {message.__name__: state for message, state in ORDER_STATE_AFTER.items()}
+"""The states of an order by the names of the events that lead to them."""
 _PAYMENT_STATE_AFTER: Final = {message.__name__: state for message, state in PAYMENT_STATE_AFTER.items()}
 _FULFILMENT_STATE_AFTER: Final = {message.__name__: state for message, state in FULFILMENT_STATE_AFTER.items()}
 _RETURN_STATE_AFTER: Final = {message.__name__: state for message, state in RETURN_STATE_AFTER.items()}

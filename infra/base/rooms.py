@@ -110,7 +110,7 @@ ROOMS: Final[dict[str, RoomEntry]] = {
 }
 """In the order of the saga."""
 
-READERS: Final[dict[str, tuple[Server, ...]]] = {"views": ("kafka_bootstrap", "redis_url")}
+READERS: Final[dict[str, tuple[Server, ...]]] = {"views": ("kafka_bootstrap", "postgres_dsn", "redis_url")}
 """Processes that keep read models: they decide nothing, and have no claims. Name -> the servers that each needs."""
 
 RECEIVER: Final = "receiver"

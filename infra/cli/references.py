@@ -16,7 +16,12 @@ OrderName = Annotated[str, name_argument("ORDER", "Its id, or the reference unde
 OrderId = Annotated[str, name_argument("ORDER_ID", "As `order place` printed it.")]
 
 SHOWN: Final = 10
-IMPORTED: Final = "SELECT source, order_id FROM imports WHERE external_id = $1 ORDER BY source"
+IMPORTED: Final = """
+SELECT min(source) AS source, order_id FROM (
+    SELECT source, order_id FROM imports WHERE external_id = $1
+    UNION ALL SELECT customer_id, order_id FROM search.orders WHERE reference = $1 AND reference <> ''
+) AS named GROUP BY order_id ORDER BY order_id DESC
+"""
 
 
 class Named(msgspec.Struct, frozen=True):

@@ -218,6 +218,7 @@ def _views(wiring: _Wiring) -> Runnable:
     options = ViewsOptions(
         kafka_bootstrap=settings.kafka_bootstrap or "",
         redis_url=settings.redis_url or "",
+        postgres_dsn=settings.postgres_dsn,
         namespace=settings.namespace,
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_ms=settings.heartbeat_interval_ms,

@@ -7,6 +7,14 @@ SELECT room, partition, next_offsets, at_ms FROM claims;
 -- name: dropped
 SELECT from_ms, until_ms FROM dropped_weeks ORDER BY from_ms;
 
+-- name: forget_indexed_orders
+DELETE FROM search.orders WHERE order_id IN (SELECT order_id FROM search.orders WHERE order_id < $1 ORDER BY order_id LIMIT $2);
+
+-- name: forget_imported_returns
+DELETE FROM imported_returns WHERE (source, external_id) IN (
+    SELECT source, external_id FROM imported_returns WHERE order_id < $1 LIMIT $2
+);
+
 -- name: forget_imports
 -- Of an import that was never acknowledged the order may still have to be published.
 DELETE FROM imports WHERE ctid = ANY(ARRAY(

@@ -100,7 +100,8 @@ async def _delete_finished(
 ) -> None:
     """Delete finished rows of the tables that have no weeks."""
     oldest, _ = Week.of(max(0, done.floor_ms - retention_ms)).bounds
-    done.deleted["imports"] = await _in_portions(connection, QUERIES["forget_imports"], oldest)
+    for table in ("imports", "imported_returns", "indexed_orders"):
+        done.deleted[table] = await _in_portions(connection, QUERIES[f"forget_{table}"], oldest)
     done.deleted["purchases"] = await _in_portions(connection, QUERIES["forget_purchases"])
     done.deleted["decided_ranges"] = 0
     sources = {room.name: [topic.name for topic in room.sources] for room in bookkeepers()}

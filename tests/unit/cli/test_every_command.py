@@ -79,7 +79,7 @@ def test_help_shows_the_whole_headline_of_each_command(nowhere: dict[str, str]) 
         ("metrics", "lastunit orders stuck"),
         ("dead-letters", "lastunit orders stuck"),
         ("dead_letters", "lastunit orders stuck"),
-        ("orders list", "lastunit orders stuck"),
+        ("orders list", "lastunit orders find"),
         ("order plcae", "lastunit order place"),
         ("veryfy", "lastunit verify"),
         ("stock list", "lastunit stock show"),

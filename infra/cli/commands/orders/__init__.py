@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from infra.cli.commands.orders import importing, stuck
-from infra.cli.groups import new_group
+from infra.cli.commands.orders import finding, importing, stuck
+from infra.cli.groups import add, new_group
 
 app = new_group("orders", "Import orders from files, find them, and see what waits.")
 app.command("import")(importing.import_)
-app.command()(stuck.stuck)
+add(app, finding.find, finding.reindex, stuck.stuck)
