@@ -1,1 +1,1 @@
-"""The views room: each order's timeline in Redis, rebuilt from order.events whenever Redis has lost it."""
+"""The views room: each order's timeline in Redis and the index of orders in PostgreSQL, rebuilt whenever either is lost."""
