@@ -47,6 +47,7 @@ POLL_MS: Final = 100
 FETCH_WAIT_MS: Final = 100
 FETCH_MIN_BYTES: Final = 262_144
 """Views are for people: a tenth of a second is not seen, and a batch of one event costs as much as one of fifty."""
+RETRY_SECONDS: Final = 0.5
 HOUSEKEEPING_SECONDS: Final = 1.0
 REDIS_SECONDS: Final = 5.0
 CONNECT: Final = "connect"
