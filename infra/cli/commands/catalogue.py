@@ -1,4 +1,4 @@
-"""Put products into the shop, set prices, publish and archive."""
+"""Fill the catalogue, set prices, publish and archive."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from producers.clients.catalogue import CatalogueCommand, ProductDraft
     from schemas.messages import Product
 
-app = new_group("catalogue", "Put products into the shop, set prices, publish and archive.")
+app = new_group("catalogue", "Fill the catalogue, set prices, publish and archive.")
 ProductId = Annotated[str, name_argument("PRODUCT", "The product's id.")]
 Timeout = Annotated[float, seconds_option("How long to wait for the outcome.")]
 BATCH: Final = 500

@@ -1,4 +1,4 @@
-"""Show whether the processes here do their work, or what they wait for."""
+"""Show whether the processes here are ready, or why not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decide the log again, and compare it with what was published."""
+"""Decide the log again, compare with what was published."""
 
 from __future__ import annotations
 
