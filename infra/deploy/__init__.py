@@ -1,0 +1,1 @@
+"""Where the system runs beyond one machine: configuration of what stands around it."""
