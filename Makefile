@@ -52,8 +52,8 @@ check: .venv ## Formatting, lint, types, import rules, schema compatibility, dia
 	$(BIN)/python -m schemas.codec.check
 	$(BIN)/python -m consumers.diagrams --check
 
-# Benchmarks: hot-sku zipf saga load latency curve failover growth. Each prints progress, then one line of JSON; plots in .lastunit/bench.
-BENCHMARKS := $(addprefix bench-,hot-sku zipf saga load latency curve failover growth)
+# Benchmarks: hot-sku zipf saga load latency curve failover growth read. Each prints progress, then one line of JSON; plots in .lastunit/bench.
+BENCHMARKS := $(addprefix bench-,hot-sku zipf saga load latency curve failover growth read)
 BENCH := .lastunit/bench
 
 bench: $(BENCH)/.installed ## Compare with other designs, an hour in all; one alone: make bench-hot-sku ARGS="--against GIT_REV"
@@ -110,7 +110,7 @@ lock: .venv ## Resolve the newest allowed versions into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --extra shop --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
 	@$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --upgrade \
-	  --generate-hashes --no-header --no-annotate --quiet --output-file tests/benchmarks/requirements.lock
+	  --no-emit-package numpy --no-emit-package scipy --generate-hashes --no-header --no-annotate --quiet --output-file tests/benchmarks/requirements.lock
 	@$(BIN)/uv pip compile --group browser --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-annotate --quiet --output-file tests/browser/requirements.lock
 	@$(BIN)/python -m infra.local.stack.jarlock

@@ -9,23 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 
 _IDEOGRAPHS: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _WORD: Final = re.compile(rf"[{_IDEOGRAPHS}]|[^\W_{_IDEOGRAPHS}]+")
-_ASCII_WORD: Final = re.compile(r"[a-z0-9]+")
+_ASCII_WORD: Final = re.compile(r"[A-Za-z0-9]+")
 _COMPOUND: Final = re.compile(r"[^\W_]+(?:[-'\u2019.][^\W_]+)+")
 _stemmer: Final = TextAnalyzerBuilder(Tokenizer.raw()).filter(Filter.stemmer("english")).build()
-
-
-class Word(NamedTuple):
-    """A word and where it stands in its text, in characters."""
-
-    text: str
-    start: int
-    end: int
 
 
 @lru_cache(maxsize=65_536)
@@ -35,14 +27,16 @@ def fold(text: str) -> str:
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
-def words_with_places(text: str) -> list[Word]:
-    """Return the words of a text with the places at which they stand in it as it was written."""
-    return [Word(fold(match[0]), *match.span()) for match in _WORD.finditer(text)]
+def words_with_places(text: str) -> list[tuple[str, int, int]]:
+    """Return the words of a text, each with the (start, end) characters at which it stands in it as it was written."""
+    if text.isascii():
+        return [(match[0].lower(), *match.span()) for match in _ASCII_WORD.finditer(text)]
+    return [(fold(match[0]), *match.span()) for match in _WORD.finditer(text)]
 
 
 def words(text: str) -> list[str]:
     """Return the words of a text in order, as a query has them."""
-    return _ASCII_WORD.findall(text.lower()) if text.isascii() else [word.text for word in words_with_places(text)]
+    return _ASCII_WORD.findall(text.lower()) if text.isascii() else [word for word, _, _ in words_with_places(text)]
 
 
 @lru_cache(maxsize=16_384)  # types, brands and values repeat

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from consumers.search.analysis import words, words_with_places
+from consumers.search.analysis import stem, words, words_with_places
 from consumers.search.facets import Selection
 from schemas.search import MAX_PAGES, MAX_SIZE, Hit, SearchAnswer, SearchQuery, Suggestions
 from schemas.shop import availability_of
@@ -35,8 +35,8 @@ def search(index: SearchIndex, query: SearchQuery) -> SearchAnswer:
     total = len(selection.products)
     in_stock, sold_out = selection.availability()
     required = matches.required if matches else 0
-    terms = asked.terms()
-    hits = [_hit(index, selection, place, terms, pinned) for place in ordered[(page - 1) * size :]]
+    marker = Marker(asked.terms())
+    hits = [_hit(index, selection, place, marker, pinned) for place in ordered[(page - 1) * size :]]
     if query.explain and matches is not None:
         scores = dict(zip(matches.rows.tolist(), matches.scores.tolist(), strict=True))
         hits = [_explained(index, hit, asked, required, scores) for hit in hits]
@@ -100,7 +100,7 @@ def _best(places: Rows, worth: Rows, order: Rows, limit: int) -> list[int]:
     return best
 
 
-def _hit(index: SearchIndex, selection: Selection, place: int, terms: list[Term], pinned: list[int]) -> Hit:
+def _hit(index: SearchIndex, selection: Selection, place: int, marker: Marker, pinned: list[int]) -> Hit:
     columns = index.columns
     row = int(selection.scope.products[place])
     product = index.products[row]
@@ -117,14 +117,27 @@ def _hit(index: SearchIndex, selection: Selection, place: int, terms: list[Term]
         product_type=product.product_type,
         attributes=tuple((attribute.name, attribute.value) for attribute in product.attributes),
         variants=len(columns.variants_of(row)),
-        marks=_marks(product.title, terms),
+        marks=marker.marks(product.title),
         pinned=row in pinned,
     )
 
 
-def _marks(title: str, terms: list[Term]) -> tuple[tuple[int, int], ...]:
-    places = words_with_places(title) if terms else []
-    return tuple((word.start, word.end) for word in places if any(term.matches(word.text) for term in terms))
+class Marker:
+    """Finds the words of titles that a query means."""
+
+    def __init__(self, terms: list[Term]) -> None:
+        self._stems = frozenset(term.text for term in terms if not term.is_prefix)
+        self._prefixes = tuple(term.text for term in terms if term.is_prefix)
+
+    def marks(self, title: str) -> tuple[tuple[int, int], ...]:
+        """Return the (start, end) characters of the words that are meant."""
+        if not self._stems and not self._prefixes:
+            return ()
+        return tuple(
+            (start, end)
+            for word, start, end in words_with_places(title)
+            if word.startswith(self._prefixes) or stem(word) in self._stems
+        )
 
 
 def _explained(index: SearchIndex, hit: Hit, asked: Asked, required: int, scores: dict[int, float]) -> Hit:

@@ -104,7 +104,8 @@ class Selection:
 
     def variants_of(self, place: int) -> list[int]:
         """Return the rows of the variants that meet every filter of the product at a place of the scope."""
-        first, last = np.searchsorted(self.scope.variant_owner, (place, place + 1))
+        # Of the owners' own type, or all of them would be converted first.
+        first, last = np.searchsorted(self.scope.variant_owner, np.array((place, place + 1), np.int32))
         rows: list[int] = self.scope.variants[first:last][self.matching[first:last]].tolist()
         return rows
 
@@ -159,8 +160,10 @@ class Selection:
     def _distinct(self, variants: Rows, codes: Rows, number: int) -> Rows:
         """Return by code in how many products it occurs: a product with two such variants counts once."""
         owners = self.scope.variant_owner[variants].astype(np.int64)
-        occurring, dense = np.unique(codes, return_inverse=True) if number > len(codes) else (np.arange(number), codes)
-        keys = owners * len(occurring) + dense
+        occurring = np.flatnonzero(np.bincount(codes, minlength=number))
+        dense = np.zeros(number, np.int64)
+        dense[occurring] = np.arange(len(occurring))
+        keys = owners * len(occurring) + dense[codes]
         size = len(self.scope.products) * len(occurring)
         if size > MAX_TABLE:
             per_code = np.bincount(np.unique(keys) % len(occurring), minlength=len(occurring))

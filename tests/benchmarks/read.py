@@ -1,0 +1,215 @@
+"""`make bench-read`: pages and search beside the same from PostgreSQL, recommendations beside `implicit`, by catalogue size.
+
+Each lane is a server of its own behind the same framework; requests come over HTTP from the measuring process, which does not
+count. Figures are requests for each CPU second of the server (for PostgreSQL's lanes of both its processes and ours).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import gzip
+import json
+import socket
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import psutil
+from scipy import sparse
+
+from consumers.recommendations import item_item
+from consumers.recommendations.blending import bought_again
+from consumers.recommendations.evaluation import Case, completions, judge
+from tests.benchmarks.harness.options import Options
+from tests.benchmarks.harness.program import run_benchmark
+from tests.benchmarks.harness.report import Report, at_least, at_most
+from tests.benchmarks.harness.rounds import say
+from tests.benchmarks.harness.spread import paired, spread
+from tests.benchmarks.reading import debian, goods, postgresql
+from tests.benchmarks.reading.asking import Asked, Connection, ask, cpu_of
+
+SIZES = (1_000, 10_000, 100_000)
+SECONDS = 4.0
+BASKETS = Path(__file__).parents[3] / "shared" / "data" / "online-retail-baskets.csv.gz"
+TEST_FROM = "2011-09-01"
+ROUTES = {"page": "text/html", "search": "application/json"}
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def server(lane: str, size: int, *arguments: str) -> AsyncIterator[tuple[int, psutil.Process]]:
+    """Run one lane's server; yields its port and process once it answers."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.benchmarks.reading.serve", lane, str(size), *arguments, str(port)]
+    process = await asyncio.create_subprocess_exec(*command)
+    try:
+        async with asyncio.timeout(300):
+            while True:
+                assert process.returncode is None, f"{lane} ended"
+                try:
+                    await Connection(port, "application/json").get("/search?q=mug")
+                    break
+                except OSError:
+                    await asyncio.sleep(0.1)
+        yield port, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def mean_reciprocal_rank(port: int, texts: list[tuple[str, str]]) -> float:
+    """Return how well misspelled titles find their products among the first 24 hits."""
+    connection = Connection(port, "application/json")
+    total = 0.0
+    for text, product_id in texts:
+        hits = [hit["product_id"] for hit in json.loads(await connection.get(f"/search?q={quote(text)}"))["hits"] or []]
+        total += 1 / (hits.index(product_id) + 1) if product_id in hits else 0
+    connection.close()
+    return total / len(texts)
+
+
+async def measure(options: Options, report: Report, size: int, with_postgresql: bool) -> None:
+    """Measure both lanes in turn at one size."""
+    everything = goods.products(size)
+    paths = {
+        "page": [f"/p/{product.slug}" for product in everything[:2_000]],
+        "search": [f"/search?{query}" for query in goods.queries(500)],
+    }
+    texts = goods.misspelled(everything, 20 if options.quick else 200)
+    found: dict[tuple[str, str], list[Asked]] = defaultdict(list)
+    mrr: dict[str, float] = {}
+    seconds = 0.5 if options.quick else SECONDS
+    with ExitStack() as open_ones:
+        dsn, database = "", None
+        if with_postgresql:
+            dsn, database = open_ones.enter_context(debian.running(free_port()))
+            await postgresql.fill(dsn, everything, goods.levels(everything))
+        lanes: dict[str, tuple[Any, list[psutil.Process]]] = {"ours": (server("ours", size), [])}
+        if database is not None:
+            lanes["postgresql"] = (server("postgresql", size, dsn), [database])
+        for lane, (context, others) in lanes.items():
+            async with context as (port, process):
+
+                def cpu(watched: tuple[psutil.Process, ...] = (process, *others)) -> float:
+                    return cpu_of(watched)
+
+                mrr[lane] = await mean_reciprocal_rank(port, texts)
+                for route, accept in ROUTES.items():
+                    await ask(port, paths[route], cpu, accept=accept, seconds=min(1.0, seconds))
+                    for _ in range(options.rounds):
+                        found[lane, route].append(await ask(port, paths[route], cpu, accept=accept, seconds=seconds))
+                    half = found[lane, route][-1].per_s / 2
+                    open_loop = await ask(port, paths[route], cpu, accept=accept, seconds=seconds, rate=half)
+                    report.details[f"{lane}, {route}, {size}: p50 and p99 ms at {half:.0f}/s"] = [
+                        open_loop.p50_ms,
+                        open_loop.p99_ms,
+                    ]
+                    if size == max_size(options) and lane == "ours" and route == "search":
+                        report.bars["search_p99_ms_at_half_load"] = at_most(open_loop.p99_ms, 20)
+    for (lane, route), asked in found.items():
+        report.spreads[f"{route}, {lane}, {size:,} products, per CPU second"] = spread([it.per_cpu_s for it in asked])
+    say(f"{size:,} products: MRR of misspelled titles {mrr}")
+    report.details[f"mrr, {size}"] = mrr
+    if size == max_size(options):
+        judge_size(report, found, mrr)
+
+
+def max_size(options: Options) -> int:
+    return SIZES[0] if options.quick else SIZES[-1]
+
+
+def judge_size(report: Report, found: dict[tuple[str, str], list[Asked]], mrr: dict[str, float]) -> None:
+    """Compute the figures and bars of the largest catalogue."""
+    for route, bar, least_ratio in (("page", 5_000, 3), ("search", 150, 5)):
+        own = [it.per_cpu_s for it in found["ours", route]]
+        report.figure(f"{route}s_per_cpu_s", spread(own).median)
+        report.bars[f"{route}s_per_cpu_s"] = at_least(spread(own).median, bar)
+        if theirs := [it.per_cpu_s for it in found.get(("postgresql", route), [])]:
+            report.ratio(f"{route}_vs_postgresql", paired(own, theirs), least_ratio)
+    if "postgresql" in mrr:
+        report.figure("mrr_vs_postgresql", mrr["ours"] / max(mrr["postgresql"], 0.001))
+        report.bars["mrr_vs_postgresql"] = at_least(mrr["ours"] / max(mrr["postgresql"], 0.001), 1)
+
+
+def recommendations(report: Report) -> None:
+    """Measure what is learned from ten months of baskets on the two months after."""
+    if not BASKETS.exists():
+        report.skipped["recommendations"] = "the shared data folder is not beside the repository"
+        return
+    with gzip.open(BASKETS, "rt", encoding="utf-8", newline="") as file:
+        rows = [
+            (row["at"], row["customer"], tuple(item.partition(":")[0] for item in row["items"].split()))
+            for row in csv.DictReader(file)
+        ]
+    rows.sort()
+    past = [items for at, _, items in rows if at < TEST_FROM]
+    model = item_item.build(past)
+    cases = completions([items for at, _, items in rows if at >= TEST_FROM], frozenset(model))
+    ours = judge(lambda given: [it.item for it in item_item.recommend(model, given, 10)], cases)
+    report.figure("item_item_hit_at_10", ours.hit)
+    report.figure("item_item_ndcg_at_10", ours.ndcg)
+    bought: defaultdict[str, list[tuple[int, tuple[str, ...]]]] = defaultdict(list)
+    following: dict[str, frozenset[str]] = {}
+    for number, (at, customer, items) in enumerate(rows):
+        if customer and at < TEST_FROM:
+            bought[customer].append((number, items))
+        elif customer in bought:
+            following.setdefault(customer, frozenset(items))
+    again = judge(
+        lambda given: [item for item, _ in bought_again(bought[given[0]], 10)],
+        [Case((customer,), wanted) for customer, wanted in following.items()],
+    )
+    report.figure("next_basket_hit_at_10", again.hit)
+    try:
+        from implicit.nearest_neighbours import BM25Recommender  # noqa: PLC0415
+    except ImportError:
+        report.skipped["implicit"] = "it is only in the benchmarks' packages"
+        return
+    numbers = {item: number for number, item in enumerate(model)}
+    names = list(numbers)
+    pairs = [(row, numbers[item]) for row, items in enumerate(past) for item in set(items) if item in numbers]
+    matrix = sparse.csr_matrix((np.ones(len(pairs)), tuple(zip(*pairs, strict=True))), shape=(len(past), len(names)))
+    theirs_model = BM25Recommender(K=item_item.NEIGHBOURS)
+    theirs_model.fit(matrix, show_progress=False)
+
+    def recommended(given: tuple[str, ...]) -> list[str]:
+        own = [numbers[item] for item in given]
+        row = sparse.csr_matrix((np.ones(len(own)), ([0] * len(own), own)), shape=(1, len(names)))
+        ids, _ = theirs_model.recommend(0, row, N=10, filter_already_liked_items=True)
+        return [names[number] for number in ids]
+
+    theirs = judge(recommended, cases)
+    report.figure("item_item_vs_implicit", ours.hit / theirs.hit)
+    report.bars["item_item_vs_implicit"] = at_least(ours.hit / theirs.hit, 1)
+    report.details["implicit hit@10 and NDCG@10"] = [theirs.hit, theirs.ndcg]
+
+
+async def run(options: Options, report: Report) -> None:
+    """Measure every size, then the recommendations."""
+    with_postgresql = debian.binaries() is not None
+    if not with_postgresql:
+        report.skipped["postgresql"] = "there is no PostgreSQL of Debian's here (the embedded one lacks pg_trgm)"
+    for size in (SIZES[0],) if options.quick else SIZES:
+        await measure(options, report, size, with_postgresql)
+    recommendations(report)
+
+
+def main() -> int:
+    """Be the program."""
+    return run_benchmark(run, name="read", title="Pages and search", unit="requests per CPU second", orders=1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
