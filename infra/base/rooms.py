@@ -118,12 +118,14 @@ RECEIVER: Final = "receiver"
 
 SHOP: Final = "shop"
 """The process that serves the shop's pages."""
+TRENDS: Final = "trends"
+"""The process that counts what is in demand in the shop."""
 
 REPLAYED: Final = tuple(name for name, entry in ROOMS.items() if entry.is_replayed)
 BOOKKEEPERS: Final = tuple(name for name, entry in ROOMS.items() if entry.keeps_books)
 """The rooms whose rows tell where orders and stock stand."""
 SYSTEM: Final = (*ROOMS, *READERS)
-"""What runs in every system; the receiver joins where a processor has a secret to sign with, the shop where it is asked for."""
+"""What runs in every system; the receiver joins where a processor has a secret to sign with, those of the shop where it is asked for."""
 
 
 class _Replaying:
@@ -149,6 +151,6 @@ def needs_of(name: str) -> tuple[Server, ...]:
     """Return the servers that a process of this name needs. Raises KeyError for a name that is none."""
     if name == RECEIVER:
         return ("kafka_bootstrap",)
-    if name == SHOP:
+    if name in (SHOP, TRENDS):
         return ("kafka_bootstrap", "redis_url")
     return READERS[name] if name in READERS else ROOMS[name].needs

@@ -28,7 +28,7 @@ from infra.base.exits import NEEDS_A_PERSON, START_AGAIN
 from infra.base.logs import set_up_logging
 from infra.base.prerequisites import until_possible
 from infra.base.readiness import ReadinessFile
-from infra.base.rooms import RECEIVER, ROOMS, SHOP, SYSTEM, needs_of
+from infra.base.rooms import RECEIVER, ROOMS, SHOP, SYSTEM, TRENDS, needs_of
 from infra.base.settings import PREFIX, Settings, load_settings
 from producers.publisher import Publisher
 from topology.errors import ClusterMismatchError, CoPartitioningError
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-RUNNABLE: Final = (*SYSTEM, RECEIVER, SHOP)
+RUNNABLE: Final = (*SYSTEM, RECEIVER, SHOP, TRENDS)
 """The names of the processes."""
 if TYPE_CHECKING:
     RoomName: TypeAlias = str
@@ -153,6 +153,8 @@ async def _runnable(name: RoomName, wiring: _Wiring, resources: AsyncExitStack) 
         return _views(wiring)
     if name == SHOP:
         return _shop(settings)
+    if name == TRENDS:
+        return _trends(settings)
     if name == RECEIVER:
         # Who sends a webhook waits for the answer, so it is not held up for as long as Kafka is away.
         publisher = Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace, readiness=wiring.readiness)
@@ -241,7 +243,15 @@ def _shop(settings: Settings) -> Runnable:
         caches=settings.shop_caches.split(),
         base_url=settings.shop_base_url,
         rules_path=settings.search_rules,
+        partitions=settings.partitions,
     )
+
+
+def _trends(settings: Settings) -> Runnable:
+    from consumers.projections.trends import Trends  # noqa: PLC0415  one process needs it
+
+    folder = settings.state_dir / TRENDS
+    return Trends(settings.kafka_bootstrap or "", settings.redis_url or "", settings.namespace, folder)
 
 
 # --- the process ----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import psutil
 
 from infra.base.errors import InfraError
 from infra.base.private_files import lasting_text
-from infra.base.rooms import RECEIVER, SHOP, SYSTEM
+from infra.base.rooms import RECEIVER, SHOP, SYSTEM, TRENDS
 from infra.base.settings import Settings
 from infra.local.sandbox_processor.address import address_in
 from infra.local.sandbox_processor.identity import claim_database
@@ -98,7 +98,7 @@ class Supervisor:
         """
         told = self.settings.processor_webhook_secret or self.settings.stripe_webhook_secret
         first = (*((RECEIVER,) if told else ()), *((PROCESSOR,) if self._processor_port else ()))
-        return (*first, *SYSTEM, *((SHOP,) if self._shop else ()))
+        return (*first, *SYSTEM, *((SHOP, TRENDS) if self._shop else ()))
 
     @property
     def started(self) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ class Supervisor:
                 *self._processor_options,
             ]
         named = _INSTANCE.fullmatch(name)
-        if named is None or named["room"] not in (*SYSTEM, RECEIVER, SHOP):
+        if named is None or named["room"] not in (*SYSTEM, RECEIVER, SHOP, TRENDS):
             known = ", ".join(self.whole_system)
             raise InfraError(f"There is no process {name} here; there are {known}, and more of a room as in orders-2")
         return [*python, "infra.local.room_process", named["room"]]

@@ -21,9 +21,11 @@ from consumers.pages.reader import PageReader
 from consumers.recommendations.reader import Recommendations
 from consumers.search.node import SearchNode
 from consumers.search.rules import read_rules
+from infra.edge.shop.demand import Demand, Signals
 from infra.edge.shop.product_pages import ProductPages
 from infra.edge.shop.routes import application
 from infra.edge.shop.shop import Shop
+from producers.publisher import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +39,8 @@ log = structlog.get_logger()
 VALKEY_SECONDS: Final = 0.5
 """How long a page waits for Valkey before it is asked elsewhere or refused."""
 PURGE_SECONDS: Final = 2.0
+GIVE_UP_SECONDS: Final = 5.0
+"""How long signals are tried to publish; they are a sample."""
 
 
 def valkey(url: str) -> Redis:
@@ -100,6 +104,7 @@ class ShopProcess:
         shard: Shard = WHOLE,
         base_url: str = "",
         rules_path: Path | None = None,
+        partitions: int = 12,
     ) -> None:
         self._stores = [valkey(url) for url in (redis_url, replica_url) if url]
         self._writer = Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=5)
@@ -108,7 +113,13 @@ class ShopProcess:
         self.reader = PageReader(namespace, self._stores, lambda: self.search.age_ms)
         self.search.also_apply = self.reader.apply
         self.pages = PageNode(kafka_bootstrap, namespace, self._writer, purge=self._purger, shard=shard)
-        self.shop = Shop(self.search, self.reader, currency, Recommendations(self._stores[0], namespace))
+        self._publisher = Publisher(kafka_bootstrap, namespace=namespace, give_up_seconds=GIVE_UP_SECONDS)
+        self._signals = Signals(self._publisher)
+        recommendations = Recommendations(self._stores[0], namespace)
+        demand = Demand(self._stores[0], namespace, partitions)
+        self.shop = Shop(
+            self.search, self.reader, currency, recommendations, in_demand=demand.now, signal=self._signals.note
+        )
         app = ProductPages(self.reader, application(self.shop), base_url=base_url, categories=self.shop.top_categories)
         config = uvicorn.Config(
             app,
@@ -138,7 +149,8 @@ class ShopProcess:
         """Work until `stop`."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                work = [tasks.create_task(self.search.run()), tasks.create_task(self.pages.run())]
+                runs = (self.search.run(), self.pages.run(), self._signals.run())
+                work = [tasks.create_task(run) for run in runs]
                 serving = tasks.create_task(self._serve())
                 await self._stopping.wait()
                 self._server.should_exit = True
@@ -147,6 +159,7 @@ class ShopProcess:
                     task.cancel()
         finally:
             await self._purger.close()
+            await self._publisher.close()
             for client in (*self._stores, self._writer):
                 await client.aclose()
 

@@ -79,10 +79,15 @@ def application(shop: Shop) -> Litestar:
 def _listings(shop: Shop) -> list[Any]:
     """Return the pages that list products."""
 
-    @get("/", sync_to_thread=False)
-    def home() -> Response[bytes]:
+    @get("/")
+    async def home() -> Response[bytes]:
         newest = shop.search.search(SearchQuery(sort="newest", size=NEW_PRODUCTS))
-        page = render("home.html", hits=cards(newest.hits), **_frame(shop, newest.total))
+        page = render(
+            "home.html",
+            hits=cards(newest.hits),
+            trending=related_cards(await shop.trending()),
+            **_frame(shop, newest.total),
+        )
         return html(page, LISTING)
 
     @get("/search", sync_to_thread=False)
@@ -140,6 +145,7 @@ def _about_products(shop: Shop) -> list[Any]:
     @get("/products/{product_id:str}/related")
     async def related(request: Request[Any, Any, Any], product_id: FromPath[str]) -> Response[bytes]:
         found = await shop.related(product_id)
+        shop.signal("seen", product_id)
         headers = {"Cache-Control": "public, max-age=5", "Vary": "Accept, HX-Request"}
         if wants_json(request):
             return json(found, headers)

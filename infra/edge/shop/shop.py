@@ -12,7 +12,7 @@ from schemas.search import SearchQuery
 from schemas.shop import Crumb, Related
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from consumers.pages.reader import PageReader
     from consumers.recommendations.reader import Recommendations
@@ -28,10 +28,19 @@ class Shop:
     """One worker's view of the shop. Recommendations are optional: pages are whole without them."""
 
     def __init__(
-        self, search: SearchNode, reader: PageReader, currency: str, recommendations: Recommendations | None = None
+        self,
+        search: SearchNode,
+        reader: PageReader,
+        currency: str,
+        recommendations: Recommendations | None = None,
+        *,
+        in_demand: Callable[[], Awaitable[list[Recommended]]] | None = None,
+        signal: Callable[[str, str], None] = lambda _kind, _product_id: None,
     ) -> None:
         self.search, self.reader, self.currency = search, reader, currency
+        self.signal = signal
         self._recommendations = recommendations
+        self._in_demand = in_demand
         self._categories: dict[str, int] = {}
         self._slugs: dict[str, str] = {}
         self._categories_at = 0.0
@@ -60,6 +69,10 @@ class Shop:
             (Crumb(path, slugify(path)), count) for path, count in sorted(self.categories().items()) if "/" not in path
         ]
 
+    async def trending(self) -> list[Related]:
+        """Return what is in demand now, as far as it can be bought; nothing where that is unknown."""
+        return [] if self._in_demand is None else await self._shown([await self._in_demand()])
+
     async def related(self, product_id: str) -> list[Related]:
         """Return what goes with a product, as far as it can be bought now."""
         if self._recommendations is None:
@@ -71,6 +84,8 @@ class Shop:
         sources = []
         if self._recommendations is not None:
             sources = await self._recommendations.for_customer(customer_id, having)
+        if self._in_demand is not None:
+            sources.append(await self._in_demand())
         newest = self.search.search(SearchQuery(sort="newest", in_stock=True, size=2 * RELATED)).hits
         sources.append(
             [Recommended(hit.product_id, "new in the shop") for hit in newest if hit.product_id not in having]
