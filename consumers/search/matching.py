@@ -61,7 +61,8 @@ class TextIndex:
 
     def remove(self, row: int) -> None:
         """Remove a product's words."""
-        self._writer.delete_documents_by_term("row", row)
+        # By query: delete_documents_by_term deletes nothing where the field is a number (tantivy 0.27.0).
+        self._writer.delete_documents_by_query(Query.term_query(self._schema, "row", row))
 
     def commit(self) -> None:
         """Make visible what was added and removed."""

@@ -251,6 +251,14 @@ def test_an_older_version_changes_nothing_and_a_removed_product_may_come_back() 
     assert found(index, "fresh") == ["M"]
 
 
+def test_a_product_is_not_found_by_the_words_it_had_before() -> None:
+    index = shop(product("B", "red retrospot bag"), product("D", "retrospot table"))
+    index.put(product("B", "red bag", version=2))
+    index.commit(NOW)
+    assert found(index, "retrospot") == ["D"]
+    assert found(index, "red") == ["B"]
+
+
 def test_a_scheduled_price_is_there_when_it_begins_without_any_message() -> None:
     later = product("M", "mug", price=None, variants={"M": {}}, prices={"M": 500})
     index = shop(later)
