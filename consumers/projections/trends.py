@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 BATCH: Final = 300
 BATCH_SECONDS: Final = 1.0
+SESSION_SECONDS: Final = 6.0
+"""After so long a killed worker's partitions go to another one."""
 WEIGHTS: Final = {"seen": 1, "found": 2, "added": 5}
 """What a signal is worth beside a unit that was paid for."""
 PAID_WEIGHT: Final = 10
@@ -81,6 +83,8 @@ class Trends:
             topic_allow_declare=False,
             web_enabled=False,
             consumer_auto_offset_reset="earliest",
+            broker_session_timeout=SESSION_SECONDS,
+            broker_heartbeat_interval=SESSION_SECONDS / 4,
             stream_wait_empty=False,
             value_serializer="raw",
             key_serializer="raw",

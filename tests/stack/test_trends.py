@@ -36,11 +36,12 @@ async def shelf(settings: Settings) -> AsyncIterator[Catalogue]:
 
 
 async def worker(settings: Settings, environment: dict[str, str], folder: Path) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "infra.local.room_process", "trends",
-        env={**environment, "LASTUNIT_PARTITIONS": "2", "LASTUNIT_STATE_DIR": str(folder)},
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+    with (folder / "worker.log").open("a") as log:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "infra.local.room_process", "trends",
+            env={**environment, "LASTUNIT_PARTITIONS": "2", "LASTUNIT_STATE_DIR": str(folder)},
+            stdout=log, stderr=log,
+        )  # fmt: skip
 
 
 class Recount:
