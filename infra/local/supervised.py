@@ -40,7 +40,7 @@ class SupervisedProcess:
         environment: Mapping[str, str],
         log_path: Path,
         *,
-        say: Callable[[str], None],
+        report: Callable[[str], None],
         on_failure: Callable[[ProcessFailedError], None],
     ) -> None:
         self.name = name
@@ -48,7 +48,7 @@ class SupervisedProcess:
         self._command = command
         self._environment = environment
         self._log_path = log_path
-        self._say = say
+        self._report = report
         self._on_failure = on_failure
         self._process: ChildProcess | None = None
         self._began = 0.0
@@ -135,7 +135,7 @@ class SupervisedProcess:
 
     async def _started_again(self, after_seconds: float, code: int) -> bool:
         """Begin the next life after the pause, unless it is unwanted by then."""
-        self._say(f"{self.name} ended with {_said(code)}; starting it again in {after_seconds:.1f} s")
+        self._report(f"{self.name} ended with {_said(code)}; starting it again in {after_seconds:.1f} s")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._unwanted.wait(), after_seconds)
             return False

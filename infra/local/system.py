@@ -50,16 +50,16 @@ async def running_system(
 ) -> AsyncIterator[System]:
     """Run everything for the length of the block, with what the settings name instead of starting it.
 
-    Raises InfraError or TopologyError: something is in use, does not start, or is not what the settings say.
+    Raises InfraError or TopologyError: something is in use, does not start, or is not what the settings name.
     """
     async with embedded_stack(settings, progress) as stack:
         found = stack.endpoints.applied_to(settings)
         await _prepare(settings, found)
         async with Supervisor(
-            found, say=progress.say, processor_options=processor_options, webhooks=webhooks, shop=shop
+            found, report=progress.report, processor_options=processor_options, webhooks=webhooks, shop=shop
         ) as supervisor:
             await supervisor.start_all()
-            progress.say(f"Started: {', '.join(supervisor.started)}")
+            progress.report(f"Started: {', '.join(supervisor.started)}")
             yield System(stack, supervisor)
 
 

@@ -23,7 +23,7 @@ from consumers.runtime.owner import PartitionOwner
 from consumers.views.room import OrderViews, ViewsOptions
 from infra.base.rooms import BOOKKEEPERS
 from infra.base.settings import Settings
-from infra.local.demo.log import order_times
+from infra.local.demo.log import read_log
 from infra.local.stack import Stack
 from infra.ops.errors import UnreadableError
 from schemas import messages as m
@@ -115,7 +115,7 @@ async def test_every_room_and_the_views_pass_it_and_the_audit_tells_it_from_a_fa
     assert {(it.room, it.topic, it.reason) for it in await letters(shop)} == {
         (name, topic.name, MALFORMED_HEADERS) for name in BOOKKEEPERS for topic in topics_read_by(name)
     }
-    assert len(await order_times(shop.settings)) == 2, "the demo's own reading"
+    assert len((await read_log(shop.settings, None)).times) == 2, "the demo's own reading"
     [finding] = [it for it in report.findings if not it.holds]
     assert "has no id of ours" in str(finding.examples), "only rooms may say anything on order.events"
     assert len(finding.examples) == 1

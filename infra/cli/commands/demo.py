@@ -34,6 +34,10 @@ def demo(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=MAX_INT, help="Decides what is generated.")] = 1,
+    terms: Annotated[
+        str, typer.Option(metavar="TERMS", help="Every order's terms: ship_available, capture_at_shipping or both.")
+    ] = "",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the CPU time of each process too.")] = False,
     as_json: output.AsJson = False,
 ) -> None:
     """Let orders race for the last units on fresh servers, and check the books. Exit status 1: a promise is broken."""
@@ -43,23 +47,23 @@ def demo(
     settings = output.quiet_settings()
     finished: list[tuple[Result, Place]] = []
     with output.errors_shown():
-        race = race_of(orders, stock_factor=stock_factor, seed=seed)
+        race = race_of(orders, stock_factor=stock_factor, seed=seed, terms=terms)
 
         async def work() -> None:
             finished.append(await run_demo(race, settings, progress_for()))
 
         code = run_until_interrupted(work(), "Stopping the demo and removing what it made.")
     for result, place in finished:
-        _show(race, result, as_json=as_json)
+        _show(race, result, verbose=verbose, as_json=as_json)
         if not result.is_good:
             output.fail(f"Logs and data are kept in {place.settings.state_dir} until a later demo.")
     raise typer.Exit(code)
 
 
-def _show(race: Race, result: Result, *, as_json: bool) -> None:
+def _show(race: Race, result: Result, *, verbose: bool, as_json: bool) -> None:
     from infra.local.demo.report import print_report  # noqa: PLC0415
 
     if as_json:
         output.print_json(result, indent=False)
     else:
-        print_report(output.stdout(), race, result)
+        print_report(output.stdout(), race, result, verbose=verbose)

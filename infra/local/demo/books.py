@@ -1,4 +1,4 @@
-"""What PostgreSQL says about a demo: how far it is, and how it ended."""
+"""What PostgreSQL holds about a demo: how far it is, and how it ended."""
 
 from __future__ import annotations
 

@@ -46,11 +46,18 @@ class Race(msgspec.Struct, frozen=True):
         return Traffic(self.orders, self.stock).demand()
 
 
-def race_of(orders: str, *, stock_factor: float | None, seed: int) -> Race:
-    """Return the race for `--orders`: a number of generated orders, or the path of a file.
+def race_of(orders: str, *, stock_factor: float | None, seed: int, terms: str = "") -> Race:
+    """Return the race for `--orders`: a number of generated orders, or the path of a file; all on these terms.
 
-    Raises InfraError for what is neither, and UnusableFileError.
+    Raises InfraError for what is neither, InvalidOrderError for terms that are none, and UnusableFileError.
     """
+    race = _race_of(orders, stock_factor, seed)
+    on_terms = [msgspec.structs.replace(order, terms=terms) for order in race.orders]
+    place_order_lines(on_terms[0])
+    return msgspec.structs.replace(race, orders=on_terms)
+
+
+def _race_of(orders: str, stock_factor: float | None, seed: int) -> Race:
     if orders.isdecimal() and int(orders) > 0:
         return generated_race(int(orders), stock_factor=stock_factor or GENERATED_STOCK_FACTOR, seed=seed)
     if Path(orders).is_file():
@@ -77,7 +84,7 @@ def file_race(path: Path, *, stock_factor: float) -> Race:
     if not orders:
         raise InfraError(f"{path} has no order in its {file.rows:,} rows; `lastunit orders import --dry-run` says why.")
     demand = Traffic(orders, {}).demand()
-    stock = {sku: math.floor(stock_factor * units) for sku, units in sorted(demand.items())}
+    stock = {sku: math.ceil(stock_factor * units) for sku, units in sorted(demand.items())}
     notes = (f"{left_out:,} invoices of the file are no orders that can be placed.",) if left_out else ()
     return Race(f"{len(orders):,} orders of {path.name}", orders, stock, notes=notes)
 

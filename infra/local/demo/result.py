@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from infra.local.demo.log import Claim
 from topology.states import FINAL_ORDER_STATES, OrderState
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from infra.local.demo.books import Books, Position
     from infra.local.demo.inputs import Race
+    from infra.local.demo.log import LogFigures
     from infra.ops.audit import Report
 
 MICROSECONDS: Final = 1_000_000
@@ -26,13 +28,19 @@ class Percentiles(msgspec.Struct, frozen=True):
     p99: int
 
 
-class FlashSale(msgspec.Struct, frozen=True):
-    """The one SKU that far too many want, in units."""
+class FlashSale(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The one SKU that far too many want, in units: who got the last one, who was the first to be refused after that.
+
+    `refused` counts the orders that it was refused to.
+    """
 
     sku: str
     stock: int
     demand: int
     sold: int
+    last_unit: Claim | None = None
+    first_refused: Claim | None = None
+    refused: int = 0
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,11 +80,12 @@ def result_of(
     *,
     position: Position,
     books: Books,
-    times: Mapping[str, tuple[int, int]],
+    log: LogFigures,
     audit: Report,
     cpu_seconds: Mapping[str, float],
 ) -> Result:
-    """Put the figures together. `times` are each order's (first, final) append times in ms."""
+    """Put the figures together."""
+    times = log.times
     sold = units_of_paid_orders(race, books)
     received = {sku: level.received for sku, level in books.stock.items()}
     seconds = _span_ms(times.values()) / 1000
@@ -96,17 +105,29 @@ def result_of(
         orders_per_second=round(len(times) / seconds, 1) if seconds else 0.0,
         publish_to_final_ms=percentiles([final - first for first, final in times.values()]),
         cpu_us_per_order={name: round(used / orders * MICROSECONDS, 1) for name, used in cpu_seconds.items()},
-        flash_sale=FlashSale(flash, race.stock.get(flash, 0), race.demand()[flash], sold[flash]) if flash else None,
+        flash_sale=_flash_sale(flash, race, books, log.claims, sold[flash]) if flash else None,
         unfinished=unfinished(race, position),
-        breaches=[f"{it.name}: {example}" for it in audit.findings if not it.holds for example in it.examples],
+        breaches=[f"{it.sentence}: {example}" for it in audit.findings if not it.holds for example in it.examples],
     )
+
+
+def _flash_sale(sku: str, race: Race, books: Books, claims: Sequence[Claim], sold: int) -> FlashSale:
+    """Return how the race for the SKU went, by the order in which its lines were decided."""
+    refused = [claim for claim in claims if claim.available is not None]
+    last = max(
+        (it for it in claims if it.available is None and books.orders.get(it.order_id, ("", ""))[0] == OrderState.PAID),
+        key=lambda claim: claim.place,
+        default=None,
+    )
+    after = next((it for it in refused if last is not None and it.place > last.place), None)
+    return FlashSale(sku, race.stock.get(sku, 0), race.demand()[sku], sold, last, after, len(refused))
 
 
 def unfinished(race: Race, position: Position) -> dict[str, int]:
     """Return what is not over, by its name; empty when all is."""
     never_heard_of = len(race.orders) - sum(position.states.values())
     stuck = {f"orders still {state}": n for state, n in position.states.items() if state not in FINAL_ORDER_STATES}
-    return {**({"orders never heard of": never_heard_of} if never_heard_of else {}), **stuck, **position.loose_ends}
+    return {**({"orders unknown": never_heard_of} if never_heard_of else {}), **stuck, **position.loose_ends}
 
 
 def units_of_paid_orders(race: Race, books: Books) -> Counter[str]:

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from infra.local.demo.books import read_books
-from infra.local.demo.log import order_times
+from infra.local.demo.log import read_log
 from infra.local.demo.place import Place, fresh_place
 from infra.local.demo.result import Result, result_of
 from infra.local.demo.watch import watching
+from infra.local.stack.progress import heartbeat
 from infra.local.supervisor import cpu_seconds_of
 from infra.local.system import System, running_system
 from infra.ops.audit import verify
@@ -42,17 +43,25 @@ async def _race(race: Race, system: System, progress: Progress) -> Result:
     publisher = Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace)
     async with watching(settings) as watch, publisher:
         await StockClient(publisher).receive(receipts_of("demo", race.stock))
-        await watch.until_received(sum(race.stock.values()))
-        progress.say(f"Received {sum(race.stock.values()):,} units of {len(race.stock):,} SKUs")
+        async with heartbeat(progress, lambda: "  waiting for inventory to take in the stock"):
+            await watch.until_received(sum(race.stock.values()))
+        progress.report(f"Received {sum(race.stock.values()):,} units of {len(race.stock):,} SKUs")
         with _cpu_meter(system) as used:
             await _place_orders(race, OrderClient(publisher), used)
-            progress.say(f"Published {len(race.orders):,} orders with {race.lines:,} lines")
+            progress.report(f"Published {len(race.orders):,} orders with {race.lines:,} lines")
             position = await watch.until_over(len(race.orders), progress)
         books = await read_books(watch.connection)
-    progress.say("Checking the books")
-    audit = await verify(settings, processor_url=settings.processor_url)
-    times = await order_times(settings)
-    return result_of(race, position=position, books=books, times=times, audit=audit, cpu_seconds=used)
+    began, decided = time.monotonic(), 0
+
+    def count(decisions: int) -> None:
+        nonlocal decided
+        decided += decisions
+
+    progress.report("Checking the books: every decision is taken again")
+    async with heartbeat(progress, lambda: f"  {decided:,} decisions, {time.monotonic() - began:.0f} s"):
+        audit = await verify(settings, processor_url=settings.processor_url, on_progress=count)
+        log = await read_log(settings, race.flash_sku)
+    return result_of(race, position=position, books=books, log=log, audit=audit, cpu_seconds=used)
 
 
 async def _place_orders(race: Race, client: OrderClient, used: dict[str, float]) -> None:

@@ -52,8 +52,7 @@ class Watch:
         with progress.counted("Orders with a final state", orders) as advance:
             while True:
                 position = await self._position(orders)
-                for _ in range(position.final - seen.final):
-                    advance()
+                advance(position.final - seen.final)
                 if position != seen:
                     seen, since = position, loop.time()
                 is_over = position.final >= orders and not position.loose_ends
@@ -65,7 +64,7 @@ class Watch:
         position = await read_position(self.connection, orders)
         if position.final < orders:
             return position
-        # Positions first, ends afterwards: what is said meanwhile then counts as unread.
+        # Positions first, ends afterwards: what is published meanwhile then counts as unread.
         if unread := await self._unread():
             return Position(position.states, {**position.loose_ends, "records not yet decided": unread})
         return position

@@ -18,7 +18,7 @@ async def _hold() -> None:
     progress = progress_for()
     async with embedded_stack(settings, progress) as stack:
         print(stack.endpoints, flush=True)
-        progress.say("The stack is up; Ctrl-C stops it.")
+        progress.report("The stack is up; Ctrl-C stops it.")
         await stack.until_failure()
 
 

@@ -56,6 +56,6 @@ async def _guarded(main: Coroutine[object, object, int | None], stopping: str) -
 
 
 def _say(line: str) -> None:
-    """Say it if anyone still listens: a closed terminal must not keep a process from stopping."""
+    """Print it if anyone still listens: a closed terminal must not keep a process from stopping."""
     with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)

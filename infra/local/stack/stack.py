@@ -88,7 +88,7 @@ class Stack:
         since = time.monotonic()
         await part.start()
         place = "found" if isinstance(part, ExternalServer) else f"ready after {time.monotonic() - since:.1f} s"
-        self._progress.say(f"{part.name}: {place}")
+        self._progress.report(f"{part.name}: {place}")
 
     def _died(self, failure: ProcessFailedError) -> None:
         self.failure = self.failure or failure

@@ -11,10 +11,12 @@ from rich.console import Console
 from infra.base.errors import InfraError
 from infra.local.demo.books import Books, Level, Position
 from infra.local.demo.inputs import Race, file_race, race_of
+from infra.local.demo.log import Claim, LogFigures
 from infra.local.demo.report import print_report
 from infra.local.demo.result import Percentiles, Result, percentiles, result_of, unfinished
 from infra.ops.audit import Report
 from producers.clients.orders import OrderLine, OrderRequest
+from producers.errors import InvalidOrderError
 from tests.unit.importing.files import RETAIL
 
 AUDIT = Report([])
@@ -32,12 +34,14 @@ def ended(orders: dict[OrderRequest, tuple[str, str]], **stock: Level) -> Books:
     return Books({request.order_id: end for request, end in orders.items()}, stock)
 
 
-def figures(race: Race, books: Books, position: Position | None = None) -> Result:
+def figures(race: Race, books: Books, position: Position | None = None, claims: list[Claim] | None = None) -> Result:
     return result_of(
         race,
         position=position or Position(books.states(), {}),
         books=books,
-        times={request.order_id: (1000, 1000 + 500 * n) for n, request in enumerate(race.orders, start=1)},
+        log=LogFigures(
+            {it.order_id: (1000, 1000 + 500 * n) for n, it in enumerate(race.orders, start=1)}, claims or []
+        ),
         audit=AUDIT,
         cpu_seconds={"inventory": 0.001},
     )
@@ -86,7 +90,7 @@ def test_what_is_stuck_is_named() -> None:
     position = Position({"paid": 1, "reserved": 2}, {"payment calls without an answer": 2})
 
     assert unfinished(race(*orders), position) == {
-        "orders never heard of": 1,
+        "orders unknown": 1,
         "orders still reserved": 2,
         "payment calls without an answer": 2,
     }
@@ -108,7 +112,7 @@ def test_the_screen_says_what_is_broken() -> None:
 
     print_report(Console(file=screen, width=80), contest, figures(contest, books))
 
-    assert "BROKEN allocated is what was paid for" in screen.getvalue()
+    assert "✗ What is allocated is not what was paid for" in screen.getvalue()
     assert "1 units were sold that were not there" in screen.getvalue()
 
 
@@ -127,7 +131,7 @@ def test_a_files_stock_is_a_share_of_each_skus_demand(tmp_path: Path) -> None:
 
     contest = file_race(file, stock_factor=0.9)
 
-    assert contest.stock == {"85123A": 9}  # floor(0.9 * 11)
+    assert contest.stock == {"85123A": 10}  # 0.9 * 11, rounded up
     assert (len(contest.orders), contest.lines) == (2, 2)
     assert contest.notes == ("1 invoices of the file are no orders that can be placed.",)
 
@@ -155,3 +159,28 @@ def test_one_seed_is_one_race() -> None:
 
     assert [it.lines for it in once.orders] == [it.lines for it in again.orders]
     assert once.stock == again.stock
+
+
+def test_the_screen_tells_who_got_the_last_unit_and_who_came_next_within_80_columns() -> None:
+    early, last, late = order(MUG=1), order(MUG=2), order(MUG=2)
+    books = ended(
+        {early: ("paid", ""), last: ("paid", ""), late: ("rejected", "insufficient_stock")}, MUG=Level(3, 0, 3, 3)
+    )
+    contest = race(early, last, late, MUG=3)
+    claims = [Claim(0, early.order_id, 1, None), Claim(1, last.order_id, 2, None), Claim(2, late.order_id, 2, 0)]
+    screen = io.StringIO()
+
+    print_report(Console(file=screen, width=80), contest, figures(contest, books, claims=claims))
+
+    lines = screen.getvalue().splitlines()
+    assert f"  {last.order_id} got the last 2 units." in lines
+    assert f"  {late.order_id} came next: 2 units wanted, none there." in lines
+    assert max(map(len, lines)) <= 80
+    assert not any("CPU" in line for line in lines)
+
+
+def test_every_order_of_a_race_has_its_terms() -> None:
+    contest = race_of("20", stock_factor=None, seed=1, terms="ship_available")
+    assert {it.terms for it in contest.orders} == {"ship_available"}
+    with pytest.raises(InvalidOrderError):
+        race_of("20", stock_factor=None, seed=1, terms="by_tomorrow")

@@ -35,7 +35,7 @@ class Stage:
             command,
             os.environ,
             self._folder / "orders.log",
-            say=self.said.append,
+            report=self.said.append,
             on_failure=self.failures.append,
         )
         self._ending.push_async_callback(process.kill)
