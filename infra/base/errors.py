@@ -1,10 +1,10 @@
-"""What can go wrong while the system is put together; every message says what to do about it."""
+"""What can go wrong while the system is put together; every message names what to do about it."""
 
 from __future__ import annotations
 
 
 class InfraError(Exception):
-    """Something around the system is not as it must be; the message says how to mend it."""
+    """Something around the system is not as it must be; the message names how to mend it."""
 
 
 class SettingsError(InfraError):

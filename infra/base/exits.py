@@ -1,4 +1,4 @@
-"""Exit statuses that tell whoever started a process what to do next (the numbers are those of sysexits.h)."""
+"""Exit statuses: what whoever started a process has to do next (the numbers are those of sysexits.h)."""
 
 from __future__ import annotations
 

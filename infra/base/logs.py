@@ -19,7 +19,7 @@ _NOISY: Final = {"aiokafka": logging.WARNING, "asyncio": logging.WARNING}
 
 
 def set_up_logging(settings: Settings, **facts: Any) -> None:
-    """Log from now on as the settings say; `facts` (such as room="inventory") stand on every line."""
+    """Log from now on as the settings have it; `facts` (such as room="inventory") stand on every line."""
     configure(settings.log_level, settings.log_format, sys.stderr, facts)
 
 

@@ -123,7 +123,7 @@ TRENDS: Final = "trends"
 
 REPLAYED: Final = tuple(name for name, entry in ROOMS.items() if entry.is_replayed)
 BOOKKEEPERS: Final = tuple(name for name, entry in ROOMS.items() if entry.keeps_books)
-"""The rooms whose rows tell where orders and stock stand."""
+"""The rooms whose rows hold where orders and stock stand."""
 SYSTEM: Final = (*ROOMS, *READERS)
 """What runs in every system; the receiver joins where a processor has a secret to sign with, those of the shop where it is asked for."""
 

@@ -61,9 +61,11 @@ class Settings(BaseSettings):
     )
     stripe_api_key: str | None = Field(default=None, description="Stripe's secret key, sk_...")
     stripe_return_url: str = Field(default="", description="Where Stripe sends a customer back to after 3-D Secure")
-    stripe_webhook_secret: str | None = Field(default=None, description="Signs what Stripe tells us, whsec_...")
+    stripe_webhook_secret: str | None = Field(
+        default=None, description="Signs the webhooks that Stripe sends, whsec_..."
+    )
     processor_webhook_secret: str | None = Field(
-        default=None, description="Signs what the simulated processor tells us, base64; unset: it tells nothing"
+        default=None, description="Signs the webhooks of the payment sandbox, base64; unset: it sends none"
     )
     receiver_host: str = Field(default="127.0.0.1", description="Where processors' webhooks are listened for")
     receiver_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
@@ -133,7 +135,7 @@ class Settings(BaseSettings):
         default=200,
         ge=100,
         le=100_000,
-        description="A member's heartbeats, with which it hears of a handover; at most a third of the session timeout, ms",
+        description="A member's heartbeats, by which it learns of a handover; at most a third of the session timeout, ms",
     )
     watchdog_seconds: float = Field(
         default=60.0, gt=0, description="A process whose lag stands still for this long ends itself, s"

@@ -81,7 +81,7 @@ async def run_room(name: RoomName, settings: Settings) -> int:
             log.info("room_starts", pid=os.getpid())
             await room.run()
     except (NeedsPersonError, ClusterMismatchError, CoPartitioningError, SettingsError) as error:
-        log.error("room_cannot_run", error=str(error))  # noqa: TRY400  the message says it all
+        log.error("room_cannot_run", error=str(error))  # noqa: TRY400  the message is complete
         return NEEDS_A_PERSON
     except OwnerStoppedError as error:
         log.error("room_stopped_itself", error=str(error), cause=repr(error.__cause__))  # noqa: TRY400  same

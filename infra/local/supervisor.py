@@ -39,7 +39,7 @@ class Supervisor:
     """The processes of one system. `settings` name its servers; children get them as LASTUNIT_ variables.
 
     `folder` holds logs and the simulated processor's books (default: the settings' state directory). With `webhooks` the
-    simulated processor tells its outcomes to a receiver too, as real ones do, and with `shop` the shop's pages are served. `failed` is set when a process cannot be
+    payment sandbox sends its outcomes to a receiver too, as real ones do, and with `shop` the shop's pages are served. `failed` is set when a process cannot be
     kept up; `failure` then says which and why.
     """
 
@@ -48,7 +48,7 @@ class Supervisor:
         settings: Settings,
         *,
         folder: Path | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
         processor_options: Sequence[str] = (),
         webhooks: bool = False,
         shop: bool = False,
@@ -56,7 +56,7 @@ class Supervisor:
         self.failed = asyncio.Event()
         self.failure: InfraError | None = None
         self.folder = folder or settings.state_dir
-        self._say = say
+        self._report = report
         self._books = self.folder / PROCESSOR
         self._processor_options = processor_options
         is_elsewhere = settings.processor_url or settings.processor != "simulated"
@@ -94,10 +94,10 @@ class Supervisor:
     def whole_system(self) -> tuple[str, ...]:
         """The processes that make up a system here.
 
-        No simulated processor where the settings name a real one, no receiver where nobody has a secret to tell it by.
+        No simulated processor where the settings name a real one, no receiver where no processor has a secret to sign with.
         """
-        told = self.settings.processor_webhook_secret or self.settings.stripe_webhook_secret
-        first = (*((RECEIVER,) if told else ()), *((PROCESSOR,) if self._processor_port else ()))
+        has_webhooks = self.settings.processor_webhook_secret or self.settings.stripe_webhook_secret
+        first = (*((RECEIVER,) if has_webhooks else ()), *((PROCESSOR,) if self._processor_port else ()))
         return (*first, *SYSTEM, *((SHOP, TRENDS) if self._shop else ()))
 
     @property
@@ -175,7 +175,7 @@ class Supervisor:
             self._command(name),
             {**os.environ, **self.settings.environment()},
             self.folder / "logs" / f"{name}.log",
-            say=self._say,
+            report=self._report,
             on_failure=self._fail,
         )
 
@@ -200,7 +200,7 @@ class Supervisor:
         return [*python, "infra.local.room_process", named["room"]]
 
     def _told(self) -> list[str]:
-        """Return the options by which the simulated processor tells its outcomes to the receiver."""
+        """Return the options by which the payment sandbox sends its outcomes to the receiver."""
         if not self.settings.processor_webhook_secret:
             return []
         url = f"http://{self.settings.receiver_host}:{self.settings.receiver_port}/webhooks/payments/simulated"

@@ -148,7 +148,7 @@ class Audience:
         await self._consumer.stop()
 
     async def say(self, messages: Sequence[m.Message]) -> None:
-        """Say what people have to say."""
+        """Publish what people send."""
         self.meddled |= {(it.order_id, it.line, it.sku) for it in messages if isinstance(it, _LINE_COMMANDS)}
         await self._shop.say(*messages)
 

@@ -156,12 +156,12 @@ class Shop:
                 raise AssertionError(await self._unquiet(log, names or BOOKKEEPERS)) from None
 
     async def is_quiet(self, *names: str) -> bool:
-        """Tell whether these rooms (all by default) have decided, said and done all that there is."""
+        """Return whether these rooms (all by default) have decided, said and done all that there is."""
         async with self.log() as log:
             return await self._is_quiet(log, names or BOOKKEEPERS)
 
     async def _unquiet(self, log: Log, rooms: Iterable[str]) -> str:
-        """Say what keeps a shop from being quiet."""
+        """Return what keeps a shop from being quiet."""
         queries = (
             "SELECT state, count(*) FROM orders GROUP BY state",
             "SELECT room, partition, batch, records FROM outbox",

@@ -67,7 +67,7 @@ TABLES: Final = (
     Table("payment_attempts", "order_id", f"result = '{PENDING}'"),
     Table("fulfilments", "order_id", "waits_for <> ''", 70),
 )
-"""All rows of a week go together, so that what one table says of an order, the others say too."""
+"""All rows of a week go together, so that the tables agree about an order."""
 
 
 class Partition(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The documents that the processor says: operations, events and problems."""
+"""The documents that the processor sends: operations, events and problems."""
 
 from __future__ import annotations
 

@@ -71,19 +71,19 @@ class FaultPlan:
         return -mean_seconds * math.log(1.0 - self._draw("latency", key))
 
     def declines(self, key: str) -> bool:
-        """Say whether this authorisation is declined."""
+        """Return whether this authorisation is declined."""
         return self._happens(self.settings.decline_rate, "decline", key)
 
     def fails_capture(self, key: str) -> bool:
-        """Say whether this capture is refused."""
+        """Return whether this capture is refused."""
         return self._happens(self.settings.capture_failure_rate, "capture", key)
 
     def asks_for_action(self, key: str) -> bool:
-        """Say whether this authorisation's customer has to confirm it."""
+        """Return whether this authorisation's customer has to confirm it."""
         return self._happens(self.settings.requires_action_rate, "action", key)
 
     def declines_action(self, key: str) -> bool:
-        """Say whether its customer would not, where nobody says so."""
+        """Return whether its customer would not, where nobody says so."""
         return self._happens(self.settings.action_decline_rate, "action declined", key)
 
     def webhook_copies(self, event_id: str) -> int:

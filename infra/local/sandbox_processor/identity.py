@@ -1,7 +1,7 @@
 """Which sandbox serves a database: its payments are in the books of one alone.
 
 Two systems on one database share its payments, whichever of them works on an order. Each with a sandbox of its own would
-ask the sandbox that has never heard of the authorisation, so the second one is refused before anything starts.
+ask the sandbox that does not know the authorisation, so the second one is refused before anything starts.
 """
 
 from __future__ import annotations

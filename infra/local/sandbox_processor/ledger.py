@@ -1,4 +1,4 @@
-"""Writes down what the processor did, tells of it, and does what falls due: lapses, and customers who decide by themselves."""
+"""Writes down what the processor did, sends webhooks about it, and does what falls due: lapses, and customers who decide by themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.local.sandbox_processor.webhooks import Webhooks
 
 
 class Ledger:
-    """The one way into the books: an operation is in the journal before anyone hears of it."""
+    """The one way into the books: an operation is in the journal before anything is sent about it."""
 
     def __init__(self, journal: Journal, judge: Judge, webhooks: Webhooks | None) -> None:
         self.books = Books()
@@ -28,7 +28,7 @@ class Ledger:
         self._due_changed = asyncio.Event()
 
     def load(self) -> None:
-        """Take up the journal: the books, what nobody has heard of yet, and what falls due."""
+        """Take up the journal: the books, what was not sent yet, and what falls due."""
         for entry in self._journal.load():
             self._take(entry)
 
@@ -40,7 +40,7 @@ class Ledger:
         return entry
 
     def confirm(self, authorization_id: str, *, confirmed: bool) -> Entry | None:
-        """Take what a customer says to an authorisation that waits for it; return how it stands, None for no such one."""
+        """Take a customer's answer to an authorisation that waits for it; return how it stands, None for no such one."""
         if (authorization := self.books.authorization(authorization_id)) is None:
             return None
         asked = self.books.find(authorization.operation_id)
@@ -69,7 +69,7 @@ class Ledger:
         self._latest_ms = max(self._latest_ms, entry.at_ms)
         self._lines += 1
         if self._webhooks is not None:
-            self._webhooks.tell(self._lines, entry)
+            self._webhooks.queue(self._lines, entry)
         if entry.kind == "authorize" and entry.status == OK:
             self._expect(entry)
 

@@ -82,5 +82,5 @@ def read_operation(key: str, path: str, body: bytes) -> Request:
 
 
 def read_confirmation(body: bytes) -> bool:
-    """Tell whether a customer confirms; an empty body does. Raises msgspec.DecodeError."""
+    """Return whether a customer confirms; an empty body does. Raises msgspec.DecodeError."""
     return _decode_confirmation(body or b"{}").confirm

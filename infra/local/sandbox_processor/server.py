@@ -89,7 +89,7 @@ class Processor:
         return await self._deliver(http, await self._execute_once(request), fault)
 
     async def _confirm(self, http: web.BaseRequest, authorization_id: str) -> web.Response:
-        """Take what the customer says; said twice, or too late, it changes nothing and shows how things stand."""
+        """Take the customer's answer; given twice, or too late, it changes nothing and shows how things stand."""
         try:
             confirmed = read_confirmation(await http.read())
         except msgspec.DecodeError as error:
@@ -139,12 +139,12 @@ class Processor:
             del self._in_flight[request.key]
         return answer(entry, self.base_url)
 
-    async def _deliver(self, http: web.BaseRequest, said: web.Response, fault: Fault) -> web.StreamResponse:
+    async def _deliver(self, http: web.BaseRequest, answer: web.Response, fault: Fault) -> web.StreamResponse:
         if fault is Fault.LOST_ANSWER and http.transport is not None:
             http.transport.abort()
         if fault in {Fault.SILENT_EXECUTED, Fault.SILENT_UNEXECUTED}:
             return await self._say_nothing(http)
-        return said
+        return answer
 
     async def _say_nothing(self, http: web.BaseRequest) -> web.StreamResponse:
         """Wait until the client gives up, or hang up on a client that never does."""

@@ -1,4 +1,4 @@
-"""Tells a receiver of each executed operation, at least once: signed events by Standard Webhooks.
+"""Sends each executed operation to a receiver, at least once: signed events by Standard Webhooks.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md. An event that was not answered
 2xx is sent again after a backoff until it is. Which events were taken stands in a file, so a killed processor sends the
@@ -60,7 +60,7 @@ class Webhooks:
         self._held_back: list[_Event] = []
         self._session: aiohttp.ClientSession | None = None
 
-    def tell(self, number: int, entry: Entry) -> None:
+    def queue(self, number: int, entry: Entry) -> None:
         """Send this event, once the senders have started, unless it was taken before."""
         if number in self._taken:
             return

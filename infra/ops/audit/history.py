@@ -171,7 +171,7 @@ _ABSENT: Final = frozenset({"none", "unknown"})
 
 
 def _state_of(state: Any, room: str, name: str) -> str:
-    """Say where a SKU, an order, a payment or a fulfilment stands now."""
+    """Return where a SKU, an order, a payment or a fulfilment stands now."""
     if room == "inventory":
         stock = state.stock(name)
         quarantined = f", {stock.quarantined} quarantined" if stock.quarantined else ""

@@ -74,7 +74,7 @@ class Sides(msgspec.Struct, frozen=True):
 
     @property
     def agree(self) -> bool:
-        """Tell whether all three are one."""
+        """Return whether all three are one."""
         return self.level == self.ledger == self.log
 
 

@@ -1,4 +1,4 @@
-"""What the rooms have said, by the position that it answers: the topics' derived records, and what the outbox holds."""
+"""What the rooms have published, by the position that it answers: the topics' derived records, and what the outbox holds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SOURCES: Final = {topic.name: topic for topic in (INVENTORY_COMMANDS, ORDER_COMM
 """Topics whose records rooms answer."""
 _NAMES: Final = {name.encode(): name for name in SOURCES}
 OUTPUT_TOPICS: Final = (ORDER_EVENTS, INVENTORY_COMMANDS, ORDER_NOTIFICATIONS, DEAD_LETTERS)
-"""Topics that carry the rooms' answers. On inventory.commands others speak too."""
+"""Topics that carry the rooms' answers. Others publish on inventory.commands too."""
 _DEAD: Final = "dead:"
 _NOTICE: Final = "notifications:"
 _ID_PARTS: Final = 4
@@ -41,14 +41,14 @@ class Output(NamedTuple):
 
 
 class Copies(msgspec.Struct):
-    """What was said under one event id: the distinct records on the topic, and the one that waits in the outbox."""
+    """What was published under one event id: the distinct records on the topic, and the one that waits in the outbox."""
 
     published: list[Output]
     waiting: Output | None = None
 
     @property
     def contents(self) -> list[Output]:
-        """Everything distinct that was said; more than one is one too many."""
+        """Everything distinct that was published; more than one is one too many."""
         if self.waiting is None or self.waiting in self.published:
             return self.published
         return [*self.published, self.waiting]
@@ -64,11 +64,11 @@ class EventId(NamedTuple):
 
 
 Answers = dict[int, dict[str, Copies]]
-"""Offset of the answered record -> outcome -> what was said."""
+"""Offset of the answered record -> outcome -> what was published."""
 
 
 class Published:
-    """What was said in answer to the given partitions of the source topics.
+    """What was published in answer to the given partitions of the source topics.
 
     `counts` has each topic's number of partitions, with those that it had before or is about to have.
     """
@@ -79,7 +79,7 @@ class Published:
         self._answers: dict[tuple[str, int], Answers] = {}
 
     def answers(self, source: str, partition: int) -> Answers:
-        """Return what was said in answer to one partition of a source topic."""
+        """Return what was published in answer to one partition of a source topic."""
         return self._answers.setdefault((source, partition), {})
 
     def add(self, topic: str, records: Sequence[Record], tallies: Tallies) -> None:
@@ -91,7 +91,7 @@ class Published:
             if event_id is None:
                 if topic != INVENTORY_COMMANDS.name and record.partition in self._asked:
                     tallies["replay_gives_the_same_decisions"].breach(
-                        f"{topic}/{record.partition}/{record.offset} has no id of ours: no room said it"
+                        f"{topic}/{record.partition}/{record.offset} has no id of ours: no room published it"
                     )
                 continue
             if event_id.partition not in self._asked:
@@ -124,7 +124,7 @@ class Published:
 
 
 def derived_id(record: Record, topic: str) -> EventId | None:
-    """Return the id of a record that a room said or sent on, None for one that others did."""
+    """Return the id of a record that a room published or forwarded, None for one that others did."""
     ids = dict(reversed([it for it in record.headers if it[0] in (FORWARDED, "ce_id")]))
     raw = ids.get(FORWARDED) or ids.get("ce_id")
     return parse_id(raw, topic) if raw is not None else None

@@ -32,7 +32,7 @@ SELECT id, command_id, sku, partition, kind, quantity, quarantined, order_id, li
 FROM movements WHERE partition = $1;
 
 -- name: purchases
--- A count that went back to nothing says what no row says.
+-- A count that went back to nothing means what no row means.
 SELECT sku, customer_id, partition, units FROM purchases WHERE partition = $1 AND units <> 0;
 
 -- name: carried
@@ -69,7 +69,7 @@ FROM holds h JOIN orders o USING (order_id)
 WHERE o.partition = $1 AND h.state IN (0, 1, 5);
 
 -- name: came_back
--- State 4 is returned; only a shipment says whether the units had been away.
+-- State 4 is returned; only a shipment shows whether the units had been away.
 SELECT h.order_id, h.line, h.sku, h.partition, h.quantity, h.state, h.expires_at_ms, h.buyer, h.cart
 FROM holds h JOIN orders o USING (order_id)
 JOIN movements v ON v.id = h.order_id AND v.command_id = h.order_id || '/' || h.line || '/shipment' AND v.sku = h.sku

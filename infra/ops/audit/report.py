@@ -97,7 +97,7 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def holds(self) -> bool:
-        """Tell whether every invariant holds."""
+        """Return whether every invariant holds."""
         return all(finding.holds for finding in self.findings)
 
     @property

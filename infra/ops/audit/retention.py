@@ -27,7 +27,7 @@ class DroppedWeeks:
         self._begins = [begin for begin, _ in self.spans]
 
     def covers(self, uuid: str) -> bool:
-        """Tell whether the rows of this id were dropped; what has no UUIDv7 never is."""
+        """Return whether the rows of this id were dropped; what has no UUIDv7 never is."""
         if not self.spans or not is_order_id(uuid):
             return False
         made_ms = order_id_ms(uuid)

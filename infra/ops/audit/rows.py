@@ -113,7 +113,7 @@ class OrderRow(NamedTuple):
 class PaymentRow(NamedTuple):
     """One order's money, in minor units; `due` is what waits in line, as JSON.
 
-    `expires_at_ms` is when the authorisation lapses (0: unsaid), `deadline_ms` when the present state ends by itself.
+    `expires_at_ms` is when the authorisation lapses (0: unknown), `deadline_ms` when the present state ends by itself.
     """
 
     order_id: str
@@ -214,7 +214,7 @@ class OrderRows(msgspec.Struct):
 
 
 class OutboxRow(NamedTuple):
-    """What a batch says that Kafka has not acknowledged as far as the room knows."""
+    """What a batch has to publish that Kafka has not acknowledged as far as the room knows."""
 
     room: str
     partition: int

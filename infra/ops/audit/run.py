@@ -1,7 +1,7 @@
 """Brings an audit together: one snapshot of the database, then the log up to what the snapshot covers.
 
-Ids decide what belongs to the snapshot, not times: what was said about a position below `next_offsets` must be on its
-topic or in the outbox, and what was said about a later one does not count yet. So a system may go on meanwhile.
+Ids decide what belongs to the snapshot, not times: what was published about a position below `next_offsets` must be on its
+topic or in the outbox, and what was published about a later one does not count yet. So a system may go on meanwhile.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from infra.ops.log import Log
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from consumers.runtime.room import Room
     from infra.base.settings import Settings
@@ -57,7 +57,11 @@ EVENTS_AT_ONCE: Final = 1_000_000
 
 
 async def verify(
-    settings: Settings, *, processor_url: str | None = None, deciders: Sequence[Room[Any]] | None = None
+    settings: Settings,
+    *,
+    processor_url: str | None = None,
+    deciders: Sequence[Room[Any]] | None = None,
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
     """Audit the system that `settings` name, else the one that runs here; it may be at work.
 
@@ -68,7 +72,7 @@ async def verify(
     books = await processor.read_books(processor_url) if processor_url else None
     async with snapshot(settings) as database, Log(bootstrap, settings.namespace) as log:
         with _collecting_garbage_rarely():
-            audit = Audit(database, log, deciders)
+            audit = Audit(database, log, deciders, on_progress)
             await audit.run()
             await audit.compare_views(settings)
             if processor_url and books is not None:
@@ -93,7 +97,14 @@ def _collecting_garbage_rarely() -> Iterator[None]:
 class Audit:
     """One run, with what its parts share: the inputs, the findings, the orders on the move."""
 
-    def __init__(self, database: Snapshot, log: Log, deciders: Sequence[Room[Any]] | None = None) -> None:
+    def __init__(
+        self,
+        database: Snapshot,
+        log: Log,
+        deciders: Sequence[Room[Any]] | None = None,
+        on_progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._on_progress = on_progress
         self.tallies = Tallies()
         self._database = database
         self._log = log
@@ -246,6 +257,7 @@ class Audit:
             answers = published.answers(decision.source, partition)
             undecided.follow(decision, has_outputs=bool(answers.get(decision.record.offset)))
             self.tallies["every_record_was_decided"].count(records=1)
+            self._on_progress(1)
             said = match(decision, answers, room.name, self.tallies)
             accounts.post(decision.message, said, decision.position)
 
@@ -271,7 +283,7 @@ class Audit:
         return rows.stock
 
     def _report_unexplained(self, partition: int, published: Published) -> None:
-        """See whether anything was said about a partition of the source topics that no replay said."""
+        """Find what was published about a partition of the source topics that no replay gives."""
         decided: dict[str, dict[str | None, int]] = {}
         for room in self._rooms:
             if partition >= self._inputs.partitions(room) or self._inputs.first_kept(room, partition) is not None:

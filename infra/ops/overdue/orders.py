@@ -23,7 +23,7 @@ WHAT_TO_DO: Final = {
     ("payment", "void_failed"): "`lastunit order retry`, or free the money by hand and `lastunit order resolve`",
     ("payment", "refund_failed"): "`lastunit order retry`, or pay it back by hand and `lastunit order resolve`",
     ("fulfilment", "open"): "ship it: `lastunit order ship`",
-    ("fulfilment", "partly_shipped"): "ship the rest, or say that a parcel has arrived or is lost",
+    ("fulfilment", "partly_shipped"): "ship the rest, or `lastunit order deliver` or `lost` for each parcel",
     ("fulfilment", "shipped"): "`lastunit order deliver` or `lastunit order lost`, parcel by parcel",
     ("fulfilment", "delivered"): "see to its returns: `lastunit order return approve | refuse | receive`",
 }

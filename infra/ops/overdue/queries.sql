@@ -1,5 +1,5 @@
 -- name: waiting_orders
--- An order that waits for its money is told by its payment, one that waits for its goods by its fulfilment.
+-- An order that waits for its money is listed with its payment, one that waits for its goods by its fulfilment.
 WITH waiting AS (
     SELECT o.order_id, 'order' AS axis, o.state,
         CASE o.state

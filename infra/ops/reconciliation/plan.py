@@ -1,4 +1,4 @@
-"""Tells whose money is nobody's, and what gives it back. Pure."""
+"""Decides whose money is nobody's, and what gives it back. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What we know of an order's payments: every authorisation that was ever told to us, and whether one is awaited."""
+    """What we know of an order's payments: every authorisation that we ever learned of, and whether one is awaited."""
 
     authorization_ids: frozenset[str]
     is_asking: bool
@@ -29,7 +29,7 @@ class Orphan(msgspec.Struct, frozen=True):
 
 
 def orphan_of(payment: ProcessorPayment, known: Mapping[str, Known]) -> Orphan | None:
-    """Return what to do about a payment, None where it is ours, somebody else's, moved nothing or may still be told us.
+    """Return what to do about a payment, None where it is ours, somebody else's, moved nothing or may still reach us.
 
     `known` has an entry for each order that we know. A payment without an order id of ours was made by another system
     with the same account; it is not touched.

@@ -1,5 +1,5 @@
 -- name: known
--- An order without a payment is known all the same; its authorisations are those that were told to us by an attempt.
+-- An order without a payment is known all the same; its authorisations are those that an attempt has brought.
 SELECT k.order_id::text AS order_id,
     coalesce(array_agg(DISTINCT a.authorization_id) FILTER (WHERE a.authorization_id <> ''), '{}') AS authorization_ids,
     coalesce(bool_or(a.kind = 'authorize' AND a.result = 'pending'), false) AS is_asking

@@ -1,7 +1,7 @@
 """The change itself, step by step.
 
 Each step is one transaction, or harmless to repeat, so a run that was cut short at any point is finished by the next one.
-Owners are fenced when the change is announced, and again when it is in force, so it does not matter when they hear of it.
+Owners are fenced when the change is announced, and again when it is in force, so it does not matter when they learn of it.
 """
 
 from __future__ import annotations
@@ -72,18 +72,18 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Repartition:
-    """One run. `tell` hears of each step once it is done."""
+    """One run. `report` gets each step once it is done."""
 
     def __init__(
-        self, target: Target, database: asyncpg.Connection, log: Log, tell: Callable[[Step], None] = lambda _: None
+        self, target: Target, database: asyncpg.Connection, log: Log, report: Callable[[Step], None] = lambda _: None
     ) -> None:
         self._target = target
         self._database = database
         self._log = log
-        self._tell = tell
+        self._report = report
 
     async def plan(self) -> Plan:
-        """Say what would be done. Raises RepartitionRefusedError for what cannot be."""
+        """Return what would be done. Raises RepartitionRefusedError for what cannot be."""
         generations, _ = await self._generations()
         ends = await self._log.ends(TOPIC)
         wanted = self._target.partitions
@@ -132,7 +132,7 @@ class Repartition:
         """Write down where the old partitions end, and fence every owner: who claims again stops there."""
         generations, _ = await self._generations()
         if _is_announced(generations):
-            self._tell(Step("announced", "by an earlier run"))
+            self._report(Step("announced", "by an earlier run"))
             return
         now = in_force(generations)[-1].partitions
         ends = await self._log.ends(TOPIC)
@@ -144,7 +144,7 @@ class Repartition:
                 QUERIES["announce"], TOPIC.name, len(generations) + 1, self._target.partitions, starts
             )
             await self.fence()
-        self._tell(Step("announced", f"each of {now} partitions is decided up to where it ends now, and no further"))
+        self._report(Step("announced", f"each of {now} partitions is decided up to where it ends now, and no further"))
 
     async def drain(self) -> None:
         """Wait until each old partition is decided exactly up to its end. Raises RepartitionError when it is not."""
@@ -164,7 +164,7 @@ class Repartition:
                     "Then run this again to go on, or call it off: --cancel."
                 )
             await asyncio.sleep(_LOOK_SECONDS)
-        self._tell(Step("drained", f"{now} partitions are decided to their ends"))
+        self._report(Step("drained", f"{now} partitions are decided to their ends"))
 
     async def add_partitions(self) -> None:
         """Make the partitions in Kafka: from here on the change can only be finished."""
@@ -175,7 +175,7 @@ class Repartition:
             target.partitions,
             expected_cluster_id=target.cluster_id,
         )
-        self._tell(Step("partitions_added", f"Kafka has {target.partitions}"))
+        self._report(Step("partitions_added", f"Kafka has {target.partitions}"))
 
     async def switch(self) -> Switched:
         """Move the rows of the SKUs that move, and put the new number in force, in one transaction.
@@ -199,7 +199,7 @@ class Repartition:
             await self._database.execute(QUERIES["switch"], TOPIC.name, number)
             epochs = await self._epochs()
         switched = Switched(moved, rows, asyncio.get_running_loop().time() - begun, epochs)
-        self._tell(Step("switched", f"{moved} SKUs with {rows} rows moved in {switched.seconds:.2f} s"))
+        self._report(Step("switched", f"{moved} SKUs with {rows} rows moved in {switched.seconds:.2f} s"))
         return switched
 
     async def resume(self, switched: Switched) -> Done:
@@ -214,7 +214,7 @@ class Repartition:
             await asyncio.sleep(_LOOK_SECONDS)
         generations, announced_at = await self._generations()
         pause_seconds = await self._database.fetchval(QUERIES["seconds_since"], announced_at)
-        self._tell(Step("resumed", "every partition has an owner"))
+        self._report(Step("resumed", "every partition has an owner"))
         return Done(
             partitions=self._target.partitions,
             generation=len(generations),

@@ -32,7 +32,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def is_done(self) -> bool:
-        """Tell whether nothing is left to do."""
+        """Return whether nothing is left to do."""
         return self.partitions == self.wanted and not self.announced
 
 

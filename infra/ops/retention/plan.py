@@ -44,7 +44,7 @@ def gone_at_ms(week: Week, retention_ms: int) -> int:
 
 
 def is_past(week: Week, floor_ms: int, retention_ms: int) -> bool:
-    """Tell whether nothing new can come to this week, and its rows are kept for long enough."""
+    """Return whether nothing new can come to this week, and its rows are kept for long enough."""
     return gone_at_ms(week, retention_ms) < floor_ms
 
 

@@ -1,4 +1,4 @@
-"""A second, simple bookkeeping of stock, kept from what was said and never by asking `decide`.
+"""A second, simple bookkeeping of stock, kept from what was published and never by asking `decide`.
 
 It knows only what each fact means for a SKU's units and a customer's limit, so it finds a decision that should not have
 been taken even where the replay agrees with it.
@@ -54,7 +54,7 @@ class Accounts:
         self._tallies = tallies
 
     def post(self, command: object, said: Sequence[Output], position: str) -> None:
-        """Write down one command with what was said about it, in the order of the log."""
+        """Write down one command with what was published about it, in the order of the log."""
         if hasattr(command, "command_id"):
             self._post_stock(command, said, position)
         for it in said:

@@ -51,7 +51,7 @@ def check_goods(all_cases: Iterable[Case], fulfilments: Iterable[FulfilmentRow],
                 tally.breach(f"{case}: {wrong}")
     for row in fulfilments:
         if row.order_id not in known:
-            tally.breach(f"there is a fulfilment ({row.state}) for {row.order_id}, of which orders never heard")
+            tally.breach(f"there is a fulfilment ({row.state}) for {row.order_id}, which the orders room does not know")
 
 
 def _faults(case: Case, tally: Tally) -> Iterator[str]:
@@ -73,7 +73,7 @@ def _faults(case: Case, tally: Tally) -> Iterator[str]:
 
 
 def _lines_astray(case: Case, row: FulfilmentRow, tally: Tally) -> Iterator[str]:
-    """Say which lines stand elsewhere at inventory, or in no parcel although they left, or in two."""
+    """Return which lines stand elsewhere at inventory, or in no parcel although they left, or in two."""
     holds = {(hold.line, hold.sku): HoldState(hold.state) for hold in case.holds}
     parcels = [number for it in row.shipments.values() if it.get("state") in _LEFT for number in it["lines"]]
     for name, line in row.lines.items():

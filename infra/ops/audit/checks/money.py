@@ -48,7 +48,9 @@ def check_money(all_cases: Iterable[Case], payments: Iterable[PaymentRow], talli
             tally.count(being_settled=1)
     for payment in payments:
         if payment.order_id not in known:
-            tally.breach(f"there is a payment ({payment.state}) for {payment.order_id}, of which orders never heard")
+            tally.breach(
+                f"there is a payment ({payment.state}) for {payment.order_id}, which the orders room does not know"
+            )
 
 
 def check_ledger(case: Case, tally: Tally) -> None:
@@ -82,7 +84,7 @@ def check_ledger(case: Case, tally: Tally) -> None:
 
 
 def _fits(state: PaymentState, held_minor: int, captured_minor: int, refunded_minor: int) -> bool:
-    """Tell whether a state's name says what the figures say; the rest of the states say nothing about them."""
+    """Return whether a state's name agrees with the figures; the rest of the states imply nothing about them."""
     expected = _FIGURES.get(state)
     if expected is None:
         return True
@@ -108,7 +110,7 @@ def _amounts(attempts: Iterable[AttemptRow], kind: str) -> Iterator[int]:
 
 
 def _mismatch(case: Case) -> str | None:
-    """Say how an order's money and goods disagree, None where they agree."""
+    """Return how an order's money and goods disagree, None where they agree."""
     if case.payment is not None and case.order.amount_minor != case.payment.amount_minor:
         return f"the order is worth {case.amount(case.order.amount_minor)}, the payment {case.amount(case.payment.amount_minor)}"
     if case.order.state in _UNPAID:
@@ -118,7 +120,7 @@ def _mismatch(case: Case) -> str | None:
 
 
 def _unpaid(case: Case) -> str | None:
-    """Say how what was paid is not what the goods cost that the customer has, or is to have."""
+    """Return how what was paid is not what the goods cost that the customer has, or is to have."""
     if (held_minor := _held(case)) and (case.order.state in _SENT or not _captures_at_shipping(case)):
         return f"{case.amount(held_minor)} are still held, of which nothing will be captured"
     kept_minor, goods_minor, kindness_minor = _kept(case), sum(_goods(case)), _kindness(case)
@@ -167,7 +169,7 @@ def _lost_lines(case: Case) -> set[int]:
 
 
 def _leftover(case: Case) -> str | None:
-    """Say what an order without a sale still keeps."""
+    """Return what an order without a sale still keeps."""
     if case.holds:
         units = sum(hold.quantity for hold in case.holds)
         return f"it is over, but {units} units in {len(case.holds)} lines are kept for it or went out"

@@ -51,13 +51,13 @@ class Case(msgspec.Struct):
 
     @property
     def is_over(self) -> bool:
-        """Tell whether nothing more happens to the order by itself, and nobody has to see to it."""
+        """Return whether nothing more happens to the order by itself, and nobody has to see to it."""
         waits = self.fulfilment is not None and self.fulfilment.waits_for
         return self.order.state in CLOSED_ORDER_STATES and not waits and self.money not in NEEDS_A_PERSON
 
     @property
     def at_rest(self) -> bool:
-        """Tell whether nothing is under way for it: no undecided record, no operation at the processor."""
+        """Return whether nothing is under way for it: no undecided record, no operation at the processor."""
         return not self.in_progress and not self.asked
 
     def amount(self, amount_minor: int) -> str:
@@ -154,7 +154,7 @@ def _missing(case: Case) -> list[int]:
 
 
 def _known_of(case: Case, now_ms: int) -> str:
-    """Say what is known of an order in limbo."""
+    """Return what is known of an order in limbo."""
     words = []
     if case.order.state == OrderState.PENDING and _missing(case):
         words.append(f"lines {_missing(case)} of {case.order.line_count} missing")
@@ -176,8 +176,10 @@ def _since(what: str, end_ms: int | None, now_ms: int) -> str:
 
 
 def check_holds_without_order(holds: Iterable[HoldRow], in_progress: Collection[str], tally: Tally) -> None:
-    """Check that no stock is held for an order that the orders room never heard of."""
+    """Check that no stock is held for an order that the orders room does not know."""
     for hold in holds:
         if hold.order_id not in in_progress:
             state = HoldState(hold.state).name.lower()
-            tally.breach(f"{hold.quantity} of {hold.sku} are {state} for {hold.order_id}, of which orders never heard")
+            tally.breach(
+                f"{hold.quantity} of {hold.sku} are {state} for {hold.order_id}, which the orders room does not know"
+            )

@@ -103,7 +103,7 @@ class Case(NamedTuple):
 
 
 def unjustified_because(case: Case) -> str | None:
-    """Say what was wrong with a refusal; None for one that was justified or whose reason is no matter of stock."""
+    """Return what was wrong with a refusal; None for one that was justified or whose reason is no matter of stock."""
     account, sku = case.account, case.fact.sku
     available = account.available + case.freed
     match case.fact.reason:
@@ -122,7 +122,7 @@ def unjustified_because(case: Case) -> str | None:
 
 
 def stock_refusal_unjustified_because(command: Any, account: Account) -> str | None:
-    """Say what was wrong with refusing a stock command; None where it could not be done."""
+    """Return what was wrong with refusing a stock command; None where it could not be done."""
     name = f"{type(command).__name__} {command.command_id} of {command.sku} was refused"
     match command:
         case m.AdjustStock() if account.available + command.change >= 0:
