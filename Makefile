@@ -7,52 +7,89 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra
+PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4
 
-.PHONY: help .venv demo test model check bench soak faults chaos-saga browser fmt up down clean lock
+.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser docs lock bench soak
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[-.a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
+	  /^[-.a-z]+:.*## / && $$1 != "help" {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv: .venv/.codec ## Install everything that is needed, locked by hash, into .venv
+## Use it
 
-# The stamp is written last, so an interrupted installation is taken up again.
-.venv/.complete: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Lastunit needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
-	       "Name a newer one: make PYTHON=python3.12" >&2; exit 1; }
-	@test -x $(BIN)/pip || { echo "Creating .venv"; $(PYTHON) -m venv .venv; }
-	@echo "Installing $$(grep -c '==' requirements.lock) locked packages into .venv (about 300 MB, a minute or two)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
-	  --require-hashes -r requirements.lock \
-	  | awk '/^Collecting/ && ++n % 10 == 0 {print "  " n " packages fetched"; fflush()} \
-	         /^Installing/ {print "  unpacking"; fflush()}'
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
-
-# Messages are encoded by C where there is a compiler (a second of its time), by Python otherwise.
-.venv/.codec: .venv/.complete schemas/codec/flat.c schemas/codec/build.py
-	@$(BIN)/python -m schemas.codec.build
-	@touch $@
-
-demo: .venv ## Watch orders race for the last units: ORDERS=n or =FILE.csv, STOCK_FACTOR=x SEED=n JSON=1
+demo: .venv/.codec ## A race for the last units, and its books: ORDERS=n or =FILE.csv, STOCK_FACTOR=x SEED=n JSON=1
 	@$(BIN)/lastunit demo $(if $(ORDERS),--orders $(ORDERS)) $(if $(STOCK_FACTOR),--stock-factor $(STOCK_FACTOR)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 
-test: .venv ## Run every test, against real Kafka, PostgreSQL and Valkey: ARGS="-m 'not stack'" for the quick ones
-	@$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadgroup $(ARGS)
+up: .venv/.codec ## Start the whole system here and keep it running
+	@$(BIN)/lastunit up
+
+down: .venv/.runtime ## Stop a running system, keep its data
+	@$(BIN)/lastunit down
+
+clean: ## Stop a running system and delete its data and all caches in this folder
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m infra.local.stack.clean; else rm -rf .lastunit; fi
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@find $(wildcard $(PACKAGES) docs tests) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+## Develop it
+
+fmt: .venv ## Format the code and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: .venv ## Formatting, lint, types, import rules, contracts, generated documents up to date
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --strict $(PACKAGES) docs tests
+	$(BIN)/lint-imports
+	$(BIN)/python -m schemas.codec.check
+	$(BIN)/python -m consumers.diagrams --check
+	$(BIN)/python -m docs.tools.reference --check
+	$(BIN)/pytest --quiet --no-header tests/unit/test_documents.py
+
+test: .venv ## What a change must pass, against real servers: ARGS="-m 'not stack'" for the quick ones
+	@$(PYTEST) --dist loadgroup $(ARGS)
+
+test-all: .venv ## Every test with all its samples, before a release: docs/testing.md says what each tier protects
+	@TESTS=all $(PYTEST) --dist loadgroup $(ARGS)
 
 model: .venv ## Play random cases of the whole saga in memory, and judge each: CASES=n SEED=n
 	@$(BIN)/python -m tests.model $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
 
-check: .venv ## Formatting, lint, types, import rules, schema compatibility, diagrams up to date
-	$(BIN)/ruff format --check --quiet .
-	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy --strict $(PACKAGES) tests
-	$(BIN)/lint-imports
-	$(BIN)/python -m schemas.codec.check
-	$(BIN)/python -m consumers.diagrams --check
+faults: .venv ## All crash points and 500 of the model's cases on real servers: ARGS="-k orders"
+	@TESTS=all $(PYTEST) -m slow --dist load $(ARGS)
 
-# Benchmarks: hot-sku zipf saga load latency curve failover growth read. Each prints progress, then one line of JSON; plots in .lastunit/bench.
+chaos-saga: .venv ## Kill every process every few seconds under load: ORDERS=10000 SEED=n ARGS="--rate 25"
+	@$(BIN)/python -m tests.chaos $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# Tests in a browser skip themselves without it. Chromium is the system's package, as browsers are updated with the system.
+browser: .venv ## Install what the tests in a browser need (Chromium by apt-get, playwright, axe-core) and run them
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r tests/browser/requirements.lock
+	@mkdir -p .lastunit/browser && cp tests/browser/package*.json .lastunit/browser/
+	@cd .lastunit/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@$(BIN)/pytest tests/browser $(ARGS)
+
+docs: .venv ## Bring the generated documents up to date, and build the site in .lastunit/docs
+	@$(BIN)/python -m consumers.diagrams
+	@$(BIN)/python -m docs.tools.reference
+	@$(BIN)/python -m docs.tools.site .lastunit/docs
+
+lock: .venv ## Resolve the newest allowed versions into the locks
+	@$(BIN)/uv pip compile pyproject.toml --group build --extra shop $(LOCK) --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra shop --constraint requirements.lock $(LOCK) \
+	  --output-file requirements-dev.lock
+	@$(BIN)/uv pip compile --group bench --no-emit-package numpy --no-emit-package scipy $(LOCK) \
+	  --output-file tests/benchmarks/requirements.lock
+	@$(BIN)/uv pip compile --group browser $(LOCK) --output-file tests/browser/requirements.lock
+	@$(BIN)/python -m infra.local.stack.jarlock
+
+LOCK := --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate --quiet
+
+## Measure it
+
+# hot-sku zipf saga load latency curve failover growth read. Each prints progress, then one line of JSON; plots in .lastunit/bench.
 BENCHMARKS := $(addprefix bench-,hot-sku zipf saga load latency curve failover growth read)
 BENCH := .lastunit/bench
 
@@ -66,14 +103,40 @@ $(BENCHMARKS): bench-%: $(BENCH)/.installed
 soak: .venv ## The whole system for 30 minutes at half of its capacity: nothing may grow. ARGS="--minutes 5"
 	@$(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
-faults: .venv ## All crash points and 500 of the model's cases, of which the tests play a sample: ARGS="-k orders"
-	@$(BIN)/pytest -m slow --numprocesses logical --maxprocesses 4 --dist load $(ARGS)
+# --- packages --------------------------------------------------------------------------------------------------------------
 
-chaos-saga: .venv ## The whole saga while every process is killed every few seconds: ORDERS=10000 SEED=n ARGS="--rate 25"
-	@$(BIN)/python -m tests.chaos $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+.venv: .venv/.complete .venv/.codec
+
+# Locked by hash. What the system runs with comes first, what develops and tests it on top. A stamp is written last, so an
+# interrupted installation is taken up again. Nothing is silent for longer than five seconds.
+define install
+	@echo "Installing $$(grep -c '==' $(1)) locked packages into .venv ($(2))"
+	@( began=$$SECONDS; while sleep 4; do \
+	     echo "  $$((SECONDS - began)) s, $$(du -smD .venv | cut -f1) MB in .venv" >&2; done ) & ticker=$$!; \
+	  trap "kill $$ticker" EXIT; \
+	  $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --require-hashes -r $(1)
+endef
+
+.venv/.runtime: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Lastunit needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	       "Name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/pip || { echo "Creating .venv"; $(PYTHON) -m venv .venv; }
+	$(call install,requirements.lock,what it runs with)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.complete: .venv/.runtime requirements-dev.lock
+	$(call install,requirements-dev.lock,what develops and tests it as well)
+	@touch $@
+
+# Messages are encoded by C where there is a compiler (a second of its time), by Python otherwise.
+.venv/.codec: .venv/.runtime schemas/codec/flat.c schemas/codec/build.py
+	@$(BIN)/python -m schemas.codec.build
+	@touch $@
 
 # The baselines' packages stay out of .venv, since some of them want other versions of ours.
-$(BENCH)/.installed: .venv/.codec tests/benchmarks/requirements.lock tests/benchmarks/baselines/restate/package-lock.json
+$(BENCH)/.installed: .venv/.complete .venv/.codec tests/benchmarks/requirements.lock tests/benchmarks/baselines/restate/package-lock.json
 	@echo "Installing the baselines' packages into $(BENCH)" >&2
 	@rm -rf $(BENCH)/site && mkdir -p $(BENCH)/npm
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --no-deps --require-hashes \
@@ -82,35 +145,3 @@ $(BENCH)/.installed: .venv/.codec tests/benchmarks/requirements.lock tests/bench
 	@if command -v npm >/dev/null; then cd $(BENCH)/npm && npm ci --ignore-scripts --no-audit --no-fund --silent; \
 	 else echo "There is no npm here, so the comparison with Restate will be skipped." >&2; fi
 	@touch $@
-
-# Tests in a browser skip themselves without it. Chromium is the system's package, as browsers are updated with the system.
-browser: .venv ## Install what the tests in a browser need (Chromium by apt-get, playwright, axe-core) and run them
-	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r tests/browser/requirements.lock
-	@mkdir -p .lastunit/browser && cp tests/browser/package*.json .lastunit/browser/
-	@cd .lastunit/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
-	@$(BIN)/pytest tests/browser $(ARGS)
-
-fmt: .venv ## Format the code and mend what ruff can mend
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
-
-up: .venv ## Start the whole system here and keep it running
-	@$(BIN)/lastunit up
-
-down: .venv ## Stop a running system, keep its data
-	@$(BIN)/lastunit down
-
-clean: ## Stop a running system and delete its data and all caches in this folder
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m infra.local.stack.clean; else rm -rf .lastunit; fi
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
-	@find $(wildcard $(PACKAGES) tests) -name __pycache__ -type d -prune -exec rm -rf {} +
-
-lock: .venv ## Resolve the newest allowed versions into requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --group dev --extra shop --universal --python-version 3.11 --upgrade \
-	  --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
-	@$(BIN)/uv pip compile --group bench --universal --python-version 3.11 --upgrade \
-	  --no-emit-package numpy --no-emit-package scipy --generate-hashes --no-header --no-annotate --quiet --output-file tests/benchmarks/requirements.lock
-	@$(BIN)/uv pip compile --group browser --universal --python-version 3.11 --upgrade \
-	  --generate-hashes --no-header --no-annotate --quiet --output-file tests/browser/requirements.lock
-	@$(BIN)/python -m infra.local.stack.jarlock

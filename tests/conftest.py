@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from infra.base.settings import PREFIX
+from tests.samples import EVERYTHING
 
 _HERE = Path(__file__).parent
 _KEPT = {PREFIX + "CACHE_DIR"}
 _MARKED_FOLDERS = {"stack": ("stack",), "faults": ("stack", "faults")}
+_RELEASE_ONLY = ("slow", "release")
 _LONGEST_FIRST = ("faults", "benchmarks", "stack")
 
 
@@ -27,17 +29,17 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of a folder as what the folder says, and leave out the slow ones where nobody asks for them.
+    """Mark the tests of a folder as what the folder says, and leave out what only a release needs (docs/testing.md).
 
     Where several processes share the tests, the longest come first.
     """
     for item in items:
         for marker in _MARKED_FOLDERS.get(_folder(item), ()):
             item.add_marker(marker)
-    if "slow" not in config.getoption("markexpr"):
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    left_out = [marker for marker in _RELEASE_ONLY if not EVERYTHING and marker not in config.getoption("markexpr")]
+    if others := [item for item in items if any(map(item.get_closest_marker, left_out))]:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
     if hasattr(config, "workerinput"):  # pytest-xdist's; or one process would work on long after the others
         ranks = {folder: rank for rank, folder in enumerate(_LONGEST_FIRST)}
         items.sort(key=lambda item: ranks.get(_folder(item), len(ranks)))

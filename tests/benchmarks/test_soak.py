@@ -16,6 +16,7 @@ from tests.benchmarks.harness.report import Report
 from tests.benchmarks.soak import Sample, judge
 
 
+@pytest.mark.release
 @pytest.mark.stack
 @pytest.mark.faults
 @pytest.mark.timeout(300)

@@ -14,6 +14,7 @@ SEED = 20_261
 ORDERS = 150
 
 
+@pytest.mark.release
 @pytest.mark.timeout(400)
 async def test_orders_come_to_their_ends_and_books_balance_though_every_process_is_killed(
     settings: Settings, tmp_path: Path

@@ -313,6 +313,7 @@ class Keyless(HttpProcessor):
         return None
 
 
+@pytest.mark.release
 async def test_without_resuming_what_was_begun_the_order_is_stuck(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     def without_cache(shop: Shop, _: str, publisher: Publisher, trap: Trap) -> Room[Any]:
         processor = TrappedProcessor(shop.supervisor.processor_url)
@@ -334,6 +335,7 @@ async def test_without_resuming_what_was_begun_the_order_is_stuck(shop: Shop, mo
         await asyncio.gather(life, return_exceptions=True)
 
 
+@pytest.mark.release
 async def test_without_one_key_for_each_operation_the_money_is_held_twice_and_that_is_seen(shop: Shop) -> None:
     def keyless(shop: Shop, _: str, publisher: Publisher, trap: Trap) -> Room[Any]:
         processor = Keyless(shop.supervisor.processor_url)

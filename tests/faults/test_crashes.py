@@ -78,6 +78,7 @@ async def test_what_was_committed_but_not_said_is_said_by_the_next_owner(shop: S
     await shop.assert_sound()
 
 
+@pytest.mark.release
 async def test_without_an_outbox_the_same_crash_loses_events_and_the_audit_says_so(shop: Shop) -> None:
     await shop.receive(MUG=5)
     await shop.place(order(("MUG", 2)))

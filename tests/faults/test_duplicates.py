@@ -46,6 +46,7 @@ async def test_a_race_ends_soundly_when_every_line_is_sent_twice_in_any_order(sh
     assert await shop.value("SELECT sum(on_hand) FROM stock") == sum(traffic.stock.values())
 
 
+@pytest.mark.release
 @pytest.mark.timeout(400)
 async def test_a_log_that_is_said_again_whole_and_shuffled_changes_nothing(shop: Shop) -> None:
     traffic = await race(shop, SEED, orders=ORDERS)
@@ -104,6 +105,7 @@ class RoomWithoutCache(InventoryRoom):
         return super().decide(state, message, at_ms)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("room", [InventoryRoom(), RoomWithoutCache()])
 async def test_the_holds_are_what_makes_a_duplicate_harmless(shop: Shop, room: Room[Any]) -> None:
     twice = order(("MUG", 2))

@@ -49,6 +49,7 @@ def old_life(at_ms: int) -> Iterable[tuple[int, m.Message]]:
         yield from ((at_ms, message) for message in said)
 
 
+@pytest.mark.release
 @pytest.mark.timeout(400)
 async def test_a_week_is_dropped_while_orders_flow_and_the_books_stay_right(shop: Shop) -> None:
     now = now_ms()
@@ -91,6 +92,7 @@ async def _flow(shop: Shop, placed: list[OrderRequest]) -> None:
 # --- the negative control -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("looks_at_lag", [True, False])
 async def test_the_lag_is_what_keeps_a_duplicate_from_becoming_a_second_hold(
     shop: Shop, monkeypatch: Any, looks_at_lag: bool

@@ -41,6 +41,7 @@ async def test_the_owner_finds_out_whether_its_commit_took_effect(shop: Shop, fa
     await shop.assert_sound()
 
 
+@pytest.mark.release
 async def test_a_commit_that_is_still_being_carried_out_when_it_is_sent_again_takes_effect_once(shop: Shop) -> None:
     await shop.receive(MUG=100)
     async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy, inventory_behind(proxy, shop):

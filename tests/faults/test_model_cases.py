@@ -54,6 +54,7 @@ def counts(end: End) -> tuple[Counter[str], Counter[str]]:
     return states, said
 
 
+@pytest.mark.release
 async def test_a_sample_of_the_models_cases_comes_to_lawful_ends_on_the_real_stack(
     shop: Shop, record_property: Callable[[str, object], None]
 ) -> None:

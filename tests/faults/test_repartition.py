@@ -173,6 +173,7 @@ def moving_sku() -> str:
     return next(it for it in names if partition_of(it.encode(), AFTER) >= BEFORE)
 
 
+@pytest.mark.release
 async def test_a_switch_that_does_not_wait_for_the_drain_is_caught(shop: Shop) -> None:
     sku = moving_sku()
     async with shop.running("inventory"):
@@ -186,6 +187,7 @@ async def test_a_switch_that_does_not_wait_for_the_drain_is_caught(shop: Shop) -
     assert "replay_gives_the_same_decisions" in (await shop.audit()).breaches
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("kind", [Repartition, Unfenced])
 async def test_the_fence_is_what_keeps_an_owner_of_before_from_deciding_after(
     shop: Shop, kind: type[Repartition]

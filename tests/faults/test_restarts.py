@@ -65,6 +65,7 @@ async def test_servers_restart_under_load_and_nothing_is_lost_or_doubled(shop: S
     await shop.assert_sound()
 
 
+@pytest.mark.release
 @pytest.mark.timeout(400)
 async def test_processes_join_and_leave_under_load_and_nothing_is_lost_or_doubled(shop: Shop) -> None:
     traffic = await race(shop, 1_730, orders=ORDERS)

@@ -148,6 +148,7 @@ def assert_the_gap_is_said(shop: Shop, partitions: set[int], successors: Iterabl
         assert 0 < gap["unavailable_s"] < most
 
 
+@pytest.mark.release
 @pytest.mark.timeout(400)
 async def test_a_process_that_slept_while_another_had_its_partitions_claims_them_afresh(shop: Shop) -> None:
     traffic = await race(shop, 31_338, orders=200)
@@ -185,6 +186,7 @@ async def _has_kept(logs: Any, partition: int) -> bool:
     return any(log["event"] == "kept" and partition in log["partitions"] for log in logs)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("fenced", [True, False])
 async def test_a_kept_claim_is_safe_because_of_the_fence(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, fenced: bool

@@ -85,6 +85,7 @@ async def peak_bytes(shop: Shop, process: psutil.Process) -> int:
     return peak
 
 
+@pytest.mark.release
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("module", [ROOM, unbounded_reader.__name__])
 async def test_five_times_the_backlog_takes_no_more_memory(shop: Shop, module: str, tmp_path: Path) -> None:
@@ -148,6 +149,7 @@ class Blocking(InventoryRoom):
         return super().decide(state, message, at_ms)
 
 
+@pytest.mark.release
 async def test_an_owner_that_blocks_its_loop_for_a_session_is_thrown_out(shop: Shop) -> None:
     with capture_logs() as logs:
         async with shop.owning(PartitionOwner(Blocking(), shop.options(session_timeout_ms=1_500), shop.publisher)):

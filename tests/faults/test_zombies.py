@@ -80,6 +80,7 @@ async def _has_logged(folder: Path, event: str) -> bool:
     return bool(logged(folder, "inventory", event))
 
 
+@pytest.mark.release
 @pytest.mark.timeout(400)
 async def test_two_owners_whom_kafka_does_not_keep_apart_do_the_work_of_one(shop: Shop) -> None:
     traffic = await race(shop, 4_712, orders=ORDERS)
@@ -98,6 +99,7 @@ async def test_two_owners_whom_kafka_does_not_keep_apart_do_the_work_of_one(shop
     await shop.assert_sound()
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("fenced", [True, False])
 async def test_the_fence_is_what_keeps_a_second_owner_from_deciding_the_same_records_again(
     shop: Shop, fenced: bool

@@ -16,6 +16,8 @@ from tests.benchmarks.baselines.row_lock_batched import Batch, Till, batch_of
 from tests.benchmarks.baselines.source import Order
 from tests.benchmarks.harness.baseline import PostgresBaseline
 
+pytestmark = pytest.mark.release
+
 UNITS = {"MUG": 5, "TEA": 100}
 
 

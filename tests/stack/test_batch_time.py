@@ -68,6 +68,7 @@ async def has_decided_all(shop: Shop) -> bool:
     return await shop.has_decided("inventory", 6_000 + len(SKUS))
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     ("work", "is_done"),
     [(duplicates, has_decided_all), (huge_keys, has_kept_all_letters), (expiries, has_ended_all_holds)],
@@ -85,6 +86,7 @@ async def test_the_loop_is_never_busy_for_long(
         assert [log for log in logs if log["event"] == "decided_anew"], "the slow path was not taken"
 
 
+@pytest.mark.release
 async def test_a_busy_loop_is_noticed() -> None:
     async with loop_lag() as lag:
         await asyncio.sleep(0)

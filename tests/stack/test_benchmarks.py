@@ -16,7 +16,7 @@ from infra.base.rooms import SYSTEM
 from infra.local.stack import Stack
 from tests.benchmarks.harness.options import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.release
 NEEDS_HISTOGRAM = pytest.mark.skipif(
     importlib.util.find_spec("hdrh") is None, reason="hdrhistogram is only in the benchmarks' packages"
 )
