@@ -40,8 +40,8 @@ ATTEMPT_SECONDS: Final = 15.0
 class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One record to publish. `partition` is explicit, or `BY_KEY`; an empty `event_id` sends no ce_id header.
 
-    A record without a value is a tombstone. `headers` are those of a record that is sent on; its `event_id` is then
-    sent as FORWARDED.
+    A record without a value is a tombstone. `headers` are those of a record that is sent on; its `event_id`, if there is
+    one, is then sent as FORWARDED.
     """
 
     topic: str
@@ -252,5 +252,5 @@ def _tell(together: list[_Waiting], error: BaseException | None) -> None:
 def _append(batch: BatchBuilder, record: Outgoing) -> bool:
     headers: list[tuple[str, bytes | None]] = [("ce_id", record.event_id)] if record.event_id else []
     if record.headers is not None:
-        headers = [*record.headers, (FORWARDED, record.event_id)]
+        headers = [*record.headers, *([(FORWARDED, record.event_id)] if record.event_id else ())]
     return batch.append(key=record.key, value=record.value, timestamp=None, headers=headers) is not None

@@ -230,6 +230,12 @@ DEAD_LETTERS: Final = Topic(
     written_by=_ROOMS,
     holds_whole=(INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, CATALOGUE_COMMANDS),
 )
+OPERATOR_ACTIONS: Final = Topic(
+    "operator.actions",
+    key="subject",
+    carries=m.OPERATOR_ACTIONS,
+    written_by=frozenset({ANYONE}),
+)
 
 TOPICS: Final = (
     INVENTORY_COMMANDS,
@@ -241,6 +247,7 @@ TOPICS: Final = (
     CATALOGUE_EVENTS,
     CATALOGUE_PRODUCTS,
     SHOP_SIGNALS,
+    OPERATOR_ACTIONS,
     DEAD_LETTERS,
 )
 CO_PARTITIONED: Final = (ORDER_COMMANDS, ORDER_EVENTS, ORDER_NOTIFICATIONS)

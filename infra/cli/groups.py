@@ -12,15 +12,13 @@ from typer.core import TyperGroup
 
 ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "status": ("orders stuck", "verify"),
         "doctor": ("verify", "config"),
-        "health": ("orders stuck", "verify"),
+        "health": ("status", "ready"),
         "check": ("verify", "topology check"),
         "audit": ("verify", "replay"),
-        "metrics": ("orders stuck", "verify"),
-        "lag": ("orders stuck",),
-        "dead-letters": ("orders stuck", "verify"),
-        "dlq": ("orders stuck", "verify"),
+        "metrics": ("status", "lag"),
+        "dead-letters": ("letters list",),
+        "dlq": ("letters list",),
         "list": ("orders find", "stock show"),
         "find": ("orders find",),
         "search": ("orders find",),

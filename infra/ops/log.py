@@ -71,6 +71,13 @@ class Log:
         found = await (await self._consumer(0)).beginning_offsets(tps)
         return [found[tp] for tp in tps]
 
+    async def offsets_since(self, topic: Topic, at_ms: int) -> list[int]:
+        """Return each partition's first offset from this time on (ms since the epoch), its end where there is none."""
+        tps = await self._partitions(topic)
+        consumer = await self._consumer(0)
+        found, ends = await consumer.offsets_for_times(dict.fromkeys(tps, at_ms)), await self.ends(topic)
+        return [found[tp].offset if found[tp] is not None else end for tp, end in zip(tps, ends, strict=True)]
+
     async def identity(self, topics: Sequence[Topic]) -> LogIdentity:
         """Return which cluster this is, and Kafka's ids of these topics. Raises UnreadableError for no topic."""
         consumer = await self._consumer(0)

@@ -12,6 +12,7 @@ from schemas.messages.dead_letter import *
 from schemas.messages.fulfilment_events import *
 from schemas.messages.line_events import *
 from schemas.messages.notifications import *
+from schemas.messages.operator_actions import *
 from schemas.messages.order_commands import *
 from schemas.messages.order_events import *
 from schemas.messages.payment_events import *
@@ -29,4 +30,5 @@ MESSAGES: tuple[type[Message], ...] = (
     StockLevel,
     DeadLetter,
     *CATALOGUE,
+    *OPERATOR_ACTIONS,
 )

@@ -73,12 +73,11 @@ def test_help_shows_the_whole_headline_of_each_command(nowhere: dict[str, str]) 
 @pytest.mark.parametrize(
     ("arguments", "nearest"),
     [
-        ("status", "lastunit orders stuck"),
         ("doctor", "lastunit verify"),
-        ("health", "lastunit verify"),
-        ("metrics", "lastunit orders stuck"),
-        ("dead-letters", "lastunit orders stuck"),
-        ("dead_letters", "lastunit orders stuck"),
+        ("health", "lastunit status"),
+        ("metrics", "lastunit status"),
+        ("dead-letters", "lastunit letters list"),
+        ("dead_letters", "lastunit letters list"),
         ("orders list", "lastunit orders find"),
         ("order plcae", "lastunit order place"),
         ("veryfy", "lastunit verify"),

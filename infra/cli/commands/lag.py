@@ -1,4 +1,4 @@
-"""How far each consumer group is behind its topics, in records and in time, and whether it moves.
+"""Show how far each consumer group is behind.
 
 Exit status: 0 every verdict is OK, 3 the worst is WARN, 4 it is REWIND, STALL or STOP, 1 something could not be measured.
 """
@@ -9,11 +9,11 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from consumers.lag.model import State, Verdict
-from infra.cli.output import FAILED, AsJson, print_json, quiet_settings, run, stdout
+from infra.cli.arguments import seconds_option
+from infra.cli.output import FAILED, AsJson, print_json, print_table, quiet_settings, run, stdout
 from infra.ops.lag import lag_monitor
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 WARNED: Final = 3
 ALARMED: Final = 4
+HEADERS: Final = ("group", "state", "members", "lag", "time lag", "in/s", "out/s", "verdict")
 LOOK_SECONDS: Final = 3.0
 STYLES: Final = {
     Verdict.OK: "green",
@@ -34,22 +35,17 @@ STYLES: Final = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("lag")(lag)
-
-
 def lag(
     *,
     group: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this group, as Kafka names it. Repeatable.")
+        list[str] | None, typer.Option(metavar="NAME", help="Only this group, as Kafka names it; may be given again.")
     ] = None,
     own: Annotated[bool, typer.Option("--own", help="Only the groups of this system.")] = False,
     partitions: Annotated[
         bool, typer.Option("--partitions", help="Show every partition, not only those that need attention.")
     ] = False,
     seconds: Annotated[
-        float, typer.Option(min=0, help="Watch for so long before judging; foreign groups need 10 s to show a stall.")
+        float, seconds_option("Watch for so long before judging; foreign groups need 10 s to show a stall.")
     ] = 0.0,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every 3 s, until Ctrl-C.")] = False,
     as_json: AsJson = False,
@@ -129,24 +125,21 @@ def _document(report: LagReport, groups: Sequence[GroupLag]) -> dict[str, object
 
 
 def _show(report: LagReport, groups: Sequence[GroupLag], *, all_partitions: bool) -> None:
-    console = stdout()
-    table = Table("group", "state", "members", "lag", "time lag", "in/s", "out/s", "verdict", box=None, pad_edge=False)
-    for column in table.columns[2:7]:
-        column.justify = "right"
-    for group in groups:
-        written = _total(part.in_per_second for part in group.partitions)
-        passed = _total(part.out_per_second for part in group.partitions)
-        cells = (
+    rows = [
+        (
             group.group,
             group.state,
             str(group.members),
             count(group.lag),
             age(group.time_lag_ms),
-            written,
-            passed,
+            _total(part.in_per_second for part in group.partitions),
+            _total(part.out_per_second for part in group.partitions),
+            _verdict(group),
         )
-        table.add_row(*cells, _verdict(group))
-    console.print(table)
+        for group in groups
+    ]
+    print_table(HEADERS, rows, right=HEADERS[2:7])
+    console = stdout()
     for group in groups:
         for part in group.partitions:
             if all_partitions or part.verdict not in {Verdict.OK, None} or part.state is State.UNKNOWN:

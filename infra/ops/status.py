@@ -1,0 +1,134 @@
+"""Everything that an operator looks at first, on one page: processes, lag, what waits in the shop, dead letters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from consumers.lag.model import GroupLag, Verdict
+from infra.base.connections import address_of, database
+from infra.base.readiness import folder_of, read_readiness
+from infra.ops.business.measure import BusinessLag, Demand, business_lag, demand
+from infra.ops.lag import lag_monitor
+from infra.ops.letters.reading import LetterState, read_letters
+from infra.ops.log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consumers.lag.model import LagReport
+    from infra.base.settings import Settings
+
+_BAD: Final = frozenset({Verdict.STALL, Verdict.STOP, Verdict.REWIND})
+
+
+class Process(msgspec.Struct, frozen=True):
+    """A process that shows itself on this machine (infra/base/readiness.py)."""
+
+    process: str
+    pid: int
+    ready: bool
+    alive: bool
+    obstacles: dict[str, str]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What is wrong, and the command or the page that mends it. An `error` keeps orders from flowing."""
+
+    severity: str
+    what: str
+    to_do: str
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The system as of `at_ms`."""
+
+    at_ms: int
+    processes: list[Process]
+    groups: list[GroupLag]
+    business: BusinessLag
+    demand: list[Demand]
+    open_letters: dict[str, int]
+    problems: list[Problem]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything keeps orders from flowing."""
+        return any(problem.severity == "error" for problem in self.problems)
+
+
+async def read_status(settings: Settings) -> Status:
+    """Look at all of it once. Raises InfraError where a server does not answer."""
+    async with (
+        lag_monitor(settings) as monitor,
+        Log(address_of("kafka_bootstrap", settings), settings.namespace) as log,
+        database(settings) as connection,
+    ):
+        report = await monitor.look()
+        business = await business_lag(connection)
+        wanted = await demand(log)
+        letters = await read_letters(log)
+    processes = [
+        Process(it.process, it.pid, it.ready, it.is_alive, it.obstacles) for it in read_readiness(folder_of(settings))
+    ]
+    open_letters = Counter(letter.source.reason for letter in letters if letter.state is LetterState.OPEN)
+    return Status(
+        at_ms=report.at_ms,
+        processes=processes,
+        groups=report.groups,
+        business=business,
+        demand=wanted,
+        open_letters=dict(open_letters.most_common()),
+        problems=problems(report, business, processes, open_letters.total()),
+    )
+
+
+def problems(report: LagReport, business: BusinessLag, processes: list[Process], open_letters: int) -> list[Problem]:
+    """Return what needs somebody, the errors first. Pure."""
+    found = [*_of_groups(report), *_of_processes(processes), *_of_the_shop(business, open_letters)]
+    return sorted(found, key=lambda problem: problem.severity != "error")
+
+
+def _of_groups(report: LagReport) -> Iterator[Problem]:
+    for error in report.errors:
+        yield Problem("error", error, "see that the server runs: `lastunit ready`")
+    for group in report.groups:
+        if group.unknown:
+            yield Problem(
+                "warning", f"{group.unknown} partitions of {group.group} could not be measured", "`lastunit lag`"
+            )
+        for part in group.partitions:
+            if part.verdict is None or part.verdict is Verdict.OK:
+                continue
+            severity = "error" if group.ours and part.verdict in _BAD else "warning"
+            room = group.group.rpartition(".")[2]
+            to_do = f"`lastunit room {room}`" if group.ours and part.verdict is Verdict.STOP else "docs/guides/lag.md"
+            yield Problem(severity, f"{group.group} {part.topic}/{part.partition} {part.verdict}: {part.why}", to_do)
+
+
+def _of_processes(processes: list[Process]) -> Iterator[Problem]:
+    for it in processes:
+        if not it.alive:
+            yield Problem("error", f"{it.process} (process {it.pid}) hangs", "end it; it is started again")
+        elif not it.ready:
+            yield Problem(
+                "error", f"{it.process} is not ready: {'; '.join(it.obstacles.values())}", "docs/guides/outages.md"
+            )
+
+
+def _of_the_shop(business: BusinessLag, open_letters: int) -> Iterator[Problem]:
+    for late in business.past_deadline:
+        yield Problem(
+            "error", f"{late.count} deadlines of {late.room} are over and not ended", "`lastunit orders stuck`"
+        )
+    if business.holds_expired:
+        yield Problem("error", f"{business.holds_expired} holds are over and not ended", "`lastunit lag --own`")
+    for waiting in business.waiting:
+        if waiting.state in {"void_failed", "refund_failed", "lapsed"}:
+            yield Problem("warning", f"{waiting.count} payments are {waiting.state}", "`lastunit orders stuck`")
+    if business.parked_webhooks:
+        yield Problem("warning", f"{business.parked_webhooks} webhooks are parked", "`lastunit webhooks parked`")
+    if open_letters:
+        yield Problem("warning", f"{open_letters} dead letters are open", "`lastunit letters list`")
