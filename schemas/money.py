@@ -28,6 +28,8 @@ _CODES: Final = MappingProxyType(
     }
 )
 _MINOR_UNITS: Final = MappingProxyType({code: digits for digits, codes in _CODES.items() for code in codes.split()})
+CURRENCIES: Final = frozenset(_MINOR_UNITS)
+"""The codes of all currencies that money may have here, in capitals as ISO 4217 writes them."""
 _EXACT: Final = Context(prec=28, traps=[Inexact, InvalidOperation])
 MAX_MINOR: Final = 2**63 - 1
 """Amounts travel as Avro longs."""

@@ -70,7 +70,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     Reaction(
         "inventory",
         m.PlaceOrderLine,
-        (m.LineReserved, m.LineRejected, m.LineReleased, m.LineCommandRefused),
+        (m.LineReserved, m.LineRejected, m.LineRepeated, m.LineReleased, m.LineCommandRefused),
         undone_by=m.ReleaseLine,
         step=SagaStep.RESERVE,
     ),
@@ -86,6 +86,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         step=SagaStep.RESERVE,
     ),
     Reaction("orders", m.LineRejected, (m.OrderReserved, m.OrderRejected, m.ReleaseLine), step=SagaStep.RESERVE),
+    Reaction("orders", m.LineRepeated, (m.OrderCommandRefused,), step=SagaStep.RESERVE),
     Reaction("orders", m.LineReleased, (m.OrderRejected, m.ReleaseLine), step=SagaStep.RESERVE),
     Reaction("orders", m.LineExpired, (m.OrderRejected, m.ReleaseLine), step=SagaStep.RESERVE),
     # authorize
@@ -172,7 +173,12 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     Reaction("fulfilment", m.OrderPlaced, (), step=SagaStep.CAPTURE),
     Reaction("fulfilment", m.OrderPaid, (), step=SagaStep.CAPTURE),
     Reaction("fulfilment", m.OrderCancelled, (), step=SagaStep.CANCEL),
-    Reaction("fulfilment", m.ShipOrder, (m.ShipmentRequested, m.ShipLine, m.OrderCommandRefused), step=SagaStep.SHIP),
+    Reaction(
+        "fulfilment",
+        m.ShipOrder,
+        (m.ShipmentRequested, m.ShipLine, m.OrderCommandRefused, m.OrderCommandUnmatched),
+        step=SagaStep.SHIP,
+    ),
     Reaction(
         "payments",
         m.ShipmentRequested,
@@ -206,32 +212,63 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         )
         for gone, step in ((m.LineCommandRefused, SagaStep.SHIP), (m.LineReturned, SagaStep.SEND_BACK))
     ),
+    Reaction("orders", m.OrderCommandUnmatched, (m.OrderCommandRefused,), step=SagaStep.SHIP, also_in=SagaStep.REFUND),
     Reaction("orders", m.OrderShipped, (), step=SagaStep.SHIP),
     Reaction("payments", m.OrderShipped, (m.RecordPaymentResult,), step=SagaStep.SHIP),
     Reaction(
         "fulfilment",
         m.ConfirmDelivery,
-        (m.ShipmentDelivered, m.OrderDelivered, m.OrderCommandRefused),
+        (m.ShipmentDelivered, m.OrderDelivered, m.OrderCommandRefused, m.OrderCommandUnmatched),
         step=SagaStep.SHIP,
     ),
     Reaction(
         "fulfilment",
         m.ReportLostParcel,
-        (m.ShipmentLost, m.RefundRequested, m.OrderDelivered, m.OrderReturned, m.OrderCommandRefused),
+        (
+            m.ShipmentLost,
+            m.RefundRequested,
+            m.OrderDelivered,
+            m.OrderReturned,
+            m.OrderCommandRefused,
+            m.OrderCommandUnmatched,
+        ),
         step=SagaStep.SHIP,
     ),
     Reaction("orders", m.OrderDelivered, (), step=SagaStep.SHIP),
     # send goods back
-    Reaction("fulfilment", m.RequestReturn, (m.ReturnRequested, m.OrderCommandRefused), step=SagaStep.SEND_BACK),
-    Reaction("fulfilment", m.ApproveReturn, (m.ReturnApproved, m.OrderCommandRefused), step=SagaStep.SEND_BACK),
-    Reaction("fulfilment", m.RefuseReturn, (m.ReturnRefused, m.OrderCommandRefused), step=SagaStep.SEND_BACK),
     Reaction(
-        "fulfilment", m.ReceiveReturn, (m.ReturnReceived, m.ReturnLine, m.OrderCommandRefused), step=SagaStep.SEND_BACK
+        "fulfilment",
+        m.RequestReturn,
+        (m.ReturnRequested, m.OrderCommandRefused, m.OrderCommandUnmatched),
+        step=SagaStep.SEND_BACK,
+    ),
+    Reaction(
+        "fulfilment",
+        m.ApproveReturn,
+        (m.ReturnApproved, m.OrderCommandRefused, m.OrderCommandUnmatched),
+        step=SagaStep.SEND_BACK,
+    ),
+    Reaction(
+        "fulfilment",
+        m.RefuseReturn,
+        (m.ReturnRefused, m.OrderCommandRefused, m.OrderCommandUnmatched),
+        step=SagaStep.SEND_BACK,
+    ),
+    Reaction(
+        "fulfilment",
+        m.ReceiveReturn,
+        (m.ReturnReceived, m.ReturnLine, m.OrderCommandRefused, m.OrderCommandUnmatched),
+        step=SagaStep.SEND_BACK,
     ),
     Reaction("orders", m.OrderReturned, (), step=SagaStep.SEND_BACK),
     # refund
     Reaction("payments", m.RefundRequested, (m.RecordPaymentResult,), step=SagaStep.REFUND),
-    Reaction("payments", m.RefundOrder, (m.RecordPaymentResult, m.OrderCommandRefused), step=SagaStep.REFUND),
+    Reaction(
+        "payments",
+        m.RefundOrder,
+        (m.RecordPaymentResult, m.OrderCommandRefused, m.OrderCommandUnmatched),
+        step=SagaStep.REFUND,
+    ),
     # when time is over, and when a person has to help
     Reaction("orders", m.EndWaits, (m.OrderRejected, m.ReleaseLine), step=SagaStep.RESERVE),
     Reaction(
@@ -240,7 +277,12 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         (m.FulfilmentCancelled, m.ReturnLine, m.ShipmentDelivered, m.OrderDelivered, m.ReturnApproved, m.ReturnRefused),
         step=SagaStep.REFUND,
     ),
-    Reaction("payments", m.RetryOrder, (m.RecordPaymentResult, m.OrderCommandRefused), step=SagaStep.REFUND),
+    Reaction(
+        "payments",
+        m.RetryOrder,
+        (m.RecordPaymentResult, m.OrderCommandRefused, m.OrderCommandUnmatched),
+        step=SagaStep.REFUND,
+    ),
     Reaction(
         "payments",
         m.ResolveOrder,
@@ -250,6 +292,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
             m.PaymentLapsed,
             m.PaymentCaptureFailed,
             m.OrderCommandRefused,
+            m.OrderCommandUnmatched,
             m.RecordPaymentResult,
         ),
         step=SagaStep.REFUND,

@@ -138,6 +138,7 @@ ORDER_EVENTS: Final = Topic(
     carries=(
         m.LineReserved,
         m.LineRejected,
+        m.LineRepeated,
         m.LineReleased,
         m.LineExpired,
         m.LineCommitted,
@@ -152,6 +153,7 @@ ORDER_EVENTS: Final = Topic(
         m.OrderCancelRequested,
         m.OrderCancelled,
         m.OrderCommandRefused,
+        m.OrderCommandUnmatched,
         m.PaymentRequiresAction,
         m.PaymentAuthorized,
         m.PaymentDeclined,

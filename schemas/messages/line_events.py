@@ -19,6 +19,7 @@ class LineReserved(Message, frozen=True):
     payment_token: str
     expires_at_ms: int
     terms: str = ""
+    reference: str = ""
 
 
 class LineRejected(Message, frozen=True):
@@ -34,6 +35,25 @@ class LineRejected(Message, frozen=True):
     customer_id: str
     reason: str
     terms: str = ""
+    reference: str = ""
+
+
+class LineRepeated(Message, frozen=True):
+    """A line was sent again that inventory holds or held; nothing changed.
+
+    Inventory knows only its `quantity`, which is the same. The rest is what was sent this time, for orders to compare.
+    """
+
+    order_id: str
+    line: int
+    line_count: int
+    sku: str
+    quantity: int
+    unit_price_minor: int
+    currency: str
+    customer_id: str
+    payment_token: str
+    terms: str
 
 
 class LineReleased(Message, frozen=True):
@@ -96,18 +116,20 @@ class LineShipped(Message, frozen=True):
 
 
 class LineCommandRefused(Message, frozen=True):
-    """A command about a line made no sense where the line stood; nothing changed."""
+    """A command about a line made no sense where the line stood; nothing changed. `detail` names what differs, if anything."""
 
     order_id: str
     line: int
     sku: str
     command: str
     reason: str
+    detail: str = ""
 
 
 LINE_EVENTS: tuple[type[Message], ...] = (
     LineReserved,
     LineRejected,
+    LineRepeated,
     LineReleased,
     LineExpired,
     LineCommitted,

@@ -17,10 +17,14 @@ class OrderReserved(Message, frozen=True):
 
 
 class OrderRejected(Message, frozen=True):
-    """The order ends without a sale; whatever it held or allocated is being given back."""
+    """The order ends without a sale; whatever it held or allocated is being given back.
+
+    `detail` names what differs where its lines contradict each other.
+    """
 
     order_id: str
     reason: str
+    detail: str = ""
 
 
 class OrderPlaced(Message, frozen=True):
@@ -65,13 +69,23 @@ class OrderCancelled(Message, frozen=True):
 class OrderCommandRefused(Message, frozen=True):
     """A command about an order made no sense where the order stood; nothing changed.
 
-    `reference` is what the command names beside the order (a shipment, a return, a refund), empty where it names nothing.
+    `reference` is what the command names beside the order (a shipment, a return, a refund, a line), empty where it names
+    nothing. `detail` names what differs where the reference stands for something else already.
     """
 
     order_id: str
     command: str
     reference: str
     reason: str
+    detail: str = ""
+
+
+class OrderCommandUnmatched(Message, frozen=True):
+    """A room keeps nothing of the order that a command is about: orders, which knows, refuses the command with the reason."""
+
+    order_id: str
+    command: str
+    reference: str
 
 
 ORDER_EVENTS: tuple[type[Message], ...] = (
@@ -82,4 +96,5 @@ ORDER_EVENTS: tuple[type[Message], ...] = (
     OrderCancelRequested,
     OrderCancelled,
     OrderCommandRefused,
+    OrderCommandUnmatched,
 )

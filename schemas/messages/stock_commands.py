@@ -14,7 +14,8 @@ class PlaceOrderLine(Message, frozen=True):
     `quantity`. A `cart_id` names what the customer checks out: a later order (by its id) of the same customer and cart
     takes over what an earlier one holds of the SKU.
     `terms` are the order's, the same in each of its lines: words of schemas.terms with a space between, none for the
-    usual ones (all lines or none, captured at placing).
+    usual ones (all lines or none, captured at placing). A `reference` is what the client calls the order, such as an
+    invoice number, the same in each of its lines: it is for finding the order, and decides nothing.
     """
 
     order_id: str
@@ -30,6 +31,7 @@ class PlaceOrderLine(Message, frozen=True):
     hold_seconds: int
     cart_id: str = ""
     terms: str = ""
+    reference: str = ""
 
 
 class ReleaseLine(Message, frozen=True):
@@ -100,16 +102,19 @@ class ClearQuarantine(SkuCommand, frozen=True):
 class SetPurchaseLimit(SkuCommand, frozen=True):
     """Limits what one customer may hold and buy of a SKU to `limit` units; 0 lifts the limit.
 
-    Units count from the moment a limit is in force, and are given back with the line.
+    Units count from the moment a limit is in force, and are given back with the line. A SKU that never had stock is
+    limited only if `even_if_unknown` is 1.
     """
 
     limit: int
+    even_if_unknown: int = 0
 
 
 class SuspendSale(SkuCommand, frozen=True):
-    """Takes a SKU off sale; what is held or allocated goes on."""
+    """Takes a SKU off sale; what is held or allocated goes on. One that never had stock only if `even_if_unknown` is 1."""
 
     reason: str
+    even_if_unknown: int = 0
 
 
 class ResumeSale(SkuCommand, frozen=True):

@@ -111,8 +111,8 @@ def test_a_missing_history_file_is_caught(root: Path) -> None:
 
 
 def test_a_history_file_that_nobody_registered_is_caught(root: Path) -> None:
-    shutil.copy(root / "history/3.avsc", root / "history/99.avsc")
-    assert any("history/99.avsc is not in lock.json" in found for found in check.find_all(root))
+    shutil.copy(root / "history/3.avsc", root / "history/9999.avsc")
+    assert any("history/9999.avsc is not in lock.json" in found for found in check.find_all(root))
 
 
 def test_an_id_taken_out_of_the_lock_is_caught(root: Path) -> None:
