@@ -49,6 +49,9 @@ USUAL: Final[dict[str, Any]] = {
     "limit": 500,
     "room": "orders",
     "result": "succeeded",
+    "terms": "",
+    "command": "CancelOrder",
+    "reference": "",
 }
 
 
@@ -91,6 +94,7 @@ ExpireHolds = word(m.ExpireHolds)
 EndWaits = word(m.EndWaits)
 LineReserved = word(m.LineReserved)
 LineRejected = word(m.LineRejected)
+LineRepeated = word(m.LineRepeated)
 LineReleased = word(m.LineReleased)
 LineExpired = word(m.LineExpired)
 LineCommitted = word(m.LineCommitted)
@@ -112,6 +116,7 @@ PaymentVoidFailed = word(m.PaymentVoidFailed)
 RecordPaymentResult = word(m.RecordPaymentResult)
 OrderCancelRequested = word(m.OrderCancelRequested)
 OrderCommandRefused = word(m.OrderCommandRefused)
+OrderCommandUnmatched = word(m.OrderCommandUnmatched)
 PaymentRequiresAction = word(m.PaymentRequiresAction)
 PaymentLapsed = word(m.PaymentLapsed)
 PaymentRefunded = word(m.PaymentRefunded)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 from consumers.errors import RefusedError
 from consumers.fulfilment.evolve import begins, has_left
 from consumers.fulfilment.refunds import refund
-from consumers.fulfilment.refusals import refused
+from consumers.fulfilment.refusals import reference_of, refused
 from consumers.fulfilment.state import BACK, IN_THE_HOUSE, OUT, UNDER_WAY, Fulfilment, LineState
-from consumers.text import require_text
 from schemas import messages as m
-from topology.states import OUTSIDE_WINDOW, FulfilmentState
+from topology.states import OUTSIDE_WINDOW
 
 if TYPE_CHECKING:
     from consumers.fulfilment.state import Line
@@ -41,7 +40,7 @@ def respond_outside_window(fulfilment: Fulfilment, message: Message, _: Now) -> 
     """
     del fulfilment
     if isinstance(message, COMMANDS):
-        return [_refused(message, OUTSIDE_WINDOW)]
+        return [refused(message, OUTSIDE_WINDOW)]
     begun = isinstance(message, m.OrderPaid | m.OrderPlaced) and begins(message)
     if begun or isinstance(message, m.OrderCancelRequested):
         order_id: str = message.order_id  # type: ignore[attr-defined]  # each of these has one
@@ -98,11 +97,11 @@ def refuse_cancel(fulfilment: Fulfilment, fact: m.OrderCancelRequested, _: Now) 
 
 
 def refuse_command(fulfilment: Fulfilment, command: Message, _: Now) -> list[Message]:
-    """Refuse a command where there is nothing to ship yet, or nothing any more."""
-    return [_refused(command, "order_cancelled" if fulfilment.state is FulfilmentState.CANCELLED else "not_paid")]
+    """Refuse a command where there is nothing to ship any more."""
+    del fulfilment
+    return [refused(command, "order_cancelled")]
 
 
-def _refused(command: Message, reason: str) -> m.OrderCommandRefused:
-    refusal = refused(command, reason)
-    require_text(refusal.reference)
-    return refusal
+def ask_orders(fulfilment: Fulfilment, command: Message, _: Now) -> list[Message]:
+    """Leave a command about an order of which nothing is kept here to orders: it may be unpaid, or nobody placed it."""
+    return [m.OrderCommandUnmatched(fulfilment.order_id, type(command).__name__, reference_of(command))]

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from consumers.errors import RefusedError
 from consumers.fulfilment.refunds import refund
-from consumers.fulfilment.refusals import named_lines, refused
+from consumers.fulfilment.refusals import conflict, refused
 from consumers.fulfilment.state import LineState, ShipmentState
-from consumers.text import require_text, require_words
 from schemas import messages as m
 from schemas.limits import MAX_FAILED_SHIPMENTS
+from schemas.validation import SAGA_SHIPMENTS
 
 if TYPE_CHECKING:
     from consumers.fulfilment.state import Fulfilment, Shipment
     from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 
-UNANNOUNCED: Final = "line:"
-"""How the id of a parcel begins of which nobody told us; no other's may."""
+UNANNOUNCED: Final = SAGA_SHIPMENTS[0]
+"""How the id of a parcel begins that nobody announced."""
 
 
 def ship(fulfilment: Fulfilment, command: m.ShipOrder, _: Now) -> list[Message]:
     """Let lines go out in one parcel; where its money is captured at shipping, they wait for it."""
-    _require_shipping_texts(command)
     if (known := fulfilment.shipments.get(command.shipment_id)) is not None:
         return _asked_before(known, command)
-    asked = named_lines(command.lines)
+    asked = tuple(sorted(command.lines))
     if (reason := _shipping_fault(fulfilment) or _lines_fault(fulfilment, asked)) is not None:
         return [refused(command, reason)]
     lines = asked or tuple(fulfilment.numbers(LineState.OPEN))
@@ -39,8 +37,14 @@ def ship(fulfilment: Fulfilment, command: m.ShipOrder, _: Now) -> list[Message]:
 
 def _asked_before(known: Shipment, command: m.ShipOrder) -> list[Message]:
     """Ignore a repeat. One whose money failed is used up: its money was asked for under its id."""
-    if (known.asked, known.carrier, known.tracking) != (command.lines, command.carrier, command.tracking):
-        return [refused(command, "conflicting_duplicate")]
+    differs = conflict(
+        command,
+        lines=(sorted(known.asked), sorted(command.lines)),
+        carrier=(known.carrier, command.carrier),
+        tracking=(known.tracking, command.tracking),
+    )
+    if differs is not None:
+        return [differs]
     return [refused(command, "payment_failed")] if known.state is ShipmentState.FAILED else []
 
 
@@ -59,13 +63,6 @@ def _lines_fault(fulfilment: Fulfilment, asked: tuple[int, ...]) -> str | None:
         return "line_withdrawn"
     is_open = states <= {LineState.OPEN} and (asked or fulfilment.numbers(LineState.OPEN))
     return None if is_open else "line_already_shipped"
-
-
-def _require_shipping_texts(command: m.ShipOrder) -> None:
-    require_text(command.shipment_id)
-    require_words(command.carrier, command.tracking)
-    if command.shipment_id.startswith(UNANNOUNCED):
-        raise RefusedError("invalid_shipment_id", f"{command.shipment_id!r}: ids that begin so are the room's own")
 
 
 def ship_captured(fulfilment: Fulfilment, fact: m.PaymentCaptured, _: Now) -> list[Message]:
@@ -115,7 +112,6 @@ def gather_shipped(fulfilment: Fulfilment, fact: m.LineShipped, _: Now) -> list[
 
 def deliver(fulfilment: Fulfilment, command: m.ConfirmDelivery, _: Now) -> list[Message]:
     """A parcel has arrived. That it was presumed before is forgotten then, so it cannot be lost any more."""
-    require_text(command.shipment_id)
     shipment = fulfilment.shipments.get(command.shipment_id)
     if shipment is None:
         return [refused(command, "unknown_shipment")]
@@ -131,7 +127,6 @@ def lose(fulfilment: Fulfilment, command: m.ReportLostParcel, _: Now) -> list[Me
 
     One that was only presumed to have arrived can still be lost, as long as nobody wants to send anything of it back.
     """
-    require_text(command.shipment_id, command.reason)
     shipment = fulfilment.shipments.get(command.shipment_id)
     if shipment is None:
         return [refused(command, "unknown_shipment")]

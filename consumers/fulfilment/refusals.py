@@ -1,26 +1,27 @@
-"""How a command about a fulfilment is refused, and what its list of lines may be."""
+"""How a command about a fulfilment is refused."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumers.errors import RefusedError
 from schemas import messages as m
 
 if TYPE_CHECKING:
     from schemas.messages import Message
 
 
-def refused(command: Message, reason: str) -> m.OrderCommandRefused:
-    """Answer a command that changes nothing, with the reason."""
+def refused(command: Message, reason: str, detail: str = "") -> m.OrderCommandRefused:
+    """Answer a command that changes nothing, with the reason, and with what differs where an id stands for something else."""
     order_id: str = command.order_id  # type: ignore[attr-defined]  # every command about an order has one
-    reference = getattr(command, "shipment_id", "") or getattr(command, "return_id", "")
-    return m.OrderCommandRefused(order_id, type(command).__name__, reference, reason)
+    return m.OrderCommandRefused(order_id, type(command).__name__, reference_of(command), reason, detail)
 
 
-def named_lines(asked: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the lines that a command names, by number. Raises RefusedError where it names one twice."""
-    lines = tuple(sorted(asked))
-    if len(set(lines)) < len(lines):
-        raise RefusedError("invalid_lines", "a line is named twice; name each once, or none for all of them")
-    return lines
+def reference_of(command: Message) -> str:
+    """Return what a command names beside its order: a shipment or a return."""
+    return getattr(command, "shipment_id", "") or getattr(command, "return_id", "")
+
+
+def conflict(command: Message, **fields: tuple[object, object]) -> m.OrderCommandRefused | None:
+    """Refuse a command whose id stands for something else: each field with its value then and now. None: it is the same."""
+    differing = [f"{name} {then!r} was sent first, {now!r} now" for name, (then, now) in fields.items() if then != now]
+    return refused(command, "conflicting_duplicate", "; ".join(differing)) if differing else None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from consumers.errors import RefusedError
-from consumers.fulfilment.refusals import named_lines, refused
+from consumers.fulfilment.refusals import conflict, refused
 from consumers.fulfilment.state import LineState, Return, ShipmentState
-from consumers.text import require_text
 from schemas import messages as m
 from schemas.limits import MAX_RETURNS
 from topology.states import ReturnState
@@ -17,16 +15,15 @@ if TYPE_CHECKING:
     from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 
-DISPOSITIONS: Final = ("available", "quarantine")
-
 
 def request_return(fulfilment: Fulfilment, command: m.RequestReturn, now: Now) -> list[Message]:
     """Take in that delivered lines are to come back; the merchant has some days to say no."""
-    require_text(command.return_id, command.reason)
-    asked = named_lines(command.lines)
+    asked = tuple(sorted(command.lines))
     if (known := fulfilment.returns.get(command.return_id)) is not None:
-        is_same = (known.asked, known.reason) == (command.lines, command.reason)
-        return [] if is_same else [refused(command, "conflicting_duplicate")]
+        differs = conflict(
+            command, lines=(sorted(known.asked), sorted(command.lines)), reason=(known.reason, command.reason)
+        )
+        return [] if differs is None else [differs]
     if len(fulfilment.returns) >= MAX_RETURNS:
         return [refused(command, "too_many_returns")]
     faults = {number: _fault(fulfilment, number, now.at_ms) for number in asked or sorted(fulfilment.lines)}
@@ -81,7 +78,6 @@ def approve_return(fulfilment: Fulfilment, command: m.ApproveReturn, now: Now) -
 def refuse_return(fulfilment: Fulfilment, command: m.RefuseReturn, _: Now) -> list[Message]:
     """Do not let a return come; once it is approved, the customer counts on it."""
     found = _return_of(fulfilment, command)
-    require_text(command.reason)
     if found is None:
         return [refused(command, "unknown_return")]
     if found.state is ReturnState.REQUESTED:
@@ -92,17 +88,18 @@ def refuse_return(fulfilment: Fulfilment, command: m.RefuseReturn, _: Now) -> li
 def receive_return(fulfilment: Fulfilment, command: m.ReceiveReturn, _: Now) -> list[Message]:
     """Take in lines of an approved return, all or some; inventory books them, and their money follows."""
     found = _return_of(fulfilment, command)
-    asked = named_lines(command.lines)
-    if command.disposition not in DISPOSITIONS:
-        raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {' or '.join(DISPOSITIONS)}")
+    asked = tuple(sorted(command.lines))
     if found is None:
         return [refused(command, "unknown_return")]
     lines = asked or found.missing or found.lines
     if not set(lines) <= set(found.lines):
         return [refused(command, "unknown_line")]
     if any(number in found.received for number in lines):
-        is_same = all(found.received.get(number) == command.disposition for number in lines)
-        return [] if is_same else [refused(command, "line_already_returned")]
+        here = {number: found.received[number] for number in lines if number in found.received}
+        if here == dict.fromkeys(lines, command.disposition):
+            return []
+        detail = ", ".join(f"line {number} is here: {disposition}" for number, disposition in here.items())
+        return [refused(command, "line_already_returned", detail)]
     if found.state is not ReturnState.APPROVED:
         return [refused(command, "not_approved" if found.state is ReturnState.REQUESTED else "return_refused")]
     back = [
@@ -113,5 +110,4 @@ def receive_return(fulfilment: Fulfilment, command: m.ReceiveReturn, _: Now) -> 
 
 
 def _return_of(fulfilment: Fulfilment, command: m.ApproveReturn | m.RefuseReturn | m.ReceiveReturn) -> Return | None:
-    require_text(command.return_id)
     return fulfilment.returns.get(command.return_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.fulfilment.conclusions import conclusions
-from consumers.fulfilment.decide import begin, cancel, refuse_cancel, refuse_command, take_back
+from consumers.fulfilment.decide import ask_orders, begin, cancel, refuse_cancel, refuse_command, take_back
 from consumers.fulfilment.evolve import evolve
 from consumers.fulfilment.parcels import deliver, gather_shipped, lose, reopen_lines, ship, ship_captured
 from consumers.fulfilment.returns import approve_return, receive_return, refuse_return, request_return
@@ -81,7 +81,7 @@ TRANSITIONS: Final[Transitions[FulfilmentState]] = transitions(
             m.OrderPaid: to(begin, S.OPEN),
             m.OrderCancelRequested: refuse,
             m.OrderCancelled: ignore_unknown,
-            m.ShipOrder: refuse_command,
+            m.ShipOrder: ask_orders,
             m.PaymentCaptured: ignore_unknown,
             m.PaymentCaptureFailed: ignore_unknown,
             m.PaymentLapsed: ignore_unknown,
@@ -89,7 +89,7 @@ TRANSITIONS: Final[Transitions[FulfilmentState]] = transitions(
             m.LineShipped: ignore_unknown,
             m.LineCommandRefused: ignore_unknown,
             m.LineReturned: ignore_unknown,
-            **_NO_PARCELS,
+            **dict.fromkeys(_NO_PARCELS, ask_orders),
             m.EndWaits: ignore_unknown,
         },
         S.OPEN: {

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
+from consumers.inventory.decide_stock import CONFLICT, UNKNOWN_SKU
 from consumers.inventory.state import AVAILABLE, LIVE, QUARANTINE, HeldForCart, Hold, HoldKey, HoldState, cart_owner
-from consumers.text import require_text
+from consumers.runtime.deciding.validation import require_identifier
 from schemas import messages as m
 from schemas.ids import is_in_window, is_order_id
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
+from schemas.money import CURRENCIES
 from schemas.terms import TERMS
+from schemas.texts import are_plain
 from topology.states import ALREADY_SHIPPED, OUTSIDE_WINDOW
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ MAX_EXPIRIES: Final = 1_000
 
 
 def place_order_line(ledger: Ledger, command: m.PlaceOrderLine, now: Now) -> list[Outcome]:
-    """Reserve one order line, or say why not. `at_ms` is the record's append time (ms since the epoch, UTC).
+    """Reserve one order line, or reject it with the reason.
 
     A line that is held, or ever was, is a duplicate; one that was rejected may be asked for again, and orders gives
     back what then comes too late. What an earlier order of the same cart holds of the SKU counts as available, and goes
@@ -70,7 +73,7 @@ def commit_line(ledger: Ledger, command: m.CommitLine, now: Now) -> list[Outcome
 
 
 def ship_line(ledger: Ledger, command: m.ShipLine, now: Now) -> list[Outcome]:
-    """Send an allocated line's units out, once; whoever asks again, or late, is told that they are gone."""
+    """Send an allocated line's units out, once; whoever asks again, or late, is refused with that reason."""
     hold = _hold_of(ledger, command, now.at_ms)
     if isinstance(hold, str):
         return [_refused(command, hold)]
@@ -80,7 +83,7 @@ def ship_line(ledger: Ledger, command: m.ShipLine, now: Now) -> list[Outcome]:
 
 
 def return_line(ledger: Ledger, command: m.ReturnLine, now: Now) -> list[Outcome]:
-    """Take an allocated or shipped line's units back, once; whoever asks again, or late, is told that they are here."""
+    """Take an allocated or shipped line's units back, once; whoever asks again, or late, is refused with that reason."""
     if command.disposition not in (AVAILABLE, QUARANTINE):
         raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {AVAILABLE} or {QUARANTINE}")
     hold = _hold_of(ledger, command, now.at_ms)
@@ -103,28 +106,54 @@ def expire_holds(ledger: Ledger, command: m.ExpireHolds, now: Now) -> list[Outco
 
 
 def _already_placed(hold: Hold, command: m.PlaceOrderLine) -> list[Outcome]:
-    if hold.quantity == command.quantity:
-        return []
-    return [_refused(command, "conflicting_duplicate")]
+    """Answer a line that was placed before. Of what was sent then only the quantity is kept here: orders has the rest."""
+    if hold.quantity != command.quantity:
+        return [_refused(command, CONFLICT, f"quantity {hold.quantity} was placed, {command.quantity} sent now")]
+    return [
+        m.LineRepeated(
+            command.order_id,
+            command.line,
+            command.line_count,
+            command.sku,
+            command.quantity,
+            command.unit_price_minor,
+            command.currency,
+            command.customer_id,
+            command.payment_token,
+            command.terms,
+        )
+    ]
 
 
 def _fault(command: m.PlaceOrderLine, at_ms: int) -> str | None:
-    """Return the reason to reject a readable command whose figures make no sense. Raises RefusedError for bad text."""
+    """Return the reason to reject a readable command that makes no sense. Raises RefusedError for texts that are none."""
     in_window = _is_in_window(command.order_id, at_ms)
-    require_text(command.sku, command.currency, command.customer_id, command.payment_token)
-    if command.cart_id:
-        require_text(command.cart_id)
+    texts = f" {command.sku} {command.customer_id} {command.payment_token} "
+    if command.cart_id or command.reference or not are_plain(texts):
+        _require_identifiers(command)
+    if command.currency not in CURRENCIES:
+        return "invalid_currency"
+    if command.terms and command.terms not in TERMS:
+        return "invalid_terms"
+    return _figure_fault(command) or (None if in_window else OUTSIDE_WINDOW)
+
+
+def _figure_fault(command: m.PlaceOrderLine) -> str | None:
     if not 0 < command.quantity <= MAX_QUANTITY or not command.quantity <= command.demand <= MAX_QUANTITY:
         return "invalid_quantity"
     if not 1 <= command.line <= command.line_count <= MAX_LINES:
         return "invalid_line"
     if not 0 <= command.unit_price_minor <= MAX_UNIT_PRICE_MINOR:
         return "invalid_price"
-    if command.hold_seconds <= 0:
-        return "invalid_hold_seconds"
-    if command.terms and command.terms not in TERMS:
-        return "invalid_terms"
-    return None if in_window else OUTSIDE_WINDOW
+    return "invalid_hold_seconds" if command.hold_seconds <= 0 else None
+
+
+def _require_identifiers(command: m.PlaceOrderLine) -> None:
+    """Raise RefusedError for a text that could be taken for another, and name the character at fault."""
+    for field in ("sku", "customer_id", "payment_token", "cart_id", "reference"):
+        text = getattr(command, field)
+        if text or field not in ("cart_id", "reference"):
+            require_identifier(f"PlaceOrderLine.{field}", text)
 
 
 def _is_in_window(order_id: str, at_ms: int) -> bool:
@@ -153,7 +182,9 @@ def _refusal(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, replaced: 
     if stock.is_restricted and (reason := _restriction(ledger, stock, command, replaced)) is not None:
         return reason
     freed = sum(ledger.holds[key].quantity for key in replaced) if replaced else 0
-    return "insufficient_stock" if command.demand > stock.available + freed else None
+    if command.demand <= stock.available + freed:
+        return None
+    return "insufficient_stock" if stock.is_known else UNKNOWN_SKU
 
 
 def _restriction(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, replaced: Sequence[HoldKey]) -> str | None:
@@ -210,6 +241,7 @@ def _reserved(command: m.PlaceOrderLine, at_ms: int) -> m.LineReserved:
         command.payment_token,
         at_ms + min(command.hold_seconds, MAX_HOLD_SECONDS) * 1000,
         command.terms,
+        command.reference,
     )
 
 
@@ -225,10 +257,11 @@ def _rejected(command: m.PlaceOrderLine, reason: str, available: int) -> m.LineR
         command.customer_id,
         reason,
         command.terms,
+        command.reference,
     )
 
 
 def _refused(
-    command: m.PlaceOrderLine | m.ReleaseLine | m.ShipLine | m.ReturnLine, reason: str
+    command: m.PlaceOrderLine | m.ReleaseLine | m.ShipLine | m.ReturnLine, reason: str, detail: str = ""
 ) -> m.LineCommandRefused:
-    return m.LineCommandRefused(command.order_id, command.line, command.sku, type(command).__name__, reason)
+    return m.LineCommandRefused(command.order_id, command.line, command.sku, type(command).__name__, reason, detail)

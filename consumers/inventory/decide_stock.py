@@ -1,53 +1,71 @@
 """What inventory decides on commands about a SKU itself. Pure; each takes effect once per command id and SKU.
 
 A command that is well formed but cannot be done is refused for good: it leaves a row in the ledger and a dead letter, so
-whoever sent it learns why, and sending it again later does not surprise anyone.
+whoever sent it learns why, and sending it again later does not surprise anyone. One that is sent under an id that stands
+for something else is a dead letter that names what differs.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
 from consumers.inventory.state import (
-    AVAILABLE,
-    RETURN,
-    SCRAP,
-    SHIPMENT,
+    REFUSAL,
+    LedgerEntry,
     QuarantineCleared,
     SaleRulesChanged,
+    SkuEvent,
     StockAdjusted,
     StockCommandRefused,
     StockReceived,
 )
-from consumers.text import require_text
+from consumers.runtime.deciding.validation import require_identifier, require_valid
 from schemas import messages as m
 from schemas.ids import NIL_UUID, command_uuid, is_in_window
-from schemas.limits import MAX_QUANTITY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from consumers.inventory.state import Ledger, Outcome
     from consumers.runtime.deciding.now import Now
+
+UNKNOWN_SKU: Final = "unknown_sku"
+CONFLICT: Final = "conflicting_duplicate"
+
+
+def event_of(command: m.SkuCommand) -> SkuEvent:
+    """Return what the command does if it is obeyed: what its id stands for from then on."""
+    name = (command.command_id, command.sku)
+    match command:
+        case m.ReceiveStock():
+            return StockReceived(*name, command.quantity)
+        case m.AdjustStock():
+            return StockAdjusted(*name, command.change, command.reason)
+        case m.ClearQuarantine():
+            return QuarantineCleared(*name, command.quantity, command.disposition)
+        case m.SetPurchaseLimit():
+            return SaleRulesChanged(*name, "purchase_limit", limit=command.limit)
+        case m.SuspendSale():
+            return SaleRulesChanged(*name, "suspension", command.reason)
+    return SaleRulesChanged(*name, _RULES[type(command)])
+
+
+_RULES: Final[Mapping[type[m.SkuCommand], str]] = {m.ResumeSale: "resumption", m.RetireSku: "retirement"}
 
 
 def receive_stock(ledger: Ledger, command: m.ReceiveStock, now: Now) -> list[Outcome]:
     """Add received units."""
-    _require_quantity(command.quantity)
-    if _is_known(ledger, command, now):
-        return []
-    return [StockReceived(command.command_id, command.sku, command.quantity)]
+    return [] if _is_repeat(ledger, command, now) else [event_of(command)]
 
 
 def adjust_stock(ledger: Ledger, command: m.AdjustStock, now: Now) -> list[Outcome]:
     """Correct a count; what is promised to buyers or quarantined cannot be counted away."""
-    require_text(command.reason)
-    _require_quantity(abs(command.change))
-    if _is_known(ledger, command, now):
+    if _is_repeat(ledger, command, now):
         return []
     stock = ledger.stock(command.sku)
     if stock.available + command.change >= 0:
-        return [StockAdjusted(command.command_id, command.sku, command.change, command.reason)]
+        return [event_of(command)]
     return _refused(
         command,
         f"on_hand {stock.on_hand} {command.change:+d} would be less than reserved {stock.reserved} + allocated "
@@ -57,69 +75,75 @@ def adjust_stock(ledger: Ledger, command: m.AdjustStock, now: Now) -> list[Outco
 
 def clear_quarantine(ledger: Ledger, command: m.ClearQuarantine, now: Now) -> list[Outcome]:
     """Make quarantined units sellable, or write them off."""
-    _require_quantity(command.quantity)
-    if command.disposition not in (AVAILABLE, SCRAP):
-        raise RefusedError("invalid_disposition", f"{command.disposition!r}; send {AVAILABLE} or {SCRAP}")
-    if _is_known(ledger, command, now):
+    if _is_repeat(ledger, command, now):
         return []
     quarantined = ledger.stock(command.sku).quarantined
     if command.quantity > quarantined:
         return _refused(command, f"{command.quantity} units asked for, {quarantined} are quarantined")
-    return [QuarantineCleared(command.command_id, command.sku, command.quantity, command.disposition)]
+    return [event_of(command)]
 
 
 def set_purchase_limit(ledger: Ledger, command: m.SetPurchaseLimit, now: Now) -> list[Outcome]:
     """Limit what one customer may have of the SKU from here on; 0 lifts the limit."""
-    if not 0 <= command.limit <= MAX_QUANTITY:
-        raise RefusedError("invalid_quantity", f"limit {command.limit}; send 0 (none) to {MAX_QUANTITY}")
-    if _is_known(ledger, command, now):
-        return []
-    return [SaleRulesChanged(command.command_id, command.sku, "purchase_limit", str(command.limit), command.limit)]
+    return _change_rules(ledger, command, now, even_if_unknown=command.even_if_unknown == 1)
 
 
 def suspend_sale(ledger: Ledger, command: m.SuspendSale, now: Now) -> list[Outcome]:
     """Take the SKU off sale."""
-    require_text(command.reason)
-    if _is_known(ledger, command, now):
-        return []
-    return [SaleRulesChanged(command.command_id, command.sku, "suspension", command.reason)]
+    return _change_rules(ledger, command, now, even_if_unknown=command.even_if_unknown == 1)
 
 
 def resume_sale(ledger: Ledger, command: m.ResumeSale, now: Now) -> list[Outcome]:
     """Put the SKU on sale again."""
-    if _is_known(ledger, command, now):
-        return []
-    return [SaleRulesChanged(command.command_id, command.sku, "resumption")]
+    return _change_rules(ledger, command, now)
 
 
 def retire_sku(ledger: Ledger, command: m.RetireSku, now: Now) -> list[Outcome]:
     """End a SKU of which nothing is left."""
-    if _is_known(ledger, command, now):
+    outcomes = _change_rules(ledger, command, now)
+    if outcomes and (on_hand := ledger.stock(command.sku).on_hand):
+        return _refused(command, f"{on_hand} units are still on hand; sell them or adjust the stock to 0 first")
+    return outcomes
+
+
+def _change_rules(ledger: Ledger, command: m.SkuCommand, now: Now, *, even_if_unknown: bool = False) -> list[Outcome]:
+    if _is_repeat(ledger, command, now):
         return []
-    stock = ledger.stock(command.sku)
-    if stock.on_hand:
-        return _refused(command, f"{stock.on_hand} units are still on hand; sell them or adjust the stock to 0 first")
-    return [SaleRulesChanged(command.command_id, command.sku, "retirement")]
+    if not even_if_unknown and not ledger.stock(command.sku).is_known:
+        return _refused(command, f"{UNKNOWN_SKU}: no stock of it ever came in")
+    return [event_of(command)]
 
 
-def _is_known(ledger: Ledger, command: m.SkuCommand, now: Now) -> bool:
-    """Tell whether the command was decided before. Raises RefusedError for an id that cannot be, or is outside the window."""
-    require_text(command.command_id, command.sku)
-    if _is_of_a_line(command.command_id):
-        raise RefusedError("reserved_command_id", f"{command.command_id} names a line's own movement; send another id")
+def _is_repeat(ledger: Ledger, command: m.SkuCommand, now: Now) -> bool:
+    """Tell whether the command was decided before.
+
+    Raises RefusedError for one that is malformed or outside the window, and for an id that stands for something else.
+    """
+    require_valid(command)
+    if not ledger.stock(command.sku).is_known:
+        require_identifier(f"{type(command).__name__}.sku", command.sku)
     uuid = command_uuid(command.command_id)
     if uuid != NIL_UUID and not is_in_window(uuid, now.at_ms):
         raise RefusedError("command_id_outside_window", f"{command.command_id} is too old, or ahead; send a new id")
-    return (command.command_id, command.sku) in ledger.commands
+    earlier = ledger.commands.get((command.command_id, command.sku))
+    if earlier is None:
+        return False
+    if earlier.kind == REFUSAL:
+        raise RefusedError(f"{type(command).__name__}_refused", f"{command.command_id} stays refused: {earlier.note}")
+    if (differs := difference(command, earlier)) is not None:
+        raise RefusedError(CONFLICT, differs)
+    return True
 
 
-_is_of_a_line: Final = re.compile(rf"[0-9a-f-]{{36}}/[0-9]+/({SHIPMENT}|{RETURN})").fullmatch
-"""What `evolve.line_movement_id` makes: under such an id a stock command would take a line's place in the ledger."""
-
-
-def _require_quantity(quantity: int) -> None:
-    if not 0 < quantity <= MAX_QUANTITY:
-        raise RefusedError("invalid_quantity", f"{quantity} units; send 1 to {MAX_QUANTITY}")
+def difference(command: m.SkuCommand, earlier: LedgerEntry) -> str | None:
+    """Return in words what differs between what the command's id stands for and the command; None: it is the same."""
+    entry = event_of(command).entry
+    differing = [name for name in LedgerEntry._fields if getattr(earlier, name) != getattr(entry, name)]
+    if not differing:
+        return None
+    stands = ", ".join(f"{name} {getattr(earlier, name)}" for name in differing)
+    sent = ", ".join(f"{name} {getattr(entry, name)}" for name in differing)
+    return f"{command.command_id} stands for {stands}; sent now: {sent}. Choose another id"
 
 
 def _refused(command: m.SkuCommand, detail: str) -> list[Outcome]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from itertools import repeat
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from consumers.inventory.state import (
     QUARANTINE,
-    REFUSAL,
     RETURN,
-    SCRAP,
     SHIPMENT,
     HeldForCart,
     Hold,
@@ -21,6 +19,7 @@ from consumers.inventory.state import (
     Outcome,
     QuarantineCleared,
     SaleRulesChanged,
+    SkuEvent,
     Stock,
     StockAdjusted,
     StockCommandRefused,
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 _key_of_hold: Final = attrgetter("order_id", "line", "sku")
 _units_and_end: Final = attrgetter("quantity", "expires_at_ms")
-SkuEvent: TypeAlias = StockReceived | StockAdjusted | QuarantineCleared | SaleRulesChanged | StockCommandRefused
 
 
 def evolve(ledger: Ledger, message: Message, outcomes: Iterable[Outcome], now: Now) -> bool:
@@ -132,23 +130,11 @@ def _return(ledger: Ledger, event: m.LineReturned, at_ms: int) -> None:
 # --- stock itself -------------------------------------------------------------------------------------------------------
 
 
-def _receive(ledger: Ledger, event: StockReceived, at_ms: int) -> None:
-    _change_on_hand(_stock_for_update(ledger, event.sku), event.quantity)
-    _record_movement(ledger, event, "receipt", event.quantity, at_ms)
-
-
-def _adjust(ledger: Ledger, event: StockAdjusted, at_ms: int) -> None:
-    _change_on_hand(_stock_for_update(ledger, event.sku), event.change)
-    _record_movement(ledger, event, "adjustment", event.change, at_ms, note=event.reason)
-
-
-def _clear_quarantine(ledger: Ledger, event: QuarantineCleared, at_ms: int) -> None:
-    stock = _stock_for_update(ledger, event.sku)
-    scrapped = event.quantity if event.disposition == SCRAP else 0
-    stock.quarantined -= event.quantity
-    stock.on_hand -= scrapped
-    kind = "scrap" if scrapped else "restock"
-    _record_movement(ledger, event, kind, -scrapped, at_ms, quarantined=-event.quantity)
+def _change_units(ledger: Ledger, event: StockReceived | StockAdjusted | QuarantineCleared, at_ms: int) -> None:
+    stock, entry = _stock_for_update(ledger, event.sku), event.entry
+    _change_on_hand(stock, entry.quantity)
+    stock.quarantined += entry.quarantined
+    _record_movement(ledger, event, at_ms)
 
 
 def _change_sale_rules(ledger: Ledger, event: SaleRulesChanged, at_ms: int) -> None:
@@ -162,11 +148,7 @@ def _change_sale_rules(ledger: Ledger, event: SaleRulesChanged, at_ms: int) -> N
             stock.is_suspended = False
         case "retirement":
             stock.is_retired = True
-    _record_movement(ledger, event, event.kind, 0, at_ms, note=event.note)
-
-
-def _remember_refusal(ledger: Ledger, event: StockCommandRefused, at_ms: int) -> None:
-    _record_movement(ledger, event, REFUSAL, 0, at_ms, note=f"{event.kind}: {event.reason}")
+    _record_movement(ledger, event, at_ms)
 
 
 def line_movement_id(order_id: str, line: int, kind: str) -> str:
@@ -182,6 +164,7 @@ def _stock_for_update(ledger: Ledger, sku: str) -> Stock:
     if stock is None:
         stock = ledger.stocks[sku] = Stock()
     if sku not in ledger.before:
+        stock.is_known = True
         ledger.before[sku] = (stock.on_hand, stock.reserved, stock.allocated, stock.quarantined)
     return stock
 
@@ -216,14 +199,10 @@ def _count_purchase(ledger: Ledger, sku: str, hold: Hold, units: int) -> None:
     ledger.purchase_changes[buyer] = ledger.purchase_changes.get(buyer, 0) + units
 
 
-def _record_movement(
-    ledger: Ledger, event: SkuEvent, kind: str, quantity: int, at_ms: int, *, quarantined: int = 0, note: str = ""
-) -> None:
-    ledger.commands.add((event.command_id, event.sku))
+def _record_movement(ledger: Ledger, event: SkuEvent, at_ms: int) -> None:
+    entry = ledger.commands[event.command_id, event.sku] = event.entry
     uuid = command_uuid(event.command_id)
-    ledger.movements.append(
-        Movement(uuid, event.command_id, event.sku, kind, quantity, quarantined, None, None, note, at_ms)
-    )
+    ledger.movements.append(Movement(uuid, event.command_id, event.sku, *entry[:3], None, None, entry.note, at_ms))
 
 
 def _record_line_movement(
@@ -244,9 +223,9 @@ _CHANGES: Final[Mapping[type, Callable[..., None]]] = {
     m.LineExpired: _expire,
     m.LineShipped: _ship,
     m.LineReturned: _return,
-    StockReceived: _receive,
-    StockAdjusted: _adjust,
-    QuarantineCleared: _clear_quarantine,
+    StockReceived: _change_units,
+    StockAdjusted: _change_units,
+    QuarantineCleared: _change_units,
     SaleRulesChanged: _change_sale_rules,
-    StockCommandRefused: _remember_refusal,
+    StockCommandRefused: _record_movement,
 }

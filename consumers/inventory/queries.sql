@@ -24,7 +24,7 @@ FROM unnest($1::text[], $2::text[]) AS k (sku, customer_id)
 JOIN purchases p USING (sku, customer_id);
 
 -- name: load_commands
-SELECT command_id, sku
+SELECT command_id, sku, kind, quantity, quarantined, note
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS k (id, command_id, sku)
 JOIN movements USING (id, command_id, sku);
 

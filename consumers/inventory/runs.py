@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from schemas import messages as m
 from schemas.ids import are_order_ids, is_in_window
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_TEXT, MAX_UNIT_PRICE_MINOR
+from schemas.money import CURRENCIES
 from schemas.terms import TERMS
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _COLUMNS: Final = attrgetter(
     "hold_seconds",
     "cart_id",
     "terms",
+    "reference",
 )
 _KNOWN_TERMS: Final = frozenset({"", *TERMS})
 
@@ -60,11 +62,14 @@ def reserve_run(
         hold_seconds,
         carts,
         terms,
+        references,
     ) = zip(*map(_COLUMNS, commands), strict=True)
     is_plain = (
         not any(carts)
         and _KNOWN_TERMS.issuperset(terms)
-        and all(map(_are_simple_texts, (skus, currencies, customers, tokens)))
+        and CURRENCIES.issuperset(currencies)
+        and all(map(_are_simple_texts, map(set, (skus, customers, tokens))))
+        and _are_simple_texts(set(references) - {""})
         and min(quantities) > 0
         and max(demands) <= MAX_QUANTITY
         and all(map(int.__le__, quantities, demands))
@@ -86,20 +91,20 @@ def reserve_run(
         map(
             m.LineReserved,
             *(order_ids, lines, line_counts, skus, quantities, prices, currencies, customers, tokens, ends_ms, terms),
+            references,
         )
     )
 
 
-def _are_simple_texts(column: Sequence[str]) -> bool:
+def _are_simple_texts(distinct: set[str]) -> bool:
     """Tell whether all are short, printable ASCII without a blank: such a text breaks no rule that a text could break."""
-    distinct = set(column)
     together = "".join(distinct)
     return (
         "" not in distinct
         and together.isascii()
         and together.isprintable()
         and " " not in together
-        and (len(together) <= MAX_TEXT or max(map(len, distinct)) <= MAX_TEXT)
+        and (len(together) <= MAX_TEXT or max(map(len, distinct), default=0) <= MAX_TEXT)
     )
 
 

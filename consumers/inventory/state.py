@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
+from typing_extensions import override
 
 from consumers.errors import RefusedError
 from consumers.runtime.deciding.deadlines import DeadlineTimer
@@ -64,7 +65,7 @@ class Stock(msgspec.Struct, gc=False):
     """One SKU's level, in units, and whether it may be sold.
 
     Always 0 <= reserved, allocated, quarantined and reserved + allocated + quarantined <= on_hand, and nothing is on hand
-    of a retired SKU. A `purchase_limit` of 0 is none.
+    of a retired SKU. A `purchase_limit` of 0 is none. A SKU `is_known` from the first command that had an effect on it.
     """
 
     on_hand: int = 0
@@ -74,6 +75,7 @@ class Stock(msgspec.Struct, gc=False):
     purchase_limit: int = 0
     is_suspended: bool = False
     is_retired: bool = False
+    is_known: bool = False
     is_stored: bool = False
 
     @property
@@ -130,7 +132,7 @@ class Ledger:
         self.stocks: dict[str, Stock] = {}
         self.holds: dict[HoldKey, Hold] = {}
         self.held: set[HoldKey] = set()
-        self.commands: set[tuple[str, str]] = set()
+        self.commands: dict[tuple[str, str], LedgerEntry] = {}
         self.purchases: dict[Buyer, int] = {}
         self.carts: dict[Cart, set[HoldKey]] = {}
         self.known_carts: set[Cart] = set()
@@ -184,49 +186,87 @@ class HeldForCart(InternalEvent, frozen=True):
     cart: str
 
 
-class StockReceived(InternalEvent, frozen=True):
+class LedgerEntry(NamedTuple):
+    """What a command about a SKU leaves in its row of `movements`, in units: by this a repeat is held against it."""
+
+    kind: str
+    quantity: int = 0
+    quarantined: int = 0
+    note: str = ""
+
+
+class SkuEvent(InternalEvent, frozen=True):
+    """A command about a SKU was decided, for good: its id stands for this from now on."""
+
+    command_id: str
+    sku: str
+
+    @property
+    def entry(self) -> LedgerEntry:
+        """What is written down of it."""
+        raise NotImplementedError
+
+
+class StockReceived(SkuEvent, frozen=True):
     """Units came in."""
 
-    command_id: str
-    sku: str
     quantity: int
 
+    @property
+    @override
+    def entry(self) -> LedgerEntry:
+        return LedgerEntry("receipt", self.quantity)
 
-class StockAdjusted(InternalEvent, frozen=True):
+
+class StockAdjusted(SkuEvent, frozen=True):
     """A count was corrected by `change` units."""
 
-    command_id: str
-    sku: str
     change: int
     reason: str
 
+    @property
+    @override
+    def entry(self) -> LedgerEntry:
+        return LedgerEntry("adjustment", self.change, note=self.reason)
 
-class QuarantineCleared(InternalEvent, frozen=True):
+
+class QuarantineCleared(SkuEvent, frozen=True):
     """Quarantined units became available or were written off."""
 
-    command_id: str
-    sku: str
     quantity: int
     disposition: str
 
+    @property
+    @override
+    def entry(self) -> LedgerEntry:
+        if self.disposition == SCRAP:
+            return LedgerEntry("scrap", -self.quantity, -self.quantity)
+        return LedgerEntry("restock", 0, -self.quantity)
 
-class SaleRulesChanged(InternalEvent, frozen=True):
+
+class SaleRulesChanged(SkuEvent, frozen=True):
     """How a SKU may be sold changed; `kind` is `purchase_limit` (with the `limit`), `suspension`, `resumption`, `retirement`."""
 
-    command_id: str
-    sku: str
     kind: str
     note: str = ""
     limit: int = 0
 
+    @property
+    @override
+    def entry(self) -> LedgerEntry:
+        return LedgerEntry(self.kind, note=str(self.limit) if self.kind == "purchase_limit" else self.note)
 
-class StockCommandRefused(InternalEvent, frozen=True):
-    """A command about a SKU was refused for good: sent again it stays refused."""
 
-    command_id: str
-    sku: str
+class StockCommandRefused(SkuEvent, frozen=True):
+    """A command about a SKU was refused for good: whatever is sent under its id later stays refused."""
+
     kind: str
     reason: str
+
+    @property
+    @override
+    def entry(self) -> LedgerEntry:
+        return LedgerEntry(REFUSAL, note=f"{self.kind}: {self.reason}")
 
 
 Outcome = m.Message | InternalEvent | RefusedError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from consumers.inventory.decide import MAX_EXPIRIES
-from consumers.inventory.state import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, Stock, cart_owner
+from consumers.inventory.state import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, LedgerEntry, Stock, cart_owner
 from consumers.runtime.postgres.sql import array_literal, columns, load_queries
 from consumers.runtime.room import Changes, Tombstone
 from schemas import messages as m
@@ -158,7 +158,7 @@ async def _load_stock(connection: asyncpg.Connection, skus: dict[str, Ledger]) -
         ledger.stocks[sku] = Stock()
     for sku, *level in await connection.fetch(QUERIES["load_stock"], array_literal(list(skus))):
         stock = skus[sku].stocks[sku] = Stock(*level)
-        stock.is_stored = True
+        stock.is_known = stock.is_stored = True
     skus.clear()
 
 
@@ -199,7 +199,8 @@ async def _load_commands(connection: asyncpg.Connection, commands: dict[tuple[st
     keys = [(command_uuid(command_id), command_id, sku) for command_id, sku in unseen]
     for row in await connection.fetch(QUERIES["load_commands"], *map(array_literal, zip(*keys, strict=True))):
         command = (row["command_id"], row["sku"])
-        commands[command].commands.add(command)
+        entry = LedgerEntry(row["kind"], row["quantity"], row["quarantined"], row["note"])
+        commands[command].commands[command] = entry
 
 
 async def _load_purchases(

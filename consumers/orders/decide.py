@@ -11,19 +11,24 @@ from consumers.errors import RefusedError
 from consumers.orders.state import LineState, Order, ships_available
 from consumers.orders.termination import refused, reject, release, return_conflicting
 from consumers.runtime.deciding.outcomes import refuse
-from consumers.text import require_order_id
 from schemas import messages as m
 from topology.states import OUTSIDE_WINDOW, OrderState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from consumers.orders.state import Line
     from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 
-NOT_TO_BE_HAD: Final = frozenset({"insufficient_stock", "purchase_limit", "sale_suspended", "sku_retired"})
+NOT_TO_BE_HAD: Final = frozenset(
+    {"insufficient_stock", "unknown_sku", "purchase_limit", "sale_suspended", "sku_retired"}
+)
 """Why a line is rejected though nothing is wrong with it: under ship_available the order goes on with the others."""
+
+
+CONFLICT: Final = "conflicting_duplicate"
+INCONSISTENT: Final = "inconsistent_header"
 
 
 def respond_outside_window(order: Order, message: Message, _: Now) -> list[Message]:
@@ -35,6 +40,8 @@ def respond_outside_window(order: Order, message: Message, _: Now) -> list[Messa
     del order
     if isinstance(message, m.CancelOrder):
         return [refused(message, OUTSIDE_WINDOW)]
+    if isinstance(message, m.OrderCommandUnmatched):
+        return [m.OrderCommandRefused(message.order_id, message.command, message.reference, OUTSIDE_WINDOW)]
     if isinstance(message, m.LineReserved | m.LineCommitted | m.PaymentCaptured | m.FulfilmentCancelled):
         raise RefusedError(
             OUTSIDE_WINDOW, f"{type(message).__name__} of {message.order_id}, of which nothing is kept any more"
@@ -47,14 +54,13 @@ def respond_outside_window(order: Order, message: Message, _: Now) -> list[Messa
 
 def gather_line(order: Order, fact: m.LineReserved, _: Now) -> list[Message]:
     """Take in a reserved line; with the last one the order is reserved and its payment may begin."""
-    require_order_id(fact.order_id)
     known = order.lines.get(fact.line)
     if known is not None and known.sku != fact.sku:
         return [release(fact, "conflicting_line")]
     if known is not None and known.state is not LineState.REJECTED:
         return []
-    if order.lines and _contradicts(order, fact, (fact.currency, fact.payment_token)):
-        return [*reject(order, fact, "inconsistent_header"), release(fact, "inconsistent_header")]
+    if order.lines and (detail := "; ".join(order.header_differences(fact))):
+        return [*reject(order, fact, INCONSISTENT, detail), release(fact, INCONSISTENT)]
     if len(order.lines) + (known is None) < fact.line_count:
         return []
     held = [line for _, line in order.lines_in(LineState.RESERVED)]
@@ -68,11 +74,10 @@ def gather_rejection(order: Order, fact: m.LineRejected, _: Now) -> list[Message
 
     Under ship_available it goes on with the others, if there are any when all lines are answered.
     """
-    require_order_id(fact.order_id)
     if not ships_available(fact.terms) or fact.reason not in NOT_TO_BE_HAD:
         return reject(order, fact, fact.reason)
-    if order.lines and _contradicts(order, fact, (order.currency, order.payment_token)):
-        return reject(order, fact, "inconsistent_header")
+    if order.lines and (detail := "; ".join(order.header_differences(fact))):
+        return reject(order, fact, INCONSISTENT, detail)
     if fact.line in order.lines or len(order.lines) + 1 < fact.line_count:
         return []
     held = [line for _, line in order.lines_in(LineState.RESERVED)]
@@ -82,11 +87,23 @@ def gather_rejection(order: Order, fact: m.LineRejected, _: Now) -> list[Message
     return [m.OrderReserved(fact.order_id, len(held), _price(held), *header)]
 
 
-def _contradicts(order: Order, fact: m.LineReserved | m.LineRejected, paid_with: tuple[str, str]) -> bool:
-    """Tell whether a line's header is not that of the lines before it; a rejected one has no payment token."""
-    if (order.line_count, order.customer_id, order.terms) != (fact.line_count, fact.customer_id, fact.terms):
-        return True
-    return bool(order.currency) and (order.currency, order.payment_token) != paid_with
+def compare_repeated(order: Order, fact: m.LineRepeated, _: Now) -> list[Message]:
+    """Refuse a line that was sent again with another price or header; one with the same is harmless.
+
+    What counts: price, currency, customer, payment token and terms (quantity, at inventory). Not the number of lines under
+    ship_available, which becomes that of the lines that could be had; nor hold_seconds, cart_id, demand and reference.
+    Of a line that the order goes on without only the price is kept: its header may have been another from the first.
+    """
+    line = order.line_of(fact)
+    if line is None:
+        return []
+    differences = [] if line.left_out else order.header_differences(fact)
+    if line.state is not LineState.REJECTED and line.unit_price_minor != fact.unit_price_minor:
+        differences.append(f"unit_price_minor {line.unit_price_minor} was placed, {fact.unit_price_minor} sent now")
+    if not differences:
+        return []
+    reference, detail = f"line:{fact.line}", "; ".join(differences)
+    return [m.OrderCommandRefused(fact.order_id, m.PlaceOrderLine.__name__, reference, CONFLICT, detail)]
 
 
 def _price(lines: Iterable[Line]) -> int:
@@ -143,3 +160,20 @@ def ship(order: Order, fact: m.OrderShipped, now: Now) -> list[Message]:
     if order.state is OrderState.PLACED and not order.captures_at_shipping:
         return refuse(order, fact, now)
     return []
+
+
+# --- for rooms that keep nothing of the order -----------------------------------------------------------------------------
+
+
+def refuse_unmatched(order: Order, fact: m.OrderCommandUnmatched, _: Now) -> list[Message]:
+    """Refuse, with what is known here, a command about an order of which the room that would obey it keeps nothing."""
+    reason = _UNMATCHED.get(order.state, "not_paid")
+    return [m.OrderCommandRefused(fact.order_id, fact.command, fact.reference, reason)]
+
+
+_UNMATCHED: Final[Mapping[OrderState, str]] = {
+    OrderState.UNKNOWN: "unknown_order",
+    OrderState.REJECTED: "order_over",
+    OrderState.CANCELLED: "order_cancelled",
+}
+"""In all other states its money or its goods are still on their way there."""

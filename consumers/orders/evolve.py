@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 
+_ONLY_ANSWERED: Final = frozenset({m.LineRepeated, m.OrderCommandUnmatched})
 _GATHERING: Final = frozenset({OrderState.UNKNOWN, OrderState.PENDING})
 
 
 def evolve(order: Order, message: Message, outcomes: Iterable[Message], now: Now) -> bool:
-    """Record the message, then what was decided about it; always a change, as it is what the order heard of last.
+    """Record the message, then what was decided about it. Return whether anything changed.
 
-    An order that gathers its lines waits for the next event about it, as long as the deadlines say.
+    An order that gathers its lines waits for the next event about it, as long as the deadlines say. What only answers
+    somebody leaves no trace, so that a command about an order that nobody placed makes none.
     """
+    if type(message) in _ONLY_ANSWERED:
+        return False
     order.updated_at_ms = now.at_ms
     if (record := _BY_MESSAGE.get(type(message))) is not None:
         record(order, message)
@@ -48,7 +52,8 @@ def _record_reserved(order: Order, fact: m.LineReserved) -> None:
         order.currency, order.payment_token = fact.currency, fact.payment_token
     known = order.lines.get(fact.line)
     if known is None:
-        left_out = order.state not in _GATHERING and order.state not in OVER_ORDER_STATES
+        is_over = order.state in OVER_ORDER_STATES
+        left_out = bool(order.header_differences(fact)) if is_over else order.state not in _GATHERING
         order.lines[fact.line] = Line(
             fact.sku, fact.quantity, fact.unit_price_minor, LineState.RESERVED, left_out=left_out
         )

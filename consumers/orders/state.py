@@ -31,7 +31,8 @@ class LineState(StrEnum):
 class Line(msgspec.Struct, omit_defaults=True):
     """One line as its first event described it. `unit_price_minor` is in minor units of the order's currency.
 
-    The order goes on without one that is `left_out`: it was not to be had, or came when the others were all there.
+    The order goes on without one that is `left_out`: it was not to be had, or came when the others were all there, or
+    when the order was over and with another header.
     """
 
     sku: str
@@ -86,6 +87,19 @@ class Order(OrderRecord):
         """Return the numbered lines in this state, by number: a reloaded order must decide the same as one in memory."""
         return [(number, line) for number, line in sorted(self.lines.items()) if line.state is state]
 
+    def header_differences(self, fact: m.LineReserved | m.LineRejected | m.LineRepeated) -> list[str]:
+        """Return in words what all lines of an order share and this one has otherwise; a rejected one has no money."""
+        fields = ["customer_id", "terms"]
+        if not isinstance(fact, m.LineRepeated) or not ships_available(self.terms):
+            fields.append("line_count")
+        if self.currency and not isinstance(fact, m.LineRejected):
+            fields += ["currency", "payment_token"]
+        return [
+            f"{name} differs" if name == "payment_token" else f"{name} {placed!r} was placed, {sent!r} sent now"
+            for name in fields
+            if (placed := getattr(self, name)) != (sent := getattr(fact, name))
+        ]
+
     @property
     def captures_at_shipping(self) -> bool:
         """Tell whether fulfilment has the order as soon as it is placed, before any money is captured."""
@@ -104,6 +118,7 @@ _CAPTURING_AT_SHIPPING: Final = frozenset(terms for terms in TERMS if CAPTURE_AT
 LineFact = (
     m.LineReserved
     | m.LineRejected
+    | m.LineRepeated
     | m.LineReleased
     | m.LineExpired
     | m.LineCommitted

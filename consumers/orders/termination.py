@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from consumers.errors import RefusedError
 from consumers.orders.state import LineFact, LineState, Order
 from consumers.runtime.deciding.outcomes import refuse
-from consumers.text import require_order_id, require_text
 from schemas import messages as m
 from topology.states import OrderState
 
@@ -24,7 +22,6 @@ CANCELLED: Final = "order_cancelled"
 """Why lines go back when somebody cancels; their own reason is in OrderCancelled."""
 PAYMENT_TIMEOUT: Final = "payment_timeout"
 NOT_COMPLETE: Final = "not_complete_in_time"
-REQUESTERS: Final = ("customer", "merchant")
 
 # --- rejected: nobody asked for it ------------------------------------------------------------------------------------------
 
@@ -78,7 +75,6 @@ def reject_for_return(order: Order, fact: m.LineReturned, _: Now) -> list[Messag
 
 def cancel(order: Order, command: m.CancelOrder, _: Now) -> list[Message]:
     """End an order of which fulfilment has nothing; one that is not known yet ends before its lines are decided."""
-    _require_sense(command)
     cancelled = m.OrderCancelled(command.order_id, command.reason, command.requested_by)
     return [cancelled, *_undo(order, command, CANCELLED)]
 
@@ -91,7 +87,6 @@ def cancel_placed(order: Order, command: m.CancelOrder, now: Now) -> list[Messag
 def ask_fulfilment(order: Order, command: m.CancelOrder, _: Now) -> list[Message]:
     """Whether anything has left the house, only fulfilment knows: it answers FulfilmentCancelled, or refuses."""
     del order
-    _require_sense(command)
     return [m.OrderCancelRequested(command.order_id, command.requested_by, command.reason)]
 
 
@@ -125,14 +120,12 @@ def cancel_for_capture(order: Order, fact: m.PaymentCaptureFailed, _: Now) -> li
 
 def refuse_command(order: Order, command: m.CancelOrder, _: Now) -> list[Message]:
     """Refuse to cancel an order that is over or shipped, with the reason."""
-    _require_sense(command)
     return [refused(command, "order_over" if order.state is OrderState.REJECTED else "already_shipped")]
 
 
 def ignore_repeat(order: Order, command: m.CancelOrder, _: Now) -> list[Message]:
     """The order is cancelled already."""
-    del order
-    _require_sense(command)
+    del order, command
     return []
 
 
@@ -171,9 +164,9 @@ def return_conflicting(order: Order, fact: m.LineCommitted, _: Now) -> list[Mess
 # --- parts of decisions -------------------------------------------------------------------------------------------------------
 
 
-def reject(order: Order, fact: LineFact | m.PaymentDeclined, reason: str) -> list[Message]:
+def reject(order: Order, fact: LineFact | m.PaymentDeclined, reason: str, detail: str = "") -> list[Message]:
     """End the order and give back all that it has."""
-    return [m.OrderRejected(fact.order_id, reason), *_undo(order, fact, reason)]
+    return [m.OrderRejected(fact.order_id, reason, detail), *_undo(order, fact, reason)]
 
 
 def release(fact: m.LineReserved, reason: str) -> m.ReleaseLine:
@@ -215,11 +208,3 @@ _ENDS_A_HOLD: Final = (m.LineReleased, m.LineExpired, m.LineCommitted, m.LineRet
 """Not LineRejected and LineCommitFailed: where their line is held, they answer a faulty duplicate, or are echoes of a
 command that came before the hold."""
 _GOING_BACK: Final = (LineState.RETURNING, LineState.RETURNED)
-
-
-def _require_sense(command: m.CancelOrder) -> None:
-    """Raise RefusedError for a command that cannot be written down, or does not name who wants it."""
-    require_order_id(command.order_id)
-    require_text(command.reason)
-    if command.requested_by not in REQUESTERS:
-        raise RefusedError("invalid_requested_by", f"{command.requested_by!r}; send {' or '.join(REQUESTERS)}")

@@ -5,7 +5,16 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from consumers.orders.decide import commit_lines, gather_commit, gather_line, gather_rejection, pay, ship
+from consumers.orders.decide import (
+    commit_lines,
+    compare_repeated,
+    gather_commit,
+    gather_line,
+    gather_rejection,
+    pay,
+    refuse_unmatched,
+    ship,
+)
 from consumers.orders.state import LineState
 from consumers.orders.termination import (
     ask_fulfilment,
@@ -64,6 +73,7 @@ _NO_MONEY: Final[Row] = {
 _LATE_LINES: Final[Row] = {
     m.LineReserved: release_late,
     m.LineRejected: ignore_duplicate,
+    m.LineRepeated: compare_repeated,
     m.LineReleased: record_fact,
     m.LineExpired: record_fact,
     m.LineCommitted: return_late,
@@ -74,6 +84,7 @@ _LATE_LINES: Final[Row] = {
 _SOLD_LINES: Final[Row] = {
     m.LineReserved: release_conflicting,
     m.LineRejected: ignore_duplicate,
+    m.LineRepeated: compare_repeated,
     m.LineReleased: record_fact,
     m.LineExpired: record_fact,
     m.LineCommitted: return_conflicting,
@@ -98,6 +109,7 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
         S.UNKNOWN: {
             m.LineReserved: to(gather_line, S.PENDING, S.RESERVED),
             m.LineRejected: to(gather_rejection, S.PENDING, S.REJECTED),
+            m.LineRepeated: compare_repeated,
             m.LineReleased: refuse,
             m.LineExpired: refuse,
             m.LineCommitted: refuse,
@@ -105,6 +117,7 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             m.LineReturned: refuse,
             **_NO_MONEY,
             m.CancelOrder: to(cancel, S.CANCELLED),
+            m.OrderCommandUnmatched: refuse_unmatched,
             m.EndWaits: ignore_timer,
             **_NO_GOODS,
         },
@@ -113,6 +126,7 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             m.LineReserved: to(gather_line, S.PENDING, S.RESERVED, S.REJECTED),
             # Under ship_available, lines are missing, or this was the last one; else it ends the order.
             m.LineRejected: to(gather_rejection, S.PENDING, S.RESERVED, S.REJECTED),
+            m.LineRepeated: compare_repeated,
             m.LineReleased: to(reject_for_release, S.REJECTED),
             m.LineExpired: to(reject_incomplete, S.REJECTED),
             m.LineCommitted: to(reject_for_early_commit, S.REJECTED),
@@ -120,12 +134,14 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             m.LineReturned: record_fact,
             **_NO_MONEY,
             m.CancelOrder: to(cancel, S.CANCELLED),
+            m.OrderCommandUnmatched: refuse_unmatched,
             m.EndWaits: to(reject_overdue, S.REJECTED),
             **_NO_GOODS,
         },
         S.RESERVED: {
             m.LineReserved: release_conflicting,
             m.LineRejected: ignore_duplicate,
+            m.LineRepeated: compare_repeated,
             m.LineReleased: record_fact,
             m.LineExpired: record_fact,
             m.LineCommitted: return_conflicting,
@@ -137,12 +153,14 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             m.PaymentCaptured: refuse,
             m.PaymentCaptureFailed: refuse,
             m.CancelOrder: to(cancel, S.CANCELLED),
+            m.OrderCommandUnmatched: refuse_unmatched,
             m.EndWaits: ignore_timer,
             **_NO_GOODS,
         },
         S.COMMITTING: {
             m.LineReserved: release_conflicting,
             m.LineRejected: ignore_duplicate,
+            m.LineRepeated: compare_repeated,
             m.LineReleased: record_fact,
             m.LineExpired: record_fact,
             # Commits are missing; this was the last one.
@@ -154,6 +172,7 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             m.PaymentCaptured: refuse,
             m.PaymentCaptureFailed: refuse,
             m.CancelOrder: to(cancel, S.CANCELLED),
+            m.OrderCommandUnmatched: refuse_unmatched,
             m.EndWaits: ignore_timer,
             **_NO_GOODS,
         },
@@ -165,6 +184,7 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             m.PaymentCaptured: to(pay, S.PAID),
             m.PaymentCaptureFailed: to(cancel_for_capture, S.CANCELLED),
             m.CancelOrder: to(cancel_placed, S.CANCELLED),
+            m.OrderCommandUnmatched: refuse_unmatched,
             m.EndWaits: ignore_timer,
             m.FulfilmentCancelled: to(cancel_for_fulfilment, S.CANCELLED),
             m.OrderShipped: to(ship, S.SHIPPED),
@@ -175,6 +195,7 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             **_SOLD_LINES,
             **_SOLD_MONEY,
             m.CancelOrder: ask_fulfilment,
+            m.OrderCommandUnmatched: refuse_unmatched,
             m.EndWaits: ignore_timer,
             m.FulfilmentCancelled: to(cancel_for_fulfilment, S.CANCELLED),
             m.OrderShipped: to(ship, S.SHIPPED),
@@ -185,6 +206,7 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             **_SOLD_LINES,
             **_SOLD_MONEY,
             m.CancelOrder: refuse_command,
+            m.OrderCommandUnmatched: refuse_unmatched,
             m.EndWaits: ignore_timer,
             m.FulfilmentCancelled: refuse,
             m.OrderShipped: ignore_duplicate,
@@ -195,6 +217,7 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             **_SOLD_LINES,
             **_SOLD_MONEY,
             m.CancelOrder: refuse_command,
+            m.OrderCommandUnmatched: refuse_unmatched,
             m.EndWaits: ignore_timer,
             m.FulfilmentCancelled: refuse,
             m.OrderShipped: ignore_duplicate,
@@ -205,6 +228,7 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             **_SOLD_LINES,
             **_SOLD_MONEY,
             m.CancelOrder: refuse_command,
+            m.OrderCommandUnmatched: refuse_unmatched,
             m.EndWaits: ignore_timer,
             m.FulfilmentCancelled: refuse,
             m.OrderShipped: ignore_duplicate,
@@ -218,6 +242,7 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             m.PaymentCaptured: refuse,
             m.PaymentCaptureFailed: leave_to_payments,
             m.CancelOrder: refuse_command,
+            m.OrderCommandUnmatched: refuse_unmatched,
             m.EndWaits: ignore_timer,
             **_NO_GOODS,
         },
@@ -228,6 +253,7 @@ TRANSITIONS: Final[Transitions[OrderState]] = transitions(
             m.PaymentCaptured: leave_to_payments,
             m.PaymentCaptureFailed: leave_to_payments,
             m.CancelOrder: ignore_repeat,
+            m.OrderCommandUnmatched: refuse_unmatched,
             m.EndWaits: ignore_timer,
             **_NO_GOODS,
             m.FulfilmentCancelled: ignore_duplicate,

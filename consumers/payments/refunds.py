@@ -9,7 +9,6 @@ from consumers.payments.processor import OperationKind
 from consumers.payments.sequence import ORDER_OVER, start_or_queue
 from consumers.payments.state import (
     ABANDONED,
-    CANCELLED,
     RESOLVED,
     SUPERSEDED,
     UNCONFIRMED,
@@ -21,15 +20,14 @@ from consumers.payments.state import (
 )
 from consumers.payments.waits import TIMED_OUT, not_authorized, renew
 from schemas import messages as m
-from schemas.limits import MAX_LINES, MAX_TEXT
+from schemas.limits import MAX_LINES
+from schemas.validation import SAGA_REFUNDS
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
     from consumers.payments.state import Attempt
     from consumers.runtime.deciding.now import Now
 
-OURS: Final = (CANCELLED, "line:")
-"""How refund ids begin that the saga gives itself: a stranger's must not take their place."""
 MAX_REFUNDS: Final = 2 * MAX_LINES
 """Of one order; one for each line, and as many that somebody asks for."""
 
@@ -53,7 +51,6 @@ def refund(payment: Payment, message: m.RefundRequested | m.RefundOrder, now: No
 def retry(payment: Payment, command: m.RetryOrder, now: Now) -> list[Outcome]:
     """Ask again for what the processor refused: a void, refunds, or the renewal of an authorisation."""
     del now
-    _require_text(command.requested_by)
     outcomes: list[Outcome] = []
     for attempt in payment.failed():
         again = QueuedOperation(attempt.kind, attempt.reference, attempt.amount_minor)
@@ -68,7 +65,6 @@ def retry(payment: Payment, command: m.RetryOrder, now: Now) -> list[Outcome]:
 def resolve(payment: Payment, command: m.ResolveOrder, now: Now) -> list[Outcome]:
     """Believe a person that what the processor refused was done by hand."""
     del now
-    _require_text(command.requested_by, command.note)
     outcomes: list[Outcome] = []
     for attempt in payment.failed():
         is_void = attempt.kind is OperationKind.VOID
@@ -83,15 +79,11 @@ def resolve(payment: Payment, command: m.ResolveOrder, now: Now) -> list[Outcome
 
 
 def _refund_for_a_person(payment: Payment, command: m.RefundOrder) -> list[Outcome]:
-    _require_text(command.refund_id, command.reason)
-    if command.refund_id.startswith(OURS):
-        raise RefusedError("invalid_refund_id", f"{command.refund_id!r} is one that orders give to their own refunds")
-    if command.amount_minor <= 0:
-        raise RefusedError("invalid_amount", f"{command.amount_minor}; give back at least one minor unit")
     if (asked_minor := _asked_minor(payment, command.refund_id)) == command.amount_minor:
         return []
     if asked_minor:
-        return _refused(command, command.refund_id, "refund_id_used")
+        detail = f"amount_minor {asked_minor} was sent first, {command.amount_minor} now"
+        return _refused(command, command.refund_id, "refund_id_used", detail)
     if payment.order_over:
         return _refused(command, command.refund_id, ORDER_OVER)
     if command.amount_minor > payment.refundable_minor:
@@ -104,7 +96,7 @@ def _refund_for_a_person(payment: Payment, command: m.RefundOrder) -> list[Outco
 def _gave_without_goods(payment: Payment) -> bool:
     """Tell whether a person gave some of the money back, so that there may be none left for the goods."""
     asked: tuple[Attempt | QueuedOperation, ...] = (*payment.attempts.values(), *payment.queue)
-    return any(it.kind is OperationKind.REFUND and not it.reference.startswith(OURS) for it in asked)
+    return any(it.kind is OperationKind.REFUND and not it.reference.startswith(SAGA_REFUNDS) for it in asked)
 
 
 def _refund(message: m.RefundRequested | m.RefundOrder, amount_minor: int) -> QueuedOperation:
@@ -127,11 +119,7 @@ def _abandon(payment: Payment) -> list[Outcome]:
     return [abandoned, not_authorized(payment, authorization, TIMED_OUT)]
 
 
-def _refused(command: m.RefundOrder | m.RetryOrder | m.ResolveOrder, reference: str, reason: str) -> list[Outcome]:
-    return [m.OrderCommandRefused(command.order_id, type(command).__name__, reference, reason)]
-
-
-def _require_text(*texts: str) -> None:
-    for text in texts:
-        if not text or len(text) > MAX_TEXT or not text.isprintable():
-            raise RefusedError("invalid_text", f"{text[:MAX_TEXT]!r}: send 1 to {MAX_TEXT} printable characters")
+def _refused(
+    command: m.RefundOrder | m.RetryOrder | m.ResolveOrder, reference: str, reason: str, detail: str = ""
+) -> list[Outcome]:
+    return [m.OrderCommandRefused(command.order_id, type(command).__name__, reference, reason, detail)]

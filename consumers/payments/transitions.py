@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.payments.decide import (
+    ask_orders,
     authorize,
     capture,
     capture_shipment,
@@ -74,9 +75,9 @@ TRANSITIONS: Final[Transitions[PaymentState]] = transitions(
             m.ShipmentRequested: refuse,
             m.OrderShipped: refuse,
             m.RefundRequested: refuse,
-            m.RefundOrder: refuse_command,
-            m.RetryOrder: refuse_command,
-            m.ResolveOrder: refuse_command,
+            m.RefundOrder: ask_orders,
+            m.RetryOrder: ask_orders,
+            m.ResolveOrder: ask_orders,
             m.RecordPaymentResult: refuse,
             m.EndWaits: ignore_timer,
         },

@@ -15,12 +15,13 @@ from typing_extensions import override
 
 from consumers.runtime.deciding.deadlines import DeadlineIndex
 from consumers.runtime.deciding.now import DEADLINES, Deadlines, Now
+from consumers.runtime.deciding.validation import require_order_id, require_valid
 from consumers.runtime.postgres.sql import array_literal
 from consumers.runtime.room import Room
-from consumers.text import require_order_id
 from schemas import messages as m
 from schemas.ids import is_in_window, is_order_id
 from schemas.limits import SETTLING_MS
+from schemas.validation import CHECKED
 
 if TYPE_CHECKING:
     import asyncpg
@@ -178,6 +179,8 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
         now = Now(at_ms, self.deadlines)
         if type(message) is m.EndWaits:
             return [outcome for _, outcomes in self._ends(state, message, now) for outcome in outcomes]
+        if type(message) in CHECKED:
+            require_valid(message)
         record = self._record_of(state, message)
         if self._is_over(record, now):
             return self.decider.respond_outside_window(record, message, now)

@@ -67,7 +67,8 @@ class MoneyView(msgspec.Struct):
 class OrderView(msgspec.Struct):
     """One order: where it stands, why, what it wants and all that happened to it, in order.
 
-    The order, its payment, its fulfilment and each of its returns (by return id) stand apart. `amount_minor` is 0 until
+    The order, its payment, its fulfilment and each of its returns (by return id) stand apart. `reference` is what the
+    client calls the order. `amount_minor` is 0 until
     the order is reserved: the price of a line that was refused is not heard of.
     """
 
@@ -80,11 +81,17 @@ class OrderView(msgspec.Struct):
     path: list[Step] = []
     reason: str = ""
     customer_id: str = ""
+    reference: str = ""
     currency: str = ""
     amount_minor: int = 0
     line_count: int = 0
     lines: list[LineView] = []
     events: list[TimelineEvent] = []
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything but refused commands is known of the order: nobody may have placed it."""
+        return self.state is not OrderState.UNKNOWN
 
     @property
     def is_final(self) -> bool:
@@ -132,12 +139,15 @@ def view_of(order_id: str, events: Iterable[TimelineEvent]) -> OrderView:
 
 def _fold_order(view: OrderView, event: TimelineEvent) -> None:
     data = event.data
-    first = OrderState.PENDING if view.state is OrderState.UNKNOWN else view.state
+    is_first = view.state is OrderState.UNKNOWN and event.type not in _REFUSALS
+    first = OrderState.PENDING if is_first else view.state
     view.state = STATE_AFTER.get(event.type, first)
     if event.type == "PaymentAuthorized" and view.state is OrderState.RESERVED:
         view.state = OrderState.COMMITTING
     view.customer_id = view.customer_id or data.get("customer_id", "")
     view.currency = view.currency or data.get("currency", "")
+    if event.type in _LINE_ANSWERS:
+        view.reference = view.reference or data.get("reference", "")
     view.line_count = view.line_count or data.get("line_count", 0)
     if event.type == "OrderReserved":
         view.amount_minor = data["amount_minor"]
@@ -188,6 +198,9 @@ def _fold_line(lines: dict[tuple[int, str], LineView], event: TimelineEvent) -> 
         line.unit_price_minor = data.get("unit_price_minor")
 
 
+_REFUSALS: Final = frozenset({"OrderCommandRefused", "OrderCommandUnmatched"})
+_LINE_ANSWERS: Final = frozenset({"LineReserved", "LineRejected"})
+"""The events that carry what the client calls the order; in others a reference is a shipment, a refund or a return."""
 _AXES: Final[tuple[Literal["order", "payment", "fulfilment"], ...]] = ("order", "payment", "fulfilment")
 STATE_AFTER: Final = {message.__name__: state for message, state in ORDER_STATE_AFTER.items()}
 """The states of an order by the names of the events that lead to them."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from consumers.errors import RefusedError
 from schemas import messages as m
 from schemas.ids import order_id_ms
+from schemas.money import CURRENCIES
 from schemas.terms import TERMS
 
 Key = tuple[str, int, str]
@@ -54,7 +55,8 @@ class Books:
         self.limit: dict[str, int] = {}
         self.suspended: set[str] = set()
         self.retired: set[str] = set()
-        self.known: set[tuple[str, str]] = set()
+        self.known: dict[tuple[str, str], tuple[Any, ...] | None] = {}
+        self.skus: set[str] = set()
         self.came_back: list[Key] = []
 
     def available(self, sku: str) -> int:
@@ -84,12 +86,19 @@ class Books:
     def _place(self, command: m.PlaceOrderLine, facts: list[Any], at_ms: int) -> None:
         key = (command.order_id, command.line, command.sku)
         available = self.available(command.sku)
+        if command.sku != command.sku.strip():
+            _holds(_kinds(facts) == [RefusedError], "a SKU that looks like another was taken:", command, facts)
+            return
         if not _makes_sense(command) or not _is_in_window(command.order_id, at_ms):
             _holds(_kinds(facts) == [m.LineRejected], "nonsense was not rejected:", command, facts)
             return
         if key in self.life:
             same = self.quantity[key] == command.quantity
-            _holds(_kinds(facts) == ([] if same else [m.LineCommandRefused]), "a duplicate had an effect:", facts)
+            _holds(
+                _kinds(facts) == [m.LineRepeated if same else m.LineCommandRefused], "a duplicate had an effect:", facts
+            )
+            sent = {name: getattr(command, name) for name in facts[0].__struct_fields__} if same else {}
+            _holds(not same or facts[0] == m.LineRepeated(**sent), "another line was repeated:", facts)
             return
         peers = self._held_for_cart(command)
         if (reason := self._refusal(command, peers)) is not None:
@@ -123,7 +132,9 @@ class Books:
         if self.limit.get(sku) and bought + command.demand > self.limit[sku]:
             return "purchase_limit"
         freed = sum(self.quantity[peer] for peer in peers)
-        return "insufficient_stock" if command.demand > self.available(sku) + freed else None
+        if command.demand <= self.available(sku) + freed:
+            return None
+        return "insufficient_stock" if sku in self.skus else "unknown_sku"
 
     def _held_for_cart(self, command: m.PlaceOrderLine) -> list[Key]:
         """Return what other orders of the same cart hold of the SKU."""
@@ -209,13 +220,16 @@ class Books:
         del at_ms
         name = (command.command_id, command.sku)
         if name in self.known:
-            _holds(facts == [], "done twice:", command, facts)
+            same = self.known[name] == _content(command)
+            _holds(_kinds(facts) == ([] if same else [RefusedError]), "done twice, or swallowed:", command, facts)
             return
-        self.known.add(name)
         if self._is_impossible(command):
+            self.known[name] = None  # whatever comes under this id stays refused
             _holds(_kinds(facts) == [RefusedError], "not refused:", command, facts)
             return
-        _holds(facts == [], "a stock command says nothing about lines:", facts)
+        self.known[name] = _content(command)
+        self.skus.add(command.sku)
+        _holds(facts == [], "a stock command publishes nothing about lines:", facts)
         sku = command.sku
         match command:
             case m.ReceiveStock(quantity=units) | m.AdjustStock(change=units):
@@ -241,7 +255,11 @@ class Books:
             case m.ClearQuarantine():
                 return bool(command.quantity > self.quarantined[command.sku])
             case m.RetireSku():
-                return self.on_hand[command.sku] > 0
+                return command.sku not in self.skus or self.on_hand[command.sku] > 0
+            case m.SetPurchaseLimit() | m.SuspendSale():
+                return command.sku not in self.skus and not command.even_if_unknown
+            case m.ResumeSale():
+                return command.sku not in self.skus
         return False
 
     # --- entries ----------------------------------------------------------------------------------------------------------
@@ -263,6 +281,11 @@ class Books:
         self.reserved[key[2]] -= self.quantity[key]
 
 
+def _content(command: Any) -> tuple[Any, ...]:
+    """Return what a repeat of a stock command must be the same in: all of it but the flag."""
+    return type(command), *(getattr(command, name) for name in command.__struct_fields__ if name != "even_if_unknown")
+
+
 def _kinds(facts: list[Any]) -> list[type]:
     return [type(fact) for fact in facts]
 
@@ -277,6 +300,7 @@ def _makes_sense(command: m.PlaceOrderLine) -> bool:
         and 1 <= command.line <= command.line_count <= 2_000
         and 0 <= command.unit_price_minor <= 10**9
         and command.hold_seconds > 0
+        and command.currency in CURRENCIES
         and (not command.terms or command.terms in TERMS)
     )
 

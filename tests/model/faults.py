@@ -71,6 +71,16 @@ class JudgesLinesAlone(InventoryRoom):
         return super().decide(state, message, at_ms)
 
 
+class SwallowsOtherContent(InventoryRoom):
+    """Takes a stock command under a used id for a repeat, whatever it holds."""
+
+    @override
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Said:
+        if isinstance(message, m.SkuCommand) and (message.command_id, message.sku) in state.commands:
+            return []
+        return super().decide(state, message, at_ms)
+
+
 # --- orders -------------------------------------------------------------------------------------------------------------
 
 
@@ -99,6 +109,25 @@ class NeverGivesUp(OrdersRoom):
     @override
     def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Any]:
         return [] if isinstance(message, m.EndWaits) else super().decide(state, message, at_ms)
+
+
+class ComparesNothing(OrdersRoom):
+    """Takes every line that is sent again for the one that was placed."""
+
+    @override
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Said:
+        return [] if isinstance(message, m.LineRepeated) else super().decide(state, message, at_ms)
+
+
+class KeepsGhosts(OrdersRoom):
+    """Writes down an order that nobody placed, because somebody asked for something of it."""
+
+    @override
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Said:
+        outcomes = list(super().decide(state, message, at_ms))
+        if isinstance(message, m.OrderCommandUnmatched):
+            state.keep(state.by_order.get(message.order_id) or Order(message.order_id))
+        return outcomes
 
 
 # --- payments -----------------------------------------------------------------------------------------------------------
@@ -188,6 +217,9 @@ PLANTED: Final[dict[str, Rooms]] = {
     "a lost confirmation is not looked for": Rooms(payments=NeverLooks(_NOBODY, _NOBODY, deadlines=DEADLINES)),
     "a duplicate is not recognised": Rooms(inventory=ForgetsHolds()),
     "lines are judged alone": Rooms(inventory=JudgesLinesAlone()),
+    "another command under a used id is swallowed": Rooms(inventory=SwallowsOtherContent()),
+    "another line under a used number is swallowed": Rooms(orders=ComparesNothing(deadlines=DEADLINES)),
+    "an order that nobody placed is kept": Rooms(orders=KeepsGhosts(deadlines=DEADLINES)),
     "a cancelled order is shipped": Rooms(fulfilment=ShipsWhatIsCancelled(deadlines=DEADLINES)),
     "money goes back without the goods": Rooms(fulfilment=RefundsWithoutReturn(deadlines=DEADLINES)),
     "a refund has the wrong sum": Rooms(fulfilment=RefundsTooMuch(deadlines=DEADLINES)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ from tests.model.dice import Pick
 
 SKUS: Final = ("MUG", "TEE", "HAT")
 ORDER_IDS: Final = tuple(f"01a0bf2a-1000-7c3e-8f00-00000000000{n}" for n in range(1, 6))
+NOBODYS_ORDER: Final = ORDER_IDS[-1]
+"""No order of a case has this id: at most four are placed."""
 HOLD_SECONDS: Final = (10, 1, 3)
 _TERMS: Final = ("", "", "", SHIP_AVAILABLE, CAPTURE_AT_SHIPPING, f"{SHIP_AVAILABLE} {CAPTURE_AT_SHIPPING}")
 
@@ -23,6 +25,8 @@ def sendings(pick: Pick) -> list[m.Message]:
     ]
     if pick(3) == 1:
         found += [_rule(n, SKUS[pick(3)], pick) for n in range(1 + pick(3))]
+    if found and pick(8) == 1:
+        found.append(_again(found[pick(len(found))], pick))
     for order_id in ORDER_IDS[: 1 + pick(4)]:
         lines = order(order_id, pick)
         found += lines
@@ -37,7 +41,19 @@ def sendings(pick: Pick) -> list[m.Message]:
             found.append(m.CancelOrder(order_id, ("customer", "merchant")[pick(2)], "changed my mind"))
         if pick(16) == 1:
             found.append(_too_early(order_id, pick))
+    if pick(12) == 1:
+        found.append(_too_early(NOBODYS_ORDER, pick))
     return found
+
+
+def _again(command: Any, pick: Pick) -> m.Message:
+    """Return a stock command once more, the same or with other content under its id."""
+    changed: tuple[dict[str, Any], ...] = ({}, {"quantity": 7}, {"change": 7}, {"reason": "another"}, {"limit": 7})
+    other = changed[pick(5)]
+    again: m.Message = msgspec.structs.replace(
+        command, **{name: to for name, to in other.items() if hasattr(command, name)}
+    )
+    return again
 
 
 def _rule(number: int, sku: str, pick: Pick) -> m.Message:
@@ -46,9 +62,10 @@ def _rule(number: int, sku: str, pick: Pick) -> m.Message:
     rules: tuple[m.Message, ...] = (
         m.AdjustStock(command_id, sku, 1, "found"),
         m.AdjustStock(command_id, sku, -1, "lost"),
-        m.SetPurchaseLimit(command_id, sku, 1 + pick(2)),
-        m.SuspendSale(command_id, sku, "recall"),
+        m.SetPurchaseLimit(command_id, sku, 1 + pick(2), pick(2)),
+        m.SuspendSale(command_id, sku, "recall", pick(2)),
         m.ResumeSale(command_id, sku),
+        m.RetireSku(command_id, sku),
         m.RetireSku(command_id, sku),
     )
     return rules[pick(len(rules))]
@@ -91,7 +108,11 @@ def _contradicted(line: m.PlaceOrderLine, pick: Pick) -> m.PlaceOrderLine:
         {"quantity": 0},
         {"terms": CAPTURE_AT_SHIPPING},
         {"terms": SHIP_AVAILABLE},
-    )[pick(7)]
+        {"unit_price_minor": line.unit_price_minor + 1},
+        {"currency": ("GBP", "XXX")[pick(2)]},
+        {"payment_token": "tok_bea"},
+        {"sku": f"{line.sku} "},
+    )[pick(11)]
     return msgspec.structs.replace(line, **changed)
 
 

@@ -211,7 +211,7 @@ class Shop:
         if not self.astray:
             return False
         message = self.astray.pop(self.pick(len(self.astray)))
-        self._put(_BY_SKU, _HOME_OF_SKU[message.sku], message)
+        self._put(_BY_SKU, _HOME_OF_SKU[message.sku.strip()], message)
         return True
 
     def _tick(self) -> bool:
@@ -256,7 +256,7 @@ class Shop:
             self.detours_left -= 1
             self.astray.append(message)
         else:
-            self._put(_BY_SKU, _HOME_OF_SKU[message.sku], message)
+            self._put(_BY_SKU, _HOME_OF_SKU[message.sku.strip()], message)
 
     def _put(self, topic: int, partition: int, message: m.Message) -> None:
         entry = (message, self.now_ms)

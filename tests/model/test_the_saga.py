@@ -115,6 +115,7 @@ REASONS: Final = {
     "incomplete",
     "inconsistent_header",
     "insufficient_stock",
+    "invalid_currency",
     "invalid_quantity",
     "line_released",
     "line_returned",
@@ -127,4 +128,5 @@ REASONS: Final = {
     "replaced",
     "sale_suspended",
     "sku_retired",
+    "unknown_sku",
 }

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from consumers.errors import RefusedError
 from schemas import messages as m
+from schemas.terms import SHIP_AVAILABLE
 from tests.model.accounting import COMMITTED, HELD
 from tests.model.end import End
 from tests.model.facts import OrderFacts, facts_of
 from tests.model.money import judge_money
+from tests.model.orders import NOBODYS_ORDER
 from tests.model.simulated_owner import dead_letters
 from tests.model.waits import wait_of
 from topology.states import OVER_ORDER_STATES, OrderState
@@ -66,6 +68,8 @@ def judge(end: End) -> None:
         _judge_order(facts)
         judge_money(facts)
         _judge_undone_once(facts)
+        _judge_repeats(facts)
+    _judge_nobodys_order(end)
     _judge_returns(end)
     _judge_dead_letters(end)
 
@@ -110,6 +114,54 @@ def _judge_undone_once(facts: OrderFacts) -> None:
         _once(facts, step, [it.shipment_id for it in facts.of(step)])
 
 
+def _judge_repeats(facts: OrderFacts) -> None:
+    """A line that is sent again is refused exactly where it differs from what was placed, and that is named."""
+    refused = {fact.reference for fact in facts.of(m.OrderCommandRefused) if fact.command == "PlaceOrderLine"}
+    judged = [again for again in facts.of(m.LineRepeated) if _has_the_orders_header(facts, again)]
+    for again in judged:
+        name = f"line:{again.line}"
+        differing = any(_differs(facts, each) for each in judged if each.line == again.line)
+        _holds((name in refused) == differing, facts.order_id, "repeated with other content, or not:", again, refused)
+
+
+def _placed(facts: OrderFacts, again: m.LineRepeated) -> m.LineReserved:
+    placed: m.LineReserved = next(it for it in facts.of(m.LineReserved) if (it.line, it.sku) == (again.line, again.sku))
+    return placed
+
+
+def _has_the_orders_header(facts: OrderFacts, again: m.LineRepeated) -> bool:
+    """Tell whether a line is its order's, and was from the first: any other is given back, and nothing of it is kept."""
+    line = facts.order.lines.get(again.line) if facts.order is not None else None
+    if line is None or line.sku != again.sku or line.left_out:
+        return False
+    placed, order = _placed(facts, again), facts.order
+    same_count = SHIP_AVAILABLE in order.terms or placed.line_count == order.line_count
+    return same_count and _header(placed) == (order.customer_id, order.terms, order.currency, order.payment_token)
+
+
+def _differs(facts: OrderFacts, again: m.LineRepeated) -> bool:
+    placed = _placed(facts, again)
+    same_count = SHIP_AVAILABLE in placed.terms or again.line_count == placed.line_count
+    return not same_count or (_header(again), again.unit_price_minor) != (_header(placed), placed.unit_price_minor)
+
+
+def _header(fact: m.LineReserved | m.LineRepeated) -> tuple[str, str, str, str]:
+    return fact.customer_id, fact.terms, fact.currency, fact.payment_token
+
+
+def _judge_nobodys_order(end: End) -> None:
+    """What is asked of an order that nobody placed is refused as unknown, once, and leaves nothing behind."""
+    for (room, _), owner in end.owners.items():
+        if room in ("orders", "payments", "fulfilment"):
+            _holds(NOBODYS_ORDER not in owner.state.by_order, room, "keeps an order that nobody placed")
+    facts = facts_of(end).get(NOBODYS_ORDER)
+    if facts is not None:
+        reasons = {fact.reason for fact in facts.of(m.OrderCommandRefused)}
+        _holds(reasons <= {"unknown_order"}, "an order that nobody placed is refused by:", reasons)
+        asked, refused = len(facts.of(m.OrderCommandUnmatched)), len(facts.of(m.OrderCommandRefused))
+        _holds(refused >= bool(asked), "nobody answers for an order that nobody placed")
+
+
 def _once(facts: OrderFacts, kind: type[m.Message], names: list[Any]) -> None:
     if len(names) != len(set(names)):
         raise WrongEndError(f"{facts.order_id} was told more than once: {kind.__name__} {names}")
@@ -150,4 +202,9 @@ def _is_lawful(message: Any, refusal: RefusedError) -> bool:
         return refusal.reason == "unexpected"
     if isinstance(message, m.ShipOrder):
         return refusal.reason == "invalid_lines"
-    return refusal.reason in ("AdjustStock_refused", "RetireSku_refused")
+    if isinstance(message, m.PlaceOrderLine):
+        return refusal.reason == "invalid_text"
+    return isinstance(message, m.SkuCommand) and refusal.reason in (
+        "conflicting_duplicate",
+        f"{type(message).__name__}_refused",
+    )

@@ -96,7 +96,7 @@ async def test_a_doubled_reservation() -> None:
     hold = next(said(Outgoing("", 0, None, it.value)) for part in world.log.topics["order.events"] for it in part)
     command = m.PlaceOrderLine(order_id, 1, 2, "MUG", 1, 1, 500, "GBP", "c1", "tok_ok", 900)
     again = world.publish(outgoing(command))
-    world.publish(outgoing(hold, f"inventory.commands/{again.partition}/{again.offset}/0".encode()))
+    world.publish(outgoing(hold, f"inventory.commands/{again.partition}/{again.offset}/1".encode()))
     world.run()
     assert await found(world) == {ONCE, REPLAY}
 

@@ -43,7 +43,8 @@ def stocked_world(world: World) -> World:
     world.say(m.SuspendSale("stop", "MUG", "recall"))
     world.run()
     world.place(("MUG", 1))
-    world.say(m.ResumeSale("go", "MUG"), m.RetireSku("early", "MUG"), m.RetireSku("end", "CAP"))
+    world.say(m.ResumeSale("go", "MUG"), m.RetireSku("early", "MUG"), m.SuspendSale("next", "CAP", "on sale in May", 1))
+    world.say(m.RetireSku("end", "CAP"))
     world.run()
     world.place(("CAP", 1))
     world.place(("MUG", 1), customer="c2", cart="other", keep=1)
@@ -184,6 +185,7 @@ async def test_a_hold_given_to_another_customers_order() -> None:
 async def test_a_stock_command_that_could_have_been_done_and_was_refused(command: m.Message) -> None:
     world = World()
     world.receive("MUG", 5)
+    world.say(m.SuspendSale("next", "CAP", "on sale in May", 1))
     order_id = world.place(("MUG", 1))
     world.run()
     world.say(m.ShipLine(order_id, 1, "MUG"), m.ReturnLine(order_id, 1, "MUG", "broken", "quarantine"))

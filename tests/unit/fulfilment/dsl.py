@@ -72,8 +72,8 @@ def end_waits(at_ms: int) -> m.EndWaits:
     return m.EndWaits("fulfilment", at_ms, 100)
 
 
-def refusal(command: str, reference: str, reason: str) -> m.OrderCommandRefused:
-    return m.OrderCommandRefused(A, command, reference, reason)
+def refusal(command: str, reference: str, reason: str, detail: str = "") -> m.OrderCommandRefused:
+    return m.OrderCommandRefused(A, command, reference, reason, detail)
 
 
 MUG_LEFT: Final = LineShipped(line=1, sku="MUG", quantity=2)

@@ -21,9 +21,17 @@ Decided = list[list[m.Message | str]]
 def decided(ledger: Ledger, log: list[Entry]) -> Decided:
     """Return what is said about each command; the ledger has changed by it."""
     return [
-        [f"refused: {it}" if isinstance(it, RefusedError) else it for it in ROOM.decide(ledger, command, at_ms)]
+        [f"refused: {it}" if isinstance(it, RefusedError) else it for it in outcomes_of(ledger, command, at_ms)]
         for command, at_ms in log
     ]
+
+
+def outcomes_of(ledger: Ledger, command: m.Message, at_ms: int) -> list[m.Message | RefusedError]:
+    """Return what follows from a command; the ledger has changed by it. What is refused becomes a dead letter."""
+    try:
+        return list(ROOM.decide(ledger, command, at_ms))
+    except RefusedError as refusal:
+        return [refusal]
 
 
 TOO_OLD = "0190b6c4-7b9a-7c3e-8f00-00000000000a"
@@ -45,7 +53,7 @@ def _placements(draw: st.DrawFn) -> m.PlaceOrderLine:
         quantity=quantity,
         demand=quantity + draw(st.sampled_from((0, 0, 0, 1, 2, -1))),
         unit_price_minor=draw(st.sampled_from((500, 500, 500, 0, -1))),
-        currency="EUR",
+        currency=draw(st.sampled_from(("EUR", "EUR", "EUR", "GBP", "XXX", "eur"))),
         customer_id=draw(st.sampled_from(("ann", "ann", "bea"))),
         payment_token="tok_ann",
         hold_seconds=draw(st.sampled_from((1, 2, 4000, 4000, 0))),
@@ -93,6 +101,7 @@ _RULES: st.SearchStrategy[m.Message] = st.one_of(
     _about_a_sku(m.SetPurchaseLimit, limit=st.sampled_from((0, 1, 2, 3))),
     _about_a_sku(m.SetPurchaseLimit, limit=st.sampled_from((1, 2, 3))),
     _about_a_sku(m.SuspendSale, reason=st.just("recall")),
+    _about_a_sku(m.SuspendSale, reason=st.sampled_from(("recall", "again")), even_if_unknown=st.just(1)),
     _about_a_sku(m.ResumeSale),
     _about_a_sku(m.RetireSku),
 )

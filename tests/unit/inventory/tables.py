@@ -112,7 +112,9 @@ class Tables:
             return [_hold(key, self.holds[key]) for key in zip(*arguments, strict=True) if key in self.holds]
         if query == store.QUERIES["load_commands"]:
             keys = [key[1:] for key in zip(*arguments, strict=True)]
-            return [{"command_id": key[0], "sku": key[1]} for key in keys if key in self.movements]
+            return [
+                {"command_id": key[0], "sku": key[1], **self.movements[key]} for key in keys if key in self.movements
+            ]
         if query == store.QUERIES["load_carts"]:
             carts, skus = arguments
             return [_hold(key, row) for key, row in self._held_rows() if row["cart"] in carts and key[2] in skus]

@@ -28,7 +28,7 @@ from tests.given_when_then import (
     ReturnLine,
     ShipLine,
 )
-from tests.unit.inventory.dsl import given, received, stock, then, then_refused, when
+from tests.unit.inventory.dsl import given, received, stock, story, then, then_refused, when
 
 LATER_MS = NOW_MS + 10_000
 
@@ -170,11 +170,17 @@ def test_the_largest_delivery_under_the_longest_names_is_received() -> None:
     then(received("d" * MAX_TEXT, "s" * MAX_TEXT, MAX_QUANTITY))
 
 
-def test_a_delivery_is_received_once_whatever_its_repetition_says() -> None:
+def test_a_delivery_is_received_once_however_often_it_is_sent() -> None:
     given(received("delivery-7", "MUG", 12))
-    for quantity in (12, 5):
-        when(ReceiveStock(command_id="delivery-7", quantity=quantity))
-        then()
+    when(ReceiveStock(command_id="delivery-7", quantity=12))
+    then()
+
+
+def test_another_delivery_under_the_same_id_is_refused_with_what_differs() -> None:
+    given(received("delivery-7", "MUG", 12))
+    when(ReceiveStock(command_id="delivery-7", quantity=5))
+    then_refused("conflicting_duplicate")
+    assert "delivery-7 stands for quantity 12; sent now: quantity 5" in str(story.outcomes)
 
 
 @pytest.mark.parametrize("quantity", [0, -1, MAX_QUANTITY + 1])

@@ -9,7 +9,7 @@ from consumers.runtime.room import Tombstone
 from schemas import messages as m
 from tests.model.accounting import Books
 from tests.samples import samples
-from tests.unit.inventory.commands import ROOM, Decided, Entry, cut_logs, decided, logs
+from tests.unit.inventory.commands import ROOM, Decided, Entry, cut_logs, decided, logs, outcomes_of
 from tests.unit.inventory.tables import UNITS, Tables
 
 
@@ -26,7 +26,7 @@ def memory(ledger: Ledger) -> tuple[dict[str, Stock], dict[tuple[str, int, str],
 def test_nothing_is_oversold_undersold_done_twice_or_refused_without_need(log: list[Entry]) -> None:
     ledger, books = Ledger(0), Books()
     for command, at_ms in log:
-        books.hear(command, list(ROOM.decide(ledger, command, at_ms)), at_ms)
+        books.hear(command, outcomes_of(ledger, command, at_ms), at_ms)
         assert levels(ledger) == {sku: books.level(sku) for sku in ledger.stocks}
         assert {sku: it.is_retired for sku, it in ledger.stocks.items()} == {
             sku: sku in books.retired for sku in ledger.stocks

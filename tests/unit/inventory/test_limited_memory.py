@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.inventory import store
-from consumers.inventory.state import Hold, HoldState, Ledger, Stock, cart_owner
+from consumers.inventory.state import Hold, HoldState, Ledger, LedgerEntry, Stock, cart_owner
 from consumers.runtime.room import Changes
 from schemas import messages as m
 from schemas.ids import is_order_id
@@ -76,8 +76,9 @@ def _know_what_it_names(tables: Tables, ledger: Ledger, message: Any, thorough: 
         return
     _know_stock(tables, ledger, message.sku)
     if not hasattr(message, "order_id"):
-        if (message.command_id, message.sku) in tables.movements:
-            ledger.commands.add((message.command_id, message.sku))
+        if (stored := tables.movements.get((message.command_id, message.sku))) is not None:
+            entry = LedgerEntry(*(stored[name] for name in LedgerEntry._fields))
+            ledger.commands[message.command_id, message.sku] = entry
         return
     key = _key(message)
     if (thorough or not isinstance(message, m.PlaceOrderLine)) and is_order_id(key[0]):
@@ -99,7 +100,7 @@ def _key(message: Any) -> tuple[str, int, str]:
 def _know_stock(tables: Tables, ledger: Ledger, sku: str) -> None:
     if sku not in ledger.stocks:
         row = tables.stock.get(sku)
-        ledger.stocks[sku] = Stock() if row is None else Stock(**row, is_stored=True)
+        ledger.stocks[sku] = Stock() if row is None else Stock(**row, is_known=True, is_stored=True)
 
 
 def _know_hold(tables: Tables, ledger: Ledger, key: tuple[str, int, str]) -> None:
@@ -194,7 +195,7 @@ def test_a_memory_that_forgets_decides_as_one_that_remembers_everything(
 @pytest.mark.parametrize("load", [RULE, STORE])
 def test_nonsense_in_a_batch_does_not_hide_that_the_stock_is_scarce(load: Load) -> None:
     owner = asyncio.run(_played(load, [[FULL, HOLD_A], [HOLD_A, NONSENSE]], [True]))
-    assert owner.said[2] == [], "a duplicate, whatever else is in its batch"
+    assert kinds(owner.said)[2] == ["LineRepeated"], "a duplicate, whatever else is in its batch"
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
@@ -202,14 +203,14 @@ def test_an_unseen_duplicate_where_stock_is_plenty_is_found_by_the_database(load
     plenty = (ReceiveStock(command_id="d1", quantity=9), NOW_MS)
     owner = asyncio.run(_played(load, [[plenty, HOLD_A], [HOLD_A], [HOLD_A]], [True]))
     assert owner.redone == 2
-    assert owner.said[2:] == [[], []]
+    assert kinds(owner.said)[2:] == [["LineRepeated"], ["LineRepeated"]]
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
 def test_an_unseen_duplicate_where_stock_is_scarce_is_looked_for(load: Load) -> None:
     owner = asyncio.run(_played(load, [[FULL, HOLD_A], [HOLD_A]], [True]))
     assert owner.redone == 0
-    assert owner.said[2:] == [[]]
+    assert kinds(owner.said)[2:] == [["LineRepeated"]]
 
 
 LOTS = (ReceiveStock(command_id="d9", quantity=99), NOW_MS)
@@ -237,7 +238,7 @@ def test_what_is_given_back_while_the_count_is_only_in_the_table_is_given_back_o
 @pytest.mark.parametrize("load", [RULE, STORE])
 def test_a_duplicate_of_a_replaced_line_is_known_although_its_successor_would_turn_it_away(load: Load) -> None:
     owner = asyncio.run(_played(load, [[LOTS, IN_CART_A], [IN_CART_B], [IN_CART_A]], [True]))
-    assert kinds(owner.said)[1:] == [["LineReserved"], ["LineReleased", "LineReserved"], []]
+    assert kinds(owner.said)[1:] == [["LineReserved"], ["LineReleased", "LineReserved"], ["LineRepeated"]]
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
@@ -248,7 +249,7 @@ def test_a_duplicate_of_a_replaced_line_is_known_although_its_successor_would_tu
 )
 def test_a_duplicate_is_known_although_a_rule_of_its_own_batch_would_turn_it_away(load: Load, rule: m.Message) -> None:
     owner = asyncio.run(_played(load, [[LOTS, HOLD_A], [(rule, NOW_MS), HOLD_A]], [True]))
-    assert kinds(owner.said)[1:] == [["LineReserved"], [], []]
+    assert kinds(owner.said)[1:] == [["LineReserved"], [], ["LineRepeated"]]
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
@@ -259,7 +260,7 @@ def test_a_duplicate_is_known_although_a_rule_of_its_own_batch_would_turn_it_awa
 )
 def test_a_duplicate_is_known_although_a_rule_in_force_would_turn_it_away(load: Load, rule: m.Message) -> None:
     owner = asyncio.run(_played(load, [[LOTS, HOLD_A], [(rule, NOW_MS)], [HOLD_A]], [True]))
-    assert kinds(owner.said)[1:] == [["LineReserved"], [], []]
+    assert kinds(owner.said)[1:] == [["LineReserved"], [], ["LineRepeated"]]
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
@@ -280,4 +281,4 @@ def test_a_duplicate_is_known_although_a_retake_of_its_batch_leaves_nothing(load
     expiry = (ExpireHolds(as_of_ms=later_ms), later_ms)
     retake = (CommitLine(order_id=A), later_ms)
     owner = asyncio.run(_played(load, [[two, brief, hold_b], [expiry], [retake, hold_b]], [True]))
-    assert kinds(owner.said)[3:] == [["LineExpired"], ["LineCommitted"], []]
+    assert kinds(owner.said)[3:] == [["LineExpired"], ["LineCommitted"], ["LineRepeated"]]

@@ -13,11 +13,13 @@ from tests.given_when_then import (
     LineExpired,
     LineRejected,
     LineReleased,
+    LineRepeated,
     LineReserved,
     LineReturned,
+    LineShipped,
     PlaceOrderLine,
 )
-from tests.unit.inventory.dsl import given, stock, then, then_refused, when
+from tests.unit.inventory.dsl import given, stock, story, then, then_refused, when
 
 
 def test_a_line_is_reserved_while_there_is_stock() -> None:
@@ -35,7 +37,13 @@ def test_the_second_buyer_of_the_last_unit_is_told_why() -> None:
 def test_what_was_never_received_is_not_there() -> None:
     given(stock("MUG", on_hand=1))
     when(PlaceOrderLine(sku="TEE"))
-    then(LineRejected(sku="TEE", reason="insufficient_stock", demand=1, available=0))
+    then(LineRejected(sku="TEE", reason="unknown_sku", demand=1, available=0))
+
+
+def test_what_was_received_once_is_sold_out_and_not_unknown() -> None:
+    given(stock("MUG", on_hand=1), LineReserved(order_id=B), LineCommitted(order_id=B), LineShipped(order_id=B))
+    when(PlaceOrderLine())
+    then(LineRejected(reason="insufficient_stock", demand=1, available=0))
 
 
 def test_what_is_allocated_is_not_there_for_others() -> None:
@@ -96,19 +104,26 @@ def test_nobody_holds_stock_for_longer_than_the_limit() -> None:
 def test_a_duplicate_is_recognised_whatever_became_of_the_line(fate: tuple[object, ...]) -> None:
     given(stock(on_hand=9), LineReserved(), *fate)
     when(PlaceOrderLine(), at_ms=NOW_MS + 2 * HOLD_SECONDS * 1000)
-    then()
+    then(LineRepeated())
 
 
 def test_a_duplicate_is_no_reason_to_reject_when_the_line_took_the_last_unit_itself() -> None:
     given(stock(on_hand=1), LineReserved())
     when(PlaceOrderLine())
-    then()
+    then(LineRepeated())
+
+
+def test_a_duplicate_with_other_content_is_left_to_orders_which_has_the_content() -> None:
+    given(stock(on_hand=9), LineReserved())
+    when(PlaceOrderLine(unit_price_minor=700, currency="GBP", customer_id="bea", payment_token="tok_bea"))
+    then(LineRepeated(unit_price_minor=700, currency="GBP", customer_id="bea", payment_token="tok_bea"))
 
 
 def test_a_duplicate_that_wants_another_quantity_is_refused_and_changes_nothing() -> None:
     given(stock(on_hand=9), LineReserved(quantity=1))
     when(PlaceOrderLine(quantity=2))
-    then(LineCommandRefused(command="PlaceOrderLine", reason="conflicting_duplicate"))
+    detail = "quantity 1 was placed, 2 sent now"
+    then(LineCommandRefused(command="PlaceOrderLine", reason="conflicting_duplicate", detail=detail))
 
 
 def test_a_rejected_line_may_be_asked_for_again() -> None:
@@ -194,12 +209,62 @@ def test_an_order_id_that_is_no_canonical_uuid7_is_refused(order_id: str) -> Non
     then_refused("invalid_order_id")
 
 
-@pytest.mark.parametrize("field", ["sku", "currency", "customer_id", "payment_token"])
-@pytest.mark.parametrize("text", ["", "x" * (MAX_TEXT + 1), "a\nb", "a\x7fb", "\u202egum"])
-def test_text_that_cannot_be_shown_is_refused(field: str, text: str) -> None:
+LOOK_ALIKES: list[tuple[str, str]] = [
+    ("", "is empty"),
+    ("x" * (MAX_TEXT + 1), "has 201 characters"),
+    ("MUG ", "ends with a blank"),
+    (" MUG", "begins with a blank"),
+    ("M  UG", "two blanks in a row at character 2"),
+    ("a\nb", "U+000A"),
+    ("a\x7fb", "U+007F"),
+    ("MU\u200bG", "U+200B ZERO WIDTH SPACE at character 3"),
+    ("\u202egum", "U+202E RIGHT-TO-LEFT OVERRIDE at character 1"),
+    ("MUG\u3164", "U+3164 HANGUL FILLER at character 4"),
+    ("cafe\u0301", "not in Unicode normal form C"),
+]
+
+
+@pytest.mark.parametrize("field", ["sku", "customer_id", "payment_token"])
+@pytest.mark.parametrize(("text", "why"), LOOK_ALIKES, ids=ascii)
+def test_an_id_that_could_be_taken_for_another_is_refused_with_the_character_named(
+    field: str, text: str, why: str
+) -> None:
     given(stock(on_hand=1))
     when(PlaceOrderLine(**{field: text}))
     then_refused("invalid_text")
+    assert why in str(story.outcomes)
+    assert f"PlaceOrderLine.{field}" in str(story.outcomes)
+
+
+@pytest.mark.parametrize("field", ["cart_id", "reference"])
+def test_a_cart_and_a_reference_may_be_left_out_and_are_ids_if_they_are_not(field: str) -> None:
+    given(stock(on_hand=1))
+    when(PlaceOrderLine(**{field: "x "}))
+    then_refused("invalid_text")
+
+
+@pytest.mark.parametrize("sku", ["Tasse, gro\u00df", "\u30de\u30b0", "caf\u00e9 no 7"])
+def test_letters_of_any_language_are_ids(sku: str) -> None:
+    given(stock(sku, on_hand=1))
+    when(PlaceOrderLine(sku=sku))
+    then(LineReserved(sku=sku))
+
+
+@pytest.mark.parametrize("currency", ["XXX", "gbp", "ZZZ", "", "EUR ", "x" * 300, "\u202eEUR"])
+def test_what_is_no_currency_in_capitals_is_rejected_with_the_reason(currency: str) -> None:
+    given(stock(on_hand=9))
+    when(PlaceOrderLine(currency=currency))
+    then(LineRejected(demand=1, available=9, reason="invalid_currency"))
+
+
+def test_the_clients_own_name_of_an_order_goes_on_to_who_finds_orders_by_it() -> None:
+    given(stock(on_hand=1))
+    when(PlaceOrderLine(reference="INV-553547"))
+    then(LineReserved(reference="INV-553547"))
+    when(PlaceOrderLine(quantity=2, reference="INV-553547"))
+    then(
+        LineRejected(quantity=2, demand=2, available=1, reason="insufficient_stock", reference="INV-553547"),
+    )
 
 
 def test_terms_go_on_to_those_who_gather_the_lines() -> None:

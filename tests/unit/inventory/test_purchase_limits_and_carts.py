@@ -13,13 +13,14 @@ from tests.given_when_then import (
     LineExpired,
     LineRejected,
     LineReleased,
+    LineRepeated,
     LineReserved,
     LineReturned,
     LineShipped,
     PlaceOrderLine,
     SetPurchaseLimit,
 )
-from tests.unit.inventory.dsl import given, in_cart, limited, ruled, stock, then, when
+from tests.unit.inventory.dsl import given, in_cart, limited, ruled, stock, then, then_refused, when
 
 PLENTY = stock(on_hand=99)
 
@@ -31,7 +32,7 @@ PLENTY = stock(on_hand=99)
 def test_a_limit_is_set_and_lifted(limit: int) -> None:
     given(PLENTY)
     when(SetPurchaseLimit(command_id="l", limit=limit))
-    then(SaleRulesChanged("l", "MUG", "purchase_limit", str(limit), limit))
+    then(SaleRulesChanged("l", "MUG", "purchase_limit", limit=limit))
 
 
 def test_a_customer_buys_up_to_the_limit() -> None:
@@ -61,7 +62,14 @@ def test_two_lines_of_one_order_are_held_against_the_limit_together() -> None:
 def test_a_duplicate_is_not_counted_twice() -> None:
     given(PLENTY, limited(1), LineReserved())
     when(PlaceOrderLine())
-    then()
+    then(LineRepeated())
+
+
+@pytest.mark.parametrize("customer_id", ["ann ", " ann", "an\u200bn", "ann\u00a0"])
+def test_nobody_evades_a_purchase_limit_by_a_blank_that_cannot_be_seen(customer_id: str) -> None:
+    given(PLENTY, limited(1), LineReserved())
+    when(PlaceOrderLine(order_id=B, customer_id=customer_id))
+    then_refused("invalid_text")
 
 
 @pytest.mark.parametrize(
@@ -213,4 +221,4 @@ def test_a_duplicate_of_the_replaced_order_does_not_bring_it_back() -> None:
         *in_cart("c", LineReserved(order_id=B)),
     )
     when(PlaceOrderLine(order_id=A, cart_id="c"))
-    then()
+    then(LineRepeated(order_id=A))

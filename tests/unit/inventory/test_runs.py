@@ -49,7 +49,7 @@ def plain(number: int, **changes: Any) -> m.PlaceOrderLine:
 def ledger(available: int = 1_000, **rules: Any) -> Ledger:
     found = Ledger(PARTITION)
     for sku in SKUS:
-        found.stocks[sku] = Stock(on_hand=available, is_stored=True)
+        found.stocks[sku] = Stock(on_hand=available, is_known=True, is_stored=True)
     if rules:
         found.stocks[SKUS[0]] = msgspec.structs.replace(found.stocks[SKUS[0]], **rules)
     return found
@@ -59,7 +59,7 @@ DEVIATIONS: dict[str, tuple[Any, ...]] = {
     "order_id": ("no-id", new_order_id(NOW_MS - ORDER_ID_WINDOW_MS - 5), new_order_id(NOW_MS + 40 * 3_600_000), ""),
     "line": (0, 2, MAX_LINES + 1, -1),
     "line_count": (0, 2, MAX_LINES, MAX_LINES + 1),
-    "sku": ("", "a b", " MUG", "MU\u0308G", "x" * 201, "NEVER-RECEIVED"),
+    "sku": ("", "a b", " MUG", "MUG ", "MU\u200bG", "MU\u0308G", "x" * 201, "NEVER-RECEIVED"),
     "quantity": (0, -1, 2, MAX_QUANTITY, MAX_QUANTITY + 1),
     "demand": (0, 3, MAX_QUANTITY, MAX_QUANTITY + 1),
     "unit_price_minor": (-1, 0, MAX_UNIT_PRICE_MINOR, MAX_UNIT_PRICE_MINOR + 1),
@@ -69,6 +69,7 @@ DEVIATIONS: dict[str, tuple[Any, ...]] = {
     "hold_seconds": (0, -1, 1, MAX_HOLD_SECONDS, MAX_HOLD_SECONDS + 1),
     "cart_id": ("cart-1",),
     "terms": ("ship_available", "capture_at_shipping", "nonsense"),
+    "reference": ("INV-1", "INV 1", "INV-1 ", "re\u0301", "x" * 201),
 }
 
 

@@ -27,7 +27,6 @@ from tests.unit.orders.dsl import (
     given,
     state,
     then,
-    then_refused,
     when,
 )
 
@@ -93,12 +92,6 @@ def test_the_order_keeps_the_first_line_of_a_number() -> None:
     given(LINE_1, LineReserved(line=1, line_count=2, sku="HAT", unit_price_minor=99_999))
     when(LINE_2)
     then(OrderReserved(line_count=2, amount_minor=1000))
-
-
-def test_a_line_of_an_order_id_that_is_none_is_refused() -> None:
-    given()
-    when(LineReserved(order_id="order 66"))
-    then_refused("invalid_order_id")
 
 
 def test_an_old_failure_of_somebody_elses_commit_takes_no_line_from_the_order() -> None:

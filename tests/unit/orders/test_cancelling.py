@@ -212,22 +212,3 @@ def test_a_cancellation_that_comes_twice_cancels_once(told: tuple[Any, ...]) -> 
     given(*told, CANCEL)
     when(CANCEL)
     then()
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ({"order_id": "order 66"}, "invalid_order_id"),
-        ({"requested_by": "a passer-by"}, "invalid_requested_by"),
-        ({"reason": ""}, "invalid_text"),
-        ({"reason": "x" * 201}, "invalid_text"),
-        ({"reason": "one\ntwo"}, "invalid_text"),
-    ],
-)
-@pytest.mark.parametrize("told", [(), PAID, SHIPPED, CANCELLED, REJECTED])
-def test_a_malformed_cancellation_is_refused_in_every_state(
-    told: tuple[Any, ...], said: dict[str, Any], reason: str
-) -> None:
-    given(*told)
-    when(CancelOrder(**said))
-    then_refused(reason)

@@ -26,7 +26,6 @@ from tests.unit.orders.dsl import (
     RESERVED,
     given,
     then,
-    then_refused,
     when,
 )
 
@@ -49,12 +48,6 @@ def test_with_one_line_not_there_the_others_are_given_back() -> None:
     )
 
 
-def test_a_rejected_line_of_an_order_id_that_is_none_is_refused() -> None:
-    given()
-    when(LineRejected(order_id="order 66", demand=1))
-    then_refused("invalid_order_id")
-
-
 def test_a_line_rejected_for_a_faulty_duplicate_is_given_back_too_for_it_is_held() -> None:
     given(LINE_1)
     when(LineRejected(line=1, line_count=2, sku="MUG", quantity=0, demand=0, reason="invalid_quantity"))
@@ -68,15 +61,20 @@ def test_a_rejection_of_a_known_line_for_another_sku_gives_the_known_one_back() 
 
 
 @pytest.mark.parametrize(
-    "other",
-    [{"line_count": 3}, {"customer_id": "bea"}, {"currency": "GBP"}, {"payment_token": "tok_bea"}],
+    ("other", "detail"),
+    [
+        ({"line_count": 3}, "line_count 2 was placed, 3 sent now"),
+        ({"customer_id": "bea"}, "customer_id 'ann' was placed, 'bea' sent now"),
+        ({"currency": "GBP"}, "currency 'EUR' was placed, 'GBP' sent now"),
+        ({"payment_token": "tok_bea"}, "payment_token differs"),
+    ],
     ids=lambda other: next(iter(other)),
 )
-def test_lines_that_disagree_about_their_order_reject_it(other: dict[str, Any]) -> None:
+def test_lines_that_disagree_about_their_order_reject_it_with_what_differs(other: dict[str, Any], detail: str) -> None:
     given(LINE_1)
     when(LineReserved(**{"line": 2, "line_count": 2, "sku": "TEE", **other}))
     then(
-        OrderRejected(reason="inconsistent_header"),
+        OrderRejected(reason="inconsistent_header", detail=detail),
         ReleaseLine(line=1, sku="MUG", reason="inconsistent_header"),
         ReleaseLine(line=2, sku="TEE", reason="inconsistent_header"),
     )

@@ -29,7 +29,6 @@ from tests.unit.payments.dsl import (
     given,
     result,
     then,
-    then_refused,
     when,
 )
 
@@ -40,12 +39,6 @@ def test_a_reserved_order_has_its_money_authorised() -> None:
     given()
     when(OrderReserved())
     then(asked(AUTHORIZE))
-
-
-def test_no_money_is_asked_for_an_order_id_that_is_none() -> None:
-    given()
-    when(OrderReserved(order_id="order 66"))
-    then_refused("invalid_order_id")
 
 
 def test_held_money_is_told_with_the_amount_that_was_asked_for() -> None:

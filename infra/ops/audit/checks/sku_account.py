@@ -50,6 +50,7 @@ class Account(msgspec.Struct):
     limit: int = 0
     suspended: bool = False
     retired: bool = False
+    known: bool = False
     bought: Counter[str] = msgspec.field(default_factory=Counter)
 
     @property
@@ -60,6 +61,7 @@ class Account(msgspec.Struct):
 
 def apply(command: Any, account: Account) -> None:
     """Carry out an accepted stock command."""
+    account.known = True
     match command:
         case m.ReceiveStock(quantity=units) | m.AdjustStock(change=units):
             account.on_hand += units
@@ -107,18 +109,22 @@ def unjustified_because(case: Case) -> str | None:
     account, sku = case.account, case.fact.sku
     available = account.available + case.freed
     match case.fact.reason:
+        case "unknown_sku" if account.known:
+            return f"{sku} as unknown, which it was not"
         case "insufficient_stock" if available >= case.wanted:
             return f"{case.wanted} of {sku} when {available} were available"
         case "purchase_limit" if not account.limit or case.bought + case.wanted <= account.limit:
             limit = account.limit or "none"
             return f"{case.wanted} of {sku} by a limit of {limit} when {case.bought} were counted"
-        case "sale_suspended" if not account.suspended:
-            return f"{sku} as suspended, which it was not"
-        case "sku_retired" if not account.retired:
-            return f"{sku} as retired, which it was not"
+        case "sale_suspended" | "sku_retired" if not _may_not_be_sold(account, case.fact.reason):
+            return f"{sku} as {case.fact.reason}, which it was not"
         case "replaced" if not case.later_order:
             return f"{sku} as replaced, but no later order of its cart held any"
     return None
+
+
+def _may_not_be_sold(account: Account, reason: str) -> bool:
+    return account.suspended if reason == "sale_suspended" else account.retired
 
 
 def stock_refusal_unjustified_because(command: Any, account: Account) -> str | None:
@@ -129,6 +135,8 @@ def stock_refusal_unjustified_because(command: Any, account: Account) -> str | N
             return f"{name}, though {account.available} units were available for {command.change:+d}"
         case m.ClearQuarantine() if command.quantity <= account.quarantined:
             return f"{name}, though {account.quarantined} units were quarantined"
-        case m.RetireSku() if account.on_hand == 0:
+        case m.RetireSku() if account.known and account.on_hand == 0:
             return f"{name}, though nothing was on hand"
+        case m.SetPurchaseLimit() | m.SuspendSale() | m.ResumeSale() if account.known:
+            return f"{name}, though it had had stock"
     return None
