@@ -6,6 +6,7 @@ from typing import Final
 
 ADVICE: Final = {
     "already_shipped": "something of it has left the house: once delivered it can come back, `lastunit order return request`",
+    "unknown_order": "nobody placed an order of this id; check the id",
     "order_over": "the order has ended already; `lastunit order show` says how",
     "order_cancelled": "the order is cancelled; nothing of it is shipped or taken back",
     "order_id_outside_window": "no order of this id is known; check the id",

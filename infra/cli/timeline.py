@@ -19,20 +19,22 @@ from topology.states import FulfilmentState, OrderState, PaymentState
 WORDS: Final = {
     "LineReserved": "line {line} of {line_count}: {quantity} x {sku} at {price}, held until {until}",
     "LineRejected": "line {line} of {line_count}: {quantity} x {sku} refused, {demand} wanted and {available} there",
+    "LineRepeated": "line {line} was sent again",
     "LineReleased": "line {line}: {quantity} x {sku} given back",
     "LineExpired": "line {line}: {quantity} x {sku} not held any longer",
     "LineCommitted": "line {line}: {quantity} x {sku} allocated",
     "LineCommitFailed": "line {line}: {quantity} x {sku} not to be had any more, {available} there",
     "LineReturned": "line {line}: {quantity} x {sku} back in stock, {disposition}",
     "LineShipped": "line {line}: {quantity} x {sku} out of the house",
-    "LineCommandRefused": "{command} for line {line} ({sku}) made no sense",
+    "LineCommandRefused": "{command} for line {line} ({sku}) made no sense{detail}",
     "OrderReserved": "{held} held, {amount} to pay",
-    "OrderRejected": "the order ends without a sale",
+    "OrderRejected": "the order ends without a sale{detail}",
     "OrderPlaced": "all that was held is allocated, {amount} to take",
     "OrderPaid": "{amount} is in, the order can go out",
     "OrderCancelRequested": "the {requested_by} wants the order cancelled",
     "OrderCancelled": "the order ends without a sale, its goods and its money go back",
-    "OrderCommandRefused": "{command} {reference} is refused",
+    "OrderCommandRefused": "{command} {reference} is refused{detail}",
+    "OrderCommandUnmatched": "{command} {reference} finds nothing of the order where it is to be done",
     "PaymentRequiresAction": "the customer has to confirm the payment until {until} at {action_url}",
     "PaymentAuthorized": "{amount} is set aside",
     "PaymentDeclined": "the payment is declined",
@@ -161,6 +163,7 @@ def _facts(data: dict[str, Any], currency: str) -> dict[str, Any]:
         facts["held"] = "1 line is" if data["line_count"] == 1 else f"{data['line_count']} lines are"
     if "lines" in data:
         facts["lines"] = _lines(data["lines"])
+    facts["detail"] = f": {data['detail']}" if data.get("detail") else ""  # events of before have none
     if "presumed" in data:
         facts["presumed"] = ", for all that we know" * bool(data["presumed"])
     if "reference" in data:

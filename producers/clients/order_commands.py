@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from producers.clients.requests import require_text
 from producers.errors import InvalidOrderCommandError
 from producers.publisher import BY_KEY, Outgoing
 from schemas.codec import wire
-from schemas.ids import is_order_id
-from schemas.limits import MAX_LINES
 from schemas.messages import (
     ApproveReturn,
     CancelOrder,
@@ -26,6 +23,7 @@ from schemas.messages import (
     RetryOrder,
     ShipOrder,
 )
+from schemas.validation import find_fault
 from topology.topics import ORDER_COMMANDS, key_of
 
 if TYPE_CHECKING:
@@ -50,43 +48,12 @@ OrderCommand: TypeAlias = (
 CUSTOMER: Final = "customer"
 MERCHANT: Final = "merchant"
 OPERATOR: Final = "operator"
-CANCELLED_BY: Final = (CUSTOMER, MERCHANT)
-DISPOSITIONS: Final = ("available", "quarantine")
-"""Where returned units go: back on sale, or where nobody may sell them."""
-
-_TEXTS: Final = (
-    "shipment_id",
-    "return_id",
-    "refund_id",
-    "carrier",
-    "tracking",
-    "reason",
-    "requested_by",
-    "note",
-)
 
 
 def check_order_command(command: OrderCommand) -> None:
-    """Raise InvalidOrderCommandError for a command that no room could even read."""
-    name = type(command).__name__
-    if not is_order_id(command.order_id):
-        raise InvalidOrderCommandError(
-            f"order_id is {command.order_id[:64]!r}; give the UUIDv7 of 36 lower-case characters that placed the order"
-        )
-    for field in _TEXTS:
-        if (text := getattr(command, field, None)) is not None:
-            require_text(InvalidOrderCommandError, f"the {field} of {name}", text)
-    lines: tuple[int, ...] = getattr(command, "lines", ())
-    if len(set(lines)) != len(lines) or not all(0 < line <= MAX_LINES for line in lines):
-        raise InvalidOrderCommandError(f"the lines of {name} are {lines}; give each number once, 1 to {MAX_LINES:,}")
-    if isinstance(command, CancelOrder) and command.requested_by not in CANCELLED_BY:
-        raise InvalidOrderCommandError(
-            f"requested_by is {command.requested_by!r}; give one of {', '.join(CANCELLED_BY)}"
-        )
-    if isinstance(command, ReceiveReturn) and command.disposition not in DISPOSITIONS:
-        raise InvalidOrderCommandError(f"disposition is {command.disposition!r}; give one of {', '.join(DISPOSITIONS)}")
-    if isinstance(command, RefundOrder) and command.amount_minor <= 0:
-        raise InvalidOrderCommandError(f"amount_minor is {command.amount_minor}; give 1 or more minor units")
+    """Raise InvalidOrderCommandError for a command that would become a dead letter, with the field and what is wrong."""
+    if (fault := find_fault(command)) is not None:
+        raise InvalidOrderCommandError(fault.detail)
 
 
 class OrderCommandClient:

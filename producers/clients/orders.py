@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from producers.clients.requests import require_quantity, require_text
+from producers.clients.requests import require_text
 from producers.errors import InvalidOrderError
 from producers.publisher import BY_KEY, Outgoing
 from schemas.codec import wire
@@ -40,7 +40,8 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a customer wants. The id is made here, once: whoever publishes the request again publishes the same order.
 
     A later order with the same customer and `cart_id` takes over what an earlier one holds and has not paid yet.
-    `terms` are words of schemas.terms: whether the order may go on with fewer lines, and when it is captured.
+    `terms` are words of schemas.terms: whether the order may go on with fewer lines, and when it is captured. `reference`
+    is what the client calls the order, such as an invoice number: the order can be found by it.
     """
 
     lines: tuple[OrderLine, ...]
@@ -50,6 +51,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     hold_seconds: int = DEFAULT_HOLD_SECONDS
     cart_id: str = ""
     terms: str = ""
+    reference: str = ""
     order_id: str = msgspec.field(default_factory=new_order_id)
 
     @property
@@ -86,6 +88,7 @@ def place_order_lines(request: OrderRequest) -> list[PlaceOrderLine]:
                 hold_seconds=request.hold_seconds,
                 cart_id=request.cart_id,
                 terms=request.terms,
+                reference=request.reference,
             )
         )
     commands.reverse()
@@ -116,10 +119,10 @@ def _check(request: OrderRequest) -> None:
         raise InvalidOrderError(
             f"order_id is {request.order_id[:64]!r}; leave it out, or give a UUIDv7 of 36 lower-case characters"
         )
-    for name in ("customer_id", "payment_token"):
-        require_text(InvalidOrderError, name, getattr(request, name))
-    if request.cart_id:
-        require_text(InvalidOrderError, "cart_id", request.cart_id)
+    for name in ("customer_id", "payment_token", "cart_id", "reference"):
+        text = getattr(request, name)
+        if text or name not in ("cart_id", "reference"):
+            require_text(InvalidOrderError, name, text)
     if request.terms not in TERMS:
         known = "; ".join(sorted(terms for terms in TERMS if terms))
         raise InvalidOrderError(f"terms are {request.terms[:64]!r}; leave them out, or give one of: {known}")
@@ -138,7 +141,10 @@ def _check(request: OrderRequest) -> None:
 
 def _check_line(number: int, line: OrderLine) -> None:
     require_text(InvalidOrderError, f"the SKU of line {number}", line.sku)
-    require_quantity(InvalidOrderError, f"the quantity of line {number}", line.quantity)
+    if not 0 < line.quantity <= MAX_QUANTITY:
+        raise InvalidOrderError(
+            f"the quantity of line {number} is {line.quantity}; give 1 to {MAX_QUANTITY:,} whole units"
+        )
     if not 0 <= line.unit_price_minor <= MAX_UNIT_PRICE_MINOR:
         raise InvalidOrderError(
             f"the unit price of line {number} is {line.unit_price_minor}; give 0 to {MAX_UNIT_PRICE_MINOR:,} minor units"

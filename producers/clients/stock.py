@@ -5,38 +5,23 @@ Each command takes effect once, however often it is sent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from producers.clients.requests import require_quantity, require_text
 from producers.errors import InvalidReceiptError, InvalidStockCommandError
 from producers.publisher import BY_KEY, Outgoing
 from schemas.codec import wire
 from schemas.ids import new_order_id
 from schemas.limits import MAX_QUANTITY
-from schemas.messages import (
-    AdjustStock,
-    ClearQuarantine,
-    ReceiveStock,
-    ResumeSale,
-    RetireSku,
-    SetPurchaseLimit,
-    SuspendSale,
-)
+from schemas.messages import ReceiveStock, SkuCommand
+from schemas.validation import find_fault
 from topology.topics import INVENTORY_COMMANDS, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from producers.publisher import Publisher
-
-
-StockCommand: TypeAlias = (
-    ReceiveStock | AdjustStock | ClearQuarantine | SetPurchaseLimit | SuspendSale | ResumeSale | RetireSku
-)
-DISPOSITIONS: Final = ("available", "scrap")
-"""Where units go from quarantine."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,10 +49,10 @@ def receipts_of(delivery: str, quantities: Mapping[str, int]) -> list[Receipt]:
 
 def receive_stock(receipt: Receipt) -> ReceiveStock:
     """Return the command for a receipt. Raises InvalidReceiptError."""
-    require_text(InvalidReceiptError, "the SKU", receipt.sku)
-    require_text(InvalidReceiptError, "command_id", receipt.command_id)
-    require_quantity(InvalidReceiptError, f"the quantity of {receipt.sku}", receipt.quantity)
-    return ReceiveStock(receipt.command_id, receipt.sku, receipt.quantity)
+    command = ReceiveStock(receipt.command_id, receipt.sku, receipt.quantity)
+    if (fault := find_fault(command)) is not None:
+        raise InvalidReceiptError(f"{receipt.sku[:64]}: {fault.detail}")
+    return command
 
 
 def new_command_id(kind: str) -> str:
@@ -75,21 +60,10 @@ def new_command_id(kind: str) -> str:
     return f"{kind}/{new_order_id()}"
 
 
-def check_stock_command(command: StockCommand) -> None:
-    """Raise InvalidStockCommandError for a command that inventory could not even read."""
-    name = type(command).__name__
-    require_text(InvalidStockCommandError, "the SKU", command.sku)
-    require_text(InvalidStockCommandError, "command_id", command.command_id)
-    if isinstance(command, AdjustStock | SuspendSale):
-        require_text(InvalidStockCommandError, "the reason", command.reason)
-    if isinstance(command, AdjustStock):
-        require_quantity(InvalidStockCommandError, f"the change of {command.sku}", abs(command.change))
-    if isinstance(command, ReceiveStock | ClearQuarantine):
-        require_quantity(InvalidStockCommandError, f"the quantity of {command.sku}", command.quantity)
-    if isinstance(command, ClearQuarantine) and command.disposition not in DISPOSITIONS:
-        raise InvalidStockCommandError(f"{name} to {command.disposition!r}; give one of {', '.join(DISPOSITIONS)}")
-    if isinstance(command, SetPurchaseLimit) and not 0 <= command.limit <= MAX_QUANTITY:
-        raise InvalidStockCommandError(f"the limit is {command.limit}; give 1 to {MAX_QUANTITY:,} units, or 0 for none")
+def check_stock_command(command: SkuCommand) -> None:
+    """Raise InvalidStockCommandError for a command that would become a dead letter, with the field and what is wrong."""
+    if (fault := find_fault(command)) is not None:
+        raise InvalidStockCommandError(fault.detail)
 
 
 class StockClient:
@@ -105,7 +79,7 @@ class StockClient:
         """
         await self._publish([receive_stock(receipt) for receipt in receipts])
 
-    async def send(self, commands: Sequence[StockCommand]) -> None:
+    async def send(self, commands: Sequence[SkuCommand]) -> None:
         """Publish the commands and return when Kafka has acknowledged them. Sending one again changes nothing.
 
         Raises InvalidStockCommandError before anything is published, and PublishError.
@@ -114,7 +88,7 @@ class StockClient:
             check_stock_command(command)
         await self._publish(commands)
 
-    async def _publish(self, commands: Sequence[StockCommand]) -> None:
+    async def _publish(self, commands: Sequence[SkuCommand]) -> None:
         await self._publisher.publish(
             [Outgoing(INVENTORY_COMMANDS.name, BY_KEY, key_of(command), wire.encode(command)) for command in commands]
         )

@@ -90,3 +90,78 @@ def test_a_lapsed_authorisation_that_is_asked_for_again_answers_the_retry() -> N
     again = found(retry, m.PaymentLapsed(A, "auth_1", "card_declined"))
     assert again is not None
     assert again.type in FAILURES
+
+
+PARCEL = (
+    *BEFORE,
+    m.ShipmentRequested(A, "s-2", (2,), 600),
+    m.ShipmentShipped(A, "s-2", (2,), "dhl", "2"),
+)
+OTHERS = [
+    (m.ShipOrder(A, "s-2", (1,), "dhl", "2"), PARCEL),
+    (m.ShipOrder(A, "s-2", (2,), "post", "2"), PARCEL),
+    (m.ShipOrder(A, "s-2", (2,), "dhl", "3"), PARCEL),
+    (m.RequestReturn(A, "r-1", (1,), "too small"), (m.ReturnRequested(A, "r-1", (2,), "too small", 9),)),
+    (m.RequestReturn(A, "r-1", (2,), "too big"), (m.ReturnRequested(A, "r-1", (2,), "too small", 9),)),
+    (m.RefundOrder(A, "x", 60, "goodwill"), (m.PaymentRefunded(A, "x", 50, "GBP"),)),
+]
+
+
+@pytest.mark.parametrize(("command", "before"), OTHERS)
+def test_under_an_id_that_stands_for_something_else_only_the_refusal_is_the_outcome(
+    command: OrderCommand, before: tuple[m.Message, ...]
+) -> None:
+    """The command line printed the first command's success, with exit status 0."""
+    assert found(command, before=before) is None
+    reference = next(
+        getattr(command, name) for name in ("shipment_id", "return_id", "refund_id") if hasattr(command, name)
+    )
+    refusal = m.OrderCommandRefused(A, type(command).__name__, reference, "conflicting_duplicate", "what differs")
+    outcome = found(command, refusal, before=before)
+    assert outcome is not None
+    assert outcome.data["detail"] == "what differs"
+
+
+@pytest.mark.parametrize(
+    ("command", "before"),
+    [
+        (m.ShipOrder(A, "s-2", (2,), "dhl", "2"), PARCEL),
+        (m.RequestReturn(A, "r-1", (2, 1), "too small"), (m.ReturnRequested(A, "r-1", (1, 2), "too small", 9),)),
+        (
+            m.RefundOrder(A, "x", 60, "goodwill"),
+            (m.PaymentRefunded(A, "x", 50, "GBP"), m.PaymentRefunded(A, "x", 10, "GBP")),
+        ),
+    ],
+)
+def test_the_same_command_under_its_id_has_had_its_effect(command: OrderCommand, before: tuple[m.Message, ...]) -> None:
+    assert found(command, before=before) is not None
+
+
+REQUESTED = m.ReturnRequested(A, "r-1", (1, 2), "broken", 9)
+FIRST = m.ReturnReceived(A, "r-1", (1,), "available")
+SECOND = m.ReturnReceived(A, "r-1", (2,), "available")
+
+
+@pytest.mark.parametrize(
+    ("lines", "disposition", "before", "had_its_effect"),
+    [
+        ((1,), "available", (FIRST,), True),
+        ((1,), "quarantine", (FIRST,), False),
+        ((2,), "available", (FIRST,), False),
+        ((), "available", (FIRST,), False),
+        ((), "available", (FIRST, SECOND), True),
+        ((), "quarantine", (FIRST, SECOND), False),
+    ],
+)
+def test_lines_that_are_here_count_as_received_where_they_were_put(
+    lines: tuple[int, ...],
+    disposition: str,
+    before: tuple[m.Message, ...],
+    had_its_effect: bool,
+) -> None:
+    command = m.ReceiveReturn(A, "r-1", lines, disposition)
+    assert (found(command, before=(REQUESTED, *before)) is not None) == had_its_effect
+    refusal = m.OrderCommandRefused(A, "ReceiveReturn", "r-1", "line_already_returned", "line 1 is here: available")
+    outcome = found(command, refusal, before=(REQUESTED, *before))
+    assert outcome is not None
+    assert outcome.type == "OrderCommandRefused"

@@ -47,13 +47,15 @@ async def test_commands_go_to_the_orders_own_partition() -> None:
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        (m.ConfirmDelivery("A", "s-1"), "order_id is 'A'; give the UUIDv7"),
-        (m.ConfirmDelivery(A, ""), "the shipment_id of ConfirmDelivery is ''; give 1 to 200 printable characters"),
-        (m.ShipOrder(A, "s-1", (1, 1), "dhl", "1"), "give each number once"),
-        (m.ShipOrder(A, "s-1", (0,), "dhl", "1"), "give each number once, 1 to 2,000"),
-        (m.CancelOrder(A, "somebody", "x"), "requested_by is 'somebody'; give one of customer, merchant"),
-        (m.ReceiveReturn(A, "r-1", (), "bin"), "disposition is 'bin'; give one of available, quarantine"),
-        (m.RefundOrder(A, "f-1", 0, "x"), "amount_minor is 0; give 1 or more minor units"),
+        (m.ConfirmDelivery("A", "s-1"), "order_id is 'A', no UUIDv7"),
+        (m.ConfirmDelivery(A, ""), "ConfirmDelivery.shipment_id '' is empty"),
+        (m.ShipOrder(A, "s-1", (1, 1), "dhl", "1"), "ShipOrder.lines names line 1 twice; name each once"),
+        (m.ShipOrder(A, "s-1", (0,), "dhl", "1"), "names line 0; lines are numbered from 1 to 2,000"),
+        (m.CancelOrder(A, "somebody", "x"), "requested_by is 'somebody'; send customer or merchant"),
+        (m.ReceiveReturn(A, "r-1", (), "bin"), "disposition is 'bin'; send available or quarantine"),
+        (m.RefundOrder(A, "line:1", 5, "x"), "an id that the saga gives itself"),
+        (m.ShipOrder(A, "s-1 ", (), "dhl", "1"), "'s-1 ' ends with a blank"),
+        (m.RefundOrder(A, "f-1", 0, "x"), "amount_minor is 0; send 1 to"),
     ],
 )
 async def test_a_command_that_no_room_could_read_is_kept_back(command: OrderCommand, says: str) -> None:

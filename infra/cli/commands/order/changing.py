@@ -21,6 +21,7 @@ from infra.cli.output import FAILED, AsJson, errors_shown, fail, print_json, qui
 from infra.cli.references import OrderId, checked_order_id
 from infra.cli.refusals import advice
 from infra.cli.timeline import describe
+from infra.ops.view_state import view_state
 from producers.clients.order_commands import OPERATOR, OrderCommand, OrderCommandClient, check_order_command
 from schemas import messages as m
 from schemas.ids import new_order_id
@@ -217,33 +218,57 @@ def outcome_of(command: OrderCommand, view: OrderView, known: frozenset[str]) ->
     """
     reference = next((getattr(command, name) for name in NAMES if hasattr(command, name)), "")
     settled = {message.__name__ for message in SETTLED_BY[type(command)]}
-    for event in reversed(view.events):
+    earlier = [event for event in view.events if event.event_id in known]
+    if _stands_for_something_else(command, reference, earlier):
+        settled = set()
+    events = view.events
+    if isinstance(command, m.ReceiveReturn) and not _is_here(command, earlier):
+        events = [event for event in events if event.event_id not in known]
+    for event in reversed(events):
         if event.type == REFUSED:
             about = (event.data["command"], event.data["reference"])
             if event.event_id not in known and about == (type(command).__name__, reference):
                 return event
-        elif event.type in settled and _is_about(event, command, reference, known):
+        elif event.type in settled and _is_about(event, reference, known):
             return event
     return None
 
 
-def _is_about(event: TimelineEvent, command: OrderCommand, reference: str, known: frozenset[str]) -> bool:
-    if not reference:
-        return event.event_id not in known or event.type == m.OrderCancelled.__name__
-    if reference not in (event.data.get(name) for name in NAMES):
+def _stands_for_something_else(command: OrderCommand, reference: str, earlier: list[TimelineEvent]) -> bool:
+    """Return whether the id that a command gives to something new was given before, to something with other content."""
+    data: dict[str, Any] = {}
+    for event in earlier:
+        if event.type != REFUSED and reference in (event.data.get(name) for name in NAMES):
+            if event.type == m.PaymentRefunded.__name__:  # one refund may take several operations
+                data["amount_minor"] = data.get("amount_minor", 0) + event.data["amount_minor"]
+            data = {**event.data, **data}
+    if not data or not isinstance(command, m.ShipOrder | m.RequestReturn | m.RefundOrder):
         return False
-    return event.event_id not in known or _has_content_of(event, command)
+    sent = {name: _plain(getattr(command, name)) for name in command.__struct_fields__ if name in data}
+    return any(_plain(data[name]) != value for name, value in sent.items() if (name, value) != ("lines", []))
 
 
-def _has_content_of(event: TimelineEvent, command: OrderCommand) -> bool:
-    """Return whether an event has what a command asks for, in the fields that both have; no lines stand for all."""
-    for name in command.__struct_fields__:
-        wanted = getattr(command, name)
-        if wanted and name in event.data:
-            found = event.data[name]
-            if (tuple(found) if isinstance(found, list) else found) != wanted:
-                return False
-    return True
+def _is_here(command: m.ReceiveReturn, earlier: list[TimelineEvent]) -> bool:
+    """Return whether all lines that a command names were received before, and put where it puts them."""
+    of_return = [event for event in earlier if event.data.get("return_id") == command.return_id]
+    lines = [line for event in of_return if event.type == m.ReturnRequested.__name__ for line in event.data["lines"]]
+    received = {
+        line: event.data["disposition"]
+        for event in of_return
+        if event.type == m.ReturnReceived.__name__
+        for line in event.data["lines"]
+    }
+    return all(received.get(line) == command.disposition for line in command.lines or lines)
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, list | tuple) else value
+
+
+def _is_about(event: TimelineEvent, reference: str, known: frozenset[str]) -> bool:
+    if reference:
+        return reference in (event.data.get(name) for name in NAMES)
+    return event.event_id not in known or event.type == m.OrderCancelled.__name__
 
 
 def _carry_out(command: OrderCommand, timeout_seconds: float, *, as_json: bool, must_be_known: bool = False) -> None:
@@ -281,7 +306,9 @@ async def _send(
     deadline = time.monotonic() + timeout_seconds
     async with redis_client(settings) as redis:
         before = await read_timeline(redis, settings.namespace, command.order_id)
-        if before is None and must_be_known:
+        if must_be_known and (before is None or not before.is_known):
+            if trouble := (await view_state(settings)).sentence:
+                fail(f"{trouble} So nothing was cancelled: mend that, or cancel without looking by --even-if-unknown.")
             fail(
                 f"No order {command.order_id} is known, so nothing was cancelled. Check the id; one placed a moment ago may not "
                 "have been read yet. --even-if-unknown cancels it whenever it comes."

@@ -32,7 +32,7 @@ def show(order: OrderName, *, as_json: AsJson = False) -> None:
     settings = quiet_settings()
     order_id = order_id_of(order, settings)
     view = run(_view(order_id, settings))
-    if view is None:
+    if view is None or not view.is_known:
         _fail_without_view(order_id, settings)
     if trouble := run(redis_trouble(settings)):
         stderr().print(f"The view may lack what happened of late: {trouble}.", markup=False)

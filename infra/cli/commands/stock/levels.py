@@ -5,41 +5,21 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final
 
-import asyncpg
 import msgspec
 import typer
 
 from infra.base.connections import database, kafka_publisher
 from infra.base.settings import Settings
-from infra.cli.arguments import name_argument, name_option
-from infra.cli.output import MISUSED, AsJson, fail, print_json, print_table, quiet_settings, run, stdout
+from infra.cli.arguments import name_argument, name_option, seconds_option
+from infra.cli.commands.stock.outcomes import Level, carry_out, levels_of
+from infra.cli.output import MISUSED, AsJson, errors_shown, fail, print_json, print_table, quiet_settings, run, stdout
 from infra.cli.skus import did_you_mean, unknown_skus
-from producers.clients.stock import Receipt, StockClient
+from producers.clients.stock import Receipt, StockClient, receive_stock
 
 SHOWN: Final = 60
 UNITS: Final = ("on_hand", "reserved", "allocated", "quarantined", "available")
 _QUANTITY: Final = re.compile(r"\d{1,18}", re.ASCII)
 _SIGNED: Final = re.compile(r"-\d+", re.ASCII)
-
-LEVELS = """
-SELECT sku, on_hand, reserved, allocated, quarantined,
-    on_hand - reserved - allocated - quarantined AS available, purchase_limit, is_suspended, is_retired
-FROM stock WHERE $1::text[] IS NULL OR sku = ANY($1) ORDER BY sku
-"""
-
-
-class Level(msgspec.Struct):
-    """One SKU's level, in units, and how it may be sold. A `purchase_limit` of 0 is none."""
-
-    sku: str
-    on_hand: int
-    reserved: int
-    allocated: int
-    quarantined: int
-    available: int
-    purchase_limit: int
-    is_suspended: bool
-    is_retired: bool
 
 
 def receive(
@@ -48,11 +28,20 @@ def receive(
     command_id: Annotated[
         str | None, name_option("ID", "Makes sending again harmless: units of one id come in once.")
     ] = None,
+    timeout: Annotated[float, seconds_option("With --command-id: how long to wait for the outcome.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Bring units of a SKU in: `stock receive MUG 10`, or several as `stock receive MUG=10 TIN=5`."""
+    """Bring units of a SKU in: `stock receive MUG 10`, or several as `stock receive MUG=10 TIN=5`.
+
+    With --command-id it waits for the outcome. Exit status 1: the id stands for something else.
+    """
     settings = quiet_settings()
     receipts = _receipts(items, command_id)
+    if command_id is not None:
+        with errors_shown():
+            command = receive_stock(receipts[0])
+        carry_out(command, timeout, as_json=as_json)
+        return
     run(_receive(receipts, settings))
     if as_json:
         print_json([msgspec.structs.asdict(receipt) for receipt in receipts])
@@ -98,11 +87,6 @@ async def _levels(skus: list[str] | None, settings: Settings) -> tuple[list[Leve
     """Return the levels, and those of the SKUs that never had one with what may have been meant."""
     async with database(settings) as connection:
         return await levels_of(skus, connection), await unknown_skus(connection, skus or ())
-
-
-async def levels_of(skus: list[str] | None, connection: asyncpg.Connection) -> list[Level]:
-    """Return the levels of these SKUs, or of all."""
-    return [Level(**row) for row in await connection.fetch(LEVELS, skus)]
 
 
 def _receipts(items: list[str], command_id: str | None) -> list[Receipt]:
