@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from schemas.errors import UnknownCurrencyError
 from schemas.limits import MAX_ITEMS, MAX_TEXT, MAX_TEXT_BYTES
 from schemas.money import minor_units
+from schemas.texts import find_identifier_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,7 +145,8 @@ def find_faults(put: PutProduct) -> list[str]:
         faults.append("there is no variant; give at least one, with its SKU")
     faults += [f"the SKU {sku!r} occurs twice" for sku in sorted(known) if skus.count(sku) > 1]
     faults += [f"an option names the SKU {sku!r}, which no variant has" for sku in _strangers(put, known)]
-    texts = [("title", put.title, 1), *(("SKU", sku, 1) for sku in skus)]
+    faults += [f"the SKU {sku[:40]!r} {fault}" for sku in skus if (fault := find_identifier_fault(sku)) is not None]
+    texts = [("title", put.title, 1)]
     texts += [(name, getattr(put, name), 0) for name in ("product_type", "category", "brand", "slug")]
     texts += [(f"a paragraph of {len(put.description)}", text, 1) for text in put.description]
     texts += [("a variant's title", variant.title, 0) for variant in put.variants]

@@ -166,6 +166,33 @@ async def test_a_file_is_imported_once_and_again_where_it_came_to_nothing(shop: 
     ]
 
 
+async def test_a_used_id_and_an_order_nobody_placed_are_refused_with_status_1(shop: dict[str, str]) -> None:
+    """The first command's success was printed again, and an order of no lines was pending for ever."""
+    await received(shop, "MUG=9", "TIN=9")
+    placed = await lastunit(
+        shop, "order", "place", "--line", "MUG=1@5", "--line", "TIN=1@5", "--wait", "--timeout", "90"
+    )
+    order_id = placed.output.split()[0]
+    parcel = ("order", "ship", order_id, "--carrier", "X", "--tracking", "T1", "--shipment", "s1", "--line")
+    nobodys = new_order_id()
+    for arguments, status, says in (
+        ((*parcel, "1"), 0, ""),
+        ((*parcel, "1"), 0, ""),
+        ((*parcel, "2"), 1, "lines [1] was sent first, [2] now"),
+        (("order", "refund", order_id, "50", "--refund-id", "x"), 0, ""),
+        (("order", "refund", order_id, "60", "--refund-id", "x"), 1, "amount_minor 50 was sent first, 60 now"),
+        (("order", "refund", order_id, "50", "--refund-id", "line:1"), 1, "an id that the saga gives itself"),
+        (("order", "refund", nobodys, "100"), 1, "unknown_order"),
+        (("order", "ship", nobodys, "--carrier", "X", "--tracking", "T"), 1, "unknown_order"),
+        (("order", "return", "request", nobodys, "--reason", "x"), 1, "unknown_order"),
+        (("order", "show", nobodys), 1, f"No order {nobodys} is known"),
+        (("order", "cancel", nobodys), 1, f"No order {nobodys} is known, so nothing was cancelled"),
+        (("order", "cancel", nobodys, "--even-if-unknown"), 0, ""),
+    ):
+        answer = await lastunit(shop, *arguments)
+        assert (answer.status, says in answer.errors) == (status, True), (arguments, answer)
+
+
 async def test_what_is_not_known_is_said_in_one_line(shop: dict[str, str]) -> None:
     order_id = new_order_id()
     for arguments, says in (

@@ -15,6 +15,7 @@ from infra.base.settings import Settings
 from schemas import messages as m
 from tests.harness import cli
 from tests.harness.cli import Answer
+from tests.harness.foreign_producers import letters
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 
 
@@ -77,11 +78,15 @@ async def test_each_command_waits_for_its_outcome(shop: Shop) -> None:
             "2 units asked for, 1 are quarantined"
             in (await answer("stock", "quarantine", "clear", "MUG", "2", "--to", "available", status=1))["reason"]
         )
-        assert (await answer("stock", "retire", "CAP"))["kind"] == "retirement"
+        unknown = await answer("stock", "suspend", "CAP", "--reason", "recall", status=1)
+        assert unknown["reason"] == "SuspendSale: unknown_sku: no stock of it ever came in"
+        ahead = await answer("stock", "suspend", "CAP", "--reason", "recall", "--even-if-unknown")
+        assert ahead["kind"] == "suspension"
     await shop.assert_sound()
 
 
 async def test_without_inventory_a_command_says_how_to_ask_again(shop: Shop) -> None:
+    await shop.receive(MUG=1)
     asked = await lastunit("stock", "limit", "MUG", "3", "--timeout", "0.1", "--command-id", "l1")
     assert (asked.status, asked.output) == (1, "")
     assert "Nothing was heard of l1 within 0.1 s" in asked.errors
@@ -89,13 +94,37 @@ async def test_without_inventory_a_command_says_how_to_ask_again(shop: Shop) -> 
         assert (await answer("stock", "limit", "MUG", "3", "--command-id", "l1"))["accepted"] is True
 
 
+async def test_a_used_command_id_with_other_content_is_refused_and_exits_1(shop: Shop) -> None:
+    """Both doors printed the second figure, exited 0 and changed nothing."""
+    async with shop.running("inventory"):
+        for command, status in (
+            (("receive", "CID", "10", "--command-id", "big"), 0),
+            (("receive", "CID", "10", "--command-id", "big"), 0),
+            (("receive", "CID", "25", "--command-id", "big"), 1),
+            (("adjust", "CID", "-1", "--reason", "a", "--command-id", "adj"), 0),
+            (("adjust", "CID", "-2", "--reason", "a", "--command-id", "adj"), 1),
+            (("adjust", "CID", "-1", "--reason", "b", "--command-id", "adj"), 1),
+        ):
+            found = await lastunit("stock", *command)
+            assert found.status == status, (command, found)
+        assert found.errors.startswith("Refused: CID: adj stands for note a; sent now: note b. Choose another id")
+        [level] = await answer("stock", "show", "CID")
+        assert level["on_hand"] == 9
+        await shop.until_quiet("inventory")
+    reasons = [letter.reason for letter in await letters(shop)]
+    assert reasons == ["conflicting_duplicate"] * 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("adjust", "MUG", "0", "--reason", "x"), 1, "the change of MUG is 0"),
+        (("adjust", "MUG", "0", "--reason", "x"), 1, "AdjustStock.change is 0; send 1 to"),
         (("adjust", "MUG", "-x", "--reason", "x"), 2, "should be a valid integer"),
         (("adjust", "MUG", "1"), 2, "--reason"),
         (("limit", "MUG", "9999999"), 2, "less than or equal to 1000000"),
+        (("receive", "WS ", "5"), 1, "'WS ' ends with a blank"),
+        (("receive", " WS", "5"), 1, "' WS' begins with a blank"),
+        (("receive", "W\u200bS", "5"), 1, "U+200B ZERO WIDTH SPACE at character 2"),
         (("quarantine", "clear", "MUG", "1", "--to", "garden"), 2, "garden"),
         (("reconcile", "--counted", "MUG"), 2, "as in MUG=12"),
     ],

@@ -96,6 +96,8 @@ def test_a_command_that_changes_nothing_is_accepted_and_makes_no_version(catalog
         ({"currency": "gbp"}, "ISO 4217"),
         ({"variants": ()}, "no variant"),
         ({"variants": (m.Variant("A", ""), m.Variant("A", "b"))}, "occurs twice"),
+        ({"variants": (m.Variant("A ", ""),)}, "the SKU 'A ' ends with a blank"),
+        ({"variants": (m.Variant("A\u3164", ""),)}, "U+3164 HANGUL FILLER"),
         ({"options": (m.VariantOption("X", "size", "S"),)}, "which no variant has"),
         ({"attributes": (m.Attribute("", "x"),)}, "is empty"),
     ],
