@@ -292,8 +292,8 @@ async def test_lines_that_were_published_before_there_were_carts_are_decided(sho
     mine = order(("MUG", 1))
     [line] = place_order_lines(mine)
     old = (
-        b"\0" + first.id.to_bytes(4, "big") + encode(line)[5:-2]
-    )  # without cart and terms, of which each is one zero byte
+        b"\0" + first.id.to_bytes(4, "big") + encode(line)[5:-3]
+    )  # without cart, terms and reference, of which each is one zero byte
     await shop.receive(MUG=1)
     await shop.publisher.publish([Outgoing(INVENTORY_COMMANDS.name, BY_KEY, b"MUG", old)])
     async with shop.running():
