@@ -1,1 +1,1 @@
-"""Who speaks: the order client, importers, generated traffic, the publisher."""
+"""What publishes: the order client, importers, generated traffic, the publisher."""

@@ -1,4 +1,4 @@
-"""What can go wrong for those who speak."""
+"""What can go wrong for publishers."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Readiness:
 class Outage:
     """One server's absences as one user of it meets them. Share one among all users of a server that fail together.
 
-    `server` names the server for people, as in "PostgreSQL"; `user` tells apart those who do not share one.
+    `server` names the server for people, as in "PostgreSQL"; `user` distinguishes those who do not share one.
     """
 
     def __init__(self, server: str, readiness: Readiness | None = None, user: str = "") -> None:

@@ -53,7 +53,7 @@ class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class _Waiting(msgspec.Struct, frozen=True):
-    """A list to publish, and whom to tell."""
+    """A list to publish, and who waits for it."""
 
     records: Sequence[Outgoing]
     done: asyncio.Future[None]
@@ -126,7 +126,7 @@ class Publisher:
         waiting = _Waiting(records, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_waiting(), name="publisher")  # noqa: TID251  tells whoever waits
+            self._sender = asyncio.create_task(self._send_waiting(), name="publisher")  # noqa: TID251  reports to whoever waits
         await waiting.done
 
     async def _send_waiting(self) -> None:

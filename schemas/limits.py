@@ -27,7 +27,7 @@ MAX_HOLD_SECONDS: Final = 3600
 """Stock is held no longer than this for an unpaid order, whatever the command asks for."""
 GATHER_MS: Final = (MAX_HOLD_SECONDS + 5 * 60) * 1000
 """From the last word about an order whose lines are not all answered until it is given up. What is held for it usually
-ends it earlier: no hold lasts so long, and there are five minutes for its end to be heard of."""
+ends it earlier: no hold lasts so long, and there are five minutes for its end to be read."""
 ORDER_ID_WINDOW_MS: Final = 120 * 24 * 60 * 60 * 1000
 """How far back an order id may lie: as long as its holds are kept to recognise a duplicate by, and to take a return."""
 ORDER_ID_AHEAD_MS: Final = 24 * 60 * 60 * 1000

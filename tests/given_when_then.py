@@ -63,7 +63,7 @@ def word(message: type[M]) -> Callable[..., M]:
 
     def say(**said: Any) -> M:
         usual = {**USUAL, "demand": said.get("quantity", USUAL["quantity"])}
-        _insist_on_fields(message, said)
+        _require_fields(message, said)
         return message(**{name: usual[name] for name in _required(message) if name not in said}, **said)
 
     return say
@@ -73,7 +73,7 @@ def _required(message: type[m.Message]) -> list[str]:
     return [field.name for field in msgspec.structs.fields(message) if field.required]
 
 
-def _insist_on_fields(message: type[m.Message], said: dict[str, Any]) -> None:
+def _require_fields(message: type[m.Message], said: dict[str, Any]) -> None:
     unknown = set(said) - set(message.__struct_fields__)
     assert not unknown, f"{message.__name__} has no {unknown}"
 

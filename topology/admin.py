@@ -87,7 +87,7 @@ async def diff(
     """
     async with _connected(bootstrap) as client:
         cluster = await _observe(client, namespace)
-    _insist_on(expected_cluster_id, cluster, bootstrap)
+    _require_cluster(expected_cluster_id, cluster, bootstrap)
     return compare(cluster, namespace=namespace, partitions=partitions, in_use=in_use)
 
 
@@ -133,7 +133,7 @@ async def apply(
         cluster = await _observe(client, namespace)
         if expected_cluster_id is None:
             raise ClusterNotNamedError(bootstrap, cluster.cluster_id)
-        _insist_on(expected_cluster_id, cluster, bootstrap)
+        _require_cluster(expected_cluster_id, cluster, bootstrap)
         wanted = _Wanted(namespace, partitions, in_use or {})
         found = wanted.compared(cluster)
         if reasons := found.refusals(allowed):
@@ -204,7 +204,7 @@ async def _connected(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await client.close()
 
 
-def _insist_on(expected_cluster_id: str | None, cluster: ObservedCluster, bootstrap: str) -> None:
+def _require_cluster(expected_cluster_id: str | None, cluster: ObservedCluster, bootstrap: str) -> None:
     if expected_cluster_id not in {None, cluster.cluster_id}:
         raise ClusterMismatchError(bootstrap, str(expected_cluster_id), cluster.cluster_id)
 

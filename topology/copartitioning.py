@@ -1,4 +1,4 @@
-"""By how many partitions keys are dealt where that may not change, whatever Kafka has of each topic. Pure.
+"""By how many partitions keys are partitioned where that may not change, whatever Kafka has of each topic. Pure.
 
 One order is in the same partition of every order.* topic, so one number holds for all of them; products have theirs. It is
 recorded when the first room starts, and stays: Kafka cannot take partitions away, and another number would give one order

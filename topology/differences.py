@@ -113,7 +113,7 @@ class TopologyDiff:
     def notes(self) -> list[str]:
         """Return one line for each thing that is worth knowing and no difference."""
         return [
-            f"{count.topic} has {count.actual} partitions, of which {count.wanted} are in use: its keys are dealt to "
+            f"{count.topic} has {count.actual} partitions, of which {count.wanted} are in use: its keys are partitioned to "
             f"{count.wanted} for good. The others stay unused; nothing needs to be done, and nothing can be."
             for count in self.surplus
         ]

@@ -46,7 +46,7 @@ class ClusterNotNamedError(TopologyError):
 
 
 class CoPartitioningError(TopologyError):
-    """A topic has fewer partitions than its keys are dealt to: some orders or products would have no place in it."""
+    """A topic has fewer partitions than its keys are partitioned to: some orders or products would have no place in it."""
 
     def __init__(self, wanted: int, lacking: Mapping[str, int], *, is_recorded: bool) -> None:
         why = "they are recorded to have" if is_recorded else "another of the order.* topics has"

@@ -64,5 +64,5 @@ class IncrementalAlterConfigsRequest(Request[IncrementalAlterConfigsRequest_v0])
         ]
 
     def build(self, request_struct_class: type[IncrementalAlterConfigsRequest_v0]) -> IncrementalAlterConfigsRequest_v0:
-        """Build the request in the version that the broker speaks."""
+        """Build the request in the version that the broker supports."""
         return request_struct_class(self._resources, False)

@@ -119,7 +119,7 @@ class TopicMetadataResponse_v12(Response):  # type: ignore[misc]  # noqa: N801 -
 
 
 class TopicMetadataRequest_v12(RequestStruct):  # type: ignore[misc]  # noqa: N801 - as above
-    """Version 12 on the wire; Kafka 2.8 and later speak it."""
+    """Version 12 on the wire; Kafka 2.8 and later support it."""
 
     API_KEY = _API_KEY
     API_VERSION = _VERSION

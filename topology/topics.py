@@ -82,7 +82,7 @@ class Topic:
             "max.message.bytes": str(self.max_message_bytes),
             "message.timestamp.type": self.timestamp_type,
             "min.insync.replicas": str(min_insync_replicas(replication_factor)),
-            # A broker may be told to delete by size for all topics; the log is the audit, so these say it for themselves.
+            # A broker may be configured to delete by size for all topics; the log is the audit, so these have settings of their own.
             "retention.bytes": str(FOREVER),
             "retention.ms": str(self.retention_ms),
             # An unclean leader lacks acknowledged records and hands their offsets out again, to others.

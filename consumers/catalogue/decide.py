@@ -122,7 +122,7 @@ def archive_product(record: ProductRecord, command: m.ArchiveProduct, now: Now) 
 
 
 def digest_of(command: m.Message) -> str:
-    """Return by what two commands of one id are told apart."""
+    """Return by what two commands of one id are distinguished."""
     return blake2b(encode(command), digest_size=8).hexdigest()
 
 

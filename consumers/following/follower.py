@@ -132,7 +132,7 @@ class Follower:
         """Assign every partition, each where it was left; new ones at the beginning or the end."""
         partitions = []
         for topic in self._topics:
-            numbers = await consumer._client._wait_on_metadata(topic) or ()  # noqa: SLF001  the only way to be told of a topic nobody subscribed to
+            numbers = await consumer._client._wait_on_metadata(topic) or ()  # noqa: SLF001  the only way to learn of a topic nobody subscribed to
             partitions += [TopicPartition(topic, number) for number in sorted(numbers) if self._shard(number)]
         consumer.assign(partitions)
         begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)

@@ -87,7 +87,7 @@ def ship_captured(fulfilment: Fulfilment, fact: m.PaymentCaptured, _: Now) -> li
 
 
 def reopen_lines(fulfilment: Fulfilment, fact: m.PaymentCaptureFailed, _: Now) -> list[Message]:
-    """The money of a parcel could not be had: its lines stay, and whoever wanted to ship them is told."""
+    """The money of a parcel could not be had: its lines stay, and whoever wanted to ship them gets a refusal."""
     shipment = fulfilment.shipments.get(fact.reference)
     if shipment is None or not any(fulfilment.lines[number].state is LineState.REQUESTED for number in shipment.lines):
         return []

@@ -21,7 +21,7 @@ class Measured(NamedTuple):
 
 
 def measure(log: LogRange, position: int, waiting: Waiting | None, now_ms: int) -> Measured:
-    """Clamp a position to its log and tell how far behind it is.
+    """Clamp a position to its log and return how far behind it is.
 
     A position before the start counts from the start, as a reader would go on there (redpanda#30624); one past the end
     has no lag (kafka_exporter#437, #169). Time lag is the age of the first waiting record, so it neither grows while a

@@ -143,7 +143,7 @@ class PartitionLag(msgspec.Struct, frozen=True, kw_only=True):
 class GroupLag(msgspec.Struct, frozen=True, kw_only=True):
     """One group. `lag` sums what is known, `time_lag_ms` is the largest; both leave abandoned topics out.
 
-    `ours` tells a room's group from a foreign one.
+    `ours` distinguishes a room's group from a foreign one.
     """
 
     group: str

@@ -79,12 +79,12 @@ def judge(status: int | None, error: str, attempts: int, schedule: Sequence[floa
     """Return what follows from an answer (or None, where there was none) to attempt number `attempts`, from 1. Pure."""
     if status is not None and status in _SUCCESS:
         return Verdict("")
-    told = error if status is None else f"answered {status}"
+    outcome = error if status is None else f"answered {status}"
     if status == HTTPStatus.GONE:
-        return Verdict(told, parked_because="the subscriber is gone (410)", disables=True)
+        return Verdict(outcome, parked_because="the subscriber is gone (410)", disables=True)
     if attempts > len(schedule):
-        return Verdict(told, parked_because=f"{attempts} attempts failed")
-    return Verdict(told, wait_seconds=schedule[attempts - 1] * (1 + random_fraction / 10))
+        return Verdict(outcome, parked_because=f"{attempts} attempts failed")
+    return Verdict(outcome, wait_seconds=schedule[attempts - 1] * (1 + random_fraction / 10))
 
 
 class Deliverer:

@@ -1,5 +1,5 @@
 -- name: save
--- What is told again finds its delivery under way, or was delivered before and is delivered again under the same id.
+-- A repeated notification finds its delivery under way, or was delivered before and is delivered again under the same id.
 to_deliver AS (
     INSERT INTO webhook_deliveries (subscription_id, notification_id, partition, body, next_attempt_at_ms)
     SELECT s.subscription_id, n.notification_id, n.partition, n.body, n.at_ms

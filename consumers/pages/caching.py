@@ -1,4 +1,4 @@
-"""How long a page of a product may be kept, and by what two of them are told apart (RFC 9111, RFC 5861). Pure."""
+"""How long a page of a product may be kept, and what distinguishes two of them (RFC 9111, RFC 5861). Pure."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
        |                                            reset_seconds have passed|  | the probe failed
        +--------------- the probe was answered --------------- HALF_OPEN <---+--+
 
-Who asks enters first and gets a permit, or is told to wait. In HALF_OPEN there is one permit, the probe's. What calls
+Who asks enters first and gets a permit, or has to wait. In HALF_OPEN there is one permit, the probe's. What calls
 of an earlier state come to is no news about this one, so each change makes the permits given before it worthless.
 (https://martinfowler.com/bliki/CircuitBreaker.html)
 """

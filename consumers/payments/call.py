@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from consumers.payments.processor import Operation, ProcessorResult
 
 
-class Step(Enum):
+class CallPhase(Enum):
     """What is done next about an operation."""
 
     SEE_BEFORE = auto()
@@ -56,7 +56,7 @@ class Call:
         """Take in the processor's definite answer."""
         self.result = result
         self.failures = 0
-        self.step = Step.SEE_AFTER if self.operation.unconfirmed_id else Step.REPORT
+        self.step = CallPhase.SEE_AFTER if self.operation.unconfirmed_id else CallPhase.REPORT
 
     def saw(self, confirmation: ProcessorResult | None) -> None:
         """Take in whether the customer has confirmed what is to be cancelled.
@@ -64,22 +64,22 @@ class Call:
         Where an earlier owner's cancellation may still be in flight, nothing is concluded from a confirmation yet.
         """
         self.failures = 0
-        if self.step is Step.SEE_BEFORE and confirmation is not None and self.may_be_in_flight:
+        if self.step is CallPhase.SEE_BEFORE and confirmation is not None and self.may_be_in_flight:
             self.may_be_in_flight = False
             raise CancellationInFlightError
         self.confirmation = confirmation
-        if self.step is Step.SEE_BEFORE and confirmation is None:
-            self.step = Step.PERFORM
+        if self.step is CallPhase.SEE_BEFORE and confirmation is None:
+            self.step = CallPhase.PERFORM
             return
         self.result = self.result or not_voided(self.operation)
-        self.step = Step.REPORT
+        self.step = CallPhase.REPORT
 
 
-def _first_step(operation: Operation, *, resumed: bool) -> Step:
+def _first_step(operation: Operation, *, resumed: bool) -> CallPhase:
     """Return what comes first. What an earlier owner may have performed is looked up, however long ago that was.
 
     A processor forgets idempotency keys (Stripe after 24 hours), so performing it again could move money twice.
     """
     if operation.unconfirmed_id:
-        return Step.SEE_BEFORE  # which looks the cancellation up too
-    return Step.LOOK_UP if resumed else Step.PERFORM
+        return CallPhase.SEE_BEFORE  # which looks the cancellation up too
+    return CallPhase.LOOK_UP if resumed else CallPhase.PERFORM

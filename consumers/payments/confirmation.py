@@ -1,6 +1,6 @@
-"""Whether a customer has confirmed what nobody was heard to confirm: the webhook that tells so may be late, or lost.
+"""Whether a customer has confirmed an authorisation without a confirmation here: its webhook may be late, or lost.
 
-Who has paid must not be told that they have not. So an authorisation is looked up before it is cancelled for want of a
+A customer who has paid must not be treated as one who has not. So an authorisation is looked up before it is cancelled for want of a
 confirmation, and stays if it has one. A customer may also confirm in the very moment in which it is cancelled: then the money
 was held, and given back. So it is looked up once more afterwards, and our books show both, as the processor's do.
 """

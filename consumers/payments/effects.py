@@ -11,7 +11,7 @@ when this process ends is pending in the database, and the partition's next owne
     look up --- definite answer --------------------------------+
        +--- still unknown: again
 
-What is to be cancelled because nobody was heard to confirm it is looked up before and after (confirmation.py); a confirmation is
+What is to be cancelled for want of a confirmation is looked up before and after (confirmation.py); a confirmation is
 reported before the answer.
 
 A processor that does not answer is left alone: while its circuit is open, whoever would perform or look up stands in a
@@ -34,7 +34,7 @@ import msgspec
 import structlog
 
 from consumers.payments.breaker import BreakerPolicy, CircuitState, Permit
-from consumers.payments.call import Call, CancellationInFlightError, Step
+from consumers.payments.call import Call, CallPhase, CancellationInFlightError
 from consumers.payments.circuit import CallLater, Circuit
 from consumers.payments.confirmation import authorization_of, confirmation_instead, confirmation_of
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
@@ -184,11 +184,11 @@ class EffectRunner:
 
     async def _drive(self, call: Call) -> None:
         """Take steps until the operation is done or has to wait for its next one."""
-        while call.step is not Step.DONE:
-            if call.partition_lost and call.step is Step.PERFORM:
+        while call.step is not CallPhase.DONE:
+            if call.partition_lost and call.step is CallPhase.PERFORM:
                 break
-            permit = None if call.step is Step.REPORT else self._circuit.enter()
-            if permit is None and call.step is not Step.REPORT:
+            permit = None if call.step is CallPhase.REPORT else self._circuit.enter()
+            if permit is None and call.step is not CallPhase.REPORT:
                 if call.partition_lost:
                     break
                 self._circuit.stand_in_line(call)
@@ -217,30 +217,30 @@ class EffectRunner:
             return IN_FLIGHT_SECONDS
         if isinstance(error, NotUnderstoodError):
             return self._wait_seconds(call, error, at_least=self._backoff.cap_seconds)
-        if call.step is Step.PERFORM:
-            call.step = Step.LOOK_UP
+        if call.step is CallPhase.PERFORM:
+            call.step = CallPhase.LOOK_UP
         return self._wait_seconds(call, error)
 
     async def _attempt(self, call: Call) -> Exception | None:
         """Take the step. An unforeseen error must neither end a worker nor lose an operation, so it is returned too."""
         operation = call.operation
         try:
-            if call.step is Step.PERFORM:
+            if call.step is CallPhase.PERFORM:
                 call.answered(await self._processor.perform(operation))
-            elif call.step is Step.LOOK_UP:
+            elif call.step is CallPhase.LOOK_UP:
                 if (found := await self._processor.look_up(operation)) is None:
-                    call.step = Step.PERFORM
+                    call.step = CallPhase.PERFORM
                 else:
                     call.answered(found)
-            elif call.step is Step.SEE_BEFORE:
+            elif call.step is CallPhase.SEE_BEFORE:
                 call.saw(await confirmation_instead(self._processor, operation))
-            elif call.step is Step.SEE_AFTER:
+            elif call.step is CallPhase.SEE_AFTER:
                 call.saw(await confirmation_of(self._processor, operation))
             elif call.result is not None:
                 if call.confirmation is not None:
                     await self._on_result(authorization_of(operation), call.confirmation)
                 await self._on_result(operation, call.result)
-                call.step = Step.DONE
+                call.step = CallPhase.DONE
         except Exception as error:  # noqa: BLE001 - see above
             return error
         return None

@@ -24,7 +24,7 @@ class NotSentError(ProcessorError):
 
 
 class NotUnderstoodError(ProcessorError):
-    """Processor and adapter do not speak the same language: credentials, address or version need a person's eyes."""
+    """Processor and adapter do not understand each other: credentials, address or version need a person's eyes."""
 
 
 class RunnerClosedError(PaymentsError):

@@ -51,7 +51,7 @@ _RENEWED: Final = frozenset(
 
 
 def evolve(payment: Payment, message: m.Message, outcomes: Sequence[Outcome], now: Now) -> bool:
-    """Apply what was decided about the message; what only tells others changes nothing. Return whether anything changed."""
+    """Apply what was decided about the message; what only informs others changes nothing. Return whether anything changed."""
     if all(isinstance(outcome, m.Message) for outcome in outcomes):
         return False
     payment.updated_at_ms = now.at_ms

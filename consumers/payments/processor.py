@@ -18,7 +18,7 @@ from schemas.limits import MAX_ADDRESS_BYTES, MAX_TEXT_BYTES, MAX_TIME_MS
 Verdict: TypeAlias = Literal["succeeded", "declined", "failed", "requires_action"]
 """As in RecordPaymentResult: `declined` is a definite no to an authorisation, `failed` a definite no to the rest.
 
-`requires_action` is an authorisation that its customer has to confirm first; what came of that is told later, by a
+`requires_action` is an authorisation that its customer has to confirm first; the result is reported later, by a
 webhook or on looking it up.
 """
 

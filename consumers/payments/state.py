@@ -241,4 +241,4 @@ class LapseNoted(InternalEvent, frozen=True):
 
 
 Outcome: TypeAlias = m.Message | InternalEvent
-"""Every change of a payment is an internal event; messages tell others of it."""
+"""Every change of a payment is an internal event; messages report it to others."""

@@ -29,7 +29,7 @@ TIMEOUT_SECONDS: Final = 20.0
 PAGE: Final = 100
 """Objects in one page of a list: the most that Stripe gives."""
 CAPTURE_ID: Final = "capture_id"
-"""Names the latest capture in its PaymentIntent's metadata: several cannot be told apart by their sum."""
+"""Names the latest capture in its PaymentIntent's metadata: their sum does not distinguish several."""
 UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
 
 _TOO_MANY_REQUESTS: Final = 429

@@ -31,7 +31,7 @@ NOT_SUPPORTED: Final = "currency_not_supported"
 
 
 class UnitsError(ValueError):
-    """An amount cannot be told to Stripe, or read from it. `reason` is the short word that a refused operation carries."""
+    """An amount cannot be sent to Stripe, or read from it. `reason` is the short word that a refused operation carries."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What a payment processor tells us unasked, as a RecordPaymentResult. Pure but for the clock of the replay window.
+"""What a payment processor reports by webhook, as a RecordPaymentResult. Pure but for the clock of the replay window.
 
 A webhook is checked before it is believed: its signature, and that it is no older than five minutes. What it says may be
 known already, or come before the answer to our own request: payments takes each result in once, whoever brings it.
@@ -61,29 +61,29 @@ def result_from_processor(body: bytes, headers: Mapping[str, str], secret: str) 
     except (WebhookVerificationError, ValueError) as error:
         raise WebhookRefusedError(str(error)) from error
     try:
-        told = _decode(body)
+        event = _decode(body)
     except msgspec.DecodeError as error:
         raise WebhookNotUnderstoodError(str(error)) from error
-    result: str = told.status
-    if told.status == "refused":
-        result = "declined" if told.kind is OperationKind.AUTHORIZE else "failed"
+    result: str = event.status
+    if event.status == "refused":
+        result = "declined" if event.kind is OperationKind.AUTHORIZE else "failed"
     return _checked(
         RecordPaymentResult(
-            told.order_id,
-            told.operation_id,
+            event.order_id,
+            event.operation_id,
             result,
-            told.authorization_id,
-            told.code,
-            told.action_url,
-            told.expires_at_ms,
+            event.authorization_id,
+            event.code,
+            event.action_url,
+            event.expires_at_ms,
         )
     )
 
 
 def result_from_stripe(body: bytes, signature: str, secret: str) -> RecordPaymentResult | None:
-    """Return what Stripe says about an authorisation, None where it tells of something else, or of nobody's payment.
+    """Return what Stripe says about an authorisation, None where it is about something else, or of nobody's payment.
 
-    Raises WebhookRefusedError or WebhookNotUnderstoodError. Of captures and refunds our own requests tell.
+    Raises WebhookRefusedError or WebhookNotUnderstoodError. The outcomes of captures and refunds come from our own requests.
     """
     import stripe  # noqa: PLC0415  only who has Stripe for a processor pays for its client
 

@@ -2,7 +2,7 @@
 
 A position means something in one log alone. Kafka names a cluster and each topic by an id: a topic that was deleted and
 made again, or a cluster that was set up anew, has other ids. A log that was moved or mirrored has other ids too, and the
-same records: `lastunit topology rebase` tells it by the digest of the last record that was decided.
+same records: `lastunit topology rebase` recognises it by the digest of the last record that was decided.
 """
 
 from __future__ import annotations

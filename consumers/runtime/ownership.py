@@ -250,18 +250,18 @@ class Ownership(Generic[S]):
     async def _notice_older_database(self, claim: Claim[S], committed: Mapping[TopicPartition, int | None]) -> None:
         """Name a database that went back: positions are committed to Kafka after they are durable, never before."""
         tps = self.tps_of(claim.partition)
-        told = [committed[tp] or 0 for tp in tps]
-        if all(offset <= position for offset, position in zip(told, claim.next_offsets, strict=True)):
+        in_kafka = [committed[tp] or 0 for tp in tps]
+        if all(offset <= position for offset, position in zip(in_kafka, claim.next_offsets, strict=True)):
             return
         log.error(
             "database_went_back",
             room=self._room.name,
             partition=claim.partition,
             position=claim.next_offsets,
-            committed_to_kafka=told,
+            committed_to_kafka=in_kafka,
             guide="docs/guides/outages.md",
         )
-        up_to = [max(pair) for pair in zip(told, claim.next_offsets, strict=True)]
+        up_to = [max(pair) for pair in zip(in_kafka, claim.next_offsets, strict=True)]
         arguments = (self._room.name, claim.partition, up_to)
         await self._database.run_with_retry(ASYNC_COMMIT, lambda c: c.execute(QUERIES["went_back"], *arguments))
 

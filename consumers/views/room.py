@@ -2,7 +2,7 @@
 
 Not a transactional room: it decides nothing, so it needs no claim, and a partition that two processes read for a moment
 does no harm. Redis and the index have positions of their own (`store.py`, `index.py`), and reading begins at the earlier one,
-so each can be lost and is filled again; Kafka is told them late, only so that lag tools see them.
+so each can be lost and is filled again; they are committed to Kafka late, only so that lag tools see them.
 """
 
 from __future__ import annotations

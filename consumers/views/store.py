@@ -19,7 +19,7 @@ TTL_SECONDS: Final = 30 * 86_400
 """How long an order stays after its last event; it can be read from the log again at any time."""
 
 # Positions move only from where their mover believes them: a writer that was overtaken, or whose Redis was emptied
-# meanwhile, is told so (as the list of such partitions) and moves nothing.
+# meanwhile, gets the list of such partitions and moves nothing.
 _MOVE: Final = """
 local lost = {}
 for i = 1, #ARGV, 3 do
@@ -54,7 +54,7 @@ Move = tuple[int, int | None, int]
 
 
 async def read_timeline(redis: Redis, namespace: str, order_id: str) -> OrderView | None:
-    """Return an order as far as its events were read, or None for one of which nothing was heard."""
+    """Return an order as far as its events were read, or None for one of which no event was read."""
     fields = await cast("Awaitable[dict[Any, bytes]]", redis.hgetall(_order_key(namespace, order_id)))
     return view_of(order_id, map(_decode, fields.values())) if fields else None
 

@@ -1,4 +1,4 @@
-"""One order as its events tell it. Pure: the same events make the same view, in whatever order they were written down."""
+"""One order as its events have it. Pure: the same events make the same view, in whatever order they were written down."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TimelineEvent(msgspec.Struct, frozen=True):
 
 
 class LineView(msgspec.Struct):
-    """One line and where its units are, as far as was heard."""
+    """One line and where its units are, as far as its events were read."""
 
     line: int
     sku: str
@@ -47,7 +47,7 @@ class LineView(msgspec.Struct):
     state: str
 
 
-class Step(msgspec.Struct, frozen=True):
+class TimelineStep(msgspec.Struct, frozen=True):
     """One step of an order's path: at `at_ms` (ms since the epoch, UTC) this axis came to this state."""
 
     axis: Literal["order", "payment", "fulfilment"]
@@ -78,7 +78,7 @@ class OrderView(msgspec.Struct):
     fulfilment: FulfilmentState = FulfilmentState.NONE
     returns: dict[str, ReturnState] = {}
     money: MoneyView = msgspec.field(default_factory=MoneyView)
-    path: list[Step] = []
+    path: list[TimelineStep] = []
     reason: str = ""
     customer_id: str = ""
     reference: str = ""
@@ -132,7 +132,7 @@ def view_of(order_id: str, events: Iterable[TimelineEvent]) -> OrderView:
         after = (view.state, view.payment, view.fulfilment)
         for axis, was, state in zip(_AXES, before, after, strict=True):
             if state is not was:
-                view.path.append(Step(axis, state.value, event.at_ms))
+                view.path.append(TimelineStep(axis, state.value, event.at_ms))
     view.lines = sorted(lines.values(), key=lambda it: (it.line, it.sku))
     return view
 

@@ -1,6 +1,6 @@
 """Shows outside of a process whether it is ready: one small file each, for probes and for people.
 
-The file is written anew at each change, and every few seconds so that a process that hangs is told from one that is well:
+The file is written anew at each change, and every few seconds which distinguishes a process that hangs from one that is well:
 its `written_at_ms` grows old. A process that ended as it should leaves none; one that was killed leaves one with a dead pid.
 """
 

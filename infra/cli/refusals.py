@@ -40,5 +40,5 @@ ADVICE: Final = {
 
 
 def advice(reason: str) -> str:
-    """Return what to do about a refusal, empty for a reason that speaks for itself."""
+    """Return what to do about a refusal, empty for a reason that needs no more."""
     return ADVICE.get(reason, "")

@@ -180,5 +180,5 @@ def _lines(lines: Sequence[Any]) -> str:
 def _money(amount_minor: int, currency: str) -> str:
     try:
         return format_minor(amount_minor, currency)
-    except MoneyError:  # an order of which only refused lines were heard has no currency
+    except MoneyError:  # an order of which only refused lines are known has no currency
         return f"{amount_minor} minor units"

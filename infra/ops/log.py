@@ -84,7 +84,7 @@ class Log:
         try:
             log = await source_log(consumer._client, [topic.in_namespace(self._namespace) for topic in topics])  # noqa: SLF001
         except KafkaError as error:
-            raise UnreadableError(f"Kafka at {self._bootstrap} does not tell its topics' ids: {error!r}") from error
+            raise UnreadableError(f"Kafka at {self._bootstrap} does not return its topics' ids: {error!r}") from error
         return log.identity
 
     async def unused_records(self, topic: Topic) -> int:

@@ -1,7 +1,7 @@
 """Accepts a log that was moved or mirrored: the positions in the database go on to mean what they meant.
 
 A claim names the cluster and the topics that its position belongs to. After a move both are others; that the records are
-the same is told by the last record that was decided of each partition, whose digest stands in the claim: at its offset the
+the same is recognised by the last record that was decided of each partition, whose digest stands in the claim: at its offset the
 new log must have the very same record. Offsets, append times, keys, values and headers all count, since decisions, ids and
 deadlines derive from them. A mirror that numbers records anew is another log.
 """
@@ -36,7 +36,7 @@ class RebasePlan(msgspec.Struct):
     """What is about to happen.
 
     `verified` counts positions whose last record is the same, `at_the_beginning` those before any record; `unverified`
-    names those of which no digest is known, and `refused` tells why a position must not be accepted.
+    names those of which no digest is known, and `refused` is why a position must not be accepted.
     """
 
     identities: dict[str, LogIdentity]

@@ -2,7 +2,7 @@
 
 A CSV has a header. Its columns are `product_id`, `title`, a price (`price_minor` in minor units, or `price` as a decimal)
 and, where wanted, `sku`, `variant`, `currency`, `type`, `category`, `brand`, `slug`, `description`, `option:NAME` (what
-tells variants apart) and `attribute:NAME` (values with `|` between). `colours`, `materials` and `seasonal` are the attributes
+distinguishes variants) and `attribute:NAME` (values with `|` between). `colours`, `materials` and `seasonal` are the attributes
 colour, material and season. Rows of one product follow each other; its first row says what they have in common.
 A product is read whole or not at all: what is wrong is named with its row and column.
 """

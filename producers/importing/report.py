@@ -65,7 +65,7 @@ class ImportReport(msgspec.Struct, kw_only=True):
 
     Of those `found` whole, `placed` were published now (`placed_again` of them in the place of one that had come to nothing),
     `already_imported` by an earlier run, and `changed` (`changed_ids`) differ from what was imported under their number and
-    were left alone. A dry run does not tell these apart. `rejected` orders cannot be placed; `rejects` has the first 1,000
+    were left alone. A dry run does not distinguish these. `rejected` orders cannot be placed; `rejects` has the first 1,000
     of the reasons. Credit notes and adjustments are no orders.
     """
 

@@ -60,7 +60,7 @@ def register(root: Path = SOURCE) -> tuple[list[Locked], list[str]]:
 
 
 def _in_order(current: dict[str, Schema]) -> list[tuple[str, Schema]]:
-    """Messages in the order in which the code lists them, so that ids tell a story."""
+    """Messages in the order in which the code lists them, so that ids follow the saga."""
     position = {message.__name__: index for index, message in enumerate(MESSAGES)}
     return sorted(current.items(), key=lambda item: (position.get(item[0], len(position)), item[0]))
 

@@ -18,7 +18,7 @@ class Attribute(msgspec.Struct, frozen=True, gc=False):
 
 
 class Variant(msgspec.Struct, frozen=True, gc=False):
-    """What can be bought of a product: one SKU. `title` tells it from the other variants; the only one has none."""
+    """What can be bought of a product: one SKU. `title` distinguishes it from the other variants; the only one has none."""
 
     sku: str
     title: str

@@ -1,4 +1,4 @@
-"""What is told to customers and other systems, on order.notifications, keyed by order_id; written by notifications."""
+"""What customers and other systems are notified of, on order.notifications, keyed by order_id; written by notifications."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from schemas.messages.base import Message
 
 
 class OrderNotification(Message, frozen=True):
-    """Something that a customer or another system should hear of; `kind` is a word of topology.saga.NOTIFIED.
+    """Something that a customer or another system should know; `kind` is a word of topology.saga.NOTIFIED.
 
-    `event_id` identifies what is told, and is the same whenever it is told again.
+    `event_id` identifies the notification, and is the same whenever it is sent again.
     """
 
     event_id: str

@@ -63,7 +63,7 @@ _MAY_REPEAT = {"LineCommandRefused"}
 """What was published and not acknowledged is published again: inventory says of the second that it was done."""
 
 
-class Step(NamedTuple):
+class SagaStage(NamedTuple):
     """What people say once the condition (SQL about an order) is true."""
 
     when: str
@@ -75,29 +75,29 @@ class Story(NamedTuple):
 
     terms: str
     token: str
-    steps: tuple[Step, ...]
+    steps: tuple[SagaStage, ...]
     end: str
 
 
 _SEND_AND_TAKE_BACK = (
-    Step(
+    SagaStage(
         _HAS_GOODS,
         (lambda it: m.ShipOrder(it, "S1", (1,), "post", "T"), lambda it: m.ShipOrder(it, "S2", (), "v", "U")),
     ),
-    Step(
+    SagaStage(
         _IN_STATE.format("shipped"),
         (lambda it: m.ConfirmDelivery(it, "S1"), lambda it: m.ConfirmDelivery(it, "S2")),
     ),
-    Step(_IN_STATE.format("delivered"), (lambda it: m.RequestReturn(it, "B1", (1,), "too small"),)),
-    Step(_RETURN.format("requested"), (lambda it: m.ApproveReturn(it, "B1"),)),
-    Step(_RETURN.format("approved"), (lambda it: m.ReceiveReturn(it, "B1", ()),)),
+    SagaStage(_IN_STATE.format("delivered"), (lambda it: m.RequestReturn(it, "B1", (1,), "too small"),)),
+    SagaStage(_RETURN.format("requested"), (lambda it: m.ApproveReturn(it, "B1"),)),
+    SagaStage(_RETURN.format("approved"), (lambda it: m.ReceiveReturn(it, "B1", ()),)),
 )
 _REFUNDED = "SELECT count(*) FROM payments WHERE order_id = $1 AND refunded_minor > 0"
 STORIES = {
     "sold and one line taken back": Story("", ACCEPTED_TOKEN, _SEND_AND_TAKE_BACK, _REFUNDED),
     "captured with each parcel": Story(CAPTURE_AT_SHIPPING, ACCEPTED_TOKEN, _SEND_AND_TAKE_BACK, _REFUNDED),
     "cancelled when it was paid": Story(
-        "", ACCEPTED_TOKEN, (Step(_HAS_GOODS, (lambda it: m.CancelOrder(it, "customer", "thought"),)),), _REFUNDED
+        "", ACCEPTED_TOKEN, (SagaStage(_HAS_GOODS, (lambda it: m.CancelOrder(it, "customer", "thought"),)),), _REFUNDED
     ),
     "not captured": Story("", "tok_capture_fails", (), _IN_STATE.format("cancelled")),
 }

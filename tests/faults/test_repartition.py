@@ -26,7 +26,7 @@ from producers.clients.orders import OrderClient
 from producers.publisher import FORWARDED, Publisher
 from schemas.codec.wire import decode
 from schemas.messages import DeadLetter
-from tests.faults.test_restarts import Flow, goes_on_from
+from tests.faults.test_restarts import Flow, progress_after
 from tests.faults.test_zombies import UngroupedOwner
 from tests.harness.cli import lastunit
 from tests.harness.crash_during_repartition import DIED
@@ -91,24 +91,24 @@ async def test_the_switch_under_load_with_its_tool_and_an_owner_killed_loses_and
     await shop.start_processes()
     await shop.supervisor.start("inventory-2")
     async with Flow(shop, traffic) as flow:
-        await shop.until(goes_on_from(shop, 0))
+        await shop.until(progress_after(shop, 0))
         for step in STEPS:
             assert await killed_after(shop, step) == DIED
             if step == "drained":
                 await shop.supervisor.kill("inventory")
-        await shop.until(goes_on_from(shop, await shop.progress("orders")))
+        await shop.until(progress_after(shop, await shop.progress("orders")))
         await shop.supervisor.start("inventory")
         ended = await lastunit(environment, "topology", "repartition", "--partitions", str(AFTER), "--yes")
         assert (ended.status, "nothing to do" in ended.output) == (0, True), ended
-        await shop.until(goes_on_from(shop, await shop.progress("orders")))
+        await shop.until(progress_after(shop, await shop.progress("orders")))
         async with publishing(shop, Outdated) as late:
             again = traffic.orders[: flow.placed]
             await OrderClient(late).place(again)
             await OrderClient(late).place([new := order(("MUG", 1)), *again[-20:]])
-        await shop.until(goes_on_from(shop, await shop.progress("orders")))
+        await shop.until(progress_after(shop, await shop.progress("orders")))
         further = await lastunit(environment, "topology", "repartition", "--partitions", str(LATER), "--yes", "--json")
         print("undisturbed:", further.json["done"])  # noqa: T201  the pause is worth knowing
-        await shop.until(goes_on_from(shop, await shop.progress("orders")))
+        await shop.until(progress_after(shop, await shop.progress("orders")))
     await shop.until_quiet(orders=flow.placed + 1)
     assert (await shop.state(new))[0] != "unknown"
     assert await forwarded(shop)
@@ -128,7 +128,7 @@ class Undrained(Repartition):
         await asyncio.sleep(0)
 
     @override
-    def insist_on_drained(self, starts: Sequence[int], decided: Mapping[int, int], partitions: int) -> None:
+    def require_drained(self, starts: Sequence[int], decided: Mapping[int, int], partitions: int) -> None:
         pass
 
     @override
@@ -149,7 +149,7 @@ class Unfenced(Repartition):
 
 
 class Unaware(PartitioningWatcher):
-    """Looks how keys are dealt only when it claims."""
+    """Looks how keys are partitioned only when it claims."""
 
     @property
     @override

@@ -57,9 +57,9 @@ async def test_servers_restart_under_load_and_nothing_is_lost_or_doubled(shop: S
     await shop.start_processes()
     async with Flow(shop, traffic) as flow:
         for fault in (stack.postgres.restart, stack.kafka.restart, stack.valkey.restart, crash_of(stack.postgres)):
-            await shop.until(goes_on_from(shop, await shop.progress("orders")))
+            await shop.until(progress_after(shop, await shop.progress("orders")))
             await fault()
-        await shop.until(goes_on_from(shop, await shop.progress("orders")))
+        await shop.until(progress_after(shop, await shop.progress("orders")))
     await shop.until_quiet(orders=flow.placed)
     assert shop.supervisor.failure is None
     await shop.assert_sound()
@@ -71,7 +71,7 @@ async def test_processes_join_and_leave_under_load_and_nothing_is_lost_or_double
     traffic = await race(shop, 1_730, orders=ORDERS)
     await shop.start_processes()
     async with Flow(shop, traffic) as flow:
-        await shop.until(goes_on_from(shop, 0))
+        await shop.until(progress_after(shop, 0))
         for room in DECIDING:
             await shop.supervisor.start(f"{room}-2")
         for room in DECIDING:
@@ -80,7 +80,7 @@ async def test_processes_join_and_leave_under_load_and_nothing_is_lost_or_double
         for room in DECIDING:
             await shop.supervisor.stop(room)
             await shop.until(has_claimed(shop, f"{room}-2", 3))
-        await shop.until(goes_on_from(shop, await shop.progress("orders")))
+        await shop.until(progress_after(shop, await shop.progress("orders")))
     await shop.until_quiet(orders=flow.placed)
     for room in DECIDING:
         own, inherited = claims(shop, f"{room}-2")[: already[room]], claims(shop, f"{room}-2")[already[room] :]
@@ -97,16 +97,16 @@ def crash_of(part: EmbeddedServer) -> Callable[[], Awaitable[None]]:
     return crash
 
 
-def goes_on_from(shop: Shop, before: int) -> Callable[[], Awaitable[bool]]:
+def progress_after(shop: Shop, before: int) -> Callable[[], Awaitable[bool]]:
     """Return the question whether the saga has clearly advanced since."""
 
-    async def goes_on() -> bool:
+    async def has_progress() -> bool:
         try:
             return await shop.progress("orders") > before + 20
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             return False  # the database is being restarted
 
-    return goes_on
+    return has_progress
 
 
 def claims(shop: Shop, process: str) -> list[dict[str, Any]]:

@@ -197,7 +197,7 @@ async def test_what_is_not_known_is_said_in_one_line(shop: dict[str, str]) -> No
     order_id = new_order_id()
     for arguments, says in (
         (("order", "show", order_id), f"No order {order_id} is known"),
-        (("order", "watch", order_id, "--timeout", "0"), f"Nothing was heard of order {order_id}"),
+        (("order", "watch", order_id, "--timeout", "0"), f"No event of order {order_id} came"),
         (("order", "show", "553547"), "No order has the id or the reference '553547'"),
         (("order", "cancel", order_id), f"No order {order_id} is known, so nothing was cancelled"),
         (("stock", "show", "NOPE"), "NOPE is unknown: no unit of it ever came in"),

@@ -89,7 +89,7 @@ async def test_without_inventory_a_command_says_how_to_ask_again(shop: Shop) -> 
     await shop.receive(MUG=1)
     asked = await lastunit("stock", "limit", "MUG", "3", "--timeout", "0.1", "--command-id", "l1")
     assert (asked.status, asked.output) == (1, "")
-    assert "Nothing was heard of l1 within 0.1 s" in asked.errors
+    assert "No outcome of l1 came within 0.1 s" in asked.errors
     async with shop.running("inventory"):
         assert (await answer("stock", "limit", "MUG", "3", "--command-id", "l1"))["accepted"] is True
 

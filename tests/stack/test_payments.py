@@ -52,16 +52,16 @@ async def connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
 
 
 class Memory:
-    """Partition 0 of the room. One that is `forgetful` knows nothing from batch to batch but what it loads."""
+    """Partition 0 of the room. One that is `uncached` knows nothing from batch to batch but what it loads."""
 
-    def __init__(self, connection: asyncpg.Connection, *, forgetful: bool) -> None:
-        self.connection, self.forgetful = connection, forgetful
+    def __init__(self, connection: asyncpg.Connection, *, uncached: bool) -> None:
+        self.connection, self.uncached = connection, uncached
         self.book = PaymentsState(0)
         self.batch = 0
 
     async def hear(self, heard: m.Message, at_ms: int) -> Any:
         """Return what is said and asked, or why nothing is."""
-        if self.forgetful:
+        if self.uncached:
             self.book.forget()
             await ROOM.load(self.connection, [(self.book, [heard])], thorough=False)
         try:
@@ -69,7 +69,7 @@ class Memory:
         except RefusedError as refusal:
             said = refusal.reason
         changes = ROOM.close_batch(self.book, at_ms)
-        if self.forgetful:
+        if self.uncached:
             await self._save(changes)
         return said, changes.effects
 
@@ -95,7 +95,7 @@ async def test_a_payment_that_is_saved_and_loaded_goes_on_as_if_it_had_been_kept
     connection: asyncpg.Connection, seed: int
 ) -> None:
     dice = random.Random(seed)
-    kept, loaded = Memory(connection, forgetful=False), Memory(connection, forgetful=True)
+    kept, loaded = Memory(connection, uncached=False), Memory(connection, uncached=True)
     for _ in range(12):
         order_id, at_ms = new_order_id(NOW_MS), NOW_MS
         for _ in range(25):
@@ -114,7 +114,7 @@ async def test_a_payment_that_is_saved_and_loaded_goes_on_as_if_it_had_been_kept
 
 
 async def test_the_operation_that_an_owner_left_is_found_as_it_was_asked(connection: asyncpg.Connection) -> None:
-    memory = Memory(connection, forgetful=True)
+    memory = Memory(connection, uncached=True)
     asked: list[Any] = []
     for heard in (*AT_SHIPPING, m.ShipmentRequested(A, "parcel-1", (1,), 300)):
         _, effects = await memory.hear(heard, NOW_MS)
@@ -126,7 +126,7 @@ async def test_the_operation_that_an_owner_left_is_found_as_it_was_asked(connect
 async def test_a_cancellation_that_an_owner_left_names_what_its_customer_was_to_confirm(
     connection: asyncpg.Connection,
 ) -> None:
-    memory = Memory(connection, forgetful=True)
+    memory = Memory(connection, uncached=True)
     for heard in REQUIRES_ACTION:
         await memory.hear(heard, NOW_MS)
     _, asked = await memory.hear(m.EndWaits("payments", LAPSES_MS, 1), LAPSES_MS)
@@ -137,7 +137,7 @@ async def test_a_cancellation_that_an_owner_left_names_what_its_customer_was_to_
 async def test_waits_are_ended_in_the_order_in_which_they_end_and_only_so_many_at_a_time(
     connection: asyncpg.Connection,
 ) -> None:
-    memory = Memory(connection, forgetful=True)
+    memory = Memory(connection, uncached=True)
     for late_ms, order_id in ((0, B), (0, A), (5, C)):
         for heard in REQUIRES_ACTION:
             mine = msgspec.structs.replace(heard, order_id=order_id)

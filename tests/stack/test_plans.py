@@ -20,7 +20,7 @@ READ_WHOLE = ("webhook_subscriptions",)
 """Every batch goes to every subscriber, so all of them are read; they are other systems, and do not grow with orders."""
 
 UPDATED_BY_JOIN = """
-WITH went_on AS (
+WITH updated_orders AS (
     UPDATE orders o SET state = c.state FROM unnest($1::uuid[], $2::text[]) AS c (order_id, state)
     WHERE o.order_id = c.order_id
 )

@@ -163,7 +163,7 @@ async def test_a_killed_processor_keeps_its_books(bench: Bench) -> None:
     processor = bench.adapter(server)
     granted = await processor.perform(authorize("a"))
     declined = await processor.perform(authorize("b", "tok_declined"))
-    doomed = await processor.perform(authorize("c", "tok_capture_fails"))
+    failing = await processor.perform(authorize("c", "tok_capture_fails"))
     await processor.perform(capture("a", granted.authorization_id))
     before = await server.books()
 
@@ -175,7 +175,7 @@ async def test_a_killed_processor_keeps_its_books(bench: Bench) -> None:
     assert await server.books() == before
     assert await processor.perform(authorize("a")) == granted
     assert await processor.look_up(authorize("b")) == declined
-    assert (await processor.perform(capture("c", doomed.authorization_id))).reason == "capture_failed"
+    assert (await processor.perform(capture("c", failing.authorization_id))).reason == "capture_failed"
     await server.kill()
     await server.start()
     assert (await server.books()).operations == before.operations + 1
@@ -277,7 +277,7 @@ async def test_every_order_is_paid_once_through_lost_answers_silence_and_a_kill(
     processor = bench.adapter(server, timeout_seconds=1.0)
     captured: set[str] = set()
 
-    async def go_on(operation: Operation, result: ProcessorResult) -> None:
+    async def report_result(operation: Operation, result: ProcessorResult) -> None:
         assert result.result == "succeeded"
         if operation.kind is OperationKind.AUTHORIZE:
             key = operation.order_id.removeprefix("order-")
@@ -285,7 +285,7 @@ async def test_every_order_is_paid_once_through_lost_answers_silence_and_a_kill(
         else:
             captured.add(operation.order_id)
 
-    runner = EffectRunner(processor, go_on, workers=16, backoff=Backoff(base_seconds=0.02, cap_seconds=0.5))
+    runner = EffectRunner(processor, report_result, workers=16, backoff=Backoff(base_seconds=0.02, cap_seconds=0.5))
     async with asyncio.timeout(240), runner:
         runner.submit(0, [authorize(str(n)) for n in range(200)])
         await until(lambda: bool(captured))
@@ -327,7 +327,7 @@ async def test_a_processor_that_is_killed_again_and_again_under_load_takes_each_
     processor = bench.adapter(server, timeout_seconds=2.0)
     done: set[str] = set()
 
-    async def go_on(operation: Operation, result: ProcessorResult) -> None:
+    async def report_result(operation: Operation, result: ProcessorResult) -> None:
         assert result.result == "succeeded"
         key = operation.order_id.removeprefix("order-")
         if operation.kind is OperationKind.AUTHORIZE:
@@ -338,7 +338,7 @@ async def test_a_processor_that_is_killed_again_and_again_under_load_takes_each_
             done.add(operation.order_id)
 
     policy = BreakerPolicy(consecutive_failures=8, reset_seconds=0.1)
-    runner = EffectRunner(processor, go_on, workers=16, backoff=Backoff(0.02, 0.2), breaker=policy)
+    runner = EffectRunner(processor, report_result, workers=16, backoff=Backoff(0.02, 0.2), breaker=policy)
     async with asyncio.timeout(240), runner:
         runner.submit(0, [authorize(str(n)) for n in range(400)])
         for share in (50, 150, 300):

@@ -88,7 +88,7 @@ def holdings(partitions: Iterable[int], claims: Mapping[str, Mapping[int, int]])
 
 
 class ClaimsAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka ships no types
-    """One consumer's assignor; `claims` tells the epochs of the claims that it holds when it joins.
+    """One consumer's assignor; `claims` returns the epochs of the claims that it holds when it joins.
 
     It goes by Range's name in the group, so that members of an earlier release and of this one share a protocol and a
     group can be upgraded one by one. Offering both would not do: for a list of assignors aiokafka 0.14 sends a request
@@ -127,7 +127,7 @@ class ClaimsAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokaf
         }
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
-        """Learn nothing: what is held is told by the claims."""
+        """Do nothing: the claims hold what is owned."""
 
 
 def user_data_in(user_data: bytes | None) -> UserData | None:

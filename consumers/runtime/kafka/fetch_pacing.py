@@ -46,7 +46,7 @@ class FetchPacing:
 
     def __init__(self, fetch_min_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.wait = wait_for(0.0, fetch_min_bytes)
-        self._gather_bytes = fetch_min_bytes
+        self._fetch_min_bytes = fetch_min_bytes
         self._clock = clock
         self._since = clock()
         self._waited = 0.0
@@ -56,7 +56,7 @@ class FetchPacing:
         """Read from an AIOKafkaConsumer that has started, which asks for our `wait` from its next request on."""
         began = self._clock()
         if (passed := began - self._since) >= WINDOW_SECONDS:
-            self.wait = wait_for(1 - self._waited / passed, self._gather_bytes)
+            self.wait = wait_for(1 - self._waited / passed, self._fetch_min_bytes)
             self._since, self._waited = began, 0.0
         fetcher = consumer._fetcher  # noqa: SLF001  it has no public way to change them
         fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = self.wait  # noqa: SLF001

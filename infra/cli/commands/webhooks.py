@@ -57,7 +57,7 @@ SubscriptionId = Annotated[str, name_argument("SUBSCRIPTION", "As `webhooks list
 
 
 class Subscription(msgspec.Struct):
-    """Who is told of what; no `kinds` means all. `waiting` and `parked` count deliveries."""
+    """A subscription; no `kinds` means all. `waiting` and `parked` count deliveries."""
 
     subscription_id: str
     url: str
@@ -84,11 +84,11 @@ def add(
     url: Annotated[str, typer.Argument(metavar="URL", parser=url_, help="Where notifications are posted to.")],
     *,
     kind: Annotated[
-        list[str] | None, typer.Option(metavar="KIND", help="One kind to hear of, repeatable; unset: all.")
+        list[str] | None, typer.Option(metavar="KIND", help="One kind to receive, repeatable; unset: all.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have another system told from now on. Prints the secret by which it knows that we are us; it is not shown again."""
+    """Send notifications to another system from now on. Prints the secret by which it knows that we are us; it is not shown again."""
     if unknown := sorted(set(kind or ()) - set(KINDS)):
         fail(f"There is no kind {', '.join(unknown)[:SHOWN]!r}; give some of {', '.join(KINDS)}.", MISUSED)
     if twice := [it for it, times in Counter(kind or ()).items() if times > 1]:
@@ -99,12 +99,12 @@ def add(
     if as_json:
         print_json({"subscription_id": subscription_id, "url": url, "kinds": kind or [], "secret": secret})
     else:
-        stdout().print(Text(f"{subscription_id} hears of {', '.join(kind or ['everything'])}.\nSecret: {secret}"))
+        stdout().print(Text(f"{subscription_id} receives {', '.join(kind or ['everything'])}.\nSecret: {secret}"))
 
 
 @app.command("list")
 def list_(*, as_json: AsJson = False) -> None:
-    """Show who is told of what, and how much they were not told yet."""
+    """List the subscriptions, and how many deliveries wait or are parked."""
     found = [Subscription(**row) for row in run(_fetch(LIST))]
     if as_json:
         print_json(found)
@@ -113,10 +113,10 @@ def list_(*, as_json: AsJson = False) -> None:
         disabled = f"\n  disabled: {it.disabled_because}; `lastunit webhooks retry` enables it" * bool(
             it.disabled_because
         )
-        hears = f"\n  hears of {', '.join(it.kinds) or 'everything'}; {it.waiting:,} waiting, {it.parked:,} parked"
-        stdout().print(Text.assemble((it.subscription_id, "bold"), f"  {it.url}", hears, disabled))
+        receives = f"\n  receives {', '.join(it.kinds) or 'everything'}; {it.waiting:,} waiting, {it.parked:,} parked"
+        stdout().print(Text.assemble((it.subscription_id, "bold"), f"  {it.url}", receives, disabled))
     if not found:
-        stdout().print("Nobody is told; `lastunit webhooks add URL` changes that.")
+        stdout().print("There is no subscription; `lastunit webhooks add URL` makes one.")
 
 
 @app.command()
@@ -142,7 +142,7 @@ def parked(
 
 @app.command()
 def retry(subscription: SubscriptionId, *, as_json: AsJson = False) -> None:
-    """Deliver what is parked for a subscriber once more, and tell it of everything again if it was disabled."""
+    """Deliver what is parked for a subscriber once more, and enable it again if it was disabled."""
     _report("retry", subscription, run(_of(subscription, RETRY)), as_json=as_json)
 
 
@@ -154,7 +154,7 @@ def drop(subscription: SubscriptionId, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def remove(subscription: SubscriptionId, *, as_json: AsJson = False) -> None:
-    """Tell a subscriber nothing any more, and forget what it was not told."""
+    """Remove a subscription with its deliveries that wait."""
     _report("remove", subscription, run(_of(subscription, REMOVE)), as_json=as_json)
 
 

@@ -1,6 +1,6 @@
 """Product pages, answered before anything else of the application is asked: they are most of a shop's traffic.
 
-A page is rendered once for each state of its product that people can tell apart, and its bytes are kept; after that an
+A page is rendered once for each state of its product that a reader can distinguish, and its bytes are kept; after that an
 answer is two look-ups. A framework's routing would cost three times as much as all of it.
 """
 

@@ -119,12 +119,12 @@ def _listings(shop: Shop) -> list[Any]:
     @get("/suggest", sync_to_thread=False)
     def suggest(request: Request[Any, Any, Any]) -> Response[bytes]:
         typed = request.query_params.get("q", "")
-        told = shop.search.suggest(typed)
+        suggestions = shop.search.suggest(typed)
         headers = {"Cache-Control": "public, max-age=10", "Vary": "Accept"}
         return (
-            json(told, headers)
+            json(suggestions, headers)
             if wants_json(request)
-            else html(render("_suggest.html", told=told, typed=typed), headers)
+            else html(render("_suggest.html", suggestions=suggestions, typed=typed), headers)
         )
 
     return [home, search, category, suggest]

@@ -141,7 +141,7 @@ def units_of_paid_orders(race: Race, books: Books) -> Counter[str]:
 
 
 def own_invariants(books: Books, sold: Mapping[str, int]) -> dict[str, bool]:
-    """Return what the demo itself can tell from the orders that it placed."""
+    """Return what the demo itself knows from the orders that it placed."""
     stock = books.stock
     return {
         "allocated_is_what_was_paid_for": {sku: units for sku, units in sold.items() if units}

@@ -1,4 +1,4 @@
-"""`python -m infra.local.sandbox_processor`: serve the simulated payment processor on the loopback interface until told to stop.
+"""`python -m infra.local.sandbox_processor`: serve the simulated payment processor on the loopback interface until asked to stop.
 
 When it listens it writes one JSON line, {"ready": true, "url": ..., "pid": ...}, to standard output and the same to
 `address.json` in its data directory, which it removes when it ends; a file left by a killed one has a dead pid in it.
@@ -34,7 +34,7 @@ _BACKLOG: Final = 1024
 
 
 class Receiver(msgspec.Struct, frozen=True):
-    """Who is told of every executed operation, and the secret that signs it."""
+    """Who receives every executed operation, and the secret that signs it."""
 
     url: str
     secret: str
@@ -115,7 +115,7 @@ def _arguments() -> argparse.ArgumentParser:
         help="share of authorisations to be confirmed by the customer",
     )
     add("--action-decline-rate", type=_rate, default=0.0, help="share of these that --action-seconds declines")
-    add("--action-seconds", type=float, default=terms.action_seconds, help="until a customer decides; 0: when told to")
+    add("--action-seconds", type=float, default=terms.action_seconds, help="until a customer decides; 0: when asked to")
     add("--authorization-seconds", type=float, default=terms.authorization_seconds, help="until one lapses; 0: never")
     add("--error-rate", type=_rate, default=default.error_rate, help="share answered 503, nothing executed")
     add("--timeout-rate", type=_rate, default=default.timeout_rate, help="share never answered")

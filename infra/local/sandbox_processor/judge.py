@@ -34,7 +34,7 @@ _CLOSED_TO_VOIDS: Final = {"captured": "already_captured", "voided": "already_vo
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """How long an authorisation holds, and when its customer decides on one that asks for it (0: when told to)."""
+    """How long an authorisation holds, and when its customer decides on one that asks for it (0: when asked to)."""
 
     authorization_seconds: float = 7 * 24 * 3600.0
     action_seconds: float = 0.0

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ReplayStage(NamedTuple):
-    """One partition's share of one generation. `is_last` tells whether the replay ends with it."""
+    """One partition's share of one generation. `is_last` is whether the replay ends with it."""
 
     replay: Replay[Any]
     ranges: Sequence[Range]

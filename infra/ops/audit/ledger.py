@@ -1,4 +1,4 @@
-"""One SKU's whole ledger, told from the log: what changed its level, in order, with the level after each change.
+"""One SKU's whole ledger, read from the log: what changed its level, in order, with the level after each change.
 
 Movements and holds stand in tables by what they are now; the log knows when each came and went. So a history as of any
 moment is a replay up to it, and levels, ledger and log can be laid side by side.

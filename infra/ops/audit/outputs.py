@@ -85,8 +85,8 @@ class Published:
     def add(self, topic: str, records: Sequence[Record], tallies: Tallies) -> None:
         """Take in records of a topic: those that derive from a record, each once however often it was sent."""
         now, *others = self._counts[topic]
-        homes = partitions_of([record.key or b"" for record in records], now)
-        for record, home in zip(records, homes, strict=True):
+        home_partitions = partitions_of([record.key or b"" for record in records], now)
+        for record, home_partition in zip(records, home_partitions, strict=True):
             event_id = derived_id(record, topic)
             if event_id is None:
                 if topic != INVENTORY_COMMANDS.name and record.partition in self._asked:
@@ -96,9 +96,9 @@ class Published:
                 continue
             if event_id.partition not in self._asked:
                 continue
-            if home != record.partition and not _belonged(record, others):
+            if home_partition != record.partition and not _belonged(record, others):
                 tallies["replay_gives_the_same_decisions"].breach(
-                    f"{topic}/{record.partition}/{record.offset} belongs to partition {home}"
+                    f"{topic}/{record.partition}/{record.offset} belongs to partition {home_partition}"
                 )
             self._keep(
                 event_id, Output(topic, record.key, record.value or b"", forwarded_headers(record) or ()), tallies

@@ -108,7 +108,7 @@ class Replay(Generic[S]):
         self._partitioning = partitioning
 
     def feed(self, source: int, records: Sequence[Record]) -> Iterator[Decision]:
-        """Decide the next records of a source (by its place in `Room.sources`), those that the room hears."""
+        """Decide the next records of a source (by its place in `Room.sources`), those that the room reads."""
         name = self.room.sources[source].name
         for record, message in decode_records(self.room, records, self._partitioning):
             says, self.at_ms = decide_records(self.room, self.state, name, [(record, message)], self.at_ms)
@@ -138,23 +138,23 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
         room_of(outcome_of(it.event_id, it.topic)) is None for it in decision.says
     )
     said_then = _take(at_offset or {}, room, whole=answers_it)
-    heard: list[Output] = []
+    published: list[Output] = []
     for says in decision.says:
         expected = Output(says.topic, says.key, says.value or b"", says.headers or ())
         copies = said_then.pop(outcome_of(says.event_id, says.topic), None)
         if copies is None:
             tally.breach(f"{says.event_id.decode()} ({describe(expected)}) is neither published nor in the outbox")
-            heard.append(expected)
+            published.append(expected)
             continue
         contents = copies.contents
         if copies.waiting is not None or contents != [expected]:
             _check_copies(says.event_id.decode(), copies, expected, tallies)
-        heard.append(contents[0])
+        published.append(contents[0])
     for outcome, copies in said_then.items():
         extra = copies.contents[0]
         tally.breach(f"{decision.position}/{outcome} ({describe(extra)}) was said, the replay does not say it")
-        heard.append(extra)
-    return heard
+        published.append(extra)
+    return published
 
 
 def _check_copies(name: str, copies: Copies, expected: Output, tallies: Tallies) -> None:
@@ -172,7 +172,7 @@ def _check_copies(name: str, copies: Copies, expected: Output, tallies: Tallies)
 
 
 def is_shared(source: str) -> bool:
-    """Tell whether several rooms hear a topic. One of them at most answers a record, but which one no id says."""
+    """Return whether several rooms read a topic. One of them at most answers a record, but which one no id says."""
     return source != INVENTORY_COMMANDS.name
 
 

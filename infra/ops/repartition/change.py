@@ -15,7 +15,7 @@ from consumers.inventory.room import InventoryRoom
 from consumers.runtime.deciding.partitioning import Generation, generations_in, in_force
 from consumers.runtime.postgres.sql import load_queries
 from infra.ops.repartition.errors import RepartitionError, RepartitionRefusedError
-from infra.ops.repartition.plan import Plan, insist_on_possible, moves, starts_of_next, undrained
+from infra.ops.repartition.plan import Plan, moves, require_possible, starts_of_next, undrained
 from topology import admin
 from topology.topics import INVENTORY_COMMANDS
 
@@ -44,7 +44,7 @@ class Target(msgspec.Struct, frozen=True):
     wait_seconds: float = 300.0
 
 
-class Step(msgspec.Struct, frozen=True):
+class Progress(msgspec.Struct, frozen=True):
     """Something that is done now, for whoever watches."""
 
     name: str
@@ -75,7 +75,11 @@ class Repartition:
     """One run. `report` gets each step once it is done."""
 
     def __init__(
-        self, target: Target, database: asyncpg.Connection, log: Log, report: Callable[[Step], None] = lambda _: None
+        self,
+        target: Target,
+        database: asyncpg.Connection,
+        log: Log,
+        report: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self._target = target
         self._database = database
@@ -87,7 +91,7 @@ class Repartition:
         generations, _ = await self._generations()
         ends = await self._log.ends(TOPIC)
         wanted = self._target.partitions
-        insist_on_possible(TOPIC.name, generations, wanted, len(ends))
+        require_possible(TOPIC.name, generations, wanted, len(ends))
         now = in_force(generations)[-1].partitions
         skus = [row["sku"] for row in await self._database.fetch(QUERIES["skus"])]
         decided = await self._decided()
@@ -132,7 +136,7 @@ class Repartition:
         """Write down where the old partitions end, and fence every owner: who claims again stops there."""
         generations, _ = await self._generations()
         if _is_announced(generations):
-            self._report(Step("announced", "by an earlier run"))
+            self._report(Progress("announced", "by an earlier run"))
             return
         now = in_force(generations)[-1].partitions
         ends = await self._log.ends(TOPIC)
@@ -144,7 +148,9 @@ class Repartition:
                 QUERIES["announce"], TOPIC.name, len(generations) + 1, self._target.partitions, starts
             )
             await self.fence()
-        self._report(Step("announced", f"each of {now} partitions is decided up to where it ends now, and no further"))
+        self._report(
+            Progress("announced", f"each of {now} partitions is decided up to where it ends now, and no further")
+        )
 
     async def drain(self) -> None:
         """Wait until each old partition is decided exactly up to its end. Raises RepartitionError when it is not."""
@@ -164,7 +170,7 @@ class Repartition:
                     "Then run this again to go on, or call it off: --cancel."
                 )
             await asyncio.sleep(_LOOK_SECONDS)
-        self._report(Step("drained", f"{now} partitions are decided to their ends"))
+        self._report(Progress("drained", f"{now} partitions are decided to their ends"))
 
     async def add_partitions(self) -> None:
         """Make the partitions in Kafka: from here on the change can only be finished."""
@@ -175,7 +181,7 @@ class Repartition:
             target.partitions,
             expected_cluster_id=target.cluster_id,
         )
-        self._report(Step("partitions_added", f"Kafka has {target.partitions}"))
+        self._report(Progress("partitions_added", f"Kafka has {target.partitions}"))
 
     async def switch(self) -> Switched:
         """Move the rows of the SKUs that move, and put the new number in force, in one transaction.
@@ -190,16 +196,16 @@ class Repartition:
             if starts is None:
                 raise RepartitionError("Another run has made the switch meanwhile; nothing is left to do.")
             claims = await self._database.fetch(QUERIES["positions_locked"], _ROOM)
-            self.insist_on_drained(starts, {row["partition"]: row["next"] for row in claims}, before)
+            self.require_drained(starts, {row["partition"]: row["next"] for row in claims}, before)
             moved, rows = await self._move(before)
             at_ms = max(row["at_ms"] for row in claims)
             await self._database.execute(QUERIES["open_claims"], _ROOM, self._target.partitions, at_ms)
-            await self._database.execute(QUERIES["time_goes_on"], _ROOM, at_ms)
+            await self._database.execute(QUERIES["advance_time"], _ROOM, at_ms)
             await self.fence()
             await self._database.execute(QUERIES["switch"], TOPIC.name, number)
             epochs = await self._epochs()
         switched = Switched(moved, rows, asyncio.get_running_loop().time() - begun, epochs)
-        self._report(Step("switched", f"{moved} SKUs with {rows} rows moved in {switched.seconds:.2f} s"))
+        self._report(Progress("switched", f"{moved} SKUs with {rows} rows moved in {switched.seconds:.2f} s"))
         return switched
 
     async def resume(self, switched: Switched) -> Done:
@@ -214,7 +220,7 @@ class Repartition:
             await asyncio.sleep(_LOOK_SECONDS)
         generations, announced_at = await self._generations()
         pause_seconds = await self._database.fetchval(QUERIES["seconds_since"], announced_at)
-        self._report(Step("resumed", "every partition has an owner"))
+        self._report(Progress("resumed", "every partition has an owner"))
         return Done(
             partitions=self._target.partitions,
             generation=len(generations),
@@ -230,7 +236,7 @@ class Repartition:
         """Raise every claim's epoch: nobody commits any more who has not claimed again, and so learned of the change."""
         await self._database.execute(QUERIES["fence"], _ROOM)
 
-    def insist_on_drained(self, starts: Sequence[int], decided: Mapping[int, int], partitions: int) -> None:
+    def require_drained(self, starts: Sequence[int], decided: Mapping[int, int], partitions: int) -> None:
         """Raise RepartitionError when a partition is not decided exactly up to where the next generation starts."""
         if left := undrained(starts, decided, partitions):
             raise RepartitionError(f"Not drained: partitions {sorted(left)}. Nothing was switched; run this again.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Plan(msgspec.Struct, frozen=True):
     """What is about to happen. `lag` counts the commands of each partition that wait for a decision.
 
-    `announced` tells that an earlier run began with it.
+    `announced` means that an earlier run began with it.
     """
 
     topic: str
@@ -59,7 +59,7 @@ def undrained(starts: Sequence[int], decided: Mapping[int, int], partitions: int
     return {partition: records for partition, records in left.items() if records}
 
 
-def insist_on_topic(name: str) -> None:
+def require_topic(name: str) -> None:
     """Raise RepartitionRefusedError for a topic whose number of partitions must stay."""
     possible = [topic.name for topic in TOPICS if topic.may_get_more_partitions]
     if name not in possible:
@@ -69,7 +69,7 @@ def insist_on_topic(name: str) -> None:
         )
 
 
-def insist_on_possible(topic: str, generations: Sequence[Generation], wanted: int, in_kafka: int) -> None:
+def require_possible(topic: str, generations: Sequence[Generation], wanted: int, in_kafka: int) -> None:
     """Raise RepartitionRefusedError for what cannot be done."""
     now = in_force(generations)[-1].partitions
     announced = [generation.partitions for generation in generations if not generation.in_force]

@@ -28,7 +28,7 @@ ON CONFLICT DO NOTHING;
 -- name: fence
 UPDATE claims SET epoch = epoch + 1 WHERE room = $1;
 
--- name: time_goes_on
+-- name: advance_time
 UPDATE claims SET at_ms = $2 WHERE room = $1;
 
 -- name: lock_announced

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consumers.runtime.deciding.partitioning import Generation
 from infra.ops.repartition.errors import RepartitionRefusedError
-from infra.ops.repartition.plan import insist_on_possible, insist_on_topic, moves, starts_of_next, undrained
+from infra.ops.repartition.plan import moves, require_possible, require_topic, starts_of_next, undrained
 from tests.samples import samples
 from topology.partitioner import partition_of
 
@@ -48,18 +48,18 @@ def test_drained_is_decided_exactly_up_to_the_end_no_less_and_no_more() -> None:
 
 
 def test_more_partitions_are_possible_and_so_is_going_on_with_an_announced_change() -> None:
-    insist_on_possible("t", FOUR, 6, in_kafka=4)
-    insist_on_possible("t", FOUR, 4, in_kafka=4)
-    insist_on_possible("t", TO_SIX, 6, in_kafka=4)
-    insist_on_possible("t", TO_SIX, 6, in_kafka=6)
-    insist_on_possible("t", FOUR, 6, in_kafka=6)  # somebody else made them
+    require_possible("t", FOUR, 6, in_kafka=4)
+    require_possible("t", FOUR, 4, in_kafka=4)
+    require_possible("t", TO_SIX, 6, in_kafka=4)
+    require_possible("t", TO_SIX, 6, in_kafka=6)
+    require_possible("t", FOUR, 6, in_kafka=6)  # somebody else made them
 
 
 @pytest.mark.parametrize("topic", ["order.events", "stock.levels", "nonsense"])
 def test_other_topics_keep_their_number(topic: str) -> None:
-    insist_on_topic("inventory.commands")
+    require_topic("inventory.commands")
     with pytest.raises(RepartitionRefusedError, match=r"only inventory\.commands can get more"):
-        insist_on_topic(topic)
+        require_topic(topic)
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
     generations: list[Generation], wanted: int, in_kafka: int, words: str
 ) -> None:
     with pytest.raises(RepartitionRefusedError, match=words):
-        insist_on_possible("t", generations, wanted, in_kafka)
+        require_possible("t", generations, wanted, in_kafka)

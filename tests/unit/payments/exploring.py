@@ -23,7 +23,7 @@ SEED: Final = 20_240_607
 STEP_MS: Final = 1_000_000
 
 
-class Step(NamedTuple):
+class Explored(NamedTuple):
     """A payment heard a message at a moment; `outcomes` is None where it was refused."""
 
     before: Payment
@@ -52,7 +52,7 @@ def situation(payment: Payment) -> tuple[Any, ...]:
     )
 
 
-def explore(tries: int = 8) -> Iterator[Step]:
+def explore(tries: int = 8) -> Iterator[Explored]:
     """Yield every step; each kind of message is said `tries` times in each kind of situation."""
     dice = random.Random(SEED)
     found = {situation(payment := Payment(A)): payment}
@@ -71,11 +71,11 @@ def explore(tries: int = 8) -> Iterator[Step]:
                     waiting.append(step.after)
 
 
-def _step(before: Payment, message: m.Message, at_ms: int) -> Step:
+def _step(before: Payment, message: m.Message, at_ms: int) -> Explored:
     try:
         outcomes = decide(before, message, Now(at_ms))
     except RefusedError:
-        return Step(before, message, at_ms, None, before)
+        return Explored(before, message, at_ms, None, before)
     after = before.copy()
     evolve(after, message, outcomes, Now(at_ms))
-    return Step(before, message, at_ms, outcomes, after)
+    return Explored(before, message, at_ms, outcomes, after)

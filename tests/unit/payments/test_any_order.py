@@ -188,8 +188,8 @@ def lost_undo(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
 
 def captured_again(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
     if isinstance(heard, m.ShipmentRequested):
-        forgetful = msgspec.structs.replace(payment, attempts={}, queue=())
-        return decide(forgetful, heard, at_ms)
+        uncached = msgspec.structs.replace(payment, attempts={}, queue=())
+        return decide(uncached, heard, at_ms)
     return decide(payment, heard, at_ms)
 
 

@@ -1,4 +1,4 @@
-"""How keys are dealt to partitions, and what becomes of a record that was published by an earlier number of them."""
+"""How keys are partitioned, and what becomes of a record that was published by an earlier number of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SKUS = st.text("ABCDEFGHIJ0123456789-", min_size=1, max_size=12)
 GROWTH = st.lists(st.integers(1, 40), min_size=1, max_size=4, unique=True).map(sorted)
 
 
-def dealt_by(*counts: int) -> Partitioning:
+def partitioning_by(*counts: int) -> Partitioning:
     """Return the partitioning of a topic that had these numbers of partitions, one after the other."""
     return partitioning_of([Generation(count, (0,) * count) for count in counts])
 
@@ -39,13 +39,13 @@ def published(sku: str, partition: int, *headers: tuple[str, Any], offset: int =
     return ARecord(partition, offset, 1_000, sku.encode(), encode(PlaceOrderLine(sku=sku)), headers)
 
 
-def read_as(record: ARecord, dealt: Partitioning) -> Any:
-    [(_, message)] = decode_records(ROOM, [record], dealt)
+def read_as(record: ARecord, partitioning: Partitioning) -> Any:
+    [(_, message)] = decode_records(ROOM, [record], partitioning)
     return message
 
 
-def sent_on(record: ARecord, dealt: Partitioning) -> Outgoing:
-    [says], _ = decide_records(ROOM, Ledger(record.partition), SOURCE, [(record, read_as(record, dealt))], 0)
+def sent_on(record: ARecord, partitioning: Partitioning) -> Outgoing:
+    [says], _ = decide_records(ROOM, Ledger(record.partition), SOURCE, [(record, read_as(record, partitioning))], 0)
     return says
 
 
@@ -53,19 +53,19 @@ def sent_on(record: ARecord, dealt: Partitioning) -> Outgoing:
 
 
 def test_a_topic_that_never_changed_is_decided_without_end() -> None:
-    dealt = dealt_by(4)
-    assert (dealt.partitions, dealt.earlier, dealt.stop(3)) == (4, (), None)
+    partitioning = partitioning_by(4)
+    assert (partitioning.partitions, partitioning.earlier, partitioning.stop(3)) == (4, (), None)
 
 
 def test_an_announced_generation_stops_the_partitions_of_the_one_before() -> None:
-    dealt = partitioning_of([Generation(2, (0, 0)), Generation(3, (5, 9, 0), in_force=False)])
-    assert dealt.partitions == 2
-    assert [dealt.stop(partition) for partition in range(3)] == [5, 9, None]
-    assert dealt.earlier == ()
+    partitioning = partitioning_of([Generation(2, (0, 0)), Generation(3, (5, 9, 0), in_force=False)])
+    assert partitioning.partitions == 2
+    assert [partitioning.stop(partition) for partition in range(3)] == [5, 9, None]
+    assert partitioning.earlier == ()
 
 
 def test_a_generation_in_force_stops_nobody_and_knows_what_was_before() -> None:
-    assert dealt_by(2, 3, 8) == Partitioning(8, earlier=(2, 3))
+    assert partitioning_by(2, 3, 8) == Partitioning(8, earlier=(2, 3))
 
 
 @pytest.mark.parametrize(
@@ -78,23 +78,23 @@ def test_a_generation_in_force_stops_nobody_and_knows_what_was_before() -> None:
     ],
 )
 def test_the_last_run_ends_exactly_where_the_next_generation_starts(offsets: list[int], span: tuple[int, int]) -> None:
-    dealt = partitioning_of([Generation(1, (0,)), Generation(2, (5, 0), in_force=False)])
+    partitioning = partitioning_of([Generation(1, (0,)), Generation(2, (5, 0), in_force=False)])
     claim = Claim(0, 1, [3], 0, 0, Ledger(0))
     records = [published("MUG", 0, offset=offset) for offset in offsets]
     portion = FetchedSlice(TopicPartition(SOURCE, 0), 0, claim, records, 3, offsets[-1] + 1)
-    run = decode_slice(ROOM, portion, dealt)
+    run = decode_slice(ROOM, portion, partitioning)
     assert run is not None
     assert (run.first, run.next) == span
     assert [record.offset for record, _ in run.readings] == [offset for offset in offsets if offset < 5]
-    assert decode_slice(ROOM, portion._replace(first=5), dealt) is None
+    assert decode_slice(ROOM, portion._replace(first=5), partitioning) is None
 
 
 def test_a_run_begins_and_ends_where_the_fetch_did_even_where_only_a_marker_stands() -> None:
     claim, tp = Claim(0, 1, [3], 0, 0, Ledger(0)), TopicPartition(SOURCE, 0)
-    run = decode_slice(ROOM, FetchedSlice(tp, 0, claim, [published("MUG", 0, offset=4)], 3, 6), dealt_by(1))
+    run = decode_slice(ROOM, FetchedSlice(tp, 0, claim, [published("MUG", 0, offset=4)], 3, 6), partitioning_by(1))
     assert run is not None
     assert (run.first, run.next, len(run.readings)) == (3, 6, 1)
-    assert decode_slice(ROOM, FetchedSlice(tp, 0, claim, [], 5, 7), dealt_by(1)) == DecodedSlice(0, 0, 5, 7, [])
+    assert decode_slice(ROOM, FetchedSlice(tp, 0, claim, [], 5, 7), partitioning_by(1)) == DecodedSlice(0, 0, 5, 7, [])
 
 
 # --- what went astray ---------------------------------------------------------------------------------------------------
@@ -105,38 +105,38 @@ def test_a_run_begins_and_ends_where_the_fetch_did_even_where_only_a_marker_stan
 def test_whichever_number_a_producer_knew_its_record_is_decided_in_one_partition_only(
     sku: str, counts: list[int], data: st.DataObject
 ) -> None:
-    dealt = dealt_by(*counts)
+    partitioning = partitioning_by(*counts)
     record = published(sku, partition_of(sku.encode(), data.draw(st.sampled_from(counts))))
     home = partition_of(sku.encode(), counts[-1])
     if record.partition != home:
-        passed = sent_on(record, dealt)
+        passed = sent_on(record, partitioning)
         assert (passed.topic, passed.partition) == (SOURCE, home)
         headers: Any = passed.headers
         record = ARecord(home, 1, 2_000, passed.key, passed.value, headers)
-    assert read_as(record, dealt) == PlaceOrderLine(sku=sku)
+    assert read_as(record, partitioning) == PlaceOrderLine(sku=sku)
 
 
 @settings(max_examples=samples(300), deadline=None, derandomize=True)
 @given(SKUS, GROWTH, st.integers(0, 39))
 def test_what_was_right_by_no_number_is_a_dead_letter(sku: str, counts: list[int], partition: int) -> None:
     right = {partition_of(sku.encode(), count) for count in counts}
-    message = read_as(published(sku, partition), dealt_by(*counts))
+    message = read_as(published(sku, partition), partitioning_by(*counts))
     if partition not in right:
         assert isinstance(message, RefusedError)
         assert message.reason == "wrong_partition"
 
 
 def moved() -> tuple[str, Partitioning, int]:
-    """Return a SKU whose partition changed, how keys are dealt, and where it was."""
+    """Return a SKU whose partition changed, how keys are partitioned, and where it was."""
     sku = next(f"SKU-{n}" for n in range(99) if partition_of(f"SKU-{n}".encode(), 6) > 3)
-    return sku, dealt_by(4, 6), partition_of(sku.encode(), 4)
+    return sku, partitioning_by(4, 6), partition_of(sku.encode(), 4)
 
 
 def test_it_is_sent_on_whole_with_the_place_that_it_came_from() -> None:
-    sku, dealt, before = moved()
+    sku, partitioning, before = moved()
     headers = (("ce_id", b"x"), ("ce_id", b"y"), ("traceparent", None))
     record = published(sku, before, *headers)
-    assert sent_on(record, dealt) == Outgoing(
+    assert sent_on(record, partitioning) == Outgoing(
         SOURCE,
         partition_of(sku.encode(), 6),
         record.key,
@@ -147,22 +147,22 @@ def test_it_is_sent_on_whole_with_the_place_that_it_came_from() -> None:
 
 
 def test_what_was_sent_on_before_carries_the_last_place_only() -> None:
-    sku, dealt, before = moved()
+    sku, partitioning, before = moved()
     record = published(sku, before, ("ce_id", b"x"), (FORWARDED, b"inventory.commands/1/1/forward"))
-    assert sent_on(record, dealt).headers == (("ce_id", b"x"),)
+    assert sent_on(record, partitioning).headers == (("ce_id", b"x"),)
 
 
 def test_nothing_is_decided_where_it_is_sent_on_but_its_time_counts() -> None:
-    sku, dealt, before = moved()
+    sku, partitioning, before = moved()
     ledger, record = Ledger(before), published(sku, before)
-    _, at_ms = decide_records(ROOM, ledger, SOURCE, [(record, read_as(record, dealt))], 0)
+    _, at_ms = decide_records(ROOM, ledger, SOURCE, [(record, read_as(record, partitioning))], 0)
     assert (ledger.stocks, ledger.holds, at_ms) == ({}, {}, 1_000)
 
 
 @pytest.mark.parametrize("size", [MAX_REROUTED_BYTES, 100])
 def test_what_is_too_large_to_be_sent_on_is_a_dead_letter(size: int) -> None:
-    sku, dealt, before = moved()
-    message = read_as(published(sku, before, ("huge", b"x" * size)), dealt)
+    sku, partitioning, before = moved()
+    message = read_as(published(sku, before, ("huge", b"x" * size)), partitioning)
     if size == 100:
         assert isinstance(message, MisroutedRecord)
     else:

@@ -280,7 +280,7 @@ def _carry_out(command: OrderCommand, timeout_seconds: float, *, as_json: bool, 
     found = run(_send(command, quiet_settings(), timeout_seconds, must_be_known=must_be_known))
     if found is None:
         fail(
-            f"Nothing was heard of {name} within {timeout_seconds:g} s; it is in the log and will be decided. See that "
+            f"No outcome of {name} came within {timeout_seconds:g} s; it is in the log and will be decided. See that "
             f"the rooms run (`lastunit up`), and what came of it: `lastunit order show {command.order_id}`."
         )
     event, view = found

@@ -46,7 +46,7 @@ def show(order: OrderName, *, as_json: AsJson = False) -> None:
 def _fail_without_view(order_id: str, settings: Settings) -> NoReturn:
     """Distinguish an order that nobody knows from one that the view does not have."""
     if state := run(view_state(settings)).sentence:
-        fail(f"{state} So it cannot be told whether there is an order {order_id}; ask again once that is mended.")
+        fail(f"{state} So it is not known whether there is an order {order_id}; ask again once that is mended.")
     fail(
         f"No order {order_id} is known. Check the id; one placed a moment ago may not have been read yet "
         "(`lastunit order watch` waits for it)."
@@ -67,7 +67,7 @@ def follow(order_id: str, settings: Settings, timeout_seconds: float, *, as_json
     view = run(_follow(order_id, settings, timeout_seconds, as_json=as_json))
     if view is None:
         fail(
-            f"Nothing was heard of order {order_id} within {timeout_seconds:g} s. "
+            f"No event of order {order_id} came within {timeout_seconds:g} s. "
             f"{run(view_state(settings)).sentence or 'Check the id, and that the rooms run.'}"
         )
     return view

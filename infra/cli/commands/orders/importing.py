@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from infra.cli.arguments import name_option, seconds_option
 from infra.cli.commands.orders.reporting import show
-from infra.cli.commands.orders.running import Wishes, run_import
+from infra.cli.commands.orders.running import ImportChoices, run_import
 from infra.cli.output import FAILED, AsJson, errors_shown, print_json, quiet_settings, run, stderr
 from producers.clients.orders import ACCEPTED_TOKEN
 from producers.errors import UnusableOptionError
@@ -140,7 +140,7 @@ def import_(
             receive_stock=stock == ALL,
             return_credits=returns,
         )
-        wishes = Wishes(
+        choices = ImportChoices(
             rejects=rejects,
             stock=stock_in(Path(stock)) if stock not in {"", ALL} else [],
             again=again,
@@ -154,7 +154,7 @@ def import_(
                 what = "counting" if at.total_rows is None else "placing"
                 progress.update(task, description=what, completed=at.rows, total=at.total_rows)
 
-            result = run(run_import(file, settings, reading, placing, wishes, advance=advance))
+            result = run(run_import(file, settings, reading, placing, choices, advance=advance))
     if as_json:
         print_json(result)
     else:

@@ -39,7 +39,7 @@ SELECT n.sku FROM unnest($1::text[]) AS n (sku) WHERE NOT EXISTS (SELECT FROM st
 """
 
 
-class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+class ImportChoices(msgspec.Struct, frozen=True, kw_only=True):
     """What else is wanted of an import. `wait_seconds` is None where nobody waits for outcomes."""
 
     rejects: Path | None = None
@@ -89,13 +89,13 @@ async def run_import(
     settings: Settings,
     reading: ReadOptions,
     placing: PlacingOptions,
-    wishes: Wishes,
+    choices: ImportChoices,
     *,
     advance: Callable[[Progress], None],
 ) -> Result:
     """Import a file. Raises ProducerError and InfraError."""
-    if wishes.dry_run:
-        return Result(survey(file, reading, placing, rejects=wishes.rejects, on_progress=advance))
+    if choices.dry_run:
+        return Result(survey(file, reading, placing, rejects=choices.rejects, on_progress=advance))
     placed: dict[str, str] = {}
     skus: set[str] = set()
 
@@ -113,18 +113,18 @@ async def run_import(
             views = await read_timelines(redis, settings.namespace, order_ids)
             return frozenset(order_id for order_id, view in views.items() if view.state in NO_SALE)
 
-        if wishes.again:
+        if choices.again:
             placing = msgspec.structs.replace(placing, ended=ended)
-        if wishes.stock:
-            await StockClient(publisher).receive(wishes.stock)
+        if choices.stock:
+            await StockClient(publisher).receive(choices.stock)
         report = await import_orders(
-            file, publisher, connection, reading, placing, rejects=wishes.rejects, on_progress=advance, on_placed=note
+            file, publisher, connection, reading, placing, rejects=choices.rejects, on_progress=advance, on_placed=note
         )
         result = Result(report, skus=len(skus))
-        if wishes.wait_seconds is not None:
-            deadline = time.monotonic() + wishes.wait_seconds
+        if choices.wait_seconds is not None:
+            deadline = time.monotonic() + choices.wait_seconds
             result.outcomes = await _outcomes(redis, settings.namespace, placed, report, deadline)
-        if not placing.receive_stock and not wishes.stock:
+        if not placing.receive_stock and not choices.stock:
             result.skus_without_stock = await _never_in(connection, skus)
         return result
 

@@ -47,7 +47,7 @@ def history(
 ) -> None:
     """Show all that changed a SKU, movements and holds as one ledger, with the level after each change.
 
-    It is told from the log, so it takes the time of a replay of the SKU's partition.
+    It is read from the log, so it takes the time of a replay of the SKU's partition.
     """
     until_ms = None if as_of is None else int(as_of.timestamp() * 1000)
     entries = run(ledger_of(quiet_settings(), sku, until_ms))

@@ -20,9 +20,9 @@ from infra.base.errors import InfraError
 from infra.base.settings import Settings
 from infra.cli.output import AsJson, fail, print_json, quiet_settings, stdout
 from infra.ops.log import Log
-from infra.ops.repartition.change import TOPIC, Done, Repartition, Step, Target
+from infra.ops.repartition.change import TOPIC, Done, Progress, Repartition, Target
 from infra.ops.repartition.errors import RepartitionRefusedError
-from infra.ops.repartition.plan import Plan, insist_on_topic
+from infra.ops.repartition.plan import Plan, require_topic
 from topology.errors import TopologyError
 
 REFUSED = 1
@@ -47,7 +47,7 @@ def repartition(
     """Give inventory.commands more partitions: drain, switch, resume. A run that was cut short is finished by the next."""
     settings = quiet_settings()
     with _errors(as_json=as_json):
-        insist_on_topic(topic)
+        require_topic(topic)
         asyncio.run(_repartition(settings, partitions, wait_seconds, yes=yes, cancel=cancel, as_json=as_json))
 
 
@@ -103,7 +103,7 @@ def _result(done: Done) -> str:
     )
 
 
-def _show_step(step: Step) -> None:
+def _show_step(step: Progress) -> None:
     stdout().print(f"{step.name}: {step.detail}")
 
 

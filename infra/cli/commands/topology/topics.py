@@ -1,6 +1,6 @@
 """`lastunit topology check | diff | apply`: the topics of a cluster against the declared ones.
 
-Exit status: 0 done or nothing differs, 1 something differs or must not be changed, 2 it could not be told.
+Exit status: 0 done or nothing differs, 1 something differs or must not be changed, 2 nothing could be compared.
 """
 
 from __future__ import annotations

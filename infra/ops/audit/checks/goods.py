@@ -1,4 +1,4 @@
-"""What must be true of each order's goods: fulfilment, orders and inventory tell one story of where each line is."""
+"""What must be true of each order's goods: fulfilment, orders and inventory agree about where each line is."""
 
 from __future__ import annotations
 

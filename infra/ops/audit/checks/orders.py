@@ -148,7 +148,7 @@ def _wait_for_lines(case: Case) -> tuple[str, int | None]:
 
 
 def _missing(case: Case) -> list[int]:
-    """Return the numbers of the lines that are not reserved as far as the order has heard."""
+    """Return the numbers of the lines that are not reserved as far as the order knows."""
     reserved = {int(number) for number, line in case.order.lines.items() if line["state"] == "reserved"}
     return [number for number in range(1, case.order.line_count + 1) if number not in reserved]
 

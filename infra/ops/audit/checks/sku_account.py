@@ -31,7 +31,7 @@ COUNTED: Final = frozenset({LineState.HELD, LineState.SOLD, LineState.SHIPPED})
 
 
 class Line(msgspec.Struct):
-    """One order line; `counts` tells whether a purchase limit counts its units."""
+    """One order line; `counts` is whether a purchase limit counts its units."""
 
     state: LineState
     quantity: int

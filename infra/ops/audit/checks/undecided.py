@@ -39,7 +39,7 @@ class UndecidedRecords:
         self._silent: Counter[tuple[str, int]] = Counter()
 
     def follow(self, decision: Decision, *, has_outputs: bool) -> None:
-        """Take in the next decision; `has_outputs` tells whether anything was published about it."""
+        """Take in the next decision; `has_outputs` is whether anything was published about it."""
         place = decision.source, decision.record.partition
         if has_outputs:
             self._open.pop(place, None)
