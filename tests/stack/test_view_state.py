@@ -49,7 +49,7 @@ async def test_an_order_that_the_view_lacks_is_not_called_unknown(
     answer = await lastunit(environment, "order", "show", order_id)
     assert answer.status == 1
     assert "The view of orders is incomplete: it lacks the last 1 events (Redis is full" in answer.errors
-    assert f"cannot be told whether there is an order {order_id}" in answer.errors
+    assert f"it is not known whether there is an order {order_id}" in answer.errors
 
 
 async def test_an_order_that_nobody_placed_is_unknown(shop: Shop, environment: dict[str, str]) -> None:
