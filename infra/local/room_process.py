@@ -302,7 +302,7 @@ def _collect_garbage_rarely() -> None:
     """Let the collector leave alone what lives as long as the process, and look at the rest less often.
 
     A batch makes thousands of objects without a cycle among them, and looking for some took time: 33 us of CPU per
-    order with Python's own thresholds, 27 with these (medians of four noisy rounds, ARCHITECTURE.md).
+    order with Python's own thresholds, 27 with these (medians of four noisy rounds, docs/internals/performance.md).
     """
     gc.collect()
     gc.freeze()
