@@ -40,7 +40,7 @@ class Operation(msgspec.Struct, frozen=True):
     refund and is empty for an authorisation. Of an authorisation several captures may be taken, together at most what it
     holds, and several refunds given, together at most what was captured; `is_last` says that no capture will follow, so
     that the rest may be given back. `unconfirmed_id` is the operation that asked for what a void is to cancel because nobody
-    was heard to confirm it; else empty.
+    has confirmed it; else empty.
     """
 
     operation_id: str

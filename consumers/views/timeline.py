@@ -69,7 +69,7 @@ class OrderView(msgspec.Struct):
 
     The order, its payment, its fulfilment and each of its returns (by return id) stand apart. `reference` is what the
     client calls the order. `amount_minor` is 0 until
-    the order is reserved: the price of a line that was refused is not heard of.
+    the order is reserved: the price of a line that was refused is not known.
     """
 
     order_id: str

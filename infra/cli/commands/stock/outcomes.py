@@ -71,7 +71,7 @@ def carry_out(command: SkuCommand, timeout_seconds: float, *, as_json: bool) -> 
     outcome = run(_send(command, quiet_settings(), timeout_seconds))
     if outcome is None:
         fail(
-            f"Nothing was heard of {command.command_id} within {timeout_seconds:g} s; it is in the log and will be "
+            f"No outcome of {command.command_id} came within {timeout_seconds:g} s; it is in the log and will be "
             f"decided. See that inventory runs (`lastunit up`), then ask again: --command-id {command.command_id}."
         )
     if as_json:
