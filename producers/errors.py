@@ -59,3 +59,23 @@ class UnusableFileError(ProducerError):
 
 class UnusableOptionError(InvalidRequestError):
     """An option of an import can be followed for no file."""
+
+
+class CartError(ProducerError):
+    """Base of the errors of carts."""
+
+
+class CartsUnavailableError(CartError):
+    """Valkey does not answer; whether a change was taken is unknown."""
+
+
+class CartChangedError(CartError):
+    """The cart is at another version than the one that was expected; `version` is the present one."""
+
+    def __init__(self, message: str, version: int) -> None:
+        super().__init__(message)
+        self.version = version
+
+
+class CartFullError(CartError):
+    """The cart has as many lines as it may; those that did not fit are not in it."""

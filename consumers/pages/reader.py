@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from redis.exceptions import RedisError
 
@@ -21,12 +21,13 @@ from schemas.shop import UNKNOWN_LEVEL, Level
 from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from redis.asyncio import Redis
 
     from producers.outage import Readiness
 
+T = TypeVar("T")
 HOT_PRODUCTS: Final = 20_000
 """Records that a worker keeps, of a few kilobytes each."""
 
@@ -99,11 +100,18 @@ class PageReader:
                     found[product_id] = latest
         return found
 
+    async def owners(self, skus: Sequence[str]) -> dict[str, str]:
+        """Return which product has each of these SKUs, of those that some product has. Raises PagesUnavailableError."""
+        return await self._ask(lambda source: store.read_owners(source, self._namespace, skus))
+
     async def _read(self, product_ids: Sequence[str]) -> dict[str, Product]:
+        return await self._ask(lambda source: store.read_products(source, self._namespace, product_ids))
+
+    async def _ask(self, question: Callable[[Redis], Awaitable[dict[str, T]]]) -> dict[str, T]:
         errors: list[str] = []
         for source in self._stores:
             try:
-                return await store.read_products(source, self._namespace, product_ids)
+                return await question(source)
             except (RedisError, OSError, TimeoutError) as error:
                 errors.append(f"{type(error).__name__}: {error}")
         raise PagesUnavailableError("; ".join(errors))

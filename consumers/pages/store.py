@@ -73,6 +73,12 @@ async def read_owner(redis: Redis, namespace: str, sku: str) -> str | None:
     return None if value is None else value.decode()
 
 
+async def read_owners(redis: Redis, namespace: str, skus: Sequence[str]) -> dict[str, str]:
+    """Return the ids of the products that have these SKUs, of those that some product has, in one round trip."""
+    values = await _get_all(redis, [owner_key(namespace, sku) for sku in skus])
+    return {sku: value.decode() for sku, value in zip(skus, values, strict=True) if value is not None}
+
+
 async def _get_all(redis: Redis, keys: Sequence[str]) -> list[bytes | None]:
     pipeline = redis.pipeline(transaction=False)
     for key in keys:

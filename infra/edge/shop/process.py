@@ -17,7 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from consumers.pages.node import WHOLE, PageNode
-from consumers.pages.reader import PageReader
+from consumers.pages.reader import HOT_PRODUCTS, PageReader
 from consumers.recommendations.reader import Recommendations
 from consumers.search.node import SearchNode
 from consumers.search.rules import read_rules
@@ -105,12 +105,13 @@ class ShopProcess:
         base_url: str = "",
         rules_path: Path | None = None,
         partitions: int = 12,
+        hot_products: int = HOT_PRODUCTS,
     ) -> None:
         self._stores = [valkey(url) for url in (redis_url, replica_url) if url]
         self._writer = Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=5)
         self._purger = Purger(caches)
         self.search = SearchNode(kafka_bootstrap, namespace, currency, read_rules(rules_path) if rules_path else None)
-        self.reader = PageReader(namespace, self._stores, lambda: self.search.age_ms)
+        self.reader = PageReader(namespace, self._stores, lambda: self.search.age_ms, hot_products=hot_products)
         self.search.also_apply = self.reader.apply
         self.pages = PageNode(kafka_bootstrap, namespace, self._writer, purge=self._purger, shard=shard)
         self._publisher = Publisher(kafka_bootstrap, namespace=namespace, give_up_seconds=GIVE_UP_SECONDS)

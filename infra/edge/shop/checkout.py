@@ -1,0 +1,225 @@
+"""From a cart to a quote, and from a quote to one order, however often it is placed and wherever a process dies.
+
+What is known of an order that is being placed stands in Valkey under the quote's order id: `claimed` before it is
+published, `published` after. A claimed one is published again under the same id; inventory decides it once.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from redis.exceptions import RedisError
+
+from consumers.views.store import read_timeline, read_timelines
+from producers.checkout.carts import CartLine
+from producers.checkout.quotes import Offer, differences, make_quote, order_of
+from producers.errors import CartsUnavailableError
+from schemas.ids import new_order_id
+from schemas.messages import CancelOrder
+from schemas.products import price_at
+from schemas.search import SearchQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable, Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+    from consumers.views.timeline import OrderView
+    from infra.edge.shop.shop import Shop
+    from infra.edge.shop.visitors import Visitor
+    from producers.checkout.carts import Carts
+    from producers.checkout.quotes import Problem, Quote
+    from producers.clients.order_commands import OrderCommandClient
+    from producers.clients.orders import OrderClient
+    from schemas.messages import Product
+
+KEPT_SECONDS: Final = 24 * 3600
+LISTED: Final = 50
+ALTERNATIVES: Final = 3
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What is known of a quote that was placed: with which payment, and whether Kafka has acknowledged it."""
+
+    payment_token: str
+    is_published: bool = False
+
+
+class HeldByCart(msgspec.Struct, frozen=True):
+    """What the last order of a cart may still hold: that is no obstacle to the next one, which takes it over."""
+
+    order_id: str
+    units: dict[str, int]
+
+
+class Checkout:
+    """Quotes carts and places quotes. Raises CartsUnavailableError, PagesUnavailableError where Valkey does not answer."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        namespace: str,
+        shop: Shop,
+        carts: Carts,
+        orders: OrderClient,
+        commands: OrderCommandClient,
+        *,
+        hold_seconds: int,
+    ) -> None:
+        self._redis, self._namespace = redis, namespace
+        self._shop, self._carts = shop, carts
+        self._orders, self._commands = orders, commands
+        self._hold_seconds = hold_seconds
+
+    async def offers(self, skus: Sequence[str], cart_id: str = "") -> dict[str, Offer]:
+        """Return the SKUs that there are as they can be bought now; what this cart's last order holds counts as there."""
+        reader = self._shop.reader
+        owners = await reader.owners(skus)
+        products = await reader.products(list(dict.fromkeys(owners.values())))
+        own = await self._held_by(cart_id) if cart_id else {}
+        found = {}
+        for sku, product_id in owners.items():
+            product = products.get(product_id)
+            if product is not None and any(variant.sku == sku for variant in product.variants):
+                available = reader.levels_of(product)[sku].available + own.get(sku, 0)
+                found[sku] = _offer(product, sku, available, self._shop.currency)
+        return found
+
+    async def quote(self, visitor: Visitor) -> Quote:
+        """Quote a visitor's cart."""
+        cart = await self._carts.read(visitor.cart_id)
+        return await self._quoted(cart.lines, visitor.cart_id, visitor.buyer_id)
+
+    async def _quoted(self, wanted: Sequence[CartLine], cart_id: str, buyer_id: str) -> Quote:
+        offers = await self.offers([line.sku for line in wanted], cart_id)
+        quote = make_quote(
+            wanted,
+            offers,
+            order_id=new_order_id(),
+            cart_id=cart_id,
+            customer_id=buyer_id,
+            currency=self._shop.currency,
+            now_ms=time.time_ns() // 1_000_000,
+        )
+        problems = tuple(self._with_alternatives(problem, offers) for problem in quote.problems)
+        return msgspec.structs.replace(quote, problems=problems)
+
+    def _with_alternatives(self, problem: Problem, offers: Mapping[str, Offer]) -> Problem:
+        offer = offers.get(problem.sku)
+        if not problem.is_blocking or offer is None:
+            return problem
+        hits = self._shop.search.search(SearchQuery(text=offer.title, in_stock=True, size=ALTERNATIVES + 1)).hits
+        others = [(hit.slug, hit.title) for hit in hits if hit.product_id != offer.product_id]
+        return msgspec.structs.replace(problem, alternatives=tuple(others[:ALTERNATIVES]))
+
+    async def place(self, quote: Quote, payment_token: str) -> Quote | None:
+        """Place a quote; None where it is placed, else the quote that there is now, with what has changed.
+
+        Raises PublishError: the cart is as it was, and placing the quote again is the same order.
+        """
+        claim = await self._claim(quote.order_id)
+        if claim is not None and claim.is_published:
+            return None
+        if quote.expires_ms <= time.time_ns() // 1_000_000:
+            return None if await self.order(quote.order_id) else await self._requote(quote)
+        if claim is None:
+            offers = await self.offers([line.sku for line in quote.lines], quote.cart_id)
+            if differences(quote, offers):
+                return await self._requote(quote)
+            claim = await self._claimed(quote.order_id, Claim(payment_token))
+        await self._orders.place([order_of(quote, claim.payment_token, self._hold_seconds)])
+        await self._published(quote, claim)
+        return None
+
+    async def _requote(self, quote: Quote) -> Quote:
+        wanted = [CartLine(line.sku, line.quantity, line.unit_price_minor) for line in quote.lines]
+        return await self._quoted(wanted, quote.cart_id, quote.customer_id)
+
+    async def _published(self, quote: Quote, claim: Claim) -> None:
+        """Note what was published. The order is on the log: whatever is not noted now is noted when it is placed again."""
+        units = {line.sku: line.quantity for line in quote.lines}
+        held = msgspec.json.encode(HeldByCart(quote.order_id, units))
+        history = self._key("orders", quote.customer_id)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.set(self._key("held", quote.cart_id), held, ex=self._hold_seconds)
+        pipeline.zadd(history, {quote.order_id: time.time()})
+        pipeline.zremrangebyrank(history, 0, -1 - LISTED)
+        await _asked(pipeline.execute())
+        await self._carts.take(quote.cart_id, lines_of(quote), quote.order_id)
+        done = msgspec.json.encode(msgspec.structs.replace(claim, is_published=True))
+        await _asked(self._redis.set(self._key("checkout", quote.order_id), done, ex=KEPT_SECONDS))
+
+    async def _claim(self, order_id: str) -> Claim | None:
+        value = await _asked(self._redis.get(self._key("checkout", order_id)))
+        return None if value is None else msgspec.json.decode(value, type=Claim)
+
+    async def _claimed(self, order_id: str, claim: Claim) -> Claim:
+        """Claim an order for a payment; whoever comes second gets the claim of the first."""
+        key = self._key("checkout", order_id)
+        if await _asked(self._redis.set(key, msgspec.json.encode(claim), nx=True, ex=KEPT_SECONDS)):
+            return claim
+        return await self._claim(order_id) or claim
+
+    async def _held_by(self, cart_id: str) -> dict[str, int]:
+        value = await _asked(self._redis.get(self._key("held", cart_id)))
+        if value is None:
+            return {}
+        held = msgspec.json.decode(value, type=HeldByCart)
+        view = await self.order(held.order_id)
+        return {} if view is not None and view.is_decided else held.units
+
+    async def order(self, order_id: str) -> OrderView | None:
+        """Return an order as the views have it; None where nothing of it was heard yet."""
+        view: OrderView | None = await _asked(read_timeline(self._redis, self._namespace, order_id))
+        return view
+
+    async def history(self, buyer_id: str) -> list[tuple[str, OrderView | None]]:
+        """Return a buyer's latest orders, newest first, each as far as it is known."""
+        ids = await _asked(self._redis.zrevrange(self._key("orders", buyer_id), 0, LISTED - 1))
+        order_ids = [order_id.decode() for order_id in ids]
+        views = await _asked(read_timelines(self._redis, self._namespace, order_ids))
+        return [(order_id, views.get(order_id)) for order_id in order_ids]
+
+    async def is_buyer(self, buyer_id: str, order_id: str) -> bool:
+        """Return whether an order was placed here by this buyer."""
+        found = await _asked(self._redis.zscore(self._key("orders", buyer_id), order_id))
+        return found is not None
+
+    async def cancel(self, order_id: str) -> None:
+        """Ask for a cancellation on the customer's behalf. Raises PublishError."""
+        await self._commands.send([CancelOrder(order_id, "customer", "cancelled in the shop")])
+
+    def _key(self, kind: str, name: str) -> str:
+        return f"{self._namespace}shop:{kind}:{{{name}}}"
+
+
+def lines_of(quote: Quote) -> Iterable[CartLine]:
+    """Return what a quote wants of a cart."""
+    return [CartLine(line.sku, line.quantity) for line in quote.lines]
+
+
+def _offer(product: Product, sku: str, available: int, currency: str) -> Offer:
+    now_ms = time.time_ns() // 1_000_000
+    price = price_at(product, sku, now_ms)
+    is_sold = product.state == "published" and product.currency == currency
+    variant = next(variant for variant in product.variants if variant.sku == sku)
+    own = variant.title or ", ".join(option.value for option in product.options if option.sku == sku)
+    return Offer(
+        sku=sku,
+        product_id=product.product_id,
+        slug=product.slug,
+        title=f"{product.title}, {own}" if own else product.title,
+        price_minor=price.amount_minor if price is not None and is_sold else None,
+        available=available,
+    )
+
+
+async def _asked(answer: Awaitable[Any]) -> Any:
+    try:
+        return await answer
+    except (RedisError, OSError, TimeoutError) as error:
+        raise CartsUnavailableError(str(error)) from error
+
+
