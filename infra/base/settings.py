@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     shop_base_url: str = Field(
         default="", description="How the shop is called from outside, as in https://shop.example"
     )
+    shop_secret: str | None = Field(
+        default=None,
+        description="Signs quotes and sessions, the same in all shop processes; unset: one that lasts here",
+    )
     shop_caches: str = Field(default="", description="Addresses of HTTP caches to purge, with a space between")
     redis_replica_url: str | None = Field(
         default=None, description="A replica that pages are read from while Redis is away"

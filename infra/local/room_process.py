@@ -11,6 +11,7 @@ import asyncio
 import gc
 import math
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -27,6 +28,7 @@ from infra.base.errors import InfraError, NotRunningError, SettingsError
 from infra.base.exits import NEEDS_A_PERSON, START_AGAIN
 from infra.base.logs import set_up_logging
 from infra.base.prerequisites import until_possible
+from infra.base.private_files import lasting_text
 from infra.base.readiness import ReadinessFile
 from infra.base.rooms import RECEIVER, ROOMS, SHOP, SYSTEM, TRENDS, needs_of
 from infra.base.settings import PREFIX, Settings, load_settings
@@ -35,6 +37,7 @@ from topology.errors import ClusterMismatchError, CoPartitioningError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
+    from pathlib import Path
 
     from consumers.payments.processor import PaymentProcessor
     from consumers.runtime.options import OwnerOptions
@@ -152,7 +155,7 @@ async def _runnable(name: RoomName, wiring: _Wiring, resources: AsyncExitStack) 
     if name == "views":
         return _views(wiring)
     if name == SHOP:
-        return _shop(settings)
+        return _shop(wiring)
     if name == TRENDS:
         return _trends(settings)
     if name == RECEIVER:
@@ -229,9 +232,10 @@ def _views(wiring: _Wiring) -> Runnable:
     return OrderViews(options, wiring.readiness)
 
 
-def _shop(settings: Settings) -> Runnable:
+def _shop(wiring: _Wiring) -> Runnable:
     from infra.edge.shop.process import ShopProcess  # noqa: PLC0415  one process needs it
 
+    settings = wiring.settings
     return ShopProcess(
         kafka_bootstrap=settings.kafka_bootstrap or "",
         redis_url=settings.redis_url or "",
@@ -244,7 +248,16 @@ def _shop(settings: Settings) -> Runnable:
         base_url=settings.shop_base_url,
         rules_path=settings.search_rules,
         partitions=settings.partitions,
+        secret=settings.shop_secret or _lasting_shop_secret(settings.state_dir / SHOP),
+        hold_seconds=settings.hold_seconds,
+        in_use=wiring.in_use,
     )
+
+
+def _lasting_shop_secret(folder: Path) -> str:
+    """Return one secret for all lives of a shop that runs here alone: quotes and sessions outlive its process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return lasting_text(folder / "secret", lambda: secrets.token_urlsafe(32))
 
 
 def _trends(settings: Settings) -> Runnable:

@@ -23,7 +23,9 @@ QUOTE_MS: Final = 15 * 60 * 1000
 """How long a quote can be placed."""
 MAX_ORDER_LINES: Final = 100
 PURPOSE: Final = "quote"
-ProblemKind: TypeAlias = Literal["unknown", "not_sold", "sold_out", "too_few", "price_changed", "too_many_lines", "empty"]
+ProblemKind: TypeAlias = Literal[
+    "unknown", "not_sold", "sold_out", "too_few", "price_changed", "too_many_lines", "empty"
+]
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,9 +133,7 @@ def _problems_of(line: CartLine, offer: Offer | None) -> list[Problem]:
     if not 0 < line.quantity <= min(offer.available, MAX_QUANTITY):
         kind: ProblemKind = "too_few" if offer.available > 0 else "sold_out"
         found.append(
-            Problem(
-                kind=kind, sku=line.sku, title=offer.title, wanted=line.quantity, available=max(0, offer.available)
-            )
+            Problem(kind=kind, sku=line.sku, title=offer.title, wanted=line.quantity, available=max(0, offer.available))
         )
     if line.seen_minor is not None and line.seen_minor != offer.price_minor:
         found.append(

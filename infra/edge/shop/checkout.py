@@ -15,6 +15,8 @@ from redis.exceptions import RedisError
 from consumers.views.store import read_timeline, read_timelines
 from producers.checkout.carts import CartLine
 from producers.checkout.quotes import Offer, differences, make_quote, order_of
+from producers.clients.order_commands import OrderCommandClient
+from producers.clients.orders import OrderClient
 from producers.errors import CartsUnavailableError
 from schemas.ids import new_order_id
 from schemas.messages import CancelOrder
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
     from infra.edge.shop.visitors import Visitor
     from producers.checkout.carts import Carts
     from producers.checkout.quotes import Problem, Quote
-    from producers.clients.order_commands import OrderCommandClient
-    from producers.clients.orders import OrderClient
+    from producers.publisher import Publisher
     from schemas.messages import Product
 
 KEPT_SECONDS: Final = 24 * 3600
@@ -59,18 +60,17 @@ class Checkout:
 
     def __init__(
         self,
-        redis: Redis,
-        namespace: str,
         shop: Shop,
         carts: Carts,
-        orders: OrderClient,
-        commands: OrderCommandClient,
+        publisher: Publisher,
         *,
+        redis: Redis,
+        namespace: str,
         hold_seconds: int,
     ) -> None:
         self._redis, self._namespace = redis, namespace
         self._shop, self._carts = shop, carts
-        self._orders, self._commands = orders, commands
+        self._orders, self._commands = OrderClient(publisher), OrderCommandClient(publisher)
         self._hold_seconds = hold_seconds
 
     async def offers(self, skus: Sequence[str], cart_id: str = "") -> dict[str, Offer]:
@@ -221,5 +221,3 @@ async def _asked(answer: Awaitable[Any]) -> Any:
         return await answer
     except (RedisError, OSError, TimeoutError) as error:
         raise CartsUnavailableError(str(error)) from error
-
-

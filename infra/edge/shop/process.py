@@ -7,7 +7,8 @@ an index of its own, so any may die.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+import secrets
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import structlog
@@ -21,14 +22,21 @@ from consumers.pages.reader import HOT_PRODUCTS, PageReader
 from consumers.recommendations.reader import Recommendations
 from consumers.search.node import SearchNode
 from consumers.search.rules import read_rules
+from infra.edge.shop.buying import cart_routes
+from infra.edge.shop.checkout import Checkout
 from infra.edge.shop.demand import Demand, Signals
+from infra.edge.shop.ordering import Ordering, ordering_routes
 from infra.edge.shop.product_pages import ProductPages
 from infra.edge.shop.routes import application
 from infra.edge.shop.shop import Shop
+from infra.edge.shop.visitors import Visitors
+from producers.checkout.carts import Carts
+from producers.checkout.signing import Signer
+from producers.clients.orders import DEFAULT_HOLD_SECONDS
 from producers.publisher import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from consumers.pages.node import Shard
@@ -39,8 +47,9 @@ log = structlog.get_logger()
 VALKEY_SECONDS: Final = 0.5
 """How long a page waits for Valkey before it is asked elsewhere or refused."""
 PURGE_SECONDS: Final = 2.0
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 GIVE_UP_SECONDS: Final = 5.0
-"""How long signals are tried to publish; they are a sample."""
+"""How long signals and orders are tried to publish; a shopper does not wait for longer."""
 
 
 def valkey(url: str) -> Redis:
@@ -106,6 +115,9 @@ class ShopProcess:
         rules_path: Path | None = None,
         partitions: int = 12,
         hot_products: int = HOT_PRODUCTS,
+        secret: str = "",
+        hold_seconds: int = DEFAULT_HOLD_SECONDS,
+        in_use: Mapping[str, int] | None = None,
     ) -> None:
         self._stores = [valkey(url) for url in (redis_url, replica_url) if url]
         self._writer = Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=5)
@@ -114,14 +126,18 @@ class ShopProcess:
         self.reader = PageReader(namespace, self._stores, lambda: self.search.age_ms, hot_products=hot_products)
         self.search.also_apply = self.reader.apply
         self.pages = PageNode(kafka_bootstrap, namespace, self._writer, purge=self._purger, shard=shard)
-        self._publisher = Publisher(kafka_bootstrap, namespace=namespace, give_up_seconds=GIVE_UP_SECONDS)
+        self._publisher = Publisher(
+            kafka_bootstrap, namespace=namespace, give_up_seconds=GIVE_UP_SECONDS, in_use=in_use or {}
+        )
         self._signals = Signals(self._publisher)
         recommendations = Recommendations(self._stores[0], namespace)
         demand = Demand(self._stores[0], namespace, partitions)
         self.shop = Shop(
             self.search, self.reader, currency, recommendations, in_demand=demand.now, signal=self._signals.note
         )
-        app = ProductPages(self.reader, application(self.shop), base_url=base_url, categories=self.shop.top_categories)
+        selling = self._selling(secret or secrets.token_urlsafe(32), namespace, host, base_url, hold_seconds)
+        pages = application(self.shop, selling)
+        app = ProductPages(self.reader, pages, base_url=base_url, categories=self.shop.top_categories)
         config = uvicorn.Config(
             app,
             host=host,
@@ -135,6 +151,20 @@ class ShopProcess:
         self._server = uvicorn.Server(config)
         self._stopping = asyncio.Event()
         self.listening = asyncio.Event()
+
+    def _selling(self, secret: str, namespace: str, host: str, base_url: str, hold_seconds: int) -> list[Any]:
+        """Return the routes of carts, checkouts and orders. Without a login of its own anybody may be anybody, on loopback only."""
+        signer = Signer(secret)
+        visitors = Visitors(signer, is_secure=base_url.startswith("https://"))
+        carts = Carts(self._stores[0], namespace)
+        checkout = Checkout(
+            self.shop, carts, self._publisher, redis=self._stores[0], namespace=namespace, hold_seconds=hold_seconds
+        )
+        may_sign_in = host in LOOPBACK
+        return [
+            *cart_routes(self.shop, carts, checkout, visitors, may_sign_in=may_sign_in),
+            *ordering_routes(Ordering(self.shop, carts, checkout, visitors, signer)),
+        ]
 
     @property
     def address(self) -> str:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from litestar import Litestar, Request, Response, get
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import NotFoundException, PermissionDeniedException
 from litestar.params import FromPath
 
 from consumers.pages.reader import PagesUnavailableError
 from consumers.pages.tiles import draw_tile
 from consumers.pages.view import crumbs_of, view_of
 from infra.edge.shop.addresses import address_of, price_text, read_query
+from infra.edge.shop.answers import frame, html, json, problem, wants_json
 from infra.edge.shop.html import cards, related_cards, render
-from infra.edge.shop.product_pages import RETRY_AFTER_S, SECURITY
+from infra.edge.shop.product_pages import RETRY_AFTER_S
+from infra.edge.shop.visitors import own_pages_only
+from producers.errors import CartChangedError, CartFullError, CartsUnavailableError, PublishError
 from schemas.money import format_minor
 from schemas.search import SearchQuery
 from schemas.shop import Crumb
@@ -30,47 +33,50 @@ if TYPE_CHECKING:
 LISTING: Final = {"Cache-Control": "public, max-age=1, stale-if-error=60", "Vary": "Accept"}
 IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 NEW_PRODUCTS: Final = 12
+MAX_BODY_BYTES: Final = 128 * 1024
 _STATIC: Final = {
     name: (files("infra.edge.shop").joinpath("static", name).read_bytes(), media_type)
     for name, media_type in (("shop.css", "text/css"), ("htmx.min.js", "text/javascript"))
 }
-_encode: Final = msgspec.json.Encoder().encode
-_SECURITY: Final = {name.decode(): value.decode() for name, value in SECURITY}
 
 
-def wants_json(request: Request[Any, Any, Any]) -> bool:
-    """Return whether the asker wants JSON and no page."""
-    accept = request.headers.get("accept", "")
-    return "json" in accept and "text/html" not in accept
-
-
-def html(body: bytes, headers: dict[str, str] | None = None, status: int = 200) -> Response[bytes]:
-    """Return an HTML answer."""
-    return Response(
-        body, status_code=status, media_type="text/html; charset=utf-8", headers=_SECURITY | (headers or {})
-    )
-
-
-def json(value: Any, headers: dict[str, str] | None = None) -> Response[bytes]:
-    """Return a JSON answer."""
-    return Response(_encode(value), media_type="application/json", headers=_SECURITY | (headers or {}))
-
-
-def application(shop: Shop) -> Litestar:
-    """Return the application of a shop's pages."""
+def application(shop: Shop, more: Sequence[Any] = ()) -> Litestar:
+    """Return the application of a shop's pages; `more` are the routes of whoever sells."""
 
     def not_found(request: Request[Any, Any, Any], _: Exception) -> Response[bytes]:
-        return _problem(shop, request, 404, "There is no such page", "It may have been moved, or the product is gone.")
+        return problem(shop, request, 404, "There is no such page", "It may have been moved, or the product is gone.")
+
+    def forbidden(request: Request[Any, Any, Any], _: Exception) -> Response[bytes]:
+        return problem(shop, request, 403, "Not from here", "Another site asked for this; do it on our own pages.")
 
     def unavailable(request: Request[Any, Any, Any], _: Exception) -> Response[bytes]:
-        response = _problem(shop, request, 503, "The shop is busy", "Please try again in a moment.")
+        response = problem(shop, request, 503, "The shop is busy", "Please try again in a moment; nothing was changed.")
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
         return response
 
-    handlers: dict[Any, Any] = {NotFoundException: not_found, 404: not_found, PagesUnavailableError: unavailable}
+    def moved_on(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        return problem(shop, request, 412, "The cart is another one by now", str(error))
+
+    def unusable(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        return problem(shop, request, 422, "That cannot be done", str(error)[:500])
+
+    handlers: dict[Any, Any] = {
+        NotFoundException: not_found,
+        404: not_found,
+        PermissionDeniedException: forbidden,
+        PagesUnavailableError: unavailable,
+        CartsUnavailableError: unavailable,
+        PublishError: unavailable,
+        CartChangedError: moved_on,
+        CartFullError: unusable,
+        msgspec.ValidationError: unusable,
+        msgspec.DecodeError: unusable,
+    }
     return Litestar(
-        route_handlers=[*_listings(shop), *_about_products(shop), *_files(shop)],
+        route_handlers=[*_listings(shop), *_about_products(shop), *_files(shop), *more],
         exception_handlers=handlers,
+        guards=[own_pages_only],
+        request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,
         logging_config=None,
     )
@@ -86,7 +92,7 @@ def _listings(shop: Shop) -> list[Any]:
             "home.html",
             hits=cards(newest.hits),
             trending=related_cards(await shop.trending()),
-            **_frame(shop, newest.total),
+            **frame(shop, newest.total),
         )
         return html(page, LISTING)
 
@@ -149,9 +155,9 @@ def _about_products(shop: Shop) -> list[Any]:
         headers = {"Cache-Control": "public, max-age=5", "Vary": "Accept, HX-Request"}
         if wants_json(request):
             return json(found, headers)
-        template = "_related.html" if request.headers.get("hx-request") else "related.html"
-        frame = {} if request.headers.get("hx-request") else _frame(shop)
-        return html(render(template, hits=related_cards(found), **frame), headers)
+        if request.headers.get("hx-request"):
+            return html(render("_related.html", hits=related_cards(found)), headers)
+        return html(render("related.html", hits=related_cards(found), **frame(shop)), headers)
 
     @get("/me/suggestions")
     async def suggestions(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -162,7 +168,7 @@ def _about_products(shop: Shop) -> list[Any]:
         return (
             json(found, headers)
             if wants_json(request)
-            else html(render("related.html", hits=related_cards(found), **_frame(shop)), headers)
+            else html(render("related.html", hits=related_cards(found), **frame(shop)), headers)
         )
 
     return [availability, related, suggestions]
@@ -188,22 +194,12 @@ def _files(shop: Shop) -> list[Any]:
     @get("/shop/readyz", sync_to_thread=False)
     def ready() -> Response[bytes]:
         return Response(
-            _encode({"ready": shop.is_ready}), status_code=200 if shop.is_ready else 503, media_type="application/json"
+            msgspec.json.encode({"ready": shop.is_ready}),
+            status_code=200 if shop.is_ready else 503,
+            media_type="application/json",
         )
 
     return [tile, static, ready]
-
-
-def _frame(shop: Shop, products: int | None = None) -> dict[str, Any]:
-    """Return what every page's frame shows."""
-    return {"categories": shop.top_categories(), "product_count": f"{products:,}" if products else ""}
-
-
-def _problem(shop: Shop, request: Request[Any, Any, Any], status: int, title: str, detail: str) -> Response[bytes]:
-    if wants_json(request):
-        body = _encode({"type": "about:blank", "title": title, "status": status, "detail": detail})
-        return Response(body, status_code=status, media_type="application/problem+json")
-    return html(render("problem.html", title=title, detail=detail, **_frame(shop)), status=status)
 
 
 def _listing(
@@ -245,5 +241,5 @@ def _listing(
         hits=cards(answer.hits),
         previous=address_of(path, shown, page=query.page - 1) if query.page > 1 else "",
         next=address_of(path, shown, page=query.page + 1) if query.page < answer.pages else "",
-        **_frame(shop),
+        **frame(shop),
     )

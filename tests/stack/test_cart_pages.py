@@ -1,0 +1,110 @@
+"""Carts over HTTP: forms, documents, signing in, and what must not get through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from infra.base.settings import Settings
+from infra.edge.shop.process import ShopProcess
+from infra.edge.shop.visitors import new_guest_id
+from tests.harness.buying import shopper
+from tests.harness.reading import Catalogue, catalogue, serving, until
+from tests.stack.test_shop import MUG, TEE, shows
+
+
+@pytest.fixture
+async def shelf(settings: Settings) -> AsyncIterator[Catalogue]:
+    async with catalogue(settings) as opened:
+        await opened.put([MUG, TEE])
+        await opened.levels({"MUG": 50, "T-S": 3})
+        yield opened
+
+
+@pytest.fixture
+async def shop(shelf: Catalogue) -> AsyncIterator[ShopProcess]:
+    async with serving(shelf.settings) as process:
+        await until(lambda: process.pages.is_ready)
+        await until(lambda: shows(process, "MUG", availability="in_stock"))
+        yield process
+
+
+async def test_a_guest_fills_changes_and_empties_a_cart_by_forms_and_links(shop: ShopProcess) -> None:
+    async with shopper(shop) as buyer:
+        assert (await buyer.get("/cart?add=MUG:3")).headers["location"] == "/cart"
+        await buyer.add("T-S", 5)
+        page = (await buyer.get("/cart")).text
+        assert "Only 3 left" in page
+        assert "GBP 10.50" in page
+        for form in (
+            {"sku": "T-S", "do": "later"},
+            {"sku": "MUG", "do": "set", "quantity": "1"},
+            {"sku": "T-S", "do": "back"},
+            {"sku": "T-S", "do": "remove"},
+        ):
+            assert (await buyer.post("/cart/lines", form)).status == 303
+        page = (await buyer.get("/cart")).text
+        assert "GBP 3.50" in page
+        assert "Blue Tee" not in page
+        for quantity in ("0", "-1", "1000", "1e3", "٣", "", "99999999999999999999"):
+            assert (await buyer.post("/cart/lines", {"sku": "MUG", "quantity": quantity})).status == 404
+        assert (await buyer.get("/cart?add=NOTHING:1")).status == 404
+
+
+async def test_signing_in_merges_the_cart_and_gives_a_new_guest_id(shop: ShopProcess) -> None:
+    async with shopper(shop) as buyer, shopper(shop) as thief:
+        known = new_guest_id()
+        buyer.session.cookie_jar.update_cookies({"guest": known})
+        await buyer.add("MUG", 2)
+        assert (await buyer.post("/signin", {"customer": "guest-1"})).status == 422
+        assert (await buyer.post("/signin", {"customer": "ann"})).status == 303
+        assert "Red &amp; &lt;b&gt;Retro" in (await buyer.get("/cart")).text
+        names = {cookie.key: cookie.value for cookie in buyer.session.cookie_jar}
+        assert names["guest"] != known
+        thief.session.cookie_jar.update_cookies({"guest": known, "customer": names["customer"][:-2] + "AA"})
+        assert "Your cart is empty" in (await thief.get("/cart")).text
+        async with shopper(shop) as phone:
+            await phone.post("/signin", {"customer": "ann"})
+            assert "GBP 7.00" in (await phone.get("/cart")).text
+        await buyer.post("/signout")
+        assert "Your cart is empty" in (await buyer.get("/cart")).text
+
+
+async def test_carts_are_documents_with_versions(shop: ShopProcess) -> None:
+    async with shopper(shop) as program:
+        path = f"/carts/{new_guest_id()}"
+        made = await program.send("PUT", path, {"lines": [{"sku": "MUG", "quantity": 2}]})
+        assert (made.status, json.loads(made.text)["holds_stock"]) == (200, False)
+        changed = await program.send(
+            "PATCH", f"{path}/lines/MUG", {"quantity": 3}, **{"If-Match": made.headers["etag"]}
+        )
+        assert json.loads(changed.text)["lines"][0]["quantity"] == 3
+        stale = await program.send("PATCH", f"{path}/lines/MUG", {"quantity": 9}, **{"If-Match": made.headers["etag"]})
+        assert (stale.status, stale.headers["content-type"]) == (412, "application/problem+json")
+        for body in ({"quantity": -1}, {"quantity": 10**9}, {"quantity": "2"}, [], {"quantity": 1.5}):
+            assert (await program.send("PATCH", f"{path}/lines/MUG", body)).status == 422
+        assert (await program.send("GET", "/carts/1")).status == 404
+        other = f"/carts/{new_guest_id()}"
+        merged = await program.send("POST", f"{other}/merge", {"source": path.rpartition("/")[2]})
+        assert json.loads(merged.text)["lines"][0]["quantity"] == 3
+        assert (await program.send("DELETE", f"{other}/lines/MUG")).status == 200
+        assert (await program.send("DELETE", other)).status == 204
+        assert json.loads((await program.send("GET", other)).text)["version"] == 0
+
+
+async def test_no_other_site_changes_a_cart_and_cookies_are_out_of_scripts_reach(shop: ShopProcess) -> None:
+    async with shopper(shop) as buyer:
+        form = {"sku": "MUG"}
+        for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+            assert (await buyer.post("/cart/lines", form, **headers)).status == 403
+        own = await buyer.post("/cart/lines", form, Origin=shop.address)
+        assert own.status == 303
+        cookie = own.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        page = await buyer.get("/cart")
+        assert page.headers["cache-control"] == "private, no-store"
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert "<script>" not in page.text
