@@ -37,6 +37,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     price_minor: int | None
     available: int
+    category: str = ""
 
 
 class QuotedLine(msgspec.Struct, frozen=True):

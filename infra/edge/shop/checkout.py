@@ -110,7 +110,8 @@ class Checkout:
         offer = offers.get(problem.sku)
         if not problem.is_blocking or offer is None:
             return problem
-        hits = self._shop.search.search(SearchQuery(text=offer.title, in_stock=True, size=ALTERNATIVES + 1)).hits
+        near = SearchQuery(filters={"category": (offer.category,)}, in_stock=True, size=ALTERNATIVES + 1)
+        hits = self._shop.search.search(near).hits if offer.category else ()
         others = [(hit.slug, hit.title) for hit in hits if hit.product_id != offer.product_id]
         return msgspec.structs.replace(problem, alternatives=tuple(others[:ALTERNATIVES]))
 
@@ -213,6 +214,7 @@ def _offer(product: Product, sku: str, available: int, currency: str) -> Offer:
         title=f"{product.title}, {own}" if own else product.title,
         price_minor=price.amount_minor if price is not None and is_sold else None,
         available=available,
+        category=product.category,
     )
 
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import msgspec
 from aiohttp import web
 
+from infra.local.sandbox_processor import action_page
 from infra.local.sandbox_processor.answers import ACTIONS, JSON, answer, encode, operation, problem
 from infra.local.sandbox_processor.books import Authorization, Totals
 from infra.local.sandbox_processor.entries import CONFLICT, NOT_FOUND, Request
@@ -53,6 +54,8 @@ class Processor:
                 return await self._confirm(request, unquote(path[len(ACTIONS) :]))
             return await self._operate(request, path)
         if request.method == "GET":
+            if path.startswith(ACTIONS):
+                return action_page.ask(request)
             if path.startswith(_OPERATIONS):
                 return await self._look_up(request, unquote(path[len(_OPERATIONS) :]))
             if path == _PAYMENTS:
@@ -90,11 +93,16 @@ class Processor:
 
     async def _confirm(self, http: web.BaseRequest, authorization_id: str) -> web.Response:
         """Take the customer's answer; given twice, or too late, it changes nothing and shows how things stand."""
+        body = await http.read()
+        is_form = http.content_type == action_page.FORM
         try:
-            confirmed = read_confirmation(await http.read())
+            confirmed = read_confirmation(action_page.as_confirmation(body) if is_form else body)
         except msgspec.DecodeError as error:
             return problem(_BAD_REQUEST, "invalid_request", detail=str(error))
-        if (entry := self._ledger.confirm(authorization_id, confirmed=confirmed)) is None:
+        entry = self._ledger.confirm(authorization_id, confirmed=confirmed)
+        if is_form:
+            return action_page.thank(body, entry)
+        if entry is None:
             return problem(NOT_FOUND, "authorization_unknown")
         return operation(entry, self.base_url)
 
