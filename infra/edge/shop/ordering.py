@@ -113,23 +113,25 @@ def ordering_routes(ordering: Ordering) -> list[Any]:
     return [*_checkouts(ordering), *_orders(ordering)]
 
 
-def _checkouts(it: Ordering) -> list[Any]:
+def _checkouts(shared: Ordering) -> list[Any]:
     @post("/checkouts")
     async def check_out(request: Request[Any, Any, Any]) -> Response[bytes]:
-        quote = await it.checkout.quote(it.visitors.of(request))
-        return it.quoted(request, quote, 201 if quote.can_be_placed and wants_json(request) else 200)
+        quote = await shared.checkout.quote(shared.visitors.of(request))
+        return shared.quoted(request, quote, 201 if quote.can_be_placed and wants_json(request) else 200)
 
     @post("/checkouts/{order_id:str}/orders")
     async def place(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[bytes]:
         body = await _place_body(request)
-        visitor = it.visitors.of(request)
-        quote = opened_quote(it.signer, body.quote)
+        visitor = shared.visitors.of(request)
+        quote = opened_quote(shared.signer, body.quote)
         if quote is None or quote.order_id != order_id or quote.customer_id != visitor.buyer_id:
-            return problem(it.shop, request, 422, "That cannot be placed", "The quote is none of ours, or not yours.")
-        changed = await it.checkout.place(quote, body.payment_token)
+            return problem(
+                shared.shop, request, 422, "That cannot be placed", "The quote is none of ours, or not yours."
+            )
+        changed = await shared.checkout.place(quote, body.payment_token)
         if changed is not None:
-            return it.quoted(request, changed, 409, "Something has changed meanwhile")
-        location = it.address(visitor, order_id)
+            return shared.quoted(request, changed, 409, "Something has changed meanwhile")
+        location = shared.address(visitor, order_id)
         if wants_json(request):
             return json({"order_id": order_id, "links": {"self": location}}, PRIVATE | {"Location": location}, 202)
         return see(location)
@@ -147,39 +149,40 @@ async def _place_body(request: Request[Any, Any, Any]) -> PlaceBody:
     return PlaceBody(str(form.get("quote", "")), token)
 
 
-def _orders(it: Ordering) -> list[Any]:
+def _orders(shared: Ordering) -> list[Any]:
     @get("/orders")
     async def history(request: Request[Any, Any, Any]) -> Response[bytes]:
-        visitor = it.visitors.of(request)
-        found = await it.checkout.history(visitor.buyer_id)
+        visitor = shared.visitors.of(request)
+        found = await shared.checkout.history(visitor.buyer_id)
         rows = [
-            {"order_id": order_id, "address": it.address(visitor, order_id), **_shown(view)} for order_id, view in found
+            {"order_id": order_id, "address": shared.address(visitor, order_id), **_shown(view)}
+            for order_id, view in found
         ]
         if wants_json(request):
             return json(rows, PRIVATE)
-        return html(render("orders.html", orders=rows, customer=visitor.customer_id, **frame(it.shop)), PRIVATE)
+        return html(render("orders.html", orders=rows, customer=visitor.customer_id, **frame(shared.shop)), PRIVATE)
 
     @get("/orders/{order_id:str}")
     async def show(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[bytes]:
-        shown = _shown(await it.order(request, order_id))
+        shown = _shown(await shared.order(request, order_id))
         if wants_json(request):
             return json({"order_id": order_id, **shown}, PRIVATE)
         values = {"order_id": order_id, "key": request.query_params.get("key", ""), "order": shown}
         if request.headers.get("hx-request"):
             return html(render("_order.html", **values), PRIVATE)
-        return html(render("order.html", **values, **frame(it.shop)), PRIVATE)
+        return html(render("order.html", **values, **frame(shared.shop)), PRIVATE)
 
     @post("/orders/{order_id:str}/cancel")
     async def cancel(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[bytes]:
-        await it.order(request, order_id)
-        await it.checkout.cancel(order_id)
-        return see(it.address(it.visitors.of(request), order_id))
+        await shared.order(request, order_id)
+        await shared.checkout.cancel(order_id)
+        return see(shared.address(shared.visitors.of(request), order_id))
 
     @post("/orders/{order_id:str}/again")
     async def again(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[bytes]:
-        view = await it.order(request, order_id)
+        view = await shared.order(request, order_id)
         lines = [CartLine(line.sku, line.quantity) for line in (view.lines if view else ())]
-        await it.carts.restore(it.visitors.of(request).cart_id, lines, f"again-{order_id}")
+        await shared.carts.restore(shared.visitors.of(request).cart_id, lines, f"again-{order_id}")
         return see("/cart")
 
     return [history, show, cancel, again]
