@@ -89,8 +89,8 @@ LOCK := --universal --python-version 3.11 --upgrade --generate-hashes --no-heade
 
 ## Measure it
 
-# hot-sku zipf saga load latency curve failover growth read. Each prints progress, then one line of JSON; plots in .lastunit/bench.
-BENCHMARKS := $(addprefix bench-,hot-sku zipf saga load latency curve failover growth read)
+# hot-sku zipf saga load latency curve failover growth read buy. Each prints progress, then one line of JSON; plots in .lastunit/bench.
+BENCHMARKS := $(addprefix bench-,hot-sku zipf saga load latency curve failover growth read buy)
 BENCH := .lastunit/bench
 
 bench: $(BENCH)/.installed ## Compare with other designs, an hour in all; one alone: make bench-hot-sku ARGS="--against GIT_REV"

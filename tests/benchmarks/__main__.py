@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import Any, Final
 
-BENCHMARKS: Final = ("hot_sku", "zipf", "saga", "load", "latency", "curve", "failover", "growth", "read")
+BENCHMARKS: Final = ("hot_sku", "zipf", "saga", "load", "latency", "curve", "failover", "growth", "read", "buy")
 
 
 def main() -> int:

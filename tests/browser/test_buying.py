@@ -22,7 +22,7 @@ POT = current(product("POT", "Tea Pot", price=1990, category="Kitchen/Pots", pro
 
 @pytest.fixture
 async def system(settings: Settings, tmp_path: Path) -> AsyncIterator[tuple[Shop, ShopProcess]]:
-    async with selling(settings, tmp_path, [MUG, POT], {"MUG": 4, "POT": 9}) as (rooms, _, shop):
+    async with selling(settings, tmp_path, [MUG, POT], {"MUG": 4, "POT": 9}, webhooks=True) as (rooms, _, shop):
         yield rooms, shop
 
 

@@ -45,6 +45,7 @@ async def test_what_is_typed_is_completed_and_leads_to_the_product(visitor: Visi
     await page.type("#q", "green mug number 3", delay=20)
     await page.wait_for_selector("#suggestions a[href^='/p/']")
     assert "Green Mug" in await page.inner_text("#suggestions")
+    await page.wait_for_load_state("networkidle")  # or the last request would be cut off, and reported
 
 
 async def test_a_product_that_is_sold_out_meanwhile_shows_it_without_a_reload(

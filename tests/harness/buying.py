@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from consumers.views.room import OrderViews, ViewsOptions
+from infra.base.rooms import RECEIVER
 from infra.base.settings import Settings
 from infra.edge.shop.process import ShopProcess
 from schemas import messages as m
@@ -57,7 +58,7 @@ class Shopper:
 
     async def check_out(self) -> tuple[str, dict[str, str]]:
         """Return where the quote of the cart is placed, and the form that places it."""
-        answer = await self.post("/checkouts")
+        answer = await self.get("/checkout")
         assert answer.status == 200, answer
         return form_of(answer.text)
 
@@ -90,10 +91,12 @@ async def shopper(shop: ShopProcess) -> AsyncIterator[Shopper]:
 
 @asynccontextmanager
 async def selling(
-    settings: Settings, folder: Path, products: list[m.Product], units: dict[str, int]
+    settings: Settings, folder: Path, products: list[m.Product], units: dict[str, int], *, webhooks: bool = False
 ) -> AsyncIterator[tuple[Shop, Catalogue, ShopProcess]]:
-    """Run a whole system that sells these products, in this process but for the payment processor."""
-    async with open_shop(in_miniature(settings), folder) as system, system.running():
+    """Run a whole system that sells these products, in this process but for the payment processor and its receiver."""
+    async with open_shop(in_miniature(settings), folder, webhooks=webhooks) as system, system.running():
+        if webhooks:
+            await system.supervisor.start(RECEIVER)
         catalogue = Catalogue(system.settings, system.publisher)
         await catalogue.put(products)
         await system.receive(**units)

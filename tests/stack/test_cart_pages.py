@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,8 @@ async def test_carts_are_documents_with_versions(shop: ShopProcess) -> None:
         assert json.loads(changed.text)["lines"][0]["quantity"] == 3
         stale = await program.send("PATCH", f"{path}/lines/MUG", {"quantity": 9}, **{"If-Match": made.headers["etag"]})
         assert (stale.status, stale.headers["content-type"]) == (412, "application/problem+json")
-        for body in ({"quantity": -1}, {"quantity": 10**9}, {"quantity": "2"}, [], {"quantity": 1.5}):
+        bodies: tuple[Any, ...] = ({"quantity": -1}, {"quantity": 10**9}, {"quantity": "2"}, [], {"quantity": 1.5})
+        for body in bodies:
             assert (await program.send("PATCH", f"{path}/lines/MUG", body)).status == 422
         assert (await program.send("GET", "/carts/1")).status == 404
         other = f"/carts/{new_guest_id()}"

@@ -126,7 +126,7 @@ async def test_a_killed_valkey_is_replaced_by_its_replica(shelf: Catalogue, tmp_
     async with valkey(tmp_path / "primary") as primary, valkey(tmp_path / "replica") as replica:
         copy = Redis.from_url(replica.address)
         await copy.config_set("masterauth", PASSWORD)
-        await copy.execute_command("REPLICAOF", "127.0.0.1", str(urlsplit(primary.address).port))
+        await copy.replicaof("127.0.0.1", urlsplit(primary.address).port)
         async with serving(
             shelf.settings, redis_url=primary.address, replica_url=replica.address, hot_products=1
         ) as shop:

@@ -119,6 +119,11 @@ def _checkouts(shared: Ordering) -> list[Any]:
         quote = await shared.checkout.quote(shared.visitors.of(request))
         return shared.quoted(request, quote, 201 if quote.can_be_placed and wants_json(request) else 200)
 
+    @get("/checkout")
+    async def look(request: Request[Any, Any, Any]) -> Response[bytes]:
+        # A page of its own, so that the back button leads to it without sending a form again.
+        return shared.quoted(request, await shared.checkout.quote(shared.visitors.of(request)), 200)
+
     @post("/checkouts/{order_id:str}/orders")
     async def place(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[bytes]:
         body = await _place_body(request)
@@ -136,7 +141,7 @@ def _checkouts(shared: Ordering) -> list[Any]:
             return json({"order_id": order_id, "links": {"self": location}}, PRIVATE | {"Location": location}, 202)
         return see(location)
 
-    return [check_out, place]
+    return [check_out, look, place]
 
 
 async def _place_body(request: Request[Any, Any, Any]) -> PlaceBody:
