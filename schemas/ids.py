@@ -1,4 +1,7 @@
-"""Ids: order ids that sort by time, and event ids that derive from their cause."""
+"""Ids: order ids that sort by time, and event ids that derive from their cause.
+
+Decision: docs/decisions, 023.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a field may hold beyond its Avro type, so that what was decoded can be stored wherever it has to go."""
+"""What a field may hold beyond its Avro type, so that what was decoded can be stored wherever it has to go.
+
+Decision: docs/decisions, 023.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What inventory decides on commands about lines, and on the clock's. Pure; `evolve.py` carries the outcomes out."""
+"""What inventory decides on commands about lines, and on the clock's. Pure; `evolve.py` carries the outcomes out.
+
+Decisions: docs/decisions, 013, 016, 019.
+"""
 
 from __future__ import annotations
 

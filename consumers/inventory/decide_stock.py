@@ -3,6 +3,8 @@
 A command that is well formed but cannot be done is refused for good: it leaves a row in the ledger and a dead letter, so
 whoever sent it learns why, and sending it again later does not surprise anyone. One that is sent under an id that stands
 for something else is a dead letter that names what differs.
+
+Decision: docs/decisions, 017.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How each outcome changes the ledger: the only writer of stock, holds and counts in memory."""
+"""How each outcome changes the ledger: the only writer of stock, holds and counts in memory.
+
+Decisions: docs/decisions, 018, 027.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Binds inventory to the runtime: it owns inventory.commands and is the only writer of stock."""
+"""Binds inventory to the runtime: it owns inventory.commands and is the only writer of stock.
+
+Decision: docs/decisions, 029.
+"""
 
 from __future__ import annotations
 

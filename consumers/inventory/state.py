@@ -1,4 +1,7 @@
-"""The state that inventory decides on: one partition's stock, holds, purchase counts and carts, as far as loaded."""
+"""The state that inventory decides on: one partition's stock, holds, purchase counts and carts, as far as loaded.
+
+Decision: docs/decisions, 015.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Loads what a batch of commands needs, and lists what it changed: set-based, a batch at a time."""
+"""Loads what a batch of commands needs, and lists what it changed: set-based, a batch at a time.
+
+Decisions: docs/decisions, 014, 020.
+"""
 
 from __future__ import annotations
 

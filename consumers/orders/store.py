@@ -1,4 +1,7 @@
-"""Reads orders from their rows, and lists what a batch changed: one row an order, a batch at a time."""
+"""Reads orders from their rows, and lists what a batch changed: one row an order, a batch at a time.
+
+Decision: docs/decisions, 030.
+"""
 
 from __future__ import annotations
 

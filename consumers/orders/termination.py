@@ -3,6 +3,8 @@
 Each effect is undone once, whatever comes between: a held line is released and a committed one returned as the order
 ends; a line whose CommitLine is unanswered is returned when the answer comes and finds the order over. Payments and
 fulfilment accept the event of how the order ended, and undo their own.
+
+Decision: docs/decisions, 024.
 """
 
 from __future__ import annotations

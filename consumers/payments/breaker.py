@@ -8,6 +8,8 @@
 Who asks enters first and gets a permit, or has to wait. In HALF_OPEN there is one permit, the probe's. What calls
 of an earlier state come to is no news about this one, so each change makes the permits given before it worthless.
 (https://martinfowler.com/bliki/CircuitBreaker.html)
+
+Decision: docs/decisions, 012.
 """
 
 from __future__ import annotations

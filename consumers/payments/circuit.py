@@ -1,4 +1,7 @@
-"""The line in front of a processor whose circuit is open: who waits there costs neither a worker nor a request."""
+"""The line in front of a processor whose circuit is open: who waits there costs neither a worker nor a request.
+
+Decision: docs/decisions, 012.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 A customer who has paid must not be treated as one who has not. So an authorisation is looked up before it is cancelled for want of a
 confirmation, and stays if it has one. A customer may also confirm in the very moment in which it is cancelled: then the money
 was held, and given back. So it is looked up once more afterwards, and our books show both, as the processor's do.
+
+Decision: docs/decisions, 011.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ line (circuit.py), and one of them at a time finds out whether it is back. So an
 Each step that does not succeed is repeated after an exponential backoff with full jitter
 (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). An operation that waits occupies a timer of
 the event loop, neither a worker nor a task, so a thousand unlucky ones do not hold up the rest.
+
+Decision: docs/decisions, 011.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How each outcome changes an order's money: the only writer. Pure."""
+"""How each outcome changes an order's money: the only writer. Pure.
+
+Decision: docs/decisions, 022.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One operation at a time: what is begun at once, what waits in line, and what is begun next. Pure."""
+"""One operation at a time: what is begun at once, what waits in line, and what is begun next. Pure.
+
+Decision: docs/decisions, 021.
+"""
 
 from __future__ import annotations
 

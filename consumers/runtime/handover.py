@@ -1,4 +1,7 @@
-"""How long a partition is unavailable when it changes hands, logged once for each claim with its first commit."""
+"""How long a partition is unavailable when it changes hands, logged once for each claim with its first commit.
+
+Decision: docs/decisions, 009.
+"""
 
 from __future__ import annotations
 

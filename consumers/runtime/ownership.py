@@ -5,6 +5,8 @@ The rebalance callback only pauses and notes: claiming is I/O and happens in the
 
 A rebalance revokes every partition and assigns most of them again. A claim is therefore only suspended until the partitions
 are assigned: if its partition is assigned here, and nobody claimed it meanwhile, it is resumed with the same epoch.
+
+Decisions: docs/decisions, 002, 008.
 """
 
 from __future__ import annotations

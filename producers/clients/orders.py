@@ -1,4 +1,7 @@
-"""The order client: turns orders into commands, one a line, and publishes them."""
+"""The order client: turns orders into commands, one a line, and publishes them.
+
+Decision: docs/decisions, 013.
+"""
 
 from __future__ import annotations
 

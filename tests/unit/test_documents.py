@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -28,3 +29,11 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_file_that_is_named_is_there(page: Path) -> None:
     missing = [place for place in PLACE.findall(page.read_text()) if not (ROOT / place).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/decisions").glob("0*.md")), ids=lambda page: page.stem)
+def test_a_decision_and_the_modules_that_it_explains_name_each_other(page: Path) -> None:
+    [code] = re.findall(r"^Code: .*$", page.read_text(), re.MULTILINE)
+    for module in re.findall(r"`([\w/]+\.py)`", code):
+        docstring = ast.get_docstring(ast.parse((ROOT / module).read_text())) or ""
+        assert re.search(rf"^Decisions?: docs/decisions,.* {page.stem[:3]}\b", docstring, re.MULTILINE), module

@@ -1,4 +1,7 @@
-"""Decides records: asks the room, names the outcomes. Pure; the replay runs the same code."""
+"""Decides records: asks the room, names the outcomes. Pure; the replay runs the same code.
+
+Decision: docs/decisions, 010.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Members say which claims they hold, with the epochs, when they join; of two who claim one partition the higher epoch is
 right, because PostgreSQL gave it later. aiokafka's own sticky assignor would not do: it keeps its state in its class,
 which all owners of a process would share, and it does not keep partition i of several topics together.
+
+Decision: docs/decisions, 008.
 """
 
 from __future__ import annotations

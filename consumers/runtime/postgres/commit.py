@@ -1,4 +1,7 @@
-"""The one statement that makes a batch durable, and what to believe when its answer is lost."""
+"""The one statement that makes a batch durable, and what to believe when its answer is lost.
+
+Decision: docs/decisions, 002.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Whatever says nothing about the statement itself is waited out, for as long as it lasts: a server that is away, stopping,
 recovering, read-only or full, a limit on connections that is reached, a lock that somebody else holds on our rows or tables.
+
+Decision: docs/decisions, 026.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Publishes the outputs of batches, in the order of their commits, and deletes the blobs that Kafka has acknowledged.
 
 The next blob does not wait for the deletion of the one before: until it is deleted it may be published twice, no more.
+
+Decision: docs/decisions, 010.
 """
 
 from __future__ import annotations

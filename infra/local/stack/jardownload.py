@@ -1,4 +1,7 @@
-"""The download of Kafka's jars, once for each lock; found again without a network."""
+"""The download of Kafka's jars, once for each lock; found again without a network.
+
+Decision: docs/decisions, 033.
+"""
 
 from __future__ import annotations
 

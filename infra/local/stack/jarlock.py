@@ -2,6 +2,8 @@
 
 `python -m infra.local.stack.jarlock` resolves again (`make lock` runs it) and writes, for each jar, its Maven coordinate and
 the SHA-256 of its bytes. Users never resolve; they download what the lock names and compare.
+
+Decision: docs/decisions, 033.
 """
 
 from __future__ import annotations

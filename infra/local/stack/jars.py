@@ -2,6 +2,8 @@
 
 The directory is named after the lock's hash and appears by one rename when every jar in it is verified, so its being
 there means that it is complete.
+
+Decision: docs/decisions, 033.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 The wheel's own get_server() is not used: as root it calls useradd, which minimal systems have not, and it widens the
 permissions of every folder above the data. launch.py says how the server runs when we are root.
+
+Decision: docs/decisions, 032.
 """
 
 from __future__ import annotations

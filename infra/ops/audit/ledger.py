@@ -2,6 +2,8 @@
 
 Movements and holds stand in tables by what they are now; the log knows when each came and went. So a history as of any
 moment is a replay up to it, and levels, ledger and log can be laid side by side.
+
+Decision: docs/decisions, 028.
 """
 
 from __future__ import annotations

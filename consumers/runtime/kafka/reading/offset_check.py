@@ -4,6 +4,8 @@ A broker numbers the records of a batch from the batch's first offset on, withou
 offset delta of an uncompressed record is stored as the producer wrote it, and aiokafka goes by that: after a jump it takes
 good records for old ones and leaves them out. So here a record's offset is its place in its batch, and reading fails at the
 first record with another.
+
+Decision: docs/decisions, 007.
 """
 
 from __future__ import annotations
