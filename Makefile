@@ -17,9 +17,10 @@ help: ## Show this list
 
 ## Use it
 
-demo: .venv/.codec ## A race for the last units, and its books: ORDERS=n or =FILE.csv, STOCK_FACTOR=x SEED=n JSON=1
+# SEED=n and STOCK_FACTOR=x choose the race, TERMS=ship_available lets orders go on with what is there, JSON=1 prints one line.
+demo: .venv/.codec ## A race for the last units, and its books: ORDERS=n or =FILE.csv
 	@$(BIN)/lastunit demo $(if $(ORDERS),--orders $(ORDERS)) $(if $(STOCK_FACTOR),--stock-factor $(STOCK_FACTOR)) \
-	  $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
+	  $(if $(SEED),--seed $(SEED)) $(if $(TERMS),--terms $(TERMS)) $(if $(JSON),--json)
 
 up: .venv/.codec ## Start the whole system here and keep it running
 	@$(BIN)/lastunit up
@@ -27,7 +28,7 @@ up: .venv/.codec ## Start the whole system here and keep it running
 down: .venv/.runtime ## Stop a running system, keep its data
 	@$(BIN)/lastunit down
 
-clean: ## Stop a running system and delete its data and all caches in this folder
+clean: ## Stop a running system, delete its data and all caches here
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m infra.local.stack.clean; else rm -rf .lastunit; fi
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	@find $(wildcard $(PACKAGES) docs tests) -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -38,7 +39,7 @@ fmt: .venv ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: .venv ## Formatting, lint, types, import rules, contracts, generated documents up to date
+check: .venv ## Format, lint, types, imports, contracts, documents up to date
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --strict $(PACKAGES) docs tests
@@ -48,30 +49,30 @@ check: .venv ## Formatting, lint, types, import rules, contracts, generated docu
 	$(BIN)/python -m docs.tools.reference --check
 	$(BIN)/pytest --quiet --no-header tests/unit/test_documents.py
 
-test: .venv ## What a change must pass, against real servers: ARGS="-m 'not stack'" for the quick ones
+test: .venv ## What a change must pass; ARGS="-m 'not stack'": quick ones
 	@$(PYTEST) --dist loadgroup $(ARGS)
 
-test-all: .venv ## Every test with all its samples, before a release: docs/testing.md says what each tier protects
+test-all: .venv ## Every test with all its samples, before a release
 	@TESTS=all $(PYTEST) --dist loadgroup $(ARGS)
 
-model: .venv ## Play random cases of the whole saga in memory, and judge each: CASES=n SEED=n
+model: .venv ## Random cases of the saga in memory, judged: CASES=n SEED=n
 	@$(BIN)/python -m tests.model $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
 
-faults: .venv ## All crash points and 500 of the model's cases on real servers: ARGS="-k orders"
+faults: .venv ## All crash points, 500 of the model's cases, on real servers
 	@TESTS=all $(PYTEST) -m slow --dist load $(ARGS)
 
-chaos-saga: .venv ## Kill every process every few seconds under load: ORDERS=10000 SEED=n ARGS="--rate 25"
+chaos-saga: .venv ## Kill every process every few seconds: ORDERS=10000 SEED=n
 	@$(BIN)/python -m tests.chaos $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # Tests in a browser skip themselves without it. Chromium is the system's package, as browsers are updated with the system.
-browser: .venv ## Install what the tests in a browser need (Chromium by apt-get, playwright, axe-core) and run them
+browser: .venv ## Install Chromium, playwright and axe-core, test the pages
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r tests/browser/requirements.lock
 	@mkdir -p .lastunit/browser && cp tests/browser/package*.json .lastunit/browser/
 	@cd .lastunit/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@$(BIN)/pytest tests/browser $(ARGS)
 
-docs: .venv ## Bring the generated documents up to date, and build the site in .lastunit/docs
+docs: .venv ## Write generated documents anew, build the site in .lastunit/docs
 	@$(BIN)/python -m consumers.diagrams
 	@$(BIN)/python -m docs.tools.reference
 	@$(BIN)/python -m docs.tools.site .lastunit/docs
@@ -93,14 +94,14 @@ LOCK := --universal --python-version 3.11 --upgrade --generate-hashes --no-heade
 BENCHMARKS := $(addprefix bench-,hot-sku zipf saga load latency curve failover growth read buy)
 BENCH := .lastunit/bench
 
-bench: $(BENCH)/.installed ## Compare with other designs, an hour in all; one alone: make bench-hot-sku ARGS="--against GIT_REV"
+bench: $(BENCH)/.installed ## Compare with other designs (an hour); one: make bench-hot-sku
 	@PYTHONPATH=$(BENCH)/site $(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: $(BENCHMARKS)
 $(BENCHMARKS): bench-%: $(BENCH)/.installed
 	@PYTHONPATH=$(BENCH)/site $(BIN)/python -m tests.benchmarks.$(subst -,_,$*) $(ARGS)
 
-soak: .venv ## The whole system for 30 minutes at half of its capacity: nothing may grow. ARGS="--minutes 5"
+soak: .venv ## 30 minutes at half of the capacity: ARGS="--minutes 5"
 	@$(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
 # --- packages --------------------------------------------------------------------------------------------------------------
