@@ -43,6 +43,12 @@ PAYMENT_PICTURES: Final[Mapping[str, tuple[PaymentState, ...]]] = MappingProxyTy
         ),
         "Set it free": (PaymentState.VOIDING, PaymentState.VOID_FAILED),
         "Give it back": (PaymentState.REFUNDING, PaymentState.PARTIALLY_REFUNDED, PaymentState.REFUND_FAILED),
+        "See what others did": (
+            PaymentState.INSPECTING,
+            PaymentState.DISPUTED,
+            PaymentState.VOIDED,
+            PaymentState.REFUNDED,
+        ),
     }
 )
 """The pictures of a payment's states: each has the arrows that leave these."""

@@ -24,6 +24,13 @@ MAX_ID_MS: Final = 2**48 - 1
 """The latest moment that a UUIDv7 can name, in ms since the Unix epoch: the year 10889."""
 
 
+CANCELLED: Final = "cancelled"
+"""The refund id of what goes back because the order was cancelled."""
+UNCOVERED: Final = "uncovered"
+"""The refund id of money that somebody captured at the processor and that pays for nothing."""
+OF_A_LINE: Final = "line:"
+"""How the refund id of a line begins, and the id of a parcel that nobody announced."""
+
 NIL_UUID: Final = "00000000-0000-0000-0000-000000000000"
 
 

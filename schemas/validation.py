@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from schemas import messages as m
-from schemas.ids import is_order_id
+from schemas.ids import CANCELLED, OF_A_LINE, UNCOVERED, is_order_id
 from schemas.limits import MAX_LINES, MAX_QUANTITY, MAX_TEXT
 from schemas.texts import find_identifier_fault, find_text_fault
 
@@ -28,9 +28,9 @@ class Fault(NamedTuple):
 Rule: TypeAlias = Callable[[Any], "tuple[str, str] | None"]
 """A field's value in; the reason and what is wrong with it out, or None."""
 
-SAGA_REFUNDS: Final = ("cancelled", "line:")
+SAGA_REFUNDS: Final = (CANCELLED, OF_A_LINE, UNCOVERED)
 """How refund ids begin that the saga gives itself: no one else's may."""
-SAGA_SHIPMENTS: Final = ("line:",)
+SAGA_SHIPMENTS: Final = (OF_A_LINE,)
 """How the id of a parcel begins of which nobody told fulfilment: no one else's may."""
 SAGA_MOVEMENTS: Final = re.compile(r"[0-9a-f-]{36}/[0-9]+/(shipment|return)")
 """What `inventory.evolve.line_movement_id` makes: under such an id a stock command would take a line's place in the ledger."""
@@ -166,8 +166,7 @@ _SPECIAL: Final[Mapping[type[m.Message], Mapping[str, Rule]]] = MappingProxyType
         },
     }
 )
-OUTSIDE_ORDER_COMMANDS: Final = tuple(
-    command for command in m.ORDER_COMMANDS if command not in (m.RecordPaymentResult, m.EndWaits)
-)
+_OF_THE_SYSTEM: Final = (m.RecordPaymentResult, m.InspectPayment, m.RecordPaymentInspection, m.EndWaits)
+OUTSIDE_ORDER_COMMANDS: Final = tuple(command for command in m.ORDER_COMMANDS if command not in _OF_THE_SYSTEM)
 CHECKED: Final[frozenset[type[m.Message]]] = frozenset({*m.SKU_COMMANDS, *OUTSIDE_ORDER_COMMANDS})
 """PlaceOrderLine is not among them: inventory checks its texts on the hot path, and its figures are rejected by an event."""

@@ -52,6 +52,7 @@ USUAL: Final[dict[str, Any]] = {
     "terms": "",
     "command": "CancelOrder",
     "reference": "",
+    "cause": "charge.refunded ch_1",
 }
 
 
@@ -122,6 +123,7 @@ PaymentLapsed = word(m.PaymentLapsed)
 PaymentRefunded = word(m.PaymentRefunded)
 PaymentRefundFailed = word(m.PaymentRefundFailed)
 PaymentResolved = word(m.PaymentResolved)
+RefundReduced = word(m.RefundReduced)
 ShipmentRequested = word(m.ShipmentRequested)
 ShipmentShipped = word(m.ShipmentShipped)
 OrderShipped = word(m.OrderShipped)

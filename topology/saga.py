@@ -61,6 +61,8 @@ NOTIFIED: Final[Mapping[type[m.Message], str]] = MappingProxyType(
         m.ReturnRefused: "return.refused",
         m.ReturnReceived: "return.received",
         m.PaymentRefunded: "payment.refunded",
+        m.PaymentResolved: "payment.refunded",  # of a void nobody is notified
+        m.PaymentChangedExternally: "payment.changed_externally",
     }
 )
 """What customers and other systems are notified of, and under which name."""
@@ -111,9 +113,31 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
             m.PaymentLapsed,
             m.PaymentRefunded,
             m.PaymentRefundFailed,
+            m.RefundReduced,
+            m.PaymentResolved,
+            m.OrderCommandRefused,
             m.RecordPaymentResult,
         ),
         step=SagaStep.AUTHORIZE,
+    ),
+    # what happens at the processor without us
+    Reaction("payments", m.InspectPayment, (m.RecordPaymentResult,), step=SagaStep.REFUND),
+    Reaction(
+        "payments",
+        m.RecordPaymentInspection,
+        (
+            m.PaymentChangedExternally,
+            m.PaymentLapsed,
+            m.PaymentCaptured,
+            m.PaymentCaptureFailed,
+            m.PaymentVoidFailed,
+            m.PaymentRefundFailed,
+            m.PaymentResolved,
+            m.RefundReduced,
+            m.OrderCommandRefused,
+            m.RecordPaymentResult,
+        ),
+        step=SagaStep.REFUND,
     ),
     Reaction("payments", m.EndWaits, (m.PaymentVoided, m.RecordPaymentResult), step=SagaStep.REFUND),
     # commit
@@ -185,10 +209,11 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         (m.RecordPaymentResult, m.PaymentCaptured, m.PaymentCaptureFailed),
         step=SagaStep.CAPTURE,
     ),
-    Reaction("fulfilment", m.PaymentCaptured, (m.ShipLine, m.RefundRequested), step=SagaStep.CAPTURE),
+    Reaction("fulfilment", m.PaymentCaptured, (m.ShipLine, m.RefundRequested, m.RefundReduced), step=SagaStep.CAPTURE),
     Reaction("fulfilment", m.PaymentCaptureFailed, (m.OrderCommandRefused, m.ShipmentShipped), step=SagaStep.CAPTURE),
     Reaction("fulfilment", m.PaymentLapsed, (), step=SagaStep.AUTHORIZE),
     Reaction("fulfilment", m.PaymentAuthorized, (), step=SagaStep.AUTHORIZE),
+    Reaction("fulfilment", m.PaymentChangedExternally, (), step=SagaStep.REFUND),
     Reaction(
         "fulfilment",
         m.LineShipped,
@@ -202,6 +227,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
             (
                 m.LineWithdrawn,
                 m.RefundRequested,
+                m.RefundReduced,
                 m.ShipmentShipped,
                 m.OrderShipped,
                 m.OrderDelivered,
@@ -227,6 +253,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         (
             m.ShipmentLost,
             m.RefundRequested,
+            m.RefundReduced,
             m.OrderDelivered,
             m.OrderReturned,
             m.OrderCommandRefused,
@@ -262,7 +289,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     ),
     Reaction("orders", m.OrderReturned, (), step=SagaStep.SEND_BACK),
     # refund
-    Reaction("payments", m.RefundRequested, (m.RecordPaymentResult,), step=SagaStep.REFUND),
+    Reaction("payments", m.RefundRequested, (m.RecordPaymentResult, m.RefundReduced), step=SagaStep.REFUND),
     Reaction(
         "payments",
         m.RefundOrder,
@@ -290,6 +317,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
             m.PaymentResolved,
             m.PaymentDeclined,
             m.PaymentLapsed,
+            m.PaymentCaptured,
             m.PaymentCaptureFailed,
             m.OrderCommandRefused,
             m.OrderCommandUnmatched,
@@ -311,7 +339,7 @@ TERMINAL_FACTS: Final[Mapping[type[m.Message], SagaStep]] = MappingProxyType(
         m.PaymentVoided: SagaStep.AUTHORIZE,
         m.PaymentVoidFailed: SagaStep.AUTHORIZE,
         m.PaymentRefundFailed: SagaStep.REFUND,
-        m.PaymentResolved: SagaStep.REFUND,
+        m.RefundReduced: SagaStep.REFUND,
         m.ReturnRequested: SagaStep.SEND_BACK,
         m.OrderNotification: SagaStep.NOTIFY,
         m.StockLevel: SagaStep.STOCK,

@@ -69,6 +69,8 @@ class PaymentState(StrEnum):
     PARTIALLY_REFUNDED = "partially_refunded"
     REFUNDED = "refunded"
     REFUND_FAILED = "refund_failed"
+    DISPUTED = "disputed"
+    INSPECTING = "inspecting"
 
 
 SETTLED_PAYMENT_STATES: Final = frozenset(

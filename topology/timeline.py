@@ -58,7 +58,7 @@ PAYMENT_STATE_AFTER: Final[Mapping[type[m.Message], PaymentState]] = MappingProx
     }
 )
 """That a void or a refund is under way stands in no event: until it is done the payment shows as it was before. What the
-sums decide (captured in part or whole, refunded in part or whole) is for who folds them."""
+sums decide (captured or refunded in part or whole, disputed, settled by hand) is for who folds them."""
 
 FULFILMENT_STATE_AFTER: Final[Mapping[type[m.Message], FulfilmentState]] = MappingProxyType(
     {

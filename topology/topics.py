@@ -116,6 +116,8 @@ ORDER_COMMANDS: Final = Topic(
     key="order_id",
     carries=(
         m.RecordPaymentResult,
+        m.InspectPayment,
+        m.RecordPaymentInspection,
         m.CancelOrder,
         m.ShipOrder,
         m.ConfirmDelivery,
@@ -164,6 +166,8 @@ ORDER_EVENTS: Final = Topic(
         m.PaymentLapsed,
         m.PaymentRefunded,
         m.PaymentRefundFailed,
+        m.RefundReduced,
+        m.PaymentChangedExternally,
         m.PaymentResolved,
         m.ShipmentRequested,
         m.ShipmentShipped,

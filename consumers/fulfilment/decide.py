@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
 from consumers.fulfilment.evolve import begins, has_left
-from consumers.fulfilment.refunds import refund
+from consumers.fulfilment.refunds import refunds
 from consumers.fulfilment.refusals import reference_of, refused
 from consumers.fulfilment.state import BACK, IN_THE_HOUSE, OUT, UNDER_WAY, Fulfilment, LineState
 from schemas import messages as m
@@ -70,8 +70,8 @@ def take_back(fulfilment: Fulfilment, fact: m.LineReturned | m.LineCommandRefuse
         return []
     if line.state in IN_THE_HOUSE and not has_left(fact):
         withdrawn = m.LineWithdrawn(fact.order_id, fact.line, fact.sku, fact.reason)
-        return [withdrawn, *refund(fact.order_id, fact.line, line, "line_withdrawn")]
-    return refund(fact.order_id, fact.line, line, "line_returned") if line.state in OUT else []
+        return [withdrawn, *refunds(fulfilment, (fact.line,), "line_withdrawn")]
+    return refunds(fulfilment, (fact.line,), "line_returned") if line.state in OUT else []
 
 
 def _is_answer(line: Line, fact: m.LineCommandRefused) -> bool:

@@ -10,6 +10,8 @@ from consumers.fulfilment.refunds import line_of_refund
 from consumers.fulfilment.state import (
     IN_THE_HOUSE,
     OUT,
+    PAYMENT_DISPUTED,
+    PAYMENT_GONE,
     SHIPMENT,
     Fulfilment,
     Line,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 def evolve(fulfilment: Fulfilment, message: Message, outcomes: Iterable[Message], now: Now) -> bool:
     """Record the message, then what was decided about it. Return whether anything changed."""
-    if fulfilment.state is FulfilmentState.NONE:
+    if fulfilment.state is FulfilmentState.NONE and not isinstance(message, m.PaymentChangedExternally):
         return _open(fulfilment, message, now)
     if fulfilment.state is FulfilmentState.CANCELLED:
         return False
@@ -86,6 +88,13 @@ def _block(fulfilment: Fulfilment, message: m.PaymentLapsed) -> None:
 def _unblock(fulfilment: Fulfilment, message: m.PaymentAuthorized) -> None:
     del message
     fulfilment.is_lapsed = False
+
+
+def _note_external_change(fulfilment: Fulfilment, message: m.PaymentChangedExternally) -> None:
+    """Nothing leaves while the money is disputed or gone. It may be so before the goods are known: a dispute waits for nobody."""
+    fulfilment.gone_minor = message.gone_minor
+    is_gone = message.gone_minor > 0 and message.left_minor <= 0
+    fulfilment.blocked = PAYMENT_DISPUTED if message.disputed_minor > 0 else PAYMENT_GONE if is_gone else ""
 
 
 def _note_capture(fulfilment: Fulfilment, message: m.PaymentCaptured) -> None:
@@ -154,6 +163,7 @@ _BY_MESSAGE: Final[Mapping[type[Message], Callable[..., None]]] = {
     m.OrderCancelled: _close,
     m.PaymentLapsed: _block,
     m.PaymentAuthorized: _unblock,
+    m.PaymentChangedExternally: _note_external_change,
     m.PaymentCaptured: _note_capture,
     m.PaymentCaptureFailed: _note_failed_capture,
     m.LineShipped: _note_shipped,
@@ -232,7 +242,7 @@ def _take_back(fulfilment: Fulfilment, message: Message, outcome: m.ReturnLine, 
         fulfilment.lines[outcome.line] = replace(line, state=LineState.WITHDRAWING)
 
 
-def _refund(fulfilment: Fulfilment, message: Message, outcome: m.RefundRequested, *_: object) -> None:
+def _refund(fulfilment: Fulfilment, message: Message, outcome: m.RefundRequested | m.RefundReduced, *_: object) -> None:
     del message
     number = line_of_refund(outcome.refund_id)
     fulfilment.lines[number] = replace(fulfilment.lines[number], is_refunded=True)
@@ -297,5 +307,6 @@ _BY_OUTCOME: Final[Mapping[type[Message], Callable[..., None]]] = {
     m.ReturnRefused: _refuse,
     m.ReturnReceived: _receive,
     m.RefundRequested: _refund,
+    m.RefundReduced: _refund,
     m.OrderReturned: _note_all_back,
 }

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from consumers.fulfilment.refunds import refund
+from consumers.fulfilment.refunds import refunds
 from consumers.fulfilment.refusals import conflict, refused
-from consumers.fulfilment.state import LineState, ShipmentState
+from consumers.fulfilment.state import PAYMENT_GONE, LineState, ShipmentState
 from schemas import messages as m
+from schemas.ids import OF_A_LINE
 from schemas.limits import MAX_FAILED_SHIPMENTS
-from schemas.validation import SAGA_SHIPMENTS
 
 if TYPE_CHECKING:
     from consumers.fulfilment.state import Fulfilment, Shipment
     from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
-
-UNANNOUNCED: Final = SAGA_SHIPMENTS[0]
-"""How the id of a parcel begins that nobody announced."""
 
 
 def ship(fulfilment: Fulfilment, command: m.ShipOrder, _: Now) -> list[Message]:
@@ -49,6 +46,8 @@ def _asked_before(known: Shipment, command: m.ShipOrder) -> list[Message]:
 
 
 def _shipping_fault(fulfilment: Fulfilment) -> str | None:
+    if fulfilment.blocked and not (fulfilment.blocked == PAYMENT_GONE and fulfilment.captures_at_shipping):
+        return fulfilment.blocked
     if fulfilment.is_lapsed:
         return "authorization_lapsed"
     failed = sum(shipment.state is ShipmentState.FAILED for shipment in fulfilment.shipments.values())
@@ -76,14 +75,12 @@ def ship_captured(fulfilment: Fulfilment, fact: m.PaymentCaptured, _: Now) -> li
     ]
     is_lost = shipment.state is ShipmentState.LOST
     gone = [
-        each
+        number
         for number, line in lines
         if not line.is_captured and (is_lost or line.state in (LineState.WITHDRAWN, LineState.RETURNED))
-        for each in refund(
-            fact.order_id, number, line, "parcel_lost" if is_lost else "line_withdrawn", is_captured=True
-        )
     ]
-    return [*leaving, *gone]
+    reason = "parcel_lost" if is_lost else "line_withdrawn"
+    return [*leaving, *refunds(fulfilment, gone, reason, captured=shipment.lines)]
 
 
 def reopen_lines(fulfilment: Fulfilment, fact: m.PaymentCaptureFailed, _: Now) -> list[Message]:
@@ -100,7 +97,7 @@ def gather_shipped(fulfilment: Fulfilment, fact: m.LineShipped, _: Now) -> list[
     if line is None:
         return []
     if line.state is LineState.OPEN:
-        name = f"{UNANNOUNCED}{fact.line}"
+        name = f"{OF_A_LINE}{fact.line}"
         return [m.ShipmentRequested(fact.order_id, name, (fact.line,), line.amount_minor)]
     if line.state is LineState.WITHDRAWN:
         return [m.ReturnLine(fact.order_id, fact.line, fact.sku, "line_withdrawn")]
@@ -135,10 +132,8 @@ def lose(fulfilment: Fulfilment, command: m.ReportLostParcel, _: Now) -> list[Me
     if (reason := _loss_fault(fulfilment, shipment)) is not None:
         return [refused(command, reason)]
     lines = tuple(number for number in shipment.lines if fulfilment.lines[number].state is LineState.SHIPPED)
-    refunds = [
-        each for number in lines for each in refund(command.order_id, number, fulfilment.lines[number], "parcel_lost")
-    ]
-    return [m.ShipmentLost(command.order_id, command.shipment_id, lines, command.reason), *refunds]
+    lost = m.ShipmentLost(command.order_id, command.shipment_id, lines, command.reason)
+    return [lost, *refunds(fulfilment, lines, "parcel_lost")]
 
 
 def _loss_fault(fulfilment: Fulfilment, shipment: Shipment) -> str | None:

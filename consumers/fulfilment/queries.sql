@@ -1,17 +1,20 @@
 -- name: load_orders
 SELECT order_id, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines::text AS lines,
-    shipments::text AS shipments, returns::text AS returns, waits_for, deadline_ms, updated_at_ms
+    shipments::text AS shipments, returns::text AS returns, blocked, gone_minor, waits_for,
+    deadline_ms, updated_at_ms
 FROM fulfilments WHERE order_id = ANY($1::uuid[]);
 
 -- name: load_lapsed
 -- That a payment is authorised is news for these alone, and there are next to none: the index for them is empty.
 SELECT order_id, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines::text AS lines,
-    shipments::text AS shipments, returns::text AS returns, waits_for, deadline_ms, updated_at_ms
+    shipments::text AS shipments, returns::text AS returns, blocked, gone_minor, waits_for,
+    deadline_ms, updated_at_ms
 FROM fulfilments WHERE is_lapsed AND order_id = ANY($1::uuid[]);
 
 -- name: load_due
 SELECT order_id, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines::text AS lines,
-    shipments::text AS shipments, returns::text AS returns, waits_for, deadline_ms, updated_at_ms
+    shipments::text AS shipments, returns::text AS returns, blocked, gone_minor, waits_for,
+    deadline_ms, updated_at_ms
 FROM fulfilments
 WHERE partition = $1 AND deadline_ms <= $2
 ORDER BY deadline_ms, order_id
@@ -23,28 +26,30 @@ SELECT min(deadline_ms) FROM fulfilments WHERE partition = $1 AND deadline_ms > 
 -- name: save
 inserted_fulfilments AS (
     INSERT INTO fulfilments (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines,
-        shipments, returns, waits_for, deadline_ms, updated_at_ms)
+        shipments, returns, blocked, gone_minor, waits_for, deadline_ms, updated_at_ms)
     SELECT n.order_id, n.partition, n.state, n.captures_at_shipping, n.is_lapsed, n.is_returned, n.ship_by_ms,
-        n.lines::jsonb, n.shipments::jsonb, n.returns::jsonb, n.waits_for, n.deadline_ms, n.updated_at_ms
-    FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[],
-        $16::bigint[], $17::text[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::bigint[])
+        n.lines::jsonb, n.shipments::jsonb, n.returns::jsonb, n.blocked, n.gone_minor, n.waits_for,
+        n.deadline_ms, n.updated_at_ms
+    FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[], $16::bigint[],
+        $17::text[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::text[], $23::bigint[], $24::bigint[])
         AS n (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines, shipments,
-            returns, waits_for, deadline_ms, updated_at_ms), guard
+            returns, blocked, gone_minor, waits_for, deadline_ms, updated_at_ms), guard
 ),
 updated_fulfilments AS (
     INSERT INTO fulfilments (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines,
-        shipments, returns, waits_for, deadline_ms, updated_at_ms)
-    SELECT c.order_id, f.partition, c.state, f.captures_at_shipping, c.is_lapsed, c.is_returned, f.ship_by_ms,
-        c.lines::jsonb, c.shipments::jsonb, c.returns::jsonb, c.waits_for, c.deadline_ms, c.updated_at_ms
-    FROM unnest($23::uuid[], $24::text[], $25::boolean[], $26::boolean[], $27::text[], $28::text[], $29::text[],
-        $30::text[], $31::bigint[], $32::bigint[])
-        AS c (order_id, state, is_lapsed, is_returned, lines, shipments, returns, waits_for, deadline_ms,
-            updated_at_ms), guard,
-        LATERAL (
-            SELECT partition, captures_at_shipping, ship_by_ms FROM fulfilments WHERE order_id = c.order_id OFFSET 0
-        ) AS f
+        shipments, returns, blocked, gone_minor, waits_for, deadline_ms, updated_at_ms)
+    SELECT c.order_id, f.partition, c.state, c.captures_at_shipping, c.is_lapsed, c.is_returned, c.ship_by_ms,
+        c.lines::jsonb, c.shipments::jsonb, c.returns::jsonb, c.blocked, c.gone_minor, c.waits_for,
+        c.deadline_ms, c.updated_at_ms
+    FROM unnest($25::uuid[], $26::text[], $27::boolean[], $28::boolean[], $29::boolean[], $30::bigint[], $31::text[],
+        $32::text[], $33::text[], $34::text[], $35::bigint[], $36::text[], $37::bigint[], $38::bigint[])
+        AS c (order_id, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines, shipments,
+            returns, blocked, gone_minor, waits_for, deadline_ms, updated_at_ms), guard,
+        LATERAL (SELECT partition FROM fulfilments WHERE order_id = c.order_id OFFSET 0) AS f
     ON CONFLICT (order_id) DO UPDATE
-    SET state = excluded.state, is_lapsed = excluded.is_lapsed, is_returned = excluded.is_returned,
+    SET state = excluded.state, captures_at_shipping = excluded.captures_at_shipping,
+        is_lapsed = excluded.is_lapsed, is_returned = excluded.is_returned, ship_by_ms = excluded.ship_by_ms,
         lines = excluded.lines, shipments = excluded.shipments, returns = excluded.returns,
+        blocked = excluded.blocked, gone_minor = excluded.gone_minor,
         waits_for = excluded.waits_for, deadline_ms = excluded.deadline_ms, updated_at_ms = excluded.updated_at_ms
 )

@@ -111,10 +111,15 @@ class Return(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.state in (ReturnState.REQUESTED, ReturnState.APPROVED)
 
 
+PAYMENT_DISPUTED: Final = "payment_disputed"
+PAYMENT_GONE: Final = "payment_gone"
+
+
 class Fulfilment(OrderRecord):
     """One order's goods. `waits_for` says what has to happen next, `deadline_ms` what ends the waiting; None: nothing does.
 
-    `is_returned`: OrderReturned was published.
+    `is_returned`: OrderReturned was published. `blocked` is why no parcel may leave although its money was in: it is disputed,
+    or gone. `gone_minor` went back at the processor without us, or is lost: not for goods.
     """
 
     state: FulfilmentState = FulfilmentState.NONE
@@ -126,6 +131,8 @@ class Fulfilment(OrderRecord):
     shipments: dict[str, Shipment] = msgspec.field(default_factory=dict)
     returns: dict[str, Return] = msgspec.field(default_factory=dict)
     waits_for: str = ""
+    blocked: str = ""
+    gone_minor: int = 0
 
     @property
     @override

@@ -40,6 +40,8 @@ def read_fulfilment(row: asyncpg.Record) -> Fulfilment:
         shipments=decode_shipments(row["shipments"]),
         returns=decode_returns(row["returns"]),
         waits_for=row["waits_for"],
+        blocked=row["blocked"],
+        gone_minor=row["gone_minor"],
     )
 
 
@@ -49,15 +51,16 @@ def changes(state: OrderKeyedState[Fulfilment]) -> Changes:
     updated: list[tuple[Any, ...]] = []
     for fulfilment in state.take_changed():
         order_id, where = fulfilment.order_id, fulfilment.state.value
+        begun = (fulfilment.captures_at_shipping, fulfilment.is_lapsed, fulfilment.is_returned, fulfilment.ship_by_ms)
         goods = (json_of(fulfilment.lines), json_of(fulfilment.shipments), json_of(fulfilment.returns))
-        tail = (*goods, fulfilment.waits_for, fulfilment.deadline_ms, fulfilment.updated_at_ms)
+        money = (fulfilment.blocked, fulfilment.gone_minor)
+        tail = (*begun, *goods, *money, fulfilment.waits_for, fulfilment.deadline_ms, fulfilment.updated_at_ms)
         if fulfilment.is_stored:
-            updated.append((order_id, where, fulfilment.is_lapsed, fulfilment.is_returned, *tail))
+            updated.append((order_id, where, *tail))
             continue
-        head = (order_id, state.partition, where, fulfilment.captures_at_shipping, fulfilment.is_lapsed)
-        inserted.append((*head, fulfilment.is_returned, fulfilment.ship_by_ms, *tail))
+        inserted.append((order_id, state.partition, where, *tail))
         fulfilment.is_stored = True
-    return Changes((*columns(inserted, 13), *columns(updated, 10)))
+    return Changes((*columns(inserted, 15), *columns(updated, 14)))
 
 
 def json_of(parts: dict[Any, Any]) -> str:

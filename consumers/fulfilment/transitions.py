@@ -34,11 +34,12 @@ _BEGUN: Final[Row] = {
     m.OrderPlaced: ignore_duplicate,
     m.OrderPaid: ignore_duplicate,
 }
-_PAYMENT_RENEWED: Final[Row] = {
+_MONEY_NOTED: Final[Row] = {
     m.PaymentLapsed: record_fact,
     m.PaymentAuthorized: record_fact,
+    m.PaymentChangedExternally: record_fact,
 }
-"""Whether parcels may be captured."""
+"""Whether parcels may leave and be captured, and what is left to be given back for lines."""
 _RETURNS: Final[Row] = {
     m.RequestReturn: request_return,
     m.ApproveReturn: approve_return,
@@ -61,7 +62,7 @@ _ALL_SHIPPED: Final[Row] = {
     m.ShipOrder: ship,
     m.PaymentCaptured: ship_captured,
     m.PaymentCaptureFailed: leave_to_payments,
-    **_PAYMENT_RENEWED,
+    **_MONEY_NOTED,
     m.LineShipped: gather_shipped,
     m.LineCommandRefused: take_back,
     m.LineReturned: to(take_back, S.DELIVERED),  # a parcel came back, the others have arrived
@@ -86,6 +87,7 @@ TRANSITIONS: Final[Transitions[FulfilmentState]] = transitions(
             m.PaymentCaptureFailed: ignore_unknown,
             m.PaymentLapsed: ignore_unknown,
             m.PaymentAuthorized: ignore_unknown,
+            m.PaymentChangedExternally: record_fact,  # it may come before the goods are known
             m.LineShipped: ignore_unknown,
             m.LineCommandRefused: ignore_unknown,
             m.LineReturned: ignore_unknown,
@@ -99,7 +101,7 @@ TRANSITIONS: Final[Transitions[FulfilmentState]] = transitions(
             m.ShipOrder: ship,
             m.PaymentCaptured: ship_captured,
             m.PaymentCaptureFailed: to(reopen_lines, S.PARTLY_SHIPPED),  # one had left unasked
-            **_PAYMENT_RENEWED,
+            **_MONEY_NOTED,
             # Lines are left; this was the last one.
             m.LineShipped: to(gather_shipped, S.PARTLY_SHIPPED, S.SHIPPED),
             # A parcel goes without the line; it was the last one that had not left; nothing is left to ship.
@@ -117,7 +119,7 @@ TRANSITIONS: Final[Transitions[FulfilmentState]] = transitions(
             m.ShipOrder: ship,
             m.PaymentCaptured: ship_captured,
             m.PaymentCaptureFailed: to(reopen_lines, S.PARTLY_SHIPPED),
-            **_PAYMENT_RENEWED,
+            **_MONEY_NOTED,
             m.LineShipped: to(gather_shipped, S.PARTLY_SHIPPED, S.SHIPPED),
             # It was the last one that had not left; the others have arrived already.
             m.LineCommandRefused: to(take_back, S.SHIPPED, S.DELIVERED),
@@ -138,6 +140,7 @@ TRANSITIONS: Final[Transitions[FulfilmentState]] = transitions(
             m.PaymentCaptureFailed: leave_to_payments,
             m.PaymentLapsed: leave_to_payments,
             m.PaymentAuthorized: leave_to_payments,
+            m.PaymentChangedExternally: leave_to_payments,
             m.LineShipped: leave_to_orders,
             m.LineCommandRefused: leave_to_orders,
             m.LineReturned: leave_to_orders,

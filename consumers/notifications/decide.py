@@ -52,11 +52,27 @@ def notify_if_captured_at_shipping(
     return notify(state, event, now) if CAPTURE_AT_SHIPPING in event.terms else []
 
 
+def notify_if_refunded(state: NotificationsState, event: m.PaymentResolved, now: Now) -> list[m.OrderNotification]:
+    """Notify of a refund that was done by hand; that something was set free by hand is nobody's news."""
+    return notify(state, event, now) if event.refund_id else []
+
+
 def _the_order(event: Any) -> tuple[str, str]:
     return "", getattr(event, "reason", "")
 
 
-_REPEATABLE: Final = frozenset({NOTIFIED[m.OrderCommandRefused], NOTIFIED[m.PaymentRequiresAction]})
+def _stage(event: m.PaymentChangedExternally) -> str:
+    """Return what tells one change of an authorisation's money from the next: the figures that it leaves."""
+    return f"{event.authorization_id}:{event.left_minor}:{event.disputed_minor}:{event.gone_minor}"
+
+
+_REPEATABLE: Final = frozenset(
+    {
+        NOTIFIED[m.OrderCommandRefused],
+        NOTIFIED[m.PaymentRequiresAction],
+        NOTIFIED[m.PaymentChangedExternally],
+    }
+)
 """What may happen to one thing more than once, each time with another detail."""
 
 _SUBJECT: Final[Mapping[type[Message], Callable[[Any], tuple[str, str]]]] = {
@@ -73,5 +89,7 @@ _SUBJECT: Final[Mapping[type[Message], Callable[[Any], tuple[str, str]]]] = {
         event.disposition,
     ),
     m.PaymentRefunded: lambda event: (event.refund_id, ""),
+    m.PaymentResolved: lambda event: (event.refund_id, event.note),
+    m.PaymentChangedExternally: lambda event: (_stage(event), event.change),
 }
 """What an event is about beside its order, and what else there is to know of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from consumers.notifications.decide import notify, notify_if_captured_at_shipping
+from consumers.notifications.decide import notify, notify_if_captured_at_shipping, notify_if_refunded
 from consumers.runtime.deciding.transitions import decisions
 from schemas import messages as m
 from topology.saga import NOTIFIED
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 ROOM: Final = "notifications"
 
-TRANSITIONS: Final = decisions(ROOM, {**dict.fromkeys(NOTIFIED, notify), m.OrderPlaced: notify_if_captured_at_shipping})
+TRANSITIONS: Final = decisions(
+    ROOM,
+    {
+        **dict.fromkeys(NOTIFIED, notify),
+        m.OrderPlaced: notify_if_captured_at_shipping,
+        m.PaymentResolved: notify_if_refunded,
+    },
+)
 
 
 def decide(state: NotificationsState, event: Message, now: Now) -> list[Any]:

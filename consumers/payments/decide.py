@@ -12,9 +12,9 @@ from consumers.errors import RefusedError
 from consumers.payments.processor import OperationKind
 from consumers.payments.refunds import refund, resolve, retry
 from consumers.payments.sequence import (
-    LAPSED_REASON,
     ORDER_OVER,
     book,
+    cover,
     not_captured,
     start_or_queue,
     why_not_captured,
@@ -76,13 +76,13 @@ def authorize(payment: Payment, event: m.OrderReserved, now: Now) -> list[Outcom
 def capture(payment: Payment, event: m.OrderPlaced, now: Now) -> list[Outcome]:
     """Every line is allocated: take the money, or wait for the shipments."""
     del now
-    if payment.at_shipping:
+    if payment.at_shipping or payment.is_closed or payment.was_asked(OperationKind.CAPTURE, ""):
         return []
     if is_at_shipping(event):
         return [CaptureAtShipping()]
     if not payment.amount_minor:
         return _capture_nothing(payment, "")
-    return start_or_queue(payment, QueuedOperation(OperationKind.CAPTURE, "", payment.amount_minor))
+    return _take(payment, QueuedOperation(OperationKind.CAPTURE, "", payment.amount_minor))
 
 
 def capture_when_known(payment: Payment, event: m.OrderPlaced, now: Now) -> list[Outcome]:
@@ -97,16 +97,6 @@ def capture_when_known(payment: Payment, event: m.OrderPlaced, now: Now) -> list
     return [OperationQueued(QueuedOperation(OperationKind.CAPTURE, "", payment.amount_minor))]
 
 
-def refuse_capture(payment: Payment, event: m.OrderPlaced, now: Now) -> list[Outcome]:
-    """Every line is allocated, but the authorisation has lapsed for good."""
-    del now
-    if payment.at_shipping:
-        return []
-    if is_at_shipping(event):
-        return [CaptureAtShipping()]
-    return [not_captured(payment, "", LAPSED_REASON)]
-
-
 def capture_shipment(payment: Payment, event: m.ShipmentRequested, now: Now) -> list[Outcome]:
     """Some lines are to go out: where nothing was captured at placing, take what they cost."""
     del now
@@ -117,11 +107,17 @@ def capture_shipment(payment: Payment, event: m.ShipmentRequested, now: Now) -> 
         return [not_captured(payment, reference, ORDER_OVER)]
     if not event.amount_minor:
         return _capture_nothing(payment, reference)
-    wanted = QueuedOperation(OperationKind.CAPTURE, reference, event.amount_minor)
+    return _take(payment, QueuedOperation(OperationKind.CAPTURE, reference, event.amount_minor))
+
+
+def _take(payment: Payment, wanted: QueuedOperation) -> list[Outcome]:
+    """Capture what is held, unless somebody captured it at the processor before."""
     if payment.under_way or payment.is_unconfirmed:
         return [OperationQueued(wanted)]
-    if (fault := why_not_captured(payment, event.amount_minor)) is not None:
-        return [not_captured(payment, reference, fault)]
+    if payment.uncovered_minor >= wanted.amount_minor:
+        return cover(payment, wanted)
+    if (fault := why_not_captured(payment, wanted.amount_minor)) is not None:
+        return [not_captured(payment, wanted.reference, fault)]
     return start_or_queue(payment, wanted)
 
 
@@ -142,6 +138,16 @@ def end_order(payment: Payment, event: m.OrderRejected | m.OrderCancelled, now: 
     """The order ended without a sale: what is held and what was captured goes back, as soon as it is known."""
     del event, now
     return [] if payment.order_over else [OrderEnded()]
+
+
+def end_unplaced(payment: Payment, event: m.OrderRejected, now: Now) -> list[Outcome]:
+    """The order ended without a sale although money was captured: somebody captured it at the processor before our time.
+
+    Raises RefusedError where it was captured by us, for an order that was placed.
+    """
+    if payment.at_shipping or payment.was_asked(OperationKind.CAPTURE, ""):
+        return refuse(payment, event, now)
+    return end_order(payment, event, now)
 
 
 def void_rest(payment: Payment, event: m.OrderShipped, now: Now) -> list[Outcome]:

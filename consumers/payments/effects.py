@@ -11,6 +11,9 @@ when this process ends is pending in the database, and the partition's next owne
     look up --- definite answer --------------------------------+
        +--- still unknown: again
 
+A definite no to a capture, a void or a refund is reported together with where the processor says that the money is; an
+inspection reports only that.
+
 What is to be cancelled for want of a confirmation is looked up before and after (confirmation.py); a confirmation is
 reported before the answer.
 
@@ -40,10 +43,17 @@ from consumers.payments.call import Call, CallPhase, CancellationInFlightError
 from consumers.payments.circuit import CallLater, Circuit
 from consumers.payments.confirmation import authorization_of, confirmation_instead, confirmation_of
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
-from consumers.payments.processor import Operation, PaymentProcessor, ProcessorResult
+from consumers.payments.processor import (
+    Operation,
+    OperationKind,
+    PaymentProcessor,
+    ProcessorPayment,
+    ProcessorResult,
+)
 from consumers.runtime.background import BackgroundTasks
 
 OnResult: TypeAlias = Callable[[Operation, ProcessorResult], Awaitable[None]]
+OnInspection: TypeAlias = Callable[[Operation, ProcessorPayment, ProcessorResult | None], Awaitable[None]]
 
 IN_FLIGHT_SECONDS = 30.0
 """After that long no request of an earlier owner is in flight: every adapter gives one up sooner."""
@@ -66,6 +76,8 @@ class Backoff(msgspec.Struct, frozen=True):
 class EffectRunner:
     """Runs operations with `workers` calls at a time; `on_result` gets each definite answer at least once.
 
+    `on_inspection` gets where an authorisation's money was found, with the refusal that this explains, if one does.
+
     `random_fraction` (0 <= x < 1), `clock` (seconds that never step back) and `call_later` (as an event loop has it) are
     the only sources of chance and time.
     """
@@ -74,6 +86,7 @@ class EffectRunner:
         self,
         processor: PaymentProcessor,
         on_result: OnResult,
+        on_inspection: OnInspection,
         *,
         workers: int = 64,
         backoff: Backoff | None = None,
@@ -84,6 +97,7 @@ class EffectRunner:
     ) -> None:
         self._processor = processor
         self._on_result = on_result
+        self._on_inspection = on_inspection
         self._worker_count = workers
         self._backoff = backoff or Backoff()
         self._random_fraction = random_fraction
@@ -187,7 +201,7 @@ class EffectRunner:
     async def _drive(self, call: Call) -> None:
         """Take steps until the operation is done or has to wait for its next one."""
         while call.step is not CallPhase.DONE:
-            if call.partition_lost and call.step is CallPhase.PERFORM:
+            if call.partition_lost and (call.step is CallPhase.PERFORM or call.operation.kind is OperationKind.INSPECT):
                 break
             permit = None if call.step is CallPhase.REPORT else self._circuit.enter()
             if permit is None and call.step is not CallPhase.REPORT:
@@ -238,14 +252,32 @@ class EffectRunner:
                 call.saw(await confirmation_instead(self._processor, operation))
             elif call.step is CallPhase.SEE_AFTER:
                 call.saw(await confirmation_of(self._processor, operation))
-            elif call.result is not None:
-                if call.confirmation is not None:
-                    await self._on_result(authorization_of(operation), call.confirmation)
-                await self._on_result(operation, call.result)
-                call.step = CallPhase.DONE
+            elif call.step is CallPhase.INSPECT:
+                await self._inspect(call)
+            else:
+                await self._report(call)
         except Exception as error:  # noqa: BLE001 - see above
             return error
         return None
+
+    async def _inspect(self, call: Call) -> None:
+        """Find out where the money is. A processor that cannot show it must not hold up an answer that is there."""
+        try:
+            call.inspected(await self._processor.payment(call.operation.authorization_id))
+        except NotUnderstoodError as error:
+            if call.result is None:
+                raise
+            log.warning("payment_not_inspected", operation_id=call.operation.operation_id, error=str(error))
+            call.inspected(None)
+
+    async def _report(self, call: Call) -> None:
+        if call.confirmation is not None:
+            await self._on_result(authorization_of(call.operation), call.confirmation)
+        if call.payment is not None:
+            await self._on_inspection(call.operation, call.payment, call.result)
+        elif call.result is not None:
+            await self._on_result(call.operation, call.result)
+        call.step = CallPhase.DONE
 
     def _wait_seconds(self, call: Call, error: Exception, *, at_least: float = 0.0) -> float:
         call.failures += 1

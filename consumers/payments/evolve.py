@@ -11,6 +11,7 @@ from consumers.payments.processor import OperationKind
 from consumers.payments.state import (
     DONE,
     FAILED,
+    NOTHING_EXTERNAL,
     PENDING,
     REQUIRES_ACTION,
     SUCCEEDED,
@@ -19,13 +20,15 @@ from consumers.payments.state import (
     AttemptResolved,
     Booked,
     CaptureAtShipping,
-    LapseNoted,
+    ExpiryNoted,
+    ExternalBooked,
     OperationDropped,
     OperationQueued,
     OrderEnded,
     Outcome,
     Payment,
     QueuedOperation,
+    ResolveQueued,
     StartOperation,
 )
 from schemas import messages as m
@@ -41,6 +44,7 @@ _UNDER_WAY: Final = {
     OperationKind.CAPTURE: PaymentState.CAPTURING,
     OperationKind.VOID: PaymentState.VOIDING,
     OperationKind.REFUND: PaymentState.REFUNDING,
+    OperationKind.INSPECT: PaymentState.INSPECTING,
 }
 _RENEWED: Final = frozenset(
     {
@@ -48,6 +52,7 @@ _RENEWED: Final = frozenset(
         PaymentState.PARTIALLY_CAPTURED,
         PaymentState.REFUND_FAILED,
         PaymentState.VOID_FAILED,
+        PaymentState.DISPUTED,
     }
 )
 """Where the end of an authorisation has to be seen to."""
@@ -74,6 +79,14 @@ def evolve(payment: Payment, message: m.Message, outcomes: Sequence[Outcome], no
     return True
 
 
+def applied(payment: Payment, outcomes: Sequence[Outcome]) -> Payment:
+    """Return the payment as these outcomes of the same message leave it, for what is decided after them."""
+    after = payment.copy()
+    for outcome in outcomes:
+        _apply(after, outcome, payment.updated_at_ms)
+    return after
+
+
 def _apply(payment: Payment, outcome: Outcome, at_ms: int) -> None:
     match outcome:
         case StartOperation():
@@ -81,9 +94,11 @@ def _apply(payment: Payment, outcome: Outcome, at_ms: int) -> None:
         case AttemptResolved():
             _answer(payment, outcome)
         case Booked():
-            attempt = _attempt(outcome, SUCCEEDED, at_ms)
+            attempt = _attempt(outcome, outcome.result, at_ms)
             payment.attempts[attempt.operation_id] = attempt
             _book(payment, attempt)
+        case ExternalBooked():
+            _book_external(payment, outcome)
         case OperationQueued():
             payment.queue = (*payment.queue, outcome.operation)
         case OperationDropped():
@@ -102,8 +117,10 @@ def _apply_fact(payment: Payment, outcome: Outcome) -> None:
             payment.all_shipped = True
         case CaptureAtShipping():
             payment.at_shipping = True
-        case LapseNoted():
+        case ExpiryNoted():
             payment.expires_at_ms = outcome.at_ms
+        case ResolveQueued():
+            payment.resolving = outcome.note
 
 
 def _attempt(asked: StartOperation | Booked, result: str, at_ms: int) -> Attempt:
@@ -140,11 +157,14 @@ def _without(queue: Sequence[QueuedOperation], attempt: Attempt) -> list[QueuedO
 
 def _answer(payment: Payment, answer: AttemptResolved) -> None:
     asked = payment.attempts[answer.operation_id]
+    _book(payment, asked, sign=-1)
     amount_minor, authorization_id = asked.amount_minor, asked.authorization_id
     if asked.kind is OperationKind.AUTHORIZE:
         authorization_id = answer.authorization_id or authorization_id
         if answer.result in (SUCCEEDED, REQUIRES_ACTION):
             payment.authorization_id, payment.expires_at_ms = authorization_id, answer.expires_at_ms
+    elif answer.amount_minor is not None:
+        amount_minor = answer.amount_minor
     elif asked.kind is OperationKind.VOID and answer.result in DONE:
         amount_minor = payment.held_minor
     attempt = Attempt(
@@ -160,20 +180,30 @@ def _answer(payment: Payment, answer: AttemptResolved) -> None:
     payment.attempts[answer.operation_id] = attempt
     if payment.under_way == answer.operation_id:
         payment.under_way = ""
-    if answer.result in DONE:
-        _book(payment, attempt)
+    _book(payment, attempt)
 
 
-def _book(payment: Payment, attempt: Attempt) -> None:
-    """Add to the ledger of money what an attempt has moved."""
+def _book(payment: Payment, attempt: Attempt, *, sign: int = 1) -> None:
+    """Add to the ledger of money what an attempt has moved, or take it out where something else is known now."""
+    if attempt.result not in DONE:
+        return
+    moved_minor = sign * attempt.amount_minor
     if attempt.kind is OperationKind.AUTHORIZE:
-        payment.authorized_minor += attempt.amount_minor
+        payment.authorized_minor += moved_minor
     elif attempt.kind is OperationKind.CAPTURE:
-        payment.captured_minor += attempt.amount_minor
+        payment.captured_minor += moved_minor
     elif attempt.kind is OperationKind.VOID:
-        payment.voided_minor += attempt.amount_minor
-    else:
-        payment.refunded_minor += attempt.amount_minor
+        payment.voided_minor += moved_minor
+    elif attempt.kind is OperationKind.REFUND:
+        payment.refunded_minor += moved_minor
+
+
+def _book_external(payment: Payment, booked: ExternalBooked) -> None:
+    before, after = payment.external.get(booked.authorization_id, NOTHING_EXTERNAL), booked.money
+    payment.external = {**payment.external, booked.authorization_id: after}
+    payment.captured_minor += after.captured_minor - before.captured_minor
+    payment.voided_minor += after.voided_minor - before.voided_minor
+    payment.refunded_minor += after.refunded_minor - before.refunded_minor
 
 
 def _at_rest(payment: Payment) -> PaymentState:
@@ -185,6 +215,8 @@ def _at_rest(payment: Payment) -> PaymentState:
         return PaymentState.REQUIRES_ACTION
     if OperationKind.REFUND in failed:
         return PaymentState.REFUND_FAILED
+    if payment.disputed_minor:
+        return PaymentState.DISPUTED
     if not payment.amount_minor:
         return _at_rest_for_free(payment)
     return _holding(payment) if payment.held_minor else _holding_nothing(payment)
@@ -193,15 +225,13 @@ def _at_rest(payment: Payment) -> PaymentState:
 def _holding_nothing(payment: Payment) -> PaymentState:
     if not payment.authorized_minor:
         return PaymentState.DECLINED
-    authorization = payment.latest(OperationKind.AUTHORIZE)
-    if authorization is not None and authorization.number > 1 and payment.missing_minor > 0 and not payment.is_closed:
+    if payment.missing_minor > 0 and not payment.is_closed:
         return PaymentState.LAPSED
     if not payment.captured_minor:
         return PaymentState.VOIDED
-    if not payment.refunded_minor:
+    if payment.left_minor == payment.captured_minor:
         return PaymentState.CAPTURED
-    is_all = payment.refunded_minor == payment.captured_minor
-    return PaymentState.REFUNDED if is_all else PaymentState.PARTIALLY_REFUNDED
+    return PaymentState.PARTIALLY_REFUNDED if payment.left_minor > 0 else PaymentState.REFUNDED
 
 
 def _holding(payment: Payment) -> PaymentState:

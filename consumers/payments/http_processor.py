@@ -76,6 +76,7 @@ class _Problem(msgspec.Struct):
 _encode = msgspec.json.Encoder().encode
 _decode_executed = msgspec.json.Decoder(_Executed).decode
 _decode_page = msgspec.json.Decoder(_Page).decode
+_decode_payment = msgspec.json.Decoder(ProcessorPayment).decode
 _decode_problem = msgspec.json.Decoder(_Problem).decode
 
 
@@ -127,6 +128,16 @@ class HttpProcessor:
             return None
         if status in _REFUSALS and _problem(answer).code == "key_in_flight":
             raise OutcomeUnknownError("the operation is still under way: look it up later")
+        raise _error_for(status, answer, retry_after)
+
+    async def payment(self, authorization_id: str) -> ProcessorPayment | None:
+        """Ask where the money of an authorisation is; see PaymentProcessor.payment."""
+        path = f"/v1/payments/{quote(authorization_id, safe='')}"
+        status, answer, retry_after = await self._exchange("GET", path, {})
+        if status == _OK:
+            return _payment(answer)
+        if status == _NOT_FOUND and _problem(answer).code == "authorization_unknown":
+            return None
         raise _error_for(status, answer, retry_after)
 
     async def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
@@ -199,6 +210,13 @@ def _executed(answer: bytes) -> _Executed:
         return _decode_executed(answer)
     except msgspec.DecodeError as error:
         raise OutcomeUnknownError("the payment processor answered 200 with a body that is no operation") from error
+
+
+def _payment(answer: bytes) -> ProcessorPayment:
+    try:
+        return _decode_payment(answer)
+    except msgspec.DecodeError as error:
+        raise NotUnderstoodError("the payment processor answered 200 with a body that is no payment") from error
 
 
 def _page(answer: bytes) -> _Page:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -23,13 +23,20 @@ webhook or on looking it up.
 """
 
 
+ORPHAN: Final = "orphan:"
+"""How the ids of operations begin that give an orphan payment's money back (`payments reconcile --fix`)."""
+CAPTURE_ID: Final = "capture_id"
+"""Names the latest capture in a payment's metadata at Stripe: several cannot be told apart by their sum."""
+
+
 class OperationKind(StrEnum):
-    """What can be asked: hold money, take what is held, give it back untaken, give back what was taken."""
+    """What can be asked: hold money, take what is held, give it back untaken, give back what was taken; where it is."""
 
     AUTHORIZE = "authorize"
     CAPTURE = "capture"
     VOID = "void"
     REFUND = "refund"
+    INSPECT = "inspect"
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -94,7 +101,10 @@ def _fits(text: str, max_bytes: int) -> bool:
 
 
 class ProcessorPayment(msgspec.Struct, frozen=True):
-    """One payment as the processor's own books have it: amounts in minor units, `order_id` as we named it there."""
+    """One payment as the processor's own books have it: amounts in minor units, `order_id` as we named it there.
+
+    What customers' banks withdrew for disputes is `disputed_minor` while they are open, `lost_minor` once they are lost.
+    """
 
     authorization_id: str
     order_id: str
@@ -104,6 +114,8 @@ class ProcessorPayment(msgspec.Struct, frozen=True):
     voided_minor: int
     refunded_minor: int
     created_at_ms: int
+    disputed_minor: int = 0
+    lost_minor: int = 0
 
     @property
     def held_minor(self) -> int:
@@ -127,6 +139,13 @@ class PaymentProcessor(Protocol):
 
         None means that it never executed such an operation: it is safe to perform it again under the same id.
         Raises the same errors as `perform`; after any of them the outcome is as unknown as before.
+        """
+        ...
+
+    async def payment(self, authorization_id: str) -> ProcessorPayment | None:
+        """Return where the money of an authorisation is now, None where the processor has none of this name.
+
+        Raises the same errors as `perform`.
         """
         ...
 

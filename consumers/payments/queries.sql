@@ -1,13 +1,13 @@
 -- name: load_orders
 SELECT order_id, state, amount_minor, currency, customer_id, payment_token, authorization_id, order_over, all_shipped,
     at_shipping, authorized_minor, captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms, due,
-    updated_at_ms
+    external, resolving, updated_at_ms
 FROM payments WHERE order_id = ANY($1::uuid[]);
 
 -- name: load_due
 SELECT order_id, state, amount_minor, currency, customer_id, payment_token, authorization_id, order_over, all_shipped,
     at_shipping, authorized_minor, captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms, due,
-    updated_at_ms
+    external, resolving, updated_at_ms
 FROM payments WHERE partition = $1 AND deadline_ms <= $2
 ORDER BY deadline_ms, order_id
 LIMIT $3;
@@ -37,28 +37,32 @@ ORDER BY a.started_at_ms, a.operation_id;
 inserted_payments AS (
     INSERT INTO payments (order_id, partition, state, amount_minor, currency, customer_id, payment_token,
         authorization_id, order_over, all_shipped, at_shipping, authorized_minor, captured_minor, voided_minor,
-        refunded_minor, expires_at_ms, deadline_ms, due, updated_at_ms)
+        refunded_minor, expires_at_ms, deadline_ms, due, external, resolving, updated_at_ms)
     SELECT n.order_id, n.partition, n.state, n.amount_minor, n.currency, n.customer_id, n.payment_token,
         n.authorization_id, n.order_over, n.all_shipped, n.at_shipping, n.authorized_minor, n.captured_minor,
-        n.voided_minor, n.refunded_minor, n.expires_at_ms, n.deadline_ms, n.due, n.updated_at_ms
+        n.voided_minor, n.refunded_minor, n.expires_at_ms, n.deadline_ms, n.due, n.external, n.resolving,
+        n.updated_at_ms
     FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::bigint[], $14::text[], $15::text[], $16::text[],
         $17::text[], $18::boolean[], $19::boolean[], $20::boolean[], $21::bigint[], $22::bigint[], $23::bigint[],
-        $24::bigint[], $25::bigint[], $26::bigint[], $27::text[], $28::bigint[])
+        $24::bigint[], $25::bigint[], $26::bigint[], $27::text[], $28::text[], $29::text[], $30::bigint[])
         AS n (order_id, partition, state, amount_minor, currency, customer_id, payment_token, authorization_id,
             order_over, all_shipped, at_shipping, authorized_minor, captured_minor, voided_minor, refunded_minor,
-            expires_at_ms, deadline_ms, due, updated_at_ms), guard
+            expires_at_ms, deadline_ms, due, external, resolving, updated_at_ms), guard
 ),
 updated_payments AS (
     INSERT INTO payments (order_id, partition, state, amount_minor, currency, customer_id, payment_token,
         authorization_id, order_over, all_shipped, at_shipping, authorized_minor, captured_minor, voided_minor,
-        refunded_minor, expires_at_ms, deadline_ms, due, updated_at_ms)
+        refunded_minor, expires_at_ms, deadline_ms, due, external, resolving, updated_at_ms)
     SELECT c.order_id, p.partition, c.state, p.amount_minor, p.currency, p.customer_id, p.payment_token,
         c.authorization_id, c.order_over, c.all_shipped, c.at_shipping, c.authorized_minor, c.captured_minor,
-        c.voided_minor, c.refunded_minor, c.expires_at_ms, c.deadline_ms, c.due, c.updated_at_ms
-    FROM unnest($29::uuid[], $30::text[], $31::text[], $32::boolean[], $33::boolean[], $34::boolean[], $35::bigint[],
-        $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::text[], $42::bigint[])
+        c.voided_minor, c.refunded_minor, c.expires_at_ms, c.deadline_ms, c.due, c.external, c.resolving,
+        c.updated_at_ms
+    FROM unnest($31::uuid[], $32::text[], $33::text[], $34::boolean[], $35::boolean[], $36::boolean[], $37::bigint[],
+        $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $42::bigint[], $43::text[],
+        $44::text[], $45::text[], $46::bigint[])
         AS c (order_id, state, authorization_id, order_over, all_shipped, at_shipping, authorized_minor,
-            captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms, due, updated_at_ms), guard,
+            captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms, due, external, resolving,
+            updated_at_ms), guard,
         LATERAL (
             SELECT partition, amount_minor, currency, customer_id, payment_token FROM payments
             WHERE order_id = c.order_id OFFSET 0
@@ -69,15 +73,15 @@ updated_payments AS (
         authorized_minor = excluded.authorized_minor, captured_minor = excluded.captured_minor,
         voided_minor = excluded.voided_minor, refunded_minor = excluded.refunded_minor,
         expires_at_ms = excluded.expires_at_ms, deadline_ms = excluded.deadline_ms, due = excluded.due,
-        updated_at_ms = excluded.updated_at_ms
+        external = excluded.external, resolving = excluded.resolving, updated_at_ms = excluded.updated_at_ms
 ),
 inserted_attempts AS (
     INSERT INTO payment_attempts (operation_id, order_id, partition, kind, amount_minor, reference, authorization_id,
         result, started_at_ms)
     SELECT n.operation_id, n.order_id, n.partition, n.kind, n.amount_minor, n.reference, n.authorization_id, n.result,
         n.started_at_ms
-    FROM unnest($43::text[], $44::uuid[], $45::integer[], $46::text[], $47::bigint[], $48::text[], $49::text[],
-        $50::text[], $51::bigint[])
+    FROM unnest($47::text[], $48::uuid[], $49::integer[], $50::text[], $51::bigint[], $52::text[], $53::text[],
+        $54::text[], $55::bigint[])
         AS n (operation_id, order_id, partition, kind, amount_minor, reference, authorization_id, result,
             started_at_ms), guard
 ),
@@ -86,7 +90,7 @@ resolved_attempts AS (
         result, started_at_ms)
     SELECT c.operation_id, a.order_id, a.partition, a.kind, c.amount_minor, a.reference, c.authorization_id, c.result,
         a.started_at_ms
-    FROM unnest($52::text[], $53::bigint[], $54::text[], $55::text[])
+    FROM unnest($56::text[], $57::bigint[], $58::text[], $59::text[])
         AS c (operation_id, amount_minor, authorization_id, result), guard,
         LATERAL (
             SELECT order_id, partition, kind, reference, started_at_ms FROM payment_attempts

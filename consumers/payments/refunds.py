@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
 from consumers.payments.processor import OperationKind
-from consumers.payments.sequence import ORDER_OVER, start_or_queue
+from consumers.payments.sequence import ORDER_OVER, inspection, reduced_refund, start_or_queue
 from consumers.payments.state import (
     ABANDONED,
     RESOLVED,
@@ -17,6 +17,7 @@ from consumers.payments.state import (
     Outcome,
     Payment,
     QueuedOperation,
+    ResolveQueued,
 )
 from consumers.payments.waits import TIMED_OUT, not_authorized, renew
 from schemas import messages as m
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from consumers.payments.state import Attempt
     from consumers.runtime.deciding.now import Now
 
+SETTLED_AT_PROCESSOR: Final = "settled_at_processor"
+"""Why a ResolveOrder is refused: what it wants to book as done by hand was done at the processor, and is booked as that."""
 MAX_REFUNDS: Final = 2 * MAX_LINES
 """Of one order; one for each line, and as many that somebody asks for."""
 
@@ -39,13 +42,20 @@ def refund(payment: Payment, message: m.RefundRequested | m.RefundOrder, now: No
         return _refund_for_a_person(payment, message)
     if message.amount_minor <= 0 or payment.was_asked(OperationKind.REFUND, message.refund_id):
         return []
-    if (left_minor := payment.refundable_minor) > 0 and not payment.order_over:
-        return start_or_queue(payment, _refund(message, min(message.amount_minor, left_minor)))
-    if payment.order_over or _gave_without_goods(payment):
-        return []
-    raise RefusedError(
-        "exceeds_captured", f"{message.refund_id}: {message.amount_minor} asked for, nothing is left to give back"
-    )
+    wanted = _refund(message, message.amount_minor)
+    if payment.order_over:
+        return [reduced_refund(payment, wanted, 0, ORDER_OVER)]
+    left_minor = payment.refundable_minor + payment.disputed_minor
+    if left_minor >= wanted.amount_minor:
+        return start_or_queue(payment, wanted)
+    if left_minor <= 0 and not _gave_without_goods(payment):
+        raise RefusedError(
+            "exceeds_captured", f"{message.refund_id}: {message.amount_minor} asked for, nothing is left to give back"
+        )
+    reduced = reduced_refund(payment, wanted, max(0, left_minor))
+    if left_minor <= 0:
+        return [reduced]
+    return [reduced, *start_or_queue(payment, _refund(message, left_minor))]
 
 
 def retry(payment: Payment, command: m.RetryOrder, now: Now) -> list[Outcome]:
@@ -63,19 +73,49 @@ def retry(payment: Payment, command: m.RetryOrder, now: Now) -> list[Outcome]:
 
 
 def resolve(payment: Payment, command: m.ResolveOrder, now: Now) -> list[Outcome]:
-    """Believe a person that what the processor refused was done by hand."""
+    """Believe a person that what the processor refused was done by hand, once the processor is seen not to have done it."""
     del now
+    failed = payment.failed()
+    if payment.resolving:
+        return []
+    if not failed:
+        return _refused(command, "", "nothing_to_resolve")
+    if payment.is_unconfirmed:
+        return resolve_failed(payment, command.note)
+    first, *others = dict.fromkeys(attempt.authorization_id for attempt in failed)
+    more = [OperationQueued(inspection(authorization_id)) for authorization_id in others]
+    return [ResolveQueued(command.note), *start_or_queue(payment, inspection(first)), *more]
+
+
+def conclude_resolve(payment: Payment) -> list[Outcome]:
+    """End a person's wait for the processor to be inspected: what was not done there was done by hand."""
+    if not payment.resolving or any(queued.kind is OperationKind.INSPECT for queued in payment.queue):
+        return []
+    done = resolve_failed(payment, payment.resolving)
+    settled = m.OrderCommandRefused(payment.order_id, m.ResolveOrder.__name__, "", SETTLED_AT_PROCESSOR)
+    return [ResolveQueued(""), *(done or [settled])]
+
+
+def resolve_failed(payment: Payment, note: str) -> list[Outcome]:
+    """Book what the processor refused as done by hand."""
     outcomes: list[Outcome] = []
     for attempt in payment.failed():
         is_void = attempt.kind is OperationKind.VOID
         amount_minor = payment.held_minor if is_void else attempt.amount_minor
         outcomes += [
             AttemptResolved(attempt.operation_id, RESOLVED),
-            m.PaymentResolved(payment.order_id, attempt.operation_id, amount_minor, command.note),
+            m.PaymentResolved(
+                payment.order_id,
+                attempt.operation_id,
+                amount_minor,
+                note,
+                "" if is_void else attempt.reference,
+                payment.currency,
+            ),
         ]
         if attempt.reference == UNCONFIRMED:
             outcomes += _abandon(payment)
-    return outcomes or _refused(command, "", "nothing_to_resolve")
+    return outcomes
 
 
 def _refund_for_a_person(payment: Payment, command: m.RefundOrder) -> list[Outcome]:
@@ -87,14 +127,17 @@ def _refund_for_a_person(payment: Payment, command: m.RefundOrder) -> list[Outco
     if payment.order_over:
         return _refused(command, command.refund_id, ORDER_OVER)
     if command.amount_minor > payment.refundable_minor:
-        return _refused(command, command.refund_id, "exceeds_captured")
+        reason = "payment_disputed" if payment.disputed_minor else "exceeds_captured"
+        return _refused(command, command.refund_id, reason)
     if len(payment.attempts) + len(payment.queue) >= MAX_REFUNDS:
         return _refused(command, command.refund_id, "too_many_refunds")
     return start_or_queue(payment, _refund(command, command.amount_minor))
 
 
 def _gave_without_goods(payment: Payment) -> bool:
-    """Tell whether a person gave some of the money back, so that there may be none left for the goods."""
+    """Tell whether money went back without goods, by a person or the card network, so that there may be none left for them."""
+    if payment.external:
+        return True
     asked: tuple[Attempt | QueuedOperation, ...] = (*payment.attempts.values(), *payment.queue)
     return any(it.kind is OperationKind.REFUND and not it.reference.startswith(SAGA_REFUNDS) for it in asked)
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
 from consumers.payments.processor import OperationKind
-from consumers.payments.sequence import ORDER_OVER
+from consumers.payments.refunds import conclude_resolve
+from consumers.payments.sequence import ORDER_OVER, inspection, refund_what_is_left, start_or_queue
 from consumers.payments.state import (
     ABANDONED,
+    COVERED,
     DECLINED,
     FAILED,
     LAPSED,
@@ -19,12 +21,15 @@ from consumers.payments.state import (
     UNCONFIRMED,
     Attempt,
     AttemptResolved,
-    LapseNoted,
+    ExpiryNoted,
+    OperationQueued,
     Outcome,
     Payment,
+    QueuedOperation,
 )
 from consumers.payments.waits import TIMED_OUT, not_authorized, over_time
 from schemas import messages as m
+from schemas.limits import MAX_TIME_MS
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
@@ -54,13 +59,20 @@ def record_authorization(payment: Payment, command: m.RecordPaymentResult, now: 
 
 
 def record_capture(payment: Payment, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
-    """The money is ours, or it cannot be taken."""
+    """The money is ours, or it cannot be taken; somebody may have captured it at the processor."""
     attempt = _asked(payment, command)
     if payment.under_way != attempt.operation_id:
         return _late_result(payment, attempt, command, now)
     if command.result == SUCCEEDED:
         return [
             AttemptResolved(attempt.operation_id, SUCCEEDED),
+            m.PaymentCaptured(
+                payment.order_id, attempt.authorization_id, attempt.amount_minor, payment.currency, attempt.reference
+            ),
+        ]
+    if payment.uncovered_minor >= attempt.amount_minor:
+        return [
+            AttemptResolved(attempt.operation_id, COVERED),
             m.PaymentCaptured(
                 payment.order_id, attempt.authorization_id, attempt.amount_minor, payment.currency, attempt.reference
             ),
@@ -72,12 +84,14 @@ def record_capture(payment: Payment, command: m.RecordPaymentResult, now: Now) -
 
 
 def record_void(payment: Payment, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
-    """The money is given back, or a person has to see to it."""
+    """The money is given back, or a person has to see to it, unless somebody has moved it at the processor."""
     attempt = _asked(payment, command)
     if payment.under_way != attempt.operation_id:
         return _late_result(payment, attempt, command, now)
     if attempt.reference == UNCONFIRMED:
         return _unconfirmed_voided(payment, attempt, command)
+    if command.result != SUCCEEDED and not payment.held_minor:
+        return [AttemptResolved(attempt.operation_id, SUPERSEDED)]
     if command.result == SUCCEEDED:
         return [
             AttemptResolved(attempt.operation_id, SUCCEEDED),
@@ -87,7 +101,7 @@ def record_void(payment: Payment, command: m.RecordPaymentResult, now: Now) -> l
 
 
 def record_refund(payment: Payment, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
-    """The customer has their money back, or a person has to see to it."""
+    """The customer has their money back, or a person has to see to it, where there still is something to give back."""
     attempt = _asked(payment, command)
     if payment.under_way != attempt.operation_id:
         return _late_result(payment, attempt, command, now)
@@ -96,10 +110,21 @@ def record_refund(payment: Payment, command: m.RecordPaymentResult, now: Now) ->
             AttemptResolved(attempt.operation_id, SUCCEEDED),
             m.PaymentRefunded(payment.order_id, attempt.reference, attempt.amount_minor, payment.currency),
         ]
-    return [
-        AttemptResolved(attempt.operation_id, FAILED),
-        m.PaymentRefundFailed(payment.order_id, attempt.reference, attempt.amount_minor, command.reason),
-    ]
+    again = QueuedOperation(OperationKind.REFUND, attempt.reference, attempt.amount_minor)
+    if payment.disputed_minor:
+        return [AttemptResolved(attempt.operation_id, SUPERSEDED), OperationQueued(again)]
+    left_minor = payment.refundable_minor + attempt.amount_minor
+    if left_minor < attempt.amount_minor:
+        return [AttemptResolved(attempt.operation_id, SUPERSEDED), *refund_what_is_left(payment, again, left_minor)]
+    return _refund_failed(payment, attempt, command)
+
+
+def record_inspected(payment: Payment, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
+    """An inspection came to nothing: the processor does not know the authorisation. Nothing is booked."""
+    attempt = _asked(payment, command)
+    if payment.under_way != attempt.operation_id or command.result == SUCCEEDED:
+        return _late_result(payment, attempt, command, now)
+    return [AttemptResolved(attempt.operation_id, FAILED), *conclude_resolve(payment)]
 
 
 def record_late(payment: Payment, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
@@ -160,23 +185,52 @@ def _authorized(payment: Payment, authorization_id: str, held_minor: int, expire
 
 
 def _late_result(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult, now: Now) -> list[Outcome]:
-    """An answer that is not awaited. Raises RefusedError where it contradicts the one that is known.
+    """An answer that is not awaited. One that contradicts the answer that is known has the processor inspected.
 
-    Money may stand otherwise than we believe then: that must come before a person's eyes, not be dropped.
+    Raises RefusedError where it contradicts that an authorisation was declined: what is held then belongs to no order, and
+    `payments reconcile` gives it back.
     """
-    if command.result == REQUIRES_ACTION or attempt.result == ABANDONED:
+    if command.result == REQUIRES_ACTION or attempt.result == ABANDONED or attempt.kind is OperationKind.INSPECT:
         return []
     if attempt.result == REQUIRES_ACTION:
         result = SUCCEEDED if command.result == SUCCEEDED else DECLINED
         return [AttemptResolved(attempt.operation_id, result, command.authorization_id, command.expires_at_ms)]
     if command.result == LAPSED:
         return _lapsed(payment, attempt, now)
-    if (attempt.result == SUCCEEDED) != (command.result == SUCCEEDED):
+    if (attempt.result == SUCCEEDED) == (command.result == SUCCEEDED):
+        return _noted_expiry(payment, attempt, command)
+    if attempt.kind is OperationKind.AUTHORIZE and attempt.result != SUCCEEDED:
         raise RefusedError(
             "contradicts",
             f"{command.operation_id} {command.result}, which is known as {attempt.result}; reconcile",
         )
-    return []
+    if attempt.kind is OperationKind.REFUND and attempt.result == SUCCEEDED:
+        return _refund_failed(payment, attempt, command)
+    wanted = inspection(attempt.authorization_id)
+    is_asked = not attempt.authorization_id or wanted in payment.queue
+    return [] if is_asked else start_or_queue(payment, wanted)
+
+
+def _noted_expiry(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult) -> list[Outcome]:
+    """A repeat may be the first to name until when money is held: a webhook may come before our own answer, and know less."""
+    is_latest = attempt is payment.latest(OperationKind.AUTHORIZE) and attempt.result == SUCCEEDED
+    if not is_latest or payment.expires_at_ms or not command.expires_at_ms:
+        return []
+    return [ExpiryNoted(command.expires_at_ms)]
+
+
+def _refund_failed(payment: Payment, attempt: Attempt, command: m.RecordPaymentResult) -> list[Outcome]:
+    """A refund was refused, or came back days after it had succeeded: the customer does not have the money."""
+    return [
+        AttemptResolved(attempt.operation_id, FAILED),
+        m.PaymentRefundFailed(
+            payment.order_id,
+            attempt.reference,
+            attempt.amount_minor,
+            command.reason,
+            int(attempt.result == SUCCEEDED),
+        ),
+    ]
 
 
 def _lapsed(payment: Payment, attempt: Attempt, now: Now) -> list[Outcome]:
@@ -184,7 +238,7 @@ def _lapsed(payment: Payment, attempt: Attempt, now: Now) -> list[Outcome]:
     if attempt is not payment.latest(OperationKind.AUTHORIZE) or not payment.held_minor:
         return []
     if payment.under_way or payment.state is PaymentState.CAPTURE_FAILED:
-        return [LapseNoted(now.at_ms)]
+        return [ExpiryNoted(now.at_ms)]
     return over_time(payment)
 
 
@@ -196,10 +250,13 @@ def _asked(payment: Payment, command: m.RecordPaymentResult) -> Attempt:
             raise _invalid(command, RESULTS_OF_AUTHORIZATIONS)
         raise RefusedError("unknown_operation", f"{command.operation_id!r} was never asked for this order")
     known = RESULTS_OF_AUTHORIZATIONS if attempt.kind is OperationKind.AUTHORIZE else RESULTS
-    if command.result not in known:
+    if command.result not in known or not 0 <= command.expires_at_ms <= MAX_TIME_MS:
         raise _invalid(command, known)
     return attempt
 
 
 def _invalid(command: m.RecordPaymentResult, known: frozenset[str]) -> RefusedError:
-    return RefusedError("invalid_result", f"{command.result!r}; send one of {', '.join(sorted(known))}")
+    return RefusedError(
+        "invalid_result",
+        f"{command.result!r} until {command.expires_at_ms}; send one of {', '.join(sorted(known))}, and a time in ms",
+    )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from consumers.payments.processor import Operation, PaymentProcessor, ProcessorResult
+    from consumers.payments.processor import Operation, PaymentProcessor, ProcessorPayment, ProcessorResult
     from consumers.payments.state import Outcome
     from consumers.runtime.background import BackgroundTasks
     from consumers.runtime.room import Changes
@@ -52,7 +52,7 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
         super().__init__(deadlines=deadlines)
         self._processor = processor
         self._publisher = publisher
-        self._runner = EffectRunner(processor, self._record)
+        self._runner = EffectRunner(processor, self._record, self._record_inspection)
 
     @override
     def start(self, background: BackgroundTasks) -> None:
@@ -109,3 +109,22 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
             result.expires_at_ms,
         )
         await self._publisher.publish([outgoing(answer)])
+
+    async def _record_inspection(
+        self, operation: Operation, payment: ProcessorPayment, refused: ProcessorResult | None
+    ) -> None:
+        """Put on the log where the processor has the money of an authorisation, and why it refused the operation, if so."""
+        found = m.RecordPaymentInspection(
+            operation.order_id,
+            operation.operation_id,
+            operation.authorization_id,
+            payment.currency,
+            payment.authorized_minor,
+            payment.captured_minor,
+            payment.voided_minor,
+            payment.refunded_minor,
+            payment.disputed_minor,
+            payment.lost_minor,
+            "" if refused is None else recordable(refused).reason or refused.result,
+        )
+        await self._publisher.publish([outgoing(found)])

@@ -11,6 +11,7 @@ from consumers.payments.processor import OperationKind
 from consumers.runtime.order_keyed import OrderRecord
 from consumers.runtime.room import InternalEvent
 from schemas import messages as m
+from schemas.ids import UNCOVERED
 from topology.states import SETTLED_PAYMENT_STATES, PaymentState
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ SUPERSEDED: Final = "superseded"
 """It failed, and another attempt or a later answer has taken its place: nobody has to see to it any more."""
 RESOLVED: Final = "resolved"
 """It failed, and a person confirmed that it was done by hand."""
+COVERED: Final = "covered"
+"""A capture that needs none: somebody captured the money at the processor without us."""
 ABANDONED: Final = "abandoned"
 """An authorisation that its customer did not confirm in time; it was cancelled at the processor."""
 
@@ -37,8 +40,6 @@ UNCONFIRMED: Final = "unconfirmed"
 """The reference of a void that cancels an authorisation which nobody has confirmed."""
 LAPSE: Final = "lapsed"
 """The reference of a void that nobody asked for: the authorisation's time was over."""
-CANCELLED: Final = "cancelled"
-"""The refund id of what goes back because the order was cancelled."""
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
@@ -54,8 +55,24 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     started_at_ms: int
 
 
+class ExternalMoney(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What moved of one authorisation without us, in minor units: the processor's figures without those of our attempts.
+
+    Money that customers' banks withdrew is disputed while disputes are open, and lost for good once they are lost.
+    """
+
+    captured_minor: int = 0
+    voided_minor: int = 0
+    refunded_minor: int = 0
+    disputed_minor: int = 0
+    lost_minor: int = 0
+
+
+NOTHING_EXTERNAL: Final = ExternalMoney()
+
+
 class QueuedOperation(msgspec.Struct, frozen=True, gc=False):
-    """What is to be asked of the processor once nothing else is under way."""
+    """What is to be asked of the processor once nothing else is under way; an inspection's reference is an authorisation."""
 
     kind: OperationKind
     reference: str
@@ -65,9 +82,10 @@ class QueuedOperation(msgspec.Struct, frozen=True, gc=False):
 class Payment(OrderRecord):
     """One order's money, in minor units of `currency`.
 
-    Always captured + voided <= authorized and refunded <= captured; they are the sums of the attempts that are done. `queue`
-    waits in line behind the one operation that is `under_way` (its id, or empty). `order_over`: the order ended without a
-    sale; `all_shipped`: no capture will follow. `deadline_ms` is when the present state ends by itself.
+    Always captured + voided <= authorized and refunded <= captured; they are the sums of the attempts that are done and of
+    what is `external` (by authorisation). `queue` waits in line behind the one operation that is `under_way` (its id, or
+    empty). `order_over`: the order ended without a sale; `all_shipped`: no capture will follow. `deadline_ms` is when the
+    present state ends by itself. `resolving` is the note of a ResolveOrder that waits for the processor to be inspected.
     """
 
     state: PaymentState = PaymentState.NONE
@@ -85,6 +103,8 @@ class Payment(OrderRecord):
     refunded_minor: int = 0
     expires_at_ms: int = 0
     queue: tuple[QueuedOperation, ...] = ()
+    external: dict[str, ExternalMoney] = msgspec.field(default_factory=dict)
+    resolving: str = ""
     attempts: dict[str, Attempt] = msgspec.field(default_factory=dict)
     under_way: str = ""
 
@@ -113,13 +133,58 @@ class Payment(OrderRecord):
         return self.amount_minor - self.authorized_minor + self.voided_minor
 
     @property
+    def disputed_minor(self) -> int:
+        """What customers' banks withdrew until disputes end."""
+        return sum(money.disputed_minor for money in self.external.values())
+
+    @property
+    def lost_minor(self) -> int:
+        """What customers' banks withdrew for good."""
+        return sum(money.lost_minor for money in self.external.values())
+
+    @property
+    def left_minor(self) -> int:
+        """What is left of the captured money; below 0 where what was refunded is disputed too."""
+        return self.captured_minor - self.refunded_minor - self.disputed_minor - self.lost_minor
+
+    @property
+    def gone_minor(self) -> int:
+        """What of the money that pays for goods was refunded at the processor without us, or is lost."""
+        covered = sum(it.amount_minor for it in self.attempts.values() if it.result == COVERED)
+        captured = sum(money.captured_minor for money in self.external.values())
+        gone = sum(money.refunded_minor + money.lost_minor for money in self.external.values())
+        return max(0, gone - (captured - covered))
+
+    @property
+    def uncovered_minor(self) -> int:
+        """What somebody captured at the processor, and that neither pays for anything nor went back."""
+        if not self.external:
+            return 0
+        used = sum(queued.amount_minor for queued in self.queue if queued.reference == UNCOVERED)
+        for attempt in self.attempts.values():
+            if attempt.result == COVERED or (attempt.reference == UNCOVERED and attempt.result != SUPERSEDED):
+                used += attempt.amount_minor
+        captured = sum(it.captured_minor - it.refunded_minor for it in self.external.values())
+        return max(0, min(captured - used, self.left_minor))
+
+    @property
+    def excess_minor(self) -> int:
+        """What is to go back because it pays for nothing, although the order goes on."""
+        if not self.external or self.order_over:
+            return 0
+        if self.at_shipping:
+            return self.uncovered_minor if self.all_shipped else 0
+        is_paid = any(it.result in (SUCCEEDED, COVERED) for it in self.of_reference(OperationKind.CAPTURE, ""))
+        return self.uncovered_minor if is_paid else 0
+
+    @property
     def refundable_minor(self) -> int:
-        """What may still be promised back: captured, and neither refunded nor promised already."""
+        """What may still be promised back: left of the captured money, and not promised already."""
         promised = sum(queued.amount_minor for queued in self.queue if queued.kind is OperationKind.REFUND)
         for attempt in self.attempts.values():
             if attempt.kind is OperationKind.REFUND and attempt.result in (PENDING, FAILED):
                 promised += attempt.amount_minor
-        return self.captured_minor - self.refunded_minor - promised
+        return self.left_minor - promised
 
     @property
     def is_closed(self) -> bool:
@@ -144,6 +209,11 @@ class Payment(OrderRecord):
         """Return the number that the next attempt of a kind gets, from 1."""
         latest = self.latest(kind)
         return 1 if latest is None else latest.number + 1
+
+    def knows(self, authorization_id: str) -> bool:
+        """Tell whether an authorisation of this order has this name."""
+        of_order = (it.authorization_id for it in self.attempts.values() if it.kind is OperationKind.AUTHORIZE)
+        return authorization_id != "" and authorization_id in of_order
 
     def failed(self) -> list[Attempt]:
         """Return the voids and refunds that the processor refused and nobody has seen to."""
@@ -191,7 +261,7 @@ class StartOperation(InternalEvent, frozen=True):
 
 
 class Booked(InternalEvent, frozen=True):
-    """An attempt that is done without asking: nothing has to be moved, or time has moved it."""
+    """An attempt that needs no asking: nothing has to be moved, or time or somebody else has moved it."""
 
     operation_id: str
     kind: OperationKind
@@ -199,15 +269,20 @@ class Booked(InternalEvent, frozen=True):
     amount_minor: int
     reference: str = ""
     authorization_id: str = ""
+    result: str = SUCCEEDED
 
 
 class AttemptResolved(InternalEvent, frozen=True):
-    """What is known of an attempt now; an authorisation's id and end (ms, 0: unknown) come with it."""
+    """What is known of an attempt now; an authorisation's id and end (ms, 0: unknown) come with it.
+
+    `amount_minor` is what it moved where that is not what was asked; None: it is, or all that was held for a void.
+    """
 
     operation_id: str
     result: str
     authorization_id: str = ""
     expires_at_ms: int = 0
+    amount_minor: int | None = None
 
 
 class OperationQueued(InternalEvent, frozen=True):
@@ -234,10 +309,23 @@ class CaptureAtShipping(InternalEvent, frozen=True):
     """The money is captured shipment by shipment."""
 
 
-class LapseNoted(InternalEvent, frozen=True):
-    """The authorisation ended at `at_ms`, while something else was under way."""
+class ExpiryNoted(InternalEvent, frozen=True):
+    """The authorisation ends, or ended while something else was under way, at `at_ms`."""
 
     at_ms: int
+
+
+class ExternalBooked(InternalEvent, frozen=True):
+    """What moved of an authorisation without us, as it is known now."""
+
+    authorization_id: str
+    money: ExternalMoney
+
+
+class ResolveQueued(InternalEvent, frozen=True):
+    """A person's ResolveOrder waits for the processor to be inspected; an empty note: it waits no more."""
+
+    note: str
 
 
 Outcome: TypeAlias = m.Message | InternalEvent

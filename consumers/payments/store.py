@@ -14,6 +14,7 @@ from consumers.payments.state import (
     Attempt,
     AttemptResolved,
     Booked,
+    ExternalMoney,
     Outcome,
     Payment,
     QueuedOperation,
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 
 QUERIES: Final = load_queries("consumers.payments", arrays_as_text=True)
 decode_queue: Final = msgspec.json.Decoder(tuple[QueuedOperation, ...]).decode
+decode_external: Final = msgspec.json.Decoder(dict[str, ExternalMoney]).decode
 encode: Final = msgspec.json.Encoder().encode
 _EMPTY_QUEUE: Final = "[]"
+_NOTHING_EXTERNAL: Final = "{}"
 
 
 class PaymentsState(OrderKeyedState[Payment]):
@@ -110,10 +113,11 @@ def changes(state: PaymentsState) -> Changes:
     effects = [_operation_of(state.by_order[operation.order_id], operation) for operation in state.operations]
     for payment in state.take_changed():
         queue = encode(payment.queue).decode() if payment.queue else _EMPTY_QUEUE
+        external = encode(payment.external).decode() if payment.external else _NOTHING_EXTERNAL
         tail = (
             *(payment.authorization_id, payment.order_over, payment.all_shipped, payment.at_shipping),
             *(payment.authorized_minor, payment.captured_minor, payment.voided_minor, payment.refunded_minor),
-            *(payment.expires_at_ms, payment.deadline_ms, queue, payment.updated_at_ms),
+            *(payment.expires_at_ms, payment.deadline_ms, queue, external, payment.resolving, payment.updated_at_ms),
         )
         if payment.is_stored:
             updated.append((payment.order_id, payment.state.value, *tail))
@@ -121,7 +125,7 @@ def changes(state: PaymentsState) -> Changes:
         head = (payment.order_id, state.partition, payment.state.value, payment.amount_minor, payment.currency)
         inserted.append((*head, payment.customer_id, payment.payment_token, *tail))
         payment.is_stored = True
-    rows = ((inserted, 19), (updated, 14), (asked, 9), (resolved, 4))
+    rows = ((inserted, 21), (updated, 16), (asked, 9), (resolved, 4))
     return Changes(tuple(column for part, width in rows for column in columns(part, width)), effects=effects)
 
 
@@ -175,6 +179,8 @@ def _payment(row: asyncpg.Record) -> Payment:
         refunded_minor=row["refunded_minor"],
         expires_at_ms=row["expires_at_ms"],
         queue=decode_queue(row["due"]),
+        external=decode_external(row["external"]) if row["external"] != _NOTHING_EXTERNAL else {},
+        resolving=row["resolving"],
     )
 
 

@@ -16,11 +16,18 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import stripe
 
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError
-from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult, Verdict
+from consumers.payments.processor import (
+    CAPTURE_ID,
+    Operation,
+    OperationKind,
+    ProcessorPayment,
+    ProcessorResult,
+    Verdict,
+)
 from consumers.payments.stripe_units import UnitsError, from_stripe, to_stripe
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
     Params = dict[str, Any]
     Document = Mapping[str, Any]
@@ -28,12 +35,11 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 20.0
 PAGE: Final = 100
 """Objects in one page of a list: the most that Stripe gives."""
-CAPTURE_ID: Final = "capture_id"
-"""Names the latest capture in its PaymentIntent's metadata: their sum does not distinguish several."""
 UNEXPECTED_STATE: Final = "payment_intent_unexpected_state"
 
 _TOO_MANY_REQUESTS: Final = 429
 _CONFLICT: Final = 409
+_NOT_FOUND: Final = 404
 _SERVER_ERRORS: Final = range(500, 600)
 _NO_REFUSALS: Final = frozenset({"idempotency_key_in_use", "lock_timeout", "rate_limit", "platform_api_key_expired"})
 """Codes of errors that say nothing about the payment itself."""
@@ -97,15 +103,29 @@ class StripeProcessor:
             _raise_unless_definite(error)
         return None
 
+    async def payment(self, authorization_id: str) -> ProcessorPayment | None:
+        """Ask where the money of a PaymentIntent is; see PaymentProcessor.payment."""
+        try:
+            found = await self._client.v1.payment_intents.retrieve_async(
+                authorization_id, {"expand": ["latest_charge"]}
+            )
+            return await self._payment_of(found.to_dict())
+        except UnitsError as error:
+            raise NotUnderstoodError(f"Stripe's books hold an amount that has no minor units: {error}") from error
+        except stripe.StripeError as error:
+            _raise_unless_definite(error)
+            if error.http_status == _NOT_FOUND:
+                return None
+            raise NotUnderstoodError(f"Stripe refuses to show a payment: {_code_of(error)}") from error
+
     async def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
         """Iterate over the payments on Stripe's books that name an order; see PaymentProcessor.payments."""
         params: Params = {"created": {"gte": since_ms // 1000}, "limit": PAGE, "expand": ["data.latest_charge"]}
         try:
             intents = await self._client.v1.payment_intents.list_async(params)  # type: ignore[arg-type]
             async for intent in intents.auto_paging_iter():
-                document = intent.to_dict()
-                if (document.get("metadata") or {}).get("order_id"):
-                    yield _payment_of(document)
+                if (document := intent.to_dict()).get("metadata") and document["metadata"].get("order_id"):
+                    yield await self._payment_of(document)
         except UnitsError as error:
             raise NotUnderstoodError(f"Stripe's books hold an amount that has no minor units: {error}") from error
         except stripe.StripeError as error:
@@ -204,6 +224,15 @@ class StripeProcessor:
     async def _intent(self, operation: Operation) -> Document:
         return (await self._client.v1.payment_intents.retrieve_async(operation.authorization_id)).to_dict()
 
+    async def _payment_of(self, intent: Document) -> ProcessorPayment:
+        charge = intent.get("latest_charge")
+        disputes: list[Document] = []
+        if charge and not isinstance(charge, str) and charge.get("disputed"):
+            params: Params = {"payment_intent": intent["id"], "limit": PAGE}
+            found = await self._client.v1.disputes.list_async(params)  # type: ignore[arg-type]
+            disputes = [it.to_dict() async for it in found.auto_paging_iter()]
+        return payment_of(intent, disputes)
+
     async def _find_refund(self, operation: Operation) -> ProcessorResult | None:
         params: Params = {"payment_intent": operation.authorization_id, "limit": PAGE}
         refunds = await self._client.v1.refunds.list_async(params)  # type: ignore[arg-type]
@@ -255,23 +284,40 @@ def _refund_of(refund: Document, operation: Operation) -> ProcessorResult:
     return ProcessorResult("succeeded", operation.authorization_id, "")
 
 
-def _payment_of(intent: Document) -> ProcessorPayment:
+def payment_of(intent: Document, disputes: Iterable[Document]) -> ProcessorPayment:
+    """Return where a PaymentIntent's money is; its charge must be expanded. Raises UnitsError.
+
+    What is released untaken, by a final capture or a cancellation, Stripe counts among the refunds of the charge
+    (https://github.com/solidusio/solidus_stripe/pull/268). Inquiries (`warning_...`) withdraw nothing, yet may become
+    disputes; they count as such while they are open.
+    """
     currency = str(intent["currency"]).upper()
     charge = intent.get("latest_charge")
     charge = charge if charge and not isinstance(charge, str) else {}
     captured = int(intent.get("amount_received") or 0)
     held = int(intent.get("amount_capturable") or 0)
     authorized = int(intent["amount"]) if charge and charge.get("status") == "succeeded" else captured + held
+    released = authorized - captured - held
+    by_end: dict[str, int] = {}
+    for dispute in disputes:
+        end = _END_OF_DISPUTE.get(str(dispute["status"]), "open")
+        by_end[end] = by_end.get(end, 0) + int(dispute["amount"])
     return ProcessorPayment(
         authorization_id=str(intent["id"]),
-        order_id=str(intent["metadata"]["order_id"]),
+        order_id=str((intent.get("metadata") or {}).get("order_id", "")),
         currency=currency,
         authorized_minor=from_stripe(authorized, currency),
         captured_minor=from_stripe(captured, currency),
-        voided_minor=from_stripe(authorized - captured - held, currency),
-        refunded_minor=from_stripe(int(charge.get("amount_refunded") or 0), currency),
+        voided_minor=from_stripe(released, currency),
+        refunded_minor=from_stripe(max(0, int(charge.get("amount_refunded") or 0) - released), currency),
         created_at_ms=int(intent["created"]) * 1000,
+        disputed_minor=from_stripe(by_end.get("open", 0), currency),
+        lost_minor=from_stripe(by_end.get("lost", 0), currency),
     )
+
+
+_END_OF_DISPUTE: Final = {"won": "won", "warning_closed": "won", "prevented": "won", "lost": "lost"}
+"""By a dispute's status; all others are open (https://docs.stripe.com/api/disputes/object#dispute_object-status)."""
 
 
 # --- what went wrong --------------------------------------------------------------------------------------------------

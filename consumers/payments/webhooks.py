@@ -1,26 +1,33 @@
-"""What a payment processor reports by webhook, as a RecordPaymentResult. Pure but for the clock of the replay window.
+"""What a payment processor sends unasked, as a message for the log. Pure but for the clock of the replay window.
 
-A webhook is checked before it is believed: its signature, and that it is no older than five minutes. What it says may be
-known already, or come before the answer to our own request: payments takes each result in once, whoever brings it.
+A webhook is checked before it is believed: its signature, and that it is no older than five minutes. The outcome of an
+operation of ours is a RecordPaymentResult. It may be known already, or come before the answer to our own request: payments
+takes each result in once, whoever brings it. What happened without us (at a dashboard, at the card network) is an
+InspectPayment: its figures are not believed, whatever order webhooks come in, but read anew where the money is.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from consumers.payments.errors import OutcomeUnknownError, PaymentsError
-from consumers.payments.processor import OperationKind
+from consumers.payments.processor import CAPTURE_ID, ORPHAN, OperationKind
 from schemas.codec.wire import encode
 from schemas.errors import EncodeError
 from schemas.ids import is_order_id
 from schemas.limits import MAX_TIME_MS
-from schemas.messages import RecordPaymentResult
+from schemas.messages import InspectPayment, RecordPaymentResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    Document = Mapping[str, Any]
+
+R = TypeVar("R", RecordPaymentResult, InspectPayment)
 
 STRIPE_TOLERANCE_SECONDS: Final = 300
 """How old a webhook may be, as Standard Webhooks has it and Stripe's own client."""
@@ -38,13 +45,27 @@ class WebhookNotUnderstoodError(WebhookError):
     """A webhook is signed rightly and makes no sense: sender and receiver are of different versions."""
 
 
+class UnnamedPayment(NamedTuple):
+    """Something happened to a payment, and the event does not name its order: the processor has to be asked."""
+
+    authorization_id: str
+    cause: str
+
+    def of(self, order_id: str) -> InspectPayment:
+        """Return the message for the log. Raises WebhookNotUnderstoodError for what is no order of ours."""
+        return _checked(InspectPayment(order_id, self.authorization_id, self.cause))
+
+
+Received: TypeAlias = RecordPaymentResult | InspectPayment
+
+
 class _Outcome(msgspec.Struct):
     """What the simulated processor sends of each operation that it executed (infra/local/sandbox_processor)."""
 
     operation_id: str
     order_id: str
-    kind: OperationKind
-    status: Literal["succeeded", "refused", "requires_action", "lapsed"]
+    kind: Literal["authorize", "capture", "void", "refund", "dispute"]
+    status: Literal["succeeded", "refused", "requires_action", "lapsed", "opened", "won", "lost"]
     authorization_id: str = ""
     code: str = ""
     action_url: str = ""
@@ -54,8 +75,11 @@ class _Outcome(msgspec.Struct):
 _decode: Final = msgspec.json.Decoder(_Outcome).decode
 
 
-def result_from_processor(body: bytes, headers: Mapping[str, str], secret: str) -> RecordPaymentResult:
-    """Return what the simulated processor says. Raises WebhookRefusedError or WebhookNotUnderstoodError."""
+def from_processor(body: bytes, headers: Mapping[str, str], secret: str) -> Received | None:
+    """Return what the simulated processor sends, None where nothing moved. Raises WebhookRefusedError or WebhookNotUnderstoodError.
+
+    An operation is ours where its key is one that payments gives: the order's id, a colon and the rest.
+    """
     try:
         Webhook(secret).verify(body, dict(headers), json_parse=False)
     except (WebhookVerificationError, ValueError) as error:
@@ -64,9 +88,13 @@ def result_from_processor(body: bytes, headers: Mapping[str, str], secret: str) 
         event = _decode(body)
     except msgspec.DecodeError as error:
         raise WebhookNotUnderstoodError(str(error)) from error
+    if not event.operation_id.startswith(f"{event.order_id}:"):
+        cause = f"{event.kind}.{event.status} {event.operation_id}"
+        is_inert = event.status == "refused" or event.operation_id.startswith(ORPHAN) or not event.authorization_id
+        return None if is_inert else _checked(InspectPayment(event.order_id, event.authorization_id, cause))
     result: str = event.status
     if event.status == "refused":
-        result = "declined" if event.kind is OperationKind.AUTHORIZE else "failed"
+        result = "declined" if event.kind == OperationKind.AUTHORIZE.value else "failed"
     return _checked(
         RecordPaymentResult(
             event.order_id,
@@ -80,14 +108,12 @@ def result_from_processor(body: bytes, headers: Mapping[str, str], secret: str) 
     )
 
 
-def result_from_stripe(body: bytes, signature: str, secret: str) -> RecordPaymentResult | None:
-    """Return what Stripe says about an authorisation, None where it is about something else, or of nobody's payment.
+def from_stripe_event(body: bytes, signature: str, secret: str) -> Received | UnnamedPayment | None:
+    """Return what Stripe sends about a payment, None where it is about something else, or about nobody's payment.
 
-    Raises WebhookRefusedError or WebhookNotUnderstoodError. The outcomes of captures and refunds come from our own requests.
+    Raises WebhookRefusedError or WebhookNotUnderstoodError.
     """
     import stripe  # noqa: PLC0415  only who has Stripe for a processor pays for its client
-
-    from consumers.payments.stripe_processor import authorization_of  # noqa: PLC0415
 
     try:
         stripe.WebhookSignature.verify_header(body.decode(), signature, secret, STRIPE_TOLERANCE_SECONDS)
@@ -95,21 +121,33 @@ def result_from_stripe(body: bytes, signature: str, secret: str) -> RecordPaymen
         raise WebhookRefusedError(f"Stripe's signature: {error}") from error
     try:
         event = msgspec.json.decode(body)
-        kind, intent = event["type"], event["data"]["object"]
-        names = intent.get("metadata") or {}
-        if kind not in _STRIPE_EVENTS or "operation_id" not in names:
+        kind, about = str(event["type"]), event["data"]["object"]
+        if (read := _STRIPES_EVENTS.get(kind)) is None:
             return None
-        lapsed = intent["status"] == "canceled"
-        if lapsed and intent.get("cancellation_reason") != "automatic":
-            return None  # cancelled by ourselves
+        return read(about, f"{kind} {about['id']}")
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WebhookNotUnderstoodError(f"no event of Stripe's: {error!r}") from error
+
+
+def _authorization(intent: Document, cause: str) -> Received | None:
+    """What became of an authorisation of ours; one that was held and is cancelled, before its time, somebody cancelled."""
+    from consumers.payments.stripe_processor import authorization_of  # noqa: PLC0415  as above
+
+    names = intent.get("metadata") or {}
+    if "operation_id" not in names:
+        return None
+    order_id = str(names.get("order_id", ""))
+    is_over, was_held = intent["status"] == "canceled", bool(intent.get("latest_charge"))
+    lapsed = is_over and intent.get("cancellation_reason") == "automatic"
+    if is_over and was_held and not lapsed:
+        return _checked(InspectPayment(order_id, str(intent["id"]), cause))
+    try:
         found = authorization_of(intent)
     except OutcomeUnknownError:
         return None  # Stripe does not know itself yet; another event follows
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WebhookNotUnderstoodError(f"no event of Stripe's: {error!r}") from error
     return _checked(
         RecordPaymentResult(
-            str(names.get("order_id", "")),
+            order_id,
             str(names["operation_id"]),
             "lapsed" if lapsed else found.result,
             found.authorization_id,
@@ -120,24 +158,74 @@ def result_from_stripe(body: bytes, signature: str, secret: str) -> RecordPaymen
     )
 
 
-_STRIPE_EVENTS: Final = frozenset(
+def _capture(intent: Document, cause: str) -> Received | None:
+    """A payment is captured; one that no capture of ours has named, somebody captured at the dashboard."""
+    names = intent.get("metadata") or {}
+    if "order_id" not in names or CAPTURE_ID in names:
+        return None
+    return _checked(InspectPayment(str(names["order_id"]), str(intent["id"]), cause))
+
+
+def _charge(charge: Document, cause: str) -> Received | None:
+    """Money went back of a charge, by us or by somebody else. A charge has its payment's metadata."""
+    names = charge.get("metadata") or {}
+    if "order_id" not in names or not charge.get("payment_intent"):
+        return None
+    return _checked(InspectPayment(str(names["order_id"]), str(charge["payment_intent"]), cause))
+
+
+def _refund(refund: Document, cause: str) -> Received | UnnamedPayment | None:
+    """A refund came to an end; one of ours may fail days after it had succeeded."""
+    names, status = refund.get("metadata") or {}, refund.get("status")
+    if "operation_id" not in names:
+        return _unnamed(refund, cause) if status in ("failed", "canceled") else None
+    if status not in ("succeeded", "failed", "canceled"):
+        return None
+    reason = "" if status == "succeeded" else str(refund.get("failure_reason") or f"refund_{status}")
+    result = "succeeded" if status == "succeeded" else "failed"
+    intent = str(refund.get("payment_intent") or "")
+    return _checked(
+        RecordPaymentResult(str(names.get("order_id", "")), str(names["operation_id"]), result, intent, reason)
+    )
+
+
+def _unnamed(about: Document, cause: str) -> UnnamedPayment | None:
+    """A dispute names its payment, and not what stands in the payment's metadata."""
+    intent = about.get("payment_intent")
+    return UnnamedPayment(str(intent), cause) if intent else None
+
+
+_STRIPES_EVENTS: Final[Mapping[str, Callable[[Document, str], Received | UnnamedPayment | None]]] = MappingProxyType(
     {
-        "payment_intent.amount_capturable_updated",
-        "payment_intent.requires_action",
-        "payment_intent.payment_failed",
-        "payment_intent.canceled",
+        "payment_intent.amount_capturable_updated": _authorization,
+        "payment_intent.requires_action": _authorization,
+        "payment_intent.payment_failed": _authorization,
+        "payment_intent.canceled": _authorization,
+        "payment_intent.succeeded": _capture,
+        "charge.refunded": _charge,
+        "charge.refund.updated": _refund,
+        "refund.updated": _refund,
+        "refund.failed": _refund,
+        "charge.dispute.created": _unnamed,
+        "charge.dispute.updated": _unnamed,
+        "charge.dispute.closed": _unnamed,
+        "charge.dispute.funds_withdrawn": _unnamed,
+        "charge.dispute.funds_reinstated": _unnamed,
     }
 )
+STRIPES_EVENTS: Final = tuple(_STRIPES_EVENTS)
+"""The events that an endpoint at Stripe should send; others are answered 200 and left alone."""
 
 
-def _checked(result: RecordPaymentResult) -> RecordPaymentResult:
-    """Return a result that can be put on the log. Raises WebhookNotUnderstoodError for one beyond our limits."""
-    if not is_order_id(result.order_id):
-        raise WebhookNotUnderstoodError(f"it is about {result.order_id[:64]!r}, which is no order of ours")
-    if not 0 <= result.expires_at_ms <= MAX_TIME_MS:
+def _checked(received: R) -> R:
+    """Return a message that can be put on the log. Raises WebhookNotUnderstoodError for one beyond our limits."""
+    expires_at_ms = getattr(received, "expires_at_ms", 0)
+    if not is_order_id(received.order_id):
+        raise WebhookNotUnderstoodError(f"it is about {received.order_id[:64]!r}, which is no order of ours")
+    if not 0 <= expires_at_ms <= MAX_TIME_MS:
         raise WebhookNotUnderstoodError("it names a moment before 1970 or after 9999; times are ms since the epoch")
     try:
-        encode(result)
+        encode(received)
     except EncodeError as error:
         raise WebhookNotUnderstoodError(str(error)) from error
-    return result
+    return received

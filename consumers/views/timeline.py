@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from consumers.views.money import MoneyFold, MoneyView
 from schemas.messages import Message
 from schemas.terms import CAPTURE_AT_SHIPPING
 from topology.states import FINAL_ORDER_STATES, FulfilmentState, OrderState, PaymentState, ReturnState
@@ -13,7 +14,6 @@ from topology.timeline import (
     FULFILMENT_STATE_AFTER,
     LINE_STATE_AFTER,
     ORDER_STATE_AFTER,
-    PAYMENT_STATE_AFTER,
     RETURN_STATE_AFTER,
 )
 
@@ -53,15 +53,6 @@ class TimelineStep(msgspec.Struct, frozen=True):
     axis: Literal["order", "payment", "fulfilment"]
     state: str
     at_ms: int
-
-
-class MoneyView(msgspec.Struct):
-    """An order's money so far, in minor units of its currency."""
-
-    authorized_minor: int = 0
-    captured_minor: int = 0
-    voided_minor: int = 0
-    refunded_minor: int = 0
 
 
 class OrderView(msgspec.Struct):
@@ -119,6 +110,7 @@ def view_of(order_id: str, events: Iterable[TimelineEvent]) -> OrderView:
     view = OrderView(order_id)
     seen: set[str] = set()
     lines: dict[tuple[int, str], LineView] = {}
+    money = MoneyFold(view.money)
     for event in sorted(events, key=lambda it: it.offset):
         if event.event_id in seen:
             continue
@@ -126,7 +118,7 @@ def view_of(order_id: str, events: Iterable[TimelineEvent]) -> OrderView:
         view.events.append(event)
         before = (view.state, view.payment, view.fulfilment)
         _fold_order(view, event)
-        _fold_money(view, event)
+        view.payment = money.after(view.payment, event.type, event.data)
         _fold_goods(view, event)
         _fold_line(lines, event)
         after = (view.state, view.payment, view.fulfilment)
@@ -153,28 +145,6 @@ def _fold_order(view: OrderView, event: TimelineEvent) -> None:
         view.amount_minor = data["amount_minor"]
     if event.type in STATE_AFTER:
         view.reason = data.get("reason", "")
-
-
-def _fold_money(view: OrderView, event: TimelineEvent) -> None:
-    money, amount_minor = view.money, event.data.get("amount_minor", 0)
-    view.payment = _PAYMENT_STATE_AFTER.get(event.type, view.payment)
-    match event.type:
-        case "OrderPlaced" if CAPTURE_AT_SHIPPING in event.data.get("terms", ""):
-            view.payment = PaymentState.AUTHORIZED
-        case "PaymentAuthorized":
-            money.authorized_minor = amount_minor
-        case "PaymentCaptured":
-            money.captured_minor += amount_minor
-            if money.captured_minor < money.authorized_minor:
-                view.payment = PaymentState.PARTIALLY_CAPTURED
-        case "PaymentVoided":
-            money.voided_minor = money.authorized_minor - money.captured_minor
-            if money.captured_minor:
-                view.payment = PaymentState.CAPTURED
-        case "PaymentRefunded":
-            money.refunded_minor += amount_minor
-            if money.refunded_minor >= money.captured_minor:
-                view.payment = PaymentState.REFUNDED
 
 
 def _fold_goods(view: OrderView, event: TimelineEvent) -> None:
@@ -204,7 +174,6 @@ _LINE_ANSWERS: Final = frozenset({"LineReserved", "LineRejected"})
 _AXES: Final[tuple[Literal["order", "payment", "fulfilment"], ...]] = ("order", "payment", "fulfilment")
 STATE_AFTER: Final = {message.__name__: state for message, state in ORDER_STATE_AFTER.items()}
 """The states of an order by the names of the events that lead to them."""
-_PAYMENT_STATE_AFTER: Final = {message.__name__: state for message, state in PAYMENT_STATE_AFTER.items()}
 _FULFILMENT_STATE_AFTER: Final = {message.__name__: state for message, state in FULFILMENT_STATE_AFTER.items()}
 _RETURN_STATE_AFTER: Final = {message.__name__: state for message, state in RETURN_STATE_AFTER.items()}
 _LINE_STATE_AFTER: Final = {message.__name__: state for message, state in LINE_STATE_AFTER.items()}

@@ -11,6 +11,8 @@ ADVICE: Final = {
     "order_cancelled": "the order is cancelled; nothing of it is shipped or taken back",
     "order_id_outside_window": "no order of this id is known; check the id",
     "not_paid": "nothing of it can leave before it is paid; `lastunit order show` says where it stands",
+    "payment_disputed": "the customer disputes the payment at their bank; wait until the dispute is won or lost",
+    "payment_gone": "its money went back at the processor, or was lost in a dispute: cancel the order",
     "authorization_lapsed": "the money is not set aside any more: `lastunit order retry`, or cancel the order",
     "payment_failed": "its money could not be taken; ship the lines under another shipment id, or cancel the order",
     "too_many_failures": "cancel the order: its money could not be taken for too many parcels",
@@ -36,6 +38,7 @@ ADVICE: Final = {
     "too_many_refunds": "pay it back by hand",
     "nothing_to_retry": "no void or refund of this order has failed, and its authorisation has not lapsed",
     "nothing_to_resolve": "no void or refund of this order has failed",
+    "settled_at_processor": "it was done at the processor and is booked as that; `lastunit order show` has the sums",
 }
 
 

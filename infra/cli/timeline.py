@@ -59,10 +59,25 @@ WORDS: Final = {
     "ReturnRefused": "return {return_id} is not taken",
     "ReturnReceived": "return {return_id} has brought {lines} back, {disposition}",
     "OrderReturned": "all that had arrived is back",
+    "RefundReduced": "{amount} of {asked} for {refund_id} goes back: no more is left",
+    "PaymentChangedExternally": "{change} at the processor, not by us; {left} is left",
     "RefundRequested": "{amount} is to go back to the customer, for {refund_id}",
 }
 
 _TOGETHER: Final = re.compile(r"(?<=\b[A-Z]{3}) (?=-?\d)|(?<=\d) (?=x )|(?<=\d x) ")
+_CHANGES: Final = {
+    "captured": "{amount} was taken",
+    "captured_reversed": "{amount} turned out not to be taken",
+    "voided": "{amount} was set free",
+    "voided_reversed": "{amount} turned out not to be free",
+    "refunded": "{amount} went back to the customer",
+    "refunded_reversed": "{amount} did not go back to the customer",
+    "disputed": "{amount} was withdrawn, as the customer disputes the payment",
+    "dispute_won": "{amount} came back, as the dispute is won",
+    "dispute_lost": "{amount} is gone for good, as the dispute is lost",
+}
+"""What others did with the money, by the word for it in PaymentChangedExternally."""
+
 _STYLES: Final = {
     OrderState.PAID: "bold green",
     OrderState.SHIPPED: "bold green",
@@ -113,10 +128,18 @@ def _summary(view: OrderView) -> Iterator[str]:
         yield unbroken(_money(view.amount_minor, view.currency))
     if view.payment is not PaymentState.NONE:
         yield f"payment {view.payment.value}"
+    yield from _moved(view)
     if view.fulfilment is not FulfilmentState.NONE:
         yield f"fulfilment {view.fulfilment.value}"
     yield from (f"return {name} {state.value}" for name, state in view.returns.items())
     yield f"since {moment(view.events[0].at_ms)[:16]} UTC".replace(" ", NO_BREAK)
+
+
+def _moved(view: OrderView) -> Iterator[str]:
+    """Yield what of the money is not there any more."""
+    money = view.money
+    gone = {"refunded": money.refunded_minor, "disputed": money.disputed_minor, "lost": money.lost_minor}
+    yield from (unbroken(f"{name} {_money(minor, view.currency)}") for name, minor in gone.items() if minor)
 
 
 def _path(view: OrderView, width: int) -> Iterator[Text]:
@@ -150,11 +173,9 @@ def moment(at_ms: int) -> str:
 
 
 def _facts(data: dict[str, Any], currency: str) -> dict[str, Any]:
-    facts = dict(data)
-    if "unit_price_minor" in data:
-        facts["price"] = _money(data["unit_price_minor"], data.get("currency", currency))
-    if "amount_minor" in data:
-        facts["amount"] = _money(data["amount_minor"], data.get("currency", currency))
+    facts = {**data, **_sums(data, data.get("currency") or currency)}
+    if "change" in data:
+        facts["change"] = _CHANGES.get(data["change"], f"{{amount}}, {data['change']},").format_map(facts)
     if "expires_at_ms" in data:
         facts["until"] = moment(data["expires_at_ms"])[11:19]
     if "until_ms" in data:
@@ -169,6 +190,11 @@ def _facts(data: dict[str, Any], currency: str) -> dict[str, Any]:
     if "reference" in data:
         facts["reference"] = f"for {data['reference']}" if data["reference"] else ""
     return facts
+
+
+def _sums(data: dict[str, Any], currency: str) -> dict[str, str]:
+    names = {"unit_price_minor": "price", "amount_minor": "amount", "asked_minor": "asked", "left_minor": "left"}
+    return {name: _money(data[field], currency) for field, name in names.items() if field in data}
 
 
 def _lines(lines: Sequence[Any]) -> str:

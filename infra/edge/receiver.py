@@ -19,13 +19,22 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from consumers.payments.webhooks import WebhookError, WebhookRefusedError, result_from_processor, result_from_stripe
+from consumers.payments.errors import NotUnderstoodError, ProcessorError
+from consumers.payments.webhooks import (
+    UnnamedPayment,
+    WebhookError,
+    WebhookRefusedError,
+    from_processor,
+    from_stripe_event,
+)
 from consumers.runtime.deciding.decision import outgoing
 from producers.errors import PublishError
+from schemas.ids import is_order_id
 
 if TYPE_CHECKING:
+    from consumers.payments.processor import PaymentProcessor
+    from consumers.payments.webhooks import Received
     from producers.publisher import Publisher
-    from schemas.messages import RecordPaymentResult
 
 log = structlog.get_logger()
 
@@ -67,10 +76,16 @@ def problem(status: int, detail: str) -> WebhookAnswer:
 
 
 class WebhookIntake:
-    """Puts processors' outcomes on the log. `secrets` has one for each processor that may send any: simulated, stripe."""
+    """Puts on the log what processors send. `secrets` has one for each processor that may send anything: simulated, stripe.
 
-    def __init__(self, publisher: Publisher, secrets: Mapping[str, str]) -> None:
+    Stripe's events about disputes do not name our order; `stripe` is asked for it.
+    """
+
+    def __init__(
+        self, publisher: Publisher, secrets: Mapping[str, str], stripe: PaymentProcessor | None = None
+    ) -> None:
         self._publisher = publisher
+        self._stripe = stripe
         self.secrets = secrets
 
     def refusal(self, method: str, path: str) -> WebhookAnswer | None:
@@ -84,23 +99,36 @@ class WebhookIntake:
         """Answer one webhook; the names in `headers` are in lower case."""
         processor = path.removeprefix(ROUTES)
         try:
-            result = self._result(processor, headers, body)
-            if result is None:
+            received = await self._received(processor, headers, body)
+            if received is None:
                 return WebhookAnswer(200, {"taken": False})
-            await self._publisher.publish([outgoing(result)])
+            await self._publisher.publish([outgoing(received)])
         except WebhookError as error:
             log.warning("webhook_not_taken", processor=processor, error=str(error))
             return problem(401 if isinstance(error, WebhookRefusedError) else 400, str(error))
         except PublishError as error:
             log.warning("webhook_not_taken", processor=processor, error=str(error))
             return problem(503, "Kafka did not take it")
-        return WebhookAnswer(200, {"taken": True, "operation_id": result.operation_id})
+        except ProcessorError as error:
+            log.warning("webhook_not_taken", processor=processor, error=str(error))
+            return problem(503, "the processor did not name the order that it is about")
+        return WebhookAnswer(200, {"taken": True, "order_id": received.order_id})
 
-    def _result(self, processor: str, headers: Mapping[str, str], body: bytes) -> RecordPaymentResult | None:
+    async def _received(self, processor: str, headers: Mapping[str, str], body: bytes) -> Received | None:
         secret = self.secrets[processor]
-        if processor == "stripe":
-            return result_from_stripe(body, headers.get("stripe-signature", ""), secret)
-        return result_from_processor(body, headers, secret)
+        if processor != "stripe":
+            return from_processor(body, headers, secret)
+        received = from_stripe_event(body, headers.get("stripe-signature", ""), secret)
+        return await self._named(received) if isinstance(received, UnnamedPayment) else received
+
+    async def _named(self, event: UnnamedPayment) -> Received | None:
+        """Return an event with the order that it is about, None where that is none of ours. Raises ProcessorError."""
+        if self._stripe is None:
+            raise NotUnderstoodError(
+                f"{event.cause} names no order; set LASTUNIT_STRIPE_API_KEY, so that Stripe can be asked"
+            )
+        payment = await self._stripe.payment(event.authorization_id)
+        return event.of(payment.order_id) if payment is not None and is_order_id(payment.order_id) else None
 
 
 class WebhookReceiver:

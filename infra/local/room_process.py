@@ -161,7 +161,7 @@ async def _runnable(name: RoomName, wiring: _Wiring, resources: AsyncExitStack) 
     if name == RECEIVER:
         # Who sends a webhook waits for the answer, so it is not held up for as long as Kafka is away.
         publisher = Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace, readiness=wiring.readiness)
-        return _receiver(settings, await resources.enter_async_context(publisher))
+        return _receiver(settings, await resources.enter_async_context(publisher), resources)
     publisher = await resources.enter_async_context(
         Publisher(
             settings.kafka_bootstrap or "",
@@ -207,12 +207,16 @@ def _options(settings: Settings) -> OwnerOptions:
     )
 
 
-def _receiver(settings: Settings, publisher: Publisher) -> Runnable:
+def _receiver(settings: Settings, publisher: Publisher, resources: AsyncExitStack) -> Runnable:
     from infra.edge.receiver import WebhookIntake, WebhookReceiver  # noqa: PLC0415  one process needs it
 
     named = {"simulated": settings.processor_webhook_secret, "stripe": settings.stripe_webhook_secret}
     secrets = {sender: secret for sender, secret in named.items() if secret}
-    intake = WebhookIntake(publisher, secrets)
+    stripe: PaymentProcessor | None = None
+    if settings.stripe_webhook_secret and settings.stripe_api_key:
+        stripe = processor.processor_of(settings.model_copy(update={"processor": "stripe"}))
+        resources.push_async_callback(stripe.close)
+    intake = WebhookIntake(publisher, secrets, stripe)
     return WebhookReceiver(intake, host=settings.receiver_host, port=settings.receiver_port)
 
 

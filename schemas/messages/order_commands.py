@@ -22,6 +22,38 @@ class RecordPaymentResult(Message, frozen=True):
     expires_at_ms: int = 0
 
 
+class InspectPayment(Message, frozen=True):
+    """Asks payments to read at the processor where an authorisation's money is, because it may have moved without us.
+
+    `cause` says why: a webhook's event with what it is about, or `reconcile`. Nothing of it is believed: what is found is booked.
+    """
+
+    order_id: str
+    authorization_id: str
+    cause: str
+
+
+class RecordPaymentInspection(Message, frozen=True):
+    """Where the processor has an authorisation's money, read while nothing else was asked about the order.
+
+    `operation_id` is the inspection, or a capture, void or refund that the processor refused because of `refusal`, which the
+    figures explain. They are totals since the authorisation was made, in minor units: `disputed_minor` is withdrawn while
+    disputes are open, `lost_minor` for good.
+    """
+
+    order_id: str
+    operation_id: str
+    authorization_id: str
+    currency: str
+    authorized_minor: int
+    captured_minor: int
+    voided_minor: int
+    refunded_minor: int
+    disputed_minor: int
+    lost_minor: int
+    refusal: str = ""
+
+
 class CancelOrder(Message, frozen=True):
     """Asks to end an order of which nothing was shipped. `requested_by` is `customer` or `merchant`."""
 
@@ -125,6 +157,8 @@ class EndWaits(Message, frozen=True):
 
 ORDER_COMMANDS: tuple[type[Message], ...] = (
     RecordPaymentResult,
+    InspectPayment,
+    RecordPaymentInspection,
     CancelOrder,
     ShipOrder,
     ConfirmDelivery,

@@ -83,21 +83,63 @@ class PaymentRefunded(Message, frozen=True):
 
 
 class PaymentRefundFailed(Message, frozen=True):
-    """The processor refused to refund; we owe the customer `amount_minor` until a person resolves it."""
+    """The processor refused to refund; we owe the customer `amount_minor` until a person resolves it.
+
+    `was_refunded` is 1 where it had succeeded first (PaymentRefunded), and the customer's bank sent it back days later.
+    """
 
     order_id: str
     refund_id: str
     amount_minor: int
     reason: str
+    was_refunded: int = 0
+
+
+class RefundReduced(Message, frozen=True):
+    """Of `asked_minor` that was to go back for `refund_id`, only `amount_minor` will (0: nothing); `reason` says why.
+
+    `given_before`: the rest went back already; `disputed`: it is disputed, or lost in a dispute; `order_over`: all that is left
+    goes back because the order has ended.
+    """
+
+    order_id: str
+    refund_id: str
+    asked_minor: int
+    amount_minor: int
+    reason: str
+
+
+class PaymentChangedExternally(Message, frozen=True):
+    """Money moved at the processor without us: a person or the card network moved `amount_minor`.
+
+    `change` is `captured`, `voided`, `refunded`, `disputed` (withdrawn while a dispute is open), `dispute_won` (it came back),
+    `dispute_lost`, or `..._reversed` where less is there than was found before. Of all captured money of the order
+    `left_minor` is left then, neither given back nor disputed nor lost; `disputed_minor` is disputed, and `gone_minor` was
+    refunded without us or lost.
+    """
+
+    order_id: str
+    authorization_id: str
+    change: str
+    amount_minor: int
+    currency: str
+    left_minor: int
+    disputed_minor: int
+    gone_minor: int
 
 
 class PaymentResolved(Message, frozen=True):
-    """A person says that a failed void or refund was done by hand, outside the processor's interface."""
+    """A failed void or refund was done by hand, outside the processor, as a person reports in `note`.
+
+    `refund_id` is that of a refund, empty for a void; events of earlier releases have neither it nor a currency.
+    """
 
     order_id: str
     operation_id: str
     amount_minor: int
     note: str
+    refund_id: str = ""
+    currency: str = ""
 
 
 PAYMENT_EVENTS: tuple[type[Message], ...] = (
@@ -111,5 +153,7 @@ PAYMENT_EVENTS: tuple[type[Message], ...] = (
     PaymentLapsed,
     PaymentRefunded,
     PaymentRefundFailed,
+    RefundReduced,
+    PaymentChangedExternally,
     PaymentResolved,
 )

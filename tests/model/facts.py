@@ -32,6 +32,9 @@ class OrderFacts(msgspec.Struct):
     voided: int = 0
     held: int = 0
     authorized: int = 0
+    lost_minor: int = 0
+    strangers_refunded: int = 0
+    is_touched: bool = False
 
     def of(self, kind: type[m.Message]) -> list[Any]:
         """Return what was said of this kind."""
@@ -120,3 +123,6 @@ def _add(facts: OrderFacts, account: Account) -> None:
     facts.voided += account.voided
     facts.refunded += account.refunded
     facts.held += account.held
+    facts.lost_minor += account.lost
+    facts.strangers_refunded += account.strangers_refunded
+    facts.is_touched |= account.is_touched

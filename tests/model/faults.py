@@ -169,6 +169,14 @@ class NeverLooks(PaymentsRoom):
         return changes
 
 
+class NeverInspects(PaymentsRoom):
+    """Takes no notice of what others do at the processor."""
+
+    @override
+    def decide(self, state: PaymentsState, message: Message, at_ms: int) -> Iterable[Any]:
+        return [] if isinstance(message, m.InspectPayment) else super().decide(state, message, at_ms)
+
+
 # --- fulfilment ---------------------------------------------------------------------------------------------------------
 
 
@@ -215,6 +223,7 @@ PLANTED: Final[dict[str, Rooms]] = {
     "money is captured twice": Rooms(payments=CapturesAgain(_NOBODY, _NOBODY, deadlines=DEADLINES)),
     "a cancelled order's money is kept": Rooms(payments=KeepsTheMoney(_NOBODY, _NOBODY, deadlines=DEADLINES)),
     "a lost confirmation is not looked for": Rooms(payments=NeverLooks(_NOBODY, _NOBODY, deadlines=DEADLINES)),
+    "money that others move is not noticed": Rooms(payments=NeverInspects(_NOBODY, _NOBODY, deadlines=DEADLINES)),
     "a duplicate is not recognised": Rooms(inventory=ForgetsHolds()),
     "lines are judged alone": Rooms(inventory=JudgesLinesAlone()),
     "another command under a used id is swallowed": Rooms(inventory=SwallowsOtherContent()),

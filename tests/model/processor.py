@@ -6,7 +6,7 @@ more than is held, more than was captured) that is an AccountingError, whatever 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -15,12 +15,17 @@ from schemas import messages as m
 from tests.model.accounting import AccountingError
 from tests.model.dice import Pick
 
+Answer: TypeAlias = m.RecordPaymentResult | m.RecordPaymentInspection
+
 LASTS_MS: Final = (0, 0, 3_000, 8_000)
 """How long an authorisation is held; 0 is longer than any case takes, and is not said."""
 
 
 class Account(msgspec.Struct):
-    """One authorisation's money, in minor units. `ends_at_ms` is 0 where it does not lapse."""
+    """One authorisation's money, in minor units. `ends_at_ms` is 0 where it does not lapse.
+
+    `strangers_refunded` is what others than we gave back of it; `is_touched` is whether they did anything to it.
+    """
 
     order_id: str
     authorized: int
@@ -29,6 +34,15 @@ class Account(msgspec.Struct):
     refunded: int = 0
     ends_at_ms: int = 0
     has_lapsed: bool = False
+    disputed: int = 0
+    lost: int = 0
+    strangers_refunded: int = 0
+    is_touched: bool = False
+
+    @property
+    def left(self) -> int:
+        """What was captured and neither went back nor was withdrawn."""
+        return self.captured - self.refunded - self.disputed - self.lost
 
     @property
     def held(self) -> int:
@@ -49,12 +63,43 @@ class Processor:
         self._unconfirmed: dict[str, Operation] = {}
         self._refused: set[str] = set()
 
-    def perform(self, operation: Operation, now_ms: int) -> m.RecordPaymentResult:
-        """Execute an operation, or answer again what was answered to its id. Raises AccountingError for an impossible one."""
+    def perform(self, operation: Operation, now_ms: int) -> Answer:
+        """Execute an operation and return what the effect runner puts on the log.
+
+        That is what was answered to its id before, if anything; a refusal comes with where the money is, and so does an
+        inspection. Raises AccountingError for an operation that nobody may ask for.
+        """
         name = operation.operation_id
         known = self.asked.setdefault(name, operation)
         if known != operation:
             raise AccountingError(f"{name} was asked with other content: {known} {operation}")
+        if operation.kind is OperationKind.INSPECT:
+            return self._inspection(operation, "")
+        answer = self._answer_once(operation, now_ms)
+        is_explained = answer.result == "failed" and not operation.unconfirmed_id
+        return self._inspection(operation, answer.reason) if is_explained else answer
+
+    def _inspection(self, operation: Operation, refusal: str) -> m.RecordPaymentInspection:
+        """Return where an authorisation's money is. Raises AccountingError for one that does not exist."""
+        account = self.accounts.get(operation.authorization_id)
+        if account is None:
+            raise AccountingError(f"{operation} is about {operation.authorization_id}, which holds nothing")
+        return m.RecordPaymentInspection(
+            operation.order_id,
+            operation.operation_id,
+            operation.authorization_id,
+            operation.currency,
+            account.authorized,
+            account.captured,
+            account.voided,
+            account.refunded,
+            account.disputed,
+            account.lost,
+            refusal,
+        )
+
+    def _answer_once(self, operation: Operation, now_ms: int) -> m.RecordPaymentResult:
+        name = operation.operation_id
         if name not in self._answers:
             asks_anew = operation.kind is OperationKind.AUTHORIZE
             self._answers[name] = self._authorize(operation, now_ms) if asks_anew else self._move(operation)
@@ -98,6 +143,28 @@ class Processor:
                 told.append(_answer(operation, "lapsed", authorization_id, "expired"))
         return told
 
+    def meddle(self) -> m.InspectPayment | None:
+        """Let a person at the dashboard or the card network move money without us; return what a webhook tells of it."""
+        if not self.accounts:
+            return None
+        name = list(self.accounts)[self._pick(len(self.accounts))]
+        account = self.accounts[name]
+        what = _MEDDLINGS[self._pick(len(_MEDDLINGS))]
+        if not what(account, self._pick):
+            return None
+        account.is_touched = True
+        return m.InspectPayment(account.order_id, name, what.__name__)
+
+    def end_disputes(self) -> None:
+        """Let the card network decide every dispute."""
+        for account in self.accounts.values():
+            _end_dispute(account, self._pick)
+
+    def touched(self) -> list[m.Message]:
+        """Return what `payments reconcile` asks about, when it compares both books."""
+        found = [(name, it.order_id) for name, it in self.accounts.items() if it.is_touched]
+        return [m.InspectPayment(order_id, name, "reconcile") for name, order_id in found]
+
     def _authorize(self, operation: Operation, now_ms: int) -> m.RecordPaymentResult:
         roll = self._pick(16)
         if not self.patient and roll in (1, 2):
@@ -125,18 +192,23 @@ class Processor:
         kind = operation.kind
         if operation.unconfirmed_id and self._pick(3):
             return _answer(operation, "failed", authorization_id, "confirmed_meanwhile")
-        if account.has_lapsed and kind is OperationKind.CAPTURE:
-            return _answer(operation, "failed", authorization_id, "authorization_expired")
-        if account.has_lapsed and kind is OperationKind.VOID:
-            return _answer(operation, "succeeded", authorization_id)
-        most = account.captured - account.refunded if kind is OperationKind.REFUND else account.held
-        amount = most if kind is OperationKind.VOID else operation.amount_minor
-        if not 0 < amount <= most:
-            raise AccountingError(f"{kind} of {amount} was asked, {most} is there: {operation} {account}")
-        if not self.patient and self._pick(8) == 1:
-            return _answer(operation, "failed", authorization_id, "no")
+        if account.has_lapsed and kind is not OperationKind.REFUND:
+            is_void = kind is OperationKind.VOID
+            return _answer(operation, "succeeded" if is_void else "failed", authorization_id, "authorization_expired")
+        if (reason := self._refusal(operation, account)) is not None:
+            return _answer(operation, "failed", authorization_id, reason)
         _book(account, operation)
         return _answer(operation, "succeeded", authorization_id)
+
+    def _refusal(self, operation: Operation, account: Account) -> str | None:
+        """Return why an operation is refused, None where it is not. Raises AccountingError for what nobody may ask."""
+        most = account.left if operation.kind is OperationKind.REFUND else account.held
+        amount = most if operation.kind is OperationKind.VOID else operation.amount_minor
+        if account.is_touched and not 0 < amount <= most:
+            return "moved_by_others"
+        if not 0 < amount <= most:
+            raise AccountingError(f"{operation.kind} of {amount} was asked, {most} is there: {operation} {account}")
+        return "no" if not self.patient and self._pick(8) == 1 else None
 
     def _give_up_unconfirmed(self, operation: Operation) -> m.RecordPaymentResult:
         """Void what the customer has not confirmed: then they no longer can."""
@@ -158,6 +230,52 @@ def _book(account: Account, operation: Operation) -> None:
         account.captured += operation.amount_minor
     if operation.kind is OperationKind.VOID or operation.is_last:
         account.voided += account.held
+
+
+def _refund(account: Account, pick: Pick) -> bool:
+    if (left := account.left) <= 0:
+        return False
+    amount = left if pick(2) else 1 + pick(left)
+    account.refunded += amount
+    account.strangers_refunded += amount
+    return True
+
+
+def _capture(account: Account, pick: Pick) -> bool:
+    """Take all or a part; what is left untaken is given back."""
+    if (held := account.held) <= 0:
+        return False
+    account.captured += held if pick(2) else 1 + pick(held)
+    account.voided += account.held
+    return True
+
+
+def _void(account: Account, pick: Pick) -> bool:
+    del pick
+    if account.held <= 0:
+        return False
+    account.voided += account.held
+    return True
+
+
+def _dispute(account: Account, pick: Pick) -> bool:
+    """Withdraw what was captured, which may have been refunded in part."""
+    most = account.captured - account.disputed - account.lost
+    if most <= 0:
+        return False
+    account.disputed += most if pick(2) else 1 + pick(most)
+    return True
+
+
+def _end_dispute(account: Account, pick: Pick) -> bool:
+    if not account.disputed:
+        return False
+    account.lost += account.disputed if pick(2) else 0
+    account.disputed = 0
+    return True
+
+
+_MEDDLINGS: Final = (_refund, _capture, _void, _dispute, _end_dispute)
 
 
 def _id_of(authorize: Operation) -> str:

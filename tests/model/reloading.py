@@ -41,6 +41,7 @@ class LoadsItsPayments(PaymentsRoom):
         said = list(super().decide(state, message, at_ms))
         for payment in state.by_order.values():
             payment.queue = payments.decode_queue(payments.encode(payment.queue))
+            payment.external = payments.decode_external(payments.encode(payment.external))
             loaded = sorted(
                 payment.attempts.values(), key=lambda attempt: (attempt.started_at_ms, attempt.operation_id)
             )

@@ -23,7 +23,7 @@ from tests.model.dice import Pick
 from tests.model.end import End
 from tests.model.orders import ORDER_IDS, SKUS
 from tests.model.people import People
-from tests.model.processor import Processor
+from tests.model.processor import Answer, Processor
 from tests.model.simulated_owner import Entry, SimulatedOwner
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, Topic
 
@@ -101,7 +101,7 @@ class Shop:
         self.processor = Processor(pick)
         self.unsent = unsent
         self.unanswered: list[Operation] = []
-        self.under_way: list[m.RecordPaymentResult] = []
+        self.under_way: list[Answer] = []
         self.astray: list[Any] = []
         self.meddled: set[Any] = set()
         self.said = 0
@@ -110,6 +110,7 @@ class Shop:
         self.detours_left = pick(4)
         self.ticks_left = pick(6)
         self.crashes_left = 1 if pick(10) == 1 else 0
+        self.meddlings_left = pick(5) if pick(6) == 1 else 0
 
     @property
     def end(self) -> End:
@@ -127,15 +128,16 @@ class Shop:
                 (self._read() if roll < 12 else self._send() if roll < 15 else self._answer() if roll < 17 else False)
                 or (roll == 17 and self._repeat())
                 or (roll == 18 and (self._send_on() or self._tick()))
-                or (roll == 19 and (self._crash() or self._confirm()))
+                or (roll == 19 and (self._crash() or self._meddle() or self._confirm()))
             )
             if not (acts or self._read() or self._send() or self._answer() or self._send_on() or self._repeat()):
                 return
 
     def let_all_time_pass(self) -> None:
         """Let time pass, and what follows from it, until nothing happens any more. Raises AccountingError if it always does."""
-        self.ticks_left = self.repeats_left = self.crashes_left = 0
+        self.ticks_left = self.repeats_left = self.crashes_left = self.meddlings_left = 0
         self.processor.patient = True
+        self.processor.end_disputes()
         for _ in range(MOST_ROUNDS):
             self.now_ms += LONG_MS
             said = self.said
@@ -143,7 +145,7 @@ class Shop:
                 if (reminder := owner.room.reminder(owner.state, self.now_ms)) is not None:
                     self._put(_TOPIC_OF[type(reminder)], owner.partition, reminder)
             self._lapse()
-            self.unsent += self.people.help_all()
+            self.unsent += self.people.help_all() + self.processor.touched()
             self.run()
             if self.said == said:
                 return
@@ -189,6 +191,19 @@ class Shop:
         """Let a customer confirm, or say no; the word of it may be lost."""
         told = self.processor.confirm()
         self.under_way += [told] if told is not None and self.pick(3) else []
+        return told is not None
+
+    def _meddle(self) -> bool:
+        """Let somebody move money at the network without us; the word of it may be late, come twice or be lost."""
+        if not self.meddlings_left:
+            return False
+        self.meddlings_left -= 1
+        told = self.processor.meddle()
+        self.unsent += [told] * self.pick(3) if told is not None else []
+        if told is not None and self.trace is not None:
+            self._tell(
+                f"somebody moves money at the network: {told} {self.processor.accounts[told.authorization_id]}", ()
+            )
         return told is not None
 
     def _lapse(self) -> None:

@@ -105,6 +105,7 @@ WAITS: Final = {
     "missing_lines_or_the_end_of_holds",
     "shipment",
     "the_customers_confirmation",
+    "the_end_of_a_dispute",
 }
 REASONS: Final = {
     "",

@@ -13,7 +13,13 @@ from topology.states import OVER_ORDER_STATES, OrderState, PaymentState
 
 _NEEDS_A_PERSON: Final = frozenset({PaymentState.VOID_FAILED, PaymentState.REFUND_FAILED})
 _UNDER_WAY: Final = frozenset(
-    {PaymentState.AUTHORIZING, PaymentState.CAPTURING, PaymentState.VOIDING, PaymentState.REFUNDING}
+    {
+        PaymentState.AUTHORIZING,
+        PaymentState.CAPTURING,
+        PaymentState.VOIDING,
+        PaymentState.REFUNDING,
+        PaymentState.INSPECTING,
+    }
 )
 
 
@@ -28,6 +34,8 @@ def wait_of(facts: OrderFacts) -> Iterator[str]:
         raise LimboError(f"{facts.order_id} ({facts.order.state}): everything is answered, its payment is {payment}")
     if payment in _NEEDS_A_PERSON:
         yield "a_person"
+    if payment is PaymentState.DISPUTED:
+        yield "the_end_of_a_dispute"
     if payment is PaymentState.REQUIRES_ACTION:
         yield "the_customers_confirmation"
         return

@@ -16,7 +16,7 @@ from consumers.payments.breaker import BreakerPolicy, CircuitState
 from consumers.payments.effects import Backoff, EffectRunner
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, ProcessorError
 from consumers.payments.http_processor import HttpProcessor
-from consumers.payments.processor import Operation, OperationKind, ProcessorResult
+from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult
 from tests.stack.processor_bench import PRICE_MINOR, Bench, StartError, authorize, capture, refund, void
 from tests.unit.payments_processor.fakes import until
 
@@ -26,6 +26,10 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     bench = Bench(tmp_path)
     yield bench
     await bench.end()
+
+
+async def nothing_failed(operation: Operation, payment: ProcessorPayment, refused: ProcessorResult | None) -> None:
+    raise AssertionError((operation, payment, refused))
 
 
 async def test_money_is_held_then_taken_or_given_back(bench: Bench) -> None:
@@ -285,7 +289,9 @@ async def test_every_order_is_paid_once_through_lost_answers_silence_and_a_kill(
         else:
             captured.add(operation.order_id)
 
-    runner = EffectRunner(processor, report_result, workers=16, backoff=Backoff(base_seconds=0.02, cap_seconds=0.5))
+    runner = EffectRunner(
+        processor, report_result, nothing_failed, workers=16, backoff=Backoff(base_seconds=0.02, cap_seconds=0.5)
+    )
     async with asyncio.timeout(240), runner:
         runner.submit(0, [authorize(str(n)) for n in range(200)])
         await until(lambda: bool(captured))
@@ -308,7 +314,7 @@ async def test_orders_wait_for_a_processor_that_is_down_and_none_is_declined(ben
         results[operation.operation_id] = result
 
     policy = BreakerPolicy(consecutive_failures=5, reset_seconds=0.2)
-    runner = EffectRunner(processor, take, workers=16, backoff=Backoff(0.01, 0.1), breaker=policy)
+    runner = EffectRunner(processor, take, nothing_failed, workers=16, backoff=Backoff(0.01, 0.1), breaker=policy)
     await server.kill()
     async with asyncio.timeout(240), runner:
         runner.submit(0, [authorize(str(n)) for n in range(300)])
@@ -338,7 +344,9 @@ async def test_a_processor_that_is_killed_again_and_again_under_load_takes_each_
             done.add(operation.order_id)
 
     policy = BreakerPolicy(consecutive_failures=8, reset_seconds=0.1)
-    runner = EffectRunner(processor, report_result, workers=16, backoff=Backoff(0.02, 0.2), breaker=policy)
+    runner = EffectRunner(
+        processor, report_result, nothing_failed, workers=16, backoff=Backoff(0.02, 0.2), breaker=policy
+    )
     async with asyncio.timeout(240), runner:
         runner.submit(0, [authorize(str(n)) for n in range(400)])
         for share in (50, 150, 300):

@@ -85,7 +85,7 @@ async def test_what_is_beyond_our_limits_is_a_bad_request_and_a_long_address_is_
         assert (status, problem["status"]) == (400, 400), nonsense
     assert await receiver.post(outcome(action_url=address)) == (
         200,
-        {"taken": True, "operation_id": f"{A}:authorize"},
+        {"taken": True, "order_id": A},
     )
     records = [it for topic in (ORDER_COMMANDS, ORDER_EVENTS) for it in await receiver.shop.records(topic)]
     [taken] = [it for it in map(decode, (record.value for record in records)) if isinstance(it, RecordPaymentResult)]

@@ -26,6 +26,8 @@ _TITLES: Final = {
     "authorization_unknown": "There is no such authorisation",
     "capture_failed": "The card's bank refused the capture",
     "card_declined": "The card was declined",
+    "dispute_closed": "The dispute has ended already",
+    "dispute_unknown": "There is no such dispute",
     "currency_mismatch": "The authorisation is in another currency",
     "insufficient_funds": "The card has too little money on it",
     "invalid_request": "The request is not well-formed",
@@ -57,7 +59,7 @@ def operation(entry: Entry, base_url: str) -> web.Response:
 
 def event_document(entry: Entry, base_url: str) -> dict[str, Any]:
     """Return a webhook's body."""
-    subject = "authorization" if entry.kind == "lapse" else entry.kind
+    subject = "authorization" if entry.kind == "lapse" else _kind(entry)
     return {
         "type": f"{subject}.{entry.outcome}",
         "operation_id": entry.operation_id,
@@ -73,8 +75,9 @@ def problem(status: int, code: str, **members: str) -> web.Response:
 
 def _facts(entry: Entry, base_url: str) -> dict[str, Any]:
     action_url = base_url + ACTIONS + quote(entry.authorization_id, safe="") if entry.awaits_action else ""
+    dispute = {"dispute_id": entry.dispute_id} if entry.dispute_id else {}
     return {
-        "kind": "authorize" if entry.kind == "lapse" else entry.kind,
+        "kind": "authorize" if entry.kind == "lapse" else _kind(entry),
         "status": entry.outcome,
         "code": entry.code,
         "authorization_id": entry.authorization_id,
@@ -83,4 +86,9 @@ def _facts(entry: Entry, base_url: str) -> dict[str, Any]:
         "currency": entry.currency,
         "action_url": action_url,
         "expires_at_ms": entry.expires_at_ms,
+        **dispute,
     }
+
+
+def _kind(entry: Entry) -> str:
+    return "dispute" if entry.dispute_id or entry.kind.startswith("dispute") else entry.kind

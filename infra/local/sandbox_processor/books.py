@@ -18,7 +18,8 @@ from infra.local.sandbox_processor.entries import OK, PAYMENT_REQUIRED, Entry
 class Authorization(msgspec.Struct, gc=False):
     """The money of one authorisation, in minor units; `operation_id` is the key under which it was asked for.
 
-    It holds nothing before its customer has confirmed it, and nothing once it is `captured` (the last capture was taken),
+    What the card network withdraws for disputes is `disputed_minor` while they are open (`open_disputes`, by their ids) and
+    `lost_minor` once they are lost. It holds nothing before its customer has confirmed it, and nothing once it is `captured` (the last capture was taken),
     `voided`, `expired` or `declined`.
     """
 
@@ -29,6 +30,9 @@ class Authorization(msgspec.Struct, gc=False):
     captured_minor: int = 0
     voided_minor: int = 0
     refunded_minor: int = 0
+    disputed_minor: int = 0
+    lost_minor: int = 0
+    open_disputes: dict[str, int] = {}
     fails: str = ""
     operation_id: str = ""
     state: Literal["requires_action", "open", "captured", "voided", "expired", "declined"] = "open"
@@ -40,6 +44,11 @@ class Authorization(msgspec.Struct, gc=False):
         """What the customer can neither spend nor has paid."""
         return self.authorized_minor - self.captured_minor - self.voided_minor
 
+    @property
+    def left_minor(self) -> int:
+        """What is left of the captured money."""
+        return self.captured_minor - self.refunded_minor - self.disputed_minor - self.lost_minor
+
 
 class Totals(msgspec.Struct):
     """The sum over all authorisations in one currency."""
@@ -49,6 +58,8 @@ class Totals(msgspec.Struct):
     captured_minor: int = 0
     voided_minor: int = 0
     refunded_minor: int = 0
+    disputed_minor: int = 0
+    lost_minor: int = 0
     held_minor: int = 0
 
 
@@ -59,6 +70,7 @@ class Books:
         self._entries: dict[str, Entry] = {}
         self._authorizations: dict[str, Authorization] = {}
         self._by_creation: list[Authorization] = []
+        self._by_dispute: dict[str, Authorization] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -70,6 +82,10 @@ class Books:
     def authorization(self, authorization_id: str) -> Authorization | None:
         """Return an authorisation."""
         return self._authorizations.get(authorization_id)
+
+    def disputed(self, dispute_id: str) -> Authorization | None:
+        """Return the authorisation that a dispute is about, open or not."""
+        return self._by_dispute.get(dispute_id)
 
     def apply(self, entry: Entry) -> None:
         """Write down what was decided; once per entry, in their order."""
@@ -106,6 +122,8 @@ class Books:
             total.captured_minor += line.captured_minor
             total.voided_minor += line.voided_minor
             total.refunded_minor += line.refunded_minor
+            total.disputed_minor += line.disputed_minor
+            total.lost_minor += line.lost_minor
             total.held_minor += line.held_minor
         return sums
 
@@ -134,6 +152,9 @@ class Books:
         if entry.kind == "refund":
             authorization.refunded_minor += entry.amount_minor
             return
+        if entry.dispute_id:
+            self._dispute(entry, authorization)
+            return
         if entry.kind == "capture":
             authorization.captured_minor += entry.amount_minor
             if not entry.is_last and authorization.held_minor:
@@ -144,6 +165,16 @@ class Books:
         else:
             self._void(authorization)
         authorization.voided_minor = authorization.authorized_minor - authorization.captured_minor
+
+    def _dispute(self, entry: Entry, authorization: Authorization) -> None:
+        """Withdraw money for a dispute, or end one: a won one brings the money back."""
+        if entry.kind == "dispute":
+            authorization.open_disputes[entry.dispute_id] = entry.amount_minor
+            self._by_dispute[entry.dispute_id] = authorization
+        else:
+            del authorization.open_disputes[entry.dispute_id]
+        authorization.disputed_minor = sum(authorization.open_disputes.values())
+        authorization.lost_minor += entry.amount_minor if entry.kind == "dispute_lost" else 0
 
     def _void(self, authorization: Authorization) -> None:
         """Close it. What its customer has not confirmed by now can never succeed, whoever looks it up."""

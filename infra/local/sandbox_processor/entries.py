@@ -6,8 +6,8 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-Kind: TypeAlias = Literal["authorize", "capture", "void", "refund", "lapse"]
-Outcome: TypeAlias = Literal["succeeded", "refused", "requires_action", "lapsed"]
+Kind: TypeAlias = Literal["authorize", "capture", "void", "refund", "lapse", "dispute", "dispute_won", "dispute_lost"]
+Outcome: TypeAlias = Literal["succeeded", "refused", "requires_action", "lapsed", "opened", "won", "lost"]
 
 LAPSE_SUFFIX: Final = ":lapse"
 
@@ -29,6 +29,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     currency: str = ""
     payment_token: str = ""
     is_last: bool = True
+    dispute_id: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -52,6 +53,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     expires_at_ms: int = 0
     is_last: bool = True
     awaits_action: bool = False
+    dispute_id: str = ""
 
     @property
     def operation_id(self) -> str:
@@ -63,6 +65,14 @@ class Entry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """How it ended, in the API's word."""
         if self.status != OK:
             return "refused"
-        if self.kind == "lapse":
-            return "lapsed"
-        return "requires_action" if self.awaits_action else "succeeded"
+        if self.awaits_action:
+            return "requires_action"
+        return _OUTCOMES.get(self.kind, "succeeded")
+
+
+_OUTCOMES: Final[dict[Kind, Outcome]] = {
+    "lapse": "lapsed",
+    "dispute": "opened",
+    "dispute_won": "won",
+    "dispute_lost": "lost",
+}

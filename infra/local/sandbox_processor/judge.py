@@ -52,19 +52,32 @@ class Judge:
         if request.kind == "authorize":
             return self._authorize(request, now_ms)
         if authorization is None:
-            return _entry(request, now_ms, NOT_FOUND, "authorization_unknown")
+            unknown = "dispute_unknown" if request.dispute_id else "authorization_unknown"
+            return _entry(request, now_ms, NOT_FOUND, unknown)
         if request.kind == "capture":
             status, code = self._capture(request, authorization, now_ms)
         elif request.kind == "refund":
             status, code = _refund(request, authorization)
-        else:
+        elif request.kind == "dispute":
+            status, code = _dispute(request, authorization)
+        elif request.kind == "void":
             status, code = _void(authorization)
-        amount_minor = authorization.held_minor if request.kind == "void" else request.amount_minor
+        else:
+            status, code = (
+                (OK, "") if request.dispute_id in authorization.open_disputes else (CONFLICT, "dispute_closed")
+            )
+        amount_minor = request.amount_minor
+        if request.kind == "void":
+            amount_minor = authorization.held_minor
+        elif request.dispute_id:
+            amount_minor = authorization.open_disputes.get(request.dispute_id, 0)
         return msgspec.structs.replace(
             _entry(request, now_ms, status, code),
+            authorization_id=authorization.authorization_id,
             order_id=authorization.order_id,
             amount_minor=amount_minor,
             currency=authorization.currency,
+            dispute_id=request.dispute_id or (_dispute_id(request) if request.kind == "dispute" else ""),
         )
 
     def confirm(self, asked: Entry, now_ms: int, *, confirmed: bool) -> Entry:
@@ -127,11 +140,25 @@ def lapse(authorization: Authorization, now_ms: int) -> Entry:
 def _refund(request: Request, authorization: Authorization) -> tuple[int, str]:
     if request.currency != authorization.currency:
         return CONFLICT, "currency_mismatch"
-    if request.amount_minor > authorization.captured_minor - authorization.refunded_minor:
+    if request.amount_minor > authorization.left_minor:
         return CONFLICT, "amount_exceeds_captured"
     if authorization.fails == "refund":
         return PAYMENT_REQUIRED, "refund_failed"
     return OK, ""
+
+
+def _dispute(request: Request, authorization: Authorization) -> tuple[int, str]:
+    """A customer may dispute what was refunded already, as card networks have it, but no money twice by disputes."""
+    if request.currency != authorization.currency:
+        return CONFLICT, "currency_mismatch"
+    withdrawn = authorization.disputed_minor + authorization.lost_minor
+    if request.amount_minor > authorization.captured_minor - withdrawn:
+        return CONFLICT, "amount_exceeds_captured"
+    return OK, ""
+
+
+def _dispute_id(request: Request) -> str:
+    return "dp_" + hashlib.blake2b(request.key.encode(), digest_size=12).hexdigest()
 
 
 def _void(authorization: Authorization) -> tuple[int, str]:

@@ -34,7 +34,8 @@ class Ledger:
 
     def execute(self, request: Request) -> Entry:
         """Decide an operation that was not executed yet, and write down what was decided."""
-        authorization = self.books.authorization(request.authorization_id)
+        about = self.books.disputed if request.dispute_id else self.books.authorization
+        authorization = about(request.dispute_id or request.authorization_id)
         entry = self._judge.decide(request, authorization, self._now_ms())
         self._write(entry)
         return entry

@@ -7,9 +7,10 @@ from typing import Annotated, Final
 
 import msgspec
 
-from infra.local.sandbox_processor.entries import Request
+from infra.local.sandbox_processor.entries import Kind, Request
 
 _AUTHORIZATIONS: Final = "/v1/authorizations"
+_DISPUTES: Final = "/v1/disputes"
 _FINGERPRINT_BYTES: Final = 12
 
 _Amount = Annotated[int, msgspec.Meta(gt=0)]
@@ -36,8 +37,14 @@ class _Capture(msgspec.Struct):
 
 
 class _Refund(msgspec.Struct):
+    """A refund, or what a customer disputes."""
+
     amount_minor: _Amount
     currency: _Currency
+
+
+class _Closing(msgspec.Struct):
+    won: bool
 
 
 class _Confirmation(msgspec.Struct):
@@ -47,6 +54,7 @@ class _Confirmation(msgspec.Struct):
 _decode_authorize = msgspec.json.Decoder(_Authorize).decode
 _decode_capture = msgspec.json.Decoder(_Capture).decode
 _decode_refund = msgspec.json.Decoder(_Refund).decode
+_decode_closing = msgspec.json.Decoder(_Closing).decode
 _decode_confirmation = msgspec.json.Decoder(_Confirmation).decode
 
 
@@ -60,6 +68,9 @@ def read_operation(key: str, path: str, body: bytes) -> Request:
         )
     parent, _, verb = path.rpartition("/")
     root, _, authorization_id = parent.rpartition("/")
+    if (root, verb) == (_DISPUTES, "close"):
+        kind: Kind = "dispute_won" if _decode_closing(body).won else "dispute_lost"
+        return Request(key, fingerprint, kind, dispute_id=authorization_id)
     if root != _AUTHORIZATIONS or not authorization_id:
         raise UnknownRouteError
     if verb == "capture":
@@ -73,9 +84,10 @@ def read_operation(key: str, path: str, body: bytes) -> Request:
             currency=wanted.currency,
             is_last=wanted.is_last,
         )
-    if verb == "refunds":
+    if verb in {"refunds", "disputes"}:
         back = _decode_refund(body)
-        return Request(key, fingerprint, "refund", authorization_id, "", back.amount_minor, back.currency)
+        moved: Kind = "refund" if verb == "refunds" else "dispute"
+        return Request(key, fingerprint, moved, authorization_id, "", back.amount_minor, back.currency)
     if verb == "void":
         return Request(key, fingerprint, "void", authorization_id)
     raise UnknownRouteError

@@ -58,9 +58,14 @@ class Processor:
                 return action_page.ask(request)
             if path.startswith(_OPERATIONS):
                 return await self._look_up(request, unquote(path[len(_OPERATIONS) :]))
-            if path == _PAYMENTS:
-                return await self._list_payments(request)
+            if path.startswith(_PAYMENTS):
+                return await self._read_payments(request, unquote(path[len(_PAYMENTS) :]))
         return self._show(request)
+
+    async def _read_payments(self, request: web.BaseRequest, name: str) -> web.StreamResponse:
+        if not name:
+            return await self._list_payments(request)
+        return await self._find_payment(request, name.removeprefix("/"))
 
     def _show(self, request: web.BaseRequest) -> web.Response:
         """Answer what has no faults: it is there for those who check."""
@@ -127,6 +132,15 @@ class Processor:
         lines, following = self._books.page(int(since), int(cursor), _PAGE)
         page = {"payments": lines, "next_cursor": "" if following is None else str(following)}
         return await self._deliver(http, web.Response(body=encode(page), headers=JSON), fault)
+
+    async def _find_payment(self, http: web.BaseRequest, authorization_id: str) -> web.StreamResponse:
+        fault = self._plan.next_fault(f"payment {authorization_id}")
+        if fault is Fault.UNAVAILABLE:
+            return self._unavailable()
+        line = self._books.authorization(authorization_id)
+        if line is None:
+            return await self._deliver(http, problem(NOT_FOUND, "authorization_unknown"), fault)
+        return await self._deliver(http, web.Response(body=encode(line), headers=JSON), fault)
 
     async def _execute_once(self, request: Request) -> web.Response:
         """Execute the operation, or answer again what was answered to this key before."""

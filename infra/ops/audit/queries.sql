@@ -50,7 +50,7 @@ FROM orders WHERE partition = $1;
 -- name: payments
 SELECT order_id, partition, state, amount_minor, currency, customer_id, payment_token, authorization_id, order_over,
     all_shipped, at_shipping, authorized_minor, captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms,
-    due, updated_at_ms
+    due, external, resolving, updated_at_ms
 FROM payments WHERE partition = $1;
 
 -- name: attempts
@@ -59,7 +59,7 @@ FROM payment_attempts WHERE partition = $1;
 
 -- name: fulfilments
 SELECT order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines::text, shipments::text,
-    returns::text, waits_for, deadline_ms, updated_at_ms
+    returns::text, blocked, gone_minor, waits_for, deadline_ms, updated_at_ms
 FROM fulfilments WHERE partition = $1;
 
 -- name: live_holds

@@ -73,9 +73,11 @@ def _order(*columns: Any) -> OrderRow:
 
 
 def _fulfilment(*columns: Any) -> FulfilmentRow:
-    *head, lines, shipments, returns, waits_for, deadline_ms, updated_at_ms = columns
-    parts = map(_decode_parts, (lines, shipments, returns))
-    return FulfilmentRow._make((*head, *parts, waits_for, deadline_ms, updated_at_ms))
+    order_id, partition, state, at_shipping, is_lapsed, is_returned, ship_by_ms, lines, shipments, returns, *tail = (
+        columns
+    )
+    head = (order_id, partition, state, at_shipping, is_lapsed, is_returned, ship_by_ms)
+    return FulfilmentRow._make((*head, *map(_decode_parts, (lines, shipments, returns)), *tail))
 
 
 _TABLES: Final[dict[str, tuple[Table, ...]]] = {
@@ -86,9 +88,9 @@ _TABLES: Final[dict[str, tuple[Table, ...]]] = {
         Table("purchases", 41, PurchaseRow, 4, 2),
     ),
     "orders": (Table("orders", 0, _order, 13, 1),),
-    "fulfilment": (Table("fulfilments", 0, _fulfilment, 13, 1),),
+    "fulfilment": (Table("fulfilments", 0, _fulfilment, 15, 1),),
     "notifications": (),
-    "payments": (Table("payments", 0, PaymentRow, 19, 1), Table("attempts", 33, AttemptRow, 9, 1)),
+    "payments": (Table("payments", 0, PaymentRow, 21, 1), Table("attempts", 37, AttemptRow, 9, 1)),
 }
 
 

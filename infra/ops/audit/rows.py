@@ -113,6 +113,7 @@ class OrderRow(NamedTuple):
 class PaymentRow(NamedTuple):
     """One order's money, in minor units; `due` is what waits in line, as JSON.
 
+    `external` is what moved without us, as JSON by authorisation, `resolving` the note of a person's resolve that waits.
     `expires_at_ms` is when the authorisation lapses (0: unknown), `deadline_ms` when the present state ends by itself.
     """
 
@@ -134,6 +135,8 @@ class PaymentRow(NamedTuple):
     expires_at_ms: int
     deadline_ms: int | None
     due: str
+    external: str
+    resolving: str
     updated_at_ms: int
 
 
@@ -170,6 +173,8 @@ class FulfilmentRow(NamedTuple):
     lines: dict[str, dict[str, Any]]
     shipments: dict[str, dict[str, Any]]
     returns: dict[str, dict[str, Any]]
+    blocked: str
+    gone_minor: int
     waits_for: str
     deadline_ms: int | None
     updated_at_ms: int

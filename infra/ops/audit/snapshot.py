@@ -166,6 +166,6 @@ def _attempt(operation_id: str, order_id: object, *rest: Any) -> AttemptRow:
 
 
 def _fulfilment(order_id: object, *rest: Any) -> FulfilmentRow:
-    *head, lines, shipments, returns, waits_for, deadline_ms, updated_at_ms = rest
-    parts = map(_decode_parts, (lines, shipments, returns))
-    return FulfilmentRow._make((str(order_id), *head, *parts, waits_for, deadline_ms, updated_at_ms))
+    partition, state, at_shipping, is_lapsed, is_returned, ship_by_ms, lines, shipments, returns, *tail = rest
+    head = (str(order_id), partition, state, at_shipping, is_lapsed, is_returned, ship_by_ms)
+    return FulfilmentRow._make((*head, *map(_decode_parts, (lines, shipments, returns)), *tail))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumers.payments.processor import Operation, OperationKind, ProcessorPayment
+from consumers.payments.processor import ORPHAN, Operation, OperationKind, ProcessorPayment
 from schemas.ids import is_order_id
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def orphan_of(payment: ProcessorPayment, known: Mapping[str, Known]) -> Orphan |
 def _operation(payment: ProcessorPayment, kind: OperationKind, amount_minor: int) -> Operation:
     """Return the operation under an id of its own: found twice, it is done once."""
     return Operation(
-        operation_id=f"orphan:{payment.authorization_id}:{kind.value}",
+        operation_id=f"{ORPHAN}{payment.authorization_id}:{kind.value}",
         order_id=payment.order_id,
         kind=kind,
         amount_minor=amount_minor,

@@ -87,10 +87,18 @@ def _fitting(it: Fulfilment, dice: random.Random, now_ms: int) -> Iterator[m.Mes
     if it.deadline_ms is not None and it.deadline_ms <= now_ms:
         yield m.EndWaits("fulfilment", now_ms, 100)
     yield from answers_to(it, dice)
+    yield from _about_money(dice)
     if it.numbers(LineState.OPEN):
         yield m.ShipOrder(ORDER_ID, dice.choice(VALUES["shipment_id"]), dice.choice(SUBSETS), "post", "T")
     yield from _about_parcels(it, dice)
     yield from _about_returns(it, dice)
+
+
+def _about_money(dice: random.Random) -> Iterator[m.Message]:
+    """Money that went back at the processor without us, or is disputed."""
+    if dice.random() < 0.05:
+        left, disputed, gone = dice.choice(((3_000, 0, 0), (0, 3_000, 0), (0, 0, 3_000), (1_000, 0, 2_000)))
+        yield m.PaymentChangedExternally(ORDER_ID, "auth", "refunded", 1, "EUR", left, disputed, gone)
 
 
 def _about_parcels(it: Fulfilment, dice: random.Random) -> Iterator[m.Message]:

@@ -19,8 +19,21 @@ from topology.states import FulfilmentState
 
 EDGE_MS = order_id_ms(A) + ORDER_ID_WINDOW_MS + SETTLING_MS
 """The last moment at which a fulfilment that waits for nothing is answered by its state."""
-GIVEN: dict[type[m.Message], m.Message] = {m.OrderPaid: PAID, m.OrderPlaced: PLACED, m.ShipOrder: ship("S1")}
-FIELDS: dict[str, Any] = {"shipment_id": "S1", "return_id": "R1", "lines": (), "command": "ShipLine", "reference": "S1"}
+CHANGED = m.PaymentChangedExternally(A, "auth_1", "refunded", 500, "EUR", 0, 0, 500)
+GIVEN: dict[type[m.Message], m.Message] = {
+    m.OrderPaid: PAID,
+    m.OrderPlaced: PLACED,
+    m.ShipOrder: ship("S1"),
+    m.PaymentChangedExternally: CHANGED,
+}
+FIELDS: dict[str, Any] = {
+    "shipment_id": "S1",
+    "return_id": "R1",
+    "lines": (),
+    "command": "ShipLine",
+    "reference": "S1",
+    "refund_id": "sorry",
+}
 CLOSED = ((PAID, OrderCancelled()), DELIVERED)
 
 

@@ -80,8 +80,12 @@ def check(seed: int, steps: int) -> None:
     assert all(count == 1 for count in shipped.values()), "a line is shipped once"
     refunds = Counter(it.refund_id for it in of(m.RefundRequested, walk.said))  # type: ignore[attr-defined]
     assert all(count == 1 for count in refunds.values()), "a line is refunded once"
+    reduced = {it.refund_id: it for it in of(m.RefundReduced, walk.said)}  # type: ignore[attr-defined]
     for refund in of(m.RefundRequested, walk.said):
-        assert refund.amount_minor == AMOUNTS[int(refund.refund_id[5:])]  # type: ignore[attr-defined]
+        name = refund.refund_id  # type: ignore[attr-defined]
+        whole = AMOUNTS[int(name[5:])]
+        assert (name in reduced) == (refund.amount_minor < whole)  # type: ignore[attr-defined]
+        assert refund.amount_minor == (reduced[name].amount_minor if name in reduced else whole)  # type: ignore[attr-defined]
     for kind in (m.OrderShipped, m.OrderDelivered, m.OrderReturned, m.FulfilmentCancelled):
         assert len(of(kind, walk.said)) <= 1, f"{kind.__name__} is said once"
     if walk.it.state is FulfilmentState.CANCELLED:
@@ -112,13 +116,13 @@ def test_the_walk_notices_a_parcel_that_leaves_twice(monkeypatch: pytest.MonkeyP
 
 def test_the_walk_notices_a_second_refund(monkeypatch: pytest.MonkeyPatch) -> None:
     def refund_again(
-        order_id: str, number: int, line: object, reason: str, *, is_captured: bool = False
+        it: Fulfilment, numbers: Iterable[int], reason: str, *, captured: Iterable[int] = ()
     ) -> list[m.Message]:
-        del line, is_captured
-        return [m.RefundRequested(order_id, f"line:{number}", AMOUNTS[number], reason)]
+        del captured
+        return [m.RefundRequested(it.order_id, f"line:{number}", AMOUNTS[number], reason) for number in numbers]
 
-    monkeypatch.setattr("consumers.fulfilment.parcels.refund", refund_again)
-    monkeypatch.setattr("consumers.fulfilment.decide.refund", refund_again)
+    monkeypatch.setattr("consumers.fulfilment.parcels.refunds", refund_again)
+    monkeypatch.setattr("consumers.fulfilment.decide.refunds", refund_again)
     with pytest.raises(AssertionError, match="refunded once"):
         check_many()
 

@@ -29,7 +29,7 @@ from tests.given_when_then import (
     word,
 )
 
-AUTHORIZE, CAPTURE, VOID, REFUND = OperationKind
+AUTHORIZE, CAPTURE, VOID, REFUND, INSPECT = OperationKind
 ACTION_SECONDS: Final = 60
 LAPSES_MS: Final = NOW_MS + 7 * 24 * 60 * 60 * 1000
 _DEADLINES: Final = Deadlines(action_ms=ACTION_SECONDS * 1000)
@@ -80,6 +80,39 @@ def goodwill(name: str, amount_minor: int) -> m.RefundOrder:
     return m.RefundOrder(A, name, amount_minor, "scratched")
 
 
+def inspect(authorization_id: str = "auth_1") -> m.InspectPayment:
+    """Return the word that something may have happened at the processor."""
+    return m.InspectPayment(A, authorization_id, "charge.refunded ch_1")
+
+
+def found(kind: OperationKind = INSPECT, number: int = 1, **figures: Any) -> m.RecordPaymentInspection:
+    """Return what an inspection of order A's authorisation found, or what explains a refused operation: 500 captured."""
+    usual: dict[str, Any] = {
+        "authorization_id": "auth_1",
+        "currency": "EUR",
+        "authorized_minor": 500,
+        "captured_minor": 500,
+        "voided_minor": 0,
+        "refunded_minor": 0,
+        "disputed_minor": 0,
+        "lost_minor": 0,
+    }
+    return m.RecordPaymentInspection(A, operation_id(A, kind, number), **(usual | figures))
+
+
+def changed(
+    change: str, amount_minor: int, *, left: int, disputed: int = 0, gone: int = 0
+) -> m.PaymentChangedExternally:
+    """Return the event that money of order A moved without us."""
+    return m.PaymentChangedExternally(A, "auth_1", change, amount_minor, "EUR", left, disputed, gone)
+
+
+def resolved(refund_id: str, amount_minor: int) -> m.PaymentResolved:
+    """Return the event that a person did by hand what the processor had refused: a refund, or a void (no refund id)."""
+    kind = REFUND if refund_id else VOID
+    return m.PaymentResolved(A, operation_id(A, kind), amount_minor, RESOLVE.note, refund_id, "EUR")
+
+
 def end_waits(as_of_ms: int) -> m.EndWaits:
     """Return the command that ends waits."""
     return m.EndWaits("payments", as_of_ms, 500)
@@ -105,6 +138,8 @@ REFUNDING = (*CAPTURED, refund("line:1", 200))
 PARTIALLY_REFUNDED = (*REFUNDING, result(REFUND))
 REFUND_FAILED = (*REFUNDING, result(REFUND, "failed"))
 REFUNDED = (*CAPTURED, refund("line:1", 500), result(REFUND))
+INSPECTING = (*CAPTURED, inspect())
+DISPUTED = (*INSPECTING, found(disputed_minor=500))
 
 AT_SHIPPING = (*AUTHORIZED, OrderPlaced(terms=CAPTURE_AT_SHIPPING))
 CAPTURING_SHIPMENT = (*AT_SHIPPING, shipment("parcel-1", 300))

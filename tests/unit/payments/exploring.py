@@ -7,17 +7,19 @@ situation is kept, and each is the beginning of the next steps. Seeded, so a fai
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final, NamedTuple
 
 from consumers.errors import RefusedError
 from consumers.payments.evolve import evolve
+from consumers.payments.processor import OperationKind
 from consumers.payments.state import Outcome, Payment
 from consumers.payments.transitions import decide
 from consumers.runtime.deciding.now import Now
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, A
 from tests.unit.payments.message_generator import HEARD
+from topology.states import PaymentState
 
 SEED: Final = 20_240_607
 STEP_MS: Final = 1_000_000
@@ -34,11 +36,18 @@ class Explored(NamedTuple):
 
 
 def situation(payment: Payment) -> tuple[Any, ...]:
-    """Return what matters to a decision, without the figures."""
-    return (
+    """Return what matters to a decision, without the figures; less of it where others have moved money too."""
+    common = (
         payment.state,
         payment.is_closed and (payment.order_over, payment.all_shipped),
         payment.at_shipping,
+        tuple(sorted({it.kind for it in payment.failed()})),
+    )
+    if payment.external or payment.state is PaymentState.INSPECTING:
+        wished = any(it.kind is not OperationKind.INSPECT for it in payment.queue)
+        return (*common, bool(payment.held_minor), bool(payment.uncovered_minor), wished)
+    return (
+        *common,
         payment.is_unconfirmed,
         bool(payment.amount_minor),
         bool(payment.held_minor),
@@ -47,21 +56,20 @@ def situation(payment: Payment) -> tuple[Any, ...]:
         bool(payment.refundable_minor),
         bool(payment.missing_minor),
         bool(payment.expires_at_ms),
-        tuple(sorted({it.kind for it in payment.queue})),
-        tuple(sorted({it.kind for it in payment.failed()})),
+        tuple(sorted({it.kind for it in payment.queue} - {OperationKind.INSPECT})),
     )
 
 
-def explore(tries: int = 8) -> Iterator[Explored]:
-    """Yield every step; each kind of message is said `tries` times in each kind of situation."""
-    dice = random.Random(SEED)
+def explore(tries: int = 3, *, seed: int = SEED, without: Collection[type[m.Message]] = ()) -> Iterator[Explored]:
+    """Yield every step; each kind of message is said about `tries` times in each kind of situation."""
+    dice = random.Random(seed)
     found = {situation(payment := Payment(A)): payment}
     waiting = [payment]
     at_ms = NOW_MS
     while waiting:
         before = waiting.pop(dice.randrange(len(waiting)))
         for kind, say in HEARD.items():
-            for _ in range(tries * (4 if kind in (m.RecordPaymentResult, m.OrderReserved) else 1)):
+            for _ in range(0 if kind in without else _tries(kind, before, tries)):
                 at_ms += STEP_MS
                 message = say(before, dice)
                 step = _step(before, message, at_ms)
@@ -69,6 +77,24 @@ def explore(tries: int = 8) -> Iterator[Explored]:
                 if (seen := situation(step.after)) not in found:
                     found[seen] = step.after
                     waiting.append(step.after)
+
+
+def _tries(kind: type[m.Message], payment: Payment, tries: int) -> int:
+    """Return how often a kind of message is tried: one that leaves no choice only once."""
+    if kind is m.OrderReserved:
+        return 4 * tries if payment.state is PaymentState.NONE else 1
+    return tries * _MANY.get(kind, 1) if kind in _CHOICES else 1
+
+
+_CHOICES: Final = (
+    m.OrderPlaced,
+    m.ShipmentRequested,
+    m.RefundRequested,
+    m.RefundOrder,
+    m.RecordPaymentResult,
+    m.RecordPaymentInspection,
+)
+_MANY: Final = {m.RecordPaymentResult: 4, m.RecordPaymentInspection: 2}
 
 
 def _step(before: Payment, message: m.Message, at_ms: int) -> Explored:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from consumers.payments.processor import OperationKind
-from consumers.payments.state import REQUIRES_ACTION, Payment
+from consumers.payments.state import LAPSE, NOTHING_EXTERNAL, REQUIRES_ACTION, SUCCEEDED, Payment, operation_id
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, A
+from topology.states import PaymentState
 
 T = TypeVar("T")
 
@@ -45,6 +46,43 @@ def _result(payment: Payment, dice: Dice) -> m.Message:
     return m.RecordPaymentResult(A, attempt.operation_id, result, authorization_id, "no", "https://3ds", expires_at_ms)
 
 
+def _inspect(payment: Payment, dice: Dice) -> m.Message:
+    names = [it.authorization_id for it in payment.attempts.values() if it.kind is OperationKind.AUTHORIZE]
+    return m.InspectPayment(A, dice.choice(names) if names and dice.random() < 0.9 else "auth_0", "webhook")
+
+
+def _inspection(payment: Payment, dice: Dice) -> m.Message:
+    """Return figures that the processor may show of the authorisation that is looked at: ours, and what others did."""
+    asked = payment.attempts.get(payment.under_way)
+    name = asked.authorization_id if asked is not None else "auth_1"
+    ours = dict.fromkeys(OperationKind, 0)
+    for it in payment.attempts.values():
+        if it.authorization_id == name and it.result == SUCCEEDED and it.reference != LAPSE:
+            ours[it.kind] += it.amount_minor
+    known = payment.external.get(name, NOTHING_EXTERNAL)
+    held_minor = ours[OperationKind.AUTHORIZE] - ours[OperationKind.CAPTURE] - ours[OperationKind.VOID]
+    captured_minor = min(max(0, known.captured_minor + dice.choice((0, 0, 600, 1000))), held_minor)
+    voided_minor = dice.choice((0, 0, held_minor)) or max(0, known.voided_minor)
+    voided_minor = min(voided_minor, held_minor - captured_minor)
+    left_minor = ours[OperationKind.CAPTURE] + captured_minor - ours[OperationKind.REFUND]
+    refunded_minor = min(max(0, known.refunded_minor + dice.choice((0, 0, 100, 400, 1000, -100))), left_minor)
+    lost_minor = known.lost_minor + (known.disputed_minor if dice.random() < 0.3 else 0)
+    disputed_minor = dice.choice((0, 0, 1000)) if captured_minor + ours[OperationKind.CAPTURE] else 0
+    return m.RecordPaymentInspection(
+        A,
+        asked.operation_id if asked is not None else operation_id(A, OperationKind.INSPECT),
+        name,
+        "EUR",
+        ours[OperationKind.AUTHORIZE],
+        ours[OperationKind.CAPTURE] + captured_minor,
+        ours[OperationKind.VOID] + voided_minor,
+        ours[OperationKind.REFUND] + refunded_minor,
+        disputed_minor,
+        lost_minor,
+        "refused",
+    )
+
+
 def _placed(payment: Payment, dice: Dice) -> m.Message:
     at_shipping = payment.at_shipping or dice.random() < 0.7
     return m.OrderPlaced(A, payment.amount_minor, "EUR", "capture_at_shipping" if at_shipping else "")
@@ -58,7 +96,7 @@ def _shipment(payment: Payment, dice: Dice) -> m.Message:
 def _refund(of: Callable[..., m.Message], table: dict[str, int]) -> Callable[[Payment, Dice], m.Message]:
     def say(payment: Payment, dice: Dice) -> m.Message:
         name = dice.choice(list(table))
-        minor = table[name] if dice.random() < 0.8 else payment.refundable_minor
+        minor = table[name] if dice.random() < 0.8 else max(1, payment.refundable_minor)
         return of(A, name, minor, "because")
 
     return say
@@ -76,9 +114,18 @@ HEARD: Final[dict[type[m.Message], Callable[[Payment, Dice], m.Message]]] = {
     m.RetryOrder: lambda *_: m.RetryOrder(A, "merchant"),
     m.ResolveOrder: lambda *_: m.ResolveOrder(A, "merchant", "by bank transfer"),
     m.RecordPaymentResult: _result,
+    m.InspectPayment: _inspect,
+    m.RecordPaymentInspection: _inspection,
     m.EndWaits: lambda _, dice: m.EndWaits("payments", dice.choice((0, FOR_EVER_MS)), 10),
 }
-_OFTEN: Final = (m.RecordPaymentResult, m.EndWaits, m.RefundRequested, m.ShipmentRequested, m.RetryOrder)
+_OFTEN: Final = (
+    m.RecordPaymentResult,
+    m.EndWaits,
+    m.RefundRequested,
+    m.ShipmentRequested,
+    m.RetryOrder,
+    m.InspectPayment,
+)
 
 
 def message(payment: Payment, dice: Dice) -> m.Message:
@@ -88,8 +135,10 @@ def message(payment: Payment, dice: Dice) -> m.Message:
         kinds = (m.OrderReserved,) if dice.random() < 0.9 else kinds
     elif not payment.captured_minor and not payment.under_way and dice.random() < 0.3:
         kinds = (m.OrderPlaced,)
+    elif payment.state is PaymentState.INSPECTING and dice.random() < 0.7:
+        kinds = (m.RecordPaymentInspection,)
     elif payment.under_way and dice.random() < 0.5:
-        kinds = (m.RecordPaymentResult,)
+        kinds = (m.RecordPaymentResult, m.RecordPaymentResult, m.RecordPaymentResult, m.RecordPaymentInspection)
     elif dice.random() < 0.5:
         kinds = _OFTEN
     return HEARD[dice.choice(kinds)](payment, dice)

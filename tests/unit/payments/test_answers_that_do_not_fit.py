@@ -24,8 +24,10 @@ from tests.unit.payments import dsl as told
 from tests.unit.payments.dsl import (
     AUTHORIZE,
     CAPTURE,
+    INSPECT,
     REFUND,
     VOID,
+    asked,
     given,
     result,
     story,
@@ -53,6 +55,8 @@ TOLD: dict[PaymentState, tuple[Any, ...]] = {
     PaymentState.PARTIALLY_REFUNDED: told.PARTIALLY_REFUNDED,
     PaymentState.REFUND_FAILED: told.REFUND_FAILED,
     PaymentState.REFUNDED: told.REFUNDED,
+    PaymentState.DISPUTED: told.DISPUTED,
+    PaymentState.INSPECTING: told.INSPECTING,
 }
 MESSAGES: dict[type[m.Message], Any] = {
     type(message): message
@@ -68,6 +72,8 @@ MESSAGES: dict[type[m.Message], Any] = {
         told.RETRY,
         told.RESOLVE,
         result(AUTHORIZE),
+        told.inspect(),
+        told.found(),
         told.end_waits(told.LAPSES_MS - 1),
     )
 }
@@ -100,18 +106,18 @@ REPEATS: list[tuple[PaymentState, OperationKind, str]] = [
 ]
 CONTRADICTIONS: list[tuple[PaymentState, OperationKind, str]] = [
     (P.AUTHORIZED, AUTHORIZE, "declined"),
-    (P.DECLINED, AUTHORIZE, YES),
-    (P.CAPTURING, AUTHORIZE, "declined"),
     (P.CAPTURED, AUTHORIZE, "declined"),
     (P.CAPTURED, CAPTURE, NO),
     (P.CAPTURE_FAILED, CAPTURE, YES),
-    (P.VOIDING, AUTHORIZE, "declined"),
     (P.VOIDED, VOID, NO),
     (P.VOID_FAILED, VOID, YES),
     (P.PARTIALLY_CAPTURED, CAPTURE, NO),
-    (P.REFUNDED, REFUND, NO),
     (P.REFUND_FAILED, REFUND, YES),
     (P.LAPSED, AUTHORIZE, "declined"),
+]
+CONTRADICTIONS_UNDER_WAY: list[tuple[PaymentState, OperationKind, str]] = [
+    (P.CAPTURING, AUTHORIZE, "declined"),
+    (P.VOIDING, AUTHORIZE, "declined"),
 ]
 NEVER_ASKED: list[tuple[PaymentState, OperationKind]] = [
     (P.AUTHORIZING, CAPTURE),
@@ -171,11 +177,23 @@ def test_a_repeated_answer_changes_nothing(state: PaymentState, kind: OperationK
 
 
 @pytest.mark.parametrize(("state", "kind", "said"), CONTRADICTIONS)
-def test_an_answer_that_contradicts_what_is_known_comes_before_a_persons_eyes(
+def test_an_answer_that_contradicts_what_is_known_has_the_processor_inspected(
     state: PaymentState, kind: OperationKind, said: str
 ) -> None:
     given(*TOLD[state])
     when(result(kind, said))
+    then(asked(INSPECT, amount_minor=0, reference="auth_1"))
+
+
+@pytest.mark.parametrize(("state", "kind", "said"), CONTRADICTIONS_UNDER_WAY)
+def test_the_inspection_waits_for_what_is_under_way(state: PaymentState, kind: OperationKind, said: str) -> None:
+    given(*TOLD[state], result(kind, said), result(kind, said))
+    assert [queued.kind for queued in story.state.queue] == [INSPECT]
+
+
+def test_a_declined_authorisation_that_is_held_after_all_comes_before_a_persons_eyes() -> None:
+    given(*told.DECLINED)
+    when(result(AUTHORIZE))
     then_refused("contradicts")
 
 

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
+from consumers.payments.decide import is_at_shipping
 from consumers.payments.evolve import evolve
 from consumers.payments.processor import OperationKind
 from consumers.payments.state import (
-    CANCELLED,
     DONE,
+    FAILED,
     PENDING,
     SUCCEEDED,
     AttemptResolved,
@@ -28,6 +29,7 @@ from consumers.payments.state import (
 from consumers.payments.transitions import decide as decide_now
 from consumers.runtime.deciding.now import Now
 from schemas import messages as m
+from schemas.ids import CANCELLED, UNCOVERED
 from tests.given_when_then import NOW_MS, A
 from tests.samples import samples
 from tests.unit.payments.exploring import explore
@@ -39,9 +41,14 @@ Decide = Callable[[Payment, m.Message, int], list[Outcome]]
 
 
 def sums(payment: Payment) -> dict[OperationKind, int]:
-    done: dict[OperationKind, int] = dict.fromkeys(K, 0)
+    done: dict[OperationKind, int] = dict.fromkeys((K.AUTHORIZE, K.CAPTURE, K.VOID, K.REFUND), 0)
     for attempt in payment.attempts.values():
-        done[attempt.kind] += attempt.amount_minor if attempt.result in DONE else 0
+        if attempt.kind is not K.INSPECT:
+            done[attempt.kind] += attempt.amount_minor if attempt.result in DONE else 0
+    for money in payment.external.values():
+        done[K.CAPTURE] += money.captured_minor
+        done[K.VOID] += money.voided_minor
+        done[K.REFUND] += money.refunded_minor
     return done
 
 
@@ -52,11 +59,11 @@ def ledger_balances(payment: Payment) -> None:
         K.VOID: payment.voided_minor,
         K.REFUND: payment.refunded_minor,
     }
-    assert sums(payment) == figures, "the figures are the sums of the attempts that are done"
+    assert sums(payment) == figures, "the figures are the sums of the attempts that are done, and of what others moved"
     assert all(minor >= 0 for minor in figures.values())
     assert payment.captured_minor + payment.voided_minor <= payment.authorized_minor
     assert payment.refunded_minor <= payment.captured_minor
-    assert payment.refundable_minor >= 0, "no more is promised than was captured"
+    assert payment.refundable_minor >= 0 or payment.external, "no more is promised than was captured"
 
 
 def one_at_a_time(payment: Payment) -> None:
@@ -69,8 +76,14 @@ def each_authorization_gives_back_what_was_captured_on_it(payment: Payment) -> N
     for it in payment.attempts.values():
         if it.kind is K.CAPTURE and it.result in DONE:
             left[it.authorization_id] += it.amount_minor
-        elif it.kind is K.REFUND and it.result in (SUCCEEDED, PENDING):
+        elif (
+            it.kind is K.REFUND
+            and it.result in (SUCCEEDED, PENDING)
+            and not (it.result == PENDING and payment.external)
+        ):
             left[it.authorization_id] -= it.amount_minor
+    for name, money in payment.external.items():
+        left[name] += money.captured_minor - money.refunded_minor
     assert all(minor >= 0 for minor in left.values())
 
 
@@ -81,17 +94,22 @@ def nothing_is_left_at_rest(payment: Payment, heard: Sequence[m.Message]) -> Non
     is_over = any(isinstance(it, m.OrderRejected | m.OrderCancelled) for it in heard)
     is_shipped = payment.at_shipping and any(isinstance(it, m.OrderShipped) for it in heard[_placed(heard) :])
     if payment.state is not PaymentState.VOID_FAILED:
-        assert not payment.queue
+        refunds_wait = payment.disputed_minor > 0
+        assert all(refunds_wait and queued.kind is K.REFUND for queued in payment.queue)
+        pays_for_nothing = min(payment.excess_minor, payment.refundable_minor)
+        assert refunds_wait or pays_for_nothing <= 0, "what pays for nothing goes back"
+        assert not payment.resolving
         assert not ((is_over or is_shipped) and payment.held_minor), "what no capture will follow is given back"
-    if is_over and payment.state is not PaymentState.VOID_FAILED:
-        assert not payment.refundable_minor, "what an order without a sale had captured goes back"
+    if is_over and payment.state is not PaymentState.VOID_FAILED and not payment.disputed_minor:
+        assert payment.refundable_minor <= 0, "what an order without a sale had captured goes back"
     if payment.state in SETTLED_PAYMENT_STATES:
         assert not payment.held_minor
         assert payment.deadline_ms is None
 
 
 def _placed(heard: Sequence[m.Message]) -> int:
-    return next((place for place, it in enumerate(heard) if isinstance(it, m.OrderPlaced)), len(heard))
+    placed = (place for place, it in enumerate(heard) if isinstance(it, m.OrderPlaced) and is_at_shipping(it))
+    return next(placed, len(heard))
 
 
 def begins_one_at_a_time(before: Payment, outcomes: Sequence[Outcome]) -> None:
@@ -100,23 +118,28 @@ def begins_one_at_a_time(before: Payment, outcomes: Sequence[Outcome]) -> None:
     assert len(begun) <= 1
     assert not begun or not before.under_way or before.under_way in answered
     assert all(it.operation_id not in before.attempts for it in begun), "an id is given once"
-    assert all(it.amount_minor > 0 for it in begun if it.kind is not K.VOID)
+    assert all(it.amount_minor > 0 for it in begun if it.kind not in (K.VOID, K.INSPECT))
 
 
-def told(outcomes: Sequence[Outcome], said: defaultdict[str, list[Any]]) -> None:
+def told(before: Payment, outcomes: Sequence[Outcome], said: defaultdict[str, list[Any]]) -> None:
     for outcome in outcomes:
         said[type(outcome).__name__].append(outcome)
+        if isinstance(outcome, AttemptResolved) and outcome.result == FAILED:
+            attempt = before.attempts[outcome.operation_id]
+            said["reversed"] += [attempt] if attempt.result == SUCCEEDED else []
 
 
 def each_refund_is_paid_once(payment: Payment, heard: Sequence[m.Message], said: defaultdict[str, list[Any]]) -> None:
     """Hold what was said to have gone back against what was asked for, and against the attempts."""
-    asked: dict[str, int] = {CANCELLED: payment.captured_minor}
+    asked: dict[str, int] = {CANCELLED: payment.captured_minor, UNCOVERED: payment.captured_minor}
     for it in heard:
         if isinstance(it, m.RefundRequested | m.RefundOrder):
             asked[it.refund_id] = max(asked.get(it.refund_id, 0), it.amount_minor)
     back: defaultdict[str, int] = defaultdict(int)
     for it in said["PaymentRefunded"]:
         back[it.refund_id] += it.amount_minor
+    for it in said["reversed"]:
+        back[it.reference] -= it.amount_minor
     assert all(minor <= asked.get(refund_id, 0) for refund_id, minor in back.items())
     done = [it for it in payment.attempts.values() if it.kind is K.REFUND and it.result == SUCCEEDED]
     assert sum(back.values()) == sum(it.amount_minor for it in done)
@@ -146,8 +169,8 @@ def walk(dice: Any, decide_: Decide = decide, steps: int = 40) -> None:
         if payment.attempts:
             heard.append(it)
         begins_one_at_a_time(payment, outcomes)
+        told(payment, outcomes, said)
         evolve(payment, it, outcomes, Now(now_ms))
-        told(outcomes, said)
         ledger_balances(payment)
         one_at_a_time(payment)
         each_authorization_gives_back_what_was_captured_on_it(payment)

@@ -26,6 +26,7 @@ from tests.unit.payments.dsl import (
     RESOLVE,
     RETRY,
     VOIDED,
+    found,
     goodwill,
     refund,
     result,
@@ -40,6 +41,7 @@ SAID: dict[type[m.Message], m.Message] = {
     m.RefundOrder: goodwill("sorry", 100),
     m.RetryOrder: RETRY,
     m.ResolveOrder: RESOLVE,
+    m.RecordPaymentInspection: found(),
 }
 MESSAGES: list[m.Message] = [
     SAID.get(message) or word(message)()

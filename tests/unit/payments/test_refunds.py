@@ -6,19 +6,19 @@ import pytest
 
 from schemas import messages as m
 from tests.given_when_then import (
-    A,
     OrderCancelled,
     OrderCommandRefused,
     PaymentRefunded,
     PaymentRefundFailed,
-    PaymentResolved,
     PaymentVoided,
+    RefundReduced,
 )
 from tests.unit.payments.dsl import (
     AUTHORIZE,
     AUTHORIZED,
     CAPTURE,
     CAPTURED,
+    INSPECT,
     LAPSES_MS,
     PARTIALLY_CAPTURED,
     PARTIALLY_REFUNDED,
@@ -34,9 +34,11 @@ from tests.unit.payments.dsl import (
     VOIDING,
     asked,
     end_waits,
+    found,
     given,
     goodwill,
     refund,
+    resolved,
     result,
     shipment,
     story,
@@ -113,13 +115,16 @@ def test_never_more_is_given_back_than_was_captured_and_is_not_promised(told: tu
 def test_a_line_that_came_back_after_a_goodwill_refund_gets_what_is_left() -> None:
     given(*CAPTURED, goodwill("sorry", 450), result(REFUND))
     when(refund("line:1", 200))
-    then(asked(REFUND, number=2, amount_minor=50, reference="line:1"))
+    then(
+        RefundReduced(refund_id="line:1", asked_minor=200, amount_minor=50, reason="given_before"),
+        asked(REFUND, number=2, amount_minor=50, reference="line:1"),
+    )
 
 
 def test_a_line_that_came_back_after_all_was_given_back_gets_nothing() -> None:
     given(*CAPTURED, goodwill("sorry", 500), result(REFUND))
     when(refund("line:1", 200))
-    then()
+    then(RefundReduced(refund_id="line:1", asked_minor=200, amount_minor=0, reason="given_before"))
 
 
 def test_a_refund_of_a_line_where_nothing_is_left_comes_before_a_persons_eyes() -> None:
@@ -180,7 +185,7 @@ def test_a_cancelled_order_that_is_partly_captured_is_voided_and_refunded() -> N
 def test_a_line_of_a_cancelled_order_is_refunded_with_the_rest() -> None:
     given(*CAPTURED, OrderCancelled())
     when(refund("line:1", 200))
-    then()
+    then(RefundReduced(refund_id="line:1", asked_minor=200, amount_minor=0, reason="order_over"))
 
 
 # --- when the processor refuses ------------------------------------------------------------------------------------------
@@ -225,8 +230,11 @@ def test_where_nothing_failed_there_is_nothing_to_retry_or_resolve() -> None:
 def test_a_refund_that_was_done_by_hand_is_booked() -> None:
     given(*REFUND_FAILED)
     when(RESOLVE)
-    then(PaymentResolved(operation_id=f"{A}:refund", amount_minor=200, note="by bank transfer"))
+    then(asked(INSPECT, amount_minor=0, reference="auth_1"))
     given(*REFUND_FAILED, RESOLVE)
+    when(found())
+    then(resolved("line:1", 200))
+    given(*REFUND_FAILED, RESOLVE, found())
     assert story.state.refunded_minor == 200
     assert story.state.state is PaymentState.PARTIALLY_REFUNDED
 
@@ -234,8 +242,11 @@ def test_a_refund_that_was_done_by_hand_is_booked() -> None:
 def test_a_void_that_was_done_by_hand_is_booked() -> None:
     given(*VOID_FAILED)
     when(RESOLVE)
-    then(PaymentResolved(operation_id=f"{A}:void", amount_minor=500, note="by bank transfer"))
+    then(asked(INSPECT, amount_minor=0, reference="auth_1"))
     given(*VOID_FAILED, RESOLVE)
+    when(found(captured_minor=0))
+    then(resolved("", 500))
+    given(*VOID_FAILED, RESOLVE, found(captured_minor=0))
     assert story.state.state is PaymentState.VOIDED
     when(RESOLVE)
     then(refused(m.ResolveOrder, "nothing_to_resolve"))

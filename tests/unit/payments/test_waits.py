@@ -138,7 +138,7 @@ def test_what_is_neither_confirmed_nor_can_be_cancelled_waits_for_a_person() -> 
     then(asked(VOID, number=2, amount_minor=0, reference="unconfirmed"))
     when(RESOLVE)
     then(
-        PaymentResolved(operation_id=f"{A}:void", amount_minor=0, note="by bank transfer"),
+        PaymentResolved(operation_id=f"{A}:void", amount_minor=0, note="by bank transfer", currency="EUR"),
         PaymentDeclined(reason="payment_timeout"),
     )
     when(result(AUTHORIZE))

@@ -31,6 +31,8 @@ class FakeNetwork:
         self.fates: defaultdict[str, deque[Fate | Exception]] = defaultdict(deque)
         self.look_up_fates: defaultdict[str, deque[Exception]] = defaultdict(deque)
         self.books: dict[str, ProcessorResult] = {}
+        self.payments_by_id: dict[str, ProcessorPayment] = {}
+        self.inspection_fates: deque[Exception] = deque()
         self.executed: Counter[str] = Counter()
         self.calls: list[str] = []
         self.gate = asyncio.Event()
@@ -76,6 +78,12 @@ class FakeNetwork:
         if fates := self.look_up_fates[operation.operation_id]:
             raise fates.popleft()
         return self.books.get(operation.operation_id)
+
+    async def payment(self, authorization_id: str) -> ProcessorPayment | None:
+        self.calls.append(f"inspect {authorization_id}")
+        if self.inspection_fates:
+            raise self.inspection_fates.popleft()
+        return self.payments_by_id.get(authorization_id)
 
     async def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
         for order_id, result in self.books.items():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.local.sandbox_processor.books import Authorization, Books
-from infra.local.sandbox_processor.entries import OK, Entry, Request
+from infra.local.sandbox_processor.entries import OK, Entry, Kind, Request
 from infra.local.sandbox_processor.faults import FaultPlan, FaultSettings
 from infra.local.sandbox_processor.judge import Judge, Terms, lapse
 
@@ -17,7 +17,9 @@ _STEP_MS = 1000
 Ask = tuple[str, int, bool]
 ASKS = st.lists(
     st.tuples(
-        st.sampled_from(["capture", "void", "refund", "confirm", "deny", "lapse"]), st.integers(1, 120), st.booleans()
+        st.sampled_from(["capture", "void", "refund", "confirm", "deny", "lapse", "dispute", "close"]),
+        st.integers(1, 120),
+        st.booleans(),
     ),
     max_size=60,
 )
@@ -51,11 +53,17 @@ class Desk:
 
     def ask(self, kind: str, amount_minor: int = 0, *, is_last: bool = True, currency: str = "EUR") -> Entry:
         key = f"{kind} {len(self.entries)}"
-        if kind in {"capture", "refund"}:
+        if kind in {"capture", "refund", "dispute"}:
             request = Request(key, "", kind, self.id, "", amount_minor, currency, is_last=is_last)  # type: ignore[arg-type]
         else:
             request = Request(key, "", "void", self.id)
         return self.write(self.decide(request))
+
+    def close(self, dispute_id: str, *, won: bool) -> Entry:
+        kind: Kind = "dispute_won" if won else "dispute_lost"
+        request = Request(f"{kind} {len(self.entries)}", "", kind, dispute_id=dispute_id)
+        self.now_ms += _STEP_MS
+        return self.write(self.judge.decide(request, self.books.disputed(dispute_id), self.now_ms))
 
     def follow(self, ask: Ask) -> None:
         kind, amount_minor, is_last = ask
@@ -67,6 +75,9 @@ class Desk:
         elif kind == "lapse":
             if self.line.state == "open" and self.now_ms >= self.line.expires_at_ms:
                 self.write(lapse(self.line, self.now_ms))
+        elif kind == "close":
+            for dispute_id in list(self.line.open_disputes)[:1]:
+                self.close(dispute_id, won=is_last)
         else:
             self.ask(kind, amount_minor, is_last=is_last)
 
@@ -82,6 +93,8 @@ def test_money_adds_up_whatever_is_asked(asks: list[Ask], card: str) -> None:
         assert line.held_minor >= 0
         assert (line.authorized_minor == 0) == (line.expires_at_ms == 0)
         assert line.held_minor == 0 or line.state == "open"
+        assert 0 <= line.disputed_minor + line.lost_minor <= line.captured_minor
+        assert line.disputed_minor == sum(line.open_disputes.values())
     done = [entry for entry in desk.entries if entry.status == OK]
     line = desk.line
     assert line.captured_minor == sum(entry.amount_minor for entry in done if entry.kind == "capture")
@@ -127,6 +140,29 @@ def test_refunds_never_exceed_what_was_captured() -> None:
     assert desk.ask("refund", 20, currency="USD").code == "currency_mismatch"
     assert desk.ask("refund", 20).outcome == "succeeded"
     assert desk.line.refunded_minor == 60
+
+
+def test_a_dispute_withdraws_money_that_comes_back_or_is_lost() -> None:
+    desk = Desk()
+    assert desk.ask("dispute", 10).code == "amount_exceeds_captured"
+    desk.ask("capture", 100)
+    first, second = desk.ask("dispute", 30), desk.ask("dispute", 50)
+    assert (first.outcome, desk.line.disputed_minor, desk.line.left_minor) == ("opened", 80, 20)
+    assert desk.ask("dispute", 21).code == "amount_exceeds_captured"
+    assert desk.ask("refund", 21).code == "amount_exceeds_captured", "what is disputed cannot be refunded too"
+    assert desk.close(first.dispute_id, won=True).outcome == "won"
+    assert desk.close(second.dispute_id, won=False).outcome == "lost"
+    assert (desk.line.disputed_minor, desk.line.lost_minor, desk.line.left_minor) == (0, 50, 50)
+    assert desk.close(second.dispute_id, won=True).code == "dispute_closed"
+    assert desk.close("dp_unknown", won=True).code == "dispute_unknown"
+
+
+def test_what_was_refunded_may_be_disputed_all_the_same() -> None:
+    desk = Desk()
+    desk.ask("capture", 100)
+    desk.ask("refund", 100)
+    assert desk.ask("dispute", 100).outcome == "opened"
+    assert desk.line.left_minor == -100
 
 
 def test_a_refund_may_be_refused_by_the_bank() -> None:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from consumers.payments.breaker import BreakerPolicy, CircuitState
 from consumers.payments.effects import Backoff, EffectRunner
 from consumers.payments.errors import NotUnderstoodError, OutcomeUnknownError
-from consumers.payments.processor import Operation, ProcessorResult
+from consumers.payments.processor import Operation, ProcessorPayment, ProcessorResult
 from consumers.runtime.background import BackgroundTasks
 from tests.unit.payments_processor.fakes import GRANTED, FakeNetwork, FakeTime, Fate, operation, until
 
@@ -31,6 +31,7 @@ class Bench:
         self.runner = EffectRunner(
             self.network,
             self._report,
+            self._inspected,
             workers=workers,
             backoff=Backoff(base_seconds=1.0, cap_seconds=1.0),
             breaker=BreakerPolicy(consecutive_failures=consecutive_failures, reset_seconds=RESET_SECONDS),
@@ -38,6 +39,9 @@ class Bench:
             clock=self.time.now,
             call_later=self.time.call_later,
         )
+
+    async def _inspected(self, done: Operation, payment: ProcessorPayment, refused: ProcessorResult | None) -> None:
+        raise AssertionError((done, payment, refused))
 
     async def _report(self, done: Operation, result: ProcessorResult) -> None:
         self.results.append((done.operation_id, result))

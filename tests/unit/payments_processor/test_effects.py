@@ -11,7 +11,7 @@ import pytest
 
 from consumers.payments.effects import Backoff, EffectRunner
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
-from consumers.payments.processor import Operation, ProcessorResult
+from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult
 from consumers.runtime.background import BackgroundTasks
 from tests.unit.payments_processor.fakes import ASKS_FOR_ACTION, GRANTED, FakeNetwork, FakeTime, Fate, operation, until
 
@@ -23,6 +23,7 @@ class Log:
 
     def __init__(self, refusals: int = 0) -> None:
         self.results: list[tuple[str, ProcessorResult]] = []
+        self.inspections: list[tuple[str, ProcessorPayment, ProcessorResult | None]] = []
         self._refusals = refusals
 
     async def publish(self, done: Operation, result: ProcessorResult) -> None:
@@ -30,6 +31,9 @@ class Log:
             self._refusals -= 1
             raise ConnectionError("the broker is away")
         self.results.append((done.operation_id, result))
+
+    async def inspected(self, done: Operation, payment: ProcessorPayment, refused: ProcessorResult | None) -> None:
+        self.inspections.append((done.operation_id, payment, refused))
 
 
 class Bench:
@@ -49,6 +53,7 @@ class Bench:
         self.runner = EffectRunner(
             self.network,
             self.log.publish,
+            self.log.inspected,
             workers=workers,
             backoff=Backoff(base_seconds=1.0, cap_seconds=20.0),
             random_fraction=random_fraction,
@@ -109,6 +114,38 @@ async def test_a_look_up_that_fails_is_repeated_before_anything_is_performed() -
     await bench.run(operation("a"))
     assert bench.network.calls == ["perform a"] + ["look up a"] * 4
     assert bench.log.results == [("a", GRANTED)]
+
+
+REFUSED = ProcessorResult("failed", "auth_1", "already_captured")
+STANDS = ProcessorPayment("auth_1", "order", "EUR", 1999, 1999, 0, 0, 1)
+
+
+async def test_a_definite_no_is_explained_by_where_the_money_is() -> None:
+    bench = Bench()
+    bench.network.books["a"], bench.network.payments_by_id["auth_1"] = REFUSED, STANDS
+    bench.network.inspection_fates.append(OutcomeUnknownError("lost"))
+    await bench.run(operation("a", OperationKind.CAPTURE, authorization_id="auth_1"))
+    assert bench.network.calls == ["perform a", "inspect auth_1", "inspect auth_1"]
+    assert bench.log.inspections == [("a", STANDS, REFUSED)]
+    assert bench.log.results == []
+
+
+async def test_a_processor_that_cannot_show_a_payment_holds_up_no_answer() -> None:
+    bench = Bench()
+    bench.network.books["a"] = REFUSED
+    bench.network.inspection_fates.append(NotUnderstoodError("there is nothing here"))
+    await bench.run(operation("a", OperationKind.CAPTURE, authorization_id="auth_1"))
+    assert (bench.log.inspections, bench.log.results) == ([], [("a", REFUSED)])
+
+
+async def test_an_inspection_moves_nothing_and_reports_where_the_money_is() -> None:
+    bench = Bench()
+    bench.network.payments_by_id["auth_1"] = STANDS
+    known = operation("known", OperationKind.INSPECT, authorization_id="auth_1")
+    await bench.run(known, operation("unknown", OperationKind.INSPECT, authorization_id="auth_2"))
+    assert sorted(bench.network.calls) == ["inspect auth_1", "inspect auth_2"]
+    assert bench.log.inspections == [("known", STANDS, None)]
+    assert bench.log.results == [("unknown", ProcessorResult("failed", "auth_2", "authorization_unknown"))]
 
 
 async def test_a_busy_processor_is_not_asked_before_it_said() -> None:

@@ -312,7 +312,8 @@ async def test_no_connection_decides_nothing() -> None:
 
 
 async def test_every_payment_that_names_an_order_is_listed_with_where_its_money_is(stripe: Stripe) -> None:
-    charge = {"object": "charge", "id": "ch_1", "status": "succeeded", "amount_refunded": 100}
+    # Stripe counts what it releases untaken among the refunds of the charge: 100 here, and 100 more were refunded.
+    charge = {"object": "charge", "id": "ch_1", "status": "succeeded", "amount_refunded": 200}
     common = {"metadata": {"order_id": "A"}, "created": 1_790_000_000, "latest_charge": charge}
     stripe.script.says(
         200,
@@ -335,3 +336,26 @@ async def test_every_payment_that_names_an_order_is_listed_with_where_its_money_
     ]
     assert [payment.held_minor for payment in found] == [0, 500, 0]
     assert stripe.script.asked[0].values["created[gte]"] == "1700000000"
+
+
+async def test_a_payment_is_shown_with_what_is_disputed_and_what_is_lost(stripe: Stripe) -> None:
+    charge = {"object": "charge", "id": "ch_1", "status": "succeeded", "amount_refunded": 50, "disputed": True}
+    stripe.script.says(
+        200, intent("succeeded", amount_received=500, metadata={"order_id": "A"}, created=1, latest_charge=charge)
+    )
+    statuses = ("needs_response", "under_review", "warning_needs_response", "won", "warning_closed", "lost")
+    stripe.script.says(200, page(*({"id": f"dp_{it}", "amount": 10, "status": it} for it in statuses)))
+    found = await stripe.processor.payment("pi_1")
+    assert found == ProcessorPayment("pi_1", "A", "GBP", 500, 500, 0, 50, 1_000, disputed_minor=30, lost_minor=10)
+    assert [it.route for it in stripe.script.asked] == ["GET /v1/payment_intents/pi_1", "GET /v1/disputes"]
+
+
+async def test_a_cancelled_payment_has_given_all_back_and_refunded_nothing(stripe: Stripe) -> None:
+    charge = {"object": "charge", "id": "ch_1", "status": "succeeded", "amount_refunded": 500}
+    stripe.script.says(200, intent("canceled", amount_capturable=0, created=1, latest_charge=charge, metadata={}))
+    assert await stripe.processor.payment("pi_1") == ProcessorPayment("pi_1", "", "GBP", 500, 0, 500, 0, 1_000)
+
+
+async def test_a_payment_that_stripe_does_not_have_is_none(stripe: Stripe) -> None:
+    stripe.script.says(404, error("invalid_request_error", "resource_missing"))
+    assert await stripe.processor.payment("pi_2") is None

@@ -17,16 +17,18 @@ from standardwebhooks import Webhook
 from consumers.notifications.state import NotificationsState
 from consumers.notifications.transitions import decide as notifications_of
 from consumers.payments.webhooks import (
+    STRIPES_EVENTS,
+    UnnamedPayment,
     WebhookNotUnderstoodError,
     WebhookRefusedError,
-    result_from_processor,
-    result_from_stripe,
+    from_processor,
+    from_stripe_event,
 )
 from consumers.runtime.deciding.now import Now
 from schemas.codec.wire import decode, encode
 from schemas.ids import new_order_id
+from schemas.messages import InspectPayment, RecordPaymentResult
 from schemas.messages import PaymentRequiresAction as RequiresAction
-from schemas.messages import RecordPaymentResult
 
 SECRET = "whsec_bm9ib2R5IGtub3dzIHRoaXMgc2VjcmV0"
 OTHER = "whsec_c29tZWJvZHkgZWxzZSdzIHNlY3JldCE="
@@ -72,7 +74,29 @@ def signed(body: bytes, secret: str = SECRET, at: datetime | None = None) -> dic
 )
 def test_an_outcome_is_a_result_like_any_other(told: dict[str, Any], result: RecordPaymentResult) -> None:
     body = outcome(**told)
-    assert result_from_processor(body, signed(body), SECRET) == result
+    assert from_processor(body, signed(body), SECRET) == result
+
+
+@pytest.mark.parametrize(
+    ("told", "cause"),
+    [
+        ({"operation_id": "dashboard-1", "kind": "refund"}, "refund.succeeded dashboard-1"),
+        ({"operation_id": "d-2", "kind": "dispute", "status": "opened"}, "dispute.opened d-2"),
+    ],
+)
+def test_what_somebody_else_did_at_the_processor_is_looked_at_and_not_believed(
+    told: dict[str, Any], cause: str
+) -> None:
+    body = outcome(**told)
+    assert from_processor(body, signed(body), SECRET) == InspectPayment(A, "auth_1", cause)
+
+
+@pytest.mark.parametrize(
+    "told", [{"operation_id": "dashboard-1", "status": "refused"}, {"operation_id": "orphan:auth_1:void"}]
+)
+def test_what_moved_nothing_of_ours_is_left_alone(told: dict[str, Any]) -> None:
+    body = outcome(**told)
+    assert from_processor(body, signed(body), SECRET) is None
 
 
 @pytest.mark.parametrize("minutes", [-6, 6])
@@ -80,7 +104,7 @@ def test_a_webhook_of_another_time_is_refused(minutes: int) -> None:
     body = outcome()
     headers = signed(body, at=datetime.now(UTC) + timedelta(minutes=minutes))
     with pytest.raises(WebhookRefusedError):
-        result_from_processor(body, headers, SECRET)
+        from_processor(body, headers, SECRET)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +119,7 @@ def test_a_webhook_of_another_time_is_refused(minutes: int) -> None:
 )
 def test_a_webhook_of_somebody_else_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(WebhookRefusedError):
-        result_from_processor(outcome(), headers, SECRET)
+        from_processor(outcome(), headers, SECRET)
 
 
 @pytest.mark.parametrize(
@@ -118,24 +142,25 @@ def test_a_webhook_of_somebody_else_is_refused(headers: dict[str, str]) -> None:
 def test_a_webhook_that_makes_no_sense_is_named_as_such(nonsense: dict[str, Any]) -> None:
     body = outcome(**nonsense)
     with pytest.raises(WebhookNotUnderstoodError):
-        result_from_processor(body, signed(body), SECRET)
+        from_processor(body, signed(body), SECRET)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"hello"])
 def test_a_webhook_that_is_no_outcome_is_named_as_such(body: bytes) -> None:
     with pytest.raises(WebhookNotUnderstoodError):
-        result_from_processor(body, signed(body), SECRET)
+        from_processor(body, signed(body), SECRET)
 
 
 def test_a_body_that_is_no_text_is_refused() -> None:
     with pytest.raises(WebhookRefusedError):
-        result_from_processor(b"\xff", signed(b"x"), SECRET)
+        from_processor(b"\xff", signed(b"x"), SECRET)
 
 
 def test_an_address_of_eight_kilobytes_is_taken_and_reaches_the_customer() -> None:
     address = "https://bank.example/3ds?return=".ljust(8_192, "x")
     body = outcome(status="requires_action", action_url=address)
-    result = result_from_processor(body, signed(body), SECRET)
+    result = from_processor(body, signed(body), SECRET)
+    assert result is not None
     assert decode(encode(result)) == result
     asked = RequiresAction(A, "auth_1", address, 1)
     assert decode(encode(asked)) == asked
@@ -157,10 +182,14 @@ FIELDS = ("operation_id", "order_id", "kind", "status", "authorization_id", "cod
 def test_whatever_a_signed_body_holds_it_is_an_outcome_or_named_as_nonsense(changes: dict[str, Any]) -> None:
     body = outcome(**changes)
     with contextlib.suppress(WebhookNotUnderstoodError):
-        assert encode(result_from_processor(body, signed(body), SECRET))
+        received = from_processor(body, signed(body), SECRET)
+        assert received is None or encode(received)
 
 
 # --- Stripe -------------------------------------------------------------------------------------------------------------
+
+
+REFUND = {"order_id": A, "operation_id": f"{A}:refund"}
 
 
 def event(kind: str, **intent: Any) -> bytes:
@@ -197,30 +226,75 @@ def stripes(body: bytes, secret: str = STRIPES, at: float | None = None) -> str:
             event("payment_intent.canceled", status="canceled", cancellation_reason="automatic"),
             RecordPaymentResult(A, f"{A}:authorize", "lapsed", "pi_1", "automatic"),
         ),
-        (event("payment_intent.canceled", status="canceled", cancellation_reason="requested_by_customer"), None),
-        (event("payment_intent.succeeded", status="succeeded"), None),
-        (event("payment_intent.amount_capturable_updated", metadata={}), None),
-        (event("charge.refunded", object="charge"), None),
-        (event("payment_intent.amount_capturable_updated", status="processing"), None),
+        (
+            event("payment_intent.canceled", status="canceled", cancellation_reason="abandoned"),
+            RecordPaymentResult(A, f"{A}:authorize", "declined", "pi_1", "abandoned"),
+        ),
+        (
+            event("refund.updated", id="re_1", status="succeeded", payment_intent="pi_1", metadata=REFUND),
+            RecordPaymentResult(A, f"{A}:refund", "succeeded", "pi_1", ""),
+        ),
+        (
+            event("refund.failed", id="re_1", status="failed", failure_reason="lost_or_stolen_card", metadata=REFUND),
+            RecordPaymentResult(A, f"{A}:refund", "failed", "", "lost_or_stolen_card"),
+        ),
     ],
 )
-def test_stripe_tells_of_authorisations_only(body: bytes, result: RecordPaymentResult | None) -> None:
-    assert result_from_stripe(body, stripes(body), STRIPES) == result
+def test_what_stripe_sends_about_our_operations_is_their_outcome(body: bytes, result: RecordPaymentResult) -> None:
+    assert from_stripe_event(body, stripes(body), STRIPES) == result
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (event("payment_intent.canceled", status="canceled", latest_charge="ch_1"), "payment_intent.canceled pi_1"),
+        (event("payment_intent.succeeded", status="succeeded"), "payment_intent.succeeded pi_1"),
+        (event("charge.refunded", id="ch_1", payment_intent="pi_1"), "charge.refunded ch_1"),
+    ],
+)
+def test_what_happens_at_stripe_without_us_is_looked_at_and_not_believed(body: bytes, cause: str) -> None:
+    assert from_stripe_event(body, stripes(body), STRIPES) == InspectPayment(A, "pi_1", cause)
+
+
+@pytest.mark.parametrize("kind", ["charge.dispute.created", "charge.dispute.closed", "refund.failed"])
+def test_an_event_that_names_no_order_names_the_payment_to_ask_about(kind: str) -> None:
+    body = event(kind, id="x_1", status="failed", payment_intent="pi_1", metadata={})
+    assert from_stripe_event(body, stripes(body), STRIPES) == UnnamedPayment("pi_1", f"{kind} x_1")
+    with pytest.raises(WebhookNotUnderstoodError):
+        UnnamedPayment("pi_1", "dispute").of("42")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        event("payment_intent.succeeded", status="succeeded", metadata={"order_id": A, "capture_id": f"{A}:capture"}),
+        event("payment_intent.amount_capturable_updated", metadata={}),
+        event("payment_intent.amount_capturable_updated", status="processing"),
+        event("charge.refunded", id="ch_1", payment_intent="pi_1", metadata={}),
+        event("refund.updated", id="re_1", status="pending", metadata=REFUND),
+        event("refund.updated", id="re_1", status="succeeded", metadata={}),
+        event("charge.succeeded", id="ch_1"),
+    ],
+)
+def test_what_is_known_or_nobodys_is_left_alone(body: bytes) -> None:
+    assert from_stripe_event(body, stripes(body), STRIPES) is None
 
 
 def test_stripes_signature_and_its_age_are_checked() -> None:
     body = event("payment_intent.amount_capturable_updated")
     for signature in ("", "t=1", stripes(body, "whsec_other"), stripes(body, at=time.time() - 301), stripes(b"{}")):
         with pytest.raises(WebhookRefusedError):
-            result_from_stripe(body, signature, STRIPES)
+            from_stripe_event(body, signature, STRIPES)
     with pytest.raises(WebhookNotUnderstoodError):
-        result_from_stripe(b"{}", stripes(b"{}"), STRIPES)
+        from_stripe_event(b"{}", stripes(b"{}"), STRIPES)
 
 
 STRIPES_FIELDS = (
     "id",
     "status",
     "metadata",
+    "payment_intent",
+    "failure_reason",
     "next_action",
     "latest_charge",
     "last_payment_error",
@@ -230,11 +304,11 @@ STRIPES_FIELDS = (
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(("payment_intent.amount_capturable_updated", "payment_intent.canceled", "charge.refunded")),
+    st.sampled_from(STRIPES_EVENTS),
     st.dictionaries(st.sampled_from(STRIPES_FIELDS), VALUES, max_size=3),
 )
 def test_whatever_stripes_event_holds_it_is_an_outcome_or_named_as_nonsense(kind: str, changes: dict[str, Any]) -> None:
     body = event(kind, **changes)
     with contextlib.suppress(WebhookNotUnderstoodError):
-        result = result_from_stripe(body, stripes(body), STRIPES)
-        assert result is None or encode(result)
+        received = from_stripe_event(body, stripes(body), STRIPES)
+        assert received is None or isinstance(received, UnnamedPayment) or encode(received)

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from consumers.views.timeline import MoneyView, OrderView, TimelineEvent, event_of, view_of
+from consumers.views.money import MoneyView
+from consumers.views.timeline import OrderView, TimelineEvent, event_of, view_of
 from infra.cli.timeline import WORDS, describe
 from schemas import messages as m
 from schemas.ids import new_order_id
@@ -191,8 +192,8 @@ def test_the_tables_speak_of_events_only_and_reach_every_state() -> None:
         assert table.keys() <= set(ORDER_EVENTS.carries)
     by_the_fold = {OrderState.UNKNOWN, OrderState.PENDING, OrderState.COMMITTING}
     assert {*ORDER_STATE_AFTER.values()} | by_the_fold == set(OrderState)
-    unsaid = {PaymentState.NONE, PaymentState.VOIDING, PaymentState.REFUNDING}
-    by_sums = {PaymentState.PARTIALLY_CAPTURED, PaymentState.REFUNDED}
+    unsaid = {PaymentState.NONE, PaymentState.VOIDING, PaymentState.REFUNDING, PaymentState.INSPECTING}
+    by_sums = {PaymentState.PARTIALLY_CAPTURED, PaymentState.REFUNDED, PaymentState.DISPUTED}
     assert {*PAYMENT_STATE_AFTER.values()} | unsaid | by_sums == set(PaymentState)
     assert {*FULFILMENT_STATE_AFTER.values(), FulfilmentState.NONE} == set(FulfilmentState)
     assert set(RETURN_STATE_AFTER.values()) == set(ReturnState)

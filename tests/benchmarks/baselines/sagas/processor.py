@@ -61,6 +61,11 @@ class InProcess:
     async def look_up(self, operation: Operation) -> ProcessorResult | None:
         return await ask(operation, self._latency_ms)
 
+    async def payment(self, authorization_id: str) -> ProcessorPayment | None:
+        """It keeps no books."""
+        del authorization_id
+        return None
+
     async def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
         """It keeps no books."""
         del since_ms
