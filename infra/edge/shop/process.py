@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import structlog
-import uvicorn
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -22,6 +21,7 @@ from consumers.pages.reader import HOT_PRODUCTS, PageReader
 from consumers.recommendations.reader import Recommendations
 from consumers.search.node import SearchNode
 from consumers.search.rules import read_rules
+from infra.edge.server import HttpServer
 from infra.edge.shop.buying import cart_routes
 from infra.edge.shop.checkout import Checkout
 from infra.edge.shop.demand import Demand, Signals
@@ -138,19 +138,9 @@ class ShopProcess:
         selling = self._selling(secret or secrets.token_urlsafe(32), namespace, host, base_url, hold_seconds)
         pages = application(self.shop, selling)
         app = ProductPages(self.reader, pages, base_url=base_url, categories=self.shop.top_categories)
-        config = uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_keep_alive=30,
-            h11_max_incomplete_event_size=16_384,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = HttpServer(app, host=host, port=port)
         self._stopping = asyncio.Event()
-        self.listening = asyncio.Event()
+        self.listening = self._server.listening
 
     def _selling(self, secret: str, namespace: str, host: str, base_url: str, hold_seconds: int) -> list[Any]:
         """Return the routes of carts, checkouts and orders. Without a login of its own anybody may be anybody, on loopback only."""
@@ -169,8 +159,7 @@ class ShopProcess:
     @property
     def address(self) -> str:
         """Where the shop listens, once it does."""
-        host, port = self._server.servers[0].sockets[0].getsockname()[:2]
-        return f"http://{host}:{port}"
+        return self._server.address
 
     def stop(self) -> None:
         """Ask for a graceful end: answers under way are finished."""
@@ -182,9 +171,9 @@ class ShopProcess:
             async with asyncio.TaskGroup() as tasks:
                 runs = (self.search.run(), self.pages.run(), self._signals.run())
                 work = [tasks.create_task(run) for run in runs]
-                serving = tasks.create_task(self._serve())
+                serving = tasks.create_task(self._server.run())
                 await self._stopping.wait()
-                self._server.should_exit = True
+                self._server.stop()
                 await serving
                 for task in work:
                     task.cancel()
@@ -193,13 +182,3 @@ class ShopProcess:
             await self._publisher.close()
             for client in (*self._stores, self._writer):
                 await client.aclose()
-
-    async def _serve(self) -> None:
-        config = self._server.config
-        config.load()
-        self._server.lifespan = config.lifespan_class(config)
-        await self._server.startup()
-        self.listening.set()
-        log.info("shop_listens", address=self.address)
-        await self._server.main_loop()
-        await self._server.shutdown()
