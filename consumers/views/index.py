@@ -50,7 +50,10 @@ class IndexedOrder(msgspec.Struct, frozen=True):
 
 
 class OrderQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which orders are sought: those of which all that is given is true. Times in ms since the epoch, UTC."""
+    """Which orders are sought: those of which all that is given is true. Times in ms since the epoch, UTC.
+
+    `after` is the last order of a page, (placed_at_ms, order_id): what follows it in the list, which is earlier.
+    """
 
     reference: str | None = None
     customer_id: str | None = None
@@ -58,6 +61,7 @@ class OrderQuery(msgspec.Struct, frozen=True, kw_only=True):
     state: OrderState | None = None
     from_ms: int | None = None
     until_ms: int | None = None
+    after: tuple[int, str] | None = None
 
 
 class _Gathered(msgspec.Struct):
@@ -151,6 +155,10 @@ class OrderIndex:
 async def find_orders(connection: asyncpg.Connection, query: OrderQuery, limit: int) -> list[IndexedOrder]:
     """Return the orders that are sought, the latest first."""
     conditions, arguments = _conditions(query)
+    if query.after is not None:
+        at = len(arguments)
+        conditions.append(f"(placed_at_ms, order_id) < (${at + 1}, ${at + 2})")
+        arguments += [query.after[0], UUID(query.after[1])]
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     statement = f"{QUERIES['find_orders']} {where} ORDER BY placed_at_ms DESC, order_id DESC LIMIT {limit:d}"
     rows = await connection.fetch(statement, *arguments)
