@@ -44,7 +44,8 @@ Position: TypeAlias = tuple[str, int]
 class Followed(NamedTuple):
     """One record as it was read, and when it was appended (ms since the epoch, UTC).
 
-    `message` is None where the key was deleted (a tombstone).
+    `message` is None where the key was deleted (a tombstone). `event_id` is the ce_id of an outcome, empty where there is
+    none.
     """
 
     topic: str
@@ -53,6 +54,7 @@ class Followed(NamedTuple):
     key: str
     message: Message | None
     at_ms: int = 0
+    event_id: str = ""
 
 
 class Follower:
@@ -60,7 +62,7 @@ class Follower:
 
     `apply` gets the records of each batch, in the order of each partition, and must not fail. `positions` are the next
     offsets; a partition without one is read from its beginning, or from its end where `from_end`. `shard` picks the
-    partitions to follow.
+    partitions to follow, `wants` the keys whose records are decoded at all.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Follower:
         name: str,
         from_end: bool = False,
         shard: Callable[[int], bool] = lambda _: True,
+        wants: Callable[[bytes], bool] | None = None,
         readiness: Readiness | None = None,
     ) -> None:
         self._bootstrap = bootstrap
@@ -80,6 +83,7 @@ class Follower:
         self._apply = apply
         self._from_end = from_end
         self._shard = shard
+        self._wants = wants
         self._name = name
         self._outage = Outage(f"Kafka ({name})", readiness)
         self._at_end_ms: dict[Position, float] = {}
@@ -157,6 +161,8 @@ class Follower:
 
     def _read(self, topic: str, records: Iterable[Any]) -> Iterable[Followed]:
         for record in records:
+            if self._wants is not None and not self._wants(record.key or b""):
+                continue
             try:
                 message = None if record.value is None else decode(record.value)
                 key = (record.key or b"").decode()
@@ -166,7 +172,16 @@ class Follower:
                     "record_skipped", topic=topic, partition=record.partition, offset=record.offset, error=str(error)
                 )
                 continue
-            yield Followed(topic, record.partition, record.offset, key, message, record.timestamp)
+            event_id = next((value for name, value in record.headers if name == "ce_id"), None) or b""
+            yield Followed(
+                topic,
+                record.partition,
+                record.offset,
+                key,
+                message,
+                record.timestamp,
+                event_id.decode(errors="replace"),
+            )
 
     async def _note_ends(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
         for tp in partitions:
