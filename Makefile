@@ -78,8 +78,8 @@ docs: .venv ## Write generated documents anew, build the site in .lastunit/docs
 	@$(BIN)/python -m docs.tools.site .lastunit/docs
 
 lock: .venv ## Resolve the newest allowed versions into the locks
-	@$(BIN)/uv pip compile pyproject.toml --group build --extra shop $(LOCK) --output-file requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra shop --constraint requirements.lock $(LOCK) \
+	@$(BIN)/uv pip compile pyproject.toml --group build --extra shop --extra api $(LOCK) --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra shop --extra api --constraint requirements.lock $(LOCK) \
 	  --output-file requirements-dev.lock
 	@$(BIN)/uv pip compile --group bench --no-emit-package numpy --no-emit-package scipy $(LOCK) \
 	  --output-file tests/benchmarks/requirements.lock

@@ -121,11 +121,15 @@ SHOP: Final = "shop"
 TRENDS: Final = "trends"
 """The process that counts what is in demand in the shop."""
 
+API: Final = "api"
+"""The process that serves the HTTP API."""
+
 REPLAYED: Final = tuple(name for name, entry in ROOMS.items() if entry.is_replayed)
 BOOKKEEPERS: Final = tuple(name for name, entry in ROOMS.items() if entry.keeps_books)
 """The rooms whose rows hold where orders and stock stand."""
 SYSTEM: Final = (*ROOMS, *READERS)
-"""What runs in every system; the receiver joins where a processor has a secret to sign with, those of the shop where it is asked for."""
+"""What runs in every system; the receiver joins where a processor has a secret to sign with, the API and those of the shop
+where they are asked for."""
 
 
 class _Replaying:
@@ -153,4 +157,6 @@ def needs_of(name: str) -> tuple[Server, ...]:
         return ("kafka_bootstrap",)
     if name in (SHOP, TRENDS):
         return ("kafka_bootstrap", "redis_url")
+    if name == API:
+        return ("kafka_bootstrap", "postgres_dsn", "redis_url")
     return READERS[name] if name in READERS else ROOMS[name].needs

@@ -69,6 +69,11 @@ class Settings(BaseSettings):
     )
     receiver_host: str = Field(default="127.0.0.1", description="Where processors' webhooks are listened for")
     receiver_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
+    api_host: str = Field(default="127.0.0.1", description="Where the HTTP API listens; loopback only")
+    api_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
+    api_max_in_flight: int = Field(
+        default=1_000, ge=1, description="Requests that one process serves at once; the next one is asked to come again"
+    )
     shop_host: str = Field(default="127.0.0.1", description="Where the shop's pages are served")
     shop_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
     shop_currency: str = Field(

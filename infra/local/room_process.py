@@ -30,7 +30,7 @@ from infra.base.logs import set_up_logging
 from infra.base.prerequisites import until_possible
 from infra.base.private_files import lasting_text
 from infra.base.readiness import ReadinessFile
-from infra.base.rooms import RECEIVER, ROOMS, SHOP, SYSTEM, TRENDS, needs_of
+from infra.base.rooms import API, RECEIVER, ROOMS, SHOP, SYSTEM, TRENDS, needs_of
 from infra.base.settings import PREFIX, Settings, load_settings
 from producers.publisher import Publisher
 from topology.errors import ClusterMismatchError, CoPartitioningError
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-RUNNABLE: Final = (*SYSTEM, RECEIVER, SHOP, TRENDS)
+RUNNABLE: Final = (*SYSTEM, RECEIVER, SHOP, TRENDS, API)
 """The names of the processes."""
 if TYPE_CHECKING:
     RoomName: TypeAlias = str
@@ -158,6 +158,8 @@ async def _runnable(name: RoomName, wiring: _Wiring, resources: AsyncExitStack) 
         return _shop(wiring)
     if name == TRENDS:
         return _trends(settings)
+    if name == API:
+        return _api(wiring)
     if name == RECEIVER:
         # Who sends a webhook waits for the answer, so it is not held up for as long as Kafka is away.
         publisher = Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace, readiness=wiring.readiness)
@@ -269,6 +271,26 @@ def _trends(settings: Settings) -> Runnable:
 
     folder = settings.state_dir / TRENDS
     return Trends(settings.kafka_bootstrap or "", settings.redis_url or "", settings.namespace, folder)
+
+
+def _api(wiring: _Wiring) -> Runnable:
+    from infra.edge.api.process import ApiOptions, ApiProcess  # noqa: PLC0415  one process needs it
+
+    settings = wiring.settings
+    return ApiProcess(
+        ApiOptions(
+            kafka_bootstrap=settings.kafka_bootstrap or "",
+            postgres_dsn=settings.postgres_dsn or "",
+            redis_url=settings.redis_url or "",
+            namespace=settings.namespace,
+            host=settings.api_host,
+            port=settings.api_port,
+            hold_seconds=settings.hold_seconds,
+            max_in_flight=settings.api_max_in_flight,
+            in_use=dict(wiring.in_use),
+        ),
+        wiring.readiness,
+    )
 
 
 # --- the process ----------------------------------------------------------------------------------------------------------

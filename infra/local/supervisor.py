@@ -22,7 +22,7 @@ import psutil
 
 from infra.base.errors import InfraError
 from infra.base.private_files import lasting_text
-from infra.base.rooms import RECEIVER, SHOP, SYSTEM, TRENDS
+from infra.base.rooms import API, RECEIVER, SHOP, SYSTEM, TRENDS
 from infra.base.settings import Settings
 from infra.local.sandbox_processor.address import address_in
 from infra.local.sandbox_processor.identity import claim_database
@@ -39,7 +39,8 @@ class Supervisor:
     """The processes of one system. `settings` name its servers; children get them as LASTUNIT_ variables.
 
     `folder` holds logs and the simulated processor's books (default: the settings' state directory). With `webhooks` the
-    payment sandbox sends its outcomes to a receiver too, as real ones do, and with `shop` the shop's pages are served. `failed` is set when a process cannot be
+    payment sandbox sends its outcomes to a receiver too, as real ones do; with `shop` the shop's pages are served, with
+    `api` the HTTP API. `failed` is set when a process cannot be
     kept up; `failure` then says which and why.
     """
 
@@ -52,6 +53,7 @@ class Supervisor:
         processor_options: Sequence[str] = (),
         webhooks: bool = False,
         shop: bool = False,
+        api: bool = False,
     ) -> None:
         self.failed = asyncio.Event()
         self.failure: InfraError | None = None
@@ -70,7 +72,9 @@ class Supervisor:
             settings = settings.model_copy(update={"receiver_port": receiver})
         if shop and not settings.shop_port:
             settings = settings.model_copy(update={"shop_port": _lasting_port(self.folder / SHOP, SHOP)})
-        self._shop = shop
+        if api and not settings.api_port:
+            settings = settings.model_copy(update={"api_port": _lasting_port(self.folder / API, API)})
+        self._edges = (*((SHOP, TRENDS) if shop else ()), *((API,) if api else ()))
         self.settings = settings
         self._processes: dict[str, SupervisedProcess] = {}
         self._sampler: asyncio.Task[None] | None = None
@@ -98,7 +102,7 @@ class Supervisor:
         """
         has_webhooks = self.settings.processor_webhook_secret or self.settings.stripe_webhook_secret
         first = (*((RECEIVER,) if has_webhooks else ()), *((PROCESSOR,) if self._processor_port else ()))
-        return (*first, *SYSTEM, *((SHOP, TRENDS) if self._shop else ()))
+        return (*first, *SYSTEM, *self._edges)
 
     @property
     def started(self) -> tuple[str, ...]:
@@ -194,7 +198,7 @@ class Supervisor:
                 *self._processor_options,
             ]
         named = _INSTANCE.fullmatch(name)
-        if named is None or named["room"] not in (*SYSTEM, RECEIVER, SHOP, TRENDS):
+        if named is None or named["room"] not in (*SYSTEM, RECEIVER, SHOP, TRENDS, API):
             known = ", ".join(self.whole_system)
             raise InfraError(f"There is no process {name} here; there are {known}, and more of a room as in orders-2")
         return [*python, "infra.local.room_process", named["room"]]

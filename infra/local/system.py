@@ -47,6 +47,7 @@ async def running_system(
     processor_options: Sequence[str] = (),
     webhooks: bool = False,
     shop: bool = False,
+    api: bool = False,
 ) -> AsyncIterator[System]:
     """Run everything for the length of the block, with what the settings name instead of starting it.
 
@@ -56,7 +57,7 @@ async def running_system(
         found = stack.endpoints.applied_to(settings)
         await _prepare(settings, found)
         async with Supervisor(
-            found, report=progress.report, processor_options=processor_options, webhooks=webhooks, shop=shop
+            found, report=progress.report, processor_options=processor_options, webhooks=webhooks, shop=shop, api=api
         ) as supervisor:
             await supervisor.start_all()
             progress.report(f"Started: {', '.join(supervisor.started)}")

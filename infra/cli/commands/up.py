@@ -34,7 +34,13 @@ def up(*, as_json: output.AsJson = False) -> None:
 async def _hold(settings: Settings, *, as_json: bool) -> None:
     from infra.local.system import running_system  # noqa: PLC0415  no other command should wait for it
 
-    async with running_system(settings, progress_for(), webhooks=True, shop=_has_shop()) as system:
+    async with running_system(
+        settings,
+        progress_for(),
+        webhooks=True,
+        shop=_has("litestar", "tantivy", "scipy"),
+        api=_has("litestar", "jinja2"),
+    ) as system:
         if as_json:
             output.print_json(_addresses(system))
         else:
@@ -42,9 +48,9 @@ async def _hold(settings: Settings, *, as_json: bool) -> None:
         await system.until_failure()
 
 
-def _has_shop() -> bool:
-    """Return whether what the shop needs is installed: orders and stock need none of it."""
-    return all(importlib.util.find_spec(package) is not None for package in ("litestar", "tantivy", "scipy"))
+def _has(*packages: str) -> bool:
+    """Return whether what the shop or the API needs is installed: orders and stock need none of it."""
+    return all(importlib.util.find_spec(package) is not None for package in packages)
 
 
 def _addresses(system: System) -> dict[str, str]:
@@ -55,6 +61,7 @@ def _addresses(system: System) -> dict[str, str]:
         "redis": redacted(settings.redis_url or ""),
         "payments": settings.processor_url or settings.processor,
         "webhooks": f"http://{settings.receiver_host}:{settings.receiver_port}/webhooks/payments/...",
+        "api": f"http://{settings.api_host}:{settings.api_port}/docs" if settings.api_port else "",
         "shop": f"http://{settings.shop_host}:{settings.shop_port}/" if settings.shop_port else "",
         "logs": str(system.supervisor.folder / "logs"),
         "passwords": str(settings.state_dir / "stack.json"),

@@ -1,0 +1,321 @@
+"""What is sent to the API and what it answers, as structs: the document at /openapi.json is made from these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from infra.edge.api.checks import currency_fault, identifier_fault, repeat_fault, text_fault
+from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_TEXT, MAX_UNIT_PRICE_MINOR
+from schemas.money import CURRENCIES
+from topology.states import FulfilmentState, OrderState, PaymentState, ReturnState
+
+PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
+"""No control characters; what else may not be in a text, `text_fault` and `identifier_fault` find."""
+
+Text: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=MAX_TEXT, pattern=PRINTABLE, extra={"check": text_fault})
+]
+Identifier: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=MAX_TEXT, pattern=PRINTABLE, extra={"check": identifier_fault})
+]
+IdentifierOrNone: TypeAlias = Annotated[
+    str, Meta(max_length=MAX_TEXT, pattern=PRINTABLE, extra={"check": identifier_fault})
+]
+Units: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_QUANTITY, description="Whole units.")]
+Minor: TypeAlias = Annotated[
+    int, Meta(ge=1, le=2**63 - 1, description="An amount in minor units of the order's currency.")
+]
+LineNumbers: TypeAlias = Annotated[
+    list[Annotated[int, Meta(ge=1, le=MAX_LINES)]],
+    Meta(max_length=MAX_LINES, description="Numbers of lines, each once; none for all.", extra={"check": repeat_fault}),
+]
+Currency: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern="^[A-Z]{3}$",
+        description="ISO 4217.",
+        extra={"check": currency_fault},
+        extra_json_schema={"enum": sorted(CURRENCIES)},
+    ),
+]
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is sent. Defaults are left out when it is encoded again, so that a later default changes no fingerprint."""
+
+
+class OrderLineBody(Body, frozen=True):
+    """One line: whole units of a SKU at a price each."""
+
+    sku: Identifier
+    quantity: Units
+    unit_price_minor: Annotated[
+        int, Meta(ge=0, le=MAX_UNIT_PRICE_MINOR, description="The price of one unit, in minor units of the currency.")
+    ]
+
+
+class OrderBody(Body, frozen=True):
+    """What a customer wants."""
+
+    customer_id: Identifier
+    currency: Currency
+    payment_token: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=MAX_TEXT,
+            pattern=PRINTABLE,
+            extra={"check": identifier_fault},
+            description="What the payment processor knows the customer's means of payment by; never shown again.",
+        ),
+    ]
+    lines: Annotated[list[OrderLineBody], Meta(min_length=1, max_length=MAX_LINES)]
+    terms: Annotated[
+        list[Literal["ship_available", "capture_at_shipping"]],
+        Meta(
+            max_length=2,
+            description="How the order may go other than usual; each word once.",
+            extra={"check": repeat_fault},
+        ),
+    ] = []
+    hold_seconds: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_HOLD_SECONDS)] | None,
+        Meta(description="How long stock is held for the order while it is not paid; the shop's own if none."),
+    ] = None
+    cart_id: Annotated[
+        IdentifierOrNone,
+        Meta(description="What is checked out: a later order of the customer and cart takes over what this one holds."),
+    ] = ""
+    reference: Annotated[
+        IdentifierOrNone, Meta(description="What you call the order, such as a number of yours: it can be found by it.")
+    ] = ""
+
+
+class CancelBody(Body, frozen=True):
+    """Who wants an order to end, and why."""
+
+    requested_by: Literal["customer", "merchant"]
+    reason: Text
+
+
+class ShipmentBody(Body, frozen=True):
+    """Lines that go out in one parcel. Without `shipment_id` the parcel gets one, the same for the same Idempotency-Key."""
+
+    carrier: Text
+    tracking: Text
+    lines: LineNumbers = []
+    shipment_id: Identifier | None = None
+
+
+class DeliveryBody(Body, frozen=True):
+    """Which parcel has arrived."""
+
+    shipment_id: Identifier
+
+
+class LossBody(Body, frozen=True):
+    """Which parcel will not arrive."""
+
+    shipment_id: Identifier
+    reason: Text
+
+
+class ReturnBody(Body, frozen=True):
+    """Delivered lines that the customer wants to send back."""
+
+    reason: Text
+    lines: LineNumbers = []
+    return_id: Identifier | None = None
+
+
+class RefusalBody(Body, frozen=True):
+    """Why a return is not allowed."""
+
+    reason: Text
+
+
+class ReturnReceiptBody(Body, frozen=True):
+    """Which lines of a return are here, and where they go."""
+
+    lines: LineNumbers = []
+    disposition: Literal["available", "quarantine"] = "available"
+
+
+class RefundBody(Body, frozen=True):
+    """Captured money that goes back without goods."""
+
+    amount_minor: Minor
+    reason: Text
+    refund_id: Identifier | None = None
+
+
+class RetryBody(Body, frozen=True):
+    """Who wants what the processor refused to be asked for again."""
+
+    requested_by: Text
+
+
+class ResolutionBody(Body, frozen=True):
+    """By whom a failed void or refund was done by hand, and how."""
+
+    requested_by: Text
+    note: Text
+
+
+class ReceiptBody(Body, frozen=True):
+    """Units of a SKU that came in."""
+
+    quantity: Units
+    command_id: Identifier | None = None
+
+
+class AdjustmentBody(Body, frozen=True):
+    """By how many units a count was wrong; negative where fewer are here."""
+
+    change: Annotated[int, Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY, description="Whole units, not 0.")]
+    reason: Text
+    command_id: Identifier | None = None
+
+
+class QuarantineBody(Body, frozen=True):
+    """Units that leave the quarantine."""
+
+    quantity: Units
+    disposition: Literal["available", "scrap"]
+    command_id: Identifier | None = None
+
+
+class LimitBody(Body, frozen=True):
+    """How many units one customer may hold and buy; 0 for as many as there are."""
+
+    limit: Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
+    command_id: Identifier | None = None
+
+
+class SuspensionBody(Body, frozen=True):
+    """Why a SKU is not for sale."""
+
+    reason: Text
+    command_id: Identifier | None = None
+
+
+class NamedBody(Body, frozen=True):
+    """A command that needs no more than its name."""
+
+    command_id: Identifier | None = None
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------------
+
+
+class Links(msgspec.Struct, frozen=True):
+    """Where to go on."""
+
+    self: str
+    events: str
+
+
+class OrderAccepted(msgspec.Struct, frozen=True):
+    """An order that is on the log. `state` is pending, or how it came out where the request waited for that."""
+
+    order_id: str
+    state: OrderState
+    links: Links
+    reason: str = ""
+
+
+class CommandAccepted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command that is on the log. `reference` is the parcel, return or refund that it is about.
+
+    `outcome` is the event that answered it, where the request waited for that; OrderCommandRefused is one.
+    """
+
+    order_id: str
+    command: str
+    links: Links
+    reference: str = ""
+    outcome: EventView | None = None
+
+
+class StockAccepted(msgspec.Struct, frozen=True):
+    """A command about stock that is on the log."""
+
+    sku: str
+    command: str
+    command_id: str
+    links: StockLinks
+
+
+class StockLinks(msgspec.Struct, frozen=True):
+    """Where to go on."""
+
+    self: str
+
+
+class StockView(msgspec.Struct, frozen=True):
+    """The latest level of a SKU, in units. It was so at `at_ms`, and was still so `age_ms` before the answer."""
+
+    sku: str
+    on_hand: int
+    reserved: int
+    allocated: int
+    quarantined: int
+    available: int
+    at_ms: int
+    age_ms: int
+
+
+class EventView(msgspec.Struct, frozen=True):
+    """One event of an order; `at_ms` is its append time (ms since the epoch, UTC)."""
+
+    event_id: str
+    type: str
+    at_ms: int
+    data: dict[str, Any]
+
+
+class LineState(msgspec.Struct, frozen=True):
+    """One line of an order and where its units are."""
+
+    line: int
+    sku: str
+    quantity: int
+    unit_price_minor: int | None
+    state: str
+
+
+class Money(msgspec.Struct, frozen=True):
+    """An order's money so far, in minor units of its currency."""
+
+    authorized_minor: int
+    captured_minor: int
+    voided_minor: int
+    refunded_minor: int
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Where an order stands on each of its axes, and all that happened to it, in order."""
+
+    order_id: str
+    state: OrderState
+    payment: PaymentState
+    fulfilment: FulfilmentState
+    returns: dict[str, ReturnState]
+    reason: str
+    customer_id: str
+    currency: str
+    amount_minor: int
+    money: Money
+    lines: list[LineState]
+    events: list[EventView]
+    links: Links
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether this process can serve, and what keeps it from that."""
+
+    ready: bool
+    obstacles: dict[str, str]

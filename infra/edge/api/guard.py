@@ -1,0 +1,181 @@
+"""What stands in front of the API's routes: how much is served at once, from whom, how large, and of which kind.
+
+A browser cannot be made to post here: what changes something needs a JSON content type, which makes a foreign page ask first
+(Fetch standard, CORS-preflight), and the answer to that is no. Where nobody has to show who they are, the server is on
+loopback only, and refuses a Host that is not: that is how a page reaches it through a name of its own (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+
+from infra.edge.api.problems import (
+    FAILED,
+    FORBIDDEN,
+    MEDIA,
+    MEDIA_TYPE,
+    MISDIRECTED,
+    TOO_LARGE,
+    ProblemError,
+    unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Scope = dict[str, Any]
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+    Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+log = structlog.get_logger()
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+RELEASE: Final = "lastunit.release"
+"""Under this name a request's scope has the function by which it gives its place back before it waits for something."""
+OPEN: Final = "lastunit.open"
+"""And under this one the stack of what is open for as long as it is answered."""
+_HEADERS: Final = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"),
+]
+
+
+class Guard:
+    """An ASGI application around another. At most `max_in_flight` requests are served at once; the next one gets a 503."""
+
+    def __init__(self, app: Application, *, max_in_flight: int, loopback_only: bool) -> None:
+        self._app = app
+        self._max_in_flight = max_in_flight
+        self._loopback_only = loopback_only
+        self.in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        try:
+            if self.in_flight >= self._max_in_flight:
+                raise unavailable(f"{self._max_in_flight} requests are being served already")
+            self._check(scope)
+        except ProblemError as problem:
+            await _answer(problem, send)
+            return
+        self.in_flight += 1
+        async with AsyncExitStack() as open_ones:
+            scope[RELEASE] = release = self._once_released()
+            scope[OPEN] = open_ones
+            open_ones.callback(release)
+            await self._serve(scope, receive, send)
+
+    def _once_released(self) -> Callable[[], None]:
+        held = True
+
+        def release() -> None:
+            nonlocal held
+            self.in_flight -= held
+            held = False
+
+        return release
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def begin(message: Any) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            await send(message)
+
+        try:
+            if scope["method"] in CHANGING:
+                receive = _replayed(await _body(scope, receive), receive)
+            await self._app(_routed(scope), receive, begin)
+        except ProblemError as problem:
+            await _answer(problem, send)
+        except Exception:
+            log.exception("request_failed", path=scope["path"][:200])
+            if not started:
+                await _answer(ProblemError(FAILED, "The log of the server has the reason."), send)
+
+    def _check(self, scope: Scope) -> None:
+        """Refuse a request by its head alone. Raises ProblemError."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        if self._loopback_only and _hostname(host) not in LOOPBACK:
+            raise ProblemError(MISDIRECTED, f"this server is called 127.0.0.1 or localhost, not {host[:100]!r}")
+        if scope["method"] not in CHANGING:
+            return
+        origin = headers.get(b"origin")
+        site = headers.get(b"sec-fetch-site", b"none")
+        if site not in (b"none", b"same-origin") or (origin and urlsplit(origin.decode("latin-1")).netloc != host):
+            raise ProblemError(FORBIDDEN, "a page of another origin may not send commands")
+        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if media_type != b"application/json":
+            raise ProblemError(MEDIA, "send Content-Type: application/json", headers={"Accept": "application/json"})
+
+
+def _hostname(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes:
+    """Return the body of a request. Raises ProblemError for one that is too large."""
+    announced = dict(scope["headers"]).get(b"content-length", b"0")
+    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+        raise ProblemError(TOO_LARGE, f"at most {MAX_BODY_BYTES:,} bytes", headers={"Connection": "close"})
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ProblemError(FAILED, "the client went away")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY_BYTES:
+            raise ProblemError(TOO_LARGE, f"at most {MAX_BODY_BYTES:,} bytes", headers={"Connection": "close"})
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that has the whole body at once, then what the client does."""
+    is_read = False
+
+    async def replay() -> Any:
+        nonlocal is_read
+        if is_read:
+            return await receive()
+        is_read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _routed(scope: Scope) -> Scope:
+    """Return the scope with its path still encoded, so that a slash within a SKU (%2F) is none of the path's."""
+    raw = scope.get("raw_path")
+    if raw:
+        scope["path"] = raw.decode("latin-1")
+    return scope
+
+
+async def _answer(problem: ProblemError, send: Send) -> None:
+    headers = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in problem.headers.items()]
+    headers += [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(problem.body)).encode()),
+        *_HEADERS,
+    ]
+    await send({"type": "http.response.start", "status": problem.kind.status, "headers": headers})
+    await send({"type": "http.response.body", "body": problem.body, "more_body": False})

@@ -1,0 +1,207 @@
+"""The routes of what the outside asks of a placed order: cancel it, ship it, take it back, give money back.
+
+What a command makes (a parcel, a return, a refund) has an id: the caller's, or one that belongs to the Idempotency-Key.
+So a repeat is the same command, and is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from litestar import Request, Response
+from litestar.params import FromPath
+
+from infra.edge.api.bodies import (
+    Body,
+    CancelBody,
+    CommandAccepted,
+    DeliveryBody,
+    LossBody,
+    NamedBody,
+    RefundBody,
+    RefusalBody,
+    ResolutionBody,
+    RetryBody,
+    ReturnBody,
+    ReturnReceiptBody,
+    ShipmentBody,
+)
+from infra.edge.api.operations import OPTIONAL, REQUIRED, command
+from infra.edge.api.orders import links_of, require_order_id
+from infra.edge.api.outcomes import reference_of
+from infra.edge.api.requests import body_of, named_in_path, wait_seconds
+from schemas import messages as m
+from schemas.ids import new_order_id
+
+if TYPE_CHECKING:
+    from infra.edge.api.service import Service
+    from producers.clients.order_commands import OrderCommand
+
+TAG = "Commands about orders"
+B = TypeVar("B", bound=Body)
+
+
+def order_command_routes(service: Service) -> list[Any]:
+    """Return the routes of commands about orders."""
+    return [*_parcels(service), *_returns(service), *_money(service)]
+
+
+def _parcels(service: Service) -> list[Any]:
+    @_declared("cancel", "cancelOrder", CancelBody, {"requested_by": "customer", "reason": "changed my mind"})
+    async def cancel(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+        """Ask for an order to end of which nothing was shipped. Whether it ends is an event."""
+        return await _obey(
+            service, request, order_id, CancelBody, lambda it, _: m.CancelOrder(order_id, it.requested_by, it.reason)
+        )
+
+    @_declared("shipments", "shipOrder", ShipmentBody, {"carrier": "Post", "tracking": "TR123"}, key=REQUIRED)
+    async def ship(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+        """Send lines out in one parcel."""
+        return await _obey(
+            service,
+            request,
+            order_id,
+            ShipmentBody,
+            lambda it, own: m.ShipOrder(
+                order_id, it.shipment_id or f"shipment-{own}", tuple(it.lines), it.carrier, it.tracking
+            ),
+        )
+
+    @_declared("deliveries", "confirmDelivery", DeliveryBody, {"shipment_id": "shipment-1"})
+    async def deliver(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+        """Note that a parcel has arrived."""
+        return await _obey(
+            service, request, order_id, DeliveryBody, lambda it, _: m.ConfirmDelivery(order_id, it.shipment_id)
+        )
+
+    @_declared("losses", "reportLostParcel", LossBody, {"shipment_id": "shipment-1", "reason": "lost by the carrier"})
+    async def lose(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+        """Note that a parcel will not arrive; what was paid for its lines goes back."""
+        return await _obey(
+            service, request, order_id, LossBody, lambda it, _: m.ReportLostParcel(order_id, it.shipment_id, it.reason)
+        )
+
+    return [cancel, ship, deliver, lose]
+
+
+def _returns(service: Service) -> list[Any]:
+    @_declared("returns", "requestReturn", ReturnBody, {"reason": "too small"}, key=REQUIRED)
+    async def request_return(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+        """Ask to send delivered lines back."""
+        return await _obey(
+            service,
+            request,
+            order_id,
+            ReturnBody,
+            lambda it, own: m.RequestReturn(order_id, it.return_id or f"return-{own}", tuple(it.lines), it.reason),
+        )
+
+    @_declared("returns/{return_id:str}/approval", "approveReturn", NamedBody, {})
+    async def approve(
+        request: Request[Any, Any, Any], order_id: FromPath[str], return_id: FromPath[str]
+    ) -> Response[CommandAccepted]:
+        """Allow a return."""
+        return await _obey(
+            service,
+            request,
+            order_id,
+            NamedBody,
+            lambda *_: m.ApproveReturn(order_id, named_in_path("return_id", return_id)),
+        )
+
+    @_declared("returns/{return_id:str}/refusal", "refuseReturn", RefusalBody, {"reason": "worn"})
+    async def refuse(
+        request: Request[Any, Any, Any], order_id: FromPath[str], return_id: FromPath[str]
+    ) -> Response[CommandAccepted]:
+        """Do not allow a return."""
+        return await _obey(
+            service,
+            request,
+            order_id,
+            RefusalBody,
+            lambda it, _: m.RefuseReturn(order_id, named_in_path("return_id", return_id), it.reason),
+        )
+
+    @_declared("returns/{return_id:str}/receipt", "receiveReturn", ReturnReceiptBody, {"disposition": "available"})
+    async def receive(
+        request: Request[Any, Any, Any], order_id: FromPath[str], return_id: FromPath[str]
+    ) -> Response[CommandAccepted]:
+        """Note that lines of an approved return are here."""
+        return await _obey(
+            service,
+            request,
+            order_id,
+            ReturnReceiptBody,
+            lambda it, _: m.ReceiveReturn(
+                order_id, named_in_path("return_id", return_id), tuple(it.lines), it.disposition
+            ),
+        )
+
+    return [request_return, approve, refuse, receive]
+
+
+def _money(service: Service) -> list[Any]:
+    @_declared("refunds", "refundOrder", RefundBody, {"amount_minor": 100, "reason": "goodwill"}, key=REQUIRED)
+    async def refund(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+        """Give captured money back without goods; never more than is captured and not refunded."""
+        return await _obey(
+            service,
+            request,
+            order_id,
+            RefundBody,
+            lambda it, own: m.RefundOrder(order_id, it.refund_id or f"refund-{own}", it.amount_minor, it.reason),
+        )
+
+    @_declared("retry", "retryOrder", RetryBody, {"requested_by": "operator"})
+    async def retry(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+        """Ask the processor again for a void or a refund that failed."""
+        return await _obey(service, request, order_id, RetryBody, lambda it, _: m.RetryOrder(order_id, it.requested_by))
+
+    @_declared("resolution", "resolveOrder", ResolutionBody, {"requested_by": "operator", "note": "paid back by hand"})
+    async def resolve(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+        """Note that a failed void or refund was done by hand."""
+        return await _obey(
+            service, request, order_id, ResolutionBody, lambda it, _: m.ResolveOrder(order_id, it.requested_by, it.note)
+        )
+
+    return [refund, retry, resolve]
+
+
+def _declared(
+    path: str, name: str, body: type[Body], example: dict[str, Any], *, key: str = OPTIONAL
+) -> Callable[[Any], Any]:
+    return command(
+        f"/v1/orders/{{order_id:str}}/{path}",
+        name,
+        body,
+        tag=TAG,
+        example=example,
+        key=key,
+        waits=True,
+        answer=CommandAccepted,
+    )
+
+
+async def _obey(
+    service: Service,
+    request: Request[Any, Any, Any],
+    order_id: str,
+    kind: type[B],
+    command_of: Callable[[B, str], OrderCommand],
+) -> Response[CommandAccepted]:
+    """Publish a command; `command_of` makes it of the body and an id that belongs to the request's key."""
+    require_order_id(order_id)
+    seconds = wait_seconds(request.headers)
+    body = await body_of(request, kind)
+    is_required = request.route_handler.opt["key"] == REQUIRED
+    async with service.keyed(request, body, new_order_id, is_required=is_required) as claim:
+        published = command_of(body, claim.subject_id)
+        listener = await service.listener(request, order_id) if seconds else None
+        if not claim.is_done:
+            await service.published(service.order_commands.send([published]))
+    outcome = await service.answered(request, published, listener, seconds) if listener else None
+    links = links_of(order_id)
+    headers = {"Location": links.self} | ({"Preference-Applied": f"wait={seconds}"} if seconds else {})
+    answer = CommandAccepted(order_id, type(published).__name__, links, reference_of(published), outcome)
+    return Response(answer, status_code=200 if outcome else 202, headers=headers)
