@@ -265,6 +265,7 @@ async def open_shop(
     processor_options: Sequence[str] = (),
     *,
     webhooks: bool = False,
+    api: bool = False,
     migrated: bool = True,
 ) -> AsyncIterator[Shop]:
     """Open a shop without any room at work yet. `settings` have an empty database and a namespace without topics.
@@ -283,7 +284,9 @@ async def open_shop(
     async with (
         Publisher(bootstrap, namespace=settings.namespace) as publisher,
         asyncpg.create_pool(dsn, min_size=1, max_size=5, command_timeout=30) as database,
-        Supervisor(settings, folder=folder, processor_options=processor_options, webhooks=webhooks) as supervisor,
+        Supervisor(
+            settings, folder=folder, processor_options=processor_options, webhooks=webhooks, api=api
+        ) as supervisor,
     ):
         yield Shop(settings, supervisor, publisher, database)
 
