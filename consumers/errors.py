@@ -47,6 +47,16 @@ class NeedsPersonError(ConsumerError):
     """Base of what no restart heals: the process ends with exit status 78, and its message says what to do."""
 
 
+class UnknownRulesError(NeedsPersonError):
+    """A partition is decided by later rules than this process knows: it must not decide there, a newer release must."""
+
+    def __init__(self, room: str, partition: int, version: int, newest: int) -> None:
+        super().__init__(
+            f"{room} partition {partition} is decided by version {version} of the rules, and this release knows {newest} at "
+            "most. Run a release that knows it; `lastunit rules show` lists what is in force."
+        )
+
+
 class OtherLogError(NeedsPersonError):
     """The topics are not those that were decided: their positions mean nothing here, and nothing was changed."""
 

@@ -42,6 +42,7 @@ from topology.errors import (
     TopologyDiffersError,
 )
 from topology.incremental_alter import IncrementalAlterConfigsRequest
+from topology.rules import VERSIONED, begin_with_newest
 from topology.topic_metadata import topic_metadata
 from topology.topics import DEFAULT_PARTITIONS, TOPICS
 
@@ -123,6 +124,8 @@ async def apply(
 ) -> Applied:
     """Create the missing topics, alter the configs that differ, and wait until every partition can be written.
 
+    Each partition that has never had a record begins with the newest version of the decision rules (topology/rules.py).
+
     All or nothing is refused beforehand: while one difference must not be mended (see `TopologyDiff.refusals`; `allowed`
     has the names of config changes that may lose data), none is. Two processes may apply at once.
 
@@ -141,6 +144,7 @@ async def apply(
         await _create(client, found.missing)
         await _alter(client, found.configs)
         await _until_ready(client, wanted, deadline_seconds)
+    await begin_with_newest(bootstrap, [topic.in_namespace(namespace) for topic in VERSIONED])
     return Applied(cluster.cluster_id, tuple(new.topic for new in found.missing), found.configs, found.replicas)
 
 

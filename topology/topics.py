@@ -42,15 +42,17 @@ _ROOMS: Final = frozenset(reaction.room for reaction in REACTIONS)
 class Topic:
     """One topic. `key` names the message field that is the record's key; `retention_ms` is Kafka's `retention.ms`.
 
-    `holds_whole` names the topics of which it must take any record, whatever is in it. `written_by` names the rooms that may write it, and `ANYONE` where the outside may too. One that
-    `may_get_more_partitions` can have more than were declared (docs/guides/repartition.md). `extra` are further Kafka
-    topic configs.
+    `carries` are the messages that are published on it; those that several topics carry, each by its name, stand in
+    `also_carries`. `holds_whole` names the topics of which it must take any record, whatever is in it. `written_by` names the
+    rooms that may write it, and `ANYONE` where the outside may too. One that `may_get_more_partitions` can have more than
+    were declared (docs/guides/repartition.md). `extra` are further Kafka topic configs.
     """
 
     name: str
     key: str
     carries: tuple[type[m.Message], ...]
     written_by: frozenset[str]
+    also_carries: tuple[type[m.Message], ...] = ()
     partitions: int = DEFAULT_PARTITIONS
     may_get_more_partitions: bool = False
     cleanup_policy: str = "delete"
@@ -108,6 +110,7 @@ INVENTORY_COMMANDS: Final = Topic(
     key="sku",
     carries=m.STOCK_COMMANDS,
     written_by=frozenset({ANYONE, "orders", "fulfilment", "inventory"}),
+    also_carries=(m.AdoptRules,),
     extra=_AS_LARGE_AS_IT_LOOKS,
     may_get_more_partitions=True,
 )
@@ -132,6 +135,7 @@ ORDER_COMMANDS: Final = Topic(
         m.EndWaits,
     ),
     written_by=frozenset({ANYONE, "orders", "payments", "fulfilment"}),
+    also_carries=(m.AdoptRules,),
     extra=_AS_LARGE_AS_IT_LOOKS,
 )
 ORDER_EVENTS: Final = Topic(
@@ -185,6 +189,7 @@ ORDER_EVENTS: Final = Topic(
         m.RefundRequested,
     ),
     written_by=_ROOMS - {"notifications", "catalogue"},
+    also_carries=(m.AdoptRules,),
     extra=_AS_LARGE_AS_IT_LOOKS,
 )
 STOCK_LEVELS: Final = Topic(
@@ -200,6 +205,7 @@ CATALOGUE_COMMANDS: Final = Topic(
     key="product_id",
     carries=m.CATALOGUE_COMMANDS,
     written_by=frozenset({ANYONE}),
+    also_carries=(m.AdoptRules,),
     extra=_AS_LARGE_AS_IT_LOOKS,
 )
 CATALOGUE_EVENTS: Final = Topic(
@@ -259,7 +265,7 @@ TOPICS: Final = (
 CO_PARTITIONED: Final = (ORDER_COMMANDS, ORDER_EVENTS, ORDER_NOTIFICATIONS)
 """One order is in the same partition of each of these, so they always have equally many."""
 
-ADDRESSED_TO_A_PARTITION: Final[frozenset[type[m.Message]]] = frozenset({m.ExpireHolds, m.EndWaits})
+ADDRESSED_TO_A_PARTITION: Final[frozenset[type[m.Message]]] = frozenset({m.ExpireHolds, m.EndWaits, m.AdoptRules})
 """Messages that are about a whole partition: sent to it by number, without a key."""
 
 _ORDERED_FOR: Final[Mapping[str, tuple[Topic, ...]]] = MappingProxyType({"orders": (ORDER_EVENTS, ORDER_COMMANDS)})
@@ -269,7 +275,8 @@ _TOPIC_OF: Final[dict[type[m.Message], Topic]] = {message: topic for topic in TO
 TOPIC_NAMES: Final[dict[type[m.Message], str]] = {message: topic.name for message, topic in _TOPIC_OF.items()}
 """The name of the one topic that carries a message."""
 _KEY_FIELD: Final[dict[type[m.Message], str | None]] = {
-    message: None if message in ADDRESSED_TO_A_PARTITION else topic.key for message, topic in _TOPIC_OF.items()
+    **{message: topic.key for message, topic in _TOPIC_OF.items()},
+    **dict.fromkeys(ADDRESSED_TO_A_PARTITION),
 }
 
 

@@ -14,7 +14,8 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
 
     `next_offsets` has a position for each of the room's topics, in their order; `at_ms` is the latest append time decided
     (ms since the epoch, UTC); `batch` numbers the batches of the partition; `last_records` has the digest of the last record
-    decided of each topic (log_identity.py); `endangered` are the keys of levels that the earlier owner may still deliver.
+    decided of each topic (log_identity.py); `endangered` are the keys of levels that the earlier owner may still deliver;
+    `rules_version` is the version of the decision rules that is in force there (topology/rules.py).
     """
 
     partition: int
@@ -25,3 +26,4 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
     state: S
     last_records: list[str] = []
     endangered: frozenset[bytes] = frozenset()
+    rules_version: int = 0

@@ -24,6 +24,7 @@ from consumers.runtime.deciding.batch import (
     DecodedSlice,
     FetchedSlice,
     PartitionBatch,
+    adopted_rules,
     decode_slice,
     messages_in,
     steps,
@@ -307,8 +308,11 @@ class PartitionOwner(Generic[S]):
         for each in slices:
             source = self.room.sources[each.source].name
             self._require_contiguous(each, claim.next_offsets[each.source])
-            decided, claim.at_ms = decide_records(self.room, claim.state, source, each.readings, claim.at_ms)
-            outputs += decided
+            if (adoption := adopted_rules(each)) is None:
+                decided, claim.at_ms = decide_records(self.room, claim.state, source, each.readings, claim.at_ms)
+                outputs += decided
+            else:
+                self._ownership.adopt_rules(claim, adoption.version)
             claim.next_offsets[each.source] = each.next
             ranges += (each.source, each.first, each.next)
             if each.last is not None:
@@ -331,6 +335,7 @@ class PartitionOwner(Generic[S]):
             outputs,
             changes,
             claim.last_records,
+            claim.rules_version,
         )
 
     def _name_broken_clock(self, claim: Claim[S], before_ms: int) -> None:

@@ -20,7 +20,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from consumers.errors import LogGapError, OtherLogError
+from consumers.errors import LogGapError, OtherLogError, UnknownRulesError
 from consumers.runtime.claim import Claim
 from consumers.runtime.deciding.batch import FetchedSlice
 from consumers.runtime.handover import HandoverTimer
@@ -28,6 +28,7 @@ from consumers.runtime.log_identity import LogIdentity, source_log
 from consumers.runtime.postgres.database import ASYNC_COMMIT
 from consumers.runtime.postgres.partitioning_watcher import PartitioningWatcher
 from consumers.runtime.postgres.queries import QUERIES
+from topology.rules import NEWEST
 from topology.topics import STOCK_LEVELS
 
 if TYPE_CHECKING:
@@ -194,6 +195,15 @@ class Ownership(Generic[S]):
                 )
         return [claim for claim in claims if self.claims.get(claim.partition) is claim]
 
+    def adopt_rules(self, claim: Claim[S], version: int) -> None:
+        """Decide by this version from here on, unless a later one is in force. Raises UnknownRulesError for one to come."""
+        if version > NEWEST:
+            raise UnknownRulesError(self._room.name, claim.partition, version, NEWEST)
+        if version > claim.rules_version:
+            claim.rules_version = version
+            log.info("rules_adopted", room=self._room.name, partition=claim.partition, version=version)
+        self._room.rules_adopted(claim.state, claim.rules_version)
+
     def _require_records(
         self, claim: Claim[S], begins: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
     ) -> None:
@@ -209,8 +219,9 @@ class Ownership(Generic[S]):
         if not rows:
             for row in await self._stored([partition]):
                 self._require_same_log(row, identity)
-        epoch, next_offsets, at_ms, batch, last_records, silent_seconds = rows[0]
+        epoch, next_offsets, at_ms, batch, rules_version, last_records, silent_seconds = rows[0]
         claim = Claim(partition, epoch, list(next_offsets), at_ms, batch, self._room.new_state(partition))
+        self.adopt_rules(claim, rules_version)
         claim.last_records = list(last_records or [""] * len(self._topics))
         self.handovers.claimed(claim, silent_seconds)
         return claim
@@ -339,7 +350,7 @@ class Ownership(Generic[S]):
     async def reload(self) -> None:
         """Return to the positions in the database, with empty memories. A claim that was raised meanwhile is lost."""
         held = self._held()
-        for partition, epoch, next_offsets, at_ms, batch, last_records, *_ in await self._stored(held):
+        for partition, epoch, next_offsets, at_ms, batch, rules_version, last_records, *_ in await self._stored(held):
             claim = held[partition]
             if epoch != claim.epoch:
                 self.fenced([claim])
@@ -347,6 +358,8 @@ class Ownership(Generic[S]):
             claim.next_offsets, claim.at_ms, claim.batch = list(next_offsets), at_ms, batch
             claim.last_records = list(last_records or claim.last_records)
             claim.state = self._room.new_state(partition)
+            claim.rules_version = rules_version
+            self._room.rules_adopted(claim.state, rules_version)
             await self._notify_room(claim)
 
     def _held(self) -> dict[int, Claim[S]]:

@@ -132,6 +132,9 @@ class Room(ABC, Generic[S]):
         except Exception as error:
             raise EvolveFailedError(self.name, type(message).__name__, repr(error)) from error
 
+    def rules_adopted(self, state: S, version: int) -> None:
+        """Keep in the state the version of the rules that is in force, where a decision depends on it (topology/rules.py)."""
+
     @abstractmethod
     def close_batch(self, state: S, at_ms: int) -> Changes:
         """Return what the batch changed in this state, and begin the next batch."""

@@ -71,10 +71,7 @@ class ViewsOptions(msgspec.Struct, frozen=True, kw_only=True):
     watchdog_seconds: float = 60.0
 
 
-class _Heard(msgspec.Struct, frozen=True):
-    """What the views read, in the words of the runtime, which checks and decodes it as for every room."""
-
-    accepts: frozenset[type[Message]] = frozenset(ORDER_EVENTS.carries)
+ACCEPTED: Final[frozenset[type[Message]]] = frozenset(ORDER_EVENTS.carries)
 
 
 class OrderViews:
@@ -93,7 +90,6 @@ class OrderViews:
         self._redis = Redis.from_url(
             options.redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
         )
-        self._heard = _Heard()
         self._index = OrderIndex(options.postgres_dsn) if options.postgres_dsn else None
         self._positions: dict[int, int | None] = {}
         self._in_redis: dict[int, int | None] = {}
@@ -277,7 +273,7 @@ class OrderViews:
         for record in records:
             try:
                 # How many partitions are in use is not known here; rooms alone write events, each to its home.
-                message = read(self._heard, record, record.partition)
+                message = read(ACCEPTED, record, record.partition)
             except RefusedError as refusal:
                 self.skipped += 1
                 log.warning("event_skipped", partition=record.partition, offset=record.offset, reason=str(refusal))

@@ -16,6 +16,7 @@ from schemas.messages.operator_actions import *
 from schemas.messages.order_commands import *
 from schemas.messages.order_events import *
 from schemas.messages.payment_events import *
+from schemas.messages.rules import *
 from schemas.messages.stock_commands import *
 from schemas.messages.stock_level import *
 
@@ -31,4 +32,5 @@ MESSAGES: tuple[type[Message], ...] = (
     DeadLetter,
     *CATALOGUE,
     *OPERATOR_ACTIONS,
+    AdoptRules,
 )

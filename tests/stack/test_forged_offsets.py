@@ -21,7 +21,7 @@ from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 from topology.topics import ORDER_COMMANDS
 
 BATCHES = [[0], [0, 7, 2], [0, 1], [0, 0, 0], [-4], [2, 1, 0], [2**31 - 1], [0, 1, 2, 3]]
-"""What the records of each batch say. In the log their offsets are 0, 1, 2 and so on."""
+"""What the records of each batch say. In the log their offsets are 1, 2, 3 and so on, after the rules' version."""
 WRONG = [2, 7, 8, 9, 10, 12, 13]
 
 
@@ -57,9 +57,11 @@ async def test_it_ends_whole_in_dead_letters_and_all_around_it_is_decided_once(
         await shop.until_quiet("inventory")
     found = await letters(shop)
     offset_of_the_last = sum(map(len, BATCHES)) + 1
-    assert [(it.offset, it.reason) for it in found] == [(it, MALFORMED_OFFSET) for it in (*WRONG, offset_of_the_last)]
+    assert [(it.offset - 1, it.reason) for it in found] == [
+        (it, MALFORMED_OFFSET) for it in (*WRONG, offset_of_the_last)
+    ]
     assert [(it.key, it.value) for it in found] == [receipt(number)[:2] for number in (*WRONG, 101)]
-    assert "its offset is 8, the broker gave it 2" in found[0].detail
+    assert "its offset is 9, the broker gave it 3" in found[0].detail
     levels = await shop.levels()
     assert levels["MUG"] == Level(right + 2, 1, 0)
     assert [levels[sku].on_hand for sku in ("TEE", "CAP", "POT")] == [3, 2, 1]

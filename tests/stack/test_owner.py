@@ -26,7 +26,7 @@ from schemas import messages as m
 from schemas.codec.wire import decode, encode
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
 from topology.partitioner import partition_of
-from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_EVENTS
+from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 
 
 @pytest_asyncio.fixture
@@ -155,7 +155,7 @@ class Sleeper(InventoryRoom):
     async def load(
         self, connection: asyncpg.Connection, loads: Sequence[tuple[Ledger, Sequence[m.Message]]], *, thorough: bool
     ) -> None:
-        if loads:
+        if any(messages for _, messages in loads):
             await asyncio.Event().wait()
 
 
@@ -167,6 +167,8 @@ async def test_an_owner_that_has_work_and_does_not_get_on_with_it_stops_itself(s
 
 
 async def test_an_owner_without_work_goes_on_for_ever(shop: Shop) -> None:
+    async with shop.running("inventory"):
+        await shop.until_quiet("inventory")  # each log begins with the rules' version
     owner = PartitionOwner(Sleeper(), shop.options(watchdog_seconds=0.3), shop.publisher)
     async with shop.owning(owner) as running:
         await shop.until(lambda: shop.value("SELECT count(*) = 3 FROM claims"))
@@ -200,7 +202,7 @@ async def test_an_owner_that_cannot_publish_stops_and_its_words_stay_for_the_nex
         with pytest.raises(OwnerStoppedError):
             await asyncio.wait_for(PartitionOwner(InventoryRoom(), shop.options(), mute).run(), 30)
     assert await shop.value("SELECT count(*) FROM outbox") > 0
-    assert await shop.records(ORDER_EVENTS) == []
+    assert await shop.timeline(mine) == []
     async with shop.running("inventory"):
         await shop.until_quiet("inventory")
     assert await shop.timeline(mine) == ["LineReserved"]

@@ -8,9 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from infra.base.rooms import BOOKKEEPERS
 from infra.base.settings import Settings
+from infra.ops.rules import adopt_everywhere, in_force
+from schemas.messages import AdjustStock, ReceiveStock, RetireSku, ShipOrder
 from tests.harness.releases import previous_release
-from tests.harness.shop import in_miniature, open_shop, order
+from tests.harness.shop import Shop, in_miniature, open_shop, order
+from tests.harness.stricter import stricter_rooms
+from topology.rules import NEWEST
+from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -51,3 +57,27 @@ async def test_a_system_of_the_previous_release_is_taken_over(
         await shop.until_quiet()
         assert await shop.value("SELECT state FROM orders WHERE order_id = $1", lost) == "paid"
         await shop.assert_sound()
+        await retire_what_is_no_longer_lawful(shop)
+
+
+async def retire_what_is_no_longer_lawful(shop: Shop) -> None:
+    """Adopt the rules of this release, then empty and retire the SKU that differs from another by a blank."""
+    topics = (INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS)
+    await adopt_everywhere(shop.settings, topics=topics, timeout_seconds=0)
+    await shop.until_quiet()
+    in_use = await in_force(shop.settings, topics)
+    assert {version for each in in_use for room, version in each.versions.items() if room in BOOKKEEPERS} == {NEWEST}
+    left = (await shop.levels())["WS "]
+    assert left.on_hand == left.allocated + 5, "seven came in, two are sold and not shipped yet"
+    await shop.say(AdjustStock("upgrade-1", "WS ", -5, "counted as WS"), ReceiveStock("upgrade-2", "WS", 5))
+    sold = await shop.value("SELECT order_id::text FROM holds WHERE sku = 'WS '")
+    await shop.say(ShipOrder(sold, "S1", (), "post", "T1"))
+    await shop.until(lambda: shop.value("SELECT on_hand = 0 FROM stock WHERE sku = 'WS '"))
+    await shop.say(RetireSku("upgrade-3", "WS "))
+    await shop.until(lambda: shop.value("SELECT is_retired FROM stock WHERE sku = 'WS '"))
+    await shop.until_quiet()
+    for rooms in (None, stricter_rooms()):
+        report = await shop.audit(rooms)
+        assert report.holds, [finding for finding in report.findings if not finding.holds]
+    figures = report.finding("replay_gives_the_same_decisions").figure
+    assert 0 < figures["checked_by_facts"] < figures["decided_by_version_0"] < figures["decisions"]

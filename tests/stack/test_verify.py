@@ -21,6 +21,7 @@ from infra.ops.errors import UnreadableError
 from schemas import messages as m
 from tests.harness.cli import lastunit
 from tests.harness.shop import Shop, in_miniature, open_shop, order
+from topology.rules import NEWEST
 
 REPLAY = "replay_gives_the_same_decisions"
 VIEWS = "timelines_have_every_event"
@@ -111,9 +112,12 @@ async def test_the_commands_print_what_holds_and_fail_on_a_breach(shop: Shop) ->
     assert replayed.status == 0, replayed.errors
     assert "decisions, all equal to the published events" in replayed.output
     *steps, verdict = (await lastunit(ours, "replay", "--all", "--json")).json_lines
-    assert verdict == {"decisions": len(steps), "equal": True, "first_difference": None}
+    assert {each["version"] for each in verdict.pop("rules")} == {NEWEST}
+    assert verdict == {"decisions": len(steps), "equal": True, "first_difference": None, "by_facts": 0}
     alone = await lastunit(ours, "replay")
-    assert alone.output == f"{len(steps)} decisions, all equal to the published events\n"
+    assert alone.output == (
+        f"{len(steps)} decisions, all equal to the published events\nRules: version {NEWEST} everywhere\n"
+    )
 
     await shop.value("UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'MUG'")
     verified = await lastunit(ours, "verify")

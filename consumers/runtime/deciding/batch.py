@@ -8,6 +8,7 @@ import msgspec
 
 from consumers.errors import RefusedError
 from consumers.runtime.deciding.record import MAX_KEY_BYTES, MisroutedRecord, Reading, read, refusal_or_misrouted
+from schemas.messages import AdoptRules
 from topology.partitioner import partitions_of
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
     outputs: list[Outgoing]
     changes: Changes
     last_records: list[str]
+    rules_version: int = 0
 
 
 class Batch(msgspec.Struct, eq=False):
@@ -97,13 +99,20 @@ class Batch(msgspec.Struct, eq=False):
     parts: list[PartitionBatch[Any]]
 
 
-def decode_records(room: Subscriber, records: Sequence[Record], partitioning: Partitioning) -> list[Reading]:
-    """Decode the records that the room accepts, each once, and check that they are where their key belongs."""
+def accepted_by(room: Subscriber) -> frozenset[type[Message]]:
+    """Return what a room decodes: what it decides, and what says by which rules."""
+    return room.accepts | {AdoptRules}
+
+
+def decode_records(
+    accepted: frozenset[type[Message]], records: Sequence[Record], partitioning: Partitioning
+) -> list[Reading]:
+    """Decode the records of accepted messages, each once, and check that they are where their key belongs."""
     homes = partitions_of([(record.key or b"")[:MAX_KEY_BYTES] for record in records], partitioning.partitions)
     readings: list[Reading] = []
     for record, home_partition in zip(records, homes, strict=True):
         try:
-            message = read(room, record, home_partition)
+            message = read(accepted, record, home_partition)
         except RefusedError as refusal:
             readings.append((record, refusal_or_misrouted(refusal, record, home_partition, partitioning.earlier)))
         else:
@@ -123,26 +132,36 @@ def decode_slice(room: Subscriber, fetched: FetchedSlice, partitioning: Partitio
         end, records = stop, [record for record in records if record.offset < stop]
     if fetched.first >= end:
         return None
-    readings = decode_records(room, records, partitioning)
+    readings = decode_records(accepted_by(room), records, partitioning)
     last = records[-1] if records else None
     return DecodedSlice(fetched.tp.partition, fetched.source, fetched.first, end, readings, last)
 
 
 def messages_in(slices: Iterable[DecodedSlice]) -> list[Message]:
     """Return the messages that are to be decided, in their order."""
-    unusable = (RefusedError, MisroutedRecord)
-    return [read_as for each in slices for _, read_as in each.readings if not isinstance(read_as, unusable)]
+    others = (RefusedError, MisroutedRecord, AdoptRules)
+    return [read_as for each in slices for _, read_as in each.readings if not isinstance(read_as, others)]
+
+
+def adopted_rules(decoded: DecodedSlice) -> AdoptRules | None:
+    """Return the adoption that the slice consists of; `steps` gives each a slice of its own."""
+    first = decoded.readings[0][1] if decoded.readings else None
+    return first if type(first) is AdoptRules else None
 
 
 def steps(slices: Iterable[DecodedSlice], is_barrier: Callable[[type], bool]) -> list[BatchStep]:
-    """Cut slices at their barriers; all that needs no barrier before it goes into the first step."""
+    """Cut slices at their barriers; all that needs no barrier before it goes into the first step.
+
+    An adoption of rules is a barrier in every room: what stands before and after it is decided apart.
+    """
     plain: list[DecodedSlice] = []
     later: list[BatchStep] = []
     for each in slices:
-        if not any(map(is_barrier, {type(message) for _, message in each.readings})):
+        barriers = {kind for kind in {type(message) for _, message in each.readings} if _is_alone(kind, is_barrier)}
+        if not barriers:
             plain.append(each)
             continue
-        at = next(i for i, (_, message) in enumerate(each.readings) if is_barrier(type(message)))
+        at = next(i for i, (_, message) in enumerate(each.readings) if type(message) in barriers)
         head, barrier, tail = each.cut(at)
         if head.next > head.first:
             plain.append(head)
@@ -150,3 +169,7 @@ def steps(slices: Iterable[DecodedSlice], is_barrier: Callable[[type], bool]) ->
         if tail.next > tail.first:
             later += steps([tail], is_barrier)
     return [BatchStep(plain), *later] if plain else later
+
+
+def _is_alone(kind: type, is_barrier: Callable[[type], bool]) -> bool:
+    return kind is AdoptRules or is_barrier(kind)

@@ -17,8 +17,6 @@ from topology.topics import MAX_RECORD_BYTES, key_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumers.runtime.room import Subscriber
-
 MAX_KEY_BYTES: Final = MAX_TEXT_BYTES + 1
 """As much of a key is hashed and published: a longer one is no message's, and hashing a megabyte takes 0.25 s."""
 MAX_REROUTED_BYTES: Final = MAX_RECORD_BYTES // 2
@@ -71,13 +69,13 @@ ReadAs: TypeAlias = Message | RefusedError | MisroutedRecord
 Reading: TypeAlias = tuple[Record, ReadAs]
 
 
-def read(room: Subscriber, record: Record, home_partition: int) -> Message | None:
-    """Return the record's message, or None where the room does not accept its type.
+def read(accepted: frozenset[type[Message]], record: Record, home_partition: int) -> Message | None:
+    """Return the record's message, or None where its type is not among the accepted ones.
 
     `home_partition` is the one that the record's key belongs to. Raises RefusedError for what must not be decided here.
     """
     try:
-        message = decode_if(record.value, room.accepts)
+        message = decode_if(record.value, accepted)
     except DecodeError as error:
         if isinstance(record, MalformedRecord):
             raise RefusedError(record.reason, record.detail) from error

@@ -30,8 +30,9 @@ def commit_statement(room: Room[Any]) -> str:
     """Return the fenced statement with the room's own changes in it."""
     save = f",\n{room.save}" if room.save else ""
     parameters = {int(number) for number in _PARAMETER.findall(QUERIES["commit"] + save)}
-    last_records = f"${max(parameters) + 1}"
-    return QUERIES["commit"].replace("{save}", save).replace("{last_records}", last_records)
+    last = max(parameters)
+    statement = QUERIES["commit"].replace("{save}", save)
+    return statement.replace("{last_records}", f"${last + 1}").replace("{rules_versions}", f"${last + 2}")
 
 
 async def commit(database: Database, room: Room[Any], statement: str, parts: Sequence[PartitionBatch[Any]]) -> None:
@@ -108,12 +109,12 @@ def _arguments(room: Room[Any], parts: Sequence[PartitionBatch[Any]]) -> list[An
         [msgspec.msgpack.encode(part.outputs) if part.outputs else None for part in parts],
         [_array(part.ranges) if many_sources else None for part in parts],
     ]
-    last_records = [array_literal(part.last_records) for part in parts]
+    last = [[array_literal(part.last_records) for part in parts], [part.rules_version for part in parts]]
     if len(parts) == 1:
-        return [*fence, *map(array_literal, parts[0].changes.columns), last_records]
+        return [*fence, *map(array_literal, parts[0].changes.columns), *last]
     joined = zip(*(part.changes.columns for part in parts), strict=True)
     columns = (array_literal([value for part in column for value in part]) for column in joined)
-    return [*fence, *columns, last_records]
+    return [*fence, *columns, *last]
 
 
 def _array(numbers: Sequence[int]) -> str:

@@ -5,11 +5,11 @@ VALUES ($1, $2, 1, $3, 0, 0, $4, $5::text[])
 ON CONFLICT (room, partition) DO UPDATE
 SET epoch = c.epoch + 1, cluster_id = $4, topic_ids = $5::text[]
 WHERE coalesce(c.cluster_id, $4) = $4 AND coalesce(c.topic_ids, $5::text[]) = $5::text[]
-RETURNING epoch, next_offsets, at_ms, batch, last_records,
+RETURNING epoch, next_offsets, at_ms, batch, rules_version, last_records,
     extract(epoch FROM clock_timestamp() - committed_at)::double precision AS silent_seconds;
 
 -- name: positions
-SELECT partition, epoch, next_offsets, at_ms, batch, last_records, cluster_id, topic_ids
+SELECT partition, epoch, next_offsets, at_ms, batch, rules_version, last_records, cluster_id, topic_ids
 FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
 
 -- name: went_back
@@ -45,9 +45,11 @@ WHERE o.room = $1 AND o.partition = p.partition AND o.batch BETWEEN p.batch - 10
 WITH fence AS (
     UPDATE claims c
     SET next_offsets = f.new_offsets::bigint[], at_ms = f.at_ms, batch = f.batch, committed_at = now(),
-        last_records = f.last_records::text[]
-    FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], {last_records}::text[])
-        AS f (partition, epoch, old_offsets, new_offsets, at_ms, batch, last_records)
+        last_records = f.last_records::text[], rules_version = f.rules_version
+    FROM unnest(
+        $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+        {last_records}::text[], {rules_versions}::integer[]
+    ) AS f (partition, epoch, old_offsets, new_offsets, at_ms, batch, last_records, rules_version)
     WHERE c.room = $1 AND c.partition = f.partition
         AND c.epoch = f.epoch AND c.next_offsets = f.old_offsets::bigint[]
     RETURNING c.partition

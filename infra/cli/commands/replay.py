@@ -16,6 +16,8 @@ from infra.cli.timeline import moment as written
 from infra.ops.audit.history import AuditedDecision, DecisionFilter, history
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from infra.base.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,10 +73,11 @@ def replay(
 
 async def _print_decisions(settings: Settings, wanted: DecisionFilter, *, is_detailed: bool, as_json: bool) -> bool:
     """Print the decisions, if they are wanted, and the verdict; return whether all are as published."""
-    decisions, first = 0, None
+    decisions, first, by_version = 0, None, Ranges()
     async for step in history(settings, wanted):
         decisions += 1
         first = first or step.difference
+        by_version.add(step)
         if not is_detailed and step.difference is None:
             continue
         if as_json:
@@ -82,12 +85,49 @@ async def _print_decisions(settings: Settings, wanted: DecisionFilter, *, is_det
         else:
             stdout().print(_in_words(step))
     if as_json:
-        print_json({"decisions": decisions, "equal": first is None, "first_difference": first}, indent=False)
+        verdict = {"decisions": decisions, "equal": first is None, "first_difference": first}
+        print_json({**verdict, "by_facts": by_version.facts, "rules": by_version.found()}, indent=False)
     elif first is None:
         stdout().print(Text(f"{decisions:,} decisions, all equal to the published events", "bold green"))
     else:
         stdout().print(Text(f"{decisions:,} decisions; the first difference: {first}", "bold red"))
+    if not as_json:
+        for line in by_version.lines():
+            stdout().print(Text(line, "dim"))
     return first is None
+
+
+class Ranges:
+    """Which version of the rules was in force over which offsets, by room and partition of a topic."""
+
+    def __init__(self) -> None:
+        self.facts = 0
+        self._offsets: dict[tuple[str, str, int], list[int]] = {}
+
+    def add(self, step: AuditedDecision) -> None:
+        """Take in the next decision."""
+        self.facts += step.is_fact
+        where, _, offset = step.position.rpartition("/")
+        first_last = self._offsets.setdefault((step.room, where, step.rules_version), [int(offset), int(offset)])
+        first_last[1] = int(offset)
+
+    def found(self) -> list[dict[str, object]]:
+        """Return the ranges of what was decided; `partition` is topic/partition, `first` and `last` are offsets."""
+        return [
+            {"room": room, "partition": where, "version": version, "first": first, "last": last}
+            for (room, where, version), (first, last) in sorted(self._offsets.items())
+        ]
+
+    def lines(self) -> Iterator[str]:
+        """Describe the versions: in one line where there is but one."""
+        versions = {version for _, _, version in self._offsets}
+        if len(versions) == 1:
+            yield f"Rules: version {versions.pop()} everywhere"
+        elif versions:
+            for (room, where, version), (first, last) in sorted(self._offsets.items()):
+                yield f"Rules: {room}, {where} offsets {first} to {last}: version {version}"
+        if self.facts:
+            yield f"{self.facts:,} decisions of version 0 differ from what is decided now and are shown as published"
 
 
 def _in_words(step: AuditedDecision) -> Text:

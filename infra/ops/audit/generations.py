@@ -69,5 +69,14 @@ def check_generations(inputs: AuditInputs, room: Room[Any], tally: Tally) -> Non
 
 def _carried_over(before: Sequence[Replay[Any]], partitioning: Partitioning) -> list[Replay[Any]]:
     at_ms = max(replay.at_ms for replay in before)
+    version = max(replay.rules_version for replay in before)
     states = repartition([replay.state for replay in before], partitioning.partitions)
-    return [Replay(before[0].room, partition, partitioning, state, at_ms) for partition, state in enumerate(states)]
+    replays = [
+        Replay(before[0].room, partition, partitioning, state, at_ms, rules_version=version)
+        for partition, state in enumerate(states)
+    ]
+    for replay in replays:
+        replay.facts.subjects |= set().union(*(each.facts.subjects for each in before))
+        if replay.partition < len(before):
+            replay.unversioned = before[replay.partition].unversioned
+    return replays

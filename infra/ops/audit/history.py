@@ -65,6 +65,9 @@ class AuditedDecision(msgspec.Struct, frozen=True):
     before: dict[str, str]
     after: dict[str, str]
     difference: str | None
+    rules_version: int
+    is_fact: bool
+    """Whether the outcomes are what was published, and are not held against a decision (facts.py)."""
 
 
 async def history(settings: Settings, wanted: DecisionFilter) -> AsyncIterator[AuditedDecision]:
@@ -109,7 +112,7 @@ async def _stage_decisions(
     inputs: AuditInputs, stage: ReplayStage, published: Published, states: _States, wanted: DecisionFilter
 ) -> AsyncIterator[AuditedDecision]:
     """Yield the stage's steps by then; where other stages follow, it is decided to its end nevertheless."""
-    async for decision in inputs.decisions(stage.replay, stage.replay.partition, stage.ranges):
+    async for decision in inputs.decisions(stage.replay, stage.replay.partition, stage.ranges, published):
         if wanted.until_ms is None or decision.record.timestamp <= wanted.until_ms:
             yield _audited(decision, published, states, stage.replay.state)
         elif stage.is_last:
@@ -134,9 +137,9 @@ class _States:
 
 def _audited(decision: Decision, published: Published, states: _States, state: Any) -> AuditedDecision:
     tallies, room = Tallies(), states.room
-    match(decision, published.answers(decision.source, decision.record.partition), room, tallies)
+    said = match(decision, published.answers(decision.source, decision.record.partition), room, tallies)
     examples = tallies["replay_gives_the_same_decisions"].examples + tallies["no_position_decided_twice"].examples
-    outcomes = [decode(it.value) for it in decision.says]
+    outcomes = [decode(it.value) for it in (decision.says if decision.by_facts is None else said)]
     message = decision.message
     messages = [*outcomes, message] if isinstance(message, Message) else outcomes
     before, after = states.change((name for each in messages for name in _things(room, each)), state)
@@ -150,6 +153,8 @@ def _audited(decision: Decision, published: Published, states: _States, state: A
         before,
         after,
         examples[0] if examples else None,
+        decision.rules_version,
+        decision.by_facts is not None,
     )
 
 

@@ -102,10 +102,16 @@ class AuditInputs:
                 return topic.name, first
         return None
 
-    async def decisions(self, replay: Replay[Any], partition: int, ranges: Sequence[Range]) -> AsyncIterator[Decision]:
-        """Yield what the replay decides about these ranges, as far as the log goes."""
+    async def decisions(
+        self, replay: Replay[Any], partition: int, ranges: Sequence[Range], published: Published | None = None
+    ) -> AsyncIterator[Decision]:
+        """Yield what the replay decides about these ranges, as far as the log goes.
+
+        What was `published` stands for the decisions of version 0 of the rules, where they differ from the present ones.
+        """
         ends = [self.ends[topic.name][partition] for topic in replay.room.sources]
+        answers = None if published is None else published.answers
         within = [part._replace(next=min(part.next, ends[part.source])) for part in ranges]
         async for source, records in self.log.follow(replay.room.sources, partition, within):
-            for decision in replay.feed(source, records):
+            for decision in replay.feed(source, records, answers):
                 yield decision

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from producers.publisher import FORWARDED
-from schemas.codec.wire import decode
+from schemas.codec.wire import decode, decode_if
 from schemas.errors import DecodeError
-from schemas.messages import DeadLetter, PlaceOrderLine
+from schemas.messages import AdoptRules, DeadLetter, PlaceOrderLine
 from topology.partitioner import partition_of, partitions_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, ORDER_NOTIFICATIONS
 
@@ -89,6 +89,8 @@ class Published:
         for record, home_partition in zip(records, home_partitions, strict=True):
             event_id = derived_id(record, topic)
             if event_id is None:
+                if is_adoption(record):
+                    continue
                 if topic != INVENTORY_COMMANDS.name and record.partition in self._asked:
                     tallies["replay_gives_the_same_decisions"].breach(
                         f"{topic}/{record.partition}/{record.offset} has no id of ours: no room published it"
@@ -130,6 +132,14 @@ def derived_id(record: Record, topic: str) -> EventId | None:
     return parse_id(raw, topic) if raw is not None else None
 
 
+def is_adoption(record: Record) -> bool:
+    """Tell whether a record adopts rules: an operator appends those, to any log that rooms decide about."""
+    try:
+        return decode_if(record.value, frozenset({AdoptRules})) is not None
+    except DecodeError:
+        return False
+
+
 def forwarded_headers(record: Record) -> tuple[tuple[str, bytes | None], ...] | None:
     """Return the headers that a record had before it was sent on, None for one that was not."""
     if all(name != FORWARDED for name, _ in record.headers):
@@ -148,6 +158,23 @@ def parse_id(raw: bytes, topic: str) -> EventId | None:
         return None
     source = _NAMES.get(parts[0])
     return EventId(source, int(parts[1]), int(parts[2]), outcome_of(raw, topic)) if source is not None else None
+
+
+def is_shared(source: str) -> bool:
+    """Tell whether several rooms decide about a topic. One of them at most answers a record, but which one no id says."""
+    return source != INVENTORY_COMMANDS.name
+
+
+def take(at_offset: Mapping[str, Copies], room: str, *, whole: bool) -> dict[str, Copies]:
+    """Return what this room published about an offset: its dead letter, and the `whole` answer where it is the room's.
+
+    Who does not answer leaves the answer to the others; what is left in the end no room explains (`report_unexplained`).
+    """
+    return {
+        outcome: it
+        for outcome, it in at_offset.items()
+        if (speaker := room_of(outcome)) == room or (speaker is None and whole)
+    }
 
 
 def outcome_of(raw: bytes, topic: str) -> str:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from consumers.runtime.deciding.batch import decode_records
+from consumers.runtime.deciding.batch import accepted_by, decode_records
 from consumers.runtime.deciding.decision import decide_records
 from consumers.runtime.deciding.record import ReadAs
-from infra.ops.audit.outputs import Output, outcome_of, room_of
+from infra.ops.audit.facts import Facts, subject_of
+from infra.ops.audit.outputs import Copies, Output, is_shared, outcome_of, room_of, take
 from infra.ops.audit.redaction import redacted
 from infra.ops.audit.rows import (
     AttemptRow,
@@ -25,15 +26,16 @@ from infra.ops.audit.rows import (
     PurchaseRow,
     StockRow,
 )
-from topology.topics import INVENTORY_COMMANDS
+from schemas.messages import AdoptRules
+from topology.rules import UNVERSIONED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from consumers.runtime.deciding.partitioning import Partitioning
     from consumers.runtime.deciding.record import Record
     from consumers.runtime.room import Room
-    from infra.ops.audit.outputs import Answers, Copies
+    from infra.ops.audit.outputs import Answers
     from infra.ops.audit.report import Tallies, Tally
     from producers.publisher import Outgoing
 
@@ -43,13 +45,19 @@ _decode_parts: Final = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
 
 class Decision(msgspec.Struct):
-    """One record of a source topic, what the room read in it, and what the room says about it."""
+    """One record of a source topic, what the room read in it, and what the room says about it.
+
+    `rules_version` is the version of the rules that was in force. `by_facts` has what was published then where it is not
+    held against a decision: under version 0, and about what has differed since (facts.py).
+    """
 
     source: str
     record: Record
     at_ms: int
     message: ReadAs
     says: list[Outgoing]
+    rules_version: int
+    by_facts: dict[str, Copies] | None = None
 
     @property
     def position(self) -> str:
@@ -98,23 +106,54 @@ _AUDITED_ROOMS: Final = frozenset({None, *_TABLES})
 
 
 class Replay(Generic[S]):
-    """One partition of one room, decided again: from nothing, or from a state that another replay came to."""
+    """One partition of one room, decided again: from nothing, or from where another replay came to."""
 
     def __init__(
-        self, room: Room[S], partition: int, partitioning: Partitioning, state: S | None = None, at_ms: int = 0
+        self,
+        room: Room[S],
+        partition: int,
+        partitioning: Partitioning,
+        state: S | None = None,
+        at_ms: int = 0,
+        *,
+        rules_version: int = UNVERSIONED,
     ) -> None:
         self.room = room
         self.partition = partition
         self.state = room.new_state(partition) if state is None else state
         self.at_ms = at_ms
+        self.rules_version = rules_version
+        self.facts = Facts(room)
+        self.unversioned: dict[str, int] = {}
+        """Source topic -> the offset below which version 0 of the rules decided."""
         self._partitioning = partitioning
 
-    def feed(self, source: int, records: Sequence[Record]) -> Iterator[Decision]:
-        """Decide the next records of a source (by its place in `Room.sources`), those that the room reads."""
+    def feed(
+        self, source: int, records: Sequence[Record], answers: Callable[[str, int], Answers] | None = None
+    ) -> Iterator[Decision]:
+        """Decide the next records of a source (by its place in `Room.sources`), those that the room accepts.
+
+        `answers` gives what was published about a partition of a source topic. Without it version 0 is decided like others.
+        """
         name = self.room.sources[source].name
-        for record, message in decode_records(self.room, records, self._partitioning):
+        for record, message in decode_records(accepted_by(self.room), records, self._partitioning):
+            if isinstance(message, AdoptRules):
+                self.rules_version = max(self.rules_version, message.version)
+                self.room.rules_adopted(self.state, self.rules_version)
+                continue
+            if self.rules_version == UNVERSIONED:
+                self.unversioned[name] = record.offset + 1
+            if answers is not None and (self.rules_version == UNVERSIONED or self.facts.subjects):
+                said = answers(name, self.partition).get(record.offset, {})
+                found = self.facts.instead(
+                    self.state, name, (record, message), said, at_ms=self.at_ms, version=self.rules_version
+                )
+                if found is not None:
+                    by_facts, self.at_ms = found
+                    yield Decision(name, record, self.at_ms, message, [], self.rules_version, by_facts)
+                    continue
             says, self.at_ms = decide_records(self.room, self.state, name, [(record, message)], self.at_ms)
-            yield Decision(name, record, self.at_ms, message, says)
+            yield Decision(name, record, self.at_ms, message, says, self.rules_version)
 
     def rows(self) -> dict[str, list[Row]]:
         """Return what the room's tables must hold now, by table. Ends the replay."""
@@ -133,13 +172,19 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
     tally = tallies["replay_gives_the_same_decisions"]
     tally.figure["decisions"] += 1
     tally.figure["events"] += len(decision.says)
+    if decision.rules_version == UNVERSIONED:
+        tally.figure["decided_by_version_0"] += 1
+    if decision.by_facts is not None:
+        return _match_facts(decision, answers, tallies)
     at_offset = answers.get(decision.record.offset)
     if at_offset is None and not decision.says:
         return []
     answers_it = not is_shared(decision.source) or any(
         room_of(outcome_of(it.event_id, it.topic)) is None for it in decision.says
     )
-    said_then = _take(at_offset or {}, room, whole=answers_it)
+    said_then = take(at_offset or {}, room, whole=answers_it)
+    for outcome in said_then:
+        del (at_offset or {})[outcome]
     published: list[Output] = []
     for says in decision.says:
         expected = Output(says.topic, says.key, says.value or b"", says.headers or ())
@@ -159,6 +204,17 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
     return published
 
 
+def _match_facts(decision: Decision, answers: Answers, tallies: Tallies) -> list[Output]:
+    """Return what was said then, without judging it by what would be decided now."""
+    found = decision.by_facts or {}
+    at_offset = answers.get(decision.record.offset, {})
+    tallies["replay_gives_the_same_decisions"].figure["checked_by_facts"] += 1
+    for outcome, copies in found.items():
+        at_offset.pop(outcome, None)
+        _check_ways(f"{decision.position}/{outcome}", copies, tallies)
+    return [copies.contents[0] for copies in found.values()]
+
+
 def _check_copies(name: str, copies: Copies, expected: Output, tallies: Tallies) -> None:
     contents = copies.contents
     if not copies.published:
@@ -167,36 +223,29 @@ def _check_copies(name: str, copies: Copies, expected: Output, tallies: Tallies)
         tallies["replay_gives_the_same_decisions"].breach(
             f"{name}: the replay says {describe(expected)}, published is {describe(contents[0])}"
         )
+    _check_ways(name, copies, tallies)
+
+
+def _check_ways(name: str, copies: Copies, tallies: Tallies) -> None:
+    contents = copies.contents
     if len(contents) > 1:
         words = f"{name} was said in {len(contents)} ways: {' and '.join(describe(it) for it in contents)}"
         tallies["each_command_took_effect_once"].breach(words)
         tallies["no_position_decided_twice"].breach(words)
 
 
-def is_shared(source: str) -> bool:
-    """Return whether several rooms read a topic. One of them at most answers a record, but which one no id says."""
-    return source != INVENTORY_COMMANDS.name
-
-
-def _take(at_offset: dict[str, Copies], room: str, *, whole: bool) -> dict[str, Copies]:
-    """Take out what this room said at an offset: its dead letter, and the `whole` answer where it is the room's.
-
-    Who does not answer leaves the answer to the others; what is left in the end nobody says (see `report_unexplained`).
-    """
-    ours = {
-        outcome: it
-        for outcome, it in at_offset.items()
-        if (speaker := room_of(outcome)) == room or (speaker is None and whole)
-    }
-    for outcome in ours:
-        del at_offset[outcome]
-    return ours
-
-
 def report_unexplained(
-    source: str, answers: Answers, decided: Mapping[str | None, int], exists: int, tallies: Tallies
+    source: str,
+    answers: Answers,
+    decided: Mapping[str | None, int],
+    exists: int,
+    tallies: Tallies,
+    *,
+    unversioned: int = 0,
 ) -> None:
     """Report the outputs that no replay gives, although they answer a decided position, or one not below `exists`.
+
+    What answers a position below `unversioned` was decided by version 0 of the rules: it is counted, as a fact.
 
     `decided` has how far each room has decided the source, and under None how far all that keep books have. What answers
     a position between the two was published after the snapshot.
@@ -208,9 +257,19 @@ def report_unexplained(
             until = decided.get(room, decided[None])
             if until <= offset < exists or room not in _AUDITED_ROOMS:
                 continue
+            if offset < unversioned:
+                tally.figure["checked_by_facts"] += 1
+                continue
             what = f"{source}/{offset}/{outcome} ({describe(copies.contents[0])})"
             why = "the replay does not say it" if offset < until else "but there is no such position"
             tally.breach(f"{what} was said, {why}")
+
+
+def without(room: str, by_table: dict[str, list[Any]], subjects: Collection[str]) -> dict[str, list[Any]]:
+    """Return the rows that are about none of these SKUs or orders."""
+    if not subjects:
+        return by_table
+    return {name: [row for row in rows if subject_of(room, row) not in subjects] for name, rows in by_table.items()}
 
 
 def compare_rows(

@@ -35,12 +35,13 @@ from infra.ops.audit.checks.views import check_views
 from infra.ops.audit.generations import check_generations, replay_stages
 from infra.ops.audit.inputs import AuditInputs
 from infra.ops.audit.outputs import OUTPUT_TOPICS, Published, dead_letter_in, placed_by
-from infra.ops.audit.replay import compare_rows, match, report_unexplained
+from infra.ops.audit.replay import compare_rows, match, report_unexplained, without
 from infra.ops.audit.report import Report, Tallies
 from infra.ops.audit.retention import DroppedWeeks, check_balances
 from infra.ops.audit.rows import tables
 from infra.ops.audit.snapshot import Snapshot, snapshot
 from infra.ops.log import Log
+from topology.rules import UNVERSIONED
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
@@ -113,12 +114,14 @@ class Audit:
         self._in_progress: set[str] = set()
         self._dropped = DroppedWeeks()
         self._unplaced: dict[str, DeadLetter] = {}
+        self._unversioned: dict[tuple[str, int], int] = {}
 
     async def run(self) -> None:
         """Check everything that the database and the log know."""
         self._dropped = await self._database.dropped()
         self._warn_of_few_weeks(await self._database.weeks_ahead())
         await self._inputs.gather()
+        self.tallies["replay_gives_the_same_decisions"].count(decided_by_version_0=0, checked_by_facts=0)
         tally = self.tallies["no_position_decided_twice"]
         check_claims(self._database.claims, self._rooms, self._inputs.ends, tally)
         for name, count, in_use in self._inputs.surplus():
@@ -138,6 +141,7 @@ class Audit:
         for partition in self._order_partitions():
             await self._check_orders(partition)
         self._report_lost_orders()
+        self._name_unversioned()
         now_ms, deliveries = self._database.now_ms, await self._database.deliveries()
         await check_deliveries(deliveries, self._inputs, now_ms, self.tallies["notifications_are_on_their_way"])
         orphans = await self._database.holds_without_order()
@@ -253,13 +257,15 @@ class Audit:
         if len(room.sources) > 1:
             until = self._inputs.decided(room, partition)
             check_ranges(f"{room.name}/{partition}", stage.ranges, until, self.tallies["no_position_decided_twice"])
-        async for decision in self._inputs.decisions(stage.replay, partition, stage.ranges):
+        async for decision in self._inputs.decisions(stage.replay, partition, stage.ranges, published):
             answers = published.answers(decision.source, partition)
             undecided.follow(decision, has_outputs=bool(answers.get(decision.record.offset)))
             self.tallies["every_record_was_decided"].count(records=1)
             self._on_progress(1)
             said = match(decision, answers, room.name, self.tallies)
             accounts.post(decision.message, said, decision.position)
+        for source, below in stage.replay.unversioned.items():
+            self._unversioned[source, partition] = max(below, self._unversioned.get((source, partition), 0))
 
     async def _compare(self, stage: ReplayStage, undecided: UndecidedRecords) -> list[StockRow]:
         """Hold a replay's end against the claim and the tables; return the stock rows that they have."""
@@ -269,17 +275,21 @@ class Audit:
         if claim is not None and claim.at_ms != stage.replay.at_ms:
             tally.breach(f"{room.name}/{partition} stands at {claim.at_ms} ms, the log at {stage.replay.at_ms}")
         replayed, gone = self._dropped.split(stage.replay.rows())
+        replayed = without(room.name, replayed, stage.replay.facts.subjects)
+        tally.count(followed_by_facts=len(stage.replay.facts.subjects))
         tally.count(dropped_rows_left_out=sum(map(len, gone.values())))
         if INVENTORY_COMMANDS not in room.sources:
             if room.name not in BOOKKEEPERS:
                 return []
             stored = self._stored(await self._database.orders(partition))
+            stored = without(room.name, stored, stage.replay.facts.subjects)
             undecided.differing |= compare_rows(room.name, replayed, stored, tally)
             return []
         rows = await self._database.inventory(partition)
         check_stock(rows, self.tallies)
         check_balances(gone, rows, self.tallies["on_hand_is_the_sum_of_movements"])
-        undecided.differing |= compare_rows(room.name, replayed, self._stored(rows), tally)
+        stored = without(room.name, self._stored(rows), stage.replay.facts.subjects)
+        undecided.differing |= compare_rows(room.name, replayed, stored, tally)
         return rows.stock
 
     def _report_unexplained(self, partition: int, published: Published) -> None:
@@ -296,7 +306,17 @@ class Audit:
         for source, by_room in decided.items():
             answers = published.answers(source, partition)
             exists = self._inputs.exists[source][partition]
-            report_unexplained(f"{source}/{partition}", answers, by_room, exists, self.tallies)
+            unversioned = self._unversioned.get((source, partition), 0)
+            report_unexplained(f"{source}/{partition}", answers, by_room, exists, self.tallies, unversioned=unversioned)
+
+    def _name_unversioned(self) -> None:
+        """Name the ranges that version 0 of the rules decided: where the present rules differ, facts and sums are checked."""
+        if self._unversioned:
+            ranges = ", ".join(f"{source}/{p} [0, {below})" for (source, p), below in sorted(self._unversioned.items()))
+            self.tallies["replay_gives_the_same_decisions"].example(
+                f"Version {UNVERSIONED} of the rules decided {ranges}: where the present version decides otherwise, what was "
+                "published and its sums are checked. `lastunit rules show` lists what is in force"
+            )
 
     def _stored(self, rows: InventoryRows | OrderRows) -> dict[str, list[Any]]:
         """Return rows by table, but for those of weeks that were dropped: one that comes too late is a row of no week."""

@@ -29,7 +29,8 @@ ON CONFLICT DO NOTHING;
 UPDATE claims SET epoch = epoch + 1 WHERE room = $1;
 
 -- name: advance_time
-UPDATE claims SET at_ms = $2 WHERE room = $1;
+-- Rules too: what moves is decided by the latest version that any partition has adopted.
+UPDATE claims SET at_ms = $2, rules_version = (SELECT max(rules_version) FROM claims WHERE room = $1) WHERE room = $1;
 
 -- name: lock_announced
 SELECT starts FROM partitionings WHERE topic = $1 AND generation = $2 AND switched_at IS NULL FOR UPDATE;

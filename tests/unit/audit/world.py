@@ -5,7 +5,7 @@ What is planted goes in through `tamper` (what a room says is changed on its way
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from consumers.inventory.state import Ledger
 from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.deciding.partitioning import Generation, Partitioning, partitioning_of
 from consumers.runtime.deciding.record import Record
+from consumers.runtime.room import Room
 from infra.base.rooms import replayed_rooms
 from infra.ops.audit.checks.processor_books import Authorization
 from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES
@@ -37,10 +38,11 @@ from infra.ops.log import Log, Range
 from producers.clients.orders import OrderLine, OrderRequest, place_order_lines
 from producers.publisher import BY_KEY, FORWARDED, Outgoing
 from schemas import messages as m
-from schemas.codec.wire import decode
+from schemas.codec.wire import decode, encode
 from schemas.ids import new_order_id
 from topology.partitioner import partition_of
-from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, Topic
+from topology.rules import NEWEST
+from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, Topic
 
 PARTITIONS = 3
 START_MS = 1_760_000_000_000
@@ -168,7 +170,7 @@ class MemorySnapshot(Snapshot):
 class World:
     """Runs what is published until nothing moves any more."""
 
-    def __init__(self, tamper: Tamper = lambda says: [says]) -> None:
+    def __init__(self, tamper: Tamper = lambda says: [says], *, rules_version: int = NEWEST) -> None:
         self.log = MemoryLog()
         self.now_ms = START_MS
         self._tamper = tamper
@@ -182,6 +184,8 @@ class World:
         self.books: dict[str, list[Authorization]] = {}
         self.earlier: dict[str, list[Authorization]] = {}
         self._generations = [Generation(PARTITIONS, (0,) * PARTITIONS)]
+        if rules_version:
+            self.adopt(rules_version)
 
     # --- what happens ---------------------------------------------------------------------------------------------------
 
@@ -213,6 +217,16 @@ class World:
         for command in place_order_lines(request)[:keep]:
             self.publish(outgoing(command))
         return request.order_id
+
+    def adopt(self, rules_version: int) -> None:
+        """Append the adoption of a version of the rules to every log that rooms decide about here."""
+        for topic in (INVENTORY_COMMANDS, ORDER_EVENTS):
+            for partition in range(len(self.log.topics[topic.name])):
+                self.publish(Outgoing(topic.name, partition, None, encode(m.AdoptRules(rules_version)), b""))
+
+    def events(self) -> Iterator[Kept]:
+        """Iterate over what the rooms have published on order.events."""
+        return (it for part in self.log.topics[ORDER_EVENTS.name] for it in part if it.key is not None)
 
     def publish(self, record: Outgoing) -> Kept:
         count = len(self.log.topics[record.topic])
@@ -246,7 +260,7 @@ class World:
             states = [*(replay.state for replay in before), *map(Ledger, range(len(before), partitions))]
         room = before[0].room
         for p, state in enumerate(states):
-            self._replays["inventory", p] = Replay(room, p, partitioning, state, at_ms)
+            self._replays["inventory", p] = Replay(room, p, partitioning, state, at_ms, rules_version=NEWEST)
             self._next.setdefault(("inventory", p), [0])
             self._ranges.setdefault(("inventory", p), [])
         self._seats += [(room, p) for p in range(len(before), partitions)]
@@ -315,8 +329,10 @@ class World:
                 database.tables.setdefault(table, []).extend(rows)
         return database
 
-    async def audit(self, database: MemorySnapshot, *, books: bool = True) -> Report:
-        audit = Audit(database, self.log)
+    async def audit(
+        self, database: MemorySnapshot, *, books: bool = True, deciders: Sequence[Room[Any]] | None = None
+    ) -> Report:
+        audit = Audit(database, self.log, deciders)
         await audit.run()
         if books:
             await audit.compare_with(self.earlier or self.books, self.books)

@@ -45,8 +45,9 @@ def test_the_statement_has_a_parameter_for_every_argument_and_for_nothing_else(r
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 def test_the_statement_leaves_nothing_to_be_filled_in(room: Room[Any]) -> None:
-    assert "{save}" not in commit_statement(room)
-    assert room.save in commit_statement(room)
+    without_numbers = re.sub(r"\$\d+", "$", commit_statement(room))
+    assert "{save}" not in without_numbers
+    assert re.sub(r"\$\d+", "$", room.save) in without_numbers
 
 
 def test_the_fence_is_given_what_was_claimed_and_where_it_stood() -> None:
@@ -66,8 +67,8 @@ def test_only_a_room_with_several_sources_writes_down_in_which_order_it_read_the
 
 def test_the_last_record_of_each_source_comes_last() -> None:
     digest = f"7:{'a' * 32}"
-    assert _arguments(INVENTORY, [part(INVENTORY, 3), part(INVENTORY, 5)])[-1] == [f'{{"{digest}"}}'] * 2
-    assert _arguments(PAYMENTS, [part(PAYMENTS, 3)])[-1] == [f'{{"{digest}","{digest}"}}']
+    assert _arguments(INVENTORY, [part(INVENTORY, 3), part(INVENTORY, 5)])[-2] == [f'{{"{digest}"}}'] * 2
+    assert _arguments(PAYMENTS, [part(PAYMENTS, 3)])[-2] == [f'{{"{digest}","{digest}"}}']
 
 
 def test_the_changes_of_several_partitions_stand_one_after_the_other() -> None:
@@ -75,14 +76,14 @@ def test_the_changes_of_several_partitions_stand_one_after_the_other() -> None:
     mugs = part(INVENTORY, 3, receipts[0], PlaceOrderLine(order_id=A, sku="MUG"))
     tees = part(INVENTORY, 5, receipts[1], PlaceOrderLine(order_id=B, sku="TEE"))
     arguments = _arguments(INVENTORY, [mugs, tees])
-    columns = arguments[FENCE:-1]
+    columns = arguments[FENCE:-2]
     assert columns[:4] == [f'{{"{A}","{B}"}}', "{1,1}", '{"MUG","TEE"}', "{3,5}"]
     assert columns == [array_literal(a + b) for a, b in zip(mugs.changes.columns, tees.changes.columns, strict=True)]
 
 
 def test_one_part_alone_is_given_as_it_is() -> None:
     alone = part(INVENTORY, 3, ReceiveStock())
-    assert _arguments(INVENTORY, [alone])[FENCE:-1] == list(map(array_literal, alone.changes.columns))
+    assert _arguments(INVENTORY, [alone])[FENCE:-2] == list(map(array_literal, alone.changes.columns))
 
 
 def test_a_batch_that_changed_nothing_has_empty_columns() -> None:

@@ -266,5 +266,5 @@ def test_a_dead_letters_detail_is_short_however_long_the_key() -> None:
 
     huge = ARecord(home_of(STOCKED), 1, 0, b"\xff" * 500_000, encode(STOCKED))
     with pytest.raises(RefusedError) as caught:
-        read(ROOM, huge, home_of(STOCKED))
+        read(ROOM.accepts, huge, home_of(STOCKED))
     assert len(caught.value.detail) < 10_000

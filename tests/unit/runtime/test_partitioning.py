@@ -40,7 +40,7 @@ def published(sku: str, partition: int, *headers: tuple[str, Any], offset: int =
 
 
 def read_as(record: ARecord, partitioning: Partitioning) -> Any:
-    [(_, message)] = decode_records(ROOM, [record], partitioning)
+    [(_, message)] = decode_records(ROOM.accepts, [record], partitioning)
     return message
 
 

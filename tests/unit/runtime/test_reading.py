@@ -32,19 +32,19 @@ MUG = PlaceOrderLine(sku="MUG")
 def refused(change: Callable[[ARecord], ARecord]) -> RefusedError:
     faulty = change(record(MUG))
     with pytest.raises(RefusedError) as caught:
-        read(INVENTORY, faulty, home_of(MUG))
+        read(INVENTORY.accepts, faulty, home_of(MUG))
     return caught.value
 
 
 def test_a_record_where_it_belongs_is_read() -> None:
-    assert read(INVENTORY, record(MUG), home_of(MUG)) == MUG
+    assert read(INVENTORY.accepts, record(MUG), home_of(MUG)) == MUG
 
 
 @pytest.mark.parametrize("fact", [OrderPaid(), LineCommandRefused(command="ReleaseLine")])
 def test_what_a_room_does_not_hear_is_skipped_even_if_its_body_is_broken(fact: m.Message) -> None:
     whole = record(fact)
     broken = msgspec.structs.replace(whole, value=(whole.value or b"")[:-1], key=b"another key")
-    assert read(ORDERS, broken, home_of(fact)) is None
+    assert read(ORDERS.accepts, broken, home_of(fact)) is None
 
 
 @pytest.mark.parametrize("key", [None, b"", b"TEE", b"mug"])
@@ -90,7 +90,7 @@ HEADERS = st.lists(st.tuples(st.text(max_size=3), st.one_of(st.none(), st.binary
 def test_whatever_the_bytes_are_they_are_read_or_refused_and_what_is_refused_is_kept_whole(
     records: list[ARecord],
 ) -> None:
-    for it, read_as in decode_records(INVENTORY, records, Partitioning(PARTITIONS)):
+    for it, read_as in decode_records(INVENTORY.accepts, records, Partitioning(PARTITIONS)):
         if isinstance(read_as, RefusedError):
             kept = decode(dead_letter("inventory", it, "inventory.commands", read_as, 1).value)
             assert isinstance(kept, m.DeadLetter)
@@ -104,7 +104,7 @@ def test_whatever_the_bytes_are_they_are_read_or_refused_and_what_is_refused_is_
 def test_what_is_addressed_to_a_partition_needs_no_key() -> None:
     expiry = ExpireHolds()
     asked = ARecord(partition=7, offset=0, timestamp=0, key=None, value=encode(expiry))
-    assert read(INVENTORY, asked, home_partition=3) == expiry
+    assert read(INVENTORY.accepts, asked, home_partition=3) == expiry
 
 
 def test_messages_of_other_rooms_are_left_out_and_refused_ones_are_kept() -> None:
@@ -116,7 +116,7 @@ def test_messages_of_other_rooms_are_left_out_and_refused_ones_are_kept() -> Non
         record(release, 15),
         msgspec.structs.replace(record(receive, 19), value=encode(OrderPaid())),
     ]
-    readings = decode_records(INVENTORY, records, Partitioning(PARTITIONS))
+    readings = decode_records(INVENTORY.accepts, records, Partitioning(PARTITIONS))
     assert [(it.offset, type(read_as)) for it, read_as in readings] == [
         (10, m.PlaceOrderLine),
         (14, RefusedError),
@@ -129,7 +129,7 @@ def test_a_whole_batch_is_checked_against_its_partition() -> None:
     skus = [f"SKU-{'x' * n}" for n in range(10)]
     home = home_of(ReceiveStock(sku=skus[0]))
     records = [msgspec.structs.replace(record(ReceiveStock(sku=sku), n), partition=home) for n, sku in enumerate(skus)]
-    readings = decode_records(INVENTORY, records, Partitioning(PARTITIONS))
+    readings = decode_records(INVENTORY.accepts, records, Partitioning(PARTITIONS))
     at_home = [home_of(ReceiveStock(sku=sku)) == home for sku in skus]
     assert [not isinstance(read_as, RefusedError) for _, read_as in readings] == at_home
     assert not all(at_home)

@@ -188,7 +188,7 @@ def test_a_record_with_such_a_name_is_refused_whole_and_its_bytes_can_be_had_aga
     [record] = salvaged(placed(batch_of([(b"MUG", value, headers)]), 3))
     assert isinstance(record, MalformedRecord)
     with pytest.raises(RefusedError) as refusal:
-        read(InventoryRoom(), record, 0)
+        read(InventoryRoom.accepts, record, 0)
     assert refusal.value.reason == MALFORMED_HEADERS
     letter = decode(dead_letter("inventory", record, TP.topic, refusal.value, 9).value)
     assert isinstance(letter, DeadLetter)
