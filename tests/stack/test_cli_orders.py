@@ -14,6 +14,7 @@ from infra.base.settings import Settings
 from infra.local.supervisor import Supervisor
 from schemas.ids import is_order_id, new_order_id
 from tests.harness.cli import lastunit
+from tests.harness.odd_arguments import run_here
 from tests.unit.importing.files import retail, row
 from topology import admin
 
@@ -189,8 +190,8 @@ async def test_a_used_id_and_an_order_nobody_placed_are_refused_with_status_1(sh
         (("order", "cancel", nobodys), 1, f"No order {nobodys} is known, so nothing was cancelled"),
         (("order", "cancel", nobodys, "--even-if-unknown"), 0, ""),
     ):
-        answer = await lastunit(shop, *arguments)
-        assert (answer.status, says in answer.errors) == (status, True), (arguments, answer)
+        ended = await asyncio.to_thread(run_here, arguments, shop)
+        assert (ended.status, says in ended.errors) == (status, True), (arguments, ended)
 
 
 async def test_what_is_not_known_is_said_in_one_line(shop: dict[str, str]) -> None:

@@ -37,10 +37,10 @@ def receive(
     """
     settings = quiet_settings()
     receipts = _receipts(items, command_id)
+    with errors_shown():
+        commands = [receive_stock(receipt) for receipt in receipts]
     if command_id is not None:
-        with errors_shown():
-            command = receive_stock(receipts[0])
-        carry_out(command, timeout, as_json=as_json)
+        carry_out(commands[0], timeout, as_json=as_json)
         return
     run(_receive(receipts, settings))
     if as_json:
