@@ -47,7 +47,7 @@ check: .venv ## Format, lint, types, imports, contracts, documents up to date
 	$(BIN)/python -m schemas.codec.check
 	$(BIN)/python -m consumers.diagrams --check
 	$(BIN)/python -m docs.tools.reference --check
-	$(BIN)/pytest --quiet --no-header tests/unit/test_documents.py
+	$(BIN)/pytest --quiet --no-header tests/unit/test_documents.py tests/unit/infra/test_migrations.py
 
 test: .venv ## What a change must pass; ARGS="-m 'not stack'": quick ones
 	@$(PYTEST) --dist loadgroup $(ARGS)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.base.errors import MigrationError
-from infra.base.migrate import Migration, not_yet_applied, read_migrations
+from infra.base.migrate import MIGRATIONS, Migration, not_yet_applied, read_migrations
 
 FIRST, SECOND, THIRD = (Migration(f"000{n}_step", f"SELECT {n}") for n in (1, 2, 3))
 
@@ -40,3 +40,7 @@ def test_two_migrations_with_one_number_are_refused(tmp_path: Path) -> None:
     (tmp_path / "0001_b.sql").touch()
     with pytest.raises(MigrationError, match="have one number"):
         read_migrations(tmp_path)
+
+
+def test_ours_have_a_number_each() -> None:
+    assert read_migrations(MIGRATIONS)
