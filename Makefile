@@ -9,7 +9,7 @@ BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra
 PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4
 
-.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser docs lock bench soak
+.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser alerts docs lock bench soak
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -63,6 +63,10 @@ faults: .venv ## All crash points, 500 of the model's cases, on real servers
 
 chaos-saga: .venv ## Kill every process every few seconds: ORDERS=10000 SEED=n
 	@$(BIN)/python -m tests.chaos $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+alerts: ## Test the alert rules, firing and quiet, with promtool
+	@command -v promtool >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; }
+	@cd infra/deploy/prometheus && promtool check rules alerts.yml && promtool test rules alerts_test.yml
 
 # Tests in a browser skip themselves without it. Chromium is the system's package, as browsers are updated with the system.
 browser: .venv ## Install Chromium, playwright and axe-core, test the pages

@@ -120,6 +120,8 @@ SHOP: Final = "shop"
 """The process that serves the shop's pages."""
 TRENDS: Final = "trends"
 """The process that counts what is in demand in the shop."""
+CONSOLE: Final = "console"
+"""The process that serves the operator console and the metrics of the whole system."""
 
 API: Final = "api"
 """The process that serves the HTTP API."""
@@ -128,7 +130,7 @@ REPLAYED: Final = tuple(name for name, entry in ROOMS.items() if entry.is_replay
 BOOKKEEPERS: Final = tuple(name for name, entry in ROOMS.items() if entry.keeps_books)
 """The rooms whose rows hold where orders and stock stand."""
 SYSTEM: Final = (*ROOMS, *READERS)
-"""What runs in every system; the receiver joins where a processor has a secret to sign with, the API and those of the shop
+"""What runs in every system; the receiver joins where a processor has a secret to sign with, the API, the console and those of the shop
 where they are asked for."""
 
 
@@ -155,6 +157,8 @@ def needs_of(name: str) -> tuple[Server, ...]:
     """Return the servers that a process of this name needs. Raises KeyError for a name that is none."""
     if name == RECEIVER:
         return ("kafka_bootstrap",)
+    if name == CONSOLE:
+        return ("kafka_bootstrap", "postgres_dsn")
     if name in (SHOP, TRENDS):
         return ("kafka_bootstrap", "redis_url")
     if name == API:

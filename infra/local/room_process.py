@@ -30,13 +30,13 @@ from infra.base.logs import set_up_logging
 from infra.base.prerequisites import until_possible
 from infra.base.private_files import lasting_text
 from infra.base.readiness import ReadinessFile
-from infra.base.rooms import API, RECEIVER, ROOMS, SHOP, SYSTEM, TRENDS, needs_of
+from infra.base.rooms import API, CONSOLE, RECEIVER, ROOMS, SHOP, SYSTEM, TRENDS, needs_of
 from infra.base.settings import PREFIX, Settings, load_settings
 from producers.publisher import Publisher
 from topology.errors import ClusterMismatchError, CoPartitioningError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
     from consumers.payments.processor import PaymentProcessor
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-RUNNABLE: Final = (*SYSTEM, RECEIVER, SHOP, TRENDS, API)
+RUNNABLE: Final = (*SYSTEM, RECEIVER, SHOP, TRENDS, API, CONSOLE)
 """The names of the processes."""
 if TYPE_CHECKING:
     RoomName: TypeAlias = str
@@ -152,14 +152,15 @@ class _Wiring:
 async def _runnable(name: RoomName, wiring: _Wiring, resources: AsyncExitStack) -> Runnable:
     """Build what the process runs; `resources` close what was opened for it."""
     settings = wiring.settings
-    if name == "views":
-        return _views(wiring)
-    if name == SHOP:
-        return _shop(wiring)
-    if name == TRENDS:
-        return _trends(settings)
-    if name == API:
-        return _api(wiring)
+    servers: Mapping[str, Callable[[], Runnable]] = {
+        "views": lambda: _views(wiring),
+        SHOP: lambda: _shop(wiring),
+        TRENDS: lambda: _trends(settings),
+        API: lambda: _api(wiring),
+        CONSOLE: lambda: _console(settings),
+    }
+    if name in servers:
+        return servers[name]()
     if name == RECEIVER:
         # Who sends a webhook waits for the answer, so it is not held up for as long as Kafka is away.
         publisher = Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace, readiness=wiring.readiness)
@@ -220,6 +221,12 @@ def _receiver(settings: Settings, publisher: Publisher, resources: AsyncExitStac
         resources.push_async_callback(stripe.close)
     intake = WebhookIntake(publisher, secrets, stripe)
     return WebhookReceiver(intake, host=settings.receiver_host, port=settings.receiver_port)
+
+
+def _console(settings: Settings) -> Runnable:
+    from infra.edge.console.process import ConsoleProcess  # noqa: PLC0415  one process needs it
+
+    return ConsoleProcess(settings)
 
 
 def _views(wiring: _Wiring) -> Runnable:

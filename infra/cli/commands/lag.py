@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from consumers.lag.model import State, Verdict
+from infra.base.spans import age
 from infra.cli.arguments import seconds_option
 from infra.cli.output import FAILED, AsJson, print_json, print_table, quiet_settings, run, stdout
 from infra.ops.lag import lag_monitor
@@ -176,14 +177,3 @@ def _total(rates: Iterable[float | None]) -> str:
 def count(number: int | None) -> str:
     """Return a number for people; - where there is none."""
     return "-" if number is None else f"{number:,}"
-
-
-def age(milliseconds: int | None) -> str:
-    """Return a length of time for people, in its two largest units; - where it is not known."""
-    if milliseconds is None:
-        return "-"
-    seconds = milliseconds / 1000
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.1f} s"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import typer
 from rich.text import Text
 
-from infra.cli.commands.lag import STYLES, age, count
+from infra.base.spans import age
+from infra.cli.commands.lag import STYLES, count
 from infra.cli.output import FAILED, AsJson, print_json, print_table, quiet_settings, run, stdout
 from infra.ops.status import Status, read_status
 

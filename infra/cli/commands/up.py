@@ -33,6 +33,7 @@ def up(*, as_json: output.AsJson = False) -> None:
 
 async def _hold(settings: Settings, *, as_json: bool) -> None:
     from infra.local.system import running_system  # noqa: PLC0415  no other command should wait for it
+    from infra.local.targets import write_targets  # noqa: PLC0415  same
 
     async with running_system(
         settings,
@@ -41,6 +42,7 @@ async def _hold(settings: Settings, *, as_json: bool) -> None:
         shop=_has("litestar", "tantivy", "scipy"),
         api=_has("litestar", "jinja2"),
     ) as system:
+        write_targets(system.settings)
         if as_json:
             output.print_json(_addresses(system))
         else:
@@ -62,6 +64,8 @@ def _addresses(system: System) -> dict[str, str]:
         "payments": settings.processor_url or settings.processor,
         "webhooks": f"http://{settings.receiver_host}:{settings.receiver_port}/webhooks/payments/...",
         "api": f"http://{settings.api_host}:{settings.api_port}/docs" if settings.api_port else "",
+        "console": f"http://{settings.console_host}:{settings.console_port}/" if settings.console_port else "",
+        "metrics": f"http://{settings.console_host}:{settings.console_port}/metrics" if settings.console_port else "",
         "shop": f"http://{settings.shop_host}:{settings.shop_port}/" if settings.shop_port else "",
         "logs": str(system.supervisor.folder / "logs"),
         "passwords": str(settings.state_dir / "stack.json"),

@@ -13,7 +13,7 @@ from schemas.messages import DeadLetter, Message, OperatorAction
 from topology.topics import DEAD_LETTERS, OPERATOR_ACTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from infra.ops.log import Log
     from topology.topics import Topic
@@ -101,6 +101,28 @@ def shown_key(key: bytes | None) -> str:
     return "" if key is None else key.decode(errors="backslashreplace")
 
 
+class LetterBook:
+    """All letters, kept current by reading on from where the last refresh ended. Values of letters are kept whole."""
+
+    def __init__(self) -> None:
+        self._records: list[Any] = []
+        self._actions: list[Any] = []
+        self._next: dict[tuple[str, int], int] = {}
+
+    async def refresh(self, log: Log) -> list[Letter]:
+        """Read what is new and return every letter, the oldest first. Raises UnreadableError."""
+        await self._read_on(log, DEAD_LETTERS, self._records)
+        await self._read_on(log, OPERATOR_ACTIONS, self._actions)
+        return letters_of(self._records, self._actions)
+
+    async def _read_on(self, log: Log, topic: Topic, into: list[Any]) -> None:
+        for partition, end in enumerate(await log.ends(topic)):
+            place = (topic.name, partition)
+            async for records in log.read(topic, partition, end, start=self._next.get(place, 0)):
+                into += records
+                self._next[place] = records[-1].offset + 1
+
+
 def letters_of(records: Iterable[Any], actions: Iterable[Any]) -> list[Letter]:
     """Join the records of dead.letters with those of operator.actions, in the order in which they became letters.
 
@@ -130,12 +152,4 @@ def _read(record: Any) -> Message | None:
 
 async def read_letters(log: Log) -> list[Letter]:
     """Return every dead letter of the log, the oldest first. Raises UnreadableError."""
-    return letters_of(await _records(log, DEAD_LETTERS), await _records(log, OPERATOR_ACTIONS))
-
-
-async def _records(log: Log, topic: Topic) -> Sequence[Any]:
-    found: list[Any] = []
-    for partition, end in enumerate(await log.ends(topic)):
-        async for records in log.read(topic, partition, end):
-            found += records
-    return found
+    return await LetterBook().refresh(log)

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 import consumers
-from infra.base.rooms import API, READERS, RECEIVER, REPLAYED, ROOMS, SHOP, SYSTEM, TRENDS, needs_of, replayed_rooms
+from infra.base.rooms import (
+    API,
+    CONSOLE,
+    READERS,
+    RECEIVER,
+    REPLAYED,
+    ROOMS,
+    SHOP,
+    SYSTEM,
+    TRENDS,
+    needs_of,
+    replayed_rooms,
+)
 from infra.base.settings import Settings, load_settings
 from infra.local.room_process import RUNNABLE
 from producers.outage import Readiness
@@ -53,7 +65,7 @@ def test_a_replay_builds_its_rooms_without_a_way_to_the_outside() -> None:
 
 
 def test_every_process_has_its_needs() -> None:
-    assert set(RUNNABLE) == {*SYSTEM, RECEIVER, SHOP, TRENDS, API}
+    assert set(RUNNABLE) == {*SYSTEM, RECEIVER, SHOP, TRENDS, API, CONSOLE}
     assert all("kafka_bootstrap" in needs_of(name) for name in RUNNABLE)
 
 

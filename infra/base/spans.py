@@ -1,0 +1,14 @@
+"""Lengths of time for people."""
+
+from __future__ import annotations
+
+
+def age(milliseconds: float | None) -> str:
+    """Return a length of time in its largest unit; - where it is not known."""
+    if milliseconds is None:
+        return "-"
+    seconds = milliseconds / 1000
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"

@@ -1,0 +1,129 @@
+"""From what was observed to HTML. Everything is escaped by the templates' engine."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from consumers.lag.model import State, Verdict
+from infra.base.spans import age
+
+if TYPE_CHECKING:
+    from consumers.lag.model import GroupLag, PartitionLag
+    from infra.edge.console.watching import Watch
+    from infra.ops.business.measure import BusinessLag
+
+HEAT_MS: Final = (1, 1_000, 5_000, 15_000, 60_000)
+"""Time lags from which a cell of the heat strip is one step warmer."""
+CHART_WIDTH: Final = 240
+CHART_HEIGHT: Final = 48
+LETTERS_SHOWN: Final = 10
+
+_environment: Final = Environment(
+    loader=PackageLoader("infra.edge.console"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters["age"] = age
+
+
+class Cell(NamedTuple):
+    """One partition on the heat strip."""
+
+    heat: str
+    text: str
+
+
+class Step(NamedTuple):
+    """One step of an order's way: how many wait there, and the longest wait in ms (None where nothing does)."""
+
+    name: str
+    room: str
+    orders: int
+    oldest_ms: int | None
+
+
+STEPS: Final = (
+    ("reserving", "inventory", "order", "pending"),
+    ("authorising", "payments", "order", "reserved"),
+    ("committing", "inventory", "order", "committing"),
+    ("capturing", "payments", "order", "placed"),
+    ("shipping", "fulfilment", "fulfilment", "open"),
+    ("delivering", "fulfilment", "fulfilment", "shipped"),
+)
+"""The way of an order: what happens there, which room does it, and the state in which orders wait for it."""
+
+
+def page(watch: Watch) -> bytes:
+    """Return the whole page."""
+    return _environment.get_template("page.html").render(**_values(watch)).encode()
+
+
+def overview(watch: Watch) -> bytes:
+    """Return the part of the page that follows the system."""
+    return _environment.get_template("_overview.html").render(**_values(watch)).encode()
+
+
+def _values(watch: Watch) -> dict[str, Any]:
+    observed = watch.observed
+    groups = observed.lag.groups if observed.lag else []
+    return {
+        "is_ready": watch.is_ready,
+        "problems": watch.problems,
+        "groups": [
+            (group, [_cell(part) for part in group.partitions]) for group in sorted(groups, key=lambda it: not it.ours)
+        ],
+        "now_ms": time.time_ns() // 1_000_000,
+        "steps": _steps(observed.business) if observed.business else [],
+        "business": observed.business,
+        "demand": watch.demand,
+        "letters": [letter for letter in watch.letters if letter.state == "open"][-LETTERS_SHOWN:],
+        "open_letters": observed.open_letters or {},
+        "processes": observed.processes,
+        "chart": _chart(watch),
+        "longest": _longest(groups),
+    }
+
+
+def _cell(part: PartitionLag) -> Cell:
+    where = f"{part.topic}/{part.partition}"
+    if part.state is State.UNKNOWN:
+        return Cell("unknown", f"{where}: unknown")
+    if part.state is State.NO_COMMIT:
+        return Cell("none", f"{where}: no commit")
+    text = f"{where}: {part.lag} behind, {age(part.time_lag_ms)}, {part.verdict or 'abandoned'}"
+    if part.why:
+        text += f", {part.why}"
+    if part.verdict in {Verdict.STALL, Verdict.STOP, Verdict.REWIND}:
+        return Cell("bad", text)
+    return Cell(str(sum((part.time_lag_ms or 0) >= step for step in HEAT_MS)), text)
+
+
+def _steps(business: BusinessLag) -> list[Step]:
+    waiting = {(it.axis, it.state): it for it in business.waiting}
+    found = []
+    for name, room, axis, state in STEPS:
+        it = waiting.get((axis, state))
+        found.append(Step(name, room, it.count if it else 0, business.at_ms - it.oldest_ms if it else None))
+    return found
+
+
+def _longest(groups: list[GroupLag]) -> int:
+    return max((group.time_lag_ms or 0 for group in groups if group.ours), default=0)
+
+
+def _chart(watch: Watch) -> str:
+    """Return the last hour's longest time lag as the points of an SVG polyline; "" while there are too few."""
+    series = list(watch.series)
+    if len(series) < 2:  # noqa: PLR2004  a line has two ends
+        return ""
+    top = max(1_000, *(point.time_lag_ms for point in series))
+    last = series[-1].at_ms
+    return " ".join(
+        f"{CHART_WIDTH - (last - point.at_ms) / 15_000:.1f},{CHART_HEIGHT - point.time_lag_ms / top * (CHART_HEIGHT - 2):.1f}"
+        for point in series
+    )

@@ -1,0 +1,158 @@
+"""Looks at the system again and again, keeps the latest of each look and the last hour of lag."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import asyncpg
+import structlog
+
+from infra.base.connections import address_of, database
+from infra.base.errors import InfraError
+from infra.base.readiness import folder_of, read_readiness
+from infra.ops.business.measure import Demand, business_lag, demand
+from infra.ops.exposition import Observed
+from infra.ops.lag import lag_monitor
+from infra.ops.letters.reading import Letter, LetterBook, LetterState
+from infra.ops.log import Log
+from infra.ops.status import Problem, Process, problems
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from consumers.lag.model import LagReport
+    from infra.base.settings import Settings
+
+log = structlog.get_logger()
+
+SHOP_SECONDS: Final = 5.0
+"""How often the tables, the demand and the dead letters are looked at."""
+HOUR_SECONDS: Final = 3_600.0
+SERIES_SECONDS: Final = 15.0
+"""A point of a series lasts so long, so an hour is 240 points."""
+
+
+class Point(NamedTuple):
+    """The longest time lag of our rooms within `SERIES_SECONDS`, ms; `at_ms` is its beginning."""
+
+    at_ms: int
+    time_lag_ms: int
+
+
+class Watch:
+    """The latest of each look; `version` grows with every one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.observed = Observed()
+        self.demand: list[Demand] = []
+        self.letters: list[Letter] = []
+        self.series: deque[Point] = deque(maxlen=round(HOUR_SECONDS / SERIES_SECONDS))
+        self.version = 0
+        self.is_over = False
+        self._settings = settings
+        self._book = LetterBook()
+        self._changed = asyncio.Condition()
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What needs somebody, as of the latest looks."""
+        observed = self.observed
+        if observed.lag is None or observed.business is None:
+            return []
+        return problems(
+            observed.lag, observed.business, observed.processes, sum((observed.open_letters or {}).values())
+        )
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is anything to show."""
+        return self.observed.lag is not None and self.observed.business is not None
+
+    async def until_changed(self, version: int, seconds: float) -> int:
+        """Return the version of the latest look; wait for a later one than `version`, but not for longer than `seconds`."""
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(lambda: self.version > version)
+        except TimeoutError:
+            pass
+        return self.version
+
+    async def end(self) -> None:
+        """Let whoever follows go: nothing is looked at any more."""
+        self.is_over = True
+        await self._notify()
+
+    async def run(self) -> None:
+        """Look until cancelled; what does not answer is looked at again."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._again(self._watch_lag))
+            tasks.create_task(self._again(self._watch_shop))
+
+    async def _again(self, watch: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await watch()
+            except (InfraError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("not_observed", error=str(error))
+            await asyncio.sleep(SHOP_SECONDS)
+
+    async def _watch_lag(self) -> None:
+        async with lag_monitor(self._settings) as monitor:
+            queue: asyncio.Queue[LagReport] = asyncio.Queue()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(monitor.run(queue.put_nowait))
+                while True:
+                    await self._take_lag(await queue.get())
+
+    async def _take_lag(self, report: LagReport) -> None:
+        self.observed.lag = report
+        if report.up:
+            self.observed.lag_updated_ms = report.at_ms
+            longest = max((group.time_lag_ms or 0 for group in report.groups if group.ours), default=0)
+            begin_ms = report.at_ms - report.at_ms % round(SERIES_SECONDS * 1000)
+            if self.series and self.series[-1].at_ms == begin_ms:
+                longest = max(longest, self.series.pop().time_lag_ms)
+            self.series.append(Point(begin_ms, longest))
+        self._read_processes()
+        await self._notify()
+
+    async def _watch_shop(self) -> None:
+        settings = self._settings
+        async with Log(address_of("kafka_bootstrap", settings), settings.namespace) as records:
+            while True:
+                async with database(settings) as connection:
+                    self.observed.business = await business_lag(connection)
+                self.demand = await demand(records)
+                self.letters = await self._book.refresh(records)
+                still_open = (it for it in self.letters if it.state is LetterState.OPEN)
+                self.observed.open_letters = dict(Counter(it.source.reason for it in still_open).most_common())
+                await self._notify()
+                await asyncio.sleep(SHOP_SECONDS)
+
+    def _read_processes(self) -> None:
+        self.observed.processes = [
+            Process(it.process, it.pid, it.ready, it.is_alive, it.obstacles)
+            for it in read_readiness(folder_of(self._settings))
+        ]
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self.version += 1
+            self._changed.notify_all()
+
+
+def shown(watch: Watch) -> dict[str, Any]:
+    """Return everything as a JSON document."""
+    observed = watch.observed
+    return {
+        "at_ms": time.time_ns() // 1_000_000,
+        "problems": watch.problems,
+        "lag": observed.lag,
+        "business": observed.business,
+        "open_letters": observed.open_letters,
+        "processes": observed.processes,
+        "demand": watch.demand,
+    }
