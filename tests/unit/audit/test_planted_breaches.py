@@ -203,6 +203,48 @@ async def test_goods_of_a_paid_order_given_back_by_hand_are_withdrawn_and_paid_b
     assert report.finding(LEDGER).money["GBP"]["refunded_minor"] == 500
 
 
+@pytest.mark.parametrize(
+    "moved", [{"refunded_minor": 200}, {"refunded_minor": 500}, {"disputed_minor": 500}, {"lost_minor": 500}]
+)
+@pytest.mark.parametrize("is_noticed", [True, False])
+async def test_money_that_others_move_at_the_processor_is_a_breach_until_it_is_booked(
+    moved: dict[str, int], is_noticed: bool
+) -> None:
+    world = World()
+    world.receive("MUG", 5)
+    order_id = world.place(("MUG", 1))
+    world.run()
+    [line] = world.books[order_id]
+    for column, minor in moved.items():
+        setattr(line, column, minor)
+    if is_noticed:
+        world.publish(outgoing(m.InspectPayment(order_id, line.authorization_id, "charge.refunded")))
+        world.run()
+    report = await world.audit(world.stop())
+    assert report.breaches == (set() if is_noticed else {LEDGER})
+
+
+@pytest.mark.parametrize("is_won", [False, True])
+async def test_a_dispute_of_a_cancelled_order_is_waited_for_and_what_is_won_goes_back(is_won: bool) -> None:
+    world = World()
+    world.receive("MUG", 5)
+    order_id = world.place(("MUG", 1))
+    world.run()
+    [line] = world.books[order_id]
+    line.disputed_minor = 500
+    world.publish(outgoing(m.InspectPayment(order_id, line.authorization_id, "charge.dispute.created")))
+    world.publish(outgoing(m.CancelOrder(order_id, "customer", "changed_mind")))
+    world.run()
+    if is_won:
+        line.disputed_minor = 0
+        world.publish(outgoing(m.InspectPayment(order_id, line.authorization_id, "charge.dispute.closed")))
+        world.run()
+    report = await world.audit(world.stop())
+    assert report.breaches == set()
+    assert report.finding(PROGRESS).figure.get("waiting_for_the_end_of_a_dispute", 0) == int(not is_won)
+    assert line.refunded_minor == (500 if is_won else 0)
+
+
 async def test_a_batch_in_the_outbox_that_was_never_decided() -> None:
     world = busy_world(World())
     database = world.stop()

@@ -292,6 +292,9 @@ class World:
                 continue
             self._asked.add(operation.operation_id)
             kind = operation.kind.value
+            if kind == "inspect":
+                self.publish(outgoing(self._inspection(operation)))
+                continue
             payment = book.by_order[operation.order_id]
             refused = payment.payment_token == _REFUSED_BY.get(kind)
             authorization_id = operation.authorization_id or f"auth_{operation.operation_id}"
@@ -301,6 +304,22 @@ class World:
             answer = m.RecordPaymentResult(operation.order_id, operation.operation_id, result, authorization_id, "")
             assert outgoing(answer).topic == ORDER_COMMANDS.name
             self.publish(outgoing(answer))
+
+    def _inspection(self, operation: Any) -> m.RecordPaymentInspection:
+        """Return where the books have an authorisation's money."""
+        line = next(it for it in self.books[operation.order_id] if it.authorization_id == operation.authorization_id)
+        return m.RecordPaymentInspection(
+            operation.order_id,
+            operation.operation_id,
+            line.authorization_id,
+            line.currency,
+            line.authorized_minor,
+            line.captured_minor,
+            line.voided_minor,
+            line.refunded_minor,
+            line.disputed_minor,
+            line.lost_minor,
+        )
 
     def _write_books(self, operation: Any, authorization_id: str, currency: str) -> None:
         lines = self.books.setdefault(operation.order_id, [])

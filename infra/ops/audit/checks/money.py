@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.inventory.state import HoldState
+from consumers.payments.state import NOTHING_EXTERNAL
 from schemas.terms import CAPTURE_AT_SHIPPING
+from schemas.validation import SAGA_REFUNDS
 from topology.states import OVER_ORDER_STATES, OrderState, PaymentState
 
 if TYPE_CHECKING:
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
 _DONE: Final = frozenset({"succeeded", "resolved"})
 _OPEN: Final = frozenset({"pending", "failed"})
-_OF_ORDERS: Final = ("line:", "cancelled")
-"""How the ids of refunds begin that orders ask for; those of people name no goods."""
 _COLUMNS: Final = {
     "authorize": "authorized_minor",
     "capture": "captured_minor",
@@ -62,17 +62,16 @@ def check_ledger(case: Case, tally: Tally) -> None:
     tally.count(ledgers=1)
     money = case.amount
     for kind, column in _COLUMNS.items():
-        figure, done = getattr(it, column), sum(_amounts(case.attempts, kind))
+        figure, done = getattr(it, column), sum(_amounts(case.attempts, kind)) + getattr(case.external, column, 0)
         tally.count_money(it.currency, **{column: figure})
         if figure != done:
             tally.breach(
                 f"{case}: {column.removesuffix('_minor')} is {money(figure)}, what was done comes to {money(done)}"
             )
     held_minor = it.authorized_minor - it.captured_minor - it.voided_minor
-    if case.at_rest and it.amount_minor and not _fits(case.money, held_minor, it.captured_minor, it.refunded_minor):
-        figures = (
-            f"{money(held_minor)} held, {money(it.captured_minor)} captured and {money(it.refunded_minor)} refunded"
-        )
+    gone_minor = it.refunded_minor + case.external.disputed_minor + case.external.lost_minor
+    if case.at_rest and it.amount_minor and not _fits(case.money, held_minor, it.captured_minor, gone_minor):
+        figures = f"{money(held_minor)} held, {money(it.captured_minor)} captured and {money(gone_minor)} refunded or withdrawn"
         tally.breach(f"{case}: that is not how money stands of which {figures}")
     if it.captured_minor + it.voided_minor > it.authorized_minor:
         tally.breach(
@@ -83,13 +82,13 @@ def check_ledger(case: Case, tally: Tally) -> None:
         tally.breach(f"{case}: {money(it.refunded_minor)} refunded of {money(it.captured_minor)} captured")
 
 
-def _fits(state: PaymentState, held_minor: int, captured_minor: int, refunded_minor: int) -> bool:
+def _fits(state: PaymentState, held_minor: int, captured_minor: int, gone_minor: int) -> bool:
     """Return whether a state's name agrees with the figures; the rest of the states imply nothing about them."""
     expected = _FIGURES.get(state)
     if expected is None:
         return True
-    is_whole = captured_minor > 0 and refunded_minor == captured_minor
-    return expected == (held_minor > 0, captured_minor > 0, refunded_minor > 0, is_whole)
+    is_whole = 0 < captured_minor <= gone_minor
+    return expected == (held_minor > 0, captured_minor > 0, gone_minor > 0, is_whole)
 
 
 _FIGURES: Final = {
@@ -102,7 +101,7 @@ _FIGURES: Final = {
     PaymentState.PARTIALLY_REFUNDED: (False, True, True, False),
     PaymentState.REFUNDED: (False, True, True, True),
 }
-"""Whether anything is held, was captured, was refunded, and all of it, where a payment's state says so."""
+"""Whether anything is held, was captured, was refunded or withdrawn, and all of it, where a payment's state says so."""
 
 
 def _amounts(attempts: Iterable[AttemptRow], kind: str) -> Iterator[int]:
@@ -113,9 +112,12 @@ def _mismatch(case: Case) -> str | None:
     """Return how an order's money and goods disagree, None where they agree."""
     if case.payment is not None and case.order.amount_minor != case.payment.amount_minor:
         return f"the order is worth {case.amount(case.order.amount_minor)}, the payment {case.amount(case.payment.amount_minor)}"
+    if case.external.disputed_minor:
+        return None  # what is to go back waits for the end of the dispute
     if case.order.state in _UNPAID:
         kept_minor = _kept(case)
-        return f"{case.amount(kept_minor)} were captured before it was placed" if kept_minor else None
+        too_soon_minor = kept_minor - case.external.captured_minor
+        return f"{case.amount(kept_minor)} were captured before it was placed" if too_soon_minor > 0 else None
     return _leftover(case) if case.order.state in OVER_ORDER_STATES else _unpaid(case)
 
 
@@ -124,12 +126,18 @@ def _unpaid(case: Case) -> str | None:
     if (held_minor := _held(case)) and (case.order.state in _SENT or not _captures_at_shipping(case)):
         return f"{case.amount(held_minor)} are still held, of which nothing will be captured"
     kept_minor, goods_minor, kindness_minor = _kept(case), sum(_goods(case)), _kindness(case)
-    least_minor = max(0, goods_minor - kindness_minor)
+    external = case.external
+    gone_minor = external.refunded_minor + external.lost_minor
+    least_minor = max(0, goods_minor - kindness_minor) - gone_minor
     # Of parcels that are paid one by one, what went back for nothing may have been all that was there to give back.
-    most_minor = goods_minor if _captures_at_shipping(case) else least_minor
+    in_parts = _captures_at_shipping(case) or external != NOTHING_EXTERNAL
+    most_minor = goods_minor if in_parts else least_minor
+    if case.payment is not None and case.payment.at_shipping and not case.payment.all_shipped:
+        most_minor += external.captured_minor  # it pays for parcels to come
     if least_minor <= kept_minor <= most_minor:
         return None
-    given = f" ({case.amount(kindness_minor)} of it given back without goods)" if kindness_minor else ""
+    without_goods_minor = kindness_minor + gone_minor
+    given = f" ({case.amount(without_goods_minor)} of it given back without goods)" if without_goods_minor else ""
     return f"it has paid {case.amount(kept_minor)} for goods of {case.amount(goods_minor)}{given}"
 
 
@@ -138,7 +146,7 @@ def _kept(case: Case) -> int:
     if case.payment is None:
         return 0
     owed = sum(it.amount_minor for it in case.attempts if it.kind == "refund" and it.result in _OPEN)
-    return case.payment.captured_minor - case.payment.refunded_minor - owed
+    return case.payment.captured_minor - case.payment.refunded_minor - case.external.lost_minor - owed
 
 
 def _kindness(case: Case) -> int:
@@ -146,7 +154,7 @@ def _kindness(case: Case) -> int:
     return sum(
         it.amount_minor
         for it in case.attempts
-        if it.kind == "refund" and it.result in _DONE | _OPEN and not it.reference.startswith(_OF_ORDERS)
+        if it.kind == "refund" and it.result in _DONE | _OPEN and not it.reference.startswith(SAGA_REFUNDS)
     )
 
 
@@ -173,7 +181,8 @@ def _leftover(case: Case) -> str | None:
     if case.holds:
         units = sum(hold.quantity for hold in case.holds)
         return f"it is over, but {units} units in {len(case.holds)} lines are kept for it or went out"
-    if kept_minor := _kept(case):
+    kept_minor = _kept(case)
+    if kept_minor > 0 or (kept_minor < 0 and case.external == NOTHING_EXTERNAL):
         return f"it is over, but {case.amount(kept_minor)} of it were kept"
     held_minor = _held(case)
     return f"it is over, but {case.amount(held_minor)} of it are still held" if held_minor else None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consumers.inventory.state import HoldState
+from consumers.payments.state import NOTHING_EXTERNAL, ExternalMoney
+from consumers.payments.store import decode_external
 from schemas.money import shown_minor
 from topology.states import CLOSED_ORDER_STATES, OrderState, PaymentState
 
@@ -23,6 +25,7 @@ A_PERSON: Final = "a_person"
 """Who sees to a void or a refund that the processor refuses: `order retry` or `order resolve`."""
 
 NEEDS_A_PERSON: Final = frozenset({PaymentState.VOID_FAILED, PaymentState.REFUND_FAILED})
+_OPEN_MONEY: Final = NEEDS_A_PERSON | {PaymentState.DISPUTED}
 
 
 class Case(msgspec.Struct):
@@ -45,6 +48,15 @@ class Case(msgspec.Struct):
         return PaymentState(self.payment.state) if self.payment is not None else PaymentState.NONE
 
     @property
+    def external(self) -> ExternalMoney:
+        """Return what moved of the order's money at the processor without us, of all its authorisations together."""
+        if self.payment is None:
+            return NOTHING_EXTERNAL
+        moved = decode_external(self.payment.external).values()
+        sums = (sum(amounts) for amounts in zip(*map(msgspec.structs.astuple, moved), strict=True))
+        return ExternalMoney(*sums)
+
+    @property
     def asked(self) -> list[str]:
         """Return the kinds of what the processor was asked for and has not answered."""
         return [attempt.kind for attempt in self.attempts if attempt.result == PENDING]
@@ -53,7 +65,7 @@ class Case(msgspec.Struct):
     def is_over(self) -> bool:
         """Return whether nothing more happens to the order by itself, and nobody has to see to it."""
         waits = self.fulfilment is not None and self.fulfilment.waits_for
-        return self.order.state in CLOSED_ORDER_STATES and not waits and self.money not in NEEDS_A_PERSON
+        return self.order.state in CLOSED_ORDER_STATES and not waits and self.money not in _OPEN_MONEY
 
     @property
     def at_rest(self) -> bool:
@@ -124,6 +136,8 @@ def _waits_for(case: Case, now_ms: int) -> str | None:
         return "the_processor"
     if case.money in NEEDS_A_PERSON:
         return A_PERSON
+    if case.money is PaymentState.DISPUTED and case.order.state in CLOSED_ORDER_STATES:
+        return "the_end_of_a_dispute"  # the card network decides, after weeks
     word, deadline_ms = _wait_and_its_end(case)
     return word if deadline_ms is not None and deadline_ms + OVERDUE_MS > now_ms else None
 

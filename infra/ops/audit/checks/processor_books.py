@@ -28,6 +28,8 @@ class Authorization(msgspec.Struct, gc=False):
     captured_minor: int = 0
     voided_minor: int = 0
     refunded_minor: int = 0
+    disputed_minor: int = 0
+    lost_minor: int = 0
 
     @property
     def held_minor(self) -> int:
@@ -57,6 +59,8 @@ class _Sums(NamedTuple):
     captured: int
     voided: int
     refunded: int
+    disputed: int
+    lost: int
 
 
 async def read_books(processor_url: str) -> Books | None:
@@ -102,6 +106,8 @@ def check_books(
             sum(it.captured_minor for it in lines),
             sum(it.voided_minor for it in lines),
             sum(it.refunded_minor for it in lines),
+            sum(it.disputed_minor for it in lines),
+            sum(it.lost_minor for it in lines),
         )
         held_minor = theirs.authorized - theirs.captured - theirs.voided
         tally.count(books_compared=1)
@@ -121,13 +127,14 @@ def check_books(
 def _ours(case: Case) -> _Sums:
     """Return what we believe the processor to have: what was done by hand is not on its books."""
     if (it := case.payment) is None:
-        return _Sums(0, 0, 0, 0)
+        return _Sums(0, 0, 0, 0, 0, 0)
     by_hand = {"void": 0, "refund": 0}
     for attempt in case.attempts:
         if attempt.result == RESOLVED:
             by_hand[attempt.kind] += attempt.amount_minor
     voided, refunded = it.voided_minor - by_hand["void"], it.refunded_minor - by_hand["refund"]
-    return _Sums(it.authorized_minor, it.captured_minor, voided, refunded)
+    external = case.external
+    return _Sums(it.authorized_minor, it.captured_minor, voided, refunded, external.disputed_minor, external.lost_minor)
 
 
 def _difference(ours: _Sums, theirs: _Sums, case: Case) -> str:
