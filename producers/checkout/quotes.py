@@ -6,6 +6,7 @@ and comes back as it was.
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
@@ -170,13 +171,16 @@ def opened_quote(signer: Signer, token: str) -> Quote | None:
 
 
 def order_of(quote: Quote, payment_token: str, hold_seconds: int) -> OrderRequest:
-    """Return the order that a quote becomes: its lines, its prices, its id."""
+    """Return the order that a quote becomes: its lines, its prices, its id.
+
+    The log has a digest of the cart's id only, as whoever has a guest's id has the cart.
+    """
     return OrderRequest(
         lines=tuple(OrderLine(line.sku, line.quantity, line.unit_price_minor) for line in quote.lines),
         customer_id=quote.customer_id,
         currency=quote.currency,
         payment_token=payment_token,
         hold_seconds=hold_seconds,
-        cart_id=quote.cart_id,
+        cart_id=blake2b(quote.cart_id.encode(), digest_size=12).hexdigest(),
         order_id=quote.order_id,
     )

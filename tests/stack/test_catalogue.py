@@ -13,6 +13,8 @@ from infra.base.settings import Settings
 from producers.clients.catalogue import CatalogueClient, commands_for, put_product
 from producers.importing.seeded_catalogue import seeded_catalogue
 from schemas import messages as m
+from tests.harness.buying import shopper
+from tests.harness.reading import serving, until
 from tests.harness.shop import Shop, open_shop
 from topology.topics import CATALOGUE_EVENTS, CATALOGUE_PRODUCTS
 
@@ -81,3 +83,32 @@ async def test_products_are_published_whole_and_a_repeated_import_changes_nothin
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_products_are_administered_over_http_on_this_machine_only(shop: Shop) -> None:
+    async with shop.running("catalogue"), serving(shop.settings) as process, shopper(process) as admin:
+        path = "/admin/products/MUG"
+        draft = {
+            "product_id": "MUG",
+            "title": "Red Mug",
+            "currency": "GBP",
+            "variants": [{"sku": "MUG", "title": ""}],
+            "prices": {"MUG": 350},
+        }
+        assert (await admin.send("PUT", path, draft, Host="shop.example")).status == 403
+        assert (await admin.send("PUT", path, draft, Origin="https://evil.example")).status == 403
+        assert (await admin.send("PUT", path, draft | {"variants": []})).status == 422
+        assert (await admin.send("PUT", path, draft | {"product_id": "CUP"})).status == 422
+        assert (await admin.send("PUT", path, {"title": 1})).status == 422
+        assert (await admin.send("PUT", path, draft, **{"If-Match": '"0"'})).status == 202
+        assert (await admin.send("PUT", f"{path}/publication")).status == 202
+
+        async def costs(text: str) -> bool:
+            return text in (await admin.get("/p/red-mug_MUG")).text
+
+        await until(lambda: costs("GBP 3.50"))
+        price = {"sku": "MUG", "amount_minor": 299, "currency": "GBP"}
+        assert (await admin.send("POST", f"{path}/prices", price)).status == 202
+        await until(lambda: costs("GBP 2.99"))
+        assert (await admin.send("DELETE", f"{path}/publication", {"reason": "recalled"})).status == 202
+        await until(lambda: costs("No longer sold"))

@@ -22,6 +22,7 @@ from consumers.recommendations.reader import Recommendations
 from consumers.search.node import SearchNode
 from consumers.search.rules import read_rules
 from infra.edge.server import HttpServer
+from infra.edge.shop.administration import LOOPBACK, administration_routes
 from infra.edge.shop.buying import cart_routes
 from infra.edge.shop.checkout import Checkout
 from infra.edge.shop.demand import Demand, Signals
@@ -47,7 +48,6 @@ log = structlog.get_logger()
 VALKEY_SECONDS: Final = 0.5
 """How long a page waits for Valkey before it is asked elsewhere or refused."""
 PURGE_SECONDS: Final = 2.0
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 GIVE_UP_SECONDS: Final = 5.0
 """How long signals and orders are tried to publish; a shopper does not wait for longer."""
 
@@ -143,16 +143,17 @@ class ShopProcess:
         self.listening = self._server.listening
 
     def _selling(self, secret: str, namespace: str, host: str, base_url: str, hold_seconds: int) -> list[Any]:
-        """Return the routes of carts, checkouts and orders. Without a login of its own anybody may be anybody, on loopback only."""
+        """Return the routes of carts, checkouts and orders; on loopback those without authentication too."""
         signer = Signer(secret)
         visitors = Visitors(signer, is_secure=base_url.startswith("https://"))
         carts = Carts(self._stores[0], namespace)
         checkout = Checkout(
             self.shop, carts, self._publisher, redis=self._stores[0], namespace=namespace, hold_seconds=hold_seconds
         )
-        may_sign_in = host in LOOPBACK
+        is_here = host in LOOPBACK
         return [
-            *cart_routes(self.shop, carts, checkout, visitors, may_sign_in=may_sign_in),
+            *(administration_routes(self._publisher) if is_here else ()),
+            *cart_routes(self.shop, carts, checkout, visitors, may_sign_in=is_here),
             *ordering_routes(Ordering(self.shop, carts, checkout, visitors, signer)),
         ]
 

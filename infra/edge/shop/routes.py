@@ -19,7 +19,7 @@ from infra.edge.shop.answers import frame, html, json, problem, wants_json
 from infra.edge.shop.html import cards, related_cards, render
 from infra.edge.shop.product_pages import RETRY_AFTER_S
 from infra.edge.shop.visitors import own_pages_only
-from producers.errors import CartChangedError, CartFullError, CartsUnavailableError, PublishError
+from producers.errors import CartChangedError, CartFullError, CartsUnavailableError, InvalidProductError, PublishError
 from schemas.money import format_minor
 from schemas.search import SearchQuery
 from schemas.shop import Crumb
@@ -69,6 +69,7 @@ def application(shop: Shop, more: Sequence[Any] = ()) -> Litestar:
         PublishError: unavailable,
         CartChangedError: moved_on,
         CartFullError: unusable,
+        InvalidProductError: unusable,
         msgspec.ValidationError: unusable,
         msgspec.DecodeError: unusable,
     }

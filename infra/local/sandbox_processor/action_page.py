@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FORM: Final = "application/x-www-form-urlencoded"
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><title>{title}</title></head>
+<meta name="color-scheme" content="light dark"><title>{title}</title><link rel="icon" href="data:,"></head>
 <body><main><h1>{title}</h1>{body}</main></body></html>
 """
 _FORM: Final = (

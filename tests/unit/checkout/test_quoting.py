@@ -81,6 +81,7 @@ def test_what_is_charged_is_what_was_quoted() -> None:
     order = order_of(found, "tok_ok", 900)
     assert order.amount_minor == found.total_minor == 1699
     assert {line.order_id for line in place_order_lines(order)} == {found.order_id}
+    assert found.cart_id not in {line.cart_id for line in place_order_lines(order)}  # whoever has it has the cart
 
 
 def test_a_quote_comes_back_as_it_was_signed_and_no_other_is_taken() -> None:
