@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import aiohttp
 import msgspec
 from redis.asyncio import Redis
 
@@ -14,10 +18,11 @@ from infra.edge.shop.checkout import Claim
 from infra.local.stack import Stack
 from schemas import messages as m
 from schemas.codec.wire import decode
-from tests.harness.buying import form_of, selling, shopper
+from tests.harness.buying import Shopper, form_of, selling, shopper
 from tests.harness.reading import until
-from tests.harness.shop import Shop
+from tests.harness.shop import PARTITIONS, Shop
 from tests.stack.test_shop import NOW, current
+from tests.stack.test_shop_failures import free_port
 from tests.unit.search.shelf import product
 from topology.topics import INVENTORY_COMMANDS
 
@@ -146,4 +151,61 @@ async def test_servers_away_lose_no_cart_and_make_no_second_order(
         finally:
             stack.valkey.resume()
         assert (away.status, bool(away.headers["retry-after"])) == (503, True)
+        await system.assert_sound()
+
+
+async def test_a_shop_that_is_killed_while_orders_are_placed_makes_each_once(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    port = free_port()
+    own = {
+        **environment,
+        "LASTUNIT_PARTITIONS": str(PARTITIONS),
+        "LASTUNIT_SHOP_PORT": str(port),
+        "LASTUNIT_STATE_DIR": str(tmp_path / "state"),
+    }
+
+    async def started(buyer: Shopper) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "infra.local.room_process", "shop",
+            env=own, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+
+        async def ready() -> bool:
+            with contextlib.suppress(aiohttp.ClientError):
+                return (await buyer.get("/shop/readyz")).status == 200
+            return False
+
+        await until(ready)
+        return process
+
+    async with selling(settings, tmp_path, [MUG], {"MUG": 9}) as (system, _, _), AsyncExitStack() as sessions:
+        buyers = []
+        for _ in range(4):
+            session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+            buyers.append(Shopper(await sessions.enter_async_context(session), f"http://127.0.0.1:{port}"))
+        process = await started(buyers[0])
+        quotes = []
+        for buyer in buyers:
+            await buyer.add("MUG", 2)
+            quotes.append(await buyer.check_out())
+        clicks = [
+            asyncio.create_task(buyer.post(action, form)) for buyer, (action, form) in zip(buyers, quotes, strict=True)
+        ]
+        await asyncio.wait(clicks, return_when=asyncio.FIRST_COMPLETED)  # the others are anywhere
+        process.kill()
+        await process.wait()
+        await asyncio.gather(*clicks, return_exceptions=True)
+        process = await started(buyers[0])
+        try:
+            for buyer, (action, form) in zip(buyers, quotes, strict=True):
+                answer = await buyer.post(action, form)
+                assert answer.status == 303, answer
+                await buyer.order(answer.headers["location"], "paid")
+                assert "Your cart is empty" in (await buyer.get("/cart")).text
+        finally:
+            process.kill()
+            await process.wait()
+        assert len(await orders_on_the_log(system)) == len(buyers)
+        await system.until_quiet(orders=len(buyers))
         await system.assert_sound()

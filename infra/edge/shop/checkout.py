@@ -6,12 +6,14 @@ published, `published` after. A claimed one is published again under the same id
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from redis.exceptions import RedisError
 
+from consumers.pages.reader import PagesUnavailableError
 from consumers.views.store import read_timeline, read_timelines
 from producers.checkout.carts import CartLine
 from producers.checkout.quotes import Offer, differences, make_quote, order_of
@@ -86,6 +88,12 @@ class Checkout:
                 available = reader.levels_of(product)[sku].available + own.get(sku, 0)
                 found[sku] = _offer(product, sku, available, self._shop.currency)
         return found
+
+    async def titles(self, skus: Sequence[str]) -> dict[str, str]:
+        """Return what SKUs are called; nothing where that cannot be looked up now."""
+        with contextlib.suppress(PagesUnavailableError):
+            return {sku: offer.title for sku, offer in (await self.offers(skus)).items()}
+        return {}
 
     async def quote(self, visitor: Visitor) -> Quote:
         """Quote a visitor's cart."""

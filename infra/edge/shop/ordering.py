@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -45,6 +47,10 @@ _SHOWN_STATES: Final = {
     "rejected": "Your order could not be placed",
     "cancelled": "Your order is cancelled",
 }
+
+
+_LINE_STATES: Final = {"reserved": "held for you", "committed": "yours", "released": "given back"}
+NO_TITLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class PlaceBody(msgspec.Struct, frozen=True):
@@ -169,7 +175,9 @@ def _orders(shared: Ordering) -> list[Any]:
 
     @get("/orders/{order_id:str}")
     async def show(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[bytes]:
-        shown = _shown(await shared.order(request, order_id))
+        view = await shared.order(request, order_id)
+        titles = await shared.checkout.titles([line.sku for line in view.lines]) if view is not None else {}
+        shown = _shown(view, titles)
         if wants_json(request):
             return json({"order_id": order_id, **shown}, PRIVATE)
         values = {"order_id": order_id, "key": request.query_params.get("key", ""), "order": shown}
@@ -193,8 +201,8 @@ def _orders(shared: Ordering) -> list[Any]:
     return [history, show, cancel, again]
 
 
-def _shown(view: OrderView | None) -> dict[str, Any]:
-    """Return what an order's pages show of it."""
+def _shown(view: OrderView | None, titles: Mapping[str, str] = NO_TITLES) -> dict[str, Any]:
+    """Return what an order's pages show of it; a line is called by its SKU where no title is known."""
     state = view.state.value if view is not None else "unknown"
     lines = view.lines if view is not None else []
     return {
@@ -202,7 +210,15 @@ def _shown(view: OrderView | None) -> dict[str, Any]:
         "text": _SHOWN_STATES.get(state, f"Your order is {state}"),
         "reason": view.reason.replace("_", " ") if view is not None else "",
         "total": shown_minor(view.amount_minor, view.currency) if view is not None and view.amount_minor else "",
-        "lines": [{"sku": line.sku, "quantity": line.quantity, "state": line.state} for line in lines],
+        "lines": [
+            {
+                "sku": line.sku,
+                "title": titles.get(line.sku, line.sku),
+                "quantity": line.quantity,
+                "state": _LINE_STATES.get(line.state, line.state),
+            }
+            for line in lines
+        ],
         "is_over": view is not None and view.is_final,
         "is_lost": state in ("rejected", "cancelled"),
         "can_be_cancelled": view is not None and view.state in _CANCELLABLE,
