@@ -17,6 +17,7 @@ import pytest
 
 from infra.base.settings import Settings
 from schemas.shop import MAX_AGE_MS
+from tests.harness.buying import shopper
 from tests.harness.reading import Catalogue, catalogue, serving, until
 from tests.stack.test_shop import HTML, current
 from tests.unit.search.shelf import product
@@ -138,3 +139,25 @@ async def test_json_is_kept_apart_from_html(shelf: Catalogue, tmp_path: Path) ->
         assert "<html" in (await read(session, f"{cache}/search"))[2]
         async with session.get(f"{cache}/search", headers={"Accept": "application/json"}) as answer:
             assert answer.content_type == "application/json"
+
+
+async def test_a_cart_is_its_visitors_own_and_the_administration_is_not_reachable(
+    shelf: Catalogue, tmp_path: Path
+) -> None:
+    port, origin = free_port(), free_port()
+    async with (
+        serving(shelf.settings, port=origin) as shop,
+        varnish(tmp_path, port, origin) as cache,
+        shopper(shop) as buyer,
+        shopper(shop) as stranger,
+    ):
+        buyer.address = stranger.address = cache
+        await until(lambda: shop.pages.is_ready)
+        form = {"sku": "MUG", "quantity": "1"}
+        for name in ("Origin", "Referer"):
+            assert (await buyer.post("/cart/lines", form, **{name: cache})).status == 303
+        assert (await buyer.post("/cart/lines", form, Origin="https://evil.example")).status == 403
+        assert "GBP 7.00" in (await buyer.get("/cart")).text
+        assert "GBP 7.00" in (await buyer.get("/checkout")).text
+        assert "Your cart is empty" in (await stranger.get("/cart")).text
+        assert (await buyer.send("PUT", "/admin/products/MUG/publication")).status == 404

@@ -24,20 +24,25 @@ acl purgers {
 }
 
 sub vcl_recv {
-    # One shop: whoever purges calls it by another name than buyers do.
-    set req.http.Host = "shop";
+    if (req.url ~ "^/admin/") {
+        return (synth(404));
+    }
     if (req.method == "PURGE") {
         if (client.ip !~ purgers) {
             return (synth(405));
         }
+        set req.http.Host = "shop";
         return (purge);
     }
     if (req.method != "GET" && req.method != "HEAD") {
         return (pass);
     }
-    if (req.url ~ "^/me/" || req.url ~ "/availability$") {
+    # What is one visitor's own goes through with their cookies and the name that they called.
+    if (req.url ~ "^/(me/|carts?([/?]|$)|checkouts?([/?]|$)|orders([/?]|$)|sign(in|out)([/?]|$))" || req.url ~ "/availability$") {
         return (pass);
     }
+    # One shop: whoever purges calls it by another name than buyers do.
+    set req.http.Host = "shop";
     # Two forms of each page, however browsers word what they accept.
     if (req.http.Accept ~ "json" && req.http.Accept !~ "text/html") {
         set req.http.Accept = "application/json";
