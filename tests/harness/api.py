@@ -17,6 +17,8 @@ from infra.base.settings import Settings
 from infra.edge.api.process import ApiOptions, ApiProcess
 from tests.harness.shop import PATIENCE_SECONDS, Shop
 
+ATTEMPTS = 10
+
 
 class Answer(NamedTuple):
     """What came back: status, headers (names in lower case) and the JSON document, None where there is none."""
@@ -32,19 +34,28 @@ class Client:
     def __init__(self, session: aiohttp.ClientSession, address: str) -> None:
         self._session = session
         self.address = address
+        self.is_patient = True
 
     async def get(self, path: str, **headers: str) -> Answer:
         async with self._session.get(self.address + path, headers=_named(headers)) as answer:
             return await _read(answer)
 
     async def post(self, path: str, body: Any, *, key: str | None = "", **headers: str) -> Answer:
-        """Post JSON; with a new Idempotency-Key, or the given one, or (None) without any."""
+        """Post JSON; with a new Idempotency-Key, or the given one, or (None) without any.
+
+        A patient client (as each is at first) sends it again where it is asked to come again, as on a machine that is short of time.
+        """
         sent = {"Content-Type": "application/json"}
         if key is not None:
             sent["Idempotency-Key"] = key or str(uuid.uuid4())
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        async with self._session.post(self.address + path, data=data, headers=sent | _named(headers)) as answer:
-            return await _read(answer)
+        for attempt in range(ATTEMPTS):
+            async with self._session.post(self.address + path, data=data, headers=sent | _named(headers)) as response:
+                answer = await _read(response)
+            if not self.is_patient or answer.status != 503 or attempt == ATTEMPTS - 1:
+                break
+            await asyncio.sleep(int(answer.headers["retry-after"]))
+        return answer
 
     @asynccontextmanager
     async def events(self, path: str, **headers: str) -> AsyncIterator[AsyncIterator[tuple[str, Mapping[str, Any]]]]:
