@@ -7,9 +7,12 @@ two files may have the same name; what tests share is imported from the root, as
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+import structlog
 
 from infra.base.settings import PREFIX
 from tests.samples import EVERYTHING
@@ -26,6 +29,19 @@ def pytest_configure() -> None:
     for name in set(os.environ) - _KEPT:
         if name.startswith(PREFIX):
             del os.environ[name]
+    # How long it takes to draw an example is a matter of what else the machine does.
+    hypothesis.settings.register_profile(
+        "any_machine", suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None
+    )
+    hypothesis.settings.load_profile("any_machine")
+
+
+@pytest.fixture(autouse=True)
+def logging_is_set_up_as_before() -> Iterator[None]:
+    """A test that runs a command in this process leaves no log level to those after it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -18,12 +18,15 @@ _NOISY: Final = {"aiokafka": logging.WARNING, "asyncio": logging.WARNING}
 """Libraries whose own "info" is chatter: every rejoin of a group, every slow callback."""
 
 
-def set_up_logging(settings: Settings, **facts: Any) -> None:
-    """Log from now on as the settings have it; `facts` (such as room="inventory") stand on every line."""
-    configure(settings.log_level, settings.log_format, sys.stderr, facts)
+def set_up_logging(settings: Settings, *, for_good: bool = True, **facts: Any) -> None:
+    """Log from now on as the settings have it; `facts` (such as room="inventory") stand on every line.
+
+    What is set up `for_good` is the faster, but loggers that were used keep it whatever is set up afterwards.
+    """
+    configure(settings.log_level, settings.log_format, sys.stderr, facts, for_good=for_good)
 
 
-def configure(level: str, form: str, stream: TextIO, facts: dict[str, Any]) -> None:
+def configure(level: str, form: str, stream: TextIO, facts: dict[str, Any], *, for_good: bool = True) -> None:
     """Set both structlog and standard logging up. `form` is `console` or `json`."""
     least = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
@@ -38,7 +41,7 @@ def configure(level: str, form: str, stream: TextIO, facts: dict[str, Any]) -> N
         processors=[*shared, *_rendering(form, stream)],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.WriteLoggerFactory(file=stream),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=for_good,
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(

@@ -42,7 +42,7 @@ def quiet_settings() -> Settings:
     """Return the settings, with logs held down to what a person at a terminal must know."""
     with errors_shown():
         settings = load_settings()
-    set_up_logging(settings.model_copy(update={"log_level": "error"}))
+    set_up_logging(settings.model_copy(update={"log_level": "error"}), for_good=False)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the error that ends the command says it
     return settings
 

@@ -12,9 +12,11 @@ from consumers.payments.transitions import TRANSITIONS as PAYMENTS
 from consumers.runtime.deciding.transitions import decisions, transitions
 from schemas import messages as m
 from topology.saga import HAPPY_PATH, REACTIONS, TERMINAL_FACTS, Reaction
-from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, DEAD_LETTERS, TOPICS, topic_of
+from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, DEAD_LETTERS, OPERATOR_ACTIONS, TOPICS, topic_of
 
-CARRIED = [message for topic in TOPICS if topic is not DEAD_LETTERS for message in topic.carries]
+RECORDS = (DEAD_LETTERS, OPERATOR_ACTIONS)
+"""Topics that are kept for people; no room reads them."""
+CARRIED = [message for topic in TOPICS if topic not in RECORDS for message in topic.carries]
 SAID = {message for reaction in REACTIONS for message in reaction.outputs}
 
 
