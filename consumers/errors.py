@@ -38,8 +38,8 @@ class IncompleteTableError(ConsumerError):
 class FencedError(ConsumerError):
     """Another process owns this partition now; it goes on from our last committed position, nothing is lost."""
 
-    def __init__(self, room: str, partitions: list[int]) -> None:
-        super().__init__(f"{room} partitions {partitions} belong to another process now; giving them up.")
+    def __init__(self, rooms: str, partitions: list[int]) -> None:
+        super().__init__(f"{rooms} partitions {partitions} belong to another process now; giving them up.")
         self.partitions = partitions
 
 
@@ -54,6 +54,27 @@ class UnknownRulesError(NeedsPersonError):
         super().__init__(
             f"{room} partition {partition} is decided by version {version} of the rules, and this release knows {newest} at "
             "most. Run a release that knows it; `lastunit rules show` lists what is in force."
+        )
+
+
+class CannotShareReaderError(NeedsPersonError):
+    """Rooms that read no log together cannot share a reader."""
+
+    def __init__(self, room: str, others: Sequence[str]) -> None:
+        super().__init__(
+            f"{room} cannot share a reader with {', '.join(others)}: it reads another log. Run it as a process of its own: "
+            f"`lastunit room {room}`."
+        )
+
+
+class OtherGroupError(NeedsPersonError):
+    """A room runs here and, with other rooms beside it, elsewhere: the two would take its partitions from each other for ever."""
+
+    def __init__(self, room: str, partition: int, *, group: str, other: str) -> None:
+        super().__init__(
+            f"{room} partition {partition} was claimed by consumer group {other}, and this process is of group {group}. Rooms "
+            "that share a reader form one group, each of them alone another. Run a room in one way everywhere: stop the "
+            "processes of one of the two groups, then start this one again."
         )
 
 

@@ -20,6 +20,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # exported, but not in __all__
 
 from consumers.lag.first_records import FirstRecords
+from consumers.lag.hosted import is_host, with_hosted_rooms
 from consumers.lag.measure import position_of
 from consumers.lag.model import Claimed, GroupLook, LogRange, Look, Ours, Waiting
 
@@ -64,7 +65,9 @@ class Cluster:
         except KafkaException as error:
             errors.append(f"Kafka does not answer: {_text(error)}")
             return Look(at_ms=_now_ms(), listed=None, claimed=read_claims(), errors=errors)
-        groups = self._groups([name for name in names if wanted(name)], errors)
+        groups = with_hosted_rooms(
+            self._groups([name for name in names if wanted(name) or is_host(name, self._ours)], errors), self._ours
+        )
         claims = read_claims()
         if claims is None:
             errors.append("PostgreSQL does not answer, so the positions of our rooms are not known")
@@ -73,7 +76,7 @@ class Cluster:
         waiting = self._waiting(groups, claims, logs, topic_ids, errors)
         return Look(
             at_ms=at_ms,
-            listed=frozenset(names),
+            listed=frozenset(names) | groups.keys(),
             groups=groups,
             topic_ids=topic_ids,
             logs=logs,

@@ -30,8 +30,8 @@ SELECT a.operation_id, a.order_id, a.kind, a.amount_minor, p.currency, p.payment
         ORDER BY length(u.operation_id) DESC, u.operation_id DESC LIMIT 1  -- their number is their end
     ), '') ELSE '' END AS unconfirmed_id
 FROM payment_attempts a JOIN payments p USING (order_id)
-WHERE a.partition = $1 AND a.result = 'pending'
-ORDER BY a.started_at_ms, a.operation_id;
+WHERE a.partition = $1 AND a.result = 'pending' AND a.operation_id <> ALL($3::text[])
+ORDER BY a.started_at_ms, a.operation_id LIMIT $2;
 
 -- name: save
 inserted_payments AS (

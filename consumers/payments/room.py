@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from producers.publisher import Publisher
 
 MAX_PENDING: Final = 10_000
-"""Operations without an answer, beyond which no more are begun: 10 MB, and what the processor owes us when it is back."""
+"""Operations without an answer that are kept in memory (10 MB); the others wait in the database until some are answered."""
 
 
 class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
@@ -53,6 +53,10 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
         self._processor = processor
         self._publisher = publisher
         self._runner = EffectRunner(processor, self._record, self._record_inspection)
+        self._waiting: dict[int, bool] = {}
+        """Partitions with pending attempts that are in the database only; true where an earlier owner may have made some."""
+        self._begun: dict[int, set[str]] = {}
+        """The ids of the operations that were begun here and are pending in the database, by partition."""
 
     @override
     def start(self, background: BackgroundTasks) -> None:
@@ -72,29 +76,56 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
 
     @override
     def changes(self, state: PaymentsState) -> Changes:
+        self._begun.get(state.partition, set()).difference_update(state.resolved)
         return store.changes(state)
 
     @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: PaymentsState) -> None:
         await super().claimed(connection, partition, state)
-        self._runner.submit(partition, await store.load_pending(connection, partition), resumed=True)
+        self._waiting[partition] = True
+        if self.has_effects_to_resume():
+            await self._resume(connection, partition)
 
     @override
     def released(self, partition: int) -> None:
+        self._waiting.pop(partition, None)
+        self._begun.pop(partition, None)
         self._runner.forget(partition)
 
     @override
     def after_commit(self, partition: int, effects: Sequence[Operation]) -> None:
-        self._runner.submit(partition, effects)
+        if self._runner.pending < MAX_PENDING and partition not in self._waiting:
+            self._begin(partition, effects)
+        elif effects:
+            self._waiting.setdefault(partition, False)
 
     @override
-    def is_saturated(self) -> bool:
-        return self._runner.pending >= MAX_PENDING
+    def has_effects_to_resume(self) -> bool:
+        return bool(self._waiting) and self._runner.pending <= MAX_PENDING // 2
+
+    @override
+    async def resume_effects(self, connection: asyncpg.Connection) -> None:
+        for partition in list(self._waiting):
+            if self.has_effects_to_resume() and partition in self._waiting:
+                await self._resume(connection, partition)
+
+    async def _resume(self, connection: asyncpg.Connection, partition: int) -> None:
+        """Begin pending attempts of a partition, the oldest first; those that were begun here are not begun twice."""
+        resumed = self._waiting.pop(partition)  # before the query: what is committed meanwhile may not be in its answer
+        begun = self._begun.get(partition, set())
+        operations = await store.load_pending(connection, partition, MAX_PENDING, begun)
+        self._begin(partition, operations, resumed=resumed)
+        if len(operations) == MAX_PENDING:
+            self._waiting[partition] = resumed or self._waiting.get(partition, False)
 
     @override
     async def stop(self) -> None:
         await self._runner.close()
         await self._processor.close()
+
+    def _begin(self, partition: int, operations: Sequence[Operation], *, resumed: bool = False) -> None:
+        self._begun.setdefault(partition, set()).update(operation.operation_id for operation in operations)
+        self._runner.submit(partition, operations, resumed=resumed)
 
     async def _record(self, operation: Operation, result: ProcessorResult) -> None:
         """Put the processor's answer on the log, where the decision about it is made. Raises NotUnderstoodError."""

@@ -27,7 +27,7 @@ from consumers.runtime.room import Changes
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import asyncpg
 
@@ -81,8 +81,13 @@ async def read_payments(connection: asyncpg.Connection, rows: Sequence[asyncpg.R
     return list(payments.values())
 
 
-async def load_pending(connection: asyncpg.Connection, partition: int) -> list[Operation]:
-    """Return the operations whose attempts are durable and unanswered: what an earlier owner may not have finished."""
+async def load_pending(
+    connection: asyncpg.Connection, partition: int, limit: int, besides: Collection[str] = ()
+) -> list[Operation]:
+    """Return at most `limit` of the operations, the oldest, whose attempts are durable and unanswered.
+
+    `besides` are the ids of those that the caller has begun: an answer may be on its way.
+    """
     return [
         Operation(
             row["operation_id"],
@@ -96,7 +101,7 @@ async def load_pending(connection: asyncpg.Connection, partition: int) -> list[O
             row["is_last"],
             row["unconfirmed_id"],
         )
-        for row in await connection.fetch(QUERIES["load_pending"], partition)
+        for row in await connection.fetch(QUERIES["load_pending"], partition, limit, array_literal(list(besides)))
     ]
 
 

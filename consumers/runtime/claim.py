@@ -1,21 +1,27 @@
-"""A claim: the right of one owner to decide about one partition, and its position."""
+"""The right to decide about a partition: a claim for each room, and what the rooms of one process have in common there."""
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 S = TypeVar("S")
 
 
 class Claim(msgspec.Struct, Generic[S], eq=False):
-    """The right to decide about one partition under `epoch`, and how far it is decided, which is ahead of the database.
+    """One room's right to decide about a partition under `epoch`, and how far it is decided, which is ahead of the database.
 
     `next_offsets` has a position for each of the room's topics, in their order; `at_ms` is the latest append time decided
     (ms since the epoch, UTC); `batch` numbers the batches of the partition; `last_records` has the digest of the last record
     decided of each topic (log_identity.py); `endangered` are the keys of levels that the earlier owner may still deliver;
     `rules_version` is the version of the decision rules that is in force there (topology/rules.py).
+
+    Records that concern the room in nothing are passed over: `passed` has their ranges, as (source, first, next) one after
+    the other, since the room's last batch, and `passed_at` when the first of them came (monotonic, s).
     """
 
     partition: int
@@ -27,3 +33,47 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
     last_records: list[str] = []
     endangered: frozenset[bytes] = frozenset()
     rules_version: int = 0
+    passed: list[int] = []
+    passed_at: float = 0.0
+
+    def return_to(self, next_offsets: Sequence[int], at_ms: int, batch: int) -> None:
+        """Go back to a position in the database; what was passed over beyond it is read again."""
+        self.next_offsets, self.at_ms, self.batch, self.passed = list(next_offsets), at_ms, batch, []
+
+    def pass_over(self, source: int, first: int, following: int, now: float) -> None:
+        """Move on without a batch."""
+        if not self.passed:
+            self.passed_at = now
+        self.next_offsets = list(self.next_offsets)
+        self.next_offsets[source] = following
+        if self.passed and self.passed[-3] == source and self.passed[-1] == first:
+            self.passed[-1] = following
+        else:
+            self.passed += (source, first, following)
+
+    @property
+    def committing_offsets(self) -> list[int]:
+        """Where the room's last batch ended: from there on records were passed over only."""
+        offsets = list(self.next_offsets)
+        for at in range(len(self.passed) - 3, -1, -3):
+            offsets[self.passed[at]] = self.passed[at + 1]
+        return offsets
+
+
+class HostedPartition(msgspec.Struct, eq=False):
+    """One partition of all topics that the rooms of a process read, claimed for each of the rooms, in their order.
+
+    `next_offsets` has how far the records of each topic were handed to the rooms. A room that is ahead of the others at the
+    claim leaves out what it has decided already. Below `thorough_below` rooms load all that their messages touch: there
+    a unique violation showed that they must.
+    """
+
+    partition: int
+    claims: list[Claim[Any]]
+    next_offsets: list[int]
+    thorough_below: list[int] = []
+
+    @property
+    def is_thorough(self) -> bool:
+        """Tell whether records are decided that a unique violation sent back."""
+        return any(at < below for at, below in zip(self.next_offsets, self.thorough_below, strict=False))

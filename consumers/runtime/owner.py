@@ -1,7 +1,8 @@
-"""The partition owner: reads a room's partitions, decides their batches, and makes each durable in one statement.
+"""The partition owner: reads its rooms' partitions, decides their batches, and makes each durable in one statement.
 
 One process owns a partition at a time. The row in `claims` decides which one (`epoch`) and how far it is (`next_offsets`);
 Kafka's group only proposes. Batch n+1 is decided while n commits and n-1 is published; the order per partition holds.
+Several rooms that read the same log share one reader (hosting.py); one room alone is the same code.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import structlog
@@ -17,7 +18,6 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from consumers.errors import FencedError, LogGapError, NotContiguousError
 from consumers.runtime.background import BackgroundTasks
-from consumers.runtime.claim import Claim
 from consumers.runtime.deciding.batch import (
     Batch,
     BatchStep,
@@ -30,6 +30,7 @@ from consumers.runtime.deciding.batch import (
     steps,
 )
 from consumers.runtime.deciding.decision import CLOCK_STEP_MS, decide_records, last_value, outgoing
+from consumers.runtime.hosting import Hosting
 from consumers.runtime.kafka.assignor import ClaimsAssignor, is_room
 from consumers.runtime.kafka.consumer import group_id, new_consumer, started
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, FetchBuffer
@@ -43,63 +44,72 @@ from consumers.runtime.ownership import Ownership
 from consumers.runtime.postgres.commit import commit, commit_statement
 from consumers.runtime.postgres.database import Database
 from consumers.runtime.postgres.outbox import Outbox
+from consumers.runtime.room import Room
 from consumers.runtime.watchdog import Watchdog
 from producers.outage import Readiness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
+    from consumers.runtime.claim import Claim, HostedPartition
     from consumers.runtime.deciding.record import Record
     from consumers.runtime.options import OwnerOptions
-    from consumers.runtime.room import Room
     from producers.publisher import Outgoing, Publisher
 
 log = structlog.get_logger()
-S = TypeVar("S")
-
 POLL_MS: Final = 20
 """Longest wait for records. What is assigned meanwhile is claimed only after it, so it is part of every handover."""
 POLL_RETRY_SECONDS: Final = 0.2
 KAFKA_COMMIT_SECONDS: Final = 1.0
+PASSED_OVER_SECONDS: Final = 0.3
+"""How long the position of a room that was concerned in nothing waits for its next batch before it is made durable alone."""
 
 
-class PartitionOwner(Generic[S]):
-    """Runs one room on whatever partitions Kafka's group assigns to this process.
+class PartitionOwner:
+    """Runs rooms on whatever partitions Kafka's group assigns to this process. Several rooms read the same log.
 
     `readiness` shows what keeps it from its work: servers that are away, partitions that wait to be claimed.
     """
 
     def __init__(
-        self, room: Room[S], options: OwnerOptions, publisher: Publisher, readiness: Readiness | None = None
+        self,
+        rooms: Room[Any] | Sequence[Room[Any]],
+        options: OwnerOptions,
+        publisher: Publisher,
+        readiness: Readiness | None = None,
     ) -> None:
-        self.room = room
+        self._hosting = Hosting([rooms] if isinstance(rooms, Room) else rooms, options.namespace)
+        self.rooms = self._hosting.rooms
+        self.name = self._hosting.name
         self.options = options
         self._lifecycle = ProcessLifecycle()
         self._background = BackgroundTasks(self._lifecycle.fail)
         self._publisher = publisher
-        self._topics = [topic.in_namespace(options.namespace) for topic in room.sources]
         self.readiness = readiness if readiness is not None else Readiness()
-        self._database = Database(options.postgres_dsn, room.name, self.readiness)
-        self._outbox = Outbox(room.name, self._database, publisher, self._background)
+        self._database = Database(options.postgres_dsn, self.name, self.readiness)
+        self._outbox = Outbox(
+            self.name, [room.name for room in self.rooms], self._database, publisher, self._background
+        )
+        group = group_id(self.name, options)
         self._ownership = Ownership(
-            room, self._database, self._outbox, self._topics, retry_seconds=options.session_timeout_ms / 1000
+            self._hosting, group, self._database, self._outbox, retry_seconds=options.session_timeout_ms / 1000
         )
         self._claims = self._ownership.claims
         self._group = GroupWatch(
-            room.name,
-            group_id(room.name, options),
+            self.name,
+            group,
             ClaimsAssignor.name,
             lambda member: is_room(member.metadata),
             self.readiness,
         )
         self._is_member = False
-        self._partitions = f"partitions of {room.name}"
-        self._statement = commit_statement(room)
+        self._partitions = f"partitions of {self.name}"
+        self._statement: Callable[[tuple[str, ...]], str] = commit_statement
         self._in_flight: tuple[Batch, asyncio.Task[None]] | None = None
         self._buffer = FetchBuffer()
-        self._pacing = FetchPacing(room.fetch_min_bytes)
+        self._pacing = FetchPacing(max(room.fetch_min_bytes for room in self.rooms))
         self._consumer: AIOKafkaConsumer = None
 
     # --- lifecycle ---------------------------------------------------------------------------------------------------------
@@ -111,7 +121,8 @@ class PartitionOwner(Generic[S]):
     async def run(self) -> None:
         """Own partitions until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
         self._consumer = await started(self._new_consumer, self._publisher.outage, self._lifecycle)
-        self.room.start(self._background)
+        for room in self.rooms:
+            room.start(self._background)
         self._outbox.start()
         self._background.start(self._watchdog().watch(), "watchdog")
         self._background.start(self._commit_to_kafka(), "commit offsets to Kafka")
@@ -122,18 +133,21 @@ class PartitionOwner(Generic[S]):
             await self._close()
 
     async def _work(self) -> None:
-        await self._ownership.begin(await self._publisher.partitions_of(self.room.sources[0].name))
+        await self._ownership.begin(await self._publisher.partitions_of(self._hosting.names[0]))
         self._background.start(self._ownership.watch_log(self._consumer, self._publisher.outage), "log watch")
         await self._group.until_joinable(self._consumer, self._lifecycle)
-        self.readiness.blocked(self._partitions, f"{self.room.name} waits for Kafka to share out its partitions")
-        self._consumer.subscribe(self._topics, listener=self._rebalance())
+        self.readiness.blocked(self._partitions, f"{self.name} waits for Kafka to share out its partitions")
+        self._consumer.subscribe(self._hosting.topics, listener=self._rebalance())
         while self._lifecycle.running:
             await self._claim_assigned()
             await self._append_reminders()
-            for step in steps(await self._poll(), self.room.is_barrier):
-                await self._process(step)
+            await self._resume_effects()
+            for step in self._steps(await self._poll()):
+                if not await self._process(step):
+                    break
             if self._in_flight is not None and self._in_flight[1].done():
                 await self._settle()
+        await self._process(BatchStep([]))  # what was passed over
         await self._settle()
         await self._outbox.stop()
         await self._ownership.commit_offsets_to_kafka(self._consumer)
@@ -155,7 +169,8 @@ class PartitionOwner(Generic[S]):
         self._outbox.abandon()
         if self._in_flight is not None:
             self._in_flight[1].cancel()
-        await self.room.stop()
+        for room in self.rooms:
+            await room.stop()
         with contextlib.suppress(KafkaError, TimeoutError):
             await asyncio.wait_for(self._consumer.stop(), 10)
         await self._background.cancel()
@@ -171,14 +186,16 @@ class PartitionOwner(Generic[S]):
         await self._ownership.check_partitioning(self._consumer)
         try:
             resumed = await self._ownership.resume_returned(self._consumer)
-            if endangered := [claim for claim in resumed if claim.endangered]:
+            endangered = [(n, it) for hosted in resumed for n, it in enumerate(hosted.claims) if it.endangered]
+            if endangered:
                 await self._nothing_under_way()
-                for claim in endangered:
-                    await self._restate_levels(claim, sorted(claim.endangered))
+                for number, claim in endangered:
+                    await self._restate_levels(self.rooms[number], claim, sorted(claim.endangered))
             if partitions := self._ownership.to_claim():
                 await self._nothing_under_way()
-                for claim in await self._ownership.claim(self._consumer, partitions):
-                    await self._restate_levels(claim)
+                for hosted in await self._ownership.claim(self._consumer, partitions):
+                    for room, claim in zip(self.rooms, hosted.claims, strict=True):
+                        await self._restate_levels(room, claim)
         except KafkaError as error:
             if not error.retriable:
                 raise
@@ -190,7 +207,7 @@ class PartitionOwner(Generic[S]):
     def _show_waiting(self) -> None:
         """Show the partitions that are assigned here and not claimed yet; before the first assignment none is known."""
         if waiting := self._ownership.waiting():
-            self.readiness.blocked(self._partitions, f"partitions {waiting} of {self.room.name} wait to be claimed")
+            self.readiness.blocked(self._partitions, f"partitions {waiting} of {self.name} wait to be claimed")
         elif self._is_member:
             self.readiness.cleared(self._partitions)
 
@@ -199,14 +216,14 @@ class PartitionOwner(Generic[S]):
         await self._settle()
         await self._outbox.drain()
 
-    async def _restate_levels(self, claim: Claim[S], keys: Sequence[bytes] | None = None) -> None:
+    async def _restate_levels(self, room: Room[Any], claim: Claim[Any], keys: Sequence[bytes] | None = None) -> None:
         """Publish a partition's levels again, before any that is decided from now on.
 
         An earlier owner may have delivered an old level after a newer one. What it left unacknowledged it may still deliver,
         for as long as it is paused; once it goes on it joins the group again, so each rebalance restates those levels again.
         """
         current = await self._database.run_with_retry(
-            "load", lambda c: self.room.levels(c, claim.partition, claim.at_ms, keys)
+            "load", lambda c: room.levels(c, claim.partition, claim.at_ms, keys)
         )
         if current:
             offset = claim.next_offsets[0] - 1
@@ -220,19 +237,23 @@ class PartitionOwner(Generic[S]):
         now_ms = time.time_ns() // 1_000_000
         reminders = [
             outgoing(message, partition=claim.partition)
-            for claim in self._claims.values()
-            if (message := self.room.reminder(claim.state, now_ms)) is not None
+            for hosted in self._claims.values()
+            for room, claim in zip(self.rooms, hosted.claims, strict=True)
+            if (message := room.reminder(claim.state, now_ms)) is not None
         ]
         if reminders:
             await self._publisher.publish(reminders)
+
+    async def _resume_effects(self) -> None:
+        """Begin effects that are durable and had no room in memory."""
+        for room in self.rooms:
+            if room.has_effects_to_resume():
+                await self._database.run_with_retry("load", room.resume_effects)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
     async def _poll(self) -> list[DecodedSlice]:
         """Return at most a batch of records, of partitions that are claimed, none from before the claim's position."""
-        if self.room.is_saturated():
-            await asyncio.sleep(POLL_MS / 1000)
-            return []
         if not self._buffer:
             begin = await self._ownership.fetch_positions(self._consumer)
             fetched = await self._fetch()
@@ -248,84 +269,172 @@ class PartitionOwner(Generic[S]):
                     self._consumer, self._ownership.positions, timeout_ms=POLL_MS, max_records=READ_AHEAD_RECORDS
                 )
         except OffsetOutOfRangeError as error:
-            raise LogGapError.unreadable(self.room.name, error) from error
+            raise LogGapError.unreadable(self.name, error) from error
         except KafkaError as error:
             if not error.retriable:
                 raise
-            log.warning("poll_failed", room=self.room.name, error=repr(error))
+            log.warning("poll_failed", room=self.name, error=repr(error))
             await asyncio.sleep(POLL_RETRY_SECONDS)
             return {}
         return fetched
 
     def _decode(self, fetched: FetchedSlice) -> DecodedSlice | None:
         if fetched.records:
-            self._ownership.handovers.read(fetched.claim, fetched.records[0].timestamp)
-        return decode_slice(self.room, fetched, self._ownership.partitioning)
+            self._ownership.reads(fetched)
+        return decode_slice(self._hosting.accepted, fetched, self._ownership.partitioning)
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
-    async def _process(self, step: BatchStep) -> None:
-        """Decide a step while the one before it commits; then let it commit."""
-        if (
-            step.barrier
-            or sum([self.room.size(claim.state) for claim in self._claims.values()]) > self.room.cache_limit
-        ):
-            await self._settle()
+    def _steps(self, slices: list[DecodedSlice]) -> list[BatchStep]:
+        """Cut what was read into steps; without any, one moves the positions of rooms that have waited long enough."""
+        return steps(slices, self._hosting.is_barrier) or ([BatchStep([])] if self._passed_long_ago() else [])
+
+    def _passed_long_ago(self) -> bool:
+        """Tell whether a room passed over records a while ago and has decided nothing since."""
+        before = time.monotonic() - (PASSED_OVER_SECONDS if self._lifecycle.running else 0)
+        return any(claim.passed and claim.passed_at < before for it in self._claims.values() for claim in it.claims)
+
+    async def _process(self, step: BatchStep) -> bool:
+        """Decide a step while the one before it commits; then let it commit. Return False when positions went back."""
+        if step.barrier or self._is_memory_full():
+            if not await self._settle():
+                return False
             self._empty_largest_memories()
         batch = await self._decide(step.slices)
         if not await self._settle():
-            batch = await self._decide(step.slices)
+            return False
         if batch.parts:
             self._in_flight = (batch, asyncio.create_task(self._commit(batch.parts)))  # noqa: TID251  _settle awaits it
+        return True
+
+    def _states_of(self, number: int) -> list[Any]:
+        return [hosted.claims[number].state for hosted in self._claims.values()]
+
+    def _is_memory_full(self) -> bool:
+        return any(
+            sum(map(room.size, self._states_of(number))) > room.cache_limit for number, room in enumerate(self.rooms)
+        )
 
     def _empty_largest_memories(self) -> None:
-        """Empty the largest memories until what is left is at most half of the limit, if all together are beyond it."""
-        states = sorted([claim.state for claim in self._claims.values()], key=self.room.size)
-        left = sum(map(self.room.size, states))
-        if left <= self.room.cache_limit:
-            return
-        while left > self.room.cache_limit // 2:
-            left -= self.room.size(states[-1])
-            self.room.forget(states.pop())
+        """Empty a room's largest memories until what is left is at most half of its limit, if they are beyond it."""
+        for number, room in enumerate(self.rooms):
+            states = sorted(self._states_of(number), key=room.size)
+            left = sum(map(room.size, states))
+            if left <= room.cache_limit:
+                continue
+            while left > room.cache_limit // 2:
+                left -= room.size(states[-1])
+                room.forget(states.pop())
 
-    async def _decide(self, slices: list[DecodedSlice], *, thorough: bool = False) -> Batch:
+    async def _decide(self, slices: list[DecodedSlice]) -> Batch:
+        """Hand each room its share, load what all of them need, and decide room by room."""
         by_partition: dict[int, list[DecodedSlice]] = {}
         for each in slices:
             if each.partition in self._claims:
                 by_partition.setdefault(each.partition, []).append(each)
         work = [(self._claims[partition], theirs) for partition, theirs in by_partition.items()]
-        loads = [(claim.state, messages_in(theirs)) for claim, theirs in work]
-        await self._database.run_with_retry("load", lambda c: self.room.load(c, loads, thorough=thorough))
-        decided = [each for _, theirs in work for each in theirs]
-        return Batch(decided, [self._decide_partition(claim, theirs) for claim, theirs in work])
+        shares = [(number, self._shares(number, work)) for number in range(len(self.rooms))]
+        is_thorough = any(hosted.is_thorough for hosted, _ in work)
+        await self._database.run_with_retry("load", lambda c: self._load(c, shares, thorough=is_thorough))
+        for hosted, theirs in work:
+            self._hand_out(hosted, theirs)
+        parts = [
+            part
+            for number, theirs in shares
+            for claim, mine in theirs
+            if (part := self._decide_share(number, claim, mine))
+        ]
+        return Batch([*parts, *self._late_parts(parts)], is_thorough)
 
-    def _decide_partition(self, claim: Claim[S], slices: Iterable[DecodedSlice]) -> PartitionBatch[S]:
-        old_offsets, old_at_ms = claim.next_offsets, claim.at_ms
+    def _shares(
+        self, number: int, work: Sequence[tuple[HostedPartition, Sequence[DecodedSlice]]]
+    ) -> list[tuple[Claim[Any], list[DecodedSlice]]]:
+        """Return what one room has to decide, claim by claim."""
+        found = []
+        for hosted, slices in work:
+            claim = hosted.claims[number]
+            partitioning = self._ownership.partitioning
+            shares = (self._hosting.share(number, each, claim, partitioning) for each in slices)
+            if theirs := [each for each in shares if each is not None]:
+                found.append((claim, theirs))
+        return found
+
+    async def _load(
+        self,
+        connection: asyncpg.Connection,
+        shares: Sequence[tuple[int, Sequence[tuple[Claim[Any], list[DecodedSlice]]]]],
+        *,
+        thorough: bool,
+    ) -> None:
+        for number, theirs in shares:
+            loads = [(claim.state, messages) for claim, slices in theirs if (messages := messages_in(slices))]
+            if loads:
+                await self.rooms[number].load(connection, loads, thorough=thorough)
+
+    def _hand_out(self, hosted: HostedPartition, slices: Iterable[DecodedSlice]) -> None:
+        """Move the reader's position over slices that are decided now."""
+        hosted.next_offsets = list(hosted.next_offsets)
+        for each in slices:
+            self._require_contiguous(
+                self.name, self._hosting.names[each.source], each, hosted.next_offsets[each.source]
+            )
+            hosted.next_offsets[each.source] = each.next
+
+    def _decide_share(self, number: int, claim: Claim[Any], slices: list[DecodedSlice]) -> PartitionBatch[Any] | None:
+        """Decide a room's share; None where nothing of it concerns the room, which passes over it."""
+        if any(each.readings for each in slices):
+            return self._decide_partition(self.rooms[number], claim, slices)
+        now = time.monotonic()
+        for each in slices:
+            self._require_room_contiguous(self.rooms[number], each, claim)
+            claim.pass_over(each.source, each.first, each.next, now)
+            if each.last is not None:
+                claim.last_records = list(claim.last_records)
+                claim.last_records[each.source] = record_digest(each.last)
+        return None
+
+    def _late_parts(self, parts: Sequence[PartitionBatch[Any]]) -> list[PartitionBatch[Any]]:
+        """Move on the rooms that passed over records a while ago; all of them together, as the statement is paid for."""
+        if not (parts or self._passed_long_ago()):
+            return []
+        before = time.monotonic() - (PASSED_OVER_SECONDS / 2 if parts and self._lifecycle.running else 0)
+        return [
+            self._decide_partition(room, claim, [])
+            for hosted in self._claims.values()
+            for room, claim in zip(self.rooms, hosted.claims, strict=True)
+            if claim.passed and claim.passed_at < before
+        ]
+
+    def _decide_partition(
+        self, room: Room[Any], claim: Claim[Any], slices: Iterable[DecodedSlice]
+    ) -> PartitionBatch[Any]:
+        old_offsets, old_at_ms = claim.committing_offsets, claim.at_ms
         outputs: list[Outgoing] = []
-        ranges: list[int] = []
-        claim.next_offsets = list(old_offsets)
+        ranges, claim.passed = claim.passed, []
+        claim.next_offsets = list(claim.next_offsets)
         last: dict[int, Record] = {}
         for each in slices:
-            source = self.room.sources[each.source].name
-            self._require_contiguous(each, claim.next_offsets[each.source])
+            self._require_room_contiguous(room, each, claim)
             if (adoption := adopted_rules(each)) is None:
-                decided, claim.at_ms = decide_records(self.room, claim.state, source, each.readings, claim.at_ms)
+                source = room.sources[each.source].name
+                decided, claim.at_ms = decide_records(room, claim.state, source, each.readings, claim.at_ms)
                 outputs += decided
             else:
-                self._ownership.adopt_rules(claim, adoption.version)
+                self._ownership.adopt_rules(room, claim, adoption.version)
             claim.next_offsets[each.source] = each.next
             ranges += (each.source, each.first, each.next)
             if each.last is not None:
                 last[each.source] = each.last
-        self._name_broken_clock(claim, old_at_ms)
+        self._name_broken_clock(room, claim, old_at_ms)
         claim.batch += 1
-        changes = self.room.close_batch(claim.state, claim.at_ms)
+        changes = room.close_batch(claim.state, claim.at_ms)
         generation, offset = self._ownership.partitioning.generation, claim.next_offsets[0] - 1
         outputs += [last_value(record, generation, claim.partition, offset) for record in changes.records]
         claim.last_records = [
             record_digest(last[number]) if number in last else known for number, known in enumerate(claim.last_records)
         ]
         return PartitionBatch(
+            room,
             claim,
             old_offsets,
             claim.next_offsets,
@@ -338,47 +447,49 @@ class PartitionOwner(Generic[S]):
             claim.rules_version,
         )
 
-    def _name_broken_clock(self, claim: Claim[S], before_ms: int) -> None:
+    def _name_broken_clock(self, room: Room[Any], claim: Claim[Any], before_ms: int) -> None:
         """Log a broker's clock that steps back, or is ahead of ours: what is decided meanwhile ends late by as much."""
         if claim.at_ms < before_ms:
             log.warning(
-                "broker_clock_stepped_back",
-                room=self.room.name,
-                partition=claim.partition,
-                by_ms=before_ms - claim.at_ms,
+                "broker_clock_stepped_back", room=room.name, partition=claim.partition, by_ms=before_ms - claim.at_ms
             )
         ahead_ms = claim.at_ms - time.time_ns() // 1_000_000
         if ahead_ms > CLOCK_STEP_MS and claim.at_ms - before_ms > CLOCK_STEP_MS:
-            log.warning("broker_clock_ahead", room=self.room.name, partition=claim.partition, by_ms=ahead_ms)
+            log.warning("broker_clock_ahead", room=room.name, partition=claim.partition, by_ms=ahead_ms)
 
-    def _require_contiguous(self, decoded: DecodedSlice, position: int) -> None:
+    def _require_room_contiguous(self, room: Room[Any], decoded: DecodedSlice, claim: Claim[Any]) -> None:
+        topic = room.sources[decoded.source].name
+        self._require_contiguous(room.name, topic, decoded, claim.next_offsets[decoded.source])
+
+    def _require_contiguous(self, name: str, topic: str, decoded: DecodedSlice, position: int) -> None:
         """Raise NotContiguousError where records would be skipped, silently and for good, or decided twice."""
         if decoded.first != position:
-            topic = self.room.sources[decoded.source].name
-            raise NotContiguousError(self.room.name, topic, decoded.partition, first=decoded.first, position=position)
+            raise NotContiguousError(name, topic, decoded.partition, first=decoded.first, position=position)
 
     # --- committing ---------------------------------------------------------------------------------------------------
 
     async def _commit(self, parts: list[PartitionBatch[Any]]) -> None:
-        """Make the parts durable; those that are fenced are dropped, the others tried again without them."""
+        """Make the parts durable; those of partitions that are fenced are dropped, the others tried again without them."""
         while parts:
             try:
-                await commit(self._database, self.room, self._statement, parts)
+                await commit(self._database, self._statement, parts)
                 break
             except FencedError as fenced:
-                log.warning("fenced", room=self.room.name, partitions=fenced.partitions)
-                self._ownership.fenced([part.claim for part in parts if part.claim.partition in fenced.partitions])
-                parts = [part for part in parts if part.claim.partition not in fenced.partitions]
+                log.warning("fenced", room=self.name, partitions=fenced.partitions)
+                lost = {part.claim.partition for part in parts if part.claim.partition in fenced.partitions}
+                self._ownership.fenced_in(lost, [part.claim for part in parts])
+                parts = [part for part in parts if part.claim.partition not in lost]
+                await self._ownership.require_own_group(sorted(lost))
         self._ownership.became_durable(parts)
         for part in parts:
-            self.room.after_commit(part.claim.partition, part.changes.effects)
+            part.room.after_commit(part.claim.partition, part.changes.effects)
         await self._outbox.put(parts)
 
     async def _settle(self) -> bool:
-        """Wait for the commit in flight. Return False when it had to be decided anew: then memory has changed.
+        """Wait for the commit in flight. Return False when it did not come to pass: then memory and positions went back.
 
         A unique violation comes of a duplicate that the fast path did not look for; nothing was applied. What was
-        decided is dropped, memory too, and the same records are decided again with all that they touch loaded.
+        decided is dropped, memory too, and the same records are read and decided again with all that they touch loaded.
         """
         if self._in_flight is None:
             return True
@@ -386,9 +497,11 @@ class PartitionOwner(Generic[S]):
         try:
             await task
         except asyncpg.IntegrityConstraintViolationError as violation:
-            log.info("decided_anew", room=self.room.name, why=str(violation))
-            await self._ownership.reload()
-            await self._commit((await self._decide(batch.slices, thorough=True)).parts)
+            if batch.is_thorough:
+                raise
+            log.info("decided_anew", room=self.name, why=str(violation))
+            self._buffer.revoke(self._claims)
+            await self._ownership.reload(self._consumer)
             return False
         return True
 
@@ -401,7 +514,7 @@ class PartitionOwner(Generic[S]):
 
     def _watchdog(self) -> Watchdog:
         return Watchdog(
-            self.room.name,
+            self.name,
             self.options.watchdog_seconds,
             lag=lambda: 0 if self._waits_rightly() else self._ownership.lag(self._consumer),
             progress=self._ownership.progress,
@@ -409,8 +522,8 @@ class PartitionOwner(Generic[S]):
         )
 
     def _waits_rightly(self) -> bool:
-        """Tell whether to stand still is right: no restart brings a server back, or a processor's answers."""
-        return self.room.is_saturated() or self._database.outage.lasts or self._publisher.outage.lasts
+        """Tell whether to stand still is right: no restart brings a server back."""
+        return self._database.outage.lasts or self._publisher.outage.lasts
 
     def _new_consumer(self) -> AIOKafkaConsumer:
-        return new_consumer(self.room.name, self.options, ClaimsAssignor(self._ownership.epochs))
+        return new_consumer(self.name, self.options, ClaimsAssignor(self._ownership.epochs))

@@ -72,7 +72,7 @@ class Room(ABC, Generic[S]):
     accepts: frozenset[type[Message]]
     """Messages of other types are skipped undecoded."""
     save: str
-    """CTEs that write `Changes.columns` (from $10 on), each `FROM ..., guard`: see `consumers/runtime/postgres/queries.sql`."""
+    """CTEs that write `Changes.columns` (from $10 on), under names of their own, each `FROM ..., guard`: see `consumers/runtime/postgres/queries.sql`."""
     may_be_repartitioned: bool = False
     """Whether its one source may get more partitions while it runs (docs/guides/repartition.md)."""
     run_type: type[Message] | None = None
@@ -180,9 +180,12 @@ class Room(ABC, Generic[S]):
     def after_commit(self, partition: int, effects: Sequence[Any]) -> None:
         """Start effects whose intent is durable now."""
 
-    def is_saturated(self) -> bool:
-        """Tell whether so many effects are under way that no more may be decided until some are done."""
+    def has_effects_to_resume(self) -> bool:
+        """Tell whether effects are persisted that had no room in memory, and there is room for some now."""
         return False
+
+    async def resume_effects(self, connection: asyncpg.Connection) -> None:
+        """Load some of them and begin them."""
 
     async def stop(self) -> None:
         """Finish or abandon effects; what is abandoned is found again by the next owner."""

@@ -126,12 +126,21 @@ CONSOLE: Final = "console"
 API: Final = "api"
 """The process that serves the HTTP API."""
 
+SAGA: Final = "saga"
+"""The process of the rooms that follow an order's log together, behind one reader."""
+HOSTS: Final[dict[str, tuple[str, ...]]] = {SAGA: ("orders", "payments", "fulfilment", "notifications")}
+"""Processes of several rooms: name -> the rooms. Each of them can run alone as well, but not in both ways at once."""
+
 REPLAYED: Final = tuple(name for name, entry in ROOMS.items() if entry.is_replayed)
 BOOKKEEPERS: Final = tuple(name for name, entry in ROOMS.items() if entry.keeps_books)
 """The rooms whose rows hold where orders and stock stand."""
 SYSTEM: Final = (*ROOMS, *READERS)
 """What runs in every system; the receiver joins where a processor has a secret to sign with, the API, the console and those of the shop
 where they are asked for."""
+TOGETHER: Final = tuple(
+    dict.fromkeys(next((host for host, rooms in HOSTS.items() if name in rooms), name) for name in SYSTEM)
+)
+"""The processes of a system whose rooms share readers where they can."""
 
 
 class _Replaying:
@@ -155,6 +164,8 @@ def bookkeepers() -> tuple[Room[Any], ...]:
 
 def needs_of(name: str) -> tuple[Server, ...]:
     """Return the servers that a process of this name needs. Raises KeyError for a name that is none."""
+    if name in HOSTS:
+        return tuple(dict.fromkeys(server for room in HOSTS[name] for server in needs_of(room)))
     if name == RECEIVER:
         return ("kafka_bootstrap",)
     if name == CONSOLE:

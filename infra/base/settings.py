@@ -148,6 +148,10 @@ class Settings(BaseSettings):
         le=100_000,
         description="A member's heartbeats, by which it learns of a handover; at most a third of the session timeout, ms",
     )
+    rooms_apart: bool = Field(
+        default=True,
+        description="Whether `up` gives each room a process of its own, where several could share a reader",
+    )
     watchdog_seconds: float = Field(
         default=60.0, gt=0, description="A process whose lag stands still for this long ends itself, s"
     )

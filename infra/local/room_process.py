@@ -1,6 +1,6 @@
-"""One room as one process: `python -m infra.local.room_process NAME`, the same as `lastunit room NAME`.
+"""Rooms as one process: `python -m infra.local.room_process NAME [NAME ...]`, the same as `lastunit room NAME [NAME ...]`.
 
-The composition root of a room: it alone reads settings here, and hands the room what it needs. Exit statuses: 0 stopped
+The composition root of rooms: it alone reads settings here, and hands the room what it needs. Exit statuses: 0 stopped
 as asked, START_AGAIN and NEEDS_A_PERSON as in infra/base/exits.py, 128 + n when a second signal n ended it at once.
 """
 
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, Type
 import structlog
 import uvloop
 
-from consumers.errors import NeedsPersonError, OwnerStoppedError
+from consumers.errors import CannotShareReaderError, NeedsPersonError, OwnerStoppedError
 from infra.base import processor
 from infra.base.errors import InfraError, NotRunningError, SettingsError
 from infra.base.exits import NEEDS_A_PERSON, START_AGAIN
@@ -30,23 +30,24 @@ from infra.base.logs import set_up_logging
 from infra.base.prerequisites import until_possible
 from infra.base.private_files import lasting_text
 from infra.base.readiness import ReadinessFile
-from infra.base.rooms import API, CONSOLE, RECEIVER, ROOMS, SHOP, SYSTEM, TRENDS, needs_of
+from infra.base.rooms import API, CONSOLE, HOSTS, RECEIVER, ROOMS, SHOP, SYSTEM, TRENDS, needs_of
 from infra.base.settings import PREFIX, Settings, load_settings
 from producers.publisher import Publisher
 from topology.errors import ClusterMismatchError, CoPartitioningError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from consumers.payments.processor import PaymentProcessor
     from consumers.runtime.options import OwnerOptions
+    from infra.base.rooms import Server
     from producers.outage import Readiness
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-RUNNABLE: Final = (*SYSTEM, RECEIVER, SHOP, TRENDS, API, CONSOLE)
+RUNNABLE: Final = (*SYSTEM, *HOSTS, RECEIVER, SHOP, TRENDS, API, CONSOLE)
 """The names of the processes."""
 if TYPE_CHECKING:
     RoomName: TypeAlias = str
@@ -69,17 +70,26 @@ class Runnable(Protocol):
         """Ask for a graceful end."""
 
 
-async def run_room(name: RoomName, settings: Settings) -> int:
-    """Run a room until SIGTERM or SIGINT; return the exit status. `settings` name all servers."""
-    shown = ReadinessFile(settings, name)
+def process_name(rooms: Sequence[RoomName]) -> str:
+    """Return the name of a process of these rooms: that of their host, if they are all of one."""
+    hosts = [host for host, theirs in HOSTS.items() if set(theirs) == set(rooms)]
+    return hosts[0] if hosts else "+".join(rooms)
+
+
+async def run_room(rooms: Sequence[RoomName], settings: Settings) -> int:
+    """Run rooms until SIGTERM or SIGINT; return the exit status. `settings` name all servers.
+
+    Several rooms share one reader; a host stands for its rooms.
+    """
+    shown = ReadinessFile(settings, process_name(rooms))
     keeping = asyncio.create_task(shown.keep(), name="readiness file")
     stopping = _Stopping()
     try:
-        in_use = await stopping.unless_asked(until_possible(settings, needs_of(name), shown.readiness))
+        in_use = await stopping.unless_asked(until_possible(settings, _needs_of(rooms), shown.readiness))
         if in_use is None:
             return 0
         async with AsyncExitStack() as resources:
-            room = await _runnable(name, _Wiring(settings, in_use, shown.readiness), resources)
+            room = await _runnable(rooms, _Wiring(settings, in_use, shown.readiness), resources)
             stopping.room = room
             log.info("room_starts", pid=os.getpid())
             await room.run()
@@ -149,9 +159,15 @@ class _Wiring:
     readiness: Readiness
 
 
-async def _runnable(name: RoomName, wiring: _Wiring, resources: AsyncExitStack) -> Runnable:
+def _needs_of(rooms: Sequence[RoomName]) -> tuple[Server, ...]:
+    return tuple(dict.fromkeys(server for name in rooms for server in needs_of(name)))
+
+
+async def _runnable(rooms: Sequence[RoomName], wiring: _Wiring, resources: AsyncExitStack) -> Runnable:
     """Build what the process runs; `resources` close what was opened for it."""
-    settings = wiring.settings
+    settings, name = wiring.settings, rooms[0]
+    if alone := [each for each in rooms if each not in ROOMS and each not in HOSTS and len(rooms) > 1]:
+        raise CannotShareReaderError(alone[0], [each for each in rooms if each != alone[0]])
     servers: Mapping[str, Callable[[], Runnable]] = {
         "views": lambda: _views(wiring),
         SHOP: lambda: _shop(wiring),
@@ -176,13 +192,14 @@ async def _runnable(name: RoomName, wiring: _Wiring, resources: AsyncExitStack) 
     )
     from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415  a receiver or reader needs no owner
 
-    entry = ROOMS[name]
-    if entry.keeps_weeks:
+    entries = [ROOMS[each] for name in rooms for each in HOSTS.get(name, (name,))]
+    if any(entry.keeps_weeks for entry in entries):
         from infra.ops.retention.run import maintained  # noqa: PLC0415  one room's process needs it
 
         await resources.enter_async_context(maintained(settings))
-    room = entry.build(_Resources(settings, publisher, wiring.readiness))
-    return PartitionOwner(room, _options(settings), publisher, wiring.readiness)
+    shared = _Resources(settings, publisher, wiring.readiness)
+    built = [entry.build(shared) for entry in entries]
+    return PartitionOwner(built, _options(settings), publisher, wiring.readiness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,13 +320,13 @@ def _api(wiring: _Wiring) -> Runnable:
 # --- the process ----------------------------------------------------------------------------------------------------------
 
 
-def with_servers(name: RoomName, settings: Settings) -> Settings:
-    """Return settings that name the servers which this room needs: those that were named, else those that run here.
+def with_servers(rooms: Sequence[RoomName], settings: Settings) -> Settings:
+    """Return settings that name the servers which these rooms need: those that were named, else those that run here.
 
     Raises NotRunningError when one is neither named nor here.
     """
     elsewhere = {"processor_url"} if settings.processor != "simulated" else set()
-    missing = [server for server in needs_of(name) if not getattr(settings, server) and server not in elsewhere]
+    missing = [server for server in _needs_of(rooms) if not getattr(settings, server) and server not in elsewhere]
     if not missing:
         return settings
     found = _found_here(settings)
@@ -330,18 +347,18 @@ def _found_here(settings: Settings) -> dict[str, str | None]:
     return {**(asdict(stack) if stack else {}), "processor_url": here.url if here else None}
 
 
-def run_room_process(name: RoomName) -> int:
-    """Be the process of one room, with the settings of the environment; return its exit status."""
+def run_room_process(rooms: Sequence[RoomName]) -> int:
+    """Be the process of rooms that share a reader, or of one alone, with the settings of the environment; return its exit status."""
     try:
         settings = load_settings()
-        set_up_logging(settings, room=name)
-        settings = with_servers(name, settings)
+        set_up_logging(settings, room=process_name(rooms))
+        settings = with_servers(rooms, settings)
     except InfraError as error:
         sys.stderr.write(f"{error}\n")
         return NEEDS_A_PERSON
     _collect_garbage_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run_room(name, settings))
+        return runner.run(run_room(rooms, settings))
 
 
 def _collect_garbage_rarely() -> None:
@@ -357,11 +374,9 @@ def _collect_garbage_rarely() -> None:
 
 def main() -> int:
     """Read the command line and run."""
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.local.room_process", description="Run one room until SIGTERM"
-    )
-    parser.add_argument("room", choices=RUNNABLE)
-    return run_room_process(parser.parse_args().room)
+    parser = argparse.ArgumentParser(prog="python -m infra.local.room_process", description="Run rooms until SIGTERM")
+    parser.add_argument("rooms", choices=RUNNABLE, nargs="+")
+    return run_room_process(parser.parse_args().rooms)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import psutil
 
 from infra.base.errors import InfraError
 from infra.base.private_files import lasting_text
-from infra.base.rooms import API, CONSOLE, RECEIVER, SHOP, SYSTEM, TRENDS
+from infra.base.rooms import API, CONSOLE, RECEIVER, SHOP, SYSTEM, TOGETHER, TRENDS
 from infra.base.settings import Settings
 from infra.local.sandbox_processor.address import address_in
 from infra.local.sandbox_processor.identity import claim_database
@@ -40,7 +40,8 @@ class Supervisor:
 
     `folder` holds logs and the simulated processor's books (default: the settings' state directory). With `webhooks` the
     payment sandbox sends its outcomes to a receiver too, as real ones do; with `shop` the shop's pages are served, with
-    `api` the HTTP API and the operator console. `failed` is set when a process cannot be
+    `api` the HTTP API and the operator console. Where rooms are `together`, those that
+    follow an order's log share a process and its reader. `failed` is set when a process cannot be
     kept up; `failure` then says which and why.
     """
 
@@ -54,6 +55,7 @@ class Supervisor:
         webhooks: bool = False,
         shop: bool = False,
         api: bool = False,
+        together: bool = False,
     ) -> None:
         self.failed = asyncio.Event()
         self.failure: InfraError | None = None
@@ -77,6 +79,7 @@ class Supervisor:
         if api and not settings.console_port:
             settings = settings.model_copy(update={"console_port": _lasting_port(self.folder / CONSOLE, CONSOLE)})
         self._edges = (*((SHOP, TRENDS) if shop else ()), *((API, CONSOLE) if api else ()))
+        self._system = TOGETHER if together else SYSTEM
         self.settings = settings
         self._processes: dict[str, SupervisedProcess] = {}
         self._sampler: asyncio.Task[None] | None = None
@@ -104,7 +107,7 @@ class Supervisor:
         """
         has_webhooks = self.settings.processor_webhook_secret or self.settings.stripe_webhook_secret
         first = (*((RECEIVER,) if has_webhooks else ()), *((PROCESSOR,) if self._processor_port else ()))
-        return (*first, *SYSTEM, *self._edges)
+        return (*first, *self._system, *self._edges)
 
     @property
     def started(self) -> tuple[str, ...]:
@@ -200,7 +203,7 @@ class Supervisor:
                 *self._processor_options,
             ]
         named = _INSTANCE.fullmatch(name)
-        if named is None or named["room"] not in (*SYSTEM, RECEIVER, SHOP, TRENDS, API, CONSOLE):
+        if named is None or named["room"] not in (*SYSTEM, *TOGETHER, RECEIVER, SHOP, TRENDS, API, CONSOLE):
             known = ", ".join(self.whole_system)
             raise InfraError(f"There is no process {name} here; there are {known}, and more of a room as in orders-2")
         return [*python, "infra.local.room_process", named["room"]]

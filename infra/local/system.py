@@ -57,7 +57,13 @@ async def running_system(
         found = stack.endpoints.applied_to(settings)
         await _prepare(settings, found)
         async with Supervisor(
-            found, report=progress.report, processor_options=processor_options, webhooks=webhooks, shop=shop, api=api
+            found,
+            report=progress.report,
+            processor_options=processor_options,
+            webhooks=webhooks,
+            shop=shop,
+            api=api,
+            together=not settings.rooms_apart,
         ) as supervisor:
             await supervisor.start_all()
             progress.report(f"Started: {', '.join(supervisor.started)}")

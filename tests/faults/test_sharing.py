@@ -173,12 +173,12 @@ async def test_a_process_that_slept_while_another_had_its_partitions_claims_them
 # --- what a kept claim rests on -------------------------------------------------------------------------------------------
 
 
-class Trusting(Ownership[Any]):
+class Trusting(Ownership):
     """Goes on with every claim that a rebalance left it, without asking whether somebody raised it meanwhile."""
 
     @override
-    async def _stored(self, partitions: Any) -> list[Any]:
-        return [{"partition": each, "epoch": self._held()[each].epoch} for each in partitions]
+    async def _stored(self, room: Any, partitions: Any, purpose: str = "load") -> list[Any]:
+        return [{"partition": each, "epoch": self._held()[each].claims[0].epoch} for each in partitions]
 
 
 async def _has_kept(logs: Any, partition: int) -> bool:
@@ -279,7 +279,7 @@ async def _is_claimed(logs: Any, partition: int, epoch: int) -> bool:
     return any(log["event"] == "claimed" and (log["partition"], log["epoch"]) == (partition, epoch) for log in logs)
 
 
-async def _settled(owner: PartitionOwner[Any]) -> bool:
+async def _settled(owner: PartitionOwner) -> bool:
     await asyncio.sleep(0)
     return owner._in_flight is None
 

@@ -149,7 +149,7 @@ async def trapped(
     trap: Trap,
     room: Callable[[Shop, str, Publisher, Trap], Room[Any]] = room_of,
     **options: Any,
-) -> AsyncIterator[PartitionOwner[Any]]:
+) -> AsyncIterator[PartitionOwner]:
     """Make an owner with the trap in it; it decides one record at a time, so that each is a step."""
     publisher = TrappedPublisher(shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace)
     publisher.trap = trap
@@ -170,7 +170,7 @@ async def trapped(
         yield owner
 
 
-async def live_until_death(owner: PartitionOwner[Any], trap: Trap, life: asyncio.Task[None]) -> bool:
+async def live_until_death(owner: PartitionOwner, trap: Trap, life: asyncio.Task[None]) -> bool:
     """Run the owner until it dies, or until the order's `life` is over: then it stops as asked. Return whether it died."""
     running = asyncio.create_task(owner.run())
     await asyncio.wait({running, life}, return_when=asyncio.FIRST_COMPLETED)

@@ -117,14 +117,14 @@ class Shop:
             await self.supervisor.start(name)
 
     @asynccontextmanager
-    async def owning(self, owner: PartitionOwner[Any]) -> AsyncIterator[asyncio.Task[None]]:
+    async def owning(self, owner: PartitionOwner) -> AsyncIterator[asyncio.Task[None]]:
         """Run one owner; on the way out it stops as asked, whatever it was doing."""
         task = asyncio.create_task(owner.run())
-        self._owners[f"{owner.room.name} {id(owner)}"] = task
+        self._owners[f"{owner.name} {id(owner)}"] = task
         try:
             yield task
         finally:
-            del self._owners[f"{owner.room.name} {id(owner)}"]
+            del self._owners[f"{owner.name} {id(owner)}"]
             owner.stop()
             await asyncio.wait_for(task, PATIENCE_SECONDS)
 

@@ -55,8 +55,8 @@ async def make_again(shop: Shop) -> None:
     )
 
 
-def inventory(shop: Shop) -> PartitionOwner[object]:
-    return PartitionOwner(InventoryRoom(), shop.options(), shop.publisher)  # type: ignore[arg-type]
+def inventory(shop: Shop) -> PartitionOwner:
+    return PartitionOwner(InventoryRoom(), shop.options(), shop.publisher)
 
 
 async def run_refused(shop: Shop, error: type[NeedsPersonError], match: str) -> None:

@@ -16,7 +16,6 @@ from typing_extensions import override
 
 from consumers.errors import NotContiguousError
 from consumers.inventory.room import InventoryRoom
-from consumers.inventory.state import Ledger
 from consumers.runtime.deciding.batch import PartitionBatch
 from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.kafka.fetch_buffer import FetchBuffer
@@ -84,7 +83,7 @@ class SmallMemory(InventoryRoom):
     cache_limit = 4
 
 
-class Unsettled(PartitionOwner[Ledger]):
+class Unsettled(PartitionOwner):
     """An owner whose group rebalances again and again, in the middle of whatever it does.
 
     `places` are the functions that waited when it did; `durable` are the (partition, first, next) of what was committed.

@@ -77,9 +77,9 @@ class Memory:
         before, self.batch = self.batch, self.batch + 1
         claim = Claim(0, 1, [self.batch] * 2, 0, self.batch, self.book)
         part = PartitionBatch(
-            claim, [before] * 2, [self.batch] * 2, 0, self.batch, [0, before, self.batch], [], changes, []
+            ROOM, claim, [before] * 2, [self.batch] * 2, 0, self.batch, [0, before, self.batch], [], changes, []
         )
-        await self.connection.fetchval(commit_statement(ROOM), *_arguments(ROOM, [part]))
+        await self.connection.fetchval(commit_statement((ROOM.save,)), *_arguments([ROOM], [part]))
 
 
 def payment_of(state: PaymentsState, order_id: str) -> Payment:
@@ -108,7 +108,7 @@ async def test_a_payment_that_is_saved_and_loaded_goes_on_as_if_it_had_been_kept
             assert await loaded.hear(heard, at_ms) == await kept.hear(heard, at_ms)
         await ROOM.load(connection, [(loaded.book, [m.RetryOrder(order_id, "merchant")])], thorough=False)
         assert seen(payment_of(loaded.book, order_id)) == seen(payment_of(kept.book, order_id))
-    pending = {it.operation_id: it for it in await store.load_pending(connection, 0)}
+    pending = {it.operation_id: it for it in await store.load_pending(connection, 0, 1_000)}
     under_way = {it.under_way for it in kept.book.by_order.values() if it.under_way}
     assert set(pending) == under_way
 
@@ -119,7 +119,7 @@ async def test_the_operation_that_an_owner_left_is_found_as_it_was_asked(connect
     for heard in (*AT_SHIPPING, m.ShipmentRequested(A, "parcel-1", (1,), 300)):
         _, effects = await memory.hear(heard, NOW_MS)
         asked += effects
-    assert await store.load_pending(connection, 0) == asked[-1:]
+    assert await store.load_pending(connection, 0, 1_000) == asked[-1:]
     assert not asked[-1].is_last
 
 
@@ -131,7 +131,7 @@ async def test_a_cancellation_that_an_owner_left_names_what_its_customer_was_to_
         await memory.hear(heard, NOW_MS)
     _, asked = await memory.hear(m.EndWaits("payments", LAPSES_MS, 1), LAPSES_MS)
     assert [it.unconfirmed_id for it in asked] == [operation_id(A, OperationKind.AUTHORIZE)]
-    assert await store.load_pending(connection, 0) == asked
+    assert await store.load_pending(connection, 0, 1_000) == asked
 
 
 async def test_waits_are_ended_in_the_order_in_which_they_end_and_only_so_many_at_a_time(

@@ -67,7 +67,7 @@ async def test_a_commit_reads_nothing_but_what_it_changes(
         await connection.execute("ANALYZE")
     room = shop.room(name)
     await room.stop()
-    assert await whole_scans(connection, commit_statement(room)) == []
+    assert await whole_scans(connection, commit_statement((room.save,))) == []
 
 
 async def test_an_update_by_a_join_reads_every_week_where_all_are_empty(connection: asyncpg.Connection) -> None:

@@ -55,8 +55,8 @@ async def _read(consumer: AIOKafkaConsumer) -> None:
         await consumer.getmany(timeout_ms=100)
 
 
-def owner_of(shop: Shop) -> PartitionOwner[object]:
-    return PartitionOwner(InventoryRoom(), shop.options(), shop.publisher)  # type: ignore[arg-type]
+def owner_of(shop: Shop) -> PartitionOwner:
+    return PartitionOwner(InventoryRoom(), shop.options(), shop.publisher)
 
 
 async def test_a_stranger_that_joins_a_room_gets_no_partition_and_is_named(shop: Shop) -> None:
@@ -125,5 +125,5 @@ async def _holds(consumer: AIOKafkaConsumer, partitions: int) -> bool:
     return len(consumer.assignment()) == partitions
 
 
-async def _is_ready(owner: PartitionOwner[object]) -> bool:
+async def _is_ready(owner: PartitionOwner) -> bool:
     return owner.readiness.is_ready

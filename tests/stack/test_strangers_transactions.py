@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.errors import StuckError
 from consumers.runtime import owner as owners
-from consumers.runtime.claim import Claim
+from consumers.runtime.claim import HostedPartition
 from consumers.runtime.deciding.batch import FetchedSlice
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
 from consumers.runtime.owner import PartitionOwner
@@ -119,9 +119,9 @@ async def test_an_owner_that_counts_records_alone_is_stuck_at_a_marker(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def of_records_alone(
-        self: Ownership[Any],
+        self: Ownership,
         _: AIOKafkaConsumer,
-        begin: Mapping[TopicPartition, tuple[Claim[Any], int]],
+        begin: Mapping[TopicPartition, tuple[HostedPartition, int]],
         fetched: Mapping[TopicPartition, Sequence[Any]],
     ) -> list[FetchedSlice]:
         return [

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from aiokafka import TopicPartition
 
-    from consumers.runtime.claim import Claim
+    from consumers.runtime.claim import Claim, HostedPartition
     from consumers.runtime.deciding.partitioning import Partitioning
     from consumers.runtime.deciding.record import Record
-    from consumers.runtime.room import Changes, Subscriber
+    from consumers.runtime.room import Changes, Room, Subscriber
     from producers.publisher import Outgoing
     from schemas.messages import Message
 
@@ -27,15 +27,15 @@ S = TypeVar("S")
 
 
 class FetchedSlice(NamedTuple):
-    """What one fetch returned of one partition, and the claim under which it was fetched.
+    """What one fetch returned of one partition, and the claims under which it was fetched.
 
     `first` and `next` (exclusive) are fetch positions: before the first record and after the last one there may be offsets
-    without a record (a transaction's marker, aborted records). `source` is the topic's place among the room's sources.
+    without a record (a transaction's marker, aborted records). `source` is the topic's place among those that are read.
     """
 
     tp: TopicPartition
     source: int
-    claim: Claim[Any]
+    claim: HostedPartition
     records: Sequence[Any]
     first: int
     next: int
@@ -44,7 +44,7 @@ class FetchedSlice(NamedTuple):
 class DecodedSlice(msgspec.Struct):
     """Records of one topic's partition, in offset order, decoded.
 
-    `readings` leaves out messages that the room does not accept; `first` and `next` (exclusive) are fetch positions that span
+    `readings` leaves out messages that no room accepts; `first` and `next` (exclusive) are fetch positions that span
     all of them, and offsets without a record. `last` is a record near the end: the last one where no barrier cut the slice.
     """
 
@@ -75,11 +75,12 @@ class BatchStep(msgspec.Struct):
 
 
 class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
-    """One partition's share of a decided batch: what the commit writes, and what is published after it.
+    """One room's and partition's share of a decided batch: what the commit writes, and what is published after it.
 
     `ranges` are (source, first, next) of each slice, one after the other.
     """
 
+    room: Room[S]
     claim: Claim[S]
     old_offsets: list[int]
     new_offsets: list[int]
@@ -93,10 +94,10 @@ class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
 
 
 class Batch(msgspec.Struct, eq=False):
-    """A decided step, with the slices that were decided in case they must be decided anew; those of lost partitions are not."""
+    """A decided step; `is_thorough` tells whether all that its messages touch was loaded for it."""
 
-    slices: list[DecodedSlice]
     parts: list[PartitionBatch[Any]]
+    is_thorough: bool = False
 
 
 def accepted_by(room: Subscriber) -> frozenset[type[Message]]:
@@ -121,7 +122,9 @@ def decode_records(
     return readings
 
 
-def decode_slice(room: Subscriber, fetched: FetchedSlice, partitioning: Partitioning) -> DecodedSlice | None:
+def decode_slice(
+    accepted: frozenset[type[Message]], fetched: FetchedSlice, partitioning: Partitioning
+) -> DecodedSlice | None:
     """Decode a slice to its end, or to where the next generation starts; None where all of it lies beyond that.
 
     The decoded slice begins and ends exactly where the fetch did, even where no record stands: a transaction's marker has an
@@ -132,7 +135,7 @@ def decode_slice(room: Subscriber, fetched: FetchedSlice, partitioning: Partitio
         end, records = stop, [record for record in records if record.offset < stop]
     if fetched.first >= end:
         return None
-    readings = decode_records(accepted_by(room), records, partitioning)
+    readings = decode_records(accepted, records, partitioning)
     last = records[-1] if records else None
     return DecodedSlice(fetched.tp.partition, fetched.source, fetched.first, end, readings, last)
 

@@ -7,12 +7,12 @@ while the slices of this one are decided.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from consumers.runtime.claim import Claim
+    from consumers.runtime.claim import HostedPartition
     from consumers.runtime.deciding.batch import FetchedSlice
 
 READ_AHEAD_RECORDS: Final = 5_000
@@ -48,7 +48,7 @@ class FetchBuffer:
         dropped, self._dropped = self._dropped, []
         return dropped
 
-    def take(self, limit: int, claims: Mapping[int, Claim[Any]]) -> list[FetchedSlice]:
+    def take(self, limit: int, claims: Mapping[int, HostedPartition]) -> list[FetchedSlice]:
         """Return the next records, at most `limit`, in as few slices as they come in."""
         taken: list[FetchedSlice] = []
         while self._slices and limit > 0:

@@ -6,6 +6,7 @@ Decision: docs/decisions, 002.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -17,34 +18,45 @@ from consumers.runtime.postgres.queries import QUERIES
 from consumers.runtime.postgres.sql import array_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from consumers.runtime.deciding.batch import PartitionBatch
     from consumers.runtime.room import Room
 
 FENCED_SQLSTATE: Final = "LU001"
 _PARAMETER: Final = re.compile(r"\$(\d+)")
+_FENCE: Final = 9
+"""Parameters of the statement before those of the rooms, each of which counts its own from the one after this."""
 
 
-def commit_statement(room: Room[Any]) -> str:
-    """Return the fenced statement with the room's own changes in it."""
-    save = f",\n{room.save}" if room.save else ""
-    parameters = {int(number) for number in _PARAMETER.findall(QUERIES["commit"] + save)}
-    last = max(parameters)
-    statement = QUERIES["commit"].replace("{save}", save)
+@cache
+def commit_statement(saves: tuple[str, ...]) -> str:
+    """Return the fenced statement with the changes of some rooms in it (`Room.save` of each)."""
+    changes, last = [], _FENCE
+    for save in saves:
+        named = [int(number) for number in _PARAMETER.findall(save)]
+        changes.append(_shifted(save, last - _FENCE))
+        last += max(named, default=_FENCE) - _FENCE
+    statement = QUERIES["commit"].replace("{saves}", "".join(f",\n{each}" for each in changes))
     return statement.replace("{last_records}", f"${last + 1}").replace("{rules_versions}", f"${last + 2}")
 
 
-async def commit(database: Database, room: Room[Any], statement: str, parts: Sequence[PartitionBatch[Any]]) -> None:
-    """Make the parts durable, all or none.
+def _shifted(save: str, by: int) -> str:
+    return _PARAMETER.sub(lambda number: f"${int(number[1]) + by}", save)
+
+
+async def commit(
+    database: Database, statement_of: Callable[[tuple[str, ...]], str], parts: Sequence[PartitionBatch[Any]]
+) -> None:
+    """Make the parts of all rooms durable, all or none. `statement_of` is `commit_statement`.
 
     The steps of one commit; 1 to 5 are one autocommit statement (queries.sql, `commit`):
 
     1. compare and set: epoch and position of each claim must be those that the batch was decided from;
     2. `guard` raises unless every claim was: then another process owns a partition, and nothing below is applied;
-    3. the outputs become one outbox row for each partition;
+    3. the outputs become one outbox row for each room and partition;
     4. what was read in which order is recorded, for a room with several topics;
-    5. the room's own rows change (`Room.save`), each behind `guard`;
+    5. the rooms' own rows change (`Room.save`), each behind `guard`; a room without changes is left out of the statement;
     6. an answer that was lost is looked up by the position in the database, and the statement sent again if it did not apply;
     7. what follows is the caller's: claims become durable, effects start, outputs are published (outbox.py).
 
@@ -52,7 +64,9 @@ async def commit(database: Database, room: Room[Any], statement: str, parts: Seq
     nothing was applied), or what PostgreSQL answers about the data (asyncpg.IntegrityConstraintViolationError: then nothing
     was applied either).
     """
-    arguments = _arguments(room, parts)
+    saving = _rooms_with_changes(parts)
+    statement = statement_of(tuple(room.save for room in saving))
+    arguments = _arguments(saving, parts)
     try:
         while True:
             try:
@@ -65,41 +79,45 @@ async def commit(database: Database, room: Room[Any], statement: str, parts: Seq
             else:
                 return
             # What fenced us may be our own earlier sending, which was still being carried out when we looked.
-            if await _took_effect(database, room, parts):
+            if await _took_effect(database, parts):
                 return
     finally:
         database.outage.ended("commit")
 
 
-async def _took_effect(database: Database, room: Room[Any], parts: Sequence[PartitionBatch[Any]]) -> bool:
+async def _took_effect(database: Database, parts: Sequence[PartitionBatch[Any]]) -> bool:
     """Tell whether the positions are the batch's already. Raises FencedError for partitions with another owner."""
-    partitions = [part.claim.partition for part in parts]
-    rows = await _positions(database, room.name, partitions)
-    found = {row["partition"]: (row["epoch"], list(row["next_offsets"])) for row in rows}
-    wanted = {part.claim.partition: (part.claim.epoch, part) for part in parts}
-    lost = [p for p, (epoch, part) in wanted.items() if not _is_ours(found.get(p), epoch, part)]
-    if lost:
-        raise FencedError(room.name, lost)
-    return all(found[p][1] == part.new_offsets for p, (_, part) in wanted.items())
+    rows = await _positions(database, parts)
+    found = {(row["room"], row["partition"]): (row["epoch"], list(row["next_offsets"])) for row in rows}
+    wanted = {(part.room.name, part.claim.partition): part for part in parts}
+    if lost := [key for key, part in wanted.items() if not _is_ours(found.get(key), part)]:
+        rooms = ", ".join(dict.fromkeys(room for room, _ in lost))
+        raise FencedError(rooms, sorted({partition for _, partition in lost}))
+    return all(found[key][1] == part.new_offsets for key, part in wanted.items())
 
 
-async def _positions(database: Database, room: str, partitions: list[int]) -> list[Any]:
+async def _positions(database: Database, parts: Sequence[PartitionBatch[Any]]) -> list[Any]:
     """Read on the connection of commits, which are still failing: their outage is not over with this."""
+    arguments = [part.room.name for part in parts], [part.claim.partition for part in parts]
     while True:
         try:
-            return await database.run("commit", lambda c: c.fetch(QUERIES["positions"], room, partitions))
+            return await database.run("commit", lambda c: c.fetch(QUERIES["positions_by_room"], *arguments))
         except ConnectionLostError as lost:
             await database.outage.wait(lost.cause, "commit")
 
 
-def _is_ours(found: tuple[int, list[int]] | None, epoch: int, part: PartitionBatch[Any]) -> bool:
-    return found is not None and found[0] == epoch and found[1] in (part.old_offsets, part.new_offsets)
+def _is_ours(found: tuple[int, list[int]] | None, part: PartitionBatch[Any]) -> bool:
+    return found is not None and found[0] == part.claim.epoch and found[1] in (part.old_offsets, part.new_offsets)
 
 
-def _arguments(room: Room[Any], parts: Sequence[PartitionBatch[Any]]) -> list[Any]:
-    many_sources = len(room.sources) > 1
+def _rooms_with_changes(parts: Iterable[PartitionBatch[Any]]) -> list[Room[Any]]:
+    """Return the rooms, each once, that have something to save."""
+    return list({part.room.name: part.room for part in parts if any(map(len, part.changes.columns))}.values())
+
+
+def _arguments(saving: Sequence[Room[Any]], parts: Sequence[PartitionBatch[Any]]) -> list[Any]:
     fence: list[Any] = [
-        room.name,
+        [part.room.name for part in parts],
         [part.claim.partition for part in parts],
         [part.claim.epoch for part in parts],
         [_array(part.old_offsets) for part in parts],
@@ -107,14 +125,22 @@ def _arguments(room: Room[Any], parts: Sequence[PartitionBatch[Any]]) -> list[An
         [part.at_ms for part in parts],
         [part.batch for part in parts],
         [msgspec.msgpack.encode(part.outputs) if part.outputs else None for part in parts],
-        [_array(part.ranges) if many_sources else None for part in parts],
+        [_array(part.ranges) if len(part.room.sources) > 1 else None for part in parts],
     ]
-    last = [[array_literal(part.last_records) for part in parts], [part.rules_version for part in parts]]
+    columns = [
+        array_literal(column)
+        for room in saving
+        for column in _joined([it for it in parts if it.room.name == room.name])
+    ]
+    return [*fence, *columns, [array_literal(it.last_records) for it in parts], [it.rules_version for it in parts]]
+
+
+def _joined(parts: Sequence[PartitionBatch[Any]]) -> Iterable[Sequence[Any]]:
+    """Join the columns of one room's changes, partition by partition."""
     if len(parts) == 1:
-        return [*fence, *map(array_literal, parts[0].changes.columns), *last]
+        return parts[0].changes.columns
     joined = zip(*(part.changes.columns for part in parts), strict=True)
-    columns = (array_literal([value for part in column for value in part]) for column in joined)
-    return [*fence, *columns, *last]
+    return ([value for part in column for value in part] for column in joined)
 
 
 def _array(numbers: Sequence[int]) -> str:

@@ -137,6 +137,7 @@ class Database:
             connection = await asyncpg.connect(
                 self._dsn,
                 timeout=STATEMENT_SECONDS,
+                max_cacheable_statement_size=1_000_000,  # a batch of several rooms is more than asyncpg's 15 KiB
                 server_settings={
                     "application_name": f"lastunit {self._name} {purpose}",
                     "statement_timeout": f"{STATEMENT_SECONDS * 1000:.0f}ms",

@@ -35,15 +35,21 @@ MAX_UNACKED_BYTES: Final = 32 * 1024 * 1024
 OBJECT_BYTES: Final = 300
 """What a record takes in memory beside its value."""
 
-Blob = tuple[int, int, list[Outgoing]]
-"""(partition, batch, records)"""
+Blob = tuple[str, int, int, list[Outgoing]]
+"""(room, partition, batch, records)"""
 
 
 class Outbox:
-    """One room's way out. Where Kafka refuses for good its task fails; the blobs stay for the next owner."""
+    """The way out of the rooms of one process. Where Kafka refuses for good its task fails; the blobs stay for the next owner.
 
-    def __init__(self, room: str, database: Database, publisher: Publisher, background: BackgroundTasks) -> None:
-        self._room = room
+    `name` is that of the owner, `rooms` are theirs.
+    """
+
+    def __init__(
+        self, name: str, rooms: Sequence[str], database: Database, publisher: Publisher, background: BackgroundTasks
+    ) -> None:
+        self._name = name
+        self._rooms = list(rooms)
         self._database = database
         self._publisher = publisher
         self._background = background
@@ -51,13 +57,13 @@ class Outbox:
         self._unacked_bytes = 0
         self._has_room = asyncio.Event()
         self._has_room.set()
-        self._acknowledged: dict[int, int] = {}
+        self._acknowledged: dict[tuple[str, int], int] = {}
         self._worker: asyncio.Task[None] | None = None
         self._cleaner: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to publish."""
-        self._worker = self._background.start(self._work(), f"outbox {self._room}")
+        self._worker = self._background.start(self._work(), f"outbox {self._name}")
 
     async def put(self, parts: list[PartitionBatch[Any]]) -> None:
         """Take the outputs of a committed batch; waits while too much is under way."""
@@ -65,7 +71,7 @@ class Outbox:
             if part.outputs:
                 await self._has_room.wait()
                 self._count(_bytes_of(part.outputs))
-                await self._waiting.put((part.claim.partition, part.batch, part.outputs))
+                await self._waiting.put((part.room.name, part.claim.partition, part.batch, part.outputs))
 
     async def drain(self) -> None:
         """Return when all that was put is published and deleted, or publishing has failed for good."""
@@ -90,17 +96,17 @@ class Outbox:
             if task is not None:
                 task.cancel()
 
-    async def republish(self, partitions: Sequence[int]) -> dict[int, list[list[Outgoing]]]:
-        """Publish again what earlier owners committed but did not see acknowledged; return the blobs by partition."""
+    async def republish(self, partitions: Sequence[int]) -> dict[tuple[str, int], list[list[Outgoing]]]:
+        """Publish again what earlier owners committed but did not see acknowledged; return the blobs by room and partition."""
         rows = await self._database.run_with_retry(
-            ASYNC_COMMIT, lambda connection: connection.fetch(QUERIES["unpublished"], self._room, partitions)
+            ASYNC_COMMIT, lambda connection: connection.fetch(QUERIES["unpublished"], self._rooms, partitions)
         )
-        blobs = [(p, batch, msgspec.msgpack.decode(it, type=list[Outgoing])) for p, batch, it in rows]
+        blobs = [(room, p, batch, msgspec.msgpack.decode(it, type=list[Outgoing])) for room, p, batch, it in rows]
         await self._publish(blobs)
         await self._delete_acknowledged()
-        found: dict[int, list[list[Outgoing]]] = {partition: [] for partition in partitions}
-        for partition, _, records in blobs:
-            found[partition].append(records)
+        found: dict[tuple[str, int], list[list[Outgoing]]] = {(r, p): [] for r in self._rooms for p in partitions}
+        for room, partition, _, records in blobs:
+            found[room, partition].append(records)
         return found
 
     async def _work(self) -> None:
@@ -109,11 +115,11 @@ class Outbox:
             while not self._waiting.empty():
                 blobs.append(self._waiting.get_nowait())
             await self._publish(blobs)
-            for _, _, records in blobs:
+            for *_, records in blobs:
                 self._count(-_bytes_of(records))
                 self._waiting.task_done()
             if self._cleaner is None or self._cleaner.done():
-                self._cleaner = self._background.start(self._delete_acknowledged(), f"outbox cleaner {self._room}")
+                self._cleaner = self._background.start(self._delete_acknowledged(), f"outbox cleaner {self._name}")
 
     def _count(self, more_bytes: int) -> None:
         self._unacked_bytes += more_bytes
@@ -125,20 +131,19 @@ class Outbox:
     async def _publish(self, blobs: list[Blob]) -> None:
         if not blobs:
             return
-        await self._publisher.publish([record for _, _, records in blobs for record in records])
-        self._acknowledged.update({partition: batch for partition, batch, _ in blobs})
+        await self._publisher.publish([record for *_, records in blobs for record in records])
+        self._acknowledged.update({(room, partition): batch for room, partition, batch, _ in blobs})
 
     async def _delete_acknowledged(self) -> None:
         """Delete what Kafka has acknowledged; what is acknowledged meanwhile goes with the next statement."""
         while self._acknowledged:
             last, self._acknowledged = self._acknowledged, {}
-            partitions, batches = list(last), list(last.values())
-            await self._database.run_with_retry(
-                ASYNC_COMMIT, partial(self._delete, partitions=partitions, batches=batches)
-            )
+            arguments = [room for room, _ in last], [partition for _, partition in last], list(last.values())
+            await self._database.run_with_retry(ASYNC_COMMIT, partial(_delete, arguments=arguments))
 
-    async def _delete(self, connection: asyncpg.Connection, *, partitions: list[int], batches: list[int]) -> None:
-        await connection.execute(QUERIES["published"], self._room, partitions, batches)
+
+async def _delete(connection: asyncpg.Connection, *, arguments: tuple[list[str], list[int], list[int]]) -> None:
+    await connection.execute(QUERIES["published"], *arguments)
 
 
 def _bytes_of(records: list[Outgoing]) -> int:

@@ -1,16 +1,20 @@
 -- name: claim
 -- No row: the position belongs to another log (consumers/runtime/log_identity.py), and its owner is not fenced.
-INSERT INTO claims AS c (room, partition, epoch, next_offsets, at_ms, batch, cluster_id, topic_ids)
-VALUES ($1, $2, 1, $3, 0, 0, $4, $5::text[])
+INSERT INTO claims AS c (room, partition, epoch, next_offsets, at_ms, batch, cluster_id, topic_ids, group_id)
+VALUES ($1, $2, 1, $3, 0, 0, $4, $5::text[], $6)
 ON CONFLICT (room, partition) DO UPDATE
-SET epoch = c.epoch + 1, cluster_id = $4, topic_ids = $5::text[]
+SET epoch = c.epoch + 1, cluster_id = $4, topic_ids = $5::text[], group_id = $6
 WHERE coalesce(c.cluster_id, $4) = $4 AND coalesce(c.topic_ids, $5::text[]) = $5::text[]
 RETURNING epoch, next_offsets, at_ms, batch, rules_version, last_records,
     extract(epoch FROM clock_timestamp() - committed_at)::double precision AS silent_seconds;
 
 -- name: positions
-SELECT partition, epoch, next_offsets, at_ms, batch, rules_version, last_records, cluster_id, topic_ids
+SELECT partition, epoch, next_offsets, at_ms, batch, rules_version, last_records, cluster_id, topic_ids, group_id
 FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
+
+-- name: positions_by_room
+SELECT room, partition, epoch, next_offsets, group_id FROM claims
+WHERE (room, partition) IN (SELECT * FROM unnest($1::text[], $2::integer[]));
 
 -- name: went_back
 UPDATE claims SET went_back_at = now(), reread_up_to = $3::bigint[] WHERE room = $1 AND partition = $2;
@@ -28,17 +32,17 @@ WHERE switched_at IS NOT NULL ORDER BY topic, generation DESC;
 SELECT partitions, starts, switched_at IS NOT NULL AS in_force FROM partitionings WHERE topic = $1 ORDER BY generation;
 
 -- name: unpublished
-SELECT partition, batch, records FROM outbox
-WHERE room = $1 AND partition = ANY($2::integer[]) ORDER BY partition, batch;
+SELECT room, partition, batch, records FROM outbox
+WHERE room = ANY($1::text[]) AND partition = ANY($2::integer[]) ORDER BY room, partition, batch;
 
 -- name: published
 -- Earlier blobs go too: a partition's blobs are published in order, and a crash of PostgreSQL brings back those that were
 -- deleted in its last moments (their deletion is not flushed). The lower bound spares the scan of all that is long dead.
-DELETE FROM outbox o USING unnest($2::integer[], $3::bigint[]) AS p (partition, batch)
-WHERE o.room = $1 AND o.partition = p.partition AND o.batch BETWEEN p.batch - 1000 AND p.batch;
+DELETE FROM outbox o USING unnest($1::text[], $2::integer[], $3::bigint[]) AS p (room, partition, batch)
+WHERE o.room = p.room AND o.partition = p.partition AND o.batch BETWEEN p.batch - 1000 AND p.batch;
 
 -- name: commit
--- The fence comes first: compare-and-set epoch and position of every partition in the batch. Whatever follows reads
+-- The fence comes first: compare-and-set epoch and position of every room's partition in the batch. Whatever follows reads
 -- FROM guard, and guard refuses the whole statement when one partition is no longer ours.
 -- Rows that change are looked up one by one (LATERAL ... OFFSET 0 leaves the planner no other way) and go ON CONFLICT
 -- into their place. An UPDATE that joins them to its table reads all of a table that was empty when it was analysed.
@@ -47,10 +51,10 @@ WITH fence AS (
     SET next_offsets = f.new_offsets::bigint[], at_ms = f.at_ms, batch = f.batch, committed_at = now(),
         last_records = f.last_records::text[], rules_version = f.rules_version
     FROM unnest(
-        $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+        $1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
         {last_records}::text[], {rules_versions}::integer[]
-    ) AS f (partition, epoch, old_offsets, new_offsets, at_ms, batch, last_records, rules_version)
-    WHERE c.room = $1 AND c.partition = f.partition
+    ) AS f (room, partition, epoch, old_offsets, new_offsets, at_ms, batch, last_records, rules_version)
+    WHERE c.room = ANY($1::text[]) AND c.partition = ANY($2::integer[]) AND c.room = f.room AND c.partition = f.partition
         AND c.epoch = f.epoch AND c.next_offsets = f.old_offsets::bigint[]
     RETURNING c.partition
 ),
@@ -59,15 +63,14 @@ guard AS MATERIALIZED (
 ),
 outbox_rows AS (
     INSERT INTO outbox (room, partition, batch, records)
-    SELECT $1, u.partition, u.batch, u.records
-    FROM unnest($2::integer[], $7::bigint[], $8::bytea[]) AS u (partition, batch, records), guard
+    SELECT u.room, u.partition, u.batch, u.records
+    FROM unnest($1::text[], $2::integer[], $7::bigint[], $8::bytea[]) AS u (room, partition, batch, records), guard
     WHERE u.records IS NOT NULL
 ),
 ranged AS (
     INSERT INTO decided_ranges (room, partition, batch, ranges)
-    SELECT $1, u.partition, u.batch, u.ranges::bigint[]
-    FROM unnest($2::integer[], $7::bigint[], $9::text[]) AS u (partition, batch, ranges), guard
+    SELECT u.room, u.partition, u.batch, u.ranges::bigint[]
+    FROM unnest($1::text[], $2::integer[], $7::bigint[], $9::text[]) AS u (room, partition, batch, ranges), guard
     WHERE u.ranges IS NOT NULL
-)
-{save}
+){saves}
 SELECT ok FROM guard;

@@ -63,7 +63,7 @@ def reconcile(
 
 
 async def _reconcile(settings: Settings, since_ms: int, before_ms: int, *, fix: bool) -> list[Row]:
-    settings = with_servers("payments", settings)
+    settings = with_servers(["payments"], settings)
     processor = processor_of(settings)
     try:
         async with database(settings) as connection:

@@ -57,9 +57,11 @@ class Lag(NamedTuple):
 
 async def lags(connection: asyncpg.Connection, log: Log, bootstrap: str, namespace: str) -> list[Lag]:
     """Return every partition with undecided records, the longest wait first. Raises UnreadableError."""
-    rows = await connection.fetch("SELECT room, partition, next_offsets FROM claims")
+    rows = await connection.fetch("SELECT room, partition, next_offsets, group_id FROM claims")
     claims = {(row["room"], row["partition"]): list(row["next_offsets"]) for row in rows}
-    owners = await owners_by_group(bootstrap, [f"{namespace}{room}" for room in ROOMS])
+    alone = {room: f"{namespace}{room}" for room in ROOMS}
+    groups = {(row["room"], row["partition"]): row["group_id"] or alone.get(row["room"], "") for row in rows}
+    owners = await owners_by_group(bootstrap, sorted({*alone.values(), *groups.values()} - {""}))
     found: list[Lag] = []
     for room in ROOMS:
         for place, topic in enumerate(topics_read_by(room)):
@@ -68,7 +70,8 @@ async def lags(connection: asyncpg.Connection, log: Log, bootstrap: str, namespa
                 decided = claims.get((room, partition), ())
                 first = decided[place] if place < len(decided) else 0
                 if first < end:
-                    owner = owners[f"{namespace}{room}"].get((name, partition))
+                    group = groups.get((room, partition), alone[room])
+                    owner = owners[group].get((name, partition)) or owners[alone[room]].get((name, partition))
                     lag = await _lag(log, topic, partition, first, end)
                     if lag is not None:
                         found.append(

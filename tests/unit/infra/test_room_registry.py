@@ -11,6 +11,7 @@ import consumers
 from infra.base.rooms import (
     API,
     CONSOLE,
+    HOSTS,
     READERS,
     RECEIVER,
     REPLAYED,
@@ -65,7 +66,7 @@ def test_a_replay_builds_its_rooms_without_a_way_to_the_outside() -> None:
 
 
 def test_every_process_has_its_needs() -> None:
-    assert set(RUNNABLE) == {*SYSTEM, RECEIVER, SHOP, TRENDS, API, CONSOLE}
+    assert set(RUNNABLE) == {*SYSTEM, *HOSTS, RECEIVER, SHOP, TRENDS, API, CONSOLE}
     assert all("kafka_bootstrap" in needs_of(name) for name in RUNNABLE)
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from consumers.catalogue.room import CatalogueRoom
 from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
 from consumers.orders.room import OrdersRoom
@@ -13,15 +14,18 @@ from consumers.payments.room import PaymentsRoom
 from consumers.runtime.claim import Claim
 from consumers.runtime.deciding.batch import PartitionBatch
 from consumers.runtime.deciding.decision import outgoing
-from consumers.runtime.postgres.commit import _arguments, commit_statement
+from consumers.runtime.postgres.commit import _arguments, _rooms_with_changes, commit_statement
 from consumers.runtime.postgres.sql import array_literal
 from consumers.runtime.room import Room
+from infra.base.rooms import replayed_rooms
 from producers.publisher import Outgoing
 from tests.given_when_then import NOW_MS, A, B, OrderReserved, PlaceOrderLine, ReceiveStock
 
 NOBODY = cast("Any", None)
 INVENTORY, PAYMENTS = InventoryRoom(), PaymentsRoom(NOBODY, NOBODY)
-ROOMS: list[Room[Any]] = [INVENTORY, OrdersRoom(), PAYMENTS]
+ORDERS = OrdersRoom()
+ROOMS: list[Room[Any]] = [INVENTORY, ORDERS, PAYMENTS]
+EVERY_ROOM = [*replayed_rooms(), CatalogueRoom()]
 FENCE = 9
 
 
@@ -34,48 +38,48 @@ def part(room: Room[Any], partition: int, *messages: Any, says: list[Outgoing] |
     claim = Claim(partition, epoch=4, next_offsets=[8] * many, at_ms=NOW_MS, batch=2, state=state)
     changes = room.close_batch(state, NOW_MS)
     last = [f"7:{'a' * 32}"] * many
-    return PartitionBatch(claim, [7] * many, [8] * many, NOW_MS, 2, [0, 7, 8], says or [], changes, last)
+    return PartitionBatch(room, claim, [7] * many, [8] * many, NOW_MS, 2, [0, 7, 8], says or [], changes, last)
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 def test_the_statement_has_a_parameter_for_every_argument_and_for_nothing_else(room: Room[Any]) -> None:
-    named = {int(number) for number in re.findall(r"\$(\d+)", commit_statement(room))}
-    assert named == set(range(1, len(_arguments(room, [part(room, 3)])) + 1))
+    named = {int(number) for number in re.findall(r"\$(\d+)", commit_statement((room.save,)))}
+    assert named == set(range(1, len(_arguments([room], [part(room, 3)])) + 1))
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 def test_the_statement_leaves_nothing_to_be_filled_in(room: Room[Any]) -> None:
-    without_numbers = re.sub(r"\$\d+", "$", commit_statement(room))
-    assert "{save}" not in without_numbers
+    without_numbers = re.sub(r"\$\d+", "$", commit_statement((room.save,)))
+    assert "{save" not in without_numbers
     assert re.sub(r"\$\d+", "$", room.save) in without_numbers
 
 
 def test_the_fence_is_given_what_was_claimed_and_where_it_stood() -> None:
     says = [outgoing(OrderReserved(), b"cause")]
-    fence = _arguments(INVENTORY, [part(INVENTORY, 3, says=says), part(INVENTORY, 5)])[:FENCE]
-    assert fence[:7] == ["inventory", [3, 5], [4, 4], ["{7}", "{7}"], ["{8}", "{8}"], [NOW_MS] * 2, [2, 2]]
+    fence = _arguments([INVENTORY], [part(INVENTORY, 3, says=says), part(INVENTORY, 5)])[:FENCE]
+    assert fence[:7] == [["inventory"] * 2, [3, 5], [4, 4], ["{7}", "{7}"], ["{8}", "{8}"], [NOW_MS] * 2, [2, 2]]
     blob, nothing = fence[7]
     assert msgspec.msgpack.decode(blob, type=list[Outgoing]) == says
     assert nothing is None, "a batch that says nothing leaves no blob"
 
 
 def test_only_a_room_with_several_sources_writes_down_in_which_order_it_read_them() -> None:
-    assert _arguments(INVENTORY, [part(INVENTORY, 3)])[8] == [None]
-    assert _arguments(PAYMENTS, [part(PAYMENTS, 3)])[3] == ["{7,7}"]
-    assert _arguments(PAYMENTS, [part(PAYMENTS, 3)])[8] == ["{0,7,8}"]
+    assert _arguments([INVENTORY], [part(INVENTORY, 3)])[8] == [None]
+    assert _arguments([PAYMENTS], [part(PAYMENTS, 3)])[3] == ["{7,7}"]
+    assert _arguments([PAYMENTS], [part(PAYMENTS, 3)])[8] == ["{0,7,8}"]
 
 
 def test_the_last_record_of_each_source_comes_last() -> None:
     digest = f"7:{'a' * 32}"
-    assert _arguments(INVENTORY, [part(INVENTORY, 3), part(INVENTORY, 5)])[-2] == [f'{{"{digest}"}}'] * 2
-    assert _arguments(PAYMENTS, [part(PAYMENTS, 3)])[-2] == [f'{{"{digest}","{digest}"}}']
+    assert _arguments([INVENTORY], [part(INVENTORY, 3), part(INVENTORY, 5)])[-2] == [f'{{"{digest}"}}'] * 2
+    assert _arguments([PAYMENTS], [part(PAYMENTS, 3)])[-2] == [f'{{"{digest}","{digest}"}}']
 
 
 def test_the_changes_of_several_partitions_stand_one_after_the_other() -> None:
     receipts = [ReceiveStock(sku=sku, command_id=f"delivery of {sku}", quantity=2) for sku in ("MUG", "TEE")]
     mugs = part(INVENTORY, 3, receipts[0], PlaceOrderLine(order_id=A, sku="MUG"))
     tees = part(INVENTORY, 5, receipts[1], PlaceOrderLine(order_id=B, sku="TEE"))
-    arguments = _arguments(INVENTORY, [mugs, tees])
+    arguments = _arguments([INVENTORY], [mugs, tees])
     columns = arguments[FENCE:-2]
     assert columns[:4] == [f'{{"{A}","{B}"}}', "{1,1}", '{"MUG","TEE"}', "{3,5}"]
     assert columns == [array_literal(a + b) for a, b in zip(mugs.changes.columns, tees.changes.columns, strict=True)]
@@ -83,10 +87,29 @@ def test_the_changes_of_several_partitions_stand_one_after_the_other() -> None:
 
 def test_one_part_alone_is_given_as_it_is() -> None:
     alone = part(INVENTORY, 3, ReceiveStock())
-    assert _arguments(INVENTORY, [alone])[FENCE:-2] == list(map(array_literal, alone.changes.columns))
+    assert _arguments([INVENTORY], [alone])[FENCE:-2] == list(map(array_literal, alone.changes.columns))
 
 
 def test_a_batch_that_changed_nothing_has_empty_columns() -> None:
     changes = INVENTORY.close_batch(Ledger(0), NOW_MS)
     assert set(map(tuple, changes.columns)) == {()}
     assert changes.records == []
+
+
+def test_rooms_without_changes_are_left_out_and_the_others_count_their_parameters_on() -> None:
+    idle, busy = part(ORDERS, 3), part(INVENTORY, 3, ReceiveStock())
+    paid = part(PAYMENTS, 5, OrderReserved(order_id=A))
+    parts = [idle, busy, paid]
+    saving = _rooms_with_changes(parts)
+    assert saving == [INVENTORY, PAYMENTS]
+    statement = commit_statement(tuple(room.save for room in saving))
+    arguments = _arguments(saving, parts)
+    assert {int(number) for number in re.findall(r"\$(\d+)", statement)} == set(range(1, len(arguments) + 1))
+    assert arguments[0] == ["orders", "inventory", "payments"]
+    columns = [*busy.changes.columns, *paid.changes.columns]
+    assert arguments[FENCE:-2] == list(map(array_literal, columns))
+
+
+def test_no_two_rooms_name_a_part_of_their_statements_alike() -> None:
+    names = [name for room in EVERY_ROOM for name in re.findall(r"^(\w+) AS ", room.save, re.MULTILINE)]
+    assert len(names) == len(set(names)) > len(EVERY_ROOM)

@@ -6,7 +6,7 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.claim import Claim
+from consumers.runtime.claim import HostedPartition
 from consumers.runtime.deciding.batch import FetchedSlice
 from consumers.runtime.kafka.fetch_buffer import FetchBuffer
 from tests.unit.runtime.records import ARecord
@@ -18,11 +18,11 @@ FETCHES = st.lists(
 )
 
 
-def claim_of(partition: int, epoch: int = 1) -> Claim[None]:
-    return Claim(partition, epoch, [0], 0, 0, None)
+def claim_of(partition: int) -> HostedPartition:
+    return HostedPartition(partition, [], [0])
 
 
-def portion(claim: Claim[None], first: int, count: int, unread: int = 0) -> FetchedSlice:
+def portion(claim: HostedPartition, first: int, count: int, unread: int = 0) -> FetchedSlice:
     """Return records that were fetched, and so many offsets after them where none is to be read."""
     records = [ARecord(claim.partition, first + n, 0, None, None) for n in range(count)]
     tp = TopicPartition("inventory.commands", claim.partition)
@@ -67,7 +67,7 @@ def test_what_was_read_under_an_earlier_claim_is_left_out_for_the_new_one_reads_
     portions = backlog.take(3, {0: earlier, 1: other})
     assert [(it.first, it.next) for it in portions] == [(0, 3)]
     decide(portions)
-    claims = {0: claim_of(0, epoch=2), 1: other}
+    claims = {0: claim_of(0), 1: other}
     assert [it.tp.partition for it in backlog.take(9, claims)] == [1]
     assert not backlog
     assert [(it.first, it.next) for it in backlog.dropped()] == [(3, 5)]

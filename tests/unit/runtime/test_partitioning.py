@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.inventory.state import Ledger
-from consumers.runtime.claim import Claim
+from consumers.runtime.claim import HostedPartition
 from consumers.runtime.deciding.batch import DecodedSlice, FetchedSlice, decode_records, decode_slice
 from consumers.runtime.deciding.decision import decide_records
 from consumers.runtime.deciding.partitioning import Generation, Partitioning, partitioning_of
@@ -78,23 +78,27 @@ def test_a_generation_in_force_stops_nobody_and_knows_what_was_before() -> None:
     ],
 )
 def test_the_last_run_ends_exactly_where_the_next_generation_starts(offsets: list[int], span: tuple[int, int]) -> None:
-    partitioning = partitioning_of([Generation(1, (0,)), Generation(2, (5, 0), in_force=False)])
-    claim = Claim(0, 1, [3], 0, 0, Ledger(0))
+    dealt = partitioning_of([Generation(1, (0,)), Generation(2, (5, 0), in_force=False)])
+    claim = HostedPartition(0, [], [3])
     records = [published("MUG", 0, offset=offset) for offset in offsets]
     portion = FetchedSlice(TopicPartition(SOURCE, 0), 0, claim, records, 3, offsets[-1] + 1)
-    run = decode_slice(ROOM, portion, partitioning)
+    run = decode_slice(ROOM.accepts, portion, dealt)
     assert run is not None
     assert (run.first, run.next) == span
     assert [record.offset for record, _ in run.readings] == [offset for offset in offsets if offset < 5]
-    assert decode_slice(ROOM, portion._replace(first=5), partitioning) is None
+    assert decode_slice(ROOM.accepts, portion._replace(first=5), dealt) is None
 
 
 def test_a_run_begins_and_ends_where_the_fetch_did_even_where_only_a_marker_stands() -> None:
-    claim, tp = Claim(0, 1, [3], 0, 0, Ledger(0)), TopicPartition(SOURCE, 0)
-    run = decode_slice(ROOM, FetchedSlice(tp, 0, claim, [published("MUG", 0, offset=4)], 3, 6), partitioning_by(1))
+    claim, tp = HostedPartition(0, [], [3]), TopicPartition(SOURCE, 0)
+    run = decode_slice(
+        ROOM.accepts, FetchedSlice(tp, 0, claim, [published("MUG", 0, offset=4)], 3, 6), partitioning_by(1)
+    )
     assert run is not None
     assert (run.first, run.next, len(run.readings)) == (3, 6, 1)
-    assert decode_slice(ROOM, FetchedSlice(tp, 0, claim, [], 5, 7), partitioning_by(1)) == DecodedSlice(0, 0, 5, 7, [])
+    assert decode_slice(ROOM.accepts, FetchedSlice(tp, 0, claim, [], 5, 7), partitioning_by(1)) == DecodedSlice(
+        0, 0, 5, 7, []
+    )
 
 
 # --- what went astray ---------------------------------------------------------------------------------------------------

@@ -85,4 +85,4 @@ def in_process(settings: Settings) -> PaymentProcessor:
 
 if __name__ == "__main__":
     processor.processor_of = in_process
-    sys.exit(room_process.run_room_process("payments"))
+    sys.exit(room_process.run_room_process(["payments"]))

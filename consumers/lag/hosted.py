@@ -1,0 +1,56 @@
+"""Rooms that share a reader are one consumer group, named after all of them; their lag is shown room by room all the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from consumers.lag.model import GroupLook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from consumers.lag.model import Ours
+
+SEPARATOR: Final = "+"
+
+
+def with_hosted_rooms(groups: Mapping[str, GroupLook], ours: Mapping[str, Ours]) -> dict[str, GroupLook]:
+    """Put the groups of the rooms in the place of each group that hosts them, with its members and positions.
+
+    A room that runs alone as well keeps what it is: then the two fence each other, and both are to be seen.
+    """
+    found = {name: group for name, group in groups.items() if not is_host(name, ours)}
+    for name in groups.keys() - found.keys():
+        for room in _rooms_in(name, ours):
+            if room not in found or not found[room].members:
+                found[room] = _of(groups[name], ours[room])
+    return found
+
+
+def is_host(name: str, ours: Mapping[str, Ours]) -> bool:
+    """Tell whether a group is that of several of our rooms."""
+    return any(_rooms_in(name, ours))
+
+
+def _rooms_in(name: str, ours: Mapping[str, Ours]) -> Iterator[str]:
+    """Yield our groups that a group stands for: of `ns.orders+payments` those are `ns.orders` and `ns.payments`."""
+    first, *others = name.split(SEPARATOR)
+    if first not in ours or not others:
+        return
+    namespace = next((each.removesuffix(others[0]) for each in ours if _fits(each, first, others[0])), None)
+    if namespace is not None:
+        yield from (room for room in (first, *(namespace + other for other in others)) if room in ours)
+
+
+def _fits(group: str, first: str, other: str) -> bool:
+    return group.endswith(other) and first.startswith(group.removesuffix(other))
+
+
+def _of(host: GroupLook, room: Ours) -> GroupLook:
+    committed = host.committed
+    return GroupLook(
+        state=host.state,
+        members=host.members,
+        owners={place: owner for place, owner in host.owners.items() if place[0] in room.topics},
+        committed=None if committed is None else {it: at for it, at in committed.items() if it[0] in room.topics},
+    )

@@ -1,0 +1,148 @@
+"""Rooms behind one reader decide what they decide alone, and can be taken apart and put together again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from structlog.testing import capture_logs
+from typing_extensions import override
+
+from consumers.errors import OtherGroupError
+from consumers.orders.room import OrdersRoom
+from consumers.orders.state import Order
+from consumers.runtime.order_keyed import OrderKeyedState
+from consumers.runtime.owner import PartitionOwner
+from infra.base.rooms import HOSTS, SAGA
+from infra.base.settings import Settings
+from infra.local.supervisor import PROCESSOR
+from infra.ops.lag import lag_monitor
+from producers.clients.orders import OrderRequest
+from schemas import messages as m
+from schemas.codec.wire import decode
+from tests.harness.foreign_producers import append
+from tests.harness.raw import RawRecord
+from tests.harness.shop import Shop, in_miniature, open_shop, order
+from topology.topics import DEAD_LETTERS, ORDER_EVENTS
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:confluent_kafka")
+
+ROOMS = HOSTS[SAGA]
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        await opened.supervisor.start(PROCESSOR)
+        await opened.receive(MUG=500, TIN=500)
+        yield opened
+
+
+@asynccontextmanager
+async def hosted(shop: Shop, rooms: Sequence[Any] = (), **changes: Any) -> AsyncIterator[PartitionOwner]:
+    """Run the saga's rooms behind one reader, inventory beside them."""
+    owner = PartitionOwner(list(rooms) or [shop.room(name) for name in ROOMS], shop.options(**changes), shop.publisher)
+    async with shop.running("inventory"), shop.owning(owner):
+        yield owner
+
+
+def orders(count: int) -> list[OrderRequest]:
+    return [order(("MUG", 1), ("TIN", 1)) for _ in range(count)]
+
+
+async def test_orders_are_paid_and_every_room_moves_its_position_though_nothing_concerns_it(shop: Shop) -> None:
+    async with hosted(shop):
+        await shop.place(*orders(20), order(("MUG", 999)))
+        await shop.until_quiet("inventory", *ROOMS, orders=21)
+        report = await shop.audit()
+    assert report.holds, [finding for finding in report.findings if not finding.holds]
+    assert await shop.value("SELECT count(*) FROM orders WHERE state = 'paid'") == 20
+
+
+async def test_rooms_are_put_together_and_taken_apart_wherever_each_of_them_stands(shop: Shop) -> None:
+    """Each of them stands elsewhere before: some have not run at all."""
+    await shop.place(*orders(5))
+    async with shop.running("inventory", "orders"):
+        await shop.until_quiet("inventory", "orders")
+    async with hosted(shop):
+        await shop.place(*orders(5))
+        await shop.until_quiet("inventory", *ROOMS, orders=10)
+        await shop.place(*orders(5))
+    async with shop.running("inventory", *ROOMS):
+        await shop.place(*orders(5))
+        await shop.until_quiet("inventory", *ROOMS, orders=20)
+    async with hosted(shop):
+        await shop.until_quiet("inventory", *ROOMS, orders=20)
+        await shop.assert_sound()
+
+
+async def test_what_cannot_be_read_is_kept_by_each_room_that_would_have_read_it_alone(shop: Shop) -> None:
+    nonsense: RawRecord = (orders(1)[0].order_id.encode(), b"nonsense", [])
+    await append(shop, [nonsense], ORDER_EVENTS)
+    async with hosted(shop):
+        await shop.place(*orders(1))
+        await shop.until_quiet("inventory", *ROOMS, orders=1)
+    letters = [decode(record.value) for record in await shop.records(DEAD_LETTERS)]
+    assert sorted(letter.room for letter in letters if isinstance(letter, m.DeadLetter)) == sorted(ROOMS)
+
+
+class Forgetful(OrdersRoom):
+    """Orders that loads nothing until it must, so that whatever it knows already violates its table's key."""
+
+    @override
+    async def load(
+        self,
+        connection: asyncpg.Connection,
+        loads: Sequence[tuple[OrderKeyedState[Order], Sequence[Any]]],
+        *,
+        thorough: bool,
+    ) -> None:
+        if thorough:
+            await super().load(connection, loads, thorough=thorough)
+
+
+async def test_after_a_unique_violation_all_rooms_go_back_and_decide_the_same_again(shop: Shop) -> None:
+    async with hosted(shop):
+        mine = orders(3)
+        await shop.place(*mine)
+        await shop.until_quiet("inventory", *ROOMS, orders=3)
+    rooms = [Forgetful() if name == "orders" else shop.room(name) for name in ROOMS]
+    with capture_logs() as logs:
+        async with hosted(shop, rooms, batch_records=7):
+            await shop.say(*(m.CancelOrder(each.order_id, "customer", "changed my mind") for each in mine))
+            await shop.place(*orders(3))
+            await shop.until_quiet("inventory", *ROOMS, orders=6)
+    assert [log for log in logs if log["event"] == "decided_anew"]
+    await shop.assert_sound()
+    assert await shop.value("SELECT count(*) FROM orders WHERE state = 'cancelled'") == 3
+
+
+async def test_a_room_that_runs_alone_as_well_stops_one_of_the_two_with_a_message(shop: Shop) -> None:
+    host = PartitionOwner([shop.room(name) for name in ROOMS], shop.options(), shop.publisher)
+    hosting = asyncio.create_task(host.run())
+    async with shop.running("inventory"):
+        await shop.place(*orders(1))
+        await shop.until(lambda: shop.value("SELECT count(*) = 1 FROM orders WHERE state = 'paid'"))
+        async with shop.owning(PartitionOwner(shop.room("orders"), shop.options(), shop.publisher)):
+            await shop.until(lambda: shop.value("SELECT min(epoch) > 1 FROM claims WHERE room = 'orders'"))
+            await shop.place(*orders(6))
+            with pytest.raises(OtherGroupError, match="stop the processes of one of the two groups"):
+                await asyncio.wait_for(hosting, 60)
+
+
+async def test_the_lag_of_each_room_is_shown_though_all_are_one_group(shop: Shop) -> None:
+    async with hosted(shop):
+        await shop.place(*orders(2))
+        await shop.until_quiet("inventory", *ROOMS, orders=2)
+        async with lag_monitor(shop.settings) as monitor:
+            report = await monitor.look()
+    found = {group.group.removeprefix(shop.settings.namespace): group for group in report.groups}
+    assert {name: (found[name].state, found[name].lag, found[name].members) for name in ROOMS} == dict.fromkeys(
+        ROOMS, ("Stable", 0, 1)
+    )
