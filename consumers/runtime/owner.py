@@ -40,6 +40,7 @@ from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.kafka.rebalance import Rebalance
 from consumers.runtime.lifecycle import ProcessLifecycle
 from consumers.runtime.log_identity import record_digest
+from consumers.runtime.newer_schemas import NewerSchemas
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.postgres.commit import commit, commit_statement
 from consumers.runtime.postgres.database import Database
@@ -104,6 +105,7 @@ class PartitionOwner:
             lambda member: is_room(member.metadata),
             self.readiness,
         )
+        self._newer = NewerSchemas(self.name, self._database, self.readiness)
         self._is_member = False
         self._partitions = f"partitions of {self.name}"
         self._statement: Callable[[tuple[str, ...]], str] = commit_statement
@@ -161,7 +163,9 @@ class PartitionOwner:
         self._group.assigned()
 
     def _revoked(self, tps: Iterable[TopicPartition]) -> None:
-        self._buffer.revoke({tp.partition for tp in tps})
+        partitions = {tp.partition for tp in tps}
+        self._buffer.revoke(partitions)
+        self._newer.revoked(partitions)
         self._ownership.revoked(tps)
 
     async def _close(self) -> None:
@@ -260,7 +264,12 @@ class PartitionOwner:
             self._buffer.put(await self._ownership.slices(self._consumer, begin, fetched))
         taken = self._buffer.take(self.options.batch_records, self._claims)
         self._ownership.rewind(self._consumer, self._buffer.dropped())
-        return [decoded for fetched in taken if (decoded := self._decode(fetched)) is not None]
+        decoded = [found for fetched in taken if (found := self._decode(fetched)) is not None]
+        kept, held = await self._newer.hold_back(decoded)
+        if held:
+            self._ownership.read_again(self._consumer, held)
+            await asyncio.sleep(POLL_RETRY_SECONDS)
+        return kept
 
     async def _fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
         try:
@@ -522,8 +531,8 @@ class PartitionOwner:
         )
 
     def _waits_rightly(self) -> bool:
-        """Tell whether to stand still is right: no restart brings a server back."""
-        return self._database.outage.lasts or self._publisher.outage.lasts
+        """Tell whether to stand still is right: no restart brings a server back, or a newer release."""
+        return self._database.outage.lasts or self._publisher.outage.lasts or self._newer.is_waiting
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         return new_consumer(self.name, self.options, ClaimsAssignor(self._ownership.epochs))

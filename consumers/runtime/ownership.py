@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaConsumer
 
-    from consumers.runtime.deciding.batch import PartitionBatch
+    from consumers.runtime.deciding.batch import DecodedSlice, PartitionBatch
     from consumers.runtime.deciding.partitioning import Partitioning
     from consumers.runtime.hosting import Hosting
     from consumers.runtime.log_identity import SourceLog
@@ -385,6 +385,12 @@ class Ownership:
             log.warning("fetched_records_dropped", room=self._name, tp=str(tp), first=fetched.first, position=position)
             with contextlib.suppress(IllegalStateError):  # revoked meanwhile
                 consumer.seek(tp, position)
+
+    def read_again(self, consumer: AIOKafkaConsumer, held: Iterable[DecodedSlice]) -> None:
+        """Read again from where these slices begin; what is before them is decided meanwhile."""
+        for decoded in held:
+            with contextlib.suppress(IllegalStateError):  # revoked meanwhile
+                consumer.seek(self.tps_of(decoded.partition)[decoded.source], decoded.first)
 
     async def reload(self, consumer: AIOKafkaConsumer) -> None:
         """Return to the positions in the database, with empty memories. A claim that was raised meanwhile is lost.

@@ -18,6 +18,7 @@ import asyncpg
 import structlog
 
 from infra.base.errors import MigrationError
+from infra.base.registered_schemas import register_schemas
 from infra.base.weekly.ahead import make_weeks
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class Migration:
 async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
     """Apply what this database has not seen yet; return the names of what was applied now.
 
-    With our own migrations the partitions of the weeks around now are made too, so that nothing ever lacks one.
+    With our own migrations the partitions of the weeks around now are made too, so that nothing ever lacks one, and this
+    release's schemas are registered.
     Callers at the same time wait for each other. Raises MigrationError, and then the migrations before the faulty one
     are applied, the faulty one not at all.
     """
@@ -67,6 +69,7 @@ async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
             await _apply(connection, migration)
         if folder == MIGRATIONS:
             await make_weeks(connection)
+            await register_schemas(connection)
     return [migration.name for migration in missing]
 
 

@@ -84,6 +84,12 @@ def message_type(value: bytes | None) -> type[Message]:
     return found
 
 
+def schema_id_of(value: bytes) -> int:
+    """Return the schema id in a Kafka value of the wire format, whether this release knows it or not."""
+    found: int = HEAD.unpack_from(value)[1]
+    return found
+
+
 def use_ids(wire_ids: Mapping[int, int] = MappingProxyType({})) -> None:
     """Write and read other ids than the lock's: a schema registry gives its own. Keys are lock ids, values wire ids.
 
@@ -210,9 +216,8 @@ def _refusal(value: bytes | None) -> errors.DecodeError:
             f"the value begins with 0x{value[: HEAD.size].hex()}, not with 0x00 and a 4-byte schema id; "
             "produce it with a Confluent Avro serializer"
         )
-    wire_id: int = HEAD.unpack_from(value)[1]
     return errors.UnknownSchemaIdError(
-        f"schema id {wire_id} is not in this version's lock; upgrade it or register the schema"
+        f"schema id {schema_id_of(value)} is not in this version's lock; upgrade it or register the schema"
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from infra.base.errors import MigrationError
 from infra.base.migrate import MIGRATIONS, migrate, read_migrations
 from infra.base.settings import Settings
+from schemas.codec.lock import read_lock
 from schemas.limits import GATHER_MS
 
 
@@ -128,3 +129,22 @@ async def test_an_order_that_was_waiting_for_lines_before_there_was_a_deadline_g
         assert [tuple(row) for row in found] == [("pending", 7 + GATHER_MS), ("reserved", None)]
     finally:
         await connection.close()
+
+
+async def test_every_schema_of_this_release_is_registered(settings: Settings) -> None:
+    await migrate(dsn_of(settings))
+
+    assert await answer(dsn_of(settings), "SELECT count(*) FROM registered_schemas") == len(read_lock())
+
+
+async def test_a_schema_id_that_means_another_schema_here_is_refused(settings: Settings) -> None:
+    dsn = dsn_of(settings)
+    await migrate(dsn)
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("UPDATE registered_schemas SET sha256 = 'other' WHERE id = 1")
+    finally:
+        await connection.close()
+
+    with pytest.raises(MigrationError, match=r"mean other schemas in this database: 1 \("):
+        await migrate(dsn)

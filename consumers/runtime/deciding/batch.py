@@ -46,6 +46,7 @@ class DecodedSlice(msgspec.Struct):
 
     `readings` leaves out messages that no room accepts; `first` and `next` (exclusive) are fetch positions that span
     all of them, and offsets without a record. `last` is a record near the end: the last one where no barrier cut the slice.
+    `refused` has the places among the readings of those that are refusals, where the whole slice was decoded at once.
     """
 
     partition: int
@@ -54,6 +55,7 @@ class DecodedSlice(msgspec.Struct):
     next: int
     readings: list[Reading]
     last: Record | None = None
+    refused: Sequence[int] = ()
 
     def cut(self, at: int) -> tuple[DecodedSlice, DecodedSlice, DecodedSlice]:
         """Return the slice before, at, and after reading `at`."""
@@ -109,17 +111,26 @@ def decode_records(
     accepted: frozenset[type[Message]], records: Sequence[Record], partitioning: Partitioning
 ) -> list[Reading]:
     """Decode the records of accepted messages, each once, and check that they are where their key belongs."""
+    return _decode(accepted, records, partitioning)[0]
+
+
+def _decode(
+    accepted: frozenset[type[Message]], records: Sequence[Record], partitioning: Partitioning
+) -> tuple[list[Reading], list[int]]:
+    """Return the readings, and the places of the refusals among them."""
     homes = partitions_of([(record.key or b"")[:MAX_KEY_BYTES] for record in records], partitioning.partitions)
     readings: list[Reading] = []
+    refused: list[int] = []
     for record, home_partition in zip(records, homes, strict=True):
         try:
             message = read(accepted, record, home_partition)
         except RefusedError as refusal:
+            refused.append(len(readings))
             readings.append((record, refusal_or_misrouted(refusal, record, home_partition, partitioning.earlier)))
         else:
             if message is not None:
                 readings.append((record, message))
-    return readings
+    return readings, refused
 
 
 def decode_slice(
@@ -135,9 +146,9 @@ def decode_slice(
         end, records = stop, [record for record in records if record.offset < stop]
     if fetched.first >= end:
         return None
-    readings = decode_records(accepted, records, partitioning)
+    readings, refused = _decode(accepted, records, partitioning)
     last = records[-1] if records else None
-    return DecodedSlice(fetched.tp.partition, fetched.source, fetched.first, end, readings, last)
+    return DecodedSlice(fetched.tp.partition, fetched.source, fetched.first, end, readings, last, refused)
 
 
 def messages_in(slices: Iterable[DecodedSlice]) -> list[Message]:

@@ -31,6 +31,9 @@ WHERE switched_at IS NOT NULL ORDER BY topic, generation DESC;
 -- name: generations
 SELECT partitions, starts, switched_at IS NOT NULL AS in_force FROM partitionings WHERE topic = $1 ORDER BY generation;
 
+-- name: registered_schemas
+SELECT id FROM registered_schemas WHERE id = ANY($1::bigint[]);
+
 -- name: unpublished
 SELECT room, partition, batch, records FROM outbox
 WHERE room = ANY($1::text[]) AND partition = ANY($2::integer[]) ORDER BY room, partition, batch;

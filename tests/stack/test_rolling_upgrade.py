@@ -1,0 +1,79 @@
+"""Processes of two releases side by side: what only the newer one can read waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest_asyncio
+
+from consumers.inventory.room import InventoryRoom
+from consumers.runtime.owner import PartitionOwner
+from infra.base.settings import Settings
+from schemas import messages as m
+from schemas.codec import wire
+from schemas.ids import new_order_id
+from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
+from topology.partitioner import partition_of
+from topology.topics import DEAD_LETTERS
+
+WAITING = "schemas of inventory"
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        yield opened
+
+
+@contextmanager
+def earlier_release(message: m.Message) -> Iterator[None]:
+    """Let this process be of a release that cannot read such messages."""
+    head = wire.encode(message)[:5]
+    decoder, kind = wire._decoders.pop(head), wire._types.pop(head)
+    try:
+        yield
+    finally:
+        wire._decoders[head], wire._types[head] = decoder, kind
+
+
+async def test_a_record_of_a_newer_release_waits_for_a_newer_process(shop: Shop) -> None:
+    assert partition_of(b"MUG", 3) != partition_of(b"TIN", 3)
+    suspend = m.SuspendSale(command_id=new_order_id(), sku="MUG", reason="recalled")
+    await shop.receive(MUG=5, TIN=5)
+    await shop.place(order(("MUG", 1)))
+    await shop.say(suspend)
+    await shop.place(order(("MUG", 1)), order(("TIN", 1)))
+    earlier = PartitionOwner(InventoryRoom(), shop.options(), shop.publisher)
+
+    with earlier_release(suspend):
+        async with shop.owning(earlier):
+
+            async def has_decided_what_it_can() -> bool:
+                sold = {sku: level.reserved for sku, level in (await shop.levels()).items()}
+                return sold == {"MUG": 1, "TIN": 1} and WAITING in earlier.readiness.obstacles
+
+            await shop.until(has_decided_what_it_can)
+            assert "is a newer release's; upgrade this process" in earlier.readiness.obstacles[WAITING]
+            await shop.supervisor.start("inventory")  # of this release, beside the earlier one
+    await shop.until_quiet("inventory")
+
+    assert await shop.levels() == {"MUG": Level(5, 1, 0), "TIN": Level(5, 1, 0)}
+    assert await shop.value("SELECT is_suspended FROM stock WHERE sku = 'MUG'")
+    assert await shop.records(DEAD_LETTERS) == []
+
+
+async def test_a_schema_that_no_release_registered_is_a_dead_letter(shop: Shop) -> None:
+    suspend = m.SuspendSale(command_id=new_order_id(), sku="MUG", reason="recalled")
+    await shop.database.execute("DELETE FROM registered_schemas WHERE name = 'lastunit.SuspendSale'")
+    await shop.receive(MUG=5)
+    await shop.say(suspend)
+    await shop.place(order(("MUG", 1)))
+
+    with earlier_release(suspend):
+        async with shop.owning(PartitionOwner(InventoryRoom(), shop.options(), shop.publisher)):
+            await shop.until_quiet("inventory")
+
+    assert await shop.levels() == {"MUG": Level(5, 1, 0)}
+    assert len(await shop.records(DEAD_LETTERS)) == 1
