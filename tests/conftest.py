@@ -18,7 +18,7 @@ from infra.base.settings import PREFIX
 from tests.samples import EVERYTHING
 
 _HERE = Path(__file__).parent
-_KEPT = {PREFIX + "CACHE_DIR", PREFIX + "SCREENSHOTS"}
+_KEPT = {PREFIX + "CACHE_DIR", PREFIX + "CODEC", PREFIX + "SCREENSHOTS"}
 _MARKED_FOLDERS = {"stack": ("stack",), "faults": ("stack", "faults")}
 _RELEASE_ONLY = ("slow", "release")
 _LONGEST_FIRST = ("faults", "benchmarks", "stack")

@@ -2,6 +2,8 @@
 
 A record is fetched and decoded once. Each room keeps its own claim rows, its state and the order of its outcomes, so what it
 decides is what it decides alone.
+
+Decisions: docs/decisions, 034.
 """
 
 from __future__ import annotations

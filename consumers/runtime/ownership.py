@@ -8,7 +8,7 @@ are assigned: if its partition is assigned here, and nobody claimed it meanwhile
 
 Rooms that share a reader gain and lose a partition together: where one of them is fenced, all give it up.
 
-Decisions: docs/decisions, 002, 008.
+Decisions: docs/decisions, 002, 008, 034.
 """
 
 from __future__ import annotations

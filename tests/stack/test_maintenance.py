@@ -216,7 +216,7 @@ async def test_rows_without_weeks_go_once_they_are_finished(shop: Shop) -> None:
     await shop.value("INSERT INTO imports VALUES ('file', '3', $1, 1, '', NULL)", new_order_id(now_ms() - 200 * DAY_MS))
     await shop.value("INSERT INTO purchases VALUES ('MUG', 'ann', 0, 0, 0), ('MUG', 'bob', 0, 0, 3)")
     done = await run(shop)
-    assert done.deleted == {"imports": 1, "purchases": 1, "decided_ranges": 0}
+    assert {table: rows for table, rows in done.deleted.items() if rows} == {"imports": 1, "purchases": 1}
     assert await shop.value("SELECT array_agg(external_id ORDER BY 1) FROM imports") == ["2", "3"]
     assert await shop.value("SELECT count(*) FROM decided_ranges") == ranges > 0, "the log that they order is there"
 
