@@ -72,7 +72,7 @@ def test_the_cases_reach_every_end_every_wait_and_every_kind_of_trouble() -> Non
     reasons: set[str] = set()
     waits: set[str] = set()
     said: set[type[m.Message]] = set()
-    for case in range(2_000):
+    for case in range(3_000):
         pick = seeded(SEED + case)
         shop = Shop(pick, sendings(pick), Rooms())
         shop.run()

@@ -22,6 +22,7 @@ from infra.local.stack.jars import jar_directory
 from infra.ops.lag import lag_monitor
 from tests.harness.cli import lastunit
 from tests.harness.shop import Shop, in_miniature, open_shop
+from topology.partitioner import partition_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:confluent_kafka")
 
@@ -227,10 +228,10 @@ async def test_a_room_that_nobody_runs_lags_from_the_logs_start_and_the_command_
     mine = [group for group in (await look(shop)).groups if group.ours]
     assert [group.verdict for group in mine] == [Verdict.OK] * 6 + [None]
     await shop.receive(MUG=5)
-    [waiting] = [
-        part for part in group_in(await look(shop), f"{shop.settings.namespace}inventory").partitions if part.lag
-    ]
-    assert (waiting.lag, waiting.decided, waiting.flags, waiting.verdict) == (1, None, (Flag.UNCLAIMED,), Verdict.OK)
+    home = partition_of(b"MUG", shop.settings.partitions)
+    found = group_in(await look(shop), f"{shop.settings.namespace}inventory")
+    [waiting] = [part for part in found.partitions if part.partition == home]
+    assert (waiting.lag, waiting.decided, waiting.flags, waiting.verdict) == (2, None, (Flag.UNCLAIMED,), Verdict.OK)
     printed = await lastunit(environment, "lag", "--own", "--partitions")
     assert printed.status == (0 if "STOP" not in printed.output else 4)
     assert f"{shop.settings.namespace}inventory.commands/{waiting.partition}" in printed.output

@@ -190,9 +190,9 @@ async def test_a_long_reader_is_not_waited_for_and_nothing_is_half_dropped(shop:
     monkeypatch.setattr(tables, "TRIES", 2)
     monkeypatch.setattr(tables, "PAUSE_SECONDS", 0.01)
     later = now_ms() + 3 * WEEK_MS
-    async with shop.running("inventory"):
+    async with shop.running():
         await shop.receive(MUG=1)
-        await shop.until_quiet("inventory")
+        await shop.until_quiet()
     async with shop.database.acquire() as reader, reader.transaction():
         await reader.fetch("SELECT * FROM payments")
         done = await run(shop, later)

@@ -50,6 +50,8 @@ async def test_money_is_held_then_taken_or_given_back(bench: Bench) -> None:
             "captured_minor": 1500,
             "voided_minor": 2 * PRICE_MINOR - 1500,
             "refunded_minor": 0,
+            "disputed_minor": 0,
+            "lost_minor": 0,
             "held_minor": 0,
         }
     }

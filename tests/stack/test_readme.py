@@ -35,4 +35,5 @@ async def test_the_program_that_places_an_order_places_its_two_lines(
     assert process.returncode == 0, errors.decode()
     assert is_order_id(output.decode().strip())
     async with Log(settings.kafka_bootstrap or "", settings.namespace) as log:
-        assert sum(await log.ends(INVENTORY_COMMANDS)) == 2
+        rules = 2  # each partition begins with the version of the rules
+        assert sum(await log.ends(INVENTORY_COMMANDS)) == rules + 2

@@ -29,7 +29,8 @@ async def repartition(shop: Shop, *arguments: str) -> Answer:
 
 
 async def state(shop: Shop) -> list[tuple[int, bool]]:
-    query = "SELECT partitions, switched_at IS NOT NULL AS in_force FROM partitionings ORDER BY generation"
+    query = "SELECT partitions, switched_at IS NOT NULL AS in_force FROM partitionings "
+    query += "WHERE topic = 'inventory.commands' ORDER BY generation"
     return [tuple(row) for row in await shop.database.fetch(query)]
 
 

@@ -219,7 +219,7 @@ async def test_records_that_are_skipped_count_as_progress(house: House) -> None:
     async with house.views() as room:
         before = room._watchdog()._progress()
         await house.publisher.publish([Outgoing(ORDER_EVENTS.name, 0, b"k", b"no avro") for _ in range(3)])
-        await house.until(lambda: room._watchdog()._progress() == before + 3)
+        await house.until(lambda: room.skipped == 3 and room._watchdog()._progress() >= before + 3)
         assert (room.skipped, room.written) == (3, 0)
 
 

@@ -258,8 +258,8 @@ async def test_subscriptions_are_made_shown_and_ended_by_hand(shop: Shop, enviro
     assert (await lastunit(environment, "webhooks", "remove", added.json["subscription_id"])).status == 0
     assert (await lastunit(environment, "webhooks", "list", "--json")).json == []
     for arguments, status, says in (
-        (("add", "nowhere"), 2, "is no address"),
-        (("add", "http://127.0.0.1:9/x", "--kind", "order.eaten"), 2, "Nobody tells of order.eaten; give some of"),
+        (("add", "nowhere"), 2, "is no http or https address"),
+        (("add", "http://127.0.0.1:9/x", "--kind", "order.eaten"), 2, "There is no kind 'order.eaten'; give some of"),
         (("retry", "sub-1"), 1, "There is no subscription 'sub-1'"),
     ):
         answer = await lastunit(environment, "webhooks", *arguments)

@@ -148,7 +148,7 @@ def decode_slice(
         return None
     readings, refused = _decode(accepted, records, partitioning)
     last = records[-1] if records else None
-    return DecodedSlice(fetched.tp.partition, fetched.source, fetched.first, end, readings, last, refused)
+    return DecodedSlice(fetched.tp.partition, fetched.source, fetched.first, end, readings, last, tuple(refused))
 
 
 def messages_in(slices: Iterable[DecodedSlice]) -> list[Message]:
