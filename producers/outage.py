@@ -102,6 +102,16 @@ class Outage:
         if self._failing:
             return
         log.info("server_available", server=self._server, seconds=round(time.monotonic() - self._began_at, 1))
+        self._forget()
+
+    def abandoned(self, *purposes: str) -> None:
+        """Note that nobody tries any more: whoever stops while he waits keeps no one else from being ready."""
+        for purpose in purposes:
+            self._failing.pop(purpose, None)
+        if self._began_at is not None and not self._failing:
+            self._forget()
+
+    def _forget(self) -> None:
         self._began_at = None
         self._kinds.clear()
         self._readiness.cleared(self._obstacle)

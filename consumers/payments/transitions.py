@@ -43,6 +43,21 @@ ROOM: Final = "payments"
 
 S: Final = PaymentState
 
+_AFTER_INSPECTION: Final = (
+    S.AUTHORIZED,
+    S.LAPSED,
+    S.CAPTURING,
+    S.PARTIALLY_CAPTURED,
+    S.CAPTURED,
+    S.VOIDING,
+    S.VOIDED,
+    S.REFUNDING,
+    S.PARTIALLY_REFUNDED,
+    S.REFUNDED,
+    S.DISPUTED,
+)
+"""Where a payment may stand once the processor has told how it stands there."""
+
 _AT_REST: Final[Row] = {
     m.OrderReserved: ignore_duplicate,
     m.OrderPlaced: capture,
@@ -372,35 +387,9 @@ TRANSITIONS: Final[Transitions[PaymentState]] = transitions(
         S.INSPECTING: {
             **_UNDER_WAY,
             m.OrderPlaced: capture_when_known,
-            m.RecordPaymentInspection: to(
-                record_inspection,
-                S.AUTHORIZED,
-                S.LAPSED,
-                S.CAPTURING,
-                S.PARTIALLY_CAPTURED,
-                S.CAPTURED,
-                S.VOIDING,
-                S.VOIDED,
-                S.REFUNDING,
-                S.PARTIALLY_REFUNDED,
-                S.REFUNDED,
-                S.DISPUTED,
-            ),
+            m.RecordPaymentInspection: to(record_inspection, *_AFTER_INSPECTION),
             m.OrderRejected: end_unplaced,
-            m.RecordPaymentResult: to(
-                record_inspected,
-                S.AUTHORIZED,
-                S.LAPSED,
-                S.CAPTURING,
-                S.PARTIALLY_CAPTURED,
-                S.CAPTURED,
-                S.VOIDING,
-                S.VOIDED,
-                S.REFUNDING,
-                S.PARTIALLY_REFUNDED,
-                S.REFUNDED,
-                S.DISPUTED,
-            ),
+            m.RecordPaymentResult: to(record_inspected, *_AFTER_INSPECTION),
         },
     },
 )

@@ -34,7 +34,7 @@ class NewerSchemas:
         self._readiness = readiness
         self._obstacle = f"schemas of {name}"
         self._registered: set[int] = set()
-        self._waiting: dict[int, int] = {}
+        self._waiting: dict[tuple[int, int], int] = {}
 
     @property
     def is_waiting(self) -> bool:
@@ -61,8 +61,8 @@ class NewerSchemas:
 
     def revoked(self, partitions: Iterable[int]) -> None:
         """Forget what waited in these partitions: they are another process's."""
-        for partition in partitions:
-            self._waiting.pop(partition, None)
+        gone = set(partitions)
+        self._waiting = {at: first for at, first in self._waiting.items() if at[0] not in gone}
         if not self._waiting:
             self._readiness.cleared(self._obstacle)
 
@@ -73,9 +73,10 @@ class NewerSchemas:
             self._registered.update(row["id"] for row in rows)
 
     def _note(self, held: DecodedSlice, schema_id: int) -> None:
-        if self._waiting.get(held.partition) == held.first:
+        at = (held.partition, held.source)
+        if self._waiting.get(at) == held.first:
             return
-        self._waiting[held.partition] = held.first
+        self._waiting[at] = held.first
         log.warning("newer_schema", room=self._name, partition=held.partition, offset=held.first, schema_id=schema_id)
         self._readiness.blocked(
             self._obstacle,

@@ -108,6 +108,7 @@ class PartitionOwner:
         self._newer = NewerSchemas(self.name, self._database, self.readiness)
         self._is_member = False
         self._partitions = f"partitions of {self.name}"
+        self.readiness.blocked(self._partitions, f"{self.name} waits for Kafka to share out its partitions")
         self._statement: Callable[[tuple[str, ...]], str] = commit_statement
         self._in_flight: tuple[Batch, asyncio.Task[None]] | None = None
         self._buffer = FetchBuffer()
@@ -138,7 +139,6 @@ class PartitionOwner:
         await self._ownership.begin(await self._publisher.partitions_of(self._hosting.names[0]))
         self._background.start(self._ownership.watch_log(self._consumer, self._publisher.outage), "log watch")
         await self._group.until_joinable(self._consumer, self._lifecycle)
-        self.readiness.blocked(self._partitions, f"{self.name} waits for Kafka to share out its partitions")
         self._consumer.subscribe(self._hosting.topics, listener=self._rebalance())
         while self._lifecycle.running:
             await self._claim_assigned()
@@ -178,6 +178,7 @@ class PartitionOwner:
         with contextlib.suppress(KafkaError, TimeoutError):
             await asyncio.wait_for(self._consumer.stop(), 10)
         await self._background.cancel()
+        self._publisher.outage.abandoned("claim", "topics")
         await self._database.close()
 
     # --- owning -------------------------------------------------------------------------------------------------------

@@ -106,5 +106,5 @@ async def _has_applied(connection: asyncpg.Connection, migration: str) -> bool:
 
 def _report(readiness: Readiness, obstacle: str, reason: str) -> None:
     if readiness.obstacles.get(obstacle) != reason:
+        readiness.blocked(obstacle, reason)
         log.warning("waits", obstacle=obstacle, reason=reason)
-    readiness.blocked(obstacle, reason)

@@ -57,6 +57,8 @@ else:
 STOP_SECONDS: Final = 20.0
 """How long the batch in hand and the payment calls in flight may take once a stop is asked for; then it ends anyway."""
 
+START: Final = "start"
+"""The obstacle of a process until its rooms run: between two prerequisites nothing else may keep it from being ready."""
 _BY_SIGNAL: Final = 128
 
 
@@ -82,6 +84,7 @@ async def run_room(rooms: Sequence[RoomName], settings: Settings) -> int:
     Several rooms share one reader; a host stands for its rooms.
     """
     shown = ReadinessFile(settings, process_name(rooms))
+    shown.readiness.blocked(START, "the process has not begun its work yet")
     keeping = asyncio.create_task(shown.keep(), name="readiness file")
     stopping = _Stopping()
     try:
@@ -91,6 +94,7 @@ async def run_room(rooms: Sequence[RoomName], settings: Settings) -> int:
         async with AsyncExitStack() as resources:
             room = await _runnable(rooms, _Wiring(settings, in_use, shown.readiness), resources)
             stopping.room = room
+            shown.readiness.cleared(START)
             log.info("room_starts", pid=os.getpid())
             await room.run()
     except (NeedsPersonError, ClusterMismatchError, CoPartitioningError, SettingsError) as error:

@@ -148,7 +148,7 @@ async def test_a_room_waits_for_topics_and_tables_shows_that_and_stops_when_aske
     )
     assert (await logged(room, "waits"))["obstacle"] == "tables"
     [shown] = read_readiness(tmp_path)
-    assert (shown.process, shown.ready, set(shown.obstacles)) == ("orders", False, {"tables"})
+    assert (shown.process, shown.ready, set(shown.obstacles)) == ("orders", False, {"start", "tables"})
     await migrate(settings.postgres_dsn or "")
     await logged(room, "claimed")
     async with asyncio.timeout(20):

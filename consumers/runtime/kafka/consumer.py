@@ -58,6 +58,7 @@ async def started(new: Callable[[], AIOKafkaConsumer], outage: Outage, lifecycle
             await consumer.stop()
             await outage.wait(error, "connect")
             if not lifecycle.running:
+                outage.abandoned("connect")
                 return consumer
         else:
             outage.ended("connect")

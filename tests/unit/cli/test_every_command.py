@@ -31,8 +31,9 @@ SAMPLE = 8
 
 
 @pytest.fixture
-def nowhere(tmp_path: Path) -> dict[str, str]:
-    """The environment of somebody who has started nothing."""
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of somebody who has started nothing, in a folder of his own: some values name a file to write."""
+    monkeypatch.chdir(tmp_path)
     return {"LASTUNIT_STATE_DIR": str(tmp_path / "nothing"), "COLUMNS": "80"}
 
 

@@ -45,6 +45,22 @@ async def test_another_kind_of_trouble_in_one_outage_is_reported_too() -> None:
     ]
 
 
+async def test_who_stops_while_he_waits_keeps_nobody_else_from_being_ready() -> None:
+    readiness = Readiness()
+    server = Outage("Kafka", readiness)
+    server.abandoned("connect")
+    await server.wait(OSError("refused"), "connect")
+    await server.wait(OSError("refused"), "publish")
+    server.abandoned("connect", "claim")
+    assert readiness.obstacles
+    server.ended("publish")
+    assert not readiness.obstacles
+    await server.wait(OSError("refused"), "connect")
+    server.abandoned("connect")
+    assert not readiness.obstacles
+    assert not server.lasts
+
+
 async def test_one_purpose_that_works_does_not_end_the_outage_of_another() -> None:
     """A lock on a table stops commits, not reads."""
     readiness = Readiness()
