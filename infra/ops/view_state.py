@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -14,6 +16,10 @@ from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
     from infra.base.settings import Settings
+
+
+CATCH_UP_SECONDS: Final = 5.0
+LOOK_AGAIN_SECONDS: Final = 0.05
 
 
 class ViewState(NamedTuple):
@@ -31,14 +37,22 @@ class ViewState(NamedTuple):
         return f"The view of orders is incomplete: {lag} ({self.trouble or 'see that `views` runs'})."
 
 
-async def view_state(settings: Settings) -> ViewState:
-    """Compare the view's positions with the log's ends. Raises InfraError."""
+async def view_state(settings: Settings, *, catch_up_seconds: float = CATCH_UP_SECONDS) -> ViewState:
+    """Compare the view's positions with where the log ends now; give a view that works so long to get there.
+
+    A system with orders under way is behind by a few events at any moment. Raises InfraError.
+    """
     async with Log(address_of("kafka_bootstrap", settings), settings.namespace) as log:
         ends = await log.ends(ORDER_EVENTS)
+    give_up_at = time.monotonic() + catch_up_seconds
     async with redis_client(settings) as redis:
-        positions = await read_positions(redis, settings.namespace, range(len(ends)))
-    behind = sum(max(0, end - (positions[p] or 0)) for p, end in enumerate(ends))
-    return ViewState(behind, await redis_trouble(settings))
+        while True:
+            positions = await read_positions(redis, settings.namespace, range(len(ends)))
+            behind = sum(max(0, end - (positions[p] or 0)) for p, end in enumerate(ends))
+            trouble = await redis_trouble(settings)
+            if trouble or not behind or time.monotonic() >= give_up_at:
+                return ViewState(behind, trouble)
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
 async def redis_trouble(settings: Settings) -> str:

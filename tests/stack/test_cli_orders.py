@@ -50,6 +50,13 @@ async def received(shop: dict[str, str], *items: str) -> None:
             pass
 
 
+async def caught_up_views(shop: dict[str, str]) -> None:
+    """Wait until the view of orders is complete: before that nobody knows what it lacks."""
+    async with asyncio.timeout(180):
+        while "is incomplete" in (await lastunit(shop, "order", "show", new_order_id())).errors:
+            pass
+
+
 async def test_an_order_is_followed_to_its_end_and_shown(shop: dict[str, str]) -> None:
     await received(shop, "MUG=10", "TIN=3")
     answer = await lastunit(
@@ -195,6 +202,7 @@ async def test_a_used_id_and_an_order_nobody_placed_are_refused_with_status_1(sh
 
 
 async def test_what_is_not_known_is_said_in_one_line(shop: dict[str, str]) -> None:
+    await caught_up_views(shop)
     order_id = new_order_id()
     for arguments, says in (
         (("order", "show", order_id), f"No order {order_id} is known"),

@@ -122,7 +122,7 @@ class Unsettled(PartitionOwner):
 
     @override
     async def _commit(self, parts: list[PartitionBatch[Any]]) -> None:
-        await asyncio.sleep(0.02)  # slow, so that the next step has to wait for this one
+        await asyncio.sleep(0.02 if self.places else 0.5)  # slow, so that the next step has to wait for this one
         await super()._commit(parts)
         self.durable += [
             (part.claim.partition, part.ranges[n + 1], part.ranges[n + 2])

@@ -310,9 +310,11 @@ async def _send(
         if must_be_known and (before is None or not before.is_known):
             if trouble := (await view_state(settings)).sentence:
                 fail(f"{trouble} So nothing was cancelled: mend that, or cancel without looking by --even-if-unknown.")
+            before = await read_timeline(redis, settings.namespace, command.order_id)
+        if must_be_known and (before is None or not before.is_known):
             fail(
                 f"No order {command.order_id} is known, so nothing was cancelled. Check the id; one placed a moment ago may not "
-                "have been read yet. --even-if-unknown cancels it whenever it comes."
+                "have been decided yet. --even-if-unknown cancels it whenever it comes."
             )
         known = frozenset(event.event_id for event in before.events) if before else frozenset()
         async with kafka_publisher(settings) as publisher:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 from rich.text import Text
@@ -33,7 +33,13 @@ def show(order: OrderName, *, as_json: AsJson = False) -> None:
     order_id = order_id_of(order, settings)
     view = run(_view(order_id, settings))
     if view is None or not view.is_known:
-        _fail_without_view(order_id, settings)
+        _require_complete_view(order_id, settings)
+        view = run(_view(order_id, settings))
+    if view is None or not view.is_known:
+        fail(
+            f"No order {order_id} is known. Check the id; one placed a moment ago may not have been decided yet "
+            "(`lastunit order watch` waits for it)."
+        )
     if trouble := run(redis_trouble(settings)):
         stderr().print(f"The view may lack what happened of late: {trouble}.", markup=False)
     if as_json:
@@ -43,14 +49,10 @@ def show(order: OrderName, *, as_json: AsJson = False) -> None:
         stdout().print(line)
 
 
-def _fail_without_view(order_id: str, settings: Settings) -> NoReturn:
-    """Distinguish an order that nobody knows from one that the view does not have."""
+def _require_complete_view(order_id: str, settings: Settings) -> None:
+    """Distinguish an order that nobody knows from one that the view does not have: end the command where it may lack some."""
     if state := run(view_state(settings)).sentence:
         fail(f"{state} So it is not known whether there is an order {order_id}; ask again once that is mended.")
-    fail(
-        f"No order {order_id} is known. Check the id; one placed a moment ago may not have been read yet "
-        "(`lastunit order watch` waits for it)."
-    )
 
 
 def watch(order: OrderName, *, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
@@ -68,7 +70,7 @@ def follow(order_id: str, settings: Settings, timeout_seconds: float, *, as_json
     if view is None:
         fail(
             f"No event of order {order_id} came within {timeout_seconds:g} s. "
-            f"{run(view_state(settings)).sentence or 'Check the id, and that the rooms run.'}"
+            f"{run(view_state(settings, catch_up_seconds=0)).sentence or 'Check the id, and that the rooms run.'}"
         )
     return view
 
