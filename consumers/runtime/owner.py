@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,10 +35,11 @@ from consumers.runtime.hosting import Hosting
 from consumers.runtime.kafka.assignor import ClaimsAssignor, is_room
 from consumers.runtime.kafka.consumer import group_id, new_consumer, started
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, FetchBuffer
-from consumers.runtime.kafka.fetch_pacing import FetchPacing
+from consumers.runtime.kafka.fetch_pacing import REST_SECONDS, FetchPacing
 from consumers.runtime.kafka.group import GroupWatch
 from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.kafka.rebalance import Rebalance
+from consumers.runtime.kafka.record_wait import RecordWait
 from consumers.runtime.lifecycle import ProcessLifecycle
 from consumers.runtime.log_identity import record_digest
 from consumers.runtime.newer_schemas import NewerSchemas
@@ -60,8 +62,8 @@ if TYPE_CHECKING:
     from producers.publisher import Outgoing, Publisher
 
 log = structlog.get_logger()
-POLL_MS: Final = 20
-"""Longest wait for records. What is assigned meanwhile is claimed only after it, so it is part of every handover."""
+BUSY_WAIT_SECONDS: Final = 0.02
+"""Longest wait for records while something else is under way: a claim, positions or effects that wait for their turn."""
 POLL_RETRY_SECONDS: Final = 0.2
 KAFKA_COMMIT_SECONDS: Final = 1.0
 PASSED_OVER_SECONDS: Final = 0.3
@@ -113,6 +115,7 @@ class PartitionOwner:
         self._in_flight: tuple[Batch, asyncio.Task[None]] | None = None
         self._buffer = FetchBuffer()
         self._pacing = FetchPacing(max(room.fetch_min_bytes for room in self.rooms))
+        self._record_wait = RecordWait()
         self._consumer: AIOKafkaConsumer = None
 
     # --- lifecycle ---------------------------------------------------------------------------------------------------------
@@ -120,6 +123,7 @@ class PartitionOwner:
     def stop(self) -> None:
         """Ask for a graceful end: the batch in hand is finished and published first."""
         self._lifecycle.stop()
+        self._record_wait.wake()
 
     async def run(self) -> None:
         """Own partitions until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
@@ -161,6 +165,7 @@ class PartitionOwner:
         self._is_member = True
         self._ownership.assigned(self._consumer, tps)
         self._group.assigned()
+        self._record_wait.wake()
 
     def _revoked(self, tps: Iterable[TopicPartition]) -> None:
         partitions = {tp.partition for tp in tps}
@@ -275,9 +280,9 @@ class PartitionOwner:
     async def _fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
         try:
             with self._pacing.reading(self._consumer):
-                fetched = await read_records(
-                    self._consumer, self._ownership.positions, timeout_ms=POLL_MS, max_records=READ_AHEAD_RECORDS
-                )
+                if not (fetched := await self._read()):
+                    await self._record_wait.until_records(self._consumer, self._patience_seconds())
+                    fetched = await self._read()
         except OffsetOutOfRangeError as error:
             raise LogGapError.unreadable(self.name, error) from error
         except KafkaError as error:
@@ -287,6 +292,26 @@ class PartitionOwner:
             await asyncio.sleep(POLL_RETRY_SECONDS)
             return {}
         return fetched
+
+    async def _read(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Return what has been fetched, without waiting for more."""
+        return await read_records(
+            self._consumer, self._ownership.positions, timeout_ms=0, max_records=READ_AHEAD_RECORDS
+        )
+
+    def _patience_seconds(self) -> float:
+        """Return how long to wait for records: whoever has nothing else to do is woken by what comes."""
+        is_at_rest = (
+            self._is_member
+            and self._in_flight is None
+            and not self._ownership.waiting()
+            and not any(room.has_effects_to_resume() for room in self.rooms)
+        )
+        if not is_at_rest:
+            return BUSY_WAIT_SECONDS
+        passed_at = [it.passed_at for hosted in self._claims.values() for it in hosted.claims if it.passed]
+        left = min(passed_at, default=math.inf) + PASSED_OVER_SECONDS - time.monotonic()
+        return min(max(left, BUSY_WAIT_SECONDS), REST_SECONDS)
 
     def _decode(self, fetched: FetchedSlice) -> DecodedSlice | None:
         if fetched.records:

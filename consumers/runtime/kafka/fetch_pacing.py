@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 
 IDLE_SHARE: Final = 0.1
 """Of the time: a room that is busy for less takes what is there."""
+REST_SECONDS: Final = 0.25
+"""How long a room with little to do waits, and the broker with its answer, while nothing comes. Both wake up for a record.
+
+What else is asked of the broker waits behind its answer, as at a claim, so this is part of every handover.
+"""
 LEAST_MS: Final = 25
-"""aiokafka asks a broker once at a time, so this bounds how long the records of a partition just read may lie there."""
+"""The least of a busy room: what is asked of the broker while the room decides leaves out what it decides, which lies there
+for as long."""
 MOST_MS: Final = 100
 MS_A_SHARE: Final = 200.0
 """Milliseconds of waiting for a room that is always busy: the most is reached where it is so for half of the time."""
@@ -39,7 +45,7 @@ class Wait(NamedTuple):
 def wait_for(share: float, fetch_min_bytes: int) -> Wait:
     """Return what suits a room that is busy for this share of the time. Pure."""
     if share < IDLE_SHARE:
-        return Wait(LEAST_MS, 1)
+        return Wait(round(REST_SECONDS * 1000), 1)
     return Wait(round(min(max(LEAST_MS, share * MS_A_SHARE), MOST_MS)), fetch_min_bytes)
 
 

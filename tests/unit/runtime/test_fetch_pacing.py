@@ -9,6 +9,7 @@ from consumers.runtime.kafka.fetch_pacing import (
     IDLE_SHARE,
     LEAST_MS,
     MOST_MS,
+    REST_SECONDS,
     WINDOW_SECONDS,
     FetchPacing,
     Wait,
@@ -16,14 +17,17 @@ from consumers.runtime.kafka.fetch_pacing import (
 )
 
 BYTES = 1_000
-IDLE = Wait(LEAST_MS, 1)
+IDLE = Wait(round(REST_SECONDS * 1000), 1)
 
 
 @given(st.floats(0, 64))
 def test_the_wait_is_bounded_and_grows_with_the_work(share: float) -> None:
     less, more = wait_for(share, BYTES), wait_for(share * 1.5, BYTES)
-    assert LEAST_MS <= less.most_ms <= more.most_ms <= MOST_MS
-    assert less.least_bytes == (1 if share < IDLE_SHARE else BYTES)
+    if share < IDLE_SHARE:
+        assert less == IDLE
+    else:
+        assert LEAST_MS <= less.most_ms <= more.most_ms <= MOST_MS
+        assert less.least_bytes == more.least_bytes == BYTES
 
 
 def test_who_has_little_to_do_takes_what_is_there() -> None:
