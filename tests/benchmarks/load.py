@@ -119,7 +119,9 @@ async def run(options: Options, report: Report) -> None:
         )
         await StockClient(publisher).receive(receipts_of("delivery", dict.fromkeys(names(SKUS), UNITS)))
         folder = servers.settings.state_dir / "load"
-        system = await open_ones.enter_async_context(Supervisor(settings, folder=folder))
+        system = await open_ones.enter_async_context(
+            Supervisor(settings, folder=folder, together=not settings.rooms_apart)
+        )
         finals = await open_ones.enter_async_context(Finals(settings))
         await system.start_all()
         report.setup["processes"] = list(system.started)

@@ -7,7 +7,7 @@ for it waits for a core at every step. A room that has little to do answers at o
 Busy is who does not wait for records, be it that he decides or commits, or that his process waits for a core: a share of
 the CPU would fall just when the machine is full.
 
-Decision: docs/decisions, 003.
+Decisions: docs/decisions, 003, 035.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Waits for the next records without asking for them again and again: who rests wakes up for records, or when he is called."""
+"""Waits for the next records without asking for them again and again: a reader wakes up for records, or when it is called.
+
+Decision: docs/decisions, 035.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,11 @@ class RecordWait:
     def __init__(self) -> None:
         self._waiter: asyncio.Future[None] | None = None
         self._called = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing has ended the wait under way yet."""
+        return self._waiter is not None and not self._waiter.done()
 
     def wake(self) -> None:
         """End the wait under way; where there is none, the next one."""
