@@ -6,12 +6,12 @@ process does not know, but that is registered, is therefore a newer release's; a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from consumers.runtime.postgres.queries import QUERIES
-from schemas.codec.wire import schema_id_of
+from schemas.codec.wire import schema_id_of, unknown_schema_id
 from schemas.errors import UnknownSchemaIdError
 
 if TYPE_CHECKING:
@@ -56,8 +56,20 @@ class NewerSchemas:
             if before.next > before.first:
                 kept.append(before)
             held.append(at)
-            self._note(at, newer[1])
+            self._note(at.partition, at.source, at.first, newer[1])
         return kept, held
+
+    async def first_in(self, partition: int, records: Sequence[Any]) -> int | None:
+        """Return the place of the first record of a newer release among a partition's; None where there is none."""
+        unknown = [(at, found) for at, it in enumerate(records) if (found := unknown_schema_id(it.value)) is not None]
+        if not unknown:
+            return None
+        await self._look_up({schema_id for _, schema_id in unknown})
+        newer = next((each for each in unknown if each[1] in self._registered), None)
+        if newer is None:
+            return None
+        self._note(partition, 0, records[newer[0]].offset, newer[1])
+        return newer[0]
 
     def revoked(self, partitions: Iterable[int]) -> None:
         """Forget what waited in these partitions: they are another process's."""
@@ -72,15 +84,14 @@ class NewerSchemas:
             rows = await self._database.run_with_retry("load", lambda c: c.fetch(QUERIES["registered_schemas"], asked))
             self._registered.update(row["id"] for row in rows)
 
-    def _note(self, held: DecodedSlice, schema_id: int) -> None:
-        at = (held.partition, held.source)
-        if self._waiting.get(at) == held.first:
+    def _note(self, partition: int, source: int, offset: int, schema_id: int) -> None:
+        if self._waiting.get((partition, source)) == offset:
             return
-        self._waiting[at] = held.first
-        log.warning("newer_schema", room=self._name, partition=held.partition, offset=held.first, schema_id=schema_id)
+        self._waiting[partition, source] = offset
+        log.warning("newer_schema", room=self._name, partition=partition, offset=offset, schema_id=schema_id)
         self._readiness.blocked(
             self._obstacle,
-            f"partition {held.partition} waits at offset {held.first}: schema id {schema_id} is a newer release's; "
+            f"partition {partition} waits at offset {offset}: schema id {schema_id} is a newer release's; "
             "upgrade this process",
         )
 

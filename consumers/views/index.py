@@ -79,7 +79,7 @@ class OrderIndex:
     """Writes the index. Raises ConnectionLostError where PostgreSQL does not answer; the events are then given again."""
 
     def __init__(self, dsn: str) -> None:
-        self._database = Database(dsn, "views")
+        self.database = Database(dsn, "views")
         self._orders: dict[str, _Gathered] = {}
         self._reached: dict[int, int] = {}
         self._due_at = 0.0
@@ -93,7 +93,7 @@ class OrderIndex:
             rows: Sequence[Any] = await connection.fetch(QUERIES["read_positions"], list(partitions))
             return rows
 
-        found = {row["partition"]: row["next_offset"] for row in await self._database.run(ASYNC_COMMIT, read)}
+        found = {row["partition"]: row["next_offset"] for row in await self.database.run(ASYNC_COMMIT, read)}
         return {partition: found.get(partition, 0) for partition in partitions}
 
     async def write(self, by_order: Mapping[str, Sequence[TimelineEvent]], reached: Mapping[int, int]) -> None:
@@ -130,7 +130,7 @@ class OrderIndex:
         async def write(connection: asyncpg.Connection) -> None:
             await connection.execute(QUERIES["write_orders"], *arguments)
 
-        await self._database.run(ASYNC_COMMIT, write)
+        await self.database.run(ASYNC_COMMIT, write)
         self.forget()
 
     def forget(self) -> None:
@@ -139,7 +139,7 @@ class OrderIndex:
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._database.close()
+        await self.database.close()
 
     def _gather(self, order_id: str, event: TimelineEvent) -> None:
         gathered = self._orders.setdefault(order_id, _Gathered(event.at_ms))

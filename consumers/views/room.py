@@ -26,18 +26,18 @@ from consumers.runtime.kafka.consumer import started
 from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.kafka.rebalance import Rebalance
 from consumers.runtime.lifecycle import ProcessLifecycle
+from consumers.runtime.newer_schemas import NewerSchemas
 from consumers.runtime.postgres.database import ConnectionLostError
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
 from consumers.views.index import OrderIndex
 from consumers.views.timeline import TimelineEvent, event_of
-from producers.outage import Outage
+from producers.outage import Outage, Readiness
 from topology.topics import MAX_RECORD_BYTES, ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from producers.outage import Readiness
     from schemas.messages import Message
 
 log = structlog.get_logger()
@@ -100,6 +100,7 @@ class OrderViews:
         self._redis_outage = Outage("Redis", readiness)
         self._kafka_outage = Outage("Kafka", readiness)
         self._database_outage = Outage("PostgreSQL", readiness)
+        self._newer = NewerSchemas(NAME, self._index.database, readiness or Readiness()) if self._index else None
         self._consumer: AIOKafkaConsumer = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -199,6 +200,8 @@ class OrderViews:
 
     def revoked(self, partitions: set[TopicPartition]) -> None:
         """Forget what Kafka took away."""
+        if self._newer is not None:
+            self._newer.revoked(tp.partition for tp in partitions)
         for tp in partitions:
             self._unplaced.discard(tp.partition)
             self._positions.pop(tp.partition, None)
@@ -217,7 +220,20 @@ class OrderViews:
             self._unplace(set(self._positions))  # what was parsed before the failure is lost
             await asyncio.sleep(RETRY_SECONDS)
             return {}
-        return {tp: records for tp, records in fetched.items() if records and tp.partition in self._positions}
+        return await self._readable(
+            {tp: records for tp, records in fetched.items() if records and tp.partition in self._positions}
+        )
+
+    async def _readable(self, fetched: dict[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Leave out what begins with a record of a newer release: a process of that release goes on from there."""
+        for tp, records in list(fetched.items()):
+            if self._newer is None or (held := await self._newer.first_in(tp.partition, records)) is None:
+                continue
+            fetched[tp] = records[:held]
+            with contextlib.suppress(IllegalStateError):  # taken away meanwhile
+                self._consumer.seek(tp, records[held].offset)
+            await asyncio.sleep(RETRY_SECONDS)
+        return {tp: records for tp, records in fetched.items() if records}
 
     async def _places(self) -> dict[TopicPartition, int]:
         """Return how far we have written, but at least where the log begins."""
@@ -319,10 +335,14 @@ class OrderViews:
         return Watchdog(
             NAME,
             self.options.watchdog_seconds,
-            lag=lambda: 0 if self._redis_outage.lasts or self._kafka_outage.lasts else self._lag(),
+            lag=lambda: 0 if self._waits_rightly() else self._lag(),
             progress=lambda: self._passed,
             on_stuck=self._lifecycle.fail,
         )
+
+    def _waits_rightly(self) -> bool:
+        waits = self._newer is not None and self._newer.is_waiting
+        return waits or self._redis_outage.lasts or self._kafka_outage.lasts
 
     def _lag(self) -> int:
         ends = {p: self._consumer.last_stable_offset(TopicPartition(self._topic, p)) for p in self._positions}

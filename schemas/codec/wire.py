@@ -207,6 +207,13 @@ def _refuse_written(message: Message, schema: Schema) -> None:
         raise errors.EncodeError(fault)
 
 
+def unknown_schema_id(value: bytes | None) -> int | None:
+    """Return the schema id that a value names, where this process does not know it; None for any other value."""
+    if not value or value[: HEAD.size] in _decoders or value[0] != MAGIC or len(value) < HEAD.size:
+        return None
+    return schema_id_of(value)
+
+
 def _refusal(value: bytes | None) -> errors.DecodeError:
     """Say why these bytes name no schema."""
     if not value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +11,15 @@ import pytest_asyncio
 
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime.owner import PartitionOwner
+from consumers.views.room import OrderViews, ViewsOptions
+from consumers.views.store import read_timeline
+from infra.base.connections import redis_client
 from infra.base.settings import Settings
+from producers.outage import Readiness
 from schemas import messages as m
 from schemas.codec import wire
 from schemas.ids import new_order_id
-from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
+from tests.harness.shop import PARTITIONS, Level, Shop, in_miniature, open_shop, order
 from topology.partitioner import partition_of
 from topology.topics import DEAD_LETTERS
 
@@ -36,6 +41,14 @@ def earlier_release(message: m.Message) -> Iterator[None]:
         yield
     finally:
         wire._decoders[head], wire._types[head] = decoder, kind
+
+
+def _ids_in(partition: int) -> Iterator[str]:
+    """Yield order ids of a partition."""
+    while True:
+        order_id = new_order_id()
+        if partition_of(order_id.encode(), PARTITIONS) == partition:
+            yield order_id
 
 
 async def test_a_record_of_a_newer_release_waits_for_a_newer_process(shop: Shop) -> None:
@@ -62,6 +75,43 @@ async def test_a_record_of_a_newer_release_waits_for_a_newer_process(shop: Shop)
     assert await shop.levels() == {"MUG": Level(5, 1, 0), "TIN": Level(5, 1, 0)}
     assert await shop.value("SELECT is_suspended FROM stock WHERE sku = 'MUG'")
     assert await shop.records(DEAD_LETTERS) == []
+
+
+async def test_views_leave_an_event_of_a_newer_release_to_a_newer_process(shop: Shop) -> None:
+    ours, others = (next(_ids_in(partition)) for partition in (0, 1))
+    paid, shipped = m.OrderPaid(ours, 500, "GBP"), m.OrderShipped(ours)
+    readiness = Readiness()
+    options = ViewsOptions(
+        kafka_bootstrap=shop.settings.kafka_bootstrap or "",
+        redis_url=shop.settings.redis_url or "",
+        postgres_dsn=shop.settings.postgres_dsn,
+        namespace=shop.settings.namespace,
+        watchdog_seconds=1.0,
+    )
+
+    async def states() -> list[str | None]:
+        async with redis_client(shop.settings) as redis:
+            found = [await read_timeline(redis, shop.settings.namespace, order_id) for order_id in (ours, others)]
+        return [view.events[-1].type if view is not None and view.events else None for view in found]
+
+    async def shown(*wanted: str) -> bool:
+        return await states() == list(wanted)
+
+    await shop.say(paid)
+    await shop.say(shipped)
+    await shop.say(m.OrderPaid(others, 500, "GBP"))
+    with earlier_release(shipped):
+        earlier = OrderViews(options, readiness)
+        running = asyncio.create_task(earlier.run())
+        await shop.until(lambda: shown("OrderPaid", "OrderPaid"))
+        while "schemas of views" not in readiness.obstacles:
+            await asyncio.wait([running], timeout=0.05)
+            assert not running.done()
+        await shop.supervisor.start("views")  # of this release, beside the earlier one
+        earlier.stop()
+        await running
+    await shop.until(lambda: shown("OrderShipped", "OrderPaid"))
+    assert earlier.skipped == 0
 
 
 async def test_a_schema_that_no_release_registered_is_a_dead_letter(shop: Shop) -> None:
