@@ -31,6 +31,7 @@ from consumers.runtime.postgres.database import ConnectionLostError
 from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
 from consumers.views.index import OrderIndex
+from consumers.views.places import Places
 from consumers.views.timeline import TimelineEvent, event_of
 from producers.outage import Outage, Readiness
 from topology.topics import MAX_RECORD_BYTES, ORDER_EVENTS
@@ -85,15 +86,12 @@ class OrderViews:
         self.options = options
         self.written = 0
         self.skipped = 0
-        self._passed = 0  # offsets, whatever stood there
         self._topic = ORDER_EVENTS.in_namespace(options.namespace)
         self._redis = Redis.from_url(
             options.redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
         )
         self._index = OrderIndex(options.postgres_dsn) if options.postgres_dsn else None
-        self._positions: dict[int, int | None] = {}
-        self._in_redis: dict[int, int | None] = {}
-        self._unplaced: set[int] = set()
+        self._places = Places(self._topic, options.namespace, self._redis, self._index)
         self._housekeeping_at = 0.0
         self._lifecycle = ProcessLifecycle()
         self._background = BackgroundTasks(self._lifecycle.fail)
@@ -112,6 +110,7 @@ class OrderViews:
     async def run(self) -> None:
         """Keep the views until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
         self._consumer = await started(self._new_consumer, self._kafka_outage, self._lifecycle)
+        self._places.consumer = self._consumer
         self._background.start(self._watchdog().watch(), "watchdog")
         await self._name_eviction()
         try:
@@ -125,20 +124,22 @@ class OrderViews:
                 await self._index.close()
 
     async def _work(self) -> None:
-        self._consumer.subscribe([self._topic], listener=Rebalance(self.assigned, self.revoked, self._lifecycle))
+        self._consumer.subscribe(
+            [self._topic], listener=Rebalance(self._places.assigned, self.revoked, self._lifecycle)
+        )
         while self._lifecycle.running:
             try:
-                await self._place()
+                await self._places.find()
                 if await self._take(await self._poll()):
                     self._redis_outage.ended(WRITE)
                 await self._keep_house()
             except (RedisError, OSError, TimeoutError) as error:
                 # What was fetched is fetched again: nothing moved on.
-                self._unplace(set(self._positions))
+                self._places.forget()
                 # One that is full or a replica still answers to reads, which says nothing about the next write.
                 await self._redis_outage.wait(error, WRITE if isinstance(error, ResponseError) else CONNECT)
             except ConnectionLostError as lost:
-                self._unplace(set(self._positions))
+                self._places.forget()
                 await self._database_outage.wait(lost.cause)
             else:
                 self._redis_outage.ended(CONNECT)
@@ -153,75 +154,30 @@ class OrderViews:
             if state.may_evict:
                 log.warning("redis_may_evict", policy=state.policy, max_bytes=state.max_bytes)
 
-    # --- where to read ------------------------------------------------------------------------------------------------
-
-    async def _place(self) -> None:
-        """Go to where each new partition was left, by Redis or by the index, or to its beginning, and read from there."""
-        if not self._unplaced:
-            return
-        wanted = sorted(self._unplaced)
-        stored = await store.read_positions(self._redis, self.options.namespace, wanted)
-        found = await self._earlier(stored)
-        log.info("views_placed", partitions=wanted, from_the_beginning=[p for p in wanted if found[p] is None])
-        for partition in [it for it in wanted if it in self._unplaced]:
-            tp = TopicPartition(self._topic, partition)
-            position = found[partition]
-            with contextlib.suppress(IllegalStateError):  # taken away meanwhile
-                if position is None:
-                    await self._consumer.seek_to_beginning(tp)
-                else:
-                    self._consumer.seek(tp, position)
-                self._consumer.resume(tp)
-                self._unplaced.discard(partition)
-                self._positions[partition] = position
-                self._in_redis[partition] = stored[partition]
-
-    async def _earlier(self, in_redis: Mapping[int, int | None]) -> dict[int, int | None]:
-        """Return where to read from: the index may be behind Redis, or lost."""
-        if self._index is None:
-            return dict(in_redis)
-        indexed = await self._index.positions(list(in_redis))
-        return {p: None if at is None or not indexed[p] else min(at, indexed[p]) for p, at in in_redis.items()}
-
-    def _unplace(self, partitions: set[int]) -> None:
-        for partition in partitions & self._positions.keys():
-            del self._positions[partition]
-            self._unplaced.add(partition)
-            with contextlib.suppress(IllegalStateError):
-                self._consumer.pause(TopicPartition(self._topic, partition))
-
-    def assigned(self, partitions: set[TopicPartition]) -> None:
-        """Note what Kafka assigned; it stays paused until its place is known."""
-        self._consumer.pause(*partitions)
-        for tp in partitions:
-            # Without a position of its own the consumer would look for one; `_place` sets the true one.
-            self._consumer.seek(tp, 0)
-            self._unplaced.add(tp.partition)
+    # --- what Kafka gives and takes ---------------------------------------------------------------------------------------
 
     def revoked(self, partitions: set[TopicPartition]) -> None:
         """Forget what Kafka took away."""
         if self._newer is not None:
             self._newer.revoked(tp.partition for tp in partitions)
-        for tp in partitions:
-            self._unplaced.discard(tp.partition)
-            self._positions.pop(tp.partition, None)
+        self._places.revoked(partitions)
 
     # --- reading and writing ------------------------------------------------------------------------------------------
 
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
         try:
             fetched = await read_records(
-                self._consumer, self._places, timeout_ms=POLL_MS, max_records=self.options.batch_records
+                self._consumer, self._places.in_log, timeout_ms=POLL_MS, max_records=self.options.batch_records
             )
         except KafkaError as error:
             if not error.retriable:
                 raise
             log.warning("poll_failed", room=NAME, error=repr(error))
-            self._unplace(set(self._positions))  # what was parsed before the failure is lost
+            self._places.forget()  # what was parsed before the failure is lost
             await asyncio.sleep(RETRY_SECONDS)
             return {}
         return await self._readable(
-            {tp: records for tp, records in fetched.items() if records and tp.partition in self._positions}
+            {tp: records for tp, records in fetched.items() if records and tp.partition in self._places.next_offsets}
         )
 
     async def _readable(self, fetched: dict[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
@@ -235,37 +191,26 @@ class OrderViews:
             await asyncio.sleep(RETRY_SECONDS)
         return {tp: records for tp, records in fetched.items() if records}
 
-    async def _places(self) -> dict[TopicPartition, int]:
-        """Return how far we have written, but at least where the log begins."""
-        tps = {TopicPartition(self._topic, partition): position for partition, position in self._positions.items()}
-        begins = await self._consumer.beginning_offsets(list(tps))
-        return {tp: max(position or 0, begins[tp]) for tp, position in tps.items()}
-
     async def _take(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> bool:
         """Write the events, then move the positions; a position that was lost or moved by another is looked up anew.
 
         Return whether there was anything to write.
         """
-        reached = await self._reached(fetched)
+        reached = await self._places.reached(fetched)
         if not reached:
             if self._index is not None:
                 await self._index.write({}, {})
             return False
-        moves = [(p, self._in_redis[p], max(self._in_redis[p] or 0, at)) for p, at in reached.items()]
         by_order: dict[str, list[TimelineEvent]] = {}
         for records in fetched.values():
             self._read(records, by_order)
         await store.write_events(self._redis, self.options.namespace, by_order, self.options.ttl_seconds)
-        lost = await store.move_positions(self._redis, self.options.namespace, moves)
+        lost = await self._places.store(reached)
         if self._index is not None:
             await self._index.write(by_order, reached)
-        for partition, _, new in moves:
-            if partition in self._positions:
-                self._passed += reached[partition] - (self._positions[partition] or 0)
-                self._positions[partition] = reached[partition]
-                self._in_redis[partition] = new
+        self._places.move(reached)
         self.written += sum(map(len, by_order.values()))
-        self._unplace(lost)
+        self._places.forget(lost)
         return True
 
     async def _flush_index(self) -> None:
@@ -273,17 +218,6 @@ class OrderViews:
         if self._index is not None:
             with contextlib.suppress(ConnectionLostError):
                 await self._index.flush()
-
-    async def _reached(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> dict[int, int]:
-        """Return up to where each partition was read, even if only over a transaction's marker."""
-        reached = {}
-        for partition, position in list(self._positions.items()):
-            tp = TopicPartition(self._topic, partition)
-            with contextlib.suppress(IllegalStateError):  # taken away meanwhile
-                at = await self._consumer.position(tp)
-                if tp in fetched or at > (position or 0):
-                    reached[partition] = at
-        return reached
 
     def _read(self, records: Sequence[Any], by_order: dict[str, list[TimelineEvent]]) -> None:
         for record in records:
@@ -312,17 +246,11 @@ class OrderViews:
         if now < self._housekeeping_at:
             return
         self._housekeeping_at = now + HOUSEKEEPING_SECONDS
-        found = await store.read_positions(self._redis, self.options.namespace, sorted(self._positions))
-        self._unplace({p for p, position in found.items() if position != self._in_redis.get(p)})
+        await self._places.forget_what_is_lost()
         await self._commit_offsets_to_kafka()
 
     async def _commit_offsets_to_kafka(self) -> None:
-        assigned = self._consumer.assignment()
-        offsets = {
-            tp: position
-            for partition, position in self._positions.items()
-            if position is not None and (tp := TopicPartition(self._topic, partition)) in assigned
-        }
+        offsets = self._places.to_commit()
         if not offsets:
             return
         try:
@@ -335,18 +263,14 @@ class OrderViews:
         return Watchdog(
             NAME,
             self.options.watchdog_seconds,
-            lag=lambda: 0 if self._waits_rightly() else self._lag(),
-            progress=lambda: self._passed,
+            lag=lambda: 0 if self._waits_rightly() else self._places.lag(),
+            progress=lambda: self._places.passed,
             on_stuck=self._lifecycle.fail,
         )
 
     def _waits_rightly(self) -> bool:
         waits = self._newer is not None and self._newer.is_waiting
         return waits or self._redis_outage.lasts or self._kafka_outage.lasts
-
-    def _lag(self) -> int:
-        ends = {p: self._consumer.last_stable_offset(TopicPartition(self._topic, p)) for p in self._positions}
-        return sum(max(0, end - (self._positions[p] or 0)) for p, end in ends.items() if end is not None)
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(

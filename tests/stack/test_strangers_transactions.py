@@ -106,10 +106,10 @@ async def test_views_show_no_aborted_event_and_pass_the_marker(shop: Shop) -> No
             await ends()
     running = asyncio.create_task(views.run())
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while views._positions.get(0) != 5:  # the rules' version, and a record and a marker twice
+        while views._places.next_offsets.get(0) != 5:  # the rules' version, and a record and a marker twice
             await asyncio.wait([running], timeout=0.05)
             assert not running.done()
-    assert views._lag() == 0
+    assert views._places.lag() == 0
     views.stop()
     await running
     assert views.written + views.skipped == 1
