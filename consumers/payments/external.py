@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
 from consumers.payments.evolve import applied
+from consumers.payments.ledger import beyond_ours
 from consumers.payments.processor import OperationKind
 from consumers.payments.refunds import conclude_resolve
 from consumers.payments.results import record_capture, record_refund, record_void
 from consumers.payments.sequence import GIVEN_BEFORE, inspection, reduced_refund, start_or_queue
 from consumers.payments.state import (
     FAILED,
-    LAPSE,
     NOTHING_EXTERNAL,
     PENDING,
     RESOLVED,
@@ -115,7 +115,7 @@ def _require_sense(payment: Payment, found: m.RecordPaymentInspection) -> None:
 def _book(payment: Payment, found: m.RecordPaymentInspection) -> list[Outcome]:
     """Return what changed, what it does to what a person has booked by hand, and to what is owed."""
     name = found.authorization_id
-    before, after = payment.external.get(name, NOTHING_EXTERNAL), _beyond_ours(payment, found)
+    before, after = payment.external.get(name, NOTHING_EXTERNAL), beyond_ours(payment, found)
     if after == before:
         return []
     taken_back = _counted_twice(payment, before, after)
@@ -139,27 +139,6 @@ def _book(payment: Payment, found: m.RecordPaymentInspection) -> list[Outcome]:
     lapsed = [m.PaymentLapsed(payment.order_id, name, VOIDED_EXTERNALLY)] if has_lapsed else []
     returned_minor = after.refunded_minor - before.refunded_minor
     return [*booked, *changes, *lapsed, *_settle(stands, returned_minor)]
-
-
-def _beyond_ours(payment: Payment, found: m.RecordPaymentInspection) -> ExternalMoney:
-    """Return what the processor has of an authorisation beyond our own attempts.
-
-    Where time has ended it by our books, the rest of it is given back, whether the processor has noticed already or not.
-    """
-    ours = dict.fromkeys(OperationKind, 0)
-    is_over = False
-    for attempt in payment.attempts.values():
-        if attempt.authorization_id == found.authorization_id and attempt.result == SUCCEEDED:
-            ours[attempt.kind] += attempt.amount_minor
-            is_over |= attempt.reference == LAPSE
-    voided_minor = found.authorized_minor - found.captured_minor if is_over else found.voided_minor
-    return ExternalMoney(
-        found.captured_minor - ours[OperationKind.CAPTURE],
-        voided_minor - ours[OperationKind.VOID],
-        found.refunded_minor - ours[OperationKind.REFUND],
-        found.disputed_minor,
-        found.lost_minor,
-    )
 
 
 def _counted_twice(payment: Payment, before: ExternalMoney, after: ExternalMoney) -> list[tuple[Attempt, int]]:

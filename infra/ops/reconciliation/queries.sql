@@ -1,13 +1,29 @@
--- name: known
--- An order without a payment is known all the same; its authorisations are those that an attempt has brought.
-SELECT k.order_id::text AS order_id,
-    coalesce(array_agg(DISTINCT a.authorization_id) FILTER (WHERE a.authorization_id <> ''), '{}') AS authorization_ids,
-    coalesce(bool_or(a.kind = 'authorize' AND a.result = 'pending'), false) AS is_asking
-FROM (
-    SELECT order_id FROM orders WHERE order_id = ANY($1::uuid[])
-    UNION SELECT order_id FROM payments WHERE order_id = ANY($1::uuid[])
-) k LEFT JOIN payment_attempts a USING (order_id)
-GROUP BY k.order_id;
+-- name: orders
+SELECT order_id::text AS order_id FROM orders WHERE order_id = ANY($1::uuid[]);
+
+-- name: dropped
+SELECT from_ms, until_ms FROM dropped_weeks;
+
+-- name: owners
+-- No index has them by authorisation: this is only for what the processor has under an order that does not stand for it.
+SELECT DISTINCT order_id::text AS order_id, authorization_id FROM payment_attempts
+WHERE kind = 'authorize' AND result = 'succeeded' AND authorization_id = ANY($1::text[]);
+
+-- name: make_seen
+CREATE TEMPORARY TABLE seen_authorizations (authorization_id text PRIMARY KEY);
+
+-- name: see
+INSERT INTO seen_authorizations SELECT DISTINCT unnest($1::text[]) ON CONFLICT DO NOTHING;
+
+-- name: unseen
+SELECT a.order_id::text AS order_id, a.operation_id, a.authorization_id FROM payment_attempts a
+WHERE a.kind = 'authorize' AND a.result = 'succeeded' AND a.authorization_id <> '' AND a.started_at_ms >= $1
+    AND (a.order_id, a.operation_id) > ($2::uuid, $3::text)
+    AND NOT EXISTS (SELECT FROM seen_authorizations s WHERE s.authorization_id = a.authorization_id)
+ORDER BY a.order_id, a.operation_id LIMIT $4;
+
+-- name: decided
+SELECT partition, next_offsets FROM claims WHERE room = 'payments';
 
 -- name: begin
 INSERT INTO payment_orphans (operation_id, order_id, authorization_id, kind, amount_minor, currency, why)
