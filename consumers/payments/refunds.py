@@ -10,6 +10,7 @@ from consumers.payments.sequence import ORDER_OVER, inspection, reduced_refund, 
 from consumers.payments.state import (
     ABANDONED,
     RESOLVED,
+    SUCCEEDED,
     SUPERSEDED,
     UNCONFIRMED,
     AttemptResolved,
@@ -22,6 +23,7 @@ from consumers.payments.state import (
 from consumers.payments.waits import TIMED_OUT, not_authorized, renew
 from schemas import messages as m
 from schemas.limits import MAX_LINES
+from schemas.money import shown_minor
 from schemas.validation import SAGA_REFUNDS
 from topology.states import PaymentState
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 SETTLED_AT_PROCESSOR: Final = "settled_at_processor"
 """Why a ResolveOrder is refused: what it wants to book as done by hand was done at the processor, and is booked as that."""
+STILL_HELD: Final = "still_held"
+"""Why a ResolveOrder is refused: the processor shows that what a person says to be freed by hand is still held there."""
 MAX_REFUNDS: Final = 2 * MAX_LINES
 """Of one order; one for each line, and as many that somebody asks for."""
 
@@ -88,18 +92,24 @@ def resolve(payment: Payment, command: m.ResolveOrder, now: Now) -> list[Outcome
 
 
 def conclude_resolve(payment: Payment) -> list[Outcome]:
-    """End a person's wait for the processor to be inspected: what was not done there was done by hand."""
+    """End a person's wait for the processor to be inspected: what was not done there was done by hand.
+
+    A void cannot be: what the processor shows as held, nobody has freed elsewhere.
+    """
     if not payment.resolving or any(queued.kind is OperationKind.INSPECT for queued in payment.queue):
         return []
     done = resolve_failed(payment, payment.resolving)
-    settled = m.OrderCommandRefused(payment.order_id, m.ResolveOrder.__name__, "", SETTLED_AT_PROCESSOR)
-    return [ResolveQueued(""), *(done or [settled])]
+    if any(_is_seen_held(payment, attempt) for attempt in payment.failed()):
+        done.append(_unresolved(payment, STILL_HELD, shown_minor(payment.held_minor, payment.currency)))
+    return [ResolveQueued(""), *(done or [_unresolved(payment, SETTLED_AT_PROCESSOR)])]
 
 
 def resolve_failed(payment: Payment, note: str) -> list[Outcome]:
-    """Book what the processor refused as done by hand."""
+    """Book what the processor refused as done by hand, but for what it was seen to hold still."""
     outcomes: list[Outcome] = []
     for attempt in payment.failed():
+        if _is_seen_held(payment, attempt):
+            continue
         is_void = attempt.kind is OperationKind.VOID
         amount_minor = payment.held_minor if is_void else attempt.amount_minor
         outcomes += [
@@ -116,6 +126,19 @@ def resolve_failed(payment: Payment, note: str) -> list[Outcome]:
         if attempt.reference == UNCONFIRMED:
             outcomes += _abandon(payment)
     return outcomes
+
+
+def _is_seen_held(payment: Payment, failed: Attempt) -> bool:
+    """Tell whether the processor, when it was read last, still held what a void that it refused was to free."""
+    if failed.kind is not OperationKind.VOID or not payment.held_minor:
+        return False
+    readings = payment.of_reference(OperationKind.INSPECT, failed.authorization_id)
+    latest = max(readings, key=lambda attempt: attempt.number, default=None)
+    return latest is not None and latest.result == SUCCEEDED
+
+
+def _unresolved(payment: Payment, reason: str, detail: str = "") -> m.OrderCommandRefused:
+    return m.OrderCommandRefused(payment.order_id, m.ResolveOrder.__name__, "", reason, detail)
 
 
 def _refund_for_a_person(payment: Payment, command: m.RefundOrder) -> list[Outcome]:

@@ -38,6 +38,7 @@ ADVICE: Final = {
     "too_many_refunds": "pay it back by hand",
     "nothing_to_retry": "no void or refund of this order has failed, and its authorisation has not lapsed",
     "nothing_to_resolve": "no void or refund of this order has failed",
+    "still_held": "the processor still holds it: void it at the processor's dashboard, or ask again by `lastunit order retry`",
     "settled_at_processor": "it was done at the processor and is booked as that; `lastunit order show` has the sums",
 }
 

@@ -8,7 +8,7 @@ is judged as the model judges it, by what the log holds and by the processor's b
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple, Self
 
 import msgspec
@@ -20,13 +20,16 @@ from consumers.inventory.room import InventoryRoom
 from consumers.notifications.delivery import Deliverer
 from consumers.notifications.room import NotificationsRoom
 from consumers.orders.room import OrdersRoom
+from consumers.payments.errors import ProcessorError
 from consumers.payments.http_processor import HttpProcessor
+from consumers.payments.processor import Operation, OperationKind
 from consumers.payments.room import PaymentsRoom
 from consumers.runtime.deciding.now import Deadlines
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.postgres.database import Database
 from consumers.runtime.room import Room
 from infra.base.rooms import RECEIVER
+from infra.local.sandbox_processor.judge import BY_HAND
 from infra.local.supervisor import PROCESSOR
 from infra.ops.audit.checks.processor_books import read_books
 from infra.ops.audit.generations import replay_stages
@@ -78,7 +81,7 @@ SELECT (SELECT count(*) FROM holds WHERE state = 0)
     + (SELECT count(*) FROM fulfilments WHERE deadline_ms IS NOT NULL)
     + (SELECT count(*) FROM webhook_deliveries)
 """
-_STUCK: Final = "SELECT order_id::text FROM payments WHERE state = ANY($1)"
+_STUCK: Final = "SELECT order_id::text, state, authorization_id FROM payments WHERE state = ANY($1)"
 _NEEDS_A_PERSON: Final = [PaymentState.VOID_FAILED.value, PaymentState.REFUND_FAILED.value]
 
 
@@ -196,9 +199,20 @@ async def play(shop: Shop, cases: Sequence[Case]) -> set[Key]:
             await audience.say([message for case in cases for message in case.people.help_all()])
             await come_to_rest(shop, audience)
         while stuck := await shop.database.fetch(_STUCK, _NEEDS_A_PERSON):
+            await free_by_hand(shop, [row["authorization_id"] for row in stuck if row["state"] == "void_failed"])
             await audience.say([m.ResolveOrder(row["order_id"], "support", "paid back by hand") for row in stuck])
             await come_to_rest(shop, audience)
         return audience.meddled
+
+
+async def free_by_hand(shop: Shop, authorization_ids: Sequence[str]) -> None:
+    """Void these at the processor's dashboard."""
+    processor = HttpProcessor(shop.supervisor.processor_url)
+    for name in authorization_ids:
+        void = Operation(f"{BY_HAND}{name}", "", OperationKind.VOID, 0, "", "", "", name)
+        with suppress(ProcessorError):  # it has faults, and is asked again under the same key
+            await processor.perform(void)
+    await processor.close()
 
 
 async def come_to_rest(shop: Shop, audience: Audience) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from consumers.payments.refunds import STILL_HELD
 from schemas import messages as m
 from schemas.messages import Message, OrderedLine
 from tests.model.dice import Pick
@@ -64,7 +65,9 @@ class People:
     def _parcel(self, order_id: str, lines: tuple[int, ...] = ()) -> Message:
         return m.ShipOrder(order_id, self._name(order_id, "S"), lines, "post", "T1")
 
-    def _ship_again(self, fact: m.OrderCommandRefused) -> list[Message]:
+    def _after_refusal(self, fact: m.OrderCommandRefused) -> list[Message]:
+        if fact.reason == STILL_HELD:
+            self.stuck[fact.order_id] = None
         sendable = fact.command == "ShipOrder" and self._names.get(f"{fact.order_id} S", 0) < MOST_PARCELS
         return [self._parcel(fact.order_id)] if sendable and self.pick(2) else []
 
@@ -143,7 +146,7 @@ _REACTIONS: Final[Mapping[type[Message], Callable[[People, Any], list[Message]]]
         m.OrderPaid: People._ship,
         m.ShipmentRequested: People._change_mind,
         m.OrderShipped: People._change_mind,
-        m.OrderCommandRefused: People._ship_again,
+        m.OrderCommandRefused: People._after_refusal,
         m.ShipmentShipped: People._deliver,
         m.ShipmentDelivered: People._send_back,
         m.ReturnRequested: People._judge_return,

@@ -23,6 +23,9 @@ _DECLINING_TOKENS: Final = {"tok_declined": "card_declined", "tok_insufficient_f
 _FATEFUL_TOKENS: Final = {"tok_capture_fails": "capture", "tok_void_fails": "void", "tok_refund_fails": "refund"}
 _ACTION_TOKEN: Final = "tok_3ds"  # noqa: S105 - a made-up card, no secret
 
+BY_HAND: Final = "by-hand:"
+"""How the key of what a person does at the dashboard begins: whatever fails for us by its token succeeds there."""
+
 _CLOSED_TO_CAPTURES: Final = {
     "requires_action": "action_required",
     "captured": "already_captured",
@@ -61,7 +64,7 @@ class Judge:
         elif request.kind == "dispute":
             status, code = _dispute(request, authorization)
         elif request.kind == "void":
-            status, code = _void(authorization)
+            status, code = _void(request, authorization)
         else:
             status, code = (
                 (OK, "") if request.dispute_id in authorization.open_disputes else (CONFLICT, "dispute_closed")
@@ -113,7 +116,7 @@ class Judge:
             return CONFLICT, "currency_mismatch"
         if request.amount_minor > authorization.held_minor:
             return CONFLICT, "amount_exceeds_authorization"
-        if authorization.fails == "capture" or self.plan.fails_capture(request.key):
+        if _fails(request, authorization) or self.plan.fails_capture(request.key):
             return PAYMENT_REQUIRED, "capture_failed"
         return OK, ""
 
@@ -142,7 +145,7 @@ def _refund(request: Request, authorization: Authorization) -> tuple[int, str]:
         return CONFLICT, "currency_mismatch"
     if request.amount_minor > authorization.left_minor:
         return CONFLICT, "amount_exceeds_captured"
-    if authorization.fails == "refund":
+    if _fails(request, authorization):
         return PAYMENT_REQUIRED, "refund_failed"
     return OK, ""
 
@@ -161,11 +164,15 @@ def _dispute_id(request: Request) -> str:
     return "dp_" + hashlib.blake2b(request.key.encode(), digest_size=12).hexdigest()
 
 
-def _void(authorization: Authorization) -> tuple[int, str]:
+def _fails(request: Request, authorization: Authorization) -> bool:
+    return authorization.fails == request.kind and not request.key.startswith(BY_HAND)
+
+
+def _void(request: Request, authorization: Authorization) -> tuple[int, str]:
     """Refuse what would undo a capture or comes twice. Where nothing is held, and nothing will be, it is done already."""
     if (code := _CLOSED_TO_VOIDS.get(authorization.state)) is not None:
         return CONFLICT, code
-    if authorization.fails == "void":
+    if _fails(request, authorization):
         return PAYMENT_REQUIRED, "void_failed"
     return OK, ""
 

@@ -22,12 +22,14 @@ from tests.given_when_then import (
     OrderPlaced,
     OrderRejected,
     OrderReserved,
+    PaymentCaptured,
     RecordPaymentResult,
     RefundRequested,
     ShipmentRequested,
     Story,
     word,
 )
+from topology.states import PaymentState
 
 AUTHORIZE, CAPTURE, VOID, REFUND, INSPECT = OperationKind
 ACTION_SECONDS: Final = 60
@@ -63,6 +65,17 @@ def asked(kind: OperationKind, **more: Any) -> StartOperation:
 def result(kind: OperationKind, said: str = "succeeded", number: int = 1, **more: Any) -> Any:
     """Return the processor's answer to an operation of order A."""
     return RecordPaymentResult(**{"operation_id": operation_id(A, kind, number), "result": said, **more})
+
+
+def captured(reference: str = "", amount_minor: int = 500) -> Any:
+    """Return the event that order A's money is ours, by whoever's capture."""
+    return PaymentCaptured(reference=reference, amount_minor=amount_minor)
+
+
+def stands(*happened: Any) -> PaymentState:
+    """Return where order A's money stands after all that happened."""
+    given(*happened)
+    return story.state.state
 
 
 def shipment(name: str, amount_minor: int) -> Any:

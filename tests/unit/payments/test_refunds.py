@@ -239,14 +239,24 @@ def test_a_refund_that_was_done_by_hand_is_booked() -> None:
     assert story.state.state is PaymentState.PARTIALLY_REFUNDED
 
 
-def test_a_void_that_was_done_by_hand_is_booked() -> None:
+def test_a_resolve_of_what_the_processor_still_holds_is_refused() -> None:
     given(*VOID_FAILED)
     when(RESOLVE)
     then(asked(INSPECT, amount_minor=0, reference="auth_1"))
     given(*VOID_FAILED, RESOLVE)
     when(found(captured_minor=0))
-    then(resolved("", 500))
+    then(refused(m.ResolveOrder, "still_held", detail="EUR 5.00"))
     given(*VOID_FAILED, RESOLVE, found(captured_minor=0))
+    assert (story.state.state, story.state.resolving) == (PaymentState.VOID_FAILED, "")
+    when(RETRY)
+    then(asked(VOID, number=2))
+
+
+def test_a_resolve_books_a_void_whose_authorisation_the_processor_does_not_know() -> None:
+    given(*VOID_FAILED, RESOLVE)
+    when(result(INSPECT, "failed", reason="authorization_unknown"))
+    then(resolved("", 500))
+    given(*VOID_FAILED, RESOLVE, result(INSPECT, "failed"))
     assert story.state.state is PaymentState.VOIDED
     when(RESOLVE)
     then(refused(m.ResolveOrder, "nothing_to_resolve"))
