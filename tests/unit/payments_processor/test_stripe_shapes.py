@@ -6,85 +6,21 @@ money is held, a page to confirm on, and all the ways in which a request can fai
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 
 import pytest
-from aiohttp import web
 
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, ProcessorError
-from consumers.payments.processor import OperationKind, ProcessorPayment, ProcessorResult
+from consumers.payments.processor import OperationKind, ProcessorResult
 from consumers.payments.stripe_processor import StripeProcessor
 from tests.unit.payments_processor.asked import asked
+from tests.unit.payments_processor.stripe_script import TOKEN, Stripe, error, intent, page
 
-TOKEN = "pm_card_visa_4242"
 AUTHORIZE = asked(OperationKind.AUTHORIZE, payment_token=TOKEN, amount_minor=500, currency="GBP")
 CAPTURE = asked(OperationKind.CAPTURE, authorization_id="pi_1", amount_minor=500, currency="GBP")
 VOID = asked(OperationKind.VOID, authorization_id="pi_1")
 REFUND = asked(OperationKind.REFUND, authorization_id="pi_1", amount_minor=200, currency="GBP")
-
-
-class Asked(NamedTuple):
-    """One request: `values` are its form or its query."""
-
-    route: str
-    key: str | None
-    values: dict[str, str]
-
-
-class Script:
-    """A server that says what it is told to, in order, and then the last thing again."""
-
-    def __init__(self) -> None:
-        self.answers: list[tuple[int, Any, dict[str, str]]] = []
-        self.asked: list[Asked] = []
-
-    def says(self, status: int, document: Any, **headers: str) -> None:
-        self.answers.append((status, document, headers))
-
-    async def handle(self, request: web.BaseRequest) -> web.Response:
-        body = (await request.read()).decode() or urlsplit(request.path_qs).query
-        values = {name: it[0] for name, it in parse_qs(body).items()}
-        route = f"{request.method} {request.path}"
-        self.asked.append(Asked(route, request.headers.get("Idempotency-Key"), values))
-        status, document, headers = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return web.Response(
-            status=status, body=json.dumps(document).encode(), headers={"Content-Type": "application/json", **headers}
-        )
-
-
-class Stripe(NamedTuple):
-    script: Script
-    processor: StripeProcessor
-
-
-@pytest.fixture
-async def stripe() -> AsyncIterator[Stripe]:
-    script = Script()
-    runner = web.ServerRunner(web.Server(script.handle))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    processor = StripeProcessor("sk_test_1", address=address, return_url="https://shop.example/back")
-    yield Stripe(script, processor)
-    await processor.close()
-    await runner.cleanup()
-
-
-def intent(status: str, **more: Any) -> dict[str, Any]:
-    usual = {"id": "pi_1", "object": "payment_intent", "amount": 500, "amount_received": 0, "currency": "gbp"}
-    return {**usual, "status": status, "latest_charge": None, "next_action": None, **more}
-
-
-def error(kind: str, code: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"error": {"type": kind, "code": code, "message": f"about {TOKEN}", **more}}
-
-
-def page(*items: dict[str, Any], kind: str = "list", **more: Any) -> dict[str, Any]:
-    return {"object": kind, "data": list(items), "has_more": False, "url": "/v1/x", **more}
 
 
 # --- authorising --------------------------------------------------------------------------------------------------------
@@ -306,56 +242,3 @@ async def test_no_connection_decides_nothing() -> None:
         with pytest.raises(OutcomeUnknownError):
             await processor.perform(AUTHORIZE)
         await processor.close()
-
-
-# --- the books ----------------------------------------------------------------------------------------------------------
-
-
-async def test_every_payment_that_names_an_order_is_listed_with_where_its_money_is(stripe: Stripe) -> None:
-    # Stripe counts what it releases untaken among the refunds of the charge: 100 here, and 100 more were refunded.
-    charge = {"object": "charge", "id": "ch_1", "status": "succeeded", "amount_refunded": 200}
-    common = {"metadata": {"order_id": "A"}, "created": 1_790_000_000, "latest_charge": charge}
-    stripe.script.says(
-        200,
-        page(
-            intent("succeeded", amount_received=400, amount_capturable=0, **common),
-            intent(
-                "requires_capture",
-                amount_capturable=500,
-                **{**common, "latest_charge": charge | {"amount_refunded": 0}},
-            ),
-            intent("requires_payment_method", amount_capturable=0, **{**common, "latest_charge": None}),
-            intent("succeeded", amount_received=5, amount_capturable=0, currency="usdc", **{**common, "metadata": {}}),
-        ),
-    )
-    found = [payment async for payment in stripe.processor.payments(1_700_000_000_000)]
-    assert found == [
-        ProcessorPayment("pi_1", "A", "GBP", 500, 400, 100, 100, 1_790_000_000_000),
-        ProcessorPayment("pi_1", "A", "GBP", 500, 0, 0, 0, 1_790_000_000_000),
-        ProcessorPayment("pi_1", "A", "GBP", 0, 0, 0, 0, 1_790_000_000_000),
-    ]
-    assert [payment.held_minor for payment in found] == [0, 500, 0]
-    assert stripe.script.asked[0].values["created[gte]"] == "1700000000"
-
-
-async def test_a_payment_is_shown_with_what_is_disputed_and_what_is_lost(stripe: Stripe) -> None:
-    charge = {"object": "charge", "id": "ch_1", "status": "succeeded", "amount_refunded": 50, "disputed": True}
-    stripe.script.says(
-        200, intent("succeeded", amount_received=500, metadata={"order_id": "A"}, created=1, latest_charge=charge)
-    )
-    statuses = ("needs_response", "under_review", "warning_needs_response", "won", "warning_closed", "lost")
-    stripe.script.says(200, page(*({"id": f"dp_{it}", "amount": 10, "status": it} for it in statuses)))
-    found = await stripe.processor.payment("pi_1")
-    assert found == ProcessorPayment("pi_1", "A", "GBP", 500, 500, 0, 50, 1_000, disputed_minor=30, lost_minor=10)
-    assert [it.route for it in stripe.script.asked] == ["GET /v1/payment_intents/pi_1", "GET /v1/disputes"]
-
-
-async def test_a_cancelled_payment_has_given_all_back_and_refunded_nothing(stripe: Stripe) -> None:
-    charge = {"object": "charge", "id": "ch_1", "status": "succeeded", "amount_refunded": 500}
-    stripe.script.says(200, intent("canceled", amount_capturable=0, created=1, latest_charge=charge, metadata={}))
-    assert await stripe.processor.payment("pi_1") == ProcessorPayment("pi_1", "", "GBP", 500, 0, 500, 0, 1_000)
-
-
-async def test_a_payment_that_stripe_does_not_have_is_none(stripe: Stripe) -> None:
-    stripe.script.says(404, error("invalid_request_error", "resource_missing"))
-    assert await stripe.processor.payment("pi_2") is None

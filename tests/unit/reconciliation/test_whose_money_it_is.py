@@ -21,11 +21,11 @@ ANOTHER = {A: Known(frozenset({"auth_0"}), is_asking=False)}
     [
         (HELD, {}, "its order is not known", OperationKind.VOID, 500),
         (TAKEN, {}, "its order is not known", OperationKind.REFUND, 300),
-        (HELD, ANOTHER, "its order has another authorisation", OperationKind.VOID, 500),
+        (HELD, ANOTHER, "its order does not stand for it", OperationKind.VOID, 500),
         (
             HELD,
             {A: Known(frozenset(), is_asking=False)},
-            "its order has another authorisation",
+            "its order does not stand for it",
             OperationKind.VOID,
             500,
         ),

@@ -31,7 +31,7 @@ WALKS: Final = 20_000
 ROUNDS: Final = 8
 """After that many explorations of payments every arrow was seen."""
 RARE: Final = {"RecordPaymentResult": ["RefundReduced"]}
-"""What payments publishes in a situation that no exploration gets to; tests/unit/payments/test_external.py does."""
+"""What payments publishes in a situation that no exploration gets to; tests/unit/payments/test_external_refunds.py does."""
 
 ORDER_ID: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
 VALUES: Final[dict[str, list[Any]]] = {

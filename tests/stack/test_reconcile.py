@@ -1,0 +1,200 @@
+"""Both books side by side: what others moved at the processor, with every webhook lost, is found by its sums and booked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest_asyncio
+
+from consumers.payments.http_processor import HttpProcessor
+from consumers.payments.processor import ProcessorPayment
+from infra.base.connections import database
+from infra.base.settings import Settings
+from infra.local.sandbox_processor.judge import BY_HAND
+from infra.ops.reconciliation.run import Options, reconcile
+from producers.clients.orders import OrderRequest
+from schemas import messages as m
+from schemas.codec.wire import decode
+from schemas.terms import CAPTURE_AT_SHIPPING
+from tests.harness.cli import Answer, lastunit
+from tests.harness.shop import Shop, in_miniature, open_shop, order
+from tests.stack.processor_bench import Server
+from topology.topics import ORDER_EVENTS
+
+LEDGER = "money_ledger_balances"
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    """A shop that no webhook reaches."""
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        yield opened
+
+
+class Dashboard:
+    """The processor as a person sees it."""
+
+    def __init__(self, shop: Shop, session: aiohttp.ClientSession) -> None:
+        self._url = shop.supervisor.processor_url
+        self._session = session
+        self._processor = HttpProcessor(self._url)
+
+    async def payment(self, mine: OrderRequest) -> ProcessorPayment:
+        [found] = [it async for it in self._processor.payments(0) if it.order_id == mine.order_id]
+        return found
+
+    async def do(self, mine: OrderRequest, what: str, amount_minor: int = 0) -> None:
+        """Capture, refunds, disputes (of an amount) or void."""
+        name = (await self.payment(mine)).authorization_id
+        body = {"amount_minor": amount_minor, "currency": mine.currency} if amount_minor else {}
+        url, headers = f"{self._url}/v1/authorizations/{name}/{what}", {"Idempotency-Key": f"{BY_HAND}{name}:{what}"}
+        async with self._session.post(url, json=body, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def close(self) -> None:
+        await self._processor.close()
+
+
+@pytest_asyncio.fixture
+async def dashboard(shop: Shop) -> AsyncIterator[Dashboard]:
+    async with aiohttp.ClientSession() as session, shop.running():
+        opened = Dashboard(shop, session)
+        yield opened
+        await opened.close()
+
+
+async def say(shop: Shop, *commands: m.Message) -> None:
+    """Send these one after the other, each once all that follows from those before it is done."""
+    for command in commands:
+        await shop.say(command)
+        await shop.until_quiet()
+
+
+def sums(books: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(books[f"{name}_minor"] for name in ("captured", "voided", "refunded", "disputed"))
+
+
+async def test_an_outside_refund_capture_void_and_dispute_are_found_by_their_sums_and_booked_and_verify_holds(
+    shop: Shop, dashboard: Dashboard, environment: dict[str, str], tmp_path: Path
+) -> None:
+    refunded, disputed, untouched = (order(("MUG", 1)) for _ in range(3))
+    captured, voided = (msgspec.structs.replace(order(("MUG", 1)), terms=CAPTURE_AT_SHIPPING) for _ in range(2))
+    yen = msgspec.structs.replace(order(("MUG", 1)), currency="JPY")
+    mine = (refunded, disputed, untouched, captured, voided, yen)
+    told = {**environment, **shop.supervisor.settings.environment()}
+
+    async def run(*options: str) -> Answer:
+        return await lastunit(told, "payments", "reconcile", *options)
+
+    await shop.receive(MUG=9)
+    await shop.place(*mine)
+    await shop.until_quiet()
+    agreed = await run("--json")
+    assert (agreed.status, agreed.json["compared"], agreed.json["differences"]) == (0, 6, []), agreed.errors
+
+    await dashboard.do(refunded, "refunds", 200)
+    await dashboard.do(disputed, "disputes", 500)
+    await dashboard.do(captured, "capture", 500)
+    await dashboard.do(voided, "void")
+    assert (await shop.audit()).breaches == {LEDGER}, "the negative control: nothing has told us of it"
+
+    found = await run("--json")
+    assert (found.status, found.json["compared"], found.json["more_differences"]) == (1, 6, 0)
+    named = {
+        it["order_id"]: (sums(it["ours"]), sums(it["processor"]), it["result"]) for it in found.json["differences"]
+    }
+    assert named == {
+        refunded.order_id: ((500, 0, 0, 0), (500, 0, 200, 0), ""),
+        disputed.order_id: ((500, 0, 0, 0), (500, 0, 0, 500), ""),
+        captured.order_id: ((0, 0, 0, 0), (500, 0, 0, 0), ""),
+        voided.order_id: ((0, 0, 0, 0), (0, 500, 0, 0), ""),
+    }
+    totals = {it["currency"]: (sums(it["ours"]), sums(it["processor"])) for it in found.json["totals"]}
+    assert totals == {
+        "GBP": ((1500, 0, 0, 0), (2000, 500, 200, 500)),
+        "JPY": ((500, 0, 0, 0), (500, 0, 0, 0)),
+    }, "each currency by itself"
+    shown = await run("--limit", "1")
+    assert "4 differ: `lastunit payments reconcile --book` has them booked." in shown.output
+    assert "3 more are not named (--limit)" in " ".join(shown.output.split())
+
+    booked = await run("--book", "--json")
+    assert (booked.status, {it["result"] for it in booked.json["differences"]}) == (0, {"booked"}), booked
+    assert {it["currency"]: it["ours"] == it["processor"] for it in booked.json["totals"]} == {"GBP": True, "JPY": True}
+    assert "Both books agree." in (await run()).output
+    assert [await shop.payment(it) for it in (refunded, disputed, captured, voided)] == [
+        "partially_refunded",
+        "disputed",
+        "captured",
+        "lapsed",
+    ]
+    await shop.until_quiet()
+    await shop.assert_sound()
+
+    order_id = refunded.order_id
+    await say(shop, m.ShipOrder(order_id, "S", (), "post", "T"), m.ConfirmDelivery(order_id, "S"))
+    await say(shop, m.RequestReturn(order_id, "R", (), "small"), m.ApproveReturn(order_id, "R"))
+    await say(shop, m.ReceiveReturn(order_id, "R", ()))
+    assert (await dashboard.payment(refunded)).refunded_minor == 500, "a return pays exactly the rest"
+    await shop.assert_sound()
+    await compared_in_small_pages(shop)
+    await held_against_a_processor_that_knows_nothing(told, tmp_path)
+
+
+async def compared_in_small_pages(shop: Shop) -> None:
+    processor = HttpProcessor(shop.supervisor.processor_url)
+    async with database(shop.settings) as connection:
+        report = await reconcile(connection, processor, Options(0, 0, chunk=2))
+    await processor.close()
+    assert (report.holds, report.compared) == (True, 6)
+
+
+async def held_against_a_processor_that_knows_nothing(told: dict[str, str], folder: Path) -> None:
+    another = await Server(folder / "another").start()
+    elsewhere = {**told, "LASTUNIT_PROCESSOR_URL": another.url}
+    lost = await lastunit(elsewhere, "payments", "reconcile", "--book", "--json")
+    nobody = await lastunit({**elsewhere, "LASTUNIT_PROCESSOR_URL": "http://127.0.0.1:1"}, "payments", "reconcile")
+    await another.stop()
+    assert (lost.status, lost.json["compared"], len(lost.json["differences"])) == (1, 6, 6)
+    assert {(it["why"], it["processor"]) for it in lost.json["differences"]} == {
+        ("the processor does not know it", None)
+    }
+    assert {it["result"] for it in lost.json["differences"]} == {"nothing can book this: a person has to compare both"}
+    assert nobody.status == 1
+    assert "The payment processor does not answer as it should" in nobody.errors
+
+
+async def test_a_resolve_that_contradicts_the_processor_is_refused_and_what_was_paid_back_by_hand_balances(
+    shop: Shop, dashboard: Dashboard
+) -> None:
+    stuck = msgspec.structs.replace(order(("MUG", 1), token="tok_void_fails"), terms=CAPTURE_AT_SHIPPING)
+    owed = order(("MUG", 1), token="tok_refund_fails")
+    await shop.receive(MUG=2)
+    await shop.place(stuck, owed)
+    await shop.until_quiet()
+    await say(shop, m.CancelOrder(stuck.order_id, "merchant", "no"), m.RefundOrder(owed.order_id, "R", 300, "late"))
+    assert [await shop.payment(it) for it in (stuck, owed)] == ["void_failed", "refund_failed"]
+
+    await say(shop, m.ResolveOrder(stuck.order_id, "merchant", "freed by telephone"))
+    assert await refusals(shop, stuck) == [("still_held", "GBP 5.00")]
+    assert await shop.payment(stuck) == "void_failed"
+
+    await dashboard.do(stuck, "void")
+    await dashboard.do(owed, "refunds", 300)
+    for mine in (stuck, owed):
+        await say(shop, m.ResolveOrder(mine.order_id, "merchant", "done at the dashboard"))
+        assert (await refusals(shop, mine))[-1] == ("settled_at_processor", "")
+    assert [await shop.payment(it) for it in (stuck, owed)] == ["voided", "partially_refunded"]
+    assert await shop.value("SELECT refunded_minor FROM payments WHERE order_id = $1", owed.order_id) == 300
+    await shop.assert_sound()
+
+
+async def refusals(shop: Shop, mine: OrderRequest) -> list[tuple[str, str]]:
+    """Return reason and detail of each refusal of a ResolveOrder."""
+    events = [decode(it.value) for it in await shop.records(ORDER_EVENTS) if it.key == mine.order_id.encode()]
+    refused = [it for it in events if isinstance(it, m.OrderCommandRefused) and it.command == "ResolveOrder"]
+    return [(it.reason, it.detail) for it in refused]
