@@ -76,7 +76,9 @@ def _verdict(report: Report, *, book: bool, fix: bool) -> str:
     elif book:
         sentences.append(f"{differ:,} differed, {booked:,} of those named are booked.")
     else:
-        sentences.append(f"{differ:,} differ: `lastunit payments reconcile --book` has them booked.")
+        sentences.append(
+            f"{differ:,} {'differs' if differ == 1 else 'differ'}: `lastunit payments reconcile --book` has them booked."
+        )
     if orphans:
         hint = "" if fix else ": `lastunit payments reconcile --fix` gives the money back"
         sentences.append(f"No order stands for {counted(orphans, 'payment')}{hint}.")
