@@ -37,7 +37,7 @@ ADVICE: Final = {
     "refund_id_used": "this refund id stands for another amount; give another id",
     "too_many_refunds": "pay it back by hand",
     "nothing_to_retry": "no void or refund of this order has failed, and its authorisation has not lapsed",
-    "nothing_to_resolve": "no void or refund of this order has failed",
+    "nothing_to_resolve": "no void or refund of it has failed; one that was settled at the processor is booked already",
     "still_held": "the processor still holds it: void it at the processor's dashboard, or ask again by `lastunit order retry`",
     "settled_at_processor": "it was done at the processor and is booked as that; `lastunit order show` has the sums",
 }

@@ -20,7 +20,7 @@ WHAT_TO_DO: Final = {
     ): "nothing to do: it ends with the first hold that ends, or at its deadline; or `lastunit order cancel`",
     ("payment", "requires_action"): "the customer confirms the payment, or its time runs out",
     ("payment", "lapsed"): "`lastunit order retry` asks for the money again; else `lastunit order cancel`",
-    ("payment", "void_failed"): "`lastunit order retry`, or free the money by hand and `lastunit order resolve`",
+    ("payment", "void_failed"): "`lastunit order retry`, or void it at the processor and `lastunit order resolve`",
     ("payment", "refund_failed"): "`lastunit order retry`, or pay it back by hand and `lastunit order resolve`",
     ("fulfilment", "open"): "ship it: `lastunit order ship`",
     ("fulfilment", "partly_shipped"): "ship the rest, or `lastunit order deliver` or `lost` for each parcel",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from infra.local.sandbox_processor.books import Authorization, Books
 from infra.local.sandbox_processor.entries import OK, Entry, Kind, Request
 from infra.local.sandbox_processor.faults import FaultPlan, FaultSettings
-from infra.local.sandbox_processor.judge import Judge, Terms, lapse
+from infra.local.sandbox_processor.judge import BY_HAND, Judge, Terms, lapse
 
 AMOUNT_MINOR = 100
 LIFE_SECONDS = 50.0
@@ -51,8 +51,10 @@ class Desk:
         self.books.apply(entry)
         return entry
 
-    def ask(self, kind: str, amount_minor: int = 0, *, is_last: bool = True, currency: str = "EUR") -> Entry:
-        key = f"{kind} {len(self.entries)}"
+    def ask(
+        self, kind: str, amount_minor: int = 0, *, is_last: bool = True, currency: str = "EUR", by: str = ""
+    ) -> Entry:
+        key = f"{by}{kind} {len(self.entries)}"
         if kind in {"capture", "refund", "dispute"}:
             request = Request(key, "", kind, self.id, "", amount_minor, currency, is_last=is_last)  # type: ignore[arg-type]
         else:
@@ -169,6 +171,16 @@ def test_a_refund_may_be_refused_by_the_bank() -> None:
     desk = Desk("tok_refund_fails")
     desk.ask("capture", 60)
     assert desk.ask("refund", 60).code == "refund_failed"
+
+
+def test_a_person_at_the_dashboard_does_what_a_token_has_fail_for_us() -> None:
+    desk = Desk("tok_void_fails")
+    assert desk.ask("void").code == "void_failed"
+    assert desk.ask("void", by=BY_HAND).outcome == "succeeded"
+    desk = Desk("tok_refund_fails")
+    desk.ask("capture", 60)
+    assert desk.ask("refund", 60, by=BY_HAND).outcome == "succeeded"
+    assert desk.ask("refund", 60, by=BY_HAND).code == "amount_exceeds_captured"
 
 
 def test_what_its_customer_has_not_confirmed_holds_nothing() -> None:
