@@ -162,7 +162,8 @@ class Audience:
         while any([await self._consumer.position(tp) < end for tp, end in ends.items()]):
             for records in (await self._consumer.getmany(timeout_ms=100)).values():
                 for record in records:
-                    wishes += self._hear(dict(record.headers)["ce_id"], decode(record.value))
+                    if (name := dict(record.headers).get("ce_id")) is not None:  # the rules' version has none
+                        wishes += self._hear(name, decode(record.value))
         await self.say(wishes)
         return not wishes
 
