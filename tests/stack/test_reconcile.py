@@ -8,19 +8,22 @@ from typing import Any
 
 import aiohttp
 import msgspec
+import pytest
 import pytest_asyncio
 
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import ProcessorPayment
 from infra.base.connections import database
+from infra.base.errors import InfraError
 from infra.base.settings import Settings
 from infra.local.sandbox_processor.judge import BY_HAND
-from infra.ops.reconciliation.plan import ONLY_OURS
+from infra.ops.reconciliation.plan import ONLY_OURS, OTHER_ORDER
 from infra.ops.reconciliation.report import Report
 from infra.ops.reconciliation.run import Options, reconcile
 from producers.clients.orders import OrderRequest
 from schemas import messages as m
 from schemas.codec.wire import decode
+from schemas.ids import new_order_id
 from schemas.terms import CAPTURE_AT_SHIPPING
 from tests.harness.cli import Answer, lastunit
 from tests.harness.shop import Shop, in_miniature, open_shop, order
@@ -145,18 +148,42 @@ async def test_an_outside_refund_capture_void_and_dispute_are_found_by_their_sum
     paged = await compared(shop, chunk=2)
     assert (paged.holds, paged.compared) == (True, 6)
     await held_against_a_processor_that_knows_nothing(shop, tmp_path)
+    await what_an_order_stands_for_is_not_given_back_under_another_name(shop)
+    with pytest.raises(InfraError, match="Use the primary"):
+        await compared(shop, read_only="on")
     nobody = await lastunit({**told, "LASTUNIT_PROCESSOR_URL": "http://127.0.0.1:1"}, "payments", "reconcile")
     assert (nobody.status, "The payment processor does not answer as it should" in nobody.errors) == (1, True)
 
 
-async def compared(shop: Shop, url: str = "", chunk: int = 500) -> Report:
+async def compared(shop: Shop, url: str = "", chunk: int = 500, read_only: str = "off") -> Report:
     """Return what the command finds, without a process of its own."""
     processor = HttpProcessor(url or shop.supervisor.processor_url)
     try:
         async with database(shop.settings) as connection:
+            await connection.execute(f"SET default_transaction_read_only = {read_only}")
             return await reconcile(connection, processor, Options(0, 0, chunk=chunk))
     finally:
         await processor.close()
+
+
+class NamesOthers(HttpProcessor):
+    """The processor, once somebody has written other orders' ids beside the payments."""
+
+    async def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
+        async for found in super().payments(since_ms):
+            yield msgspec.structs.replace(found, order_id=new_order_id())
+
+    async def payment(self, authorization_id: str) -> ProcessorPayment | None:
+        found = await super().payment(authorization_id)
+        return msgspec.structs.replace(found, order_id=new_order_id(0)) if found else None
+
+
+async def what_an_order_stands_for_is_not_given_back_under_another_name(shop: Shop) -> None:
+    processor = NamesOthers(shop.supervisor.processor_url)
+    async with database(shop.settings) as connection:
+        found = await reconcile(connection, processor, Options(0, 2**48, fix=True))
+    await processor.close()
+    assert (found.holds, found.orphans, [it.why for it in found.differences]) == (False, [], [OTHER_ORDER] * 6)
 
 
 async def held_against_a_processor_that_knows_nothing(shop: Shop, folder: Path) -> None:

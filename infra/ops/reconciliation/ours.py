@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import asyncpg
+
 from consumers.payments import store
 from consumers.runtime.postgres.sql import array_literal, load_queries
+from infra.base.errors import InfraError
 from infra.ops.reconciliation.plan import Known, known_of
 from schemas.ids import NIL_UUID, is_order_id, order_id_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-
-    import asyncpg
 
 QUERIES: Final = load_queries("infra.ops.reconciliation")
 CHUNK: Final = 500
@@ -34,8 +35,14 @@ class OurBooks:
         self._dropped: list[tuple[int, int]] = []
 
     async def begin(self) -> None:
-        """Prepare to remember what the processor has listed; read which weeks were dropped whole."""
-        await self._connection.execute(QUERIES["make_seen"])
+        """Prepare to remember what the processor has listed; read which weeks were dropped whole. Raises InfraError."""
+        try:
+            await self._connection.execute(QUERIES["make_seen"])
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError) as error:
+            raise InfraError(
+                f"PostgreSQL refuses a temporary table, in which the processor's list is kept ({error}). Use the primary, and "
+                "a role that has the right TEMPORARY on the database."
+            ) from error
         self._dropped = [tuple(row) for row in await self._connection.fetch(QUERIES["dropped"])]
 
     async def known(self, order_ids: Iterable[str]) -> dict[str, Known]:
@@ -61,7 +68,7 @@ class OurBooks:
         return [Authorization(row["order_id"], row["authorization_id"]) for row in rows]
 
     async def see(self, authorization_ids: Sequence[str]) -> None:
-        """Remember that the processor has listed these."""
+        """Remember that the processor has listed these as their orders'."""
         await self._connection.execute(QUERIES["see"], list(authorization_ids))
 
     async def unseen(self, since_ms: int, chunk: int = CHUNK) -> AsyncIterator[list[Authorization]]:

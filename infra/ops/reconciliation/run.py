@@ -88,7 +88,6 @@ class _Comparison:
     async def run(self) -> Report:
         await self._ours.begin()
         async for chunk in self._listed():
-            await self._ours.see([payment.authorization_id for payment in chunk])
             await self._compare(chunk)
         async for unseen in self._ours.unseen(self._options.since_ms, self._options.chunk):
             await self._settle(dict.fromkeys(unseen))
@@ -117,6 +116,10 @@ class _Comparison:
             else:
                 self._agrees(payment, found.authorization_id)
         differing |= await self._judge_others(others, known)
+        await self._ours.see(
+            [found.authorization_id for found in chunk if is_ours(found, known)]
+            + [name.authorization_id for name in differing]
+        )
         await self._settle(differing)
 
     def _agrees(self, payment: Payment, authorization_id: str) -> None:
