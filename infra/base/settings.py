@@ -6,6 +6,7 @@ Set a field by its name in capitals after LASTUNIT_: LASTUNIT_HOLD_SECONDS=600. 
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -69,10 +70,20 @@ class Settings(BaseSettings):
     )
     receiver_host: str = Field(default="127.0.0.1", description="Where processors' webhooks are listened for")
     receiver_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
-    api_host: str = Field(default="127.0.0.1", description="Where the HTTP API listens; loopback only")
+    api_host: str = Field(default="127.0.0.1", description="Where the HTTP API listens; beyond loopback only with keys")
     api_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
     api_max_in_flight: int = Field(
         default=1_000, ge=1, description="Requests that one process serves at once; the next one is asked to come again"
+    )
+    api_tls_cert: AbsolutePath | None = Field(
+        default=None, description="PEM file of the HTTP API's certificate with its chain; unset: plain HTTP"
+    )
+    api_tls_key: AbsolutePath | None = Field(
+        default=None, description="PEM file of the private key of that certificate, without a passphrase"
+    )
+    api_proxies: str = Field(
+        default="",
+        description="Addresses and networks, with a space between, of proxies that speak TLS for the HTTP API and name its clients",
     )
     shop_host: str = Field(default="127.0.0.1", description="Where the shop's pages are served")
     shop_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
@@ -170,6 +181,20 @@ class Settings(BaseSettings):
     @classmethod
     def _in_lower_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("api_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for network in value.split():
+            ip_network(network)
+        return value
+
+    @model_validator(mode="after")
+    def _a_certificate_has_its_key(self) -> Settings:
+        if (self.api_tls_cert is None) != (self.api_tls_key is None):
+            message = "set api_tls_cert and api_tls_key together"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _heartbeats_fit_the_session(self) -> Settings:

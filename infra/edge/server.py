@@ -16,6 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 log = structlog.get_logger()
@@ -98,11 +99,19 @@ class BoundedProtocol(HttpToolsProtocol):
 class HttpServer:
     """Serves an ASGI application. With port 0 any free one is taken; `address` is where it listens once `listening` is set.
 
-    With `certificate` and `key` (PEM files) it speaks TLS only.
+    With `certificate` and `key` (PEM files) it speaks TLS only. What X-Forwarded-For and -Proto say counts where it comes from
+    one of `proxies` (addresses or networks); None: from this machine.
     """
 
     def __init__(
-        self, app: Any, *, host: str, port: int, certificate: Path | None = None, key: Path | None = None
+        self,
+        app: Any,
+        *,
+        host: str,
+        port: int,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        proxies: Sequence[str] | None = None,
     ) -> None:
         self._scheme = "https" if certificate else "http"
         self._host, self._port = host, port
@@ -115,6 +124,8 @@ class HttpServer:
                 access_log=False,
                 lifespan="off",
                 server_header=False,
+                proxy_headers=proxies is None or bool(proxies),
+                forwarded_allow_ips=None if proxies is None else list(proxies),
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=FINISH_SECONDS,
                 ssl_certfile=certificate,

@@ -302,7 +302,8 @@ def _trends(settings: Settings) -> Runnable:
 
 
 def _api(wiring: _Wiring) -> Runnable:
-    from infra.edge.api.process import ApiOptions, ApiProcess  # noqa: PLC0415  one process needs it
+    from infra.edge.api.options import ApiOptions  # noqa: PLC0415  one process needs it
+    from infra.edge.api.process import ApiProcess  # noqa: PLC0415  same
 
     settings = wiring.settings
     return ApiProcess(
@@ -313,6 +314,9 @@ def _api(wiring: _Wiring) -> Runnable:
             namespace=settings.namespace,
             host=settings.api_host,
             port=settings.api_port,
+            tls_cert=settings.api_tls_cert,
+            tls_key=settings.api_tls_key,
+            proxies=tuple(settings.api_proxies.split()),
             hold_seconds=settings.hold_seconds,
             max_in_flight=settings.api_max_in_flight,
             in_use=dict(wiring.in_use),

@@ -11,10 +11,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 
 import aiohttp
+import asyncpg
 
 from consumers.views.room import OrderViews, ViewsOptions
 from infra.base.settings import Settings
-from infra.edge.api.process import ApiOptions, ApiProcess
+from infra.edge.access.key_rows import create_key
+from infra.edge.access.scopes import SCOPES
+from infra.edge.api.options import ApiOptions
+from infra.edge.api.process import ApiProcess
 from tests.harness.shop import PATIENCE_SECONDS, Shop
 
 ATTEMPTS = 10
@@ -31,13 +35,18 @@ class Answer(NamedTuple):
 class Client:
     """A program that speaks JSON with one API process."""
 
-    def __init__(self, session: aiohttp.ClientSession, address: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, address: str, key: str = "") -> None:
         self._session = session
         self.address = address
         self.is_patient = True
+        self.shown = {"Authorization": f"Bearer {key}"} if key else {}
+
+    def with_key(self, key: str) -> Client:
+        """Return one that shows a key or a token."""
+        return Client(self._session, self.address, key)
 
     async def get(self, path: str, **headers: str) -> Answer:
-        async with self._session.get(self.address + path, headers=_named(headers)) as answer:
+        async with self._session.get(self.address + path, headers=self.shown | _named(headers)) as answer:
             return await _read(answer)
 
     async def post(self, path: str, body: Any, *, key: str | None = "", **headers: str) -> Answer:
@@ -45,7 +54,7 @@ class Client:
 
         A patient client (as each is at first) sends it again where it is asked to come again, as on a machine that is short of time.
         """
-        sent = {"Content-Type": "application/json"}
+        sent = {"Content-Type": "application/json"} | self.shown
         if key is not None:
             sent["Idempotency-Key"] = key or str(uuid.uuid4())
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -60,7 +69,7 @@ class Client:
     @asynccontextmanager
     async def events(self, path: str, **headers: str) -> AsyncIterator[AsyncIterator[tuple[str, Mapping[str, Any]]]]:
         """Follow a stream of events: (id, data) of each."""
-        async with self._session.get(self.address + path, headers=_named(headers)) as answer:
+        async with self._session.get(self.address + path, headers=self.shown | _named(headers)) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream"), await answer.text()
             yield _events(answer)
 
@@ -113,6 +122,18 @@ async def serving_api(settings: Settings, **changes: Any) -> AsyncIterator[tuple
     finally:
         process.stop()
         await asyncio.wait_for(running, PATIENCE_SECONDS)
+
+
+@asynccontextmanager
+async def keyed_api(settings: Settings, **changes: Any) -> AsyncIterator[tuple[ApiProcess, Client]]:
+    """Serve the API for the length of the block, for a client that has a key to everything."""
+    connection = await asyncpg.connect(settings.postgres_dsn)
+    try:
+        made = await create_key(connection, "test", list(SCOPES), None)
+    finally:
+        await connection.close()
+    async with serving_api(settings, **changes) as (process, client):
+        yield process, client.with_key(made.key)
 
 
 @asynccontextmanager

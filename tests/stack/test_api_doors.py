@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from infra.base.errors import SettingsError
 from infra.base.settings import Settings
 from infra.edge import server
 from infra.edge.api.guard import MAX_BODY_BYTES
-from infra.edge.api.process import ApiProcess
-from tests.harness.api import Client, api_options, order_body, serving_api
+from tests.harness.api import Client, order_body, serving_api
 from tests.harness.shop import in_miniature
 from tests.harness.tables import give_tables
 from topology import admin
@@ -130,8 +128,3 @@ async def test_the_page_needs_nothing_from_elsewhere(client: Client) -> None:
     assert "style-src 'self'" in page
     assert "placeOrder" in page
     assert "//" not in page.replace("http://localhost", "").partition("<html")[2].replace("</", "")
-
-
-def test_without_keys_it_listens_on_loopback_only(settings: Settings) -> None:
-    with pytest.raises(SettingsError, match="anybody may send commands"):
-        ApiProcess(api_options(settings, host="0.0.0.0"))  # noqa: S104  that is the point

@@ -12,7 +12,7 @@ from hypothesis import settings as with_settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from infra.base.settings import Settings
-from tests.harness.api import order_body, serving_api
+from tests.harness.api import Client, keyed_api, order_body
 from tests.harness.shop import in_miniature
 from tests.harness.tables import give_tables
 from topology import admin
@@ -32,7 +32,7 @@ def without_waiting(document: Any) -> Any:
     return document
 
 
-def fuzz(document: Any, address: str, examples: int) -> int:
+def fuzz(document: Any, client: Client, examples: int) -> int:
     """Send requests that fit the document and some that do not; return how many there were."""
     count = 0
 
@@ -40,7 +40,9 @@ def fuzz(document: Any, address: str, examples: int) -> int:
         nonlocal count
         count += 1
         # What fits the document may still mean nothing: a text that cannot be printed, an order that wants too much of a SKU.
-        case.call_and_validate(base_url=address, excluded_checks=[positive_data_acceptance])
+        case.call_and_validate(
+            base_url=client.address, headers=client.shown, excluded_checks=[positive_data_acceptance]
+        )
 
     once = with_settings(
         max_examples=examples,
@@ -64,9 +66,9 @@ async def fuzzed(settings: Settings, examples: int) -> int:
         small.kafka_bootstrap or "", namespace=small.namespace, partitions=1, expected_cluster_id=small.cluster_id
     )
     await give_tables(small.postgres_dsn or "")
-    async with serving_api(small) as (_, client):
+    async with keyed_api(small) as (_, client):
         document = (await client.get("/openapi.json")).document
-        count = await asyncio.to_thread(fuzz, without_waiting(document), client.address, examples)
+        count = await asyncio.to_thread(fuzz, without_waiting(document), client, examples)
         assert (await client.post("/v1/orders", order_body(("MUG", 1)))).status == 202
     return count
 

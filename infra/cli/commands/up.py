@@ -63,7 +63,9 @@ def _addresses(system: System) -> dict[str, str]:
         "redis": redacted(settings.redis_url or ""),
         "payments": settings.processor_url or settings.processor,
         "webhooks": f"http://{settings.receiver_host}:{settings.receiver_port}/webhooks/payments/...",
-        "api": f"http://{settings.api_host}:{settings.api_port}/docs" if settings.api_port else "",
+        "api": f"{'https' if settings.api_tls_cert else 'http'}://{settings.api_host}:{settings.api_port}/docs"
+        if settings.api_port
+        else "",
         "console": f"http://{settings.console_host}:{settings.console_port}/" if settings.console_port else "",
         "metrics": f"http://{settings.console_host}:{settings.console_port}/metrics" if settings.console_port else "",
         "shop": f"http://{settings.shop_host}:{settings.shop_port}/" if settings.shop_port else "",

@@ -19,10 +19,12 @@ from infra.edge.api.guard import Guard
 from infra.edge.api.listing import OrderFinder, listing_routes
 from infra.edge.api.order_commands import order_command_routes
 from infra.edge.api.orders import order_routes
+from infra.edge.api.permission import require_scope
 from infra.edge.api.problems import BAD_PARAMETER, FAILED, METHOD, NOT_FOUND, ProblemError
 from infra.edge.api.stock import stock_routes
 
 if TYPE_CHECKING:
+    from infra.edge.access.door import Door
     from infra.edge.api.service import Service
 
 log = structlog.get_logger()
@@ -34,14 +36,20 @@ _KINDS: Final = {404: NOT_FOUND, 405: METHOD}
 def api_application(
     service: Service,
     find_orders: OrderFinder,
+    door: Door,
     *,
     bootstrap: str,
     namespace: str,
     max_in_flight: int,
-    loopback_only: bool,
 ) -> Guard:
     """Return the application of the API."""
-    app = Litestar(
+    app = routed(service, find_orders, bootstrap=bootstrap, namespace=namespace)
+    return Guard(app, door, max_in_flight=max_in_flight)
+
+
+def routed(service: Service, find_orders: OrderFinder, *, bootstrap: str, namespace: str) -> Litestar:
+    """Return the routes, without what stands in front of them."""
+    return Litestar(
         route_handlers=[
             *order_routes(service),
             *listing_routes(find_orders),
@@ -51,6 +59,7 @@ def api_application(
             *event_routes(service, bootstrap, namespace),
             *_process_routes(service),
         ],
+        guards=[require_scope],
         exception_handlers={ProblemError: _problem, HTTPException: _refused, Exception: _failed},
         openapi_config=OpenAPIConfig(
             title="Lastunit",
@@ -62,7 +71,6 @@ def api_application(
         ),
         logging_config=None,
     )
-    return Guard(app, max_in_flight=max_in_flight, loopback_only=loopback_only)
 
 
 def _process_routes(service: Service) -> list[Any]:

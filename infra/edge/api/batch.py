@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, Response
 from msgspec import Meta
 
+from infra.edge.access.scopes import ORDERS_WRITE
 from infra.edge.api.batch_ids import id_in_batch, new_batch_id
 from infra.edge.api.bodies import Body, OrderBody
 from infra.edge.api.operations import REQUIRED, command
@@ -56,6 +57,7 @@ def batch_routes(service: Service) -> list[Any]:
     @command(
         "/v1/orders:batch",
         "placeOrders",
+        ORDERS_WRITE,
         BatchBody,
         tag=TAG,
         example={"orders": [EXAMPLE, EXAMPLE]},

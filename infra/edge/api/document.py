@@ -10,9 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from markupsafe import Markup, escape
 
+from infra.edge.access.scopes import SCOPES
 from infra.edge.api.bodies import Body
 from infra.edge.api.events import LAST_ID
 from infra.edge.api.operations import REQUIRED
+from infra.edge.api.permission import SCOPE
 from infra.edge.api.problems import KINDS
 from infra.edge.api.requests import KEY_HEADER, MAX_WAIT_SECONDS
 from schemas.limits import MAX_TEXT
@@ -24,8 +26,18 @@ if TYPE_CHECKING:
 
 DESCRIPTION: Final = (
     "Commands about orders and stock, and where both stand. A command that is answered with 202 is on the log, acknowledged by "
-    "all replicas of Kafka in sync; what comes of it are events. Sent again under its Idempotency-Key it is the same command."
+    "all replicas of Kafka in sync; what comes of it are events. Sent again under its Idempotency-Key it is the same command. "
+    "Where keys or tokens are in use, each request shows one: `Authorization: Bearer KEY`."
 )
+SECURITY: Final = {
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "lastunit_...",
+        "description": "An API key, as `lastunit keys create` prints it.",
+    },
+}
+"""How a client may show who it is."""
 _PREFER: Final = {
     "name": "Prefer",
     "in": "header",
@@ -52,6 +64,7 @@ def decorated(app: Litestar, document: dict[str, Any]) -> dict[str, Any]:
     whole: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))
     _, bodies = msgspec.json.schema_components(list(_all_bodies()), ref_template=_REF)
     whole["components"]["schemas"] = dict(sorted((whole["components"].get("schemas", {}) | bodies).items()))
+    whole["components"]["securitySchemes"] = SECURITY
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             for method in handler.http_methods:
@@ -68,6 +81,7 @@ def _all_bodies(kind: type[Body] = Body) -> Iterator[type[Body]]:
 
 
 def _complete(operation: dict[str, Any], known: dict[str, Any]) -> None:
+    operation["security"] = [{scheme: [known[SCOPE]]} for scheme in SECURITY]
     parameters = operation.setdefault("parameters", [])
     for parameter in parameters:
         if parameter["in"] == "path":
@@ -118,7 +132,12 @@ class DocumentPage(OpenAPIRenderPlugin):
         document = decorated(request.app, openapi_schema)
         page = _environment().get_template("docs.html")
         return page.render(
-            document=document, tags=_by_tag(document), kinds=KINDS, schema_text=_schema_text, base_url=request.base_url
+            document=document,
+            tags=_by_tag(document),
+            kinds=KINDS,
+            scopes=SCOPES,
+            schema_text=_schema_text,
+            base_url=request.base_url,
         ).encode()
 
 

@@ -16,17 +16,19 @@ from litestar.params import FromPath
 from litestar.response import Stream
 from litestar.response.sse import ServerSentEventMessage
 
+from infra.edge.access.scopes import ORDERS_READ
 from infra.edge.api.operations import query
 from infra.edge.api.orders import require_order_id
+from infra.edge.api.permission import ADMITTED
 from infra.edge.api.problems import BAD_HEADER, Fault, ProblemError
 from infra.edge.api.reading_range import read_range
-from infra.edge.api.requests import release_place
+from infra.edge.api.requests import HttpRequest, release_place
 from infra.edge.api.service import timeline_event
 from infra.edge.api.tail import EVERYTHING, Listener, ListeningEndedError
 from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from consumers.following.follower import Followed
     from consumers.views.timeline import TimelineEvent
@@ -54,7 +56,7 @@ class StreamedEvent(msgspec.Struct, frozen=True):
 def event_routes(service: Service, bootstrap: str, namespace: str) -> list[Any]:
     """Return the routes of events."""
 
-    @query("/v1/orders/{order_id:str}/events", "followOrder", tag=TAG, streams=True)
+    @query("/v1/orders/{order_id:str}/events", "followOrder", ORDERS_READ, tag=TAG, streams=True)
     async def of_order(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Stream:
         """Follow one order: what happened to it so far, then what happens.
 
@@ -66,15 +68,15 @@ def event_routes(service: Service, bootstrap: str, namespace: str) -> list[Any]:
         known = await service.history(order_id, listener)
         release_place(request)
         partition = service.partition_of(order_id, listener)
-        return _stream(_order_events(listener, order_id, partition, known, after.get(partition, 0)))
+        return _stream(request, _order_events(listener, order_id, partition, known, after.get(partition, 0)))
 
-    @query("/v1/events", "followEvents", tag=TAG, streams=True)
+    @query("/v1/events", "followEvents", ORDERS_READ, tag=TAG, streams=True)
     async def of_all(request: Request[Any, Any, Any]) -> Stream:
         """Follow all orders from now on, or from where `Last-Event-ID` was: partitions that it does not name begin now."""
         after = read_vector(request.headers.get(LAST_ID, ""))
         listener = await service.listener(request, EVERYTHING)
         release_place(request)
-        return _stream(_all_events(listener, after, bootstrap, namespace))
+        return _stream(request, _all_events(listener, after, bootstrap, namespace))
 
     return [of_order, of_all]
 
@@ -102,9 +104,9 @@ def _number(text: str) -> int:
     return int(stripped)
 
 
-def _stream(chunks: AsyncIterator[bytes]) -> Stream:
+def _stream(request: HttpRequest, chunks: AsyncGenerator[bytes]) -> Stream:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Stream(chunks, media_type="text/event-stream", headers=headers)
+    return Stream(_while_admitted(request, chunks), media_type="text/event-stream", headers=headers)
 
 
 def _encoded(vector: str, order_id: str, event: TimelineEvent) -> bytes:
@@ -114,7 +116,7 @@ def _encoded(vector: str, order_id: str, event: TimelineEvent) -> bytes:
 
 async def _order_events(
     listener: Listener, order_id: str, partition: int, known: list[TimelineEvent], stands: int
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """Yield the events of an order that are known and not before where its reader `stands`, then those that come."""
     yield _OPENING + b"".join(
         _encoded(f"{partition}:{event.offset + 1}", order_id, event) for event in known if event.offset >= stands
@@ -132,7 +134,7 @@ async def _order_events(
 
 async def _all_events(
     listener: Listener, after: dict[int, int], bootstrap: str, namespace: str
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """Yield the events of all orders that are not before `after`, then those that come."""
     ends = listener.positions
     stands = {partition: min(after.get(partition, end), end) for partition, end in ends.items()}
@@ -157,3 +159,13 @@ async def _until_closed(listener: Listener) -> AsyncIterator[list[Followed]]:
     with contextlib.suppress(ListeningEndedError):
         while True:
             yield await listener.next(HEARTBEAT_SECONDS)
+
+
+async def _while_admitted(request: HttpRequest, chunks: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    """Yield what is to be sent until the key or token of the request is not good any more."""
+    is_admitted: Callable[[], bool] = request.scope[ADMITTED]  # type: ignore[typeddict-item]
+    async with contextlib.aclosing(chunks):
+        async for chunk in chunks:
+            if not is_admitted():
+                return
+            yield chunk

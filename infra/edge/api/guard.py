@@ -1,18 +1,22 @@
-"""What stands in front of the API's routes: how much is served at once, from whom, how large, and of which kind.
+"""What stands in front of the API's routes: how much is served at once, to whom, how large, and of which kind.
 
 A browser cannot be made to post here: what changes something needs a JSON content type, which makes a foreign page ask first
 (Fetch standard, CORS-preflight), and the answer to that is no. Where nobody has to show who they are, the server is on
 loopback only, and refuses a Host that is not: that is how a page reaches it through a name of its own (DNS rebinding).
+Who asks is known before the body is read; whether they may is decided where the route is known (`permission.py`).
 """
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import structlog
 
+from infra.edge.access.principal import AccessError
+from infra.edge.api.permission import ADMITTED, CLIENT, PRINCIPAL, PUBLIC, refused
 from infra.edge.api.problems import (
     FAILED,
     FORBIDDEN,
@@ -26,6 +30,8 @@ from infra.edge.api.problems import (
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from infra.edge.access.door import Door
 
     Scope = dict[str, Any]
     Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -51,22 +57,18 @@ _HEADERS: Final = [
 class Guard:
     """An ASGI application around another. At most `max_in_flight` requests are served at once; the next one gets a 503."""
 
-    def __init__(self, app: Application, *, max_in_flight: int, loopback_only: bool) -> None:
+    def __init__(self, app: Application, door: Door, *, max_in_flight: int) -> None:
         self._app = app
+        self._door = door
         self._max_in_flight = max_in_flight
-        self._loopback_only = loopback_only
         self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        try:
-            if self.in_flight >= self._max_in_flight:
-                raise unavailable(f"{self._max_in_flight} requests are being served already")
-            self._check(scope)
-        except ProblemError as problem:
-            await _answer(problem, send)
+        if self.in_flight >= self._max_in_flight:
+            await _answer(unavailable(f"{self._max_in_flight} requests are being served already"), send)
             return
         self.in_flight += 1
         async with AsyncExitStack() as open_ones:
@@ -96,9 +98,13 @@ class Guard:
             await send(message)
 
         try:
+            headers: dict[bytes, bytes] = dict(scope["headers"])
+            self._check(scope, headers)
+            if _routed(scope)["path"] not in PUBLIC:
+                await self._admit(scope, headers)
             if scope["method"] in CHANGING:
                 receive = _replayed(await _body(scope, receive), receive)
-            await self._app(_routed(scope), receive, begin)
+            await self._app(scope, receive, begin)
         except ProblemError as problem:
             await _answer(problem, send)
         except Exception:
@@ -106,11 +112,19 @@ class Guard:
             if not started:
                 await _answer(ProblemError(FAILED, "The log of the server has the reason."), send)
 
-    def _check(self, scope: Scope) -> None:
+    async def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        """Note who asks. Raises ProblemError."""
+        try:
+            principal = await self._door.admit(scope, headers)
+        except AccessError as error:
+            raise refused(error) from error
+        scope[PRINCIPAL], scope[CLIENT] = principal, principal.client
+        scope[ADMITTED] = partial(self._door.still_admits, principal)
+
+    def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         """Refuse a request by its head alone. Raises ProblemError."""
-        headers: dict[bytes, bytes] = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
-        if self._loopback_only and _hostname(host) not in LOOPBACK:
+        if self._door.is_open and _hostname(host) not in LOOPBACK:
             raise ProblemError(MISDIRECTED, f"this server is called 127.0.0.1 or localhost, not {host[:100]!r}")
         if scope["method"] not in CHANGING:
             return

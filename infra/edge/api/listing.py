@@ -13,6 +13,7 @@ from litestar import Request, Response
 
 from consumers.runtime.postgres.database import ConnectionLostError, Database
 from consumers.views.index import IndexedOrder, OrderQuery, find_orders
+from infra.edge.access.scopes import ORDERS_READ
 from infra.edge.api.operations import query
 from infra.edge.api.problems import BAD_PARAMETER, Fault, ProblemError, unavailable
 from schemas.ids import is_order_id
@@ -73,7 +74,7 @@ PARAMETERS: Final[list[dict[str, Any]]] = [
 def listing_routes(find: Callable[[OrderQuery, int], Awaitable[list[IndexedOrder]]]) -> list[Any]:
     """Return the route of lists of orders."""
 
-    @query("/v1/orders", "listOrders", tag=TAG, parameters=PARAMETERS)
+    @query("/v1/orders", "listOrders", ORDERS_READ, tag=TAG, parameters=PARAMETERS)
     async def list_orders(request: Request[Any, Any, Any]) -> Response[OrderPage]:
         """List the orders of which all that is given is true, the latest first.
 

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any, Final
 from litestar import get, post
 from litestar.openapi.datastructures import ResponseSpec
 
+from infra.edge.api.permission import SCOPE
 from infra.edge.api.problems import (
     BAD_HEADER,
     BAD_PARAMETER,
     FORBIDDEN,
     IN_FLIGHT,
+    INSECURE,
     INVALID,
     MEDIA,
     MEDIA_TYPE,
     MISDIRECTED,
     NOT_FOUND,
     TOO_LARGE,
+    UNAUTHENTICATED,
     UNAVAILABLE,
     UNREADABLE,
     Problem,
@@ -32,13 +35,14 @@ Decorator = Any  # Litestar's own decorators are classes with untyped calls
 
 NONE, OPTIONAL, REQUIRED = "", "optional", "required"
 """Whether a request has an Idempotency-Key."""
-_ALWAYS: Final = (MISDIRECTED, UNAVAILABLE)
-_CHANGING: Final = (UNREADABLE, BAD_HEADER, BAD_PARAMETER, FORBIDDEN, TOO_LARGE, MEDIA, INVALID)
+_ALWAYS: Final = (UNAUTHENTICATED, INSECURE, FORBIDDEN, MISDIRECTED, UNAVAILABLE)
+_CHANGING: Final = (UNREADABLE, BAD_HEADER, BAD_PARAMETER, TOO_LARGE, MEDIA, INVALID)
 
 
 def command(
     path: str,
     name: str,
+    scope: str,
     body: type[msgspec.Struct],
     *,
     tag: str,
@@ -61,14 +65,18 @@ def command(
         response_description="It is on the log, acknowledged by all replicas of Kafka in sync.",
         tags=[tag],
         responses=responses,
-        opt={"body": body, "example": example, "key": key, "waits": waits},
+        opt={SCOPE: scope, "body": body, "example": example, "key": key, "waits": waits},
     )
 
 
-def query(path: str, name: str, *, tag: str, **options: Any) -> Callable[[Any], Any]:
+def query(path: str, name: str, scope: str, *, tag: str, **options: Any) -> Callable[[Any], Any]:
     """Declare a GET that answers from the read models."""
     return get(
-        path, operation_id=name, tags=[tag], responses=_problems([*_ALWAYS, BAD_PARAMETER, NOT_FOUND]), opt=options
+        path,
+        operation_id=name,
+        tags=[tag],
+        responses=_problems([*_ALWAYS, BAD_PARAMETER, NOT_FOUND]),
+        opt={SCOPE: scope, **options},
     )
 
 

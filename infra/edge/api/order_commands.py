@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from litestar import Request, Response
 from litestar.params import FromPath
 
+from infra.edge.access.scopes import FULFILMENT_WRITE, ORDERS_WRITE, REFUNDS_WRITE
 from infra.edge.api.bodies import (
     Body,
     CancelBody,
@@ -48,14 +49,18 @@ def order_command_routes(service: Service) -> list[Any]:
 
 
 def _parcels(service: Service) -> list[Any]:
-    @_declared("cancel", "cancelOrder", CancelBody, {"requested_by": "customer", "reason": "changed my mind"})
+    @_declared(
+        "cancel", "cancelOrder", ORDERS_WRITE, CancelBody, {"requested_by": "customer", "reason": "changed my mind"}
+    )
     async def cancel(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Ask for an order to end of which nothing was shipped. Whether it ends is an event."""
         return await _obey(
             service, request, order_id, CancelBody, lambda it, _: m.CancelOrder(order_id, it.requested_by, it.reason)
         )
 
-    @_declared("shipments", "shipOrder", ShipmentBody, {"carrier": "Post", "tracking": "TR123"}, key=REQUIRED)
+    @_declared(
+        "shipments", "shipOrder", FULFILMENT_WRITE, ShipmentBody, {"carrier": "Post", "tracking": "TR123"}, key=REQUIRED
+    )
     async def ship(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Send lines out in one parcel."""
         return await _obey(
@@ -68,14 +73,20 @@ def _parcels(service: Service) -> list[Any]:
             ),
         )
 
-    @_declared("deliveries", "confirmDelivery", DeliveryBody, {"shipment_id": "shipment-1"})
+    @_declared("deliveries", "confirmDelivery", FULFILMENT_WRITE, DeliveryBody, {"shipment_id": "shipment-1"})
     async def deliver(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Note that a parcel has arrived."""
         return await _obey(
             service, request, order_id, DeliveryBody, lambda it, _: m.ConfirmDelivery(order_id, it.shipment_id)
         )
 
-    @_declared("losses", "reportLostParcel", LossBody, {"shipment_id": "shipment-1", "reason": "lost by the carrier"})
+    @_declared(
+        "losses",
+        "reportLostParcel",
+        FULFILMENT_WRITE,
+        LossBody,
+        {"shipment_id": "shipment-1", "reason": "lost by the carrier"},
+    )
     async def lose(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Note that a parcel will not arrive; what was paid for its lines goes back."""
         return await _obey(
@@ -86,7 +97,7 @@ def _parcels(service: Service) -> list[Any]:
 
 
 def _returns(service: Service) -> list[Any]:
-    @_declared("returns", "requestReturn", ReturnBody, {"reason": "too small"}, key=REQUIRED)
+    @_declared("returns", "requestReturn", FULFILMENT_WRITE, ReturnBody, {"reason": "too small"}, key=REQUIRED)
     async def request_return(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Ask to send delivered lines back."""
         return await _obey(
@@ -97,7 +108,7 @@ def _returns(service: Service) -> list[Any]:
             lambda it, own: m.RequestReturn(order_id, it.return_id or f"return-{own}", tuple(it.lines), it.reason),
         )
 
-    @_declared("returns/{return_id:str}/approval", "approveReturn", NamedBody, {})
+    @_declared("returns/{return_id:str}/approval", "approveReturn", FULFILMENT_WRITE, NamedBody, {})
     async def approve(
         request: Request[Any, Any, Any], order_id: FromPath[str], return_id: FromPath[str]
     ) -> Response[CommandAccepted]:
@@ -110,7 +121,7 @@ def _returns(service: Service) -> list[Any]:
             lambda *_: m.ApproveReturn(order_id, named_in_path("return_id", return_id)),
         )
 
-    @_declared("returns/{return_id:str}/refusal", "refuseReturn", RefusalBody, {"reason": "worn"})
+    @_declared("returns/{return_id:str}/refusal", "refuseReturn", FULFILMENT_WRITE, RefusalBody, {"reason": "worn"})
     async def refuse(
         request: Request[Any, Any, Any], order_id: FromPath[str], return_id: FromPath[str]
     ) -> Response[CommandAccepted]:
@@ -123,7 +134,13 @@ def _returns(service: Service) -> list[Any]:
             lambda it, _: m.RefuseReturn(order_id, named_in_path("return_id", return_id), it.reason),
         )
 
-    @_declared("returns/{return_id:str}/receipt", "receiveReturn", ReturnReceiptBody, {"disposition": "available"})
+    @_declared(
+        "returns/{return_id:str}/receipt",
+        "receiveReturn",
+        FULFILMENT_WRITE,
+        ReturnReceiptBody,
+        {"disposition": "available"},
+    )
     async def receive(
         request: Request[Any, Any, Any], order_id: FromPath[str], return_id: FromPath[str]
     ) -> Response[CommandAccepted]:
@@ -142,7 +159,9 @@ def _returns(service: Service) -> list[Any]:
 
 
 def _money(service: Service) -> list[Any]:
-    @_declared("refunds", "refundOrder", RefundBody, {"amount_minor": 100, "reason": "goodwill"}, key=REQUIRED)
+    @_declared(
+        "refunds", "refundOrder", REFUNDS_WRITE, RefundBody, {"amount_minor": 100, "reason": "goodwill"}, key=REQUIRED
+    )
     async def refund(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Give captured money back without goods; never more than is captured and not refunded."""
         return await _obey(
@@ -153,12 +172,18 @@ def _money(service: Service) -> list[Any]:
             lambda it, own: m.RefundOrder(order_id, it.refund_id or f"refund-{own}", it.amount_minor, it.reason),
         )
 
-    @_declared("retry", "retryOrder", RetryBody, {"requested_by": "operator"})
+    @_declared("retry", "retryOrder", REFUNDS_WRITE, RetryBody, {"requested_by": "operator"})
     async def retry(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Ask the processor again for a void or a refund that failed."""
         return await _obey(service, request, order_id, RetryBody, lambda it, _: m.RetryOrder(order_id, it.requested_by))
 
-    @_declared("resolution", "resolveOrder", ResolutionBody, {"requested_by": "operator", "note": "paid back by hand"})
+    @_declared(
+        "resolution",
+        "resolveOrder",
+        REFUNDS_WRITE,
+        ResolutionBody,
+        {"requested_by": "operator", "note": "paid back by hand"},
+    )
     async def resolve(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Note that a failed void or refund was done by hand."""
         return await _obey(
@@ -169,11 +194,12 @@ def _money(service: Service) -> list[Any]:
 
 
 def _declared(
-    path: str, name: str, body: type[Body], example: dict[str, Any], *, key: str = OPTIONAL
+    path: str, name: str, scope: str, body: type[Body], example: dict[str, Any], *, key: str = OPTIONAL
 ) -> Callable[[Any], Any]:
     return command(
         f"/v1/orders/{{order_id:str}}/{path}",
         name,
+        scope,
         body,
         tag=TAG,
         example=example,

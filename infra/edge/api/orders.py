@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response
 from litestar.params import FromPath
 
+from infra.edge.access.scopes import ORDERS_READ, ORDERS_WRITE
 from infra.edge.api.batch_ids import batch_of
 from infra.edge.api.bodies import EventView, LineState, Links, Money, Order, OrderAccepted, OrderBody
 from infra.edge.api.checks import too_large_demand
@@ -37,7 +38,15 @@ def order_routes(service: Service) -> list[Any]:
     """Return the routes of orders."""
 
     @command(
-        "/v1/orders", "placeOrder", OrderBody, tag=TAG, example=EXAMPLE, key=REQUIRED, waits=True, answer=OrderAccepted
+        "/v1/orders",
+        "placeOrder",
+        ORDERS_WRITE,
+        OrderBody,
+        tag=TAG,
+        example=EXAMPLE,
+        key=REQUIRED,
+        waits=True,
+        answer=OrderAccepted,
     )
     async def place(request: Request[Any, Any, Any]) -> Response[OrderAccepted]:
         """Place an order.
@@ -61,7 +70,7 @@ def order_routes(service: Service) -> list[Any]:
         view = await service.decided(request, order_id, listener, seconds, is_new=not claim.is_done)
         return accepted(order_id, view, seconds)
 
-    @query("/v1/orders/{order_id:str}", "getOrder", tag=TAG)
+    @query("/v1/orders/{order_id:str}", "getOrder", ORDERS_READ, tag=TAG)
     async def show(order_id: FromPath[str]) -> Response[Order]:
         """Show where an order stands: on each of its axes, its money, its lines, and all that happened to it.
 

@@ -42,6 +42,7 @@ UNREADABLE: Final = _Kind("unreadable-body", 400, "The body is no JSON document"
 BAD_HEADER: Final = _Kind("invalid-header", 400, "A header is missing or cannot be used")
 BAD_PARAMETER: Final = _Kind("invalid-parameter", 400, "A parameter cannot be used")
 UNAUTHENTICATED: Final = _Kind("unauthenticated", 401, "Who asks is not known")
+INSECURE: Final = _Kind("insecure-transport", 403, "Credentials must not travel in the clear")
 FORBIDDEN: Final = _Kind("forbidden", 403, "This may not be done by whoever asks")
 NOT_FOUND: Final = _Kind("not-found", 404, "There is nothing here")
 METHOD: Final = _Kind("method-not-allowed", 405, "This is not answered here by that method")

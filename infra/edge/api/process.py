@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-import msgspec
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from infra.base.errors import SettingsError
+from infra.edge.access.door import Door
+from infra.edge.access.known_keys import KnownKeys
+from infra.edge.access.transport import is_loopback
 from infra.edge.api.application import api_application
-from infra.edge.api.guard import LOOPBACK
 from infra.edge.api.keys import IdempotencyKeys
 from infra.edge.api.levels import StockLevels
 from infra.edge.api.listing import OrderFinder
+from infra.edge.api.options import ApiOptions, require_safe
 from infra.edge.api.service import Service
 from infra.edge.api.tail import OrderTail
 from infra.edge.server import HttpServer
@@ -30,28 +31,11 @@ GIVE_UP_SECONDS: Final = 5.0
 REDIS_SECONDS: Final = 1.0
 
 
-class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the API needs to know about where it runs. `in_use` has the partitions in use of topics with a fixed number."""
-
-    kafka_bootstrap: str
-    postgres_dsn: str
-    redis_url: str
-    namespace: str = ""
-    host: str = "127.0.0.1"
-    port: int = 0
-    hold_seconds: int = 900
-    max_in_flight: int = 1_000
-    in_use: dict[str, int] = {}
-
-
 class ApiProcess:
-    """Serves the API until asked to stop. Raises SettingsError for an address that strangers reach."""
+    """Serves the API until asked to stop. Raises SettingsError for an address at which strangers would be let in."""
 
     def __init__(self, options: ApiOptions, readiness: Readiness | None = None) -> None:
-        if options.host not in LOOPBACK:
-            raise SettingsError(
-                f"The API is to listen on {options.host}, where anybody may send commands. Set LASTUNIT_API_HOST to 127.0.0.1."
-            )
+        self._options = options
         self.readiness = readiness if readiness is not None else Readiness()
         self.publisher = Publisher(
             options.kafka_bootstrap,
@@ -61,6 +45,7 @@ class ApiProcess:
             readiness=self.readiness,
         )
         self.keys = IdempotencyKeys(options.postgres_dsn)
+        self._known_keys = KnownKeys(options.postgres_dsn)
         self._find_orders = OrderFinder(options.postgres_dsn)
         self.tail = OrderTail(options.kafka_bootstrap, options.namespace)
         self._levels = StockLevels(options.kafka_bootstrap, options.namespace, self.readiness)
@@ -85,12 +70,19 @@ class ApiProcess:
         self.app = api_application(
             service,
             self._find_orders,
+            Door(self._known_keys, is_on_loopback=is_loopback(options.host)),
             bootstrap=options.kafka_bootstrap,
             namespace=options.namespace,
             max_in_flight=options.max_in_flight,
-            loopback_only=True,
         )
-        self._server = HttpServer(self.app, host=options.host, port=options.port)
+        self._server = HttpServer(
+            self.app,
+            host=options.host,
+            port=options.port,
+            certificate=options.tls_cert,
+            key=options.tls_key,
+            proxies=options.proxies,
+        )
         self._stopping = asyncio.Event()
         self.listening = self._server.listening
 
@@ -104,10 +96,13 @@ class ApiProcess:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Serve until `stop`."""
+        """Serve until `stop`. Raises SettingsError where strangers would be let in."""
         try:
+            await self._known_keys.load()
+            require_safe(self._options, has_keys=self._known_keys.exist)
             async with self.publisher, asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(self._levels.run()), tasks.create_task(self.keys.clean_up())]
+                background.append(tasks.create_task(self._known_keys.run()))
                 serving = tasks.create_task(self._server.run())
                 await self._stopping.wait()
                 await self.tail.close()
@@ -117,5 +112,6 @@ class ApiProcess:
                     task.cancel()
         finally:
             await self.keys.close()
+            await self._known_keys.close()
             await self._find_orders.close()
             await self._redis.aclose()

@@ -23,6 +23,7 @@ from infra.edge.api.keys import (
     fingerprint_of,
 )
 from infra.edge.api.outcomes import answering
+from infra.edge.api.permission import CLIENT
 from infra.edge.api.problems import IN_FLIGHT, KEY_REUSED, Fault, ProblemError, invalid, unavailable
 from infra.edge.api.reading_range import read_range
 from infra.edge.api.requests import KEY_HEADER, HttpRequest, key_of, opened, release_place
@@ -230,7 +231,7 @@ class Service:
 
 def client_of(request: HttpRequest) -> str:
     """Return whose request it is; empty where nobody shows who they are."""
-    return str(request.scope.get("lastunit.client", ""))
+    return str(request.scope.get(CLIENT, ""))
 
 
 def timeline_event(event: Followed) -> TimelineEvent:

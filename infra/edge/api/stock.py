@@ -12,6 +12,7 @@ from urllib.parse import quote
 from litestar import Request, Response
 from litestar.params import FromPath
 
+from infra.edge.access.scopes import SALES_WRITE, STOCK_READ, STOCK_WRITE
 from infra.edge.api.bodies import (
     AdjustmentBody,
     Body,
@@ -41,7 +42,7 @@ B = TypeVar("B", bound=Body)
 def stock_routes(service: Service) -> list[Any]:
     """Return the routes of stock."""
 
-    @query("/v1/stock/{sku:str}", "getStock", tag=TAG)
+    @query("/v1/stock/{sku:str}", "getStock", STOCK_READ, tag=TAG)
     async def show(sku: FromPath[str]) -> Response[StockView]:
         """Show the latest level of a SKU, and how old the knowledge of it is."""
         name = named_in_path("sku", sku)
@@ -68,21 +69,21 @@ def stock_routes(service: Service) -> list[Any]:
 
 
 def _counts(service: Service) -> list[Any]:
-    @_declared("receipts", "receiveStock", ReceiptBody, {"quantity": 10})
+    @_declared("receipts", "receiveStock", STOCK_WRITE, ReceiptBody, {"quantity": 10})
     async def receive(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
         """Add units that came in."""
         return await _obey(
             service, request, sku, ReceiptBody, lambda it, *ids: m.ReceiveStock(ids[0], ids[1], it.quantity)
         )
 
-    @_declared("adjustments", "adjustStock", AdjustmentBody, {"change": -1, "reason": "broken"})
+    @_declared("adjustments", "adjustStock", STOCK_WRITE, AdjustmentBody, {"change": -1, "reason": "broken"})
     async def adjust(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
         """Correct a count."""
         return await _obey(
             service, request, sku, AdjustmentBody, lambda it, *ids: m.AdjustStock(ids[0], ids[1], it.change, it.reason)
         )
 
-    @_declared("quarantine", "clearQuarantine", QuarantineBody, {"quantity": 1, "disposition": "scrap"})
+    @_declared("quarantine", "clearQuarantine", STOCK_WRITE, QuarantineBody, {"quantity": 1, "disposition": "scrap"})
     async def clear(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
         """End the quarantine of units: they can be sold again, or are written off."""
         return await _obey(
@@ -97,26 +98,26 @@ def _counts(service: Service) -> list[Any]:
 
 
 def _sales(service: Service) -> list[Any]:
-    @_declared("limits", "setPurchaseLimit", LimitBody, {"limit": 2})
+    @_declared("limits", "setPurchaseLimit", SALES_WRITE, LimitBody, {"limit": 2})
     async def limit(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
         """Limit what one customer may hold and buy."""
         return await _obey(
             service, request, sku, LimitBody, lambda it, *ids: m.SetPurchaseLimit(ids[0], ids[1], it.limit)
         )
 
-    @_declared("suspensions", "suspendSale", SuspensionBody, {"reason": "recalled"})
+    @_declared("suspensions", "suspendSale", SALES_WRITE, SuspensionBody, {"reason": "recalled"})
     async def suspend(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
         """Take a SKU off sale; what is held or allocated goes on."""
         return await _obey(
             service, request, sku, SuspensionBody, lambda it, *ids: m.SuspendSale(ids[0], ids[1], it.reason)
         )
 
-    @_declared("resumptions", "resumeSale", NamedBody, {})
+    @_declared("resumptions", "resumeSale", SALES_WRITE, NamedBody, {})
     async def resume(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
         """Put a suspended SKU on sale again."""
         return await _obey(service, request, sku, NamedBody, lambda _, *ids: m.ResumeSale(*ids))
 
-    @_declared("retirements", "retireSku", NamedBody, {})
+    @_declared("retirements", "retireSku", SALES_WRITE, NamedBody, {})
     async def retire(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
         """End a SKU of which nothing is left."""
         return await _obey(service, request, sku, NamedBody, lambda _, *ids: m.RetireSku(*ids))
@@ -124,9 +125,9 @@ def _sales(service: Service) -> list[Any]:
     return [limit, suspend, resume, retire]
 
 
-def _declared(path: str, name: str, body: type[Body], example: dict[str, Any]) -> Callable[[Any], Any]:
+def _declared(path: str, name: str, scope: str, body: type[Body], example: dict[str, Any]) -> Callable[[Any], Any]:
     return command(
-        f"/v1/stock/{{sku:str}}/{path}", name, body, tag=TAG, example=example, key=REQUIRED, answer=StockAccepted
+        f"/v1/stock/{{sku:str}}/{path}", name, scope, body, tag=TAG, example=example, key=REQUIRED, answer=StockAccepted
     )
 
 

@@ -1,0 +1,61 @@
+"""Who a request is from, by its head alone: its transport, and what `Authorization` holds (RFC 6750)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.edge.access.key_text import PREFIX, is_key
+from infra.edge.access.principal import ANYBODY, InsecureTransportError, Principal, UnknownCallerError
+from infra.edge.access.transport import is_private
+
+if TYPE_CHECKING:
+    from infra.edge.access.known_keys import KnownKeys
+
+_BEARER: Final = "bearer"
+_ADVICE: Final = "send Authorization: Bearer KEY, as `lastunit keys create` printed it"
+
+
+class Door:
+    """Admits requests. Where neither a key was made nor tokens are configured it is open, which is for loopback only."""
+
+    def __init__(self, keys: KnownKeys, *, is_on_loopback: bool) -> None:
+        self._keys = keys
+        self._is_on_loopback = is_on_loopback
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has to show who they are."""
+        return self._is_on_loopback and not self._keys.exist
+
+    async def admit(self, scope: dict[str, Any], headers: dict[bytes, bytes]) -> Principal:
+        """Return who asks. Raises UnknownCallerError, InsecureTransportError, CannotTellError."""
+        given = headers.get(b"authorization", b"").decode("latin-1").strip()
+        kind, _, credentials = given.partition(" ")
+        credentials = credentials.strip()
+        if self.is_open and not is_key(credentials):
+            return ANYBODY
+        if not given:
+            raise UnknownCallerError(f"The request does not show who sent it: {_ADVICE}.", error="")
+        if not is_private(scope):
+            raise InsecureTransportError(
+                "Credentials came over plain HTTP, where others can read them. Revoke them, and use https."
+            )
+        if kind.lower() != _BEARER or not credentials:
+            raise UnknownCallerError(f"The Authorization header cannot be used: {_ADVICE}.", error="invalid_request")
+        if not credentials.startswith(PREFIX):
+            raise UnknownCallerError(f"This is no API key: {_ADVICE}.")
+        try:
+            return await self._keys.find(credentials)
+        except UnknownCallerError:
+            if self.is_open:
+                return ANYBODY
+            raise
+
+    def still_admits(self, principal: Principal) -> bool:
+        """Return whether who was admitted before still would be: a stream ends with its key."""
+        if principal.expires_at is not None and principal.expires_at <= time.time():
+            return False
+        if principal.digest is not None:
+            return self._keys.still_hold(principal)
+        return principal is not ANYBODY or self.is_open

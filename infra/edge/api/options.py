@@ -1,0 +1,61 @@
+"""What the API is told about where it runs, and what keeps it from listening there."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import msgspec
+
+from infra.base.errors import SettingsError
+from infra.edge.access.transport import is_loopback
+
+
+class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the API needs to know about where it runs. `in_use` has the partitions in use of topics with a fixed number.
+
+    `tls_cert` and `tls_key` are PEM files; `proxies` are addresses or networks of proxies that speak TLS for it.
+    """
+
+    kafka_bootstrap: str
+    postgres_dsn: str
+    redis_url: str
+    namespace: str = ""
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    proxies: tuple[str, ...] = ()
+    hold_seconds: int = 900
+    max_in_flight: int = 1_000
+    in_use: dict[str, int] = {}
+
+
+def require_safe(options: ApiOptions, *, has_keys: bool) -> None:
+    """Raise SettingsError for an address at which anybody could send commands, or read the keys of who may."""
+    _require_certificate(options)
+    if is_loopback(options.host):
+        return
+    where = f"LASTUNIT_API_HOST={options.host} is reachable from elsewhere"
+    if not has_keys:
+        raise SettingsError(
+            f"{where}, and anybody could send commands. Make a key first: `lastunit keys create NAME --scope SCOPE`;"
+            " or set LASTUNIT_API_HOST to 127.0.0.1."
+        )
+    if options.tls_cert is None and not options.proxies:
+        raise SettingsError(
+            f"{where}, and keys would travel in the clear. Name a certificate and its key, LASTUNIT_API_TLS_CERT and"
+            " LASTUNIT_API_TLS_KEY, or the proxies that speak TLS in front of it, LASTUNIT_API_PROXIES."
+        )
+
+
+def _require_certificate(options: ApiOptions) -> None:
+    if options.tls_cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(options.tls_cert, options.tls_key)
+    except OSError as error:  # an SSLError is one
+        raise SettingsError(
+            f"LASTUNIT_API_TLS_CERT={options.tls_cert} and LASTUNIT_API_TLS_KEY cannot be used ({error}): name two PEM files,"
+            " a certificate with its chain and its key without a passphrase."
+        ) from error

@@ -1,0 +1,60 @@
+"""Which route demands which scope, and what is answered to who may not: 401 and 403 with WWW-Authenticate (RFC 6750, 3).
+
+A route without a scope is served to nobody, unless its path is public.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.edge.access.principal import (
+    AccessError,
+    CannotTellError,
+    InsecureTransportError,
+    Principal,
+    UnknownCallerError,
+)
+from infra.edge.api.problems import FORBIDDEN, INSECURE, UNAUTHENTICATED, ProblemError, unavailable
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
+
+PUBLIC: Final = frozenset({"/docs", "/docs.css", "/openapi.json", "/healthz", "/readyz"})
+"""What is served to anybody."""
+PRINCIPAL: Final = "lastunit.principal"
+"""Under this name a request's scope has who asks."""
+CLIENT: Final = "lastunit.client"
+"""And under this one whose idempotency keys it uses."""
+ADMITTED: Final = "lastunit.admitted"
+"""And under this one the function that tells whether who asks would be admitted still."""
+SCOPE: Final = "scope"
+"""Under this name a route's options have the scope that it demands."""
+_REALM: Final = 'Bearer realm="lastunit"'
+
+
+def require_scope(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuse a request whose sender lacks the scope of its route. Raises ProblemError."""
+    if connection.scope["path"].rstrip("/") in PUBLIC:
+        return
+    principal: Principal | None = connection.scope.get(PRINCIPAL)  # type: ignore[assignment]
+    scope = handler.opt.get(SCOPE)
+    if principal is None or scope is None:
+        raise ProblemError(FORBIDDEN, "Nobody may do this.")
+    if scope not in principal.scopes:
+        challenge = f'{_REALM}, error="insufficient_scope", scope="{scope}"'
+        raise ProblemError(
+            FORBIDDEN, f"This key or token lacks the scope {scope}.", headers={"WWW-Authenticate": challenge}
+        )
+
+
+def refused(error: AccessError) -> ProblemError:
+    """Return what is answered to a request that is not admitted."""
+    detail = str(error)
+    if isinstance(error, CannotTellError):
+        return unavailable(detail)
+    if isinstance(error, InsecureTransportError):
+        return ProblemError(INSECURE, detail)
+    code = error.error if isinstance(error, UnknownCallerError) else ""
+    challenge = f'{_REALM}, error="{code}"' if code else _REALM
+    return ProblemError(UNAUTHENTICATED, detail, headers={"WWW-Authenticate": challenge})
