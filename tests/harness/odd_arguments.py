@@ -81,6 +81,7 @@ PLAIN: Final[Mapping[str, tuple[str, ...]]] = {
     "shipment": ("parcel-1",),
     "return_id": ("return-1",),
     "timeout": ("0",),
+    "scope": ("orders:read",),
     "order": (new_order_id(),),
     "order_id": (new_order_id(),),
 }
