@@ -75,6 +75,12 @@ class Settings(BaseSettings):
     api_max_in_flight: int = Field(
         default=1_000, ge=1, description="Requests that one process serves at once; the next one is asked to come again"
     )
+    api_rate_limit: int = Field(
+        default=60_000,
+        ge=0,
+        description="Requests of one client of the HTTP API in a window, in all processes together; 0: any number",
+    )
+    api_rate_window_seconds: int = Field(default=60, ge=1, le=86_400, description="How long that window is, s")
     api_tls_cert: AbsolutePath | None = Field(
         default=None, description="PEM file of the HTTP API's certificate with its chain; unset: plain HTTP"
     )

@@ -319,6 +319,8 @@ def _api(wiring: _Wiring) -> Runnable:
             proxies=tuple(settings.api_proxies.split()),
             hold_seconds=settings.hold_seconds,
             max_in_flight=settings.api_max_in_flight,
+            rate_limit=settings.api_rate_limit,
+            rate_window_seconds=settings.api_rate_window_seconds,
             in_use=dict(wiring.in_use),
         ),
         wiring.readiness,

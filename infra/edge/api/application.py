@@ -25,6 +25,7 @@ from infra.edge.api.stock import stock_routes
 
 if TYPE_CHECKING:
     from infra.edge.access.door import Door
+    from infra.edge.access.limits import RateLimits
     from infra.edge.api.service import Service
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ def api_application(
     service: Service,
     find_orders: OrderFinder,
     door: Door,
+    limits: RateLimits,
     *,
     bootstrap: str,
     namespace: str,
@@ -44,7 +46,7 @@ def api_application(
 ) -> Guard:
     """Return the application of the API."""
     app = routed(service, find_orders, bootstrap=bootstrap, namespace=namespace)
-    return Guard(app, door, max_in_flight=max_in_flight)
+    return Guard(app, door, limits, max_in_flight=max_in_flight)
 
 
 def routed(service: Service, find_orders: OrderFinder, *, bootstrap: str, namespace: str) -> Litestar:

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from infra.edge.access.principal import AccessError
-from infra.edge.api.permission import ADMITTED, CLIENT, PRINCIPAL, PUBLIC, refused
+from infra.edge.access.transport import sender_of
+from infra.edge.api.permission import ADMITTED, CLIENT, PRINCIPAL, PUBLIC, limit_headers, refused, too_many
 from infra.edge.api.problems import (
     FAILED,
     FORBIDDEN,
@@ -29,9 +30,10 @@ from infra.edge.api.problems import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from infra.edge.access.door import Door
+    from infra.edge.access.limits import RateLimits
 
     Scope = dict[str, Any]
     Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -57,9 +59,9 @@ _HEADERS: Final = [
 class Guard:
     """An ASGI application around another. At most `max_in_flight` requests are served at once; the next one gets a 503."""
 
-    def __init__(self, app: Application, door: Door, *, max_in_flight: int) -> None:
+    def __init__(self, app: Application, door: Door, limits: RateLimits, *, max_in_flight: int) -> None:
         self._app = app
-        self._door = door
+        self._door, self._limits = door, limits
         self._max_in_flight = max_in_flight
         self.in_flight = 0
 
@@ -89,37 +91,51 @@ class Guard:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
+        limits: list[tuple[bytes, bytes]] = []
 
         async def begin(message: Any) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                message["headers"] = [*message.get("headers", ()), *_HEADERS, *limits]
             await send(message)
 
         try:
             headers: dict[bytes, bytes] = dict(scope["headers"])
             self._check(scope, headers)
             if _routed(scope)["path"] not in PUBLIC:
-                await self._admit(scope, headers)
+                await self._admit(scope, headers, limits)
             if scope["method"] in CHANGING:
                 receive = _replayed(await _body(scope, receive), receive)
             await self._app(scope, receive, begin)
         except ProblemError as problem:
-            await _answer(problem, send)
+            await _answer(problem, send, limits)
         except Exception:
             log.exception("request_failed", path=scope["path"][:200])
             if not started:
-                await _answer(ProblemError(FAILED, "The log of the server has the reason."), send)
+                await _answer(ProblemError(FAILED, "The log of the server has the reason."), send, limits)
 
-    async def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
-        """Note who asks. Raises ProblemError."""
+    async def _admit(self, scope: Scope, headers: dict[bytes, bytes], limits: list[tuple[bytes, bytes]]) -> None:
+        """Note who asks, and in `limits` how much they may ask still. Raises ProblemError.
+
+        Who is not admitted counts by their address, so that keys cannot be guessed faster than they are used.
+        """
         try:
             principal = await self._door.admit(scope, headers)
         except AccessError as error:
+            await self._count(f"from:{sender_of(scope)}", limits)
             raise refused(error) from error
+        await self._count(principal.client or f"from:{sender_of(scope)}", limits)
         scope[PRINCIPAL], scope[CLIENT] = principal, principal.client
         scope[ADMITTED] = partial(self._door.still_admits, principal)
+
+    async def _count(self, client: str, limits: list[tuple[bytes, bytes]]) -> None:
+        allowance = await self._limits.take(client)
+        if allowance is None:
+            return
+        limits += limit_headers(self._limits.policy, allowance)
+        if allowance.is_exceeded:
+            raise too_many(allowance)
 
     def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         """Refuse a request by its head alone. Raises ProblemError."""
@@ -184,12 +200,13 @@ def _routed(scope: Scope) -> Scope:
     return scope
 
 
-async def _answer(problem: ProblemError, send: Send) -> None:
+async def _answer(problem: ProblemError, send: Send, limits: Sequence[tuple[bytes, bytes]] = ()) -> None:
     headers = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in problem.headers.items()]
     headers += [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", str(len(problem.body)).encode()),
         *_HEADERS,
+        *limits,
     ]
     await send({"type": "http.response.start", "status": problem.kind.status, "headers": headers})
     await send({"type": "http.response.body", "body": problem.body, "more_body": False})

@@ -20,6 +20,7 @@ from infra.edge.api.problems import (
     MISDIRECTED,
     NOT_FOUND,
     TOO_LARGE,
+    TOO_MANY,
     UNAUTHENTICATED,
     UNAVAILABLE,
     UNREADABLE,
@@ -35,7 +36,7 @@ Decorator = Any  # Litestar's own decorators are classes with untyped calls
 
 NONE, OPTIONAL, REQUIRED = "", "optional", "required"
 """Whether a request has an Idempotency-Key."""
-_ALWAYS: Final = (UNAUTHENTICATED, INSECURE, FORBIDDEN, MISDIRECTED, UNAVAILABLE)
+_ALWAYS: Final = (UNAUTHENTICATED, INSECURE, FORBIDDEN, MISDIRECTED, TOO_MANY, UNAVAILABLE)
 _CHANGING: Final = (UNREADABLE, BAD_HEADER, BAD_PARAMETER, TOO_LARGE, MEDIA, INVALID)
 
 

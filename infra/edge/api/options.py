@@ -14,7 +14,7 @@ from infra.edge.access.transport import is_loopback
 class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the API needs to know about where it runs. `in_use` has the partitions in use of topics with a fixed number.
 
-    `tls_cert` and `tls_key` are PEM files; `proxies` are addresses or networks of proxies that speak TLS for it.
+    `rate_limit` are the requests of one client in the window, 0 for any number. `tls_cert` and `tls_key` are PEM files; `proxies` are addresses or networks of proxies that speak TLS for it.
     """
 
     kafka_bootstrap: str
@@ -28,6 +28,8 @@ class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
     proxies: tuple[str, ...] = ()
     hold_seconds: int = 900
     max_in_flight: int = 1_000
+    rate_limit: int = 60_000
+    rate_window_seconds: int = 60
     in_use: dict[str, int] = {}
 
 

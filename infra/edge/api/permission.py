@@ -1,4 +1,4 @@
-"""Which route demands which scope, and what is answered to who may not: 401 and 403 with WWW-Authenticate (RFC 6750, 3).
+"""Which route demands which scope, and what is answered to who may not: 401 and 403 with WWW-Authenticate (RFC 6750, 3), 429.
 
 A route without a scope is served to nobody, unless its path is public.
 """
@@ -14,11 +14,13 @@ from infra.edge.access.principal import (
     Principal,
     UnknownCallerError,
 )
-from infra.edge.api.problems import FORBIDDEN, INSECURE, UNAUTHENTICATED, ProblemError, unavailable
+from infra.edge.api.problems import FORBIDDEN, INSECURE, TOO_MANY, UNAUTHENTICATED, ProblemError, unavailable
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
     from litestar.handlers import BaseRouteHandler
+
+    from infra.edge.access.limits import Allowance
 
 PUBLIC: Final = frozenset({"/docs", "/docs.css", "/openapi.json", "/healthz", "/readyz"})
 """What is served to anybody."""
@@ -58,3 +60,19 @@ def refused(error: AccessError) -> ProblemError:
     code = error.error if isinstance(error, UnknownCallerError) else ""
     challenge = f'{_REALM}, error="{code}"' if code else _REALM
     return ProblemError(UNAUTHENTICATED, detail, headers={"WWW-Authenticate": challenge})
+
+
+def limit_headers(policy: str, allowance: Allowance) -> list[tuple[bytes, bytes]]:
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers-11: the quota in a window, and what is left of it."""
+    name = policy.partition(";")[0]
+    left = f"{name};r={allowance.remaining};t={allowance.reset_s}"
+    return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())]
+
+
+def too_many(allowance: Allowance) -> ProblemError:
+    """Return what is answered to a client whose quota is used up."""
+    return ProblemError(
+        TOO_MANY,
+        f"The quota of requests is used up; it is whole again in {allowance.reset_s} s.",
+        headers={"Retry-After": str(allowance.reset_s)},
+    )

@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 
 from infra.edge.access.door import Door
 from infra.edge.access.known_keys import KnownKeys
+from infra.edge.access.limits import RateLimits
 from infra.edge.access.transport import is_loopback
 from infra.edge.api.application import api_application
 from infra.edge.api.keys import IdempotencyKeys
@@ -55,6 +56,9 @@ class ApiProcess:
             socket_connect_timeout=REDIS_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
+        self._limits = RateLimits(
+            self._redis, options.namespace, quota=options.rate_limit, window_seconds=options.rate_window_seconds
+        )
         service = Service(
             self.publisher,
             self.keys,
@@ -71,6 +75,7 @@ class ApiProcess:
             service,
             self._find_orders,
             Door(self._known_keys, is_on_loopback=is_loopback(options.host)),
+            self._limits,
             bootstrap=options.kafka_bootstrap,
             namespace=options.namespace,
             max_in_flight=options.max_in_flight,
@@ -114,4 +119,5 @@ class ApiProcess:
             await self.keys.close()
             await self._known_keys.close()
             await self._find_orders.close()
+            await self._limits.close()
             await self._redis.aclose()
