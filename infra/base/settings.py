@@ -9,6 +9,7 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
@@ -81,6 +82,13 @@ class Settings(BaseSettings):
         description="Requests of one client of the HTTP API in a window, in all processes together; 0: any number",
     )
     api_rate_window_seconds: int = Field(default=60, ge=1, le=86_400, description="How long that window is, s")
+    api_jwt_issuer: str = Field(
+        default="", description="Whose tokens (JWT) the HTTP API takes, as in their iss; unset: nobody's"
+    )
+    api_jwt_audience: str = Field(default="", description="What their aud has to name")
+    api_jwt_keys: str = Field(
+        default="", description="The issuer's keys: a JWKS file or its https address; http on loopback"
+    )
     api_tls_cert: AbsolutePath | None = Field(
         default=None, description="PEM file of the HTTP API's certificate with its chain; unset: plain HTTP"
     )
@@ -199,6 +207,23 @@ class Settings(BaseSettings):
     def _a_certificate_has_its_key(self) -> Settings:
         if (self.api_tls_cert is None) != (self.api_tls_key is None):
             message = "set api_tls_cert and api_tls_key together"
+            raise ValueError(message)
+        return self
+
+    @field_validator("api_jwt_keys")
+    @classmethod
+    def _a_file_or_a_safe_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        on_loopback = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"}
+        if "://" in value and not (parts.hostname and (parts.scheme == "https" or on_loopback)):
+            message = "name a file, an https address, or an http address on loopback"
+            raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _tokens_are_set_up_whole(self) -> Settings:
+        if len({bool(each) for each in (self.api_jwt_issuer, self.api_jwt_audience, self.api_jwt_keys)}) > 1:
+            message = "set api_jwt_issuer, api_jwt_audience and api_jwt_keys together"
             raise ValueError(message)
         return self
 

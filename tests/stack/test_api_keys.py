@@ -23,6 +23,7 @@ from infra.edge.access.key_text import new_key
 from infra.edge.api.process import ApiProcess
 from tests.harness.api import Client, api_options, keyed_api, order_body, serving_api
 from tests.harness.certificates import self_signed
+from tests.harness.issuer import AUDIENCE, ISSUER, SigningKey, forged, key_set
 from tests.harness.odd_arguments import run_here
 from tests.harness.reading import until
 from tests.harness.shop import in_miniature
@@ -152,6 +153,27 @@ async def test_a_key_does_not_travel_in_the_clear(small: Settings) -> None:
         assert (await client.with_key("").get("/v1/stock/MUG", **far)).status == 401
     async with keyed_api(small) as (_, client):  # negative control: nobody's word counts
         assert (await client.get("/v1/stock/MUG", **far)).status in (404, 503)
+
+
+async def test_tokens_of_another_issuer_are_taken_beside_keys(small: Settings, tmp_path: Path) -> None:
+    signer = SigningKey("k1", "ES256")
+    (tmp_path / "keys.json").write_bytes(key_set(signer.jwk()))
+    named = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwt_keys": str(tmp_path / "keys.json")}
+    async with serving_api(small, **named) as (_, nobody):
+        assert (await nobody.get("/v1/stock/MUG")).status == 401  # without any key: there is an issuer
+        client = nobody.with_key(signer.token(scope="orders:write orders:read"))
+        placed = await client.post("/v1/orders", ORDER, key="k1")
+        assert placed.status == 202
+        again = await nobody.with_key(signer.token(scope="orders:write")).post("/v1/orders", ORDER, key="k1")
+        assert again.document["order_id"] == placed.document["order_id"]  # the same sub is the same client
+        assert (await client.get("/v1/stock/MUG")).status == 403
+        refused = await nobody.with_key(forged({"alg": "none"})).get("/v1/orders")
+        assert (refused.status, refused.headers["www-authenticate"]) == (
+            401,
+            'Bearer realm="lastunit", error="invalid_token"',
+        )
+        made = await keys(small, "create", "erp", "--scope", "stock:read")
+        assert (await nobody.with_key(made["key"]).get("/v1/stock/MUG")).status in (404, 503)
 
 
 async def test_it_speaks_tls_by_files(small: Settings, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from infra.edge.access.transport import is_private
 
 if TYPE_CHECKING:
     from infra.edge.access.known_keys import KnownKeys
+    from infra.edge.access.tokens import Tokens
 
 _BEARER: Final = "bearer"
 _ADVICE: Final = "send Authorization: Bearer KEY, as `lastunit keys create` printed it"
@@ -19,14 +20,14 @@ _ADVICE: Final = "send Authorization: Bearer KEY, as `lastunit keys create` prin
 class Door:
     """Admits requests. Where neither a key was made nor tokens are configured it is open, which is for loopback only."""
 
-    def __init__(self, keys: KnownKeys, *, is_on_loopback: bool) -> None:
-        self._keys = keys
+    def __init__(self, keys: KnownKeys, tokens: Tokens | None, *, is_on_loopback: bool) -> None:
+        self._keys, self._tokens = keys, tokens
         self._is_on_loopback = is_on_loopback
 
     @property
     def is_open(self) -> bool:
         """Whether nobody has to show who they are."""
-        return self._is_on_loopback and not self._keys.exist
+        return self._is_on_loopback and not self._keys.exist and self._tokens is None
 
     async def admit(self, scope: dict[str, Any], headers: dict[bytes, bytes]) -> Principal:
         """Return who asks. Raises UnknownCallerError, InsecureTransportError, CannotTellError."""
@@ -44,7 +45,9 @@ class Door:
         if kind.lower() != _BEARER or not credentials:
             raise UnknownCallerError(f"The Authorization header cannot be used: {_ADVICE}.", error="invalid_request")
         if not credentials.startswith(PREFIX):
-            raise UnknownCallerError(f"This is no API key: {_ADVICE}.")
+            if self._tokens is None:
+                raise UnknownCallerError(f"This is no API key: {_ADVICE}.")
+            return await self._tokens.find(credentials)
         try:
             return await self._keys.find(credentials)
         except UnknownCallerError:

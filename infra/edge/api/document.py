@@ -36,6 +36,12 @@ SECURITY: Final = {
         "bearerFormat": "lastunit_...",
         "description": "An API key, as `lastunit keys create` prints it.",
     },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of the issuer that the API is set up for, with scopes in its claim `scope`.",
+    },
 }
 """How a client may show who it is."""
 _PREFER: Final = {

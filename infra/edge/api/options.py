@@ -14,7 +14,7 @@ from infra.edge.access.transport import is_loopback
 class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the API needs to know about where it runs. `in_use` has the partitions in use of topics with a fixed number.
 
-    `rate_limit` are the requests of one client in the window, 0 for any number. `tls_cert` and `tls_key` are PEM files; `proxies` are addresses or networks of proxies that speak TLS for it.
+    `jwt_keys` is a JWKS file or its address, empty where no tokens are taken. `rate_limit` are the requests of one client in the window, 0 for any number. `tls_cert` and `tls_key` are PEM files; `proxies` are addresses or networks of proxies that speak TLS for it.
     """
 
     kafka_bootstrap: str
@@ -28,21 +28,27 @@ class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
     proxies: tuple[str, ...] = ()
     hold_seconds: int = 900
     max_in_flight: int = 1_000
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_keys: str = ""
     rate_limit: int = 60_000
     rate_window_seconds: int = 60
     in_use: dict[str, int] = {}
 
 
-def require_safe(options: ApiOptions, *, has_keys: bool) -> None:
-    """Raise SettingsError for an address at which anybody could send commands, or read the keys of who may."""
+def require_safe(options: ApiOptions, *, has_callers: bool) -> None:
+    """Raise SettingsError for an address at which anybody could send commands, or read the keys of who may.
+
+    `has_callers` is whether a key was made or tokens are taken.
+    """
     _require_certificate(options)
     if is_loopback(options.host):
         return
     where = f"LASTUNIT_API_HOST={options.host} is reachable from elsewhere"
-    if not has_keys:
+    if not has_callers:
         raise SettingsError(
-            f"{where}, and anybody could send commands. Make a key first: `lastunit keys create NAME --scope SCOPE`;"
-            " or set LASTUNIT_API_HOST to 127.0.0.1."
+            f"{where}, and anybody could send commands. Make a key first: `lastunit keys create NAME --scope SCOPE`,"
+            " or name an issuer of tokens, LASTUNIT_API_JWT_ISSUER; else set LASTUNIT_API_HOST to 127.0.0.1."
         )
     if options.tls_cert is None and not options.proxies:
         raise SettingsError(

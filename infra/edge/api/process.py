@@ -11,8 +11,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from infra.edge.access.door import Door
+from infra.edge.access.key_set import KeySet
 from infra.edge.access.known_keys import KnownKeys
 from infra.edge.access.limits import RateLimits
+from infra.edge.access.tokens import Tokens
 from infra.edge.access.transport import is_loopback
 from infra.edge.api.application import api_application
 from infra.edge.api.keys import IdempotencyKeys
@@ -46,6 +48,7 @@ class ApiProcess:
             readiness=self.readiness,
         )
         self.keys = IdempotencyKeys(options.postgres_dsn)
+        self._tokens = _tokens(options)
         self._known_keys = KnownKeys(options.postgres_dsn)
         self._find_orders = OrderFinder(options.postgres_dsn)
         self.tail = OrderTail(options.kafka_bootstrap, options.namespace)
@@ -74,7 +77,7 @@ class ApiProcess:
         self.app = api_application(
             service,
             self._find_orders,
-            Door(self._known_keys, is_on_loopback=is_loopback(options.host)),
+            Door(self._known_keys, self._tokens, is_on_loopback=is_loopback(options.host)),
             self._limits,
             bootstrap=options.kafka_bootstrap,
             namespace=options.namespace,
@@ -104,10 +107,14 @@ class ApiProcess:
         """Serve until `stop`. Raises SettingsError where strangers would be let in."""
         try:
             await self._known_keys.load()
-            require_safe(self._options, has_keys=self._known_keys.exist)
+            require_safe(self._options, has_callers=self._known_keys.exist or self._tokens is not None)
+            if self._tokens is not None:
+                await self._tokens.keys.start()
             async with self.publisher, asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(self._levels.run()), tasks.create_task(self.keys.clean_up())]
                 background.append(tasks.create_task(self._known_keys.run()))
+                if self._tokens is not None:
+                    background.append(tasks.create_task(self._tokens.keys.run()))
                 serving = tasks.create_task(self._server.run())
                 await self._stopping.wait()
                 await self.tail.close()
@@ -118,6 +125,14 @@ class ApiProcess:
         finally:
             await self.keys.close()
             await self._known_keys.close()
+            if self._tokens is not None:
+                await self._tokens.keys.close()
             await self._find_orders.close()
             await self._limits.close()
             await self._redis.aclose()
+
+
+def _tokens(options: ApiOptions) -> Tokens | None:
+    if not options.jwt_keys:
+        return None
+    return Tokens(KeySet(options.jwt_keys), issuer=options.jwt_issuer, audience=options.jwt_audience)

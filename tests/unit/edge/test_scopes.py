@@ -70,7 +70,7 @@ def test_the_guard_is_on_every_route(app: Litestar) -> None:
 
 def test_the_document_declares_what_each_operation_demands(app: Litestar) -> None:
     document = json.loads(json_document(app))
-    assert set(document["components"]["securitySchemes"]) == {"apiKey"}
+    assert set(document["components"]["securitySchemes"]) == {"apiKey", "token"}
     for path, methods in document["paths"].items():
         for operation in methods.values():
             for requirement in operation["security"]:
