@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,9 +26,33 @@ class Door:
         self._is_on_loopback = is_on_loopback
 
     @property
+    def has_callers(self) -> bool:
+        """Whether a key was made or tokens are taken, so that a request shows who sent it."""
+        return self._keys.exist or self._tokens is not None
+
+    @property
     def is_open(self) -> bool:
         """Whether nobody has to show who they are."""
-        return self._is_on_loopback and not self._keys.exist and self._tokens is None
+        return self._is_on_loopback and not self.has_callers
+
+    async def start(self) -> None:
+        """Read keys for the first time, however long PostgreSQL takes. Raises SettingsError."""
+        await self._keys.load()
+        if self._tokens is not None:
+            await self._tokens.keys.start()
+
+    async def run(self) -> None:
+        """Keep what is known of keys up to date, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keys.run())
+            if self._tokens is not None:
+                tasks.create_task(self._tokens.keys.run())
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._keys.close()
+        if self._tokens is not None:
+            await self._tokens.keys.close()
 
     async def admit(self, scope: dict[str, Any], headers: dict[bytes, bytes]) -> Principal:
         """Return who asks. Raises UnknownCallerError, InsecureTransportError, CannotTellError."""

@@ -1,8 +1,8 @@
 """The API keys as one process knows them: all of them, read anew every few seconds, so that no request costs a query.
 
 A key that is revoked is refused REFRESH_SECONDS later. Where PostgreSQL does not answer for VALID_SECONDS nobody can tell any
-more whether a key is revoked, and no key is taken. One that was made a moment ago is looked for at once, RELOADS_SECONDS after
-the last time at the earliest, so that unknown keys, however many are sent, cost a bounded number of queries.
+more whether a key is revoked, and no key is taken. One that is unknown is looked for once more, for all such requests together and
+RELOAD_SECONDS after the last time at the earliest: a new key is good at once, and unknown ones cost a bounded number of queries.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class KnownKeys:
         if not is_key(text):
             raise UnknownCallerError("This is no API key: its form or its checksum is wrong. Was it copied whole?")
         digest = digest_of(text)
-        if digest not in self._by_digest:
+        asked_at = time.monotonic()
+        while digest not in self._by_digest and self._loaded_at < asked_at:
             await self._reloaded()
         if time.monotonic() - self._loaded_at > VALID_SECONDS:
             raise CannotTellError(_AWAY)
@@ -100,15 +101,14 @@ class KnownKeys:
         await self._database.close()
 
     async def _reloaded(self) -> None:
-        """Read the keys now, together with whoever else asks; not at all where that was a moment ago."""
+        """Read the keys, together with whoever else asks. Raises CannotTellError."""
         if self._reload is None or self._reload.done():
-            if time.monotonic() - self._loaded_at < RELOAD_SECONDS:
-                return
             self._reload = asyncio.create_task(self._load_once(), name="API keys")
         if not await asyncio.shield(self._reload):
             raise CannotTellError(_AWAY)
 
     async def _load_once(self) -> bool:
+        await asyncio.sleep(self._loaded_at + RELOAD_SECONDS - time.monotonic())
         began = time.monotonic()
         try:
             self._take(await self._database.run("look", self._read), began)

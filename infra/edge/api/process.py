@@ -48,8 +48,8 @@ class ApiProcess:
             readiness=self.readiness,
         )
         self.keys = IdempotencyKeys(options.postgres_dsn)
-        self._tokens = _tokens(options)
-        self._known_keys = KnownKeys(options.postgres_dsn)
+        self.known_keys = KnownKeys(options.postgres_dsn)
+        self._door = Door(self.known_keys, _tokens(options), is_on_loopback=is_loopback(options.host))
         self._find_orders = OrderFinder(options.postgres_dsn)
         self.tail = OrderTail(options.kafka_bootstrap, options.namespace)
         self._levels = StockLevels(options.kafka_bootstrap, options.namespace, self.readiness)
@@ -77,7 +77,7 @@ class ApiProcess:
         self.app = api_application(
             service,
             self._find_orders,
-            Door(self._known_keys, self._tokens, is_on_loopback=is_loopback(options.host)),
+            self._door,
             self._limits,
             bootstrap=options.kafka_bootstrap,
             namespace=options.namespace,
@@ -106,15 +106,11 @@ class ApiProcess:
     async def run(self) -> None:
         """Serve until `stop`. Raises SettingsError where strangers would be let in."""
         try:
-            await self._known_keys.load()
-            require_safe(self._options, has_callers=self._known_keys.exist or self._tokens is not None)
-            if self._tokens is not None:
-                await self._tokens.keys.start()
+            if not await self._is_opened():
+                return
             async with self.publisher, asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(self._levels.run()), tasks.create_task(self.keys.clean_up())]
-                background.append(tasks.create_task(self._known_keys.run()))
-                if self._tokens is not None:
-                    background.append(tasks.create_task(self._tokens.keys.run()))
+                background.append(tasks.create_task(self._door.run()))
                 serving = tasks.create_task(self._server.run())
                 await self._stopping.wait()
                 await self.tail.close()
@@ -124,12 +120,22 @@ class ApiProcess:
                     task.cancel()
         finally:
             await self.keys.close()
-            await self._known_keys.close()
-            if self._tokens is not None:
-                await self._tokens.keys.close()
+            await self._door.close()
             await self._find_orders.close()
             await self._limits.close()
             await self._redis.aclose()
+
+    async def _is_opened(self) -> bool:
+        """Return whether it is known who may call; not where the process is to stop before that. Raises SettingsError."""
+        opening, stopping = asyncio.create_task(self._door.start()), asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not opening.done():
+            opening.cancel()
+            return False
+        opening.result()
+        require_safe(self._options, has_callers=self._door.has_callers)
+        return True
 
 
 def _tokens(options: ApiOptions) -> Tokens | None:
