@@ -21,9 +21,9 @@ _ADVICE: Final = "send Authorization: Bearer KEY, as `lastunit keys create` prin
 class Door:
     """Admits requests. Where neither a key was made nor tokens are configured it is open, which is for loopback only."""
 
-    def __init__(self, keys: KnownKeys, tokens: Tokens | None, *, is_on_loopback: bool) -> None:
+    def __init__(self, keys: KnownKeys, tokens: Tokens | None, *, is_for_this_machine: bool) -> None:
         self._keys, self._tokens = keys, tokens
-        self._is_on_loopback = is_on_loopback
+        self._is_for_this_machine = is_for_this_machine
 
     @property
     def has_callers(self) -> bool:
@@ -33,7 +33,7 @@ class Door:
     @property
     def is_open(self) -> bool:
         """Whether nobody has to show who they are."""
-        return self._is_on_loopback and not self.has_callers
+        return self._is_for_this_machine and not self.has_callers
 
     async def start(self) -> None:
         """Read keys for the first time, however long PostgreSQL takes. Raises SettingsError."""

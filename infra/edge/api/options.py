@@ -35,6 +35,11 @@ class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
     rate_window_seconds: int = 60
     in_use: dict[str, int] = {}
 
+    @property
+    def is_for_this_machine(self) -> bool:
+        """Whether nobody from elsewhere reaches it."""
+        return is_loopback(self.host) and not self.proxies
+
 
 def require_safe(options: ApiOptions, *, has_callers: bool) -> None:
     """Raise SettingsError for an address at which anybody could send commands, or read the keys of who may.
@@ -42,13 +47,15 @@ def require_safe(options: ApiOptions, *, has_callers: bool) -> None:
     `has_callers` is whether a key was made or tokens are taken.
     """
     _require_certificate(options)
-    if is_loopback(options.host):
+    if options.is_for_this_machine:
         return
     where = f"LASTUNIT_API_HOST={options.host} is reachable from elsewhere"
+    if options.proxies:
+        where = f"LASTUNIT_API_PROXIES={' '.join(options.proxies)} lets others reach it"
     if not has_callers:
         raise SettingsError(
             f"{where}, and anybody could send commands. Make a key first: `lastunit keys create NAME --scope SCOPE`,"
-            " or name an issuer of tokens, LASTUNIT_API_JWT_ISSUER; else set LASTUNIT_API_HOST to 127.0.0.1."
+            " or name an issuer of tokens, LASTUNIT_API_JWT_ISSUER; else set LASTUNIT_API_HOST to 127.0.0.1, without proxies."
         )
     if options.tls_cert is None and not options.proxies:
         raise SettingsError(

@@ -15,7 +15,6 @@ from infra.edge.access.key_set import KeySet
 from infra.edge.access.known_keys import KnownKeys
 from infra.edge.access.limits import RateLimits
 from infra.edge.access.tokens import Tokens
-from infra.edge.access.transport import is_loopback
 from infra.edge.api.application import api_application
 from infra.edge.api.keys import IdempotencyKeys
 from infra.edge.api.levels import StockLevels
@@ -49,7 +48,7 @@ class ApiProcess:
         )
         self.keys = IdempotencyKeys(options.postgres_dsn)
         self.known_keys = KnownKeys(options.postgres_dsn)
-        self._door = Door(self.known_keys, _tokens(options), is_on_loopback=is_loopback(options.host))
+        self._door = Door(self.known_keys, _tokens(options), is_for_this_machine=options.is_for_this_machine)
         self._find_orders = OrderFinder(options.postgres_dsn)
         self.tail = OrderTail(options.kafka_bootstrap, options.namespace)
         self._levels = StockLevels(options.kafka_bootstrap, options.namespace, self.readiness)

@@ -35,6 +35,12 @@ def test_elsewhere_it_wants_callers_that_show_who_they_are_and_a_transport_that_
     require_safe(options(host=host, proxies=("192.0.2.9",)), has_callers=True)
 
 
+def test_behind_a_proxy_that_is_named_callers_are_elsewhere() -> None:
+    with pytest.raises(SettingsError, match="lastunit keys create"):
+        require_safe(options(proxies=("127.0.0.1",)), has_callers=False)
+    require_safe(options(proxies=("127.0.0.1",)), has_callers=True)
+
+
 def test_files_that_are_no_certificate_and_key_are_refused(tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
     (tmp_path / "other").mkdir()
