@@ -88,8 +88,8 @@ def _named(text: str) -> tuple[str | None, str]:
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
         raise UnknownCallerError(f"This is neither an API key nor a token: {error}.") from error
     kind, kid, algorithm = header.get("typ"), header.get("kid"), header.get("alg")
-    if (kind.lower() if isinstance(kind, str) else kind) not in _TYPES or "crit" in header:
-        raise UnknownCallerError("The token is of another type, or has critical headers, of which none is known here.")
+    if (kind.lower() if isinstance(kind, str) else kind) not in _TYPES:
+        raise UnknownCallerError("The token is of another type than JWT or at+jwt.")
     if not isinstance(algorithm, str) or not (kid is None or isinstance(kid, str)):
         raise UnknownCallerError("The token names no key and algorithm.")
     return kid, algorithm

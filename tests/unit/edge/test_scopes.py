@@ -81,8 +81,8 @@ def test_the_document_declares_what_each_operation_demands(app: Litestar) -> Non
             assert {"401", "403"} <= set(operation["responses"])
 
 
-def test_nobody_passes_the_guard_without_a_principal() -> None:
+async def test_nobody_passes_the_guard_without_a_principal() -> None:
     connection: Any = type("Connection", (), {"scope": {"path": "/v1/orders"}})
     handler: Any = type("Handler", (), {"opt": {SCOPE: "orders:read"}})
     with pytest.raises(ProblemError):
-        require_scope(connection, handler)
+        await require_scope(connection, handler)
