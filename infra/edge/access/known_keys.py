@@ -67,12 +67,9 @@ class KnownKeys:
 
     async def find(self, text: str) -> Principal:
         """Return whose key it is. Raises UnknownCallerError, CannotTellError."""
-        if not is_key(text):
-            raise UnknownCallerError("This is no API key: its form or its checksum is wrong. Was it copied whole?")
         digest = digest_of(text)
-        asked_at = time.monotonic()
-        while digest not in self._by_digest and self._loaded_at < asked_at:
-            await self._reloaded()
+        if digest not in self._by_digest:
+            await self._look_for(digest, text)
         if time.monotonic() - self._loaded_at > VALID_SECONDS:
             raise CannotTellError(_AWAY)
         known = self._by_digest.get(digest)
@@ -99,6 +96,14 @@ class KnownKeys:
             await asyncio.wait({self._reload}, timeout=1)
             self._reload.cancel()
         await self._database.close()
+
+    async def _look_for(self, digest: bytes, text: str) -> None:
+        """Read the keys anew for a text that may be a new one. Raises UnknownCallerError, CannotTellError."""
+        if not is_key(text):
+            raise UnknownCallerError("This is no API key: its form or its checksum is wrong. Was it copied whole?")
+        asked_at = time.monotonic()
+        while digest not in self._by_digest and self._loaded_at < asked_at:
+            await self._reloaded()
 
     async def _reloaded(self) -> None:
         """Read the keys, together with whoever else asks. Raises CannotTellError."""

@@ -21,6 +21,8 @@ from redis.exceptions import RedisError
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    Header = tuple[bytes, bytes]
+
 log = structlog.get_logger()
 
 ANSWER_SECONDS: Final = 0.25
@@ -30,7 +32,7 @@ AWAY_SECONDS: Final = 1.0
 LOTS: Final = 1_000
 MAX_LOTS_HELD: Final = 10_000
 """Clients that a process remembers; more are strangers, each with an address of its own."""
-POLICY: Final = "requests"
+POLICY: Final = b"requests"
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -53,7 +55,7 @@ class RateLimits:
     """Counts the requests of clients, at most `quota` of each in `window_seconds`; a quota of 0 counts nothing."""
 
     def __init__(self, redis: Redis, namespace: str, *, quota: int, window_seconds: int) -> None:
-        self.policy = f'"{POLICY}";q={quota};w={window_seconds}'
+        self._policy = (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (POLICY, quota, window_seconds))
         self._redis = redis
         self._prefix = f"{namespace}rate:"
         self._quota = quota
@@ -80,6 +82,10 @@ class RateLimits:
                     return Allowance(0, math.ceil(lot.until - now), is_exceeded=True)
             if now < self._away_until or not await self._taken(client):
                 return None
+
+    def headers(self, allowance: Allowance) -> tuple[Header, Header]:
+        """Return the headers of draft-ietf-httpapi-ratelimit-headers-11: the quota in a window, and what is left of it."""
+        return self._policy, (b"ratelimit", b'"%b";r=%d;t=%d' % (POLICY, allowance.remaining, allowance.reset_s))
 
     async def close(self) -> None:
         """End a question that is under way."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
+
+REMEMBERED: Final = 1_024
+"""Addresses that are not parsed again: it takes longer than all else that is done about a request here."""
 
 
+@lru_cache(REMEMBERED)
 def is_loopback(host: str) -> bool:
     """Return whether an address or a name is that of this machine only."""
     try:
@@ -23,7 +28,11 @@ def is_private(scope: dict[str, Any]) -> bool:
 
 def sender_of(scope: dict[str, Any]) -> str:
     """Return what requests without credentials are counted by: the address they came from, of IPv6 its /64 network."""
-    host = _address(scope)
+    return _network_of(_address(scope))
+
+
+@lru_cache(REMEMBERED)
+def _network_of(host: str) -> str:
     try:
         address = ipaddress.IPv6Address(host)
     except ValueError:

@@ -61,7 +61,7 @@ def routed(service: Service, find_orders: OrderFinder, *, bootstrap: str, namesp
             *event_routes(service, bootstrap, namespace),
             *_process_routes(service),
         ],
-        guards=[require_scope],
+        before_request=require_scope,
         exception_handlers={ProblemError: _problem, HTTPException: _refused, Exception: _failed},
         openapi_config=OpenAPIConfig(
             title="Lastunit",

@@ -17,7 +17,7 @@ import structlog
 
 from infra.edge.access.principal import AccessError
 from infra.edge.access.transport import sender_of
-from infra.edge.api.permission import ADMITTED, CLIENT, PRINCIPAL, PUBLIC, limit_headers, refused, too_many
+from infra.edge.api.permission import ADMITTED, CLIENT, PRINCIPAL, PUBLIC, refused, too_many
 from infra.edge.api.problems import (
     FAILED,
     FORBIDDEN,
@@ -133,7 +133,7 @@ class Guard:
         allowance = await self._limits.take(client)
         if allowance is None:
             return
-        limits += limit_headers(self._limits.policy, allowance)
+        limits += self._limits.headers(allowance)
         if allowance.is_exceeded:
             raise too_many(allowance)
 

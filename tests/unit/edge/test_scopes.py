@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from litestar import Litestar, get
 
+from infra.edge.access.principal import Principal
 from infra.edge.access.scopes import SCOPES
 from infra.edge.api.application import routed
 from infra.edge.api.document import json_document
 from infra.edge.api.listing import OrderFinder
-from infra.edge.api.permission import PUBLIC, SCOPE, require_scope
+from infra.edge.api.permission import PRINCIPAL, PUBLIC, SCOPE, require_scope
 from infra.edge.api.problems import ProblemError
 from infra.edge.api.service import Service
 
@@ -63,9 +65,10 @@ def test_every_scope_is_demanded_somewhere(app: Litestar) -> None:
     assert {handler.opt[SCOPE] for path, handler in handlers(app) if path not in PUBLIC} == set(SCOPES)
 
 
-def test_the_guard_is_on_every_route(app: Litestar) -> None:
-    for _, handler in handlers(app):
-        assert any(require_scope in (guard, getattr(guard, "func", None)) for guard in handler.resolve_guards())
+def test_the_scope_is_asked_for_on_every_route(app: Litestar) -> None:
+    for path, handler in handlers(app):
+        hook = handler.resolve_before_request()
+        assert require_scope in (hook, getattr(hook, "func", None)), path
 
 
 def test_the_document_declares_what_each_operation_demands(app: Litestar) -> None:
@@ -81,8 +84,9 @@ def test_the_document_declares_what_each_operation_demands(app: Litestar) -> Non
             assert {"401", "403"} <= set(operation["responses"])
 
 
-async def test_nobody_passes_the_guard_without_a_principal() -> None:
-    connection: Any = type("Connection", (), {"scope": {"path": "/v1/orders"}})
-    handler: Any = type("Handler", (), {"opt": {SCOPE: "orders:read"}})
-    with pytest.raises(ProblemError):
-        await require_scope(connection, handler)
+async def test_nobody_passes_without_a_principal_and_nobody_a_route_without_a_scope() -> None:
+    everything = Principal("key-1", frozenset(SCOPES))
+    for scope, options in (({}, {SCOPE: "orders:read"}), ({PRINCIPAL: everything}, {})):
+        request: Any = SimpleNamespace(scope={"path": "/v1/x", **scope}, route_handler=SimpleNamespace(opt=options))
+        with pytest.raises(ProblemError):
+            await require_scope(request)
