@@ -71,17 +71,19 @@ class RateLimits:
         """Count a request of a client; None where nothing is counted."""
         if not self._quota:
             return None
-        while True:
-            now = time.monotonic()
-            lot = self._lots.get(client)
-            if lot is not None and now < lot.until:
-                if lot.left:
-                    lot.left -= 1
-                    return Allowance(lot.left + lot.beyond, math.ceil(lot.until - now), is_exceeded=False)
-                if not lot.beyond:
-                    return Allowance(0, math.ceil(lot.until - now), is_exceeded=True)
-            if now < self._away_until or not await self._taken(client):
+        while (allowance := self.take_at_hand(client)) is None:
+            if time.monotonic() < self._away_until or not await self._taken(client):
                 return None
+        return allowance
+
+    def take_at_hand(self, client: str) -> Allowance | None:
+        """Count a request of a client about whom nobody need be asked; None where somebody must."""
+        lot = self._lots.get(client)
+        if lot is None or (left_s := lot.until - time.monotonic()) <= 0 or (lot.beyond and not lot.left):
+            return None
+        is_exceeded = not lot.left
+        lot.left -= not is_exceeded
+        return Allowance(lot.left + lot.beyond, math.ceil(left_s), is_exceeded)
 
     def headers(self, allowance: Allowance) -> tuple[Header, Header]:
         """Return the headers of draft-ietf-httpapi-ratelimit-headers-11: the quota in a window, and what is left of it."""

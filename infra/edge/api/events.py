@@ -19,7 +19,7 @@ from litestar.response.sse import ServerSentEventMessage
 from infra.edge.access.scopes import ORDERS_READ
 from infra.edge.api.operations import query
 from infra.edge.api.orders import require_order_id
-from infra.edge.api.permission import ADMITTED
+from infra.edge.api.permission import ADMITTED, PRINCIPAL
 from infra.edge.api.problems import BAD_HEADER, Fault, ProblemError
 from infra.edge.api.reading_range import read_range
 from infra.edge.api.requests import HttpRequest, release_place
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from consumers.following.follower import Followed
     from consumers.views.timeline import TimelineEvent
+    from infra.edge.access.principal import Principal
     from infra.edge.api.service import Service
 
 TAG = "Events"
@@ -163,9 +164,10 @@ async def _until_closed(listener: Listener) -> AsyncIterator[list[Followed]]:
 
 async def _while_admitted(request: HttpRequest, chunks: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
     """Yield what is to be sent until the key or token of the request is not good any more."""
-    is_admitted: Callable[[], bool] = request.scope[ADMITTED]  # type: ignore[typeddict-item]
+    is_admitted: Callable[[Principal], bool] = request.scope[ADMITTED]  # type: ignore[typeddict-item]
+    principal: Principal = request.scope[PRINCIPAL]  # type: ignore[typeddict-item]
     async with contextlib.aclosing(chunks):
         async for chunk in chunks:
-            if not is_admitted():
+            if not is_admitted(principal):
                 return
             yield chunk

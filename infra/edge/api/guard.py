@@ -9,7 +9,6 @@ Who asks is known before the body is read; whether they may is decided where the
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -17,7 +16,7 @@ import structlog
 
 from infra.edge.access.principal import AccessError
 from infra.edge.access.transport import sender_of
-from infra.edge.api.permission import ADMITTED, CLIENT, PRINCIPAL, PUBLIC, refused, too_many
+from infra.edge.api.permission import ADMITTED, PRINCIPAL, PUBLIC, refused, too_many
 from infra.edge.api.problems import (
     FAILED,
     FORBIDDEN,
@@ -126,11 +125,10 @@ class Guard:
             await self._count(f"from:{sender_of(scope)}", limits)
             raise refused(error) from error
         await self._count(principal.client or f"from:{sender_of(scope)}", limits)
-        scope[PRINCIPAL], scope[CLIENT] = principal, principal.client
-        scope[ADMITTED] = partial(self._door.still_admits, principal)
+        scope[PRINCIPAL], scope[ADMITTED] = principal, self._door.still_admits
 
     async def _count(self, client: str, limits: list[tuple[bytes, bytes]]) -> None:
-        allowance = await self._limits.take(client)
+        allowance = self._limits.take_at_hand(client) or await self._limits.take(client)
         if allowance is None:
             return
         limits += self._limits.headers(allowance)

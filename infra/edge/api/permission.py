@@ -27,10 +27,8 @@ PUBLIC: Final = frozenset({"/docs", "/docs.css", "/openapi.json", "/healthz", "/
 """What is served to anybody."""
 PRINCIPAL: Final = "lastunit.principal"
 """Under this name a request's scope has who asks."""
-CLIENT: Final = "lastunit.client"
-"""And under this one whose idempotency keys it uses."""
 ADMITTED: Final = "lastunit.admitted"
-"""And under this one the function that tells whether who asks would be admitted still."""
+"""And under this one the function that tells of a principal whether it would be admitted still."""
 SCOPE: Final = "scope"
 """Under this name a route's options have the scope that it demands."""
 _REALM: Final = 'Bearer realm="lastunit"'
@@ -42,17 +40,18 @@ async def require_scope(request: HttpRequest) -> None:
     It runs before the route's own function (`before_request`). Litestar's guards would be the place, but for each one it copies
     the handler, which costs as much as all the rest of this.
     """
-    if request.scope["path"].rstrip("/") in PUBLIC:
-        return
     principal: Principal | None = request.scope.get(PRINCIPAL)  # type: ignore[assignment]
     scope = request.route_handler.opt.get(SCOPE)
+    if principal is not None and scope in principal.scopes:
+        return
+    if request.scope["path"].rstrip("/") in PUBLIC:
+        return
     if principal is None or scope is None:
         raise ProblemError(FORBIDDEN, "Nobody may do this.")
-    if scope not in principal.scopes:
-        challenge = f'{_REALM}, error="insufficient_scope", scope="{scope}"'
-        raise ProblemError(
-            FORBIDDEN, f"This key or token lacks the scope {scope}.", headers={"WWW-Authenticate": challenge}
-        )
+    challenge = f'{_REALM}, error="insufficient_scope", scope="{scope}"'
+    raise ProblemError(
+        FORBIDDEN, f"This key or token lacks the scope {scope}.", headers={"WWW-Authenticate": challenge}
+    )
 
 
 def refused(error: AccessError) -> ProblemError:

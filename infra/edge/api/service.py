@@ -23,7 +23,7 @@ from infra.edge.api.keys import (
     fingerprint_of,
 )
 from infra.edge.api.outcomes import answering
-from infra.edge.api.permission import CLIENT
+from infra.edge.api.permission import PRINCIPAL
 from infra.edge.api.problems import IN_FLIGHT, KEY_REUSED, Fault, ProblemError, invalid, unavailable
 from infra.edge.api.reading_range import read_range
 from infra.edge.api.requests import KEY_HEADER, HttpRequest, key_of, opened, release_place
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from consumers.following.follower import Followed
     from consumers.views.timeline import OrderView, TimelineEvent
+    from infra.edge.access.principal import Principal
     from infra.edge.api.levels import StockLevels
     from infra.edge.api.tail import Listener
     from producers.outage import Readiness
@@ -231,7 +232,8 @@ class Service:
 
 def client_of(request: HttpRequest) -> str:
     """Return whose request it is; empty where nobody shows who they are."""
-    return str(request.scope.get(CLIENT, ""))
+    principal: Principal = request.scope[PRINCIPAL]  # type: ignore[typeddict-item]
+    return principal.client
 
 
 def timeline_event(event: Followed) -> TimelineEvent:
