@@ -1,4 +1,4 @@
-"""Make, list, rotate and revoke the keys with which other systems call the HTTP API."""
+"""Make, rotate and revoke keys to the HTTP API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEFAULT_DAYS: Final = 365.0
 DEFAULT_OVERLAP: Final = 7.0
 DAY: Final = timedelta(days=1)
 
-app = new_group("keys", "Make, list, rotate and revoke the keys with which other systems call the HTTP API.")
+app = new_group("keys", "Make, rotate and revoke keys to the HTTP API.")
 
 KeyId = Annotated[str, name_argument("KEY_ID", "As `keys list` prints it.")]
 Days = Annotated[
