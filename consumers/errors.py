@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from schemas.messages import Message
+
 MAX_DETAIL: Final = 1_000
 """Characters of a detail: it may repeat foreign bytes, and a dead letter must fit its topic."""
 
@@ -22,6 +24,19 @@ class RefusedError(ConsumerError):
         self.reason = reason
         self.detail = detail[:MAX_DETAIL]
         super().__init__(f"{reason}: {self.detail}")
+
+
+class NotDecidedError(RefusedError):
+    """An event was not decided by the room whose events such are; `message` is what it says, to whom that may concern.
+
+    Raised by nobody: it stands in the place of the message (consumers/runtime/origins).
+    """
+
+    REASON: Final = "not_decided_by_its_room"
+
+    def __init__(self, message: Message, detail: str) -> None:
+        self.message = message
+        super().__init__(self.REASON, detail)
 
 
 class IncompleteTableError(ConsumerError):

@@ -31,6 +31,7 @@ class FulfilmentRoom(OrderKeyedRoom[OrderKeyedState[Fulfilment], Fulfilment]):
     name = ROOM
     sources = topics_read_by(ROOM)
     accepts = messages_accepted_by(ROOM)
+    guards = frozenset({m.OrderCancelled})
     decider = Decider(Fulfilment, decide, evolve, respond_outside_window)
     queries = store.QUERIES
     save = store.QUERIES["save"]

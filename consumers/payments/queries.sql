@@ -34,6 +34,22 @@ WHERE a.partition = $1 AND a.result = 'pending' AND a.operation_id <> ALL($3::te
 ORDER BY a.started_at_ms, a.operation_id LIMIT $2;
 
 -- name: save
+-- What orders has not decided as the event says raises: nothing of the batch is applied (origins/confirmations.py has the same).
+confirmed AS MATERIALIZED (
+    SELECT require_confirmed(count(*), cardinality($60::uuid[])) AS all_of_them
+    FROM unnest($60::uuid[], $61::bigint[], $62::text[], $63::text[], $64::text[], $65::text[], $66::smallint[])
+        AS e (order_id, amount_minor, currency, customer_id, payment_token, terms, is_placed), guard,
+        LATERAL (
+            SELECT FROM orders o
+            WHERE o.order_id = e.order_id AND o.amount_minor = e.amount_minor AND o.currency = e.currency
+                AND CASE e.is_placed
+                    WHEN 1 THEN o.terms = e.terms
+                        AND o.state IN ('placed', 'paid', 'shipped', 'delivered', 'returned', 'cancelled')
+                    ELSE o.customer_id = e.customer_id AND o.payment_token = e.payment_token AND o.state <> 'pending'
+                    END
+            OFFSET 0
+        ) AS o
+),
 inserted_payments AS (
     INSERT INTO payments (order_id, partition, state, amount_minor, currency, customer_id, payment_token,
         authorization_id, order_over, all_shipped, at_shipping, authorized_minor, captured_minor, voided_minor,
@@ -47,7 +63,7 @@ inserted_payments AS (
         $24::bigint[], $25::bigint[], $26::bigint[], $27::text[], $28::text[], $29::text[], $30::bigint[])
         AS n (order_id, partition, state, amount_minor, currency, customer_id, payment_token, authorization_id,
             order_over, all_shipped, at_shipping, authorized_minor, captured_minor, voided_minor, refunded_minor,
-            expires_at_ms, deadline_ms, due, external, resolving, updated_at_ms), guard
+            expires_at_ms, deadline_ms, due, external, resolving, updated_at_ms), guard, confirmed
 ),
 updated_payments AS (
     INSERT INTO payments (order_id, partition, state, amount_minor, currency, customer_id, payment_token,
@@ -62,7 +78,7 @@ updated_payments AS (
         $44::text[], $45::text[], $46::bigint[])
         AS c (order_id, state, authorization_id, order_over, all_shipped, at_shipping, authorized_minor,
             captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms, due, external, resolving,
-            updated_at_ms), guard,
+            updated_at_ms), guard, confirmed,
         LATERAL (
             SELECT partition, amount_minor, currency, customer_id, payment_token FROM payments
             WHERE order_id = c.order_id OFFSET 0
@@ -83,7 +99,7 @@ inserted_attempts AS (
     FROM unnest($47::text[], $48::uuid[], $49::integer[], $50::text[], $51::bigint[], $52::text[], $53::text[],
         $54::text[], $55::bigint[])
         AS n (operation_id, order_id, partition, kind, amount_minor, reference, authorization_id, result,
-            started_at_ms), guard
+            started_at_ms), guard, confirmed
 ),
 resolved_attempts AS (
     INSERT INTO payment_attempts (operation_id, order_id, partition, kind, amount_minor, reference, authorization_id,

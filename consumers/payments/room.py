@@ -17,6 +17,7 @@ from consumers.payments.transitions import ROOM, decide
 from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.deciding.now import DEADLINES, Deadlines
 from consumers.runtime.order_keyed import Decider, OrderKeyedRoom
+from consumers.runtime.origins.confirmations import CONFIRMATIONS
 from schemas import messages as m
 from topology.saga import messages_accepted_by
 from topology.topics import topics_read_by
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from consumers.runtime.background import BackgroundTasks
     from consumers.runtime.room import Changes
     from producers.publisher import Publisher
+    from schemas.messages import Message
 
 MAX_PENDING: Final = 10_000
 """Operations without an answer that are kept in memory (10 MB); the others wait in the database until some are answered."""
@@ -42,6 +44,8 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
     name = ROOM
     sources = topics_read_by(ROOM)
     accepts = messages_accepted_by(ROOM)
+    guards = accepts & CONFIRMATIONS.keys()
+    confirms_in_commit = frozenset(store.CONFIRMED_IN_COMMIT)
     decider = Decider(Payment, decide, evolve, respond_outside_window)
     queries = store.QUERIES
     save = store.QUERIES["save"]
@@ -71,8 +75,10 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
         return await store.read_payments(connection, rows)
 
     @override
-    def changed(self, state: PaymentsState, record: Payment, outcomes: Sequence[Outcome]) -> None:
+    def changed(self, state: PaymentsState, record: Payment, message: Message, outcomes: Sequence[Outcome]) -> None:
         state.collect(record, outcomes)
+        if isinstance(message, store.CONFIRMED_IN_COMMIT) and type(message) in self.guards:
+            state.unconfirmed.append(message)
 
     @override
     def changes(self, state: PaymentsState) -> Changes:

@@ -24,6 +24,7 @@ from consumers.payments.state import (
 from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.postgres.sql import array_literal, columns, load_queries
 from consumers.runtime.room import Changes
+from schemas import messages as m
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
@@ -35,12 +36,17 @@ QUERIES: Final = load_queries("consumers.payments", arrays_as_text=True)
 decode_queue: Final = msgspec.json.Decoder(tuple[QueuedOperation, ...]).decode
 decode_external: Final = msgspec.json.Decoder(dict[str, ExternalMoney]).decode
 encode: Final = msgspec.json.Encoder().encode
+CONFIRMED_IN_COMMIT: Final = (m.OrderReserved, m.OrderPlaced)
+"""The two events that every order has: `save` compares them with the row of orders, instead of a query before each batch."""
 _EMPTY_QUEUE: Final = "[]"
 _NOTHING_EXTERNAL: Final = "{}"
 
 
 class PaymentsState(OrderKeyedState[Payment]):
-    """The payments of one partition, with the attempts of the open batch: new ones, resolved ones, operations to start."""
+    """The payments of one partition, with the attempts of the open batch: new ones, resolved ones, operations to start.
+
+    `unconfirmed` are its events that the commit compares with the rows of orders.
+    """
 
     def __init__(self, partition: int) -> None:
         super().__init__(partition)
@@ -50,6 +56,7 @@ class PaymentsState(OrderKeyedState[Payment]):
         self.inserted: dict[str, str] = {}
         self.resolved: dict[str, str] = {}
         self.operations: list[StartOperation] = []
+        self.unconfirmed: list[m.OrderReserved | m.OrderPlaced] = []
 
     def collect(self, payment: Payment, outcomes: Iterable[Outcome]) -> None:
         """Note the attempts that these outcomes make or resolve, by their order, and what is to be asked of the processor."""
@@ -115,6 +122,7 @@ def changes(state: PaymentsState) -> Changes:
         for attempt in _attempts(state, state.resolved)
         if attempt.operation_id not in state.inserted
     ]
+    unconfirmed = list(map(_unconfirmed, state.unconfirmed))
     effects = [_operation_of(state.by_order[operation.order_id], operation) for operation in state.operations]
     for payment in state.take_changed():
         queue = encode(payment.queue).decode() if payment.queue else _EMPTY_QUEUE
@@ -130,12 +138,20 @@ def changes(state: PaymentsState) -> Changes:
         head = (payment.order_id, state.partition, payment.state.value, payment.amount_minor, payment.currency)
         inserted.append((*head, payment.customer_id, payment.payment_token, *tail))
         payment.is_stored = True
-    rows = ((inserted, 21), (updated, 16), (asked, 9), (resolved, 4))
+    rows = ((inserted, 21), (updated, 16), (asked, 9), (resolved, 4), (unconfirmed, 7))
     return Changes(tuple(column for part, width in rows for column in columns(part, width)), effects=effects)
 
 
 def _attempts(state: PaymentsState, orders: dict[str, str]) -> list[Attempt]:
     return [state.by_order[order_id].attempts[operation_id] for operation_id, order_id in orders.items()]
+
+
+def _unconfirmed(event: m.OrderReserved | m.OrderPlaced) -> tuple[Any, ...]:
+    """Return what the row of orders has to have; a customer and a token are named where the money is asked for."""
+    head = (event.order_id, event.amount_minor, event.currency)
+    if isinstance(event, m.OrderPlaced):
+        return (*head, "", "", event.terms, 1)
+    return (*head, event.customer_id, event.payment_token, "", 0)
 
 
 def _inserted_attempt(state: PaymentsState, attempt: Attempt) -> tuple[Any, ...]:

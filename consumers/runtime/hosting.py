@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumers.errors import CannotShareReaderError, RefusedError
+from consumers.errors import CannotShareReaderError, NotDecidedError, RefusedError
 from consumers.runtime.deciding.batch import DecodedSlice, accepted_by, decode_records
 from consumers.runtime.deciding.record import MisroutedRecord
 
@@ -44,6 +44,8 @@ class Hosting:
         self._own_source = [{place: own for own, place in enumerate(places)} for places in self.sources]
         self._accepted = [accepted_by(room) for room in rooms]
         self.accepted = frozenset().union(*self._accepted)
+        self.guards = frozenset().union(*(room.guards for room in rooms))
+        self.confirms_in_commit = frozenset().union(*(room.confirms_in_commit for room in rooms))
 
     def is_barrier(self, message: type[Any]) -> bool:
         """Tell whether a room decides such a message alone."""
@@ -74,11 +76,14 @@ class Hosting:
     def _share(
         self, number: int, readings: Sequence[Reading], first: int, partitioning: Partitioning
     ) -> Iterator[Reading]:
-        accepted = self._accepted[number]
+        accepted, guards = self._accepted[number], self.rooms[number].guards
         for record, read_as in readings:
             if record.offset < first:
                 continue
-            if isinstance(read_as, RefusedError | MisroutedRecord):
+            if isinstance(read_as, NotDecidedError):
+                if (kind := type(read_as.message)) in accepted:
+                    yield record, read_as if kind in guards else read_as.message
+            elif isinstance(read_as, RefusedError | MisroutedRecord):
                 # Whether the room would have refused it depends on what it accepts, so it reads such a record by itself.
                 yield from decode_records(accepted, [record], partitioning)
             elif type(read_as) in accepted:

@@ -129,8 +129,8 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
         del message, thorough
         return "load_orders"
 
-    def changed(self, state: S, record: R, outcomes: Sequence[Any]) -> None:
-        """Note in the state what else the room has to save or to start for these outcomes."""
+    def changed(self, state: S, record: R, message: Message, outcomes: Sequence[Any]) -> None:
+        """Note in the state what else the room has to save or to start for a message and its outcomes."""
 
     # --- loading ----------------------------------------------------------------------------------------------------------
 
@@ -223,7 +223,7 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
         deadline_ms, parts = record.deadline_ms, record.parts
         if not self.decider.evolve(record, message, outcomes, now):
             return
-        self.changed(state, record, outcomes)
+        self.changed(state, record, message, outcomes)
         state.by_order[record.order_id] = record
         state.changed.add(record.order_id)
         state.parts += record.parts - parts

@@ -43,6 +43,7 @@ from consumers.runtime.kafka.record_wait import RecordWait
 from consumers.runtime.lifecycle import ProcessLifecycle
 from consumers.runtime.log_identity import record_digest
 from consumers.runtime.newer_schemas import NewerSchemas
+from consumers.runtime.origins.check import OriginCheck
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.postgres.commit import commit, commit_statement
 from consumers.runtime.postgres.database import Database
@@ -108,6 +109,7 @@ class PartitionOwner:
             self.readiness,
         )
         self._newer = NewerSchemas(self.name, self._database, self.readiness)
+        self._origins = OriginCheck(self._hosting, options.namespace, self._database, self.readiness)
         self._is_member = False
         self._partitions = f"partitions of {self.name}"
         self.readiness.blocked(self._partitions, f"{self.name} waits for Kafka to share out its partitions")
@@ -171,6 +173,7 @@ class PartitionOwner:
         partitions = {tp.partition for tp in tps}
         self._buffer.revoke(partitions)
         self._newer.revoked(partitions)
+        self._origins.revoked(partitions)
         self._ownership.revoked(tps)
 
     async def _close(self) -> None:
@@ -271,8 +274,10 @@ class PartitionOwner:
         taken = self._buffer.take(self.options.batch_records, self._claims)
         self._ownership.rewind(self._consumer, self._buffer.dropped())
         decoded = [found for fetched in taken if (found := self._decode(fetched)) is not None]
-        kept, held = await self._newer.hold_back(decoded)
-        if held:
+        kept, newer = await self._newer.hold_back(decoded)
+        is_thorough = any(hosted.is_thorough for hosted in self._claims.values())
+        kept, undecided = await self._origins.hold_back(kept, self._consumer.end_offsets, thorough=is_thorough)
+        if held := newer + undecided:
             self._ownership.read_again(self._consumer, held)
             await asyncio.sleep(POLL_RETRY_SECONDS)
         return kept
@@ -557,8 +562,9 @@ class PartitionOwner:
         )
 
     def _waits_rightly(self) -> bool:
-        """Tell whether to stand still is right: no restart brings a server back, or a newer release."""
-        return self._database.outage.lasts or self._publisher.outage.lasts or self._newer.is_waiting
+        """Tell whether to stand still is right: no restart brings a server back, a newer release, or what a room is to decide."""
+        is_away = self._database.outage.lasts or self._publisher.outage.lasts
+        return is_away or self._newer.is_waiting or self._origins.is_waiting
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         return new_consumer(self.name, self.options, ClaimsAssignor(self._ownership.epochs))

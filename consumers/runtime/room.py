@@ -71,6 +71,10 @@ class Room(ABC, Generic[S]):
     """Co-partitioned topics; partition i of all of them has one owner. Their order is the order of the offsets."""
     accepts: frozenset[type[Message]]
     """Messages of other types are skipped undecoded."""
+    guards: frozenset[type[Message]] = frozenset()
+    """Those that are dead letters unless the room whose events they are has decided them (origins/confirmations.py)."""
+    confirms_in_commit: frozenset[type[Message]] = frozenset()
+    """Those of `guards` so frequent that `save` confirms them: it raises 23000 where one is not, and each is asked about then."""
     save: str
     """CTEs that write `Changes.columns` (from $10 on), under names of their own, each `FROM ..., guard`: see `consumers/runtime/postgres/queries.sql`."""
     may_be_repartitioned: bool = False

@@ -34,6 +34,19 @@ SELECT partitions, starts, switched_at IS NOT NULL AS in_force FROM partitioning
 -- name: registered_schemas
 SELECT id FROM registered_schemas WHERE id = ANY($1::bigint[]);
 
+-- name: confirm_orders
+-- Positions and rows of one snapshot: where a position is beyond a record, what was decided about it stands in the row.
+SELECT w.n, c.next_offsets, o.state, o.amount_minor, o.currency, o.customer_id, o.payment_token, o.terms
+FROM unnest($1::text::uuid[], $2::integer[]) WITH ORDINALITY AS w (order_id, partition, n)
+LEFT JOIN claims c ON c.room = 'orders' AND c.partition = w.partition
+LEFT JOIN orders o ON o.order_id = w.order_id;
+
+-- name: confirm_fulfilment
+SELECT w.n, c.next_offsets, f.state, f.lines::text AS lines, f.shipments::text AS shipments
+FROM unnest($1::text::uuid[], $2::integer[]) WITH ORDINALITY AS w (order_id, partition, n)
+LEFT JOIN claims c ON c.room = 'fulfilment' AND c.partition = w.partition
+LEFT JOIN fulfilments f ON f.order_id = w.order_id;
+
 -- name: unpublished
 SELECT room, partition, batch, records FROM outbox
 WHERE room = ANY($1::text[]) AND partition = ANY($2::integer[]) ORDER BY room, partition, batch;

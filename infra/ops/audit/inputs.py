@@ -49,13 +49,13 @@ class AuditInputs:
     async def published(self, asked: Sequence[int], tallies: Tallies) -> Published:
         """Return what was said in answer to these partitions of the source topics."""
         published = Published(asked, self._counts())
+        for row in self.outbox:
+            for record in row.records:
+                published.add_waiting(record)
         for topic in OUTPUT_TOPICS:
             for partition, end in enumerate(self.ends[topic.name]):
                 async for records in self.log.read(topic, partition, end):
                     published.add(topic.name, records, tallies)
-        for row in self.outbox:
-            for record in row.records:
-                published.add_waiting(record)
         return published
 
     def decided(self, room: Room[Any], partition: int) -> list[int]:

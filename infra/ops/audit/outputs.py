@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from consumers.errors import NotDecidedError
 from producers.publisher import FORWARDED
 from schemas.codec.wire import decode, decode_if
 from schemas.errors import DecodeError
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
 SOURCES: Final = {topic.name: topic for topic in (INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS)}
 """Topics whose records rooms answer."""
 _NAMES: Final = {name.encode(): name for name in SOURCES}
-OUTPUT_TOPICS: Final = (ORDER_EVENTS, INVENTORY_COMMANDS, ORDER_NOTIFICATIONS, DEAD_LETTERS)
-"""Topics that carry the rooms' answers. Others publish on inventory.commands too."""
+OUTPUT_TOPICS: Final = (DEAD_LETTERS, ORDER_EVENTS, INVENTORY_COMMANDS, ORDER_NOTIFICATIONS)
+"""Topics that carry the rooms' answers, letters first: they name events that are no answer. Others publish on inventory.commands too."""
 _DEAD: Final = "dead:"
 _NOTICE: Final = "notifications:"
 _ID_PARTS: Final = 4
+_NOT_DECIDED: Final = NotDecidedError.REASON.encode()
 
 
 class Output(NamedTuple):
@@ -70,6 +73,7 @@ Answers = dict[int, dict[str, Copies]]
 class Published:
     """What was published in answer to the given partitions of the source topics.
 
+    Dead letters come first: an event that a room refused because no room had decided it is not taken in.
     `counts` has each topic's number of partitions, with those that it had before or is about to have.
     """
 
@@ -77,6 +81,7 @@ class Published:
         self._asked = frozenset(asked)
         self._counts = counts
         self._answers: dict[tuple[str, int], Answers] = {}
+        self._forged: set[tuple[str, int, int]] = set()
 
     def answers(self, source: str, partition: int) -> Answers:
         """Return what was published in answer to one partition of a source topic."""
@@ -87,6 +92,10 @@ class Published:
         now, *others = self._counts[topic]
         home_partitions = partitions_of([record.key or b"" for record in records], now)
         for record, home_partition in zip(records, home_partitions, strict=True):
+            if self._forged and (topic, record.partition, record.offset) in self._forged:
+                continue
+            if topic == DEAD_LETTERS.name:
+                self._note_forged(record.value)
             event_id = derived_id(record, topic)
             if event_id is None:
                 if is_adoption(record):
@@ -112,6 +121,12 @@ class Published:
         if event_id is not None and event_id.partition in self._asked:
             copies = self._copies(event_id)
             copies.waiting = Output(record.topic, record.key, record.value or b"", record.headers or ())
+            if record.topic == DEAD_LETTERS.name:
+                self._note_forged(record.value)
+
+    def _note_forged(self, value: bytes | None) -> None:
+        if (letter := letter_of_forged(value)) is not None:
+            self._forged.add((letter.topic, letter.partition, letter.offset))
 
     def _keep(self, event_id: EventId, said: Output, tallies: Tallies) -> None:
         copies = self._copies(event_id)
@@ -190,6 +205,17 @@ def dead_letter_in(record: Record) -> DeadLetter | None:
     except DecodeError:
         return None
     return message if isinstance(message, DeadLetter) else None
+
+
+def letter_of_forged(value: bytes | None) -> DeadLetter | None:
+    """Return the dead letter of an event that its room had not decided, None where the value is none."""
+    if value is None or _NOT_DECIDED not in value:
+        return None
+    with suppress(DecodeError):
+        letter = decode(value)
+        if isinstance(letter, DeadLetter) and letter.reason == NotDecidedError.REASON:
+            return letter
+    return None
 
 
 def placed_by(letter: DeadLetter) -> PlaceOrderLine | None:

@@ -14,6 +14,7 @@ from consumers.runtime.deciding.batch import accepted_by, decode_records
 from consumers.runtime.deciding.decision import decide_records
 from consumers.runtime.deciding.record import ReadAs
 from infra.ops.audit.facts import Facts, subject_of
+from infra.ops.audit.forged import as_judged
 from infra.ops.audit.outputs import Copies, Output, is_shared, outcome_of, room_of, take
 from infra.ops.audit.redaction import redacted
 from infra.ops.audit.rows import (
@@ -136,7 +137,10 @@ class Replay(Generic[S]):
         `answers` gives what was published about a partition of a source topic. Without it version 0 is decided like others.
         """
         name = self.room.sources[source].name
-        for record, message in decode_records(accepted_by(self.room), records, self._partitioning):
+        for record, read_as in decode_records(accepted_by(self.room), records, self._partitioning):
+            message = read_as
+            if answers is not None and type(read_as) in self.room.guards:
+                message = as_judged(self.room.name, read_as, answers(name, self.partition).get(record.offset, {}))
             if isinstance(message, AdoptRules):
                 self.rules_version = max(self.rules_version, message.version)
                 self.room.rules_adopted(self.state, self.rules_version)

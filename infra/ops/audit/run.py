@@ -32,6 +32,7 @@ from infra.ops.audit.checks.positions import (
 from infra.ops.audit.checks.stock import check_stock
 from infra.ops.audit.checks.undecided import UndecidedRecords
 from infra.ops.audit.checks.views import check_views
+from infra.ops.audit.forged import RefusedEvents
 from infra.ops.audit.generations import check_generations, replay_stages
 from infra.ops.audit.inputs import AuditInputs
 from infra.ops.audit.outputs import OUTPUT_TOPICS, Published, dead_letter_in, placed_by
@@ -115,6 +116,7 @@ class Audit:
         self._dropped = DroppedWeeks()
         self._unplaced: dict[str, DeadLetter] = {}
         self._unversioned: dict[tuple[str, int], int] = {}
+        self._refused = RefusedEvents()
 
     async def run(self) -> None:
         """Check everything that the database and the log know."""
@@ -214,8 +216,10 @@ class Audit:
             async for records in self._log.read(DEAD_LETTERS, partition, end):
                 for letter in filter(None, map(dead_letter_in, records)):
                     tally.count(dead_letters=1, **{letter.reason: 1})
+                    self._refused.add(letter)
                     if (placed := placed_by(letter)) is not None:
                         self._unplaced.setdefault(placed.order_id, letter)
+        self._refused.report(self.tallies["replay_gives_the_same_decisions"])
 
     def _report_lost_orders(self) -> None:
         """Report the orders that a dead letter placed and that nobody has decided about."""
@@ -262,6 +266,8 @@ class Audit:
             undecided.follow(decision, has_outputs=bool(answers.get(decision.record.offset)))
             self.tallies["every_record_was_decided"].count(records=1)
             self._on_progress(1)
+            for output in decision.says:
+                self._refused.compare(output, self.tallies["replay_gives_the_same_decisions"])
             said = match(decision, answers, room.name, self.tallies)
             accounts.post(decision.message, said, decision.position)
         for source, below in stage.replay.unversioned.items():

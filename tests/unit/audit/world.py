@@ -10,15 +10,16 @@ from typing import Any
 
 import msgspec
 
+from consumers.errors import NotDecidedError
 from consumers.inventory.repartition import repartition
 from consumers.inventory.state import Ledger
-from consumers.runtime.deciding.decision import outgoing
+from consumers.runtime.deciding.decision import dead_letter, outgoing
 from consumers.runtime.deciding.partitioning import Generation, Partitioning, partitioning_of
 from consumers.runtime.deciding.record import Record
 from consumers.runtime.room import Room
 from infra.base.rooms import replayed_rooms
 from infra.ops.audit.checks.processor_books import Authorization
-from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES
+from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES, Answers, Copies, Output
 from infra.ops.audit.replay import Replay
 from infra.ops.audit.report import Report
 from infra.ops.audit.retention import DroppedWeeks
@@ -181,6 +182,8 @@ class World:
         self._asked: set[str] = set()
         self.skipped: set[tuple[str, int, int]] = set()
         """(source topic, partition, offset) of records that their room moves past without deciding them."""
+        self.forged: set[tuple[int, int]] = set()
+        """(partition, offset) of events that those who guard them refuse."""
         self.books: dict[str, list[Authorization]] = {}
         self.earlier: dict[str, list[Authorization]] = {}
         self._generations = [Generation(PARTITIONS, (0,) * PARTITIONS)]
@@ -277,13 +280,24 @@ class World:
             self._ranges[room.name, partition].append(Range(source, first, first + len(records)))
             replay = self._replays[room.name, partition]
             decided = [record for record in records if (topic.name, partition, record.offset) not in self.skipped]
-            says = [it for decision in replay.feed(source, decided) for it in decision.says]
+            letters = self._letters(room.name, decided) if self.forged and topic is ORDER_EVENTS else None
+            says = [it for decision in replay.feed(source, decided, letters) for it in decision.says]
             for record in says:
                 for changed in self._tamper(record):
                     self.publish(changed)
             if room.name == "payments":
                 self._answer(replay.state)
         return moved
+
+    def _letters(self, room: str, records: Sequence[Any]) -> Callable[[str, int], Answers]:
+        """Return the judgement of who reads an event, as a letter."""
+        found: Answers = {}
+        for record in records:
+            if (record.partition, record.offset) in self.forged:
+                refusal = NotDecidedError(decode(record.value), "no such decision")
+                letter = dead_letter(room, record, ORDER_EVENTS.name, refusal, self.now_ms)
+                found[record.offset] = {f"dead:{room}": Copies([Output(letter.topic, letter.key, letter.value or b"")])}
+        return lambda *_: found
 
     def _answer(self, book: Any) -> None:
         """Be the processor: answer each new operation at once, as the order's token says."""

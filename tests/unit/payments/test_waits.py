@@ -75,6 +75,11 @@ def test_a_payment_whose_confirmation_failed_is_declined() -> None:
     then(PaymentDeclined(reason="wrong_code"))
 
 
+def test_a_webhook_that_comes_before_our_own_answer_and_names_no_end_is_completed_by_it() -> None:
+    given(*AUTHORIZING, result(AUTHORIZE), result(AUTHORIZE, expires_at_ms=LAPSES_MS))
+    assert story.state.expires_at_ms == story.state.deadline_ms == LAPSES_MS
+
+
 def test_an_answer_that_was_overtaken_by_the_confirmation_changes_nothing() -> None:
     given(*AUTHORIZED)
     when(result(AUTHORIZE, "requires_action", action_url=URL))

@@ -1,0 +1,195 @@
+"""Holds events that move money against the rows of the rooms that decide them, a fetch at a time.
+
+An event is published after its decision was committed, so the row of its room confirms it. One that the row does not
+confirm was not decided by that room: it is refused before any room decides on it, and becomes a dead letter. Only a
+database that went back knows less than the log; then the event waits until its room has decided the cause again.
+
+Decision: docs/decisions, 036.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from consumers.errors import NotDecidedError
+from consumers.runtime.origins.confirmations import CONFIRMATIONS, find_fault
+from consumers.runtime.origins.event_origin import EventOrigin, origin_of
+from consumers.runtime.postgres.queries import QUERIES
+from consumers.runtime.postgres.sql import array_literal
+from schemas.ids import is_order_id
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from consumers.runtime.deciding.batch import DecodedSlice
+    from consumers.runtime.hosting import Hosting
+    from consumers.runtime.postgres.database import Database
+    from producers.outage import Readiness
+    from schemas.messages import Message
+
+    EndOffsets = Callable[[list[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
+
+log = structlog.get_logger()
+
+
+class Guarded(NamedTuple):
+    """A reading, by its place in a slice, whose event has an id that its room can have made."""
+
+    decoded: DecodedSlice
+    at: int
+    origin: EventOrigin
+    order_id: str
+
+
+class OriginCheck:
+    """The check of one process, for the events that its rooms guard. While an event waits, the process is not ready."""
+
+    def __init__(self, hosting: Hosting, namespace: str, database: Database, readiness: Readiness) -> None:
+        self._name = hosting.name
+        self._topics = hosting.names
+        self._all = hosting.guards
+        self._asked = hosting.guards - hosting.confirms_in_commit
+        self._namespace = namespace
+        self._database = database
+        self._readiness = readiness
+        self._obstacle = f"events of {hosting.name}"
+        self._waiting: dict[tuple[int, int], int] = {}
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an event waits here for its room."""
+        return bool(self._waiting)
+
+    async def hold_back(
+        self, slices: Sequence[DecodedSlice], end_offsets: EndOffsets, *, thorough: bool
+    ) -> tuple[list[DecodedSlice], list[DecodedSlice]]:
+        """Put a refusal in the place of each guarded event that its room did not decide.
+
+        Return the slices up to the first event in each that has to wait, and what begins with such an event. Those that a
+        commit confirms are left to it, unless `thorough`: a commit was refused.
+        """
+        waiting: list[Guarded] = []
+        for room, guarded in self._by_room(slices, self._all if thorough else self._asked).items():
+            waiting += await self._without_forged(await self._compare(room, guarded), end_offsets)
+        first: dict[int, Guarded] = {}
+        for each in waiting:
+            known = first.get(id(each.decoded))
+            if known is None or each.at < known.at:
+                first[id(each.decoded)] = each
+        kept, held = [], []
+        for decoded in slices:
+            if (event := first.get(id(decoded))) is None:
+                kept.append(decoded)
+                self._goes_on(decoded)
+                continue
+            before, at, _ = decoded.cut(event.at)
+            if before.next > before.first:
+                kept.append(before)
+            held.append(at)
+            self._waits(at, event.origin)
+        return kept, held
+
+    def revoked(self, partitions: Iterable[int]) -> None:
+        """Forget what waited in these partitions: they are another process's."""
+        gone = set(partitions)
+        self._waiting = {at: first for at, first in self._waiting.items() if at[0] not in gone}
+        if not self._waiting:
+            self._readiness.cleared(self._obstacle)
+
+    def _by_room(self, slices: Sequence[DecodedSlice], kinds: frozenset[type[Message]]) -> dict[str, list[Guarded]]:
+        """Return the guarded events whose rows are to be asked, by the room that decides them; refuse impossible ids."""
+        found: dict[str, list[Guarded]] = {}
+        for decoded in slices if kinds else ():
+            for at, (record, message) in enumerate(decoded.readings):
+                if type(message) not in kinds or not is_order_id(order_id := message.order_id):  # type: ignore[union-attr]
+                    continue
+                room = CONFIRMATIONS[type(message)].room  # type: ignore[index]
+                origin = origin_of(record, self._topics[decoded.source], room)
+                if isinstance(origin, str):
+                    _refuse(decoded, at, origin)
+                else:
+                    found.setdefault(room, []).append(Guarded(decoded, at, origin, order_id))
+        return found
+
+    async def _compare(self, room: str, guarded: Sequence[Guarded]) -> list[Guarded]:
+        """Refuse what the room's rows do not confirm; return what the room has not come to yet."""
+        orders = array_literal([each.order_id for each in guarded])
+        partitions = [each.origin.partition for each in guarded]
+        query = QUERIES[_QUERY_OF[room]]
+        rows = await self._database.run_with_retry("load", lambda c: c.fetch(query, orders, partitions))
+        undecided = []
+        for row in rows:
+            each = guarded[row["n"] - 1]
+            if not _is_decided(each.origin, row):
+                undecided.append(each)
+            elif (fault := find_fault(_event(each), row)) is not None:
+                _refuse(each.decoded, each.at, fault)
+        return undecided
+
+    async def _without_forged(self, undecided: Sequence[Guarded], end_offsets: EndOffsets) -> list[Guarded]:
+        """Refuse what has a cause that is not on the log; the cause of the others is there, and will be decided."""
+        if not undecided:
+            return []
+        tps = [TopicPartition(self._namespace + each.origin.topic, each.origin.partition) for each in undecided]
+        try:
+            ends = await end_offsets(list(set(tps)))
+        except KafkaError as error:
+            log.warning("ends_unknown", room=self._name, error=repr(error))
+            return list(undecided)
+        found = []
+        for each, tp in zip(undecided, tps, strict=True):
+            topic, _, partition, offset = each.origin
+            if offset < ends[tp]:
+                found.append(each)
+            else:
+                _refuse(
+                    each.decoded, each.at, f"its id names {topic}/{partition}/{offset}, and that log ends at {ends[tp]}"
+                )
+        return found
+
+    def _waits(self, held: DecodedSlice, origin: EventOrigin) -> None:
+        at = (held.partition, held.source)
+        if self._waiting.get(at) == held.first:
+            return
+        self._waiting[at] = held.first
+        room = CONFIRMATIONS[type(held.readings[0][1])].room  # type: ignore[index]
+        cause = f"{origin.topic}/{origin.partition}/{origin.offset}"
+        log.warning(
+            "event_waits_for_its_room",
+            room=self._name,
+            partition=held.partition,
+            offset=held.first,
+            decided_by=room,
+            cause=cause,
+        )
+        self._readiness.blocked(
+            self._obstacle,
+            f"partition {held.partition} waits at offset {held.first} until {room} has decided {cause} again: PostgreSQL "
+            f"is older than the log, and {room} has to run",
+        )
+
+    def _goes_on(self, decoded: DecodedSlice) -> None:
+        if self._waiting and self._waiting.pop((decoded.partition, decoded.source), None) is not None:
+            self.revoked(())
+
+
+_QUERY_OF: Final = {"orders": "confirm_orders", "fulfilment": "confirm_fulfilment"}
+
+
+def _is_decided(origin: EventOrigin, row: Any) -> bool:
+    positions = row["next_offsets"]
+    return positions is not None and origin.source < len(positions) and origin.offset < positions[origin.source]
+
+
+def _event(guarded: Guarded) -> Any:
+    return guarded.decoded.readings[guarded.at][1]
+
+
+def _refuse(decoded: DecodedSlice, at: int, fault: str) -> None:
+    record, message = decoded.readings[at]
+    detail = f"{type(message).__name__} of {message.order_id}: {fault}"  # type: ignore[union-attr]
+    decoded.readings[at] = (record, NotDecidedError(message, detail))  # type: ignore[arg-type]

@@ -1,0 +1,54 @@
+"""What an event's id says of its cause, held against what its room can have read. Pure.
+
+Decision: docs/decisions, 036.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from schemas.errors import InvalidIdError
+from schemas.ids import parse_event_id
+from topology.topics import topics_read_by
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from consumers.runtime.deciding.record import Record
+
+_SOURCES: Final[Mapping[str, Mapping[str, int]]] = {
+    room: {topic.name: place for place, topic in enumerate(topics_read_by(room))} for room in ("orders", "fulfilment")
+}
+"""Room -> the topics that it reads -> the place of each among the room's positions."""
+
+
+class EventOrigin(NamedTuple):
+    """The record that an event answers: `source` is the topic's place among the positions of the room that decided it."""
+
+    topic: str
+    source: int
+    partition: int
+    offset: int
+
+
+def origin_of(record: Record, topic: str, room: str) -> EventOrigin | str:
+    """Return the cause that the id of an event on `topic` names, or in words why `room` cannot have decided it.
+
+    An order's events and their causes are in one partition, and a cause comes before its event.
+    """
+    ids = [value or b"" for name, value in record.headers if name == "ce_id"]
+    if len(ids) != 1:
+        return f"it has {len(ids) or 'no'} ids of an event"
+    try:
+        source_topic, partition, offset, _ = parse_event_id(ids[0].decode(errors="replace"))
+    except InvalidIdError as error:
+        return str(error)
+    named = f"its id names {source_topic}/{partition}/{offset}"
+    source = _SOURCES[room].get(source_topic)
+    if source is None:
+        return f"{named}, and {room} does not read that topic"
+    if partition != record.partition:
+        return f"{named}, which is not in its order's partition {record.partition}"
+    if source_topic == topic and offset >= record.offset:
+        return f"{named}, which comes after it"
+    return EventOrigin(source_topic, source, partition, offset)

@@ -1,0 +1,164 @@
+"""Whoever can write to order.events moves no money by it: an event that its room did not decide is a dead letter, and named."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from consumers.errors import NotDecidedError
+from consumers.payments.room import PaymentsRoom
+from consumers.runtime.owner import PartitionOwner
+from infra.base.rooms import HOSTS, SAGA
+from infra.base.settings import Settings
+from infra.local.supervisor import PROCESSOR
+from producers.clients.orders import OrderRequest
+from schemas import messages as m
+from schemas.codec.wire import encode
+from tests.harness.foreign_producers import append, letters
+from tests.harness.shop import PARTITIONS, Shop, in_miniature, open_shop, order
+from topology.partitioner import partition_of
+from topology.topics import ORDER_COMMANDS, ORDER_EVENTS
+
+REPLAY = "replay_gives_the_same_decisions"
+
+
+@pytest_asyncio.fixture
+async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(in_miniature(settings), tmp_path) as opened:
+        await opened.receive(MUG=50)
+        yield opened
+
+
+def home_of(mine: OrderRequest) -> int:
+    return partition_of(mine.order_id.encode(), PARTITIONS)
+
+
+async def forge(shop: Shop, mine: OrderRequest, event_id: str | None, event: m.Message | None = None) -> None:
+    """Append an event of an order under an id, as somebody may who has access to the topic."""
+    event = event or m.OrderCancelled(mine.order_id, "changed_mind", "customer")
+    headers = [] if event_id is None else [(b"ce_id", event_id.encode())]
+    await append(shop, [(mine.order_id.encode(), encode(event), headers)], ORDER_EVENTS, home_of(mine))
+
+
+async def believable_ids(shop: Shop, mine: OrderRequest) -> list[str | None]:
+    """Return ids of causes that orders has decided, has not, cannot have read, and what is none."""
+    home = home_of(mine)
+    async with shop.log() as log:
+        ends = {topic.name: (await log.ends(topic))[home] for topic in (ORDER_COMMANDS, ORDER_EVENTS)}
+    within = [f"{name}/{home}/{end - 1}/0" for name, end in ends.items()]
+    beyond = [f"{name}/{home}/{end + 1_000}/0" for name, end in ends.items()]
+    elsewhere = [f"order.commands/{(home + 1) % PARTITIONS}/0/0", f"inventory.commands/{home}/0/0"]
+    return [*within, *beyond, *elsewhere, f"order.commands/{home}/0", None]
+
+
+async def paid(shop: Shop, *rooms: str) -> OrderRequest:
+    mine = order(("MUG", 2))
+    await shop.place(mine)
+    await shop.until_quiet(*rooms, orders=1)
+    assert await shop.payment(mine) == "captured"
+    return mine
+
+
+async def moved(shop: Shop, mine: OrderRequest) -> list[str]:
+    """Return the kinds of all that was ever asked of the processor for an order."""
+    rows = await shop.database.fetch("SELECT kind FROM payment_attempts WHERE order_id = $1", mine.order_id)
+    return sorted(row["kind"] for row in rows)
+
+
+async def test_a_forged_cancellation_moves_no_money_and_is_named_and_a_true_one_refunds(shop: Shop) -> None:
+    async with shop.running():
+        mine = await paid(shop)
+        forged = await believable_ids(shop, mine)
+        for event_id in forged:
+            await forge(shop, mine, event_id)
+        await shop.until_quiet()
+        assert await moved(shop, mine) == ["authorize", "capture"]
+        found = await letters(shop)
+        assert {letter.reason for letter in found} == {NotDecidedError.REASON}
+        assert [letter.room for letter in found] == ["fulfilment"] * len(forged) + ["payments"] * len(forged)
+        assert f"OrderCancelled of {mine.order_id}: that order is paid in orders" in found[0].detail
+
+        report = await shop.audit()
+        assert report.breaches == {REPLAY}
+        finding = report.finding(REPLAY)
+        assert finding.figure["not_decided_by_their_room"] == len(forged)
+        where = f"{ORDER_EVENTS.name}/{home_of(mine)}/{found[0].offset}"
+        assert finding.examples[0].startswith(
+            f"{where} was published by no room, and fulfilment and payments refused it"
+        )
+
+        await shop.say(m.CancelOrder(mine.order_id, requested_by="customer", reason="changed_mind"))
+        await shop.until_quiet()
+        assert await shop.state(mine) == ("cancelled", "changed_mind")
+        assert await moved(shop, mine) == ["authorize", "capture", "refund"]
+        assert len(await letters(shop)) == len(found)
+
+
+async def test_without_the_guard_money_moves(shop: Shop) -> None:
+    """The negative control of the test above."""
+    await shop.supervisor.start(PROCESSOR)
+    room = PaymentsRoom(shop.processor, shop.publisher)
+    room.guards = frozenset()
+    async with shop.running("inventory", "orders"), shop.owning(PartitionOwner(room, shop.options(), shop.publisher)):
+        mine = await paid(shop, "inventory", "orders", "payments")
+        await forge(shop, mine, (await believable_ids(shop, mine))[0])
+        await shop.until_quiet("inventory", "orders", "payments")
+        assert await moved(shop, mine) == ["authorize", "capture", "refund"]
+
+
+async def test_no_forged_event_moves_money_behind_a_shared_reader_either(shop: Shop) -> None:
+    """Neither before an order is placed nor after; that nothing is shipped of it orders does not believe anybody either."""
+    await shop.supervisor.start(PROCESSOR)
+    owner = PartitionOwner([shop.room(name) for name in HOSTS[SAGA]], shop.options(), shop.publisher)
+    async with shop.running("inventory"), shop.owning(owner):
+        mine = await paid(shop, *HOSTS[SAGA])
+        order_id, home = mine.order_id, home_of(mine)
+        for event in (
+            m.OrderRejected(order_id, "insufficient_stock"),
+            m.RefundRequested(order_id, "line:1", 500, "returned"),
+            m.FulfilmentCancelled(order_id, "nothing_left_to_ship"),
+            m.OrderPlaced(order_id, 100_000, "EUR"),  # from which nothing follows any more
+        ):
+            await forge(shop, mine, f"order.commands/{home}/1/0", event)
+        never = order(("MUG", 1))
+        reserved = m.OrderReserved(never.order_id, 1, 100_000, "GBP", "customer-1", never.payment_token)
+        await forge(shop, never, f"order.events/{home_of(never)}/0/0", reserved)
+        await shop.until_quiet(*HOSTS[SAGA])
+        assert await moved(shop, mine) == ["authorize", "capture"]
+        assert await moved(shop, never) == []
+        assert await shop.state(mine) == ("paid", "")
+        found = await letters(shop)
+        assert [letter.room for letter in found] == ["orders"] + ["payments"] * 3
+        assert {letter.reason for letter in found} == {NotDecidedError.REASON}
+        assert sum("orders keeps nothing of that order" in letter.detail for letter in found) == 1
+
+
+async def test_a_true_event_waits_for_a_room_whose_database_went_back_and_is_decided_then(shop: Shop) -> None:
+    mine = order(("MUG", 1))
+    async with shop.running("inventory", "orders"):
+        await shop.place(mine)
+        await shop.until_quiet("inventory", "orders")
+    assert (await shop.state(mine))[0] == "reserved"
+    for statement in (
+        "UPDATE claims SET next_offsets = '{0,0}', at_ms = 0, batch = 0, last_records = NULL WHERE room = 'orders'",
+        "DELETE FROM decided_ranges WHERE room = 'orders'",
+        "DELETE FROM orders",
+    ):
+        await shop.database.execute(statement)
+    await shop.supervisor.start(PROCESSOR)
+    owner = PartitionOwner(shop.room("payments"), shop.options(), shop.publisher, shop.readiness)
+
+    async def waits() -> bool:
+        return any("until orders has decided" in why for why in shop.readiness.obstacles.values())
+
+    async with shop.owning(owner):
+        await shop.until(waits)
+        assert await shop.payment(mine) is None
+        async with shop.running("inventory", "orders", "fulfilment"):
+            await shop.until_quiet(orders=1)
+    assert await shop.payment(mine) == "captured"
+    assert await letters(shop) == []
+    assert not any("until orders has decided" in why for why in shop.readiness.obstacles.values())
+    await shop.assert_sound()

@@ -1,0 +1,266 @@
+"""Which events that move money a room can have decided: by their ids, by the rows of the room, by what the log has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+
+from consumers.errors import NotDecidedError
+from consumers.orders.room import OrdersRoom
+from consumers.payments.room import PaymentsRoom
+from consumers.payments.store import QUERIES
+from consumers.runtime.deciding.batch import DecodedSlice, accepted_by
+from consumers.runtime.hosting import Hosting
+from consumers.runtime.origins.check import OriginCheck
+from consumers.runtime.origins.confirmations import _GATHERING, _PLACED, CONFIRMATIONS, find_fault
+from consumers.runtime.origins.event_origin import EventOrigin, origin_of
+from infra.base.rooms import replayed_rooms
+from producers.outage import Readiness
+from schemas import messages as m
+from schemas.codec.wire import encode
+from tests.given_when_then import A
+from tests.unit.runtime.records import ARecord
+from topology.saga import REACTIONS
+from topology.states import OrderState
+from topology.topics import ORDER_EVENTS
+
+HOME = 2
+CANCELLED = m.OrderCancelled(A, "changed_mind", "customer")
+
+
+def record_of(*event_ids: bytes, offset: int = 50) -> ARecord:
+    return ARecord(HOME, offset, 1_000, A.encode(), encode(CANCELLED), [("ce_id", each) for each in event_ids])
+
+
+@pytest.mark.parametrize(
+    ("event_id", "origin"),
+    [
+        (b"order.commands/2/1042/0", EventOrigin("order.commands", 1, HOME, 1042)),
+        (b"order.events/2/49/3", EventOrigin("order.events", 0, HOME, 49)),
+    ],
+)
+def test_a_believable_id_names_a_record_that_its_room_has_read(event_id: bytes, origin: EventOrigin) -> None:
+    assert origin_of(record_of(event_id), ORDER_EVENTS.name, "orders") == origin
+
+
+@pytest.mark.parametrize(
+    ("event_ids", "why"),
+    [
+        ((), "it has no ids"),
+        ((b"order.events/2/1/0", b"order.events/2/1/0"), "it has 2 ids"),
+        ((b"order.commands/2/1042",), "is no event id"),
+        ((b"order.commands/2/01042/0",), "is no event id"),
+        ((b"\xff\xfe",), "is no event id"),
+        ((b"inventory.commands/2/1042/0",), "orders does not read that topic"),
+        ((b"order.commands/1/1042/0",), "is not in its order's partition 2"),
+        ((b"order.events/2/50/0",), "which comes after it"),
+    ],
+)
+def test_an_id_that_its_room_cannot_have_made_is_found_without_asking_anybody(
+    event_ids: Sequence[bytes], why: str
+) -> None:
+    assert why in str(origin_of(record_of(*event_ids), ORDER_EVENTS.name, "orders"))
+
+
+ORDER: Mapping[str, Any] = {
+    "state": "placed",
+    "amount_minor": 500,
+    "currency": "EUR",
+    "customer_id": "ann",
+    "payment_token": "tok_ann",
+    "terms": "",
+}
+GOODS: Mapping[str, Any] = {
+    "state": "shipped",
+    "lines": '{"1":{"sku":"MUG","quantity":2,"unit_price_minor":250,"state":"returned","is_refunded":true},'
+    '"2":{"sku":"TIN","quantity":1,"unit_price_minor":100}}',
+    "shipments": '{"p-1":{"asked":[1],"lines":[1],"carrier":"","tracking":""}}',
+}
+RESERVED = m.OrderReserved(A, 1, 500, "EUR", "ann", "tok_ann")
+PLACED = m.OrderPlaced(A, 500, "EUR")
+PARCEL = m.ShipmentRequested(A, "p-1", (1,), 500)
+REFUND = m.RefundRequested(A, "line:1", 500, "line_returned")
+
+
+@pytest.mark.parametrize(
+    ("event", "row"),
+    [
+        (RESERVED, ORDER),
+        (RESERVED, {**ORDER, "state": "rejected"}),
+        (PLACED, ORDER),
+        (PLACED, {**ORDER, "state": "cancelled"}),
+        (m.OrderRejected(A, "payment_declined"), {**ORDER, "state": "rejected"}),
+        (CANCELLED, {**ORDER, "state": "cancelled"}),
+        (PARCEL, GOODS),
+        (m.OrderShipped(A), {**GOODS, "state": "delivered"}),
+        (REFUND, GOODS),
+        (m.RefundRequested(A, "line:1", 400, "line_returned"), GOODS),
+        (m.FulfilmentCancelled(A, "no"), {**GOODS, "state": "cancelled"}),
+    ],
+)
+def test_the_row_of_its_room_confirms_an_event(event: m.Message, row: Mapping[str, Any]) -> None:
+    assert find_fault(event, row) is None
+
+
+@pytest.mark.parametrize(
+    ("event", "row"),
+    [
+        (RESERVED, {**ORDER, "state": "pending", "amount_minor": 0}),
+        (RESERVED, {**ORDER, "state": "rejected", "amount_minor": 0}),
+        (RESERVED, {**ORDER, "payment_token": "tok_bob"}),
+        (m.OrderReserved(A, 1, 50_000, "EUR", "ann", "tok_ann"), ORDER),
+        (m.OrderReserved(A, 1, 500, "JPY", "ann", "tok_ann"), ORDER),
+        (PLACED, {**ORDER, "state": "committing"}),
+        (PLACED, {**ORDER, "state": "rejected"}),
+        (m.OrderPlaced(A, 500, "EUR", "capture_at_shipping"), ORDER),
+        (m.OrderRejected(A, "payment_declined"), ORDER),
+        (m.OrderRejected(A, "payment_declined"), {**ORDER, "state": "cancelled"}),
+        *((CANCELLED, {**ORDER, "state": state}) for state in ("placed", "paid", "shipped", "delivered", "rejected")),
+        (m.ShipmentRequested(A, "p-2", (1,), 500), GOODS),
+        (m.ShipmentRequested(A, "p-1", (1,), 50_000), GOODS),
+        (m.ShipmentRequested(A, "p-1", (7,), 500), GOODS),
+        (m.OrderShipped(A), {**GOODS, "state": "partly_shipped"}),
+        (m.RefundRequested(A, "line:2", 100, "line_returned"), GOODS),
+        (m.RefundRequested(A, "line:1", 501, "line_returned"), GOODS),
+        (m.RefundRequested(A, "kindness", 1, "line_returned"), GOODS),
+        (m.RefundRequested(A, "line:9", 1, "line_returned"), GOODS),
+        (m.FulfilmentCancelled(A, "no"), GOODS),
+        (CANCELLED, {**ORDER, "state": None}),
+        (REFUND, {"state": None, "lines": None, "shipments": None}),
+    ],
+)
+def test_a_row_that_says_otherwise_does_not_confirm_an_event(event: m.Message, row: Mapping[str, Any]) -> None:
+    assert find_fault(event, row) is not None
+
+
+def test_each_guarded_event_is_confirmed_by_the_one_room_that_decides_it() -> None:
+    for kind, confirmation in CONFIRMATIONS.items():
+        assert {it.room for it in REACTIONS if kind in it.outputs} == {confirmation.room}
+    for room in replayed_rooms():
+        assert room.guards <= room.accepts & CONFIRMATIONS.keys()
+
+
+def test_payments_guards_every_event_of_another_room() -> None:
+    own = {kind for it in REACTIONS if it.room == "payments" for kind in it.outputs}
+    events = PaymentsRoom.accepts & set(ORDER_EVENTS.carries)
+    assert PaymentsRoom.guards == events - own
+
+
+def test_the_statement_that_commits_compares_what_the_functions_compare() -> None:
+    confirmed = QUERIES["save"].partition("),\ninserted_payments")[0]
+    assert PaymentsRoom.confirms_in_commit <= PaymentsRoom.guards
+    assert set(re.findall(r"'(\w+)'", confirmed)) == {*_PLACED, OrderState.PENDING}
+    assert {OrderState.UNKNOWN, OrderState.PENDING} == _GATHERING, "of an unknown order there is no row"
+    assert set(re.findall(r"o\.(\w+) =? ?e\.", confirmed)) | {"order_id"} == {"order_id", *(ORDER.keys() - {"state"})}
+
+
+# --- a fetch at a time ----------------------------------------------------------------------------------------------------
+
+
+class Rows:
+    """Stands where the owner's database does: answers with the rows of a snapshot. (tests/stack asks the real one.)"""
+
+    def __init__(self, **row: Any) -> None:
+        self.row = {**ORDER, "next_offsets": [60, 60], **row}
+        self.asked = 0
+
+    async def run_with_retry(self, purpose: str, work: Any) -> Any:
+        assert purpose == "load"
+        return await work(self)
+
+    async def fetch(self, query: str, orders: str, partitions: Sequence[int]) -> list[Any]:
+        assert "claims" in query
+        self.asked += 1
+        assert len(partitions) == orders.count("-7")
+        return [{**self.row, "n": n} for n, _ in enumerate(partitions, start=1)]
+
+
+def slice_of(*readings: tuple[ARecord, Any]) -> DecodedSlice:
+    source = Hosting([PaymentsRoom(cast("Any", None), cast("Any", None))], "").names.index(ORDER_EVENTS.name)
+    return DecodedSlice(HOME, source, 40, 60, list(readings), readings[-1][0])
+
+
+def check_of(rows: Rows, readiness: Readiness | None = None) -> OriginCheck:
+    room = PaymentsRoom(cast("Any", None), cast("Any", None))
+    return OriginCheck(Hosting([room], "ns."), "ns.", cast("Any", rows), readiness or Readiness())
+
+
+async def ending_at_70(tps: list[Any]) -> dict[Any, int]:
+    assert all(tp.topic.startswith("ns.order.") for tp in tps)
+    return dict.fromkeys(tps, 70)
+
+
+async def test_one_question_is_asked_for_all_events_and_what_is_not_confirmed_is_refused_in_its_place() -> None:
+    true, other = (record_of(b"order.events/2/9/0", offset=50), RESERVED), (record_of(offset=51), m.EndWaits("x", 1, 1))
+    forged = (record_of(b"order.commands/2/9/0", offset=52), CANCELLED)
+    decoded, rows = slice_of(true, other, forged), Rows()
+    kept, held = await check_of(rows).hold_back([decoded], ending_at_70, thorough=True)
+    assert (kept, held, rows.asked) == ([decoded], [], 1)
+    assert decoded.readings[:2] == [true, other]
+    refusal = decoded.readings[2][1]
+    assert isinstance(refusal, NotDecidedError)
+    assert (refusal.reason, refusal.message) == ("not_decided_by_its_room", CANCELLED)
+    assert "that order is placed in orders" in refusal.detail
+
+
+async def test_what_a_commit_confirms_is_asked_about_only_after_one_was_refused() -> None:
+    for thorough in (False, True):
+        decoded, rows = slice_of((record_of(b"order.events/2/9/0"), RESERVED)), Rows(state="pending")
+        await check_of(rows).hold_back([decoded], ending_at_70, thorough=thorough)
+        assert (rows.asked, isinstance(decoded.readings[0][1], NotDecidedError)) == (int(thorough), thorough)
+
+
+async def test_a_cause_that_is_not_on_the_log_is_refused_although_the_order_is_cancelled() -> None:
+    decoded = slice_of((record_of(b"order.commands/2/70/0"), CANCELLED))
+    await check_of(Rows(state="cancelled")).hold_back([decoded], ending_at_70, thorough=True)
+    assert "that log ends at 70" in cast("NotDecidedError", decoded.readings[0][1]).detail
+
+
+async def test_an_event_waits_where_the_database_is_older_than_its_cause_and_what_comes_before_it_goes_on() -> None:
+    first, late = (
+        (record_of(b"order.events/2/9/0", offset=50), RESERVED),
+        record_of(b"order.commands/2/65/0", offset=51),
+    )
+    readiness, rows = Readiness(), Rows()
+    check = check_of(rows, readiness)
+    kept, held = await check.hold_back([slice_of(first, (late, CANCELLED))], ending_at_70, thorough=True)
+    assert [(it.first, it.next) for it in kept] == [(40, 51)]
+    assert [(it.first, it.next) for it in held] == [(51, 52)]
+    assert check.is_waiting
+    [why] = readiness.obstacles.values()
+    assert why.startswith("partition 2 waits at offset 51 until orders has decided order.commands/2/65 again")
+    rows.row |= {"next_offsets": [60, 66], "state": "cancelled"}
+    kept, held = await check.hold_back([slice_of((late, CANCELLED))], ending_at_70, thorough=True)
+    assert (len(kept), held, check.is_waiting, readiness.is_ready) == (1, [], False, True)
+    assert kept[0].readings == [(late, CANCELLED)]
+
+
+async def test_a_room_that_never_ran_has_decided_nothing_so_its_events_wait() -> None:
+    decoded = slice_of((record_of(b"order.commands/2/0/0"), CANCELLED))
+    nothing = dict.fromkeys(ORDER)
+    kept, held = await check_of(Rows(**nothing, next_offsets=None)).hold_back([decoded], ending_at_70, thorough=True)
+    assert (kept[0].next, len(held)) == (50, 1)
+
+
+async def test_nobody_asks_for_a_process_that_guards_nothing() -> None:
+    room = OrdersRoom()
+    room.guards = frozenset()
+    check = OriginCheck(Hosting([room], ""), "", cast("Any", None), Readiness())
+    decoded = slice_of((record_of(), CANCELLED))
+    assert await check.hold_back([decoded], ending_at_70, thorough=True) == ([decoded], [])
+    assert decoded.readings[0][1] is CANCELLED
+
+
+def test_rooms_that_share_a_reader_refuse_what_each_guards_and_read_what_it_does_not() -> None:
+    rooms = replayed_rooms()[1:]
+    hosting, refusal = Hosting(rooms, ""), NotDecidedError(CANCELLED, "forged")
+    given = [(record_of(), refusal)]
+    read = {
+        room.name: [read_as for _, read_as in hosting._share(number, given, 0, cast("Any", None))]
+        for number, room in enumerate(rooms)
+    }
+    assert read == {"orders": [], "payments": [refusal], "fulfilment": [refusal], "notifications": [CANCELLED]}
+    assert all(m.OrderCancelled in accepted_by(room) for room in rooms if read[room.name])
