@@ -1,93 +1,80 @@
-"""CloudEvents 1.0 in Kafka's headers, binary content mode.
+"""Our records as CloudEvents 1.0 in binary content mode.
 
-"Kafka Protocol Binding for CloudEvents" 1.0.2, 3.2: the value is the event's data, `content-type` its media type, and
-each context attribute is a header whose name is the attribute's with the prefix `ce_`, in UTF-8.
+"Kafka Protocol Binding for CloudEvents" 1.0.2, 3.2: the value is the event's data, `content-type` its media type, and each
+context attribute is a header whose name is the attribute's with the prefix `ce_`, in UTF-8.
 
-Five headers in and four out cost an order 6 us, so hot topics carry only `ce_id` (`lean`): type and schema are in the
-value's id, the source in the event id, the time in the record. Where records leave the system they get them all (`full`).
+Five headers in and four out would cost an order 6 us and a record more bytes than its message, so records carry `ce_id` at
+most. All else that CloudEvents asks for is in the record: `cloud_event_headers` adds it for readers who want it.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from schemas.ids import parse_event_id
+from schemas.codec.lock import NAMESPACE
+from schemas.codec.wire import message_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 Headers: TypeAlias = list[tuple[str, bytes]]
 
 SPEC_VERSION: Final = "1.0"
 CONTENT_TYPE: Final = "application/avro"
 """As in the binding's own example; the value's first five bytes name the schema (schemas/codec/wire.py)."""
+TOMBSTONE: Final = "Tombstone"
+"""The type of a record without a value: what its key named on a compacted topic is gone."""
 
-_PREFIX: Final = "ce_"
-_UNPREFIXED: Final = {"content-type": "datacontenttype", "traceparent": "traceparent"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_derived: Final = re.compile(rb"([a-z.]+/\d+/\d+)/(?:\d+|dead:[a-z]+)").fullmatch
 
 
-def lean(event_id: str) -> Headers:
-    """Return the headers of a record on a hot topic: the id, by which readers know a duplicate."""
-    return [("ce_id", event_id.encode())]
+class KafkaRecord(Protocol):
+    """What a consumer of any library gives; `timestamp` is the append time in ms since the Unix epoch."""
+
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
-def full(
-    *,
-    event_id: str,
-    event_type: str,
-    source: str,
-    time_ms: int,
-    correlation_id: str | None = None,
-    causation_id: str | None = None,
-    traceparent: str | None = None,
-) -> Headers:
-    """Return the headers of a record that leaves the system.
+def cloud_event_headers(topic: str, record: KafkaRecord) -> Headers:
+    """Return the headers that make this record a CloudEvent in binary mode; its key and value stay what they are.
 
-    `event_type` is the record's full name (lastunit.LineReserved), `source` a URI reference such as /lastunit/inventory,
-    `time_ms` ms since the Unix epoch. The order's id correlates; `causation_of` gives the cause. Both are extension
-    attributes (CloudEvents 1.0.2, "Extension Context Attributes": lower-case letters and digits only). `traceparent`
-    stands unprefixed, as W3C Trace Context names it and OpenTelemetry's Kafka instrumentation reads it.
+    `topic` is its name without a namespace. The id is `ce_id` where a room derived it from what it decided, which is then
+    `causationid`, and the record's place otherwise. Two rooms may answer one record, so that only id and type together are
+    one event's: the type is in the source. Raises DecodeError for a value whose schema this release does not know.
     """
+    derived = None if record.value is None else _derived_id(record.headers)
+    kind = TOMBSTONE if record.value is None else message_type(record.value).__name__
     attributes = {
         "ce_specversion": SPEC_VERSION,
-        "ce_id": event_id,
-        "ce_type": event_type,
-        "ce_source": source,
-        "ce_time": rfc3339(time_ms),
-        "content-type": CONTENT_TYPE,
-        "ce_correlationid": correlation_id,
-        "ce_causationid": causation_id,
-        "traceparent": traceparent,
+        "ce_id": derived[0].decode() if derived else f"{topic}/{record.partition}/{record.offset}",
+        "ce_type": f"{NAMESPACE}.{kind}",
+        "ce_source": f"/{NAMESPACE}/{topic}/{kind}",
+        "ce_time": rfc3339(record.timestamp),
+        "ce_subject": (record.key or b"").decode(errors="replace"),
+        "ce_causationid": derived[1].decode() if derived else "",
+        "content-type": CONTENT_TYPE if record.value is not None else "",
     }
-    return [(name, text.encode()) for name, text in attributes.items() if text is not None]
-
-
-def causation_of(event_id: str) -> str:
-    """Return what caused an event, as topic/partition/offset: an event's id is derived from the record it answers.
-
-    Raises InvalidIdError for an id that is not derived (schemas/ids.py).
-    """
-    topic, partition, offset, _ = parse_event_id(event_id)
-    return f"{topic}/{partition}/{offset}"
-
-
-def read(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    """Return the attributes that these headers carry, without prefix, `content-type` as `datacontenttype`.
-
-    Tolerant, because headers are for tracing and never decide: names in any case, foreign headers and nulls skipped,
-    the last of equal names, broken UTF-8 replaced.
-    """
-    found: dict[str, str] = {}
-    for raw_name, value in headers:
-        name = raw_name.lower()
-        attribute = name.removeprefix(_PREFIX) if name.startswith(_PREFIX) else _UNPREFIXED.get(name)
-        if attribute and value is not None:
-            found[attribute] = value.decode(errors="replace")
-    return found
+    return [(name, text.encode()) for name, text in attributes.items() if text]
 
 
 def rfc3339(time_ms: int) -> str:
     """Return a moment (ms since the Unix epoch) as CloudEvents wants it: 2026-01-31T12:00:00.000Z."""
     return (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _derived_id(headers: Sequence[tuple[str, bytes | None]]) -> re.Match[bytes] | None:
+    """Return the id that a room derived from the record that it decided; what others call `ce_id` is unique to them."""
+    return next((found for name, value in headers if name == "ce_id" and (found := _derived(value or b""))), None)

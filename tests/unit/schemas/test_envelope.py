@@ -1,81 +1,98 @@
+"""That `cloud_event_headers` makes CloudEvents of our records, by the CloudEvents project's own package."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
 import pytest
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
+from cloudevents.core.exceptions import CloudEventValidationError
+from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.envelope import causation_of, full, lean, read, rfc3339
-from schemas.errors import InvalidIdError
+from schemas.codec.wire import encode
+from schemas.envelope import cloud_event_headers, rfc3339
+from schemas.errors import UnknownSchemaIdError
+from schemas.messages import OrderPaid
 
-EVENT_ID = "inventory.commands/3/1042/0"
-TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
-
-def test_a_hot_record_carries_its_id_alone() -> None:
-    assert lean(EVENT_ID) == [("ce_id", b"inventory.commands/3/1042/0")]
+ORDER = "01a22a1e-7b17-70a3-9409-503539cd8586"
+PAID = encode(OrderPaid(ORDER, 1_250, "EUR"))
 
 
-def test_a_record_that_leaves_carries_all_that_cloudevents_asks_for() -> None:
-    headers = full(
-        event_id=EVENT_ID,
-        event_type="lastunit.LineReserved",
-        source="/lastunit/inventory",
-        time_ms=1_769_860_800_007,
-        correlation_id="order-1",
-        causation_id=causation_of(EVENT_ID),
-        traceparent=TRACE,
-    )
-    assert headers == [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", b"inventory.commands/3/1042/0"),
-        ("ce_type", b"lastunit.LineReserved"),
-        ("ce_source", b"/lastunit/inventory"),
-        ("ce_time", b"2026-01-31T12:00:00.007Z"),
-        ("content-type", b"application/avro"),
-        ("ce_correlationid", b"order-1"),
-        ("ce_causationid", b"inventory.commands/3/1042"),
-        ("traceparent", TRACE.encode()),
-    ]
+class Record(NamedTuple):
+    """One record of order.events."""
+
+    headers: list[tuple[str, bytes | None]] = []  # noqa: RUF012  nobody changes it
+    value: bytes | None = PAID
+    key: bytes | None = ORDER.encode()
+    partition: int = 3
+    offset: int = 12
+    timestamp: int = 1_769_860_800_007
 
 
-def test_what_is_not_known_is_left_out() -> None:
-    names = [name for name, _ in full(event_id="a", event_type="b", source="/c", time_ms=0)]
-    assert names == ["ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "content-type"]
+def message(record: Record) -> KafkaMessage:
+    return KafkaMessage(dict(cloud_event_headers("order.events", record)), record.key, record.value or b"")
 
 
-def test_what_was_written_reads_back() -> None:
-    headers = full(event_id="ü", event_type="b", source="/c", time_ms=0, correlation_id="d", traceparent=TRACE)
-    assert read(headers) == {
+def test_a_decided_record_is_a_cloud_event_that_names_its_cause() -> None:
+    event = from_binary(message(Record([("ce_id", b"order.events/3/11/0")])), JSONFormat())
+    assert event.get_attributes() == {
         "specversion": "1.0",
-        "id": "ü",
-        "type": "b",
-        "source": "/c",
-        "time": "1970-01-01T00:00:00.000Z",
+        "id": "order.events/3/11/0",
+        "type": "lastunit.OrderPaid",
+        "source": "/lastunit/order.events/OrderPaid",
+        "time": datetime(2026, 1, 31, 12, 0, 0, 7_000, UTC),
+        "subject": ORDER,
+        "causationid": "order.events/3/11",
         "datacontenttype": "application/avro",
-        "correlationid": "d",
-        "traceparent": TRACE,
+        "partitionkey": ORDER,
     }
 
 
-def test_foreign_headers_and_nulls_are_skipped_and_the_last_of_equal_names_counts() -> None:
-    headers = [
-        ("CE_Source", b"/s"),
-        ("ce_id", b"a"),
-        ("ce_id", b"b"),
-        ("ce_", b"x"),
-        ("retries", b"3"),
-        ("ce_type", None),
-        ("ce_time", b"\xff"),
-    ]
-    assert read(headers) == {"source": "/s", "id": "b", "time": "\ufffd"}
+def test_a_record_as_it_is_published_is_none() -> None:
+    """The negative control: records carry `ce_id` alone."""
+    bare = KafkaMessage({"ce_id": b"order.events/3/11/0"}, ORDER.encode(), PAID)
+    with pytest.raises(CloudEventValidationError, match="type"):
+        from_binary(bare, JSONFormat())
 
 
-@given(st.lists(st.tuples(st.text(), st.none() | st.binary())))
-def test_any_headers_can_be_read(headers: list[tuple[str, bytes | None]]) -> None:
-    assert isinstance(read(headers), dict)
+@pytest.mark.parametrize("foreign", [b"1", b"", b"\xff", None, b"order.events/3/11/0/9", b"order.events/3/11/x"])
+def test_an_id_that_no_room_derived_is_unique_to_its_sender_only(foreign: bytes | None) -> None:
+    attributes = from_binary(message(Record([("ce_id", foreign)])), JSONFormat()).get_attributes()
+    assert attributes["id"] == "order.events/3/12"
+    assert "causationid" not in attributes
 
 
-def test_an_id_that_was_chosen_by_a_client_has_no_cause_to_name() -> None:
-    with pytest.raises(InvalidIdError):
-        causation_of("0190b6c4-7b9a-7c3e-8f00-0123456789ab")
+def test_a_dead_letter_names_the_record_that_it_holds() -> None:
+    attributes = dict(cloud_event_headers("dead.letters", Record([("ce_id", b"order.commands/0/7/dead:orders")])))
+    assert attributes["ce_id"] == b"order.commands/0/7/dead:orders"
+    assert attributes["ce_causationid"] == b"order.commands/0/7"
+
+
+def test_a_tombstone_is_an_event_without_data_that_has_its_own_place_for_an_id() -> None:
+    event = from_binary(message(Record([("ce_id", b"stock.levels/1/3/40")], value=None)), JSONFormat())
+    assert (event.get_type(), event.get_id()) == ("lastunit.Tombstone", "order.events/3/12")
+    assert event.get_data() is None
+    assert event.get_datacontenttype() is None
+
+
+@given(
+    st.lists(st.tuples(st.text() | st.just("ce_id"), st.none() | st.binary())),
+    st.none() | st.text(),
+    st.integers(-1, 2**43),
+)
+def test_whatever_else_a_record_carries_it_is_a_cloud_event(
+    headers: list[tuple[str, bytes | None]], key: str | None, at_ms: int
+) -> None:
+    record = Record(headers, key=None if key is None else key.encode(), timestamp=at_ms)
+    assert from_binary(message(record), JSONFormat()).get_type() == "lastunit.OrderPaid"
+
+
+def test_a_schema_of_a_newer_release_has_no_name_here() -> None:
+    with pytest.raises(UnknownSchemaIdError):
+        cloud_event_headers("order.events", Record(value=b"\x00\x7f\xff\xff\xff"))
 
 
 @pytest.mark.parametrize(
