@@ -34,18 +34,12 @@ _derived: Final = re.compile(rb"([a-z.]+/\d+/\d+)/(?:\d+|dead:[a-z]+)").fullmatc
 class KafkaRecord(Protocol):
     """What a consumer of any library gives; `timestamp` is the append time in ms since the Unix epoch."""
 
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
 
 
 def cloud_event_headers(topic: str, record: KafkaRecord) -> Headers:
@@ -75,6 +69,6 @@ def rfc3339(time_ms: int) -> str:
     return (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _derived_id(headers: Sequence[tuple[str, bytes | None]]) -> re.Match[bytes] | None:
+def _derived_id(headers: Sequence[tuple[str, bytes]]) -> re.Match[bytes] | None:
     """Return the id that a room derived from the record that it decided; what others call `ce_id` is unique to them."""
     return next((found for name, value in headers if name == "ce_id" and (found := _derived(value or b""))), None)

@@ -1,4 +1,4 @@
-"""docs/reference: configuration, command line and messages, generated from the code.
+"""docs/reference: configuration, command line, messages and the AsyncAPI document, generated from the code.
 
 `python -m docs.tools.reference` writes the files, `--check` fails where one is not what the code gives (`make check`).
 """
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic_core import PydanticUndefined
 
+from docs.tools import asyncapi
 from infra.base.settings import PREFIX, Settings
 from infra.cli import build
 from schemas.codec.lock import read_current
@@ -23,7 +24,12 @@ REMAKE: Final = "`python -m docs.tools.reference`"
 
 def main() -> int:
     """Write the files, or with --check say which are stale; return the exit status."""
-    wanted = {"configuration.md": configuration(), "cli.md": command_line(), "messages.md": messages()}
+    wanted = {
+        "configuration.md": configuration(),
+        "cli.md": command_line(),
+        "messages.md": messages(),
+        "asyncapi.yaml": asyncapi.text(),
+    }
     stale = [name for name, text in wanted.items() if _read(DIRECTORY / name) != text]
     if "--check" in sys.argv[1:]:
         for name in stale:
@@ -113,19 +119,20 @@ def messages() -> str:
             lines += [f"### {message.__name__}", "", _text(schema.get("doc", "")), ""]
             lines += ["| field | type | meaning |", "|---|---|---|"]
             lines += [
-                f"| `{field['name']}` | {_cell(_type(field['type']))} | {_cell(field.get('doc', ''))} |"
+                f"| `{field['name']}` | {_cell(type_name(field['type']))} | {_cell(field.get('doc', ''))} |"
                 for field in schema["fields"]
             ]
             lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _type(avro: Any) -> str:
+def type_name(avro: Any) -> str:
+    """Return the type of a field as people read it."""
     if isinstance(avro, list):
-        return " or ".join(map(_type, avro))
+        return " or ".join(map(type_name, avro))
     if isinstance(avro, dict):
         inner = avro.get("items", avro.get("values", avro.get("name", "")))
-        return f"{avro['type']} of {_type(inner)}" if avro["type"] in ("array", "map") else str(avro.get("name"))
+        return f"{avro['type']} of {type_name(inner)}" if avro["type"] in ("array", "map") else str(avro.get("name"))
     return str(avro)
 
 

@@ -13,11 +13,19 @@ from typing import Final, NamedTuple
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from docs.tools import asyncapi_page
+
 ROOT: Final = Path(__file__).parents[2]
 CHAPTERS: Final = {
     "": ("README.md", "ARCHITECTURE.md", "CHANGELOG.md"),
     "Guides": ("docs/guides/*.md",),
-    "Reference": ("docs/reference/*.md", "docs/guarantees.md", "docs/benchmarks.md", "docs/testing.md"),
+    "Reference": (
+        "docs/reference/*.md",
+        "docs/reference/asyncapi.yaml",
+        "docs/guarantees.md",
+        "docs/benchmarks.md",
+        "docs/testing.md",
+    ),
     "Pictures": ("docs/diagrams/*.md",),
     "Internals": ("docs/internals/*.md",),
     "Decisions": ("docs/decisions/*.md",),
@@ -33,6 +41,8 @@ main { padding: 1rem 2rem 4rem; max-width: 60rem; box-sizing: border-box; }
 pre { overflow: auto; padding: .8rem; border: 1px solid var(--line); border-radius: 6px; } code { font-size: .92em; }
 table { border-collapse: collapse; display: block; overflow: auto; } th, td { border: 1px solid var(--line);
   padding: .25rem .6rem; text-align: left; vertical-align: top; } img { max-width: 100%; }
+details { margin: .6rem 0; } summary { cursor: pointer; } .value { white-space: pre-wrap; overflow-wrap: anywhere; }
+h3 small { font-weight: 400; color: gray; margin-left: .5rem; }
 @media (max-width: 800px) { body { display: block; } nav { position: static; height: auto; border: 0; } main { padding: 1rem; } }
 """
 _ARROW: Final = re.compile(r"^\s*([\w.\[\]*]+) (-->|-\.->)\s*(?:\|\"?(.*?)\"?\|)?\s*([\w.\[\]*]+)(?:: (.*))?$")
@@ -58,10 +68,15 @@ def main() -> int:
     for page in pages:
         target = folder / page.target
         target.parent.mkdir(parents=True, exist_ok=True)
-        tokens = renderer.parse(page.source.read_text(encoding="utf-8"))
-        _link(tokens, page, targets)
-        _anchor(tokens)
-        body = renderer.renderer.render(tokens, renderer.options, {})
+        text = page.source.read_text(encoding="utf-8")
+        if page.source.suffix == ".yaml":
+            (target.parent / page.source.name).write_text(text, encoding="utf-8")
+            body = asyncapi_page.body(text, page.source.name)
+        else:
+            tokens = renderer.parse(text)
+            _link(tokens, page, targets)
+            _anchor(tokens)
+            body = renderer.renderer.render(tokens, renderer.options, {})
         target.write_text(_document(page, body, chapters), encoding="utf-8")
     sys.stdout.write(f"{len(pages)} pages in {folder}/index.html\n")
     return 0
@@ -73,7 +88,10 @@ def _found(pattern: str) -> list[Path]:
 
 def _page(path: Path) -> Page:
     text = path.read_text(encoding="utf-8")
-    title = next((line[2:] for line in text.splitlines() if line.startswith("# ")), path.stem)
+    if path.suffix == ".yaml":
+        title = asyncapi_page.title(text)
+    else:
+        title = next((line[2:] for line in text.splitlines() if line.startswith("# ")), path.stem)
     relative = path.relative_to(ROOT)
     target = Path("index.html") if relative == Path("README.md") else relative.with_suffix(".html")
     return Page(path, target, title)

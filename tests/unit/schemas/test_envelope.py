@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
@@ -21,10 +23,11 @@ ORDER = "01a22a1e-7b17-70a3-9409-503539cd8586"
 PAID = encode(OrderPaid(ORDER, 1_250, "EUR"))
 
 
-class Record(NamedTuple):
+@dataclass
+class Record:
     """One record of order.events."""
 
-    headers: list[tuple[str, bytes | None]] = []  # noqa: RUF012  nobody changes it
+    headers: Sequence[tuple[str, Any]] = ()
     value: bytes | None = PAID
     key: bytes | None = ORDER.encode()
     partition: int = 3
