@@ -9,7 +9,7 @@ BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra
 PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4
 
-.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser alerts docs lock bench soak
+.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser alerts asyncapi docs lock bench soak
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -75,6 +75,12 @@ browser: .venv ## Install Chromium, playwright and axe-core, test the pages
 	@mkdir -p .lastunit/browser && cp tests/browser/package*.json .lastunit/browser/
 	@cd .lastunit/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@$(BIN)/pytest tests/browser $(ARGS)
+
+asyncapi: .venv ## Install AsyncAPI's parser, check docs/reference/asyncapi.yaml with it
+	@command -v npm >/dev/null || { echo "AsyncAPI's parser needs Node.js 18 or newer, with npm." >&2; exit 1; }
+	@mkdir -p .lastunit/asyncapi && cp tests/asyncapi/package*.json .lastunit/asyncapi/
+	@cd .lastunit/asyncapi && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@$(BIN)/pytest tests/asyncapi $(ARGS)
 
 docs: .venv ## Write generated documents anew, build the site in .lastunit/docs
 	@$(BIN)/python -m consumers.diagrams

@@ -29,6 +29,7 @@ from topology.saga import REACTIONS, messages_accepted_by
 from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, CO_PARTITIONED, TOPICS, Topic, topic_of, topics_read_by
 
 ROOT: Final = Path(__file__).parents[2]
+PATH: Final = ROOT / "docs" / "reference" / "asyncapi.yaml"
 AVRO: Final = "application/vnd.apache.avro;version=1.9.0"
 BINDING: Final = {"bindingVersion": "0.5.0"}
 SENT_TO_US: Final[Mapping[Topic, tuple[type[m.Message], ...]]] = MappingProxyType(
@@ -89,7 +90,7 @@ def document() -> dict[str, Any]:
     return {
         "asyncapi": "3.0.0",
         "info": {
-            "title": "Messages over Kafka",
+            "title": "Messages over Kafka (AsyncAPI)",
             "version": project["version"],
             "description": DESCRIPTION,
             "license": {"name": project["license"]},

@@ -43,7 +43,8 @@ table { border-collapse: collapse; display: block; overflow: auto; } th, td { bo
   padding: .25rem .6rem; text-align: left; vertical-align: top; } img { max-width: 100%; }
 details { margin: .6rem 0; } summary { cursor: pointer; } .value { white-space: pre-wrap; overflow-wrap: anywhere; }
 h3 small { font-weight: 400; color: gray; margin-left: .5rem; }
-@media (max-width: 800px) { body { display: block; } nav { position: static; height: auto; border: 0; } main { padding: 1rem; } }
+@media (max-width: 800px) { body { display: flex; flex-direction: column-reverse; } main { padding: 1rem; max-width: 100vw; }
+  nav { position: static; height: auto; border: 0; } }
 """
 _ARROW: Final = re.compile(r"^\s*([\w.\[\]*]+) (-->|-\.->)\s*(?:\|\"?(.*?)\"?\|)?\s*([\w.\[\]*]+)(?:: (.*))?$")
 
