@@ -3,8 +3,8 @@
 "Kafka Protocol Binding for CloudEvents" 1.0.2, 3.2: the value is the event's data, `content-type` its media type, and each
 context attribute is a header whose name is the attribute's with the prefix `ce_`, in UTF-8.
 
-Five headers in and four out would cost an order 6 us and a record more bytes than its message, so records carry `ce_id` at
-most. All else that CloudEvents asks for is in the record: `cloud_event_headers` adds it for readers who want it.
+All of them would cost an order 6 us and a record about 240 bytes, three times its message, so records carry `ce_id` at most.
+What else CloudEvents asks for is in the record: `cloud_event_headers` adds it for readers who want it (5 us).
 """
 
 from __future__ import annotations

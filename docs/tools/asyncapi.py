@@ -152,8 +152,8 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 def _key(topic: Topic) -> str:
     by_partition = [it.__name__ for it in _all(topic) if it in {*ADDRESSED_TO_A_PARTITION}]
-    keyless = f" (none for {' and '.join(by_partition)}, which name their partition)" if by_partition else ""
-    return f"Keyed by `{topic.key}`{keyless}."
+    keyless = f" Sent to a partition by its number, without a key: {', '.join(by_partition)}." if by_partition else ""
+    return f"Keyed by `{topic.key}`.{keyless}"
 
 
 def _partitions(topic: Topic) -> str:

@@ -106,7 +106,8 @@ def messages() -> str:
         *_head("Messages", "schemas/avro and topology/topics.py"),
         (
             "A record's value is Avro in the Confluent wire format; the schemas are in `schemas/avro`, their ids in "
-            "`schemas/lock.json`. Records are partitioned by murmur2 of their key."
+            "`schemas/lock.json`. Records are partitioned by murmur2 of their key. For tools, with examples: "
+            "[asyncapi.yaml](asyncapi.yaml)."
         ),
         "",
     ]

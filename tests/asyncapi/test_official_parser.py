@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from docs.tools import asyncapi
 from topology.topics import TOPICS
@@ -99,7 +98,3 @@ def test_the_document_is_one_and_has_every_topic(judged: list[dict[str, Any]]) -
 def test_a_broken_one_is_refused(judged: list[dict[str, Any]], place: int) -> None:
     """The negative control."""
     assert any(fault["severity"] <= ERROR for fault in judged[1 + place]["faults"]), judged[1 + place]["faults"]
-
-
-def test_the_file_is_what_the_code_gives() -> None:
-    assert yaml.safe_load(asyncapi.PATH.read_text(encoding="utf-8")) == json.loads(json.dumps(asyncapi.document()))

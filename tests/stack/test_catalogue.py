@@ -14,9 +14,10 @@ from producers.clients.catalogue import CatalogueClient, commands_for, put_produ
 from producers.importing.seeded_catalogue import seeded_catalogue
 from schemas import messages as m
 from tests.harness.buying import shopper
+from tests.harness.cloud_events import cloud_events
 from tests.harness.reading import serving, until
 from tests.harness.shop import Shop, open_shop
-from topology.topics import CATALOGUE_EVENTS, CATALOGUE_PRODUCTS
+from topology.topics import CATALOGUE_COMMANDS, CATALOGUE_EVENTS, CATALOGUE_PRODUCTS
 
 
 @pytest.fixture
@@ -80,6 +81,8 @@ async def test_products_are_published_whole_and_a_repeated_import_changes_nothin
         assert {row["product_id"]: row["version"] for row in rows} == {
             product.product_id: product.version for product in latest.products.values() if product
         }
+        for topic in (CATALOGUE_COMMANDS, CATALOGUE_EVENTS, CATALOGUE_PRODUCTS):
+            assert cloud_events(topic, await shop.records(topic))
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

@@ -14,7 +14,9 @@ from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from producers.clients.orders import OrderRequest
 from schemas import messages as m
+from tests.harness.cloud_events import cloud_events
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
+from topology.topics import TOPICS
 
 STATE = "SELECT state FROM fulfilments WHERE order_id = $1"
 REFUNDED = "SELECT refunded_minor FROM payments WHERE order_id = $1"
@@ -84,6 +86,8 @@ async def test_two_parcels_go_out_and_two_lines_come_back_one_of_them_broken(sho
     assert timeline.count("ShipmentShipped") == 2
     assert timeline.count("RefundRequested") == timeline.count("PaymentRefunded") == 2
     assert timeline.count("OrderShipped") == timeline.count("OrderDelivered") == 1
+    events = [event for topic in TOPICS for event in cloud_events(topic, await shop.records(topic))]
+    assert {"lastunit.ReceiveReturn", "lastunit.StockLevel", "lastunit.OrderPaid"} <= {it.get_type() for it in events}
     await shop.assert_sound()
 
 

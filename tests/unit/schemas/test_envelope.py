@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from schemas.envelope import cloud_event_headers, rfc3339
 from schemas.errors import UnknownSchemaIdError
 from schemas.messages import OrderPaid
 
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "orders.md"
 ORDER = "01a22a1e-7b17-70a3-9409-503539cd8586"
 PAID = encode(OrderPaid(ORDER, 1_250, "EUR"))
 
@@ -79,6 +82,14 @@ def test_a_tombstone_is_an_event_without_data_that_has_its_own_place_for_an_id()
     assert (event.get_type(), event.get_id()) == ("lastunit.Tombstone", "order.events/3/12")
     assert event.get_data() is None
     assert event.get_datacontenttype() is None
+
+
+def test_the_guide_does_it_so() -> None:
+    section = GUIDE.read_text(encoding="utf-8").partition("## Reading as CloudEvents")[2]
+    snippet = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)[0]
+    names: dict[str, Any] = {}
+    exec(snippet, names)  # noqa: S102  of our own guide
+    assert names["as_cloud_event"](Record()).get_type() == "lastunit.OrderPaid"
 
 
 @given(
