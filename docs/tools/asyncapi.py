@@ -62,7 +62,7 @@ each by the schema of its number. A message's example has its value in hexadecim
 
 **Key and partition.** The key is the field that the channel names, in UTF-8. The partition is
 `(murmur2(key) & 0x7fffffff) % partitions`, as in Java's client; with librdkafka set `partitioner=murmur2_random`. A record
-in another partition is sent on at best, and late.
+in another partition is not decided there.
 
 **Sending.** With `acks=all` and idempotence. A command that is sent again with the same ids and content changes nothing, so
 after any error the same bytes are sent again. What cannot be decided is on `dead.letters`, whole, with the reason.

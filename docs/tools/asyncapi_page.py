@@ -38,7 +38,7 @@ def body(text: str, name: str) -> str:
         info=document["info"],
         channels=channels.values(),
         messages=document["components"]["messages"],
-        told_of=_sections(channels),
+        sections=_sections(channels),
         operations=[(it, channels[_last(it["channel"])]) for it in document["operations"].values()],
         headers=document["components"]["schemas"]["Headers"]["properties"],
         last=_last,

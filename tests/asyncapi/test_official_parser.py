@@ -59,7 +59,7 @@ BREAKS: Final[tuple[Callable[[dict[str, Any]], None], ...]] = (
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What the parser says of the document, and of it with each break."""
+    """How the parser judges the document, and it with each break."""
     if not NODE:
         pytest.skip("there is no node; `make asyncapi` needs it")
     if not (INSTALLED / "node_modules").is_dir():
@@ -87,7 +87,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 def test_the_document_is_one_and_has_every_topic(judged: list[dict[str, Any]]) -> None:
     document = judged[0]
-    # It recommends a version of AsyncAPI that code generators do not know yet, and has nothing else to say.
+    # It recommends a version of AsyncAPI that code generators do not know yet.
     assert [fault["code"] for fault in document["faults"]] == ["asyncapi-latest-version"]
     assert set(document["channels"]) == {topic.name for topic in TOPICS}
     assert "PlaceOrderLine" in document["operations"]["receiveInventoryCommands"]

@@ -1,4 +1,4 @@
-// Prints, for each file named, what AsyncAPI's own parser has to say of it: one JSON document. It takes Avro as it comes, so its
+// Prints, for each file named, how AsyncAPI's own parser judges it: one JSON document. It takes Avro as it comes, so its
 // Avro part is asked about each schema, and a second implementation of Avro writes each example.
 const fs = require("node:fs");
 const { createRequire } = require("node:module");

@@ -19,11 +19,11 @@ from topology.topics import Topic
 def cloud_events(topic: Topic, records: Iterable[Record]) -> list[BaseCloudEvent]:
     """Return each record of ours as the CloudEvent that it is; its headers are those of the AsyncAPI document."""
     events: list[BaseCloudEvent] = []
-    told: dict[tuple[str, str], tuple[bytes | None, bytes | None]] = {}
+    published: dict[tuple[str, str], tuple[bytes | None, bytes | None]] = {}
     for record in records:
         headers = cloud_event_headers(topic.name, record)
         event = from_binary(KafkaMessage(dict(headers), record.key, record.value or b""), JSONFormat())
-        once = told.setdefault((event.get_source(), event.get_id()), (record.key, record.value))
+        once = published.setdefault((event.get_source(), event.get_id()), (record.key, record.value))
         assert once == (record.key, record.value), f"two events are {event.get_source()} {event.get_id()}"
         if record.value is not None:
             _assert_promised(event.get_type().rpartition(".")[2], {name for name, _ in record.headers})

@@ -33,7 +33,7 @@ def test_every_checked_command_is_one_that_others_send() -> None:
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_an_example_is_what_its_value_says(name: str) -> None:
+def test_an_example_and_its_value_are_one(name: str) -> None:
     message = MESSAGES[name]
     if "examples" in message:
         value = bytes.fromhex(message["x-example-value"])
