@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         description="A member's heartbeats, by which it learns of a handover; at most a third of the session timeout, ms",
     )
     rooms_apart: bool = Field(
-        default=True,
+        default=False,
         description="Whether `up` gives each room a process of its own, where several could share a reader",
     )
     watchdog_seconds: float = Field(

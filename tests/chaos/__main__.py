@@ -34,9 +34,11 @@ def _read_arguments() -> tuple[Plan, Path]:
     parser.add_argument("--seed", type=int, help="draws orders, fates, faults and kills (default: one that is printed)")
     parser.add_argument("--rate", type=float, default=plan.orders_per_second, help="orders a second (default 25)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where servers, logs and the result are kept")
+    parser.add_argument("--apart", action="store_true", help="each room in a process of its own")
     given = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
-    return Plan(orders=given.orders, seed=seed, orders_per_second=given.rate), given.folder.absolute()
+    plan = Plan(orders=given.orders, seed=seed, orders_per_second=given.rate, apart=given.apart)
+    return plan, given.folder.absolute()
 
 
 async def main() -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import msgspec
 
 from consumers.fulfilment.state import DELIVERY, RETURN_ANSWER, RETURN_ARRIVAL, SHIPMENT
-from infra.base.rooms import RECEIVER, SYSTEM
+from infra.base.rooms import RECEIVER, SYSTEM, TOGETHER
 from producers.clients.orders import ACCEPTED_TOKEN, OrderLine, OrderRequest
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 
@@ -21,7 +21,6 @@ CONFIRMATION: Final = "confirmation"
 SKUS: Final = tuple(f"SKU-{number:02}" for number in range(40))
 IN_STOCK: Final = 0.8
 """Units that come in, as a share of those that are asked for."""
-KILLED: Final = (*SYSTEM, RECEIVER)
 _TERMS: Final = ("", "", SHIP_AVAILABLE, CAPTURE_AT_SHIPPING, f"{SHIP_AVAILABLE} {CAPTURE_AT_SHIPPING}")
 
 Journey: TypeAlias = Literal["arrives", "is_lost", "unsaid"]
@@ -29,7 +28,10 @@ WayBack: TypeAlias = Literal["received", "refused", "unanswered", "on_its_way"]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much, how fast and how often: orders in all and per second, and the pause between two kills of a process."""
+    """How much, how fast and how often: orders in all and per second, and the pause between two kills of a process.
+
+    With `apart` each room is a process of its own.
+    """
 
     orders: int = 10_000
     seed: int = 1
@@ -40,6 +42,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     lost_answer_rate: float = 0.01
     duplicate_webhook_rate: float = 0.01
     reordered_webhook_rate: float = 0.05
+    apart: bool = False
+
+    @property
+    def killed(self) -> tuple[str, ...]:
+        """The names of the processes."""
+        return (*(SYSTEM if self.apart else TOGETHER), RECEIVER)
 
 
 class Fate(msgspec.Struct, frozen=True, kw_only=True):

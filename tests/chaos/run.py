@@ -22,7 +22,7 @@ from producers.publisher import Publisher
 from tests.chaos.judge import judge
 from tests.chaos.killing import Killer
 from tests.chaos.people import People
-from tests.chaos.plan import IN_STOCK, KILLED, Plan, fates, units_wanted
+from tests.chaos.plan import IN_STOCK, Plan, fates, units_wanted
 from tests.harness.shop import Shop
 from tests.harness.subscriber import SECRET, Subscriber, listening
 from topology import admin
@@ -74,12 +74,14 @@ async def run(plan: Plan, settings: Settings, folder: Path, say: Callable[[str],
         await database.execute(_SUBSCRIBE, subscriber.url, SECRET)
         units = {sku: max(1, round(wanted * IN_STOCK)) for sku, wanted in units_wanted(all_fates).items()}
         await StockClient(publisher).receive(receipts_of("delivery", units))
-        system = Supervisor(settings, folder=folder, processor_options=_faults(plan), webhooks=True)
+        system = Supervisor(
+            settings, folder=folder, processor_options=_faults(plan), webhooks=True, together=not plan.apart
+        )
         await open_ones.enter_async_context(system)
         await system.start_all()
         shop = Shop(system.settings, system, publisher, database)
         people = await open_ones.enter_async_context(People(plan, all_fates, settings, publisher))
-        killer = Killer(system, KILLED, plan.seed, plan.kill_pause_seconds)
+        killer = Killer(system, plan.killed, plan.seed, plan.kill_pause_seconds)
         began = time.monotonic()
         await _rage(plan, people, killer, say)
         rested = time.monotonic()
@@ -89,8 +91,8 @@ async def run(plan: Plan, settings: Settings, folder: Path, say: Callable[[str],
         result = await judge(plan, shop, all_fates, units, subscriber)
     if not is_at_rest:
         result.breaches.append(f"the system did not come to rest in {REST_SECONDS:.0f} s")
-    result.kills = {name: killer.kills[name] for name in KILLED}
-    result.breaches += [f"{name} was never killed" for name in KILLED if not killer.kills[name]]
+    result.kills = {name: killer.kills[name] for name in plan.killed}
+    result.breaches += [f"{name} was never killed" for name in plan.killed if not killer.kills[name]]
     result.seconds = {"chaos": rested - began, "rest": judged - rested, "judgement": time.monotonic() - judged}
     return result
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.base.settings import Settings
-from tests.chaos.plan import KILLED, Plan
+from tests.chaos.plan import Plan
 from tests.chaos.run import run
 
 SEED = 20_261
@@ -16,13 +16,14 @@ ORDERS = 150
 
 @pytest.mark.release
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
 async def test_orders_come_to_their_ends_and_books_balance_though_every_process_is_killed(
-    settings: Settings, tmp_path: Path
+    settings: Settings, tmp_path: Path, *, apart: bool
 ) -> None:
-    plan = Plan(orders=ORDERS, seed=SEED, orders_per_second=15, kill_pause_seconds=(3, 9))
+    plan = Plan(orders=ORDERS, seed=SEED, orders_per_second=15, kill_pause_seconds=(3, 9), apart=apart)
     few = settings.model_copy(update={"partitions": 3})
     result = await run(plan, few, tmp_path, lambda _: None)
     assert result.breaches == []
     assert sum(result.states.values()) == ORDERS
-    assert set(result.kills) == set(KILLED)
+    assert set(result.kills) == set(plan.killed)
     assert result.money_minor["ours"]["refunded"] > 0

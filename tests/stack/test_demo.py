@@ -49,7 +49,7 @@ async def test_a_small_demo_sells_what_is_there_and_leaves_nothing_behind(state_
     assert figures["flash_sale"]["sold"] <= figures["flash_sale"]["stock"] < figures["flash_sale"]["demand"]
     assert figures["invariants"] == dict.fromkeys([*OWN, *NAMES], True)
     assert 0 < figures["publish_to_final_ms"]["p50"] <= figures["publish_to_final_ms"]["p99"]
-    assert {"inventory", "orders", "payments", "views", "kafka", "postgresql"} <= set(figures["cpu_us_per_order"])
+    assert {"inventory", "saga", "views", "kafka", "postgresql"} <= set(figures["cpu_us_per_order"])
     assert b"Orders with a final state: 200 of 200, done" in err
     assert names_in(state_dir) == ["note"]
 

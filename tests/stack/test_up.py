@@ -108,7 +108,7 @@ async def test_a_system_that_is_up_sells_survives_a_crash_and_goes_down(up: Proc
     assert b"already running" in err
 
     room_process(up, "inventory").send_signal(signal.SIGKILL)
-    room_process(up, "orders").send_signal(signal.SIGKILL)
+    room_process(up, "saga").send_signal(signal.SIGKILL)
     assert await state_of(settings, order()) == "paid"
     assert await state_of(settings, order()) == "rejected"
 
