@@ -70,13 +70,14 @@ class Tokens:
                 leeway=LEEWAY_SECONDS,
                 options={"require": _DEMANDED},
             )
+            ends_at = float(claims["exp"]) + LEEWAY_SECONDS
         except (jwt.PyJWTError, ValueError, RecursionError, OverflowError) as error:
             raise UnknownCallerError(f"The token is not good: {error}.") from error
         subject, scope = claims["sub"], claims.get("scope")
         if not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
             raise UnknownCallerError(f"The token is not good: its sub is not 1 to {MAX_SUBJECT} printable characters.")
         scopes = frozenset(scope.split() if isinstance(scope, str) else ()) & SCOPES.keys()
-        return _still_good(Principal(f"jwt:{subject}", scopes, float(claims["exp"]) + LEEWAY_SECONDS))
+        return _still_good(Principal(f"jwt:{subject}", scopes, ends_at))
 
 
 def _named(text: str) -> tuple[str | None, str]:

@@ -18,12 +18,14 @@ from infra.edge.access.principal import AccessError
 from infra.edge.access.transport import sender_of
 from infra.edge.api.permission import ADMITTED, PRINCIPAL, PUBLIC, refused, too_many
 from infra.edge.api.problems import (
+    BAD_HEADER,
     FAILED,
     FORBIDDEN,
     MEDIA,
     MEDIA_TYPE,
     MISDIRECTED,
     TOO_LARGE,
+    Fault,
     ProblemError,
     unavailable,
 )
@@ -44,6 +46,8 @@ log = structlog.get_logger()
 MAX_BODY_BYTES: Final = 1024 * 1024
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+ONCE: Final = (b"authorization", b"host", b"origin", b"content-type", b"sec-fetch-site", b"idempotency-key")
+"""Headers that decide who asks and what for. Of two of them a proxy may have checked the other one than we read."""
 RELEASE: Final = "lastunit.release"
 """Under this name a request's scope has the function by which it gives its place back before it waits for something."""
 OPEN: Final = "lastunit.open"
@@ -137,6 +141,8 @@ class Guard:
 
     def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         """Refuse a request by its head alone. Raises ProblemError."""
+        if len(headers) != len(scope["headers"]):
+            _refuse_repeated([name for name, _ in scope["headers"]])
         host = headers.get(b"host", b"").decode("latin-1")
         if self._door.is_open and _hostname(host) not in LOOPBACK:
             raise ProblemError(MISDIRECTED, f"this server is called 127.0.0.1 or localhost, not {host[:100]!r}")
@@ -149,6 +155,12 @@ class Guard:
         media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if media_type != b"application/json":
             raise ProblemError(MEDIA, "send Content-Type: application/json", headers={"Accept": "application/json"})
+
+
+def _refuse_repeated(names: Sequence[bytes]) -> None:
+    """Raise ProblemError where a header that may come once comes again (RFC 9110, 5.3)."""
+    if faults := [Fault("came more than once", header=name.decode()) for name in ONCE if names.count(name) > 1]:
+        raise ProblemError(BAD_HEADER, "; ".join(f"{it.header} {it.detail}" for it in faults), errors=faults)
 
 
 def _hostname(host: str) -> str | None:

@@ -166,7 +166,7 @@ async def test_what_is_no_token_is_refused(tokens: Tokens, text: str) -> None:
         *({"aud": aud} for aud in ("other", ["other"], "", None, [], 1)),
         *({"iss": iss} for iss in ("https://other.example", ISSUER + "/", "", None)),
         *({"sub": sub} for sub in (None, "", "a\0b", "x" * 201)),
-        *({"exp": exp} for exp in (None, 0, "never")),
+        *({"exp": exp} for exp in (None, 0, "never", 10**400)),
     ],
     ids=str,
 )
