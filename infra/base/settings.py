@@ -206,7 +206,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _a_certificate_has_its_key(self) -> Settings:
         if (self.api_tls_cert is None) != (self.api_tls_key is None):
-            message = "set api_tls_cert and api_tls_key together"
+            message = "set LASTUNIT_API_TLS_CERT and LASTUNIT_API_TLS_KEY together"
             raise ValueError(message)
         return self
 
@@ -223,7 +223,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _tokens_are_set_up_whole(self) -> Settings:
         if len({bool(each) for each in (self.api_jwt_issuer, self.api_jwt_audience, self.api_jwt_keys)}) > 1:
-            message = "set api_jwt_issuer, api_jwt_audience and api_jwt_keys together"
+            message = "set LASTUNIT_API_JWT_ISSUER, LASTUNIT_API_JWT_AUDIENCE and LASTUNIT_API_JWT_KEYS together"
             raise ValueError(message)
         return self
 
@@ -231,8 +231,8 @@ class Settings(BaseSettings):
     def _heartbeats_fit_the_session(self) -> Settings:
         if self.heartbeat_interval_ms * 3 > self.session_timeout_ms:
             message = (
-                f"heartbeat_interval_ms={self.heartbeat_interval_ms} must be at most a third of"
-                f" session_timeout_ms={self.session_timeout_ms}"
+                f"LASTUNIT_HEARTBEAT_INTERVAL_MS={self.heartbeat_interval_ms} must be at most a third of"
+                f" LASTUNIT_SESSION_TIMEOUT_MS={self.session_timeout_ms}"
             )
             raise ValueError(message)
         return self
@@ -255,6 +255,12 @@ class Settings(BaseSettings):
         return list(self.public().items())
 
 
+def _line(place: tuple[int | str, ...], text: str) -> str:
+    """Return what is wrong with one variable; what is wrong between several names them itself."""
+    text = text.removeprefix("Value error, ")
+    return f"  {PREFIX}{'.'.join(map(str, place)).upper()}: {text}" if place else f"  {text}"
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the environment; keyword arguments win over it.
 
@@ -264,7 +270,6 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         lines = [
-            f"  {PREFIX}{'.'.join(map(str, problem['loc'])).upper() or 'SETTINGS'}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_input=False)
+            _line(problem["loc"], problem["msg"]) for problem in error.errors(include_url=False, include_input=False)
         ]
         raise SettingsError("These settings cannot be used; correct or unset them:\n" + "\n".join(lines)) from None

@@ -98,3 +98,20 @@ def test_the_shortest_session_has_room_for_the_default_heartbeats() -> None:
 def test_heartbeats_must_fit_the_session() -> None:
     with pytest.raises(SettingsError, match="a third"):
         load_settings(session_timeout_ms=6000, heartbeat_interval_ms=3000)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"api_tls_cert": "cert.pem"},
+        {"api_jwt_issuer": "https://issuer.example"},
+        {"session_timeout_ms": 6000, "heartbeat_interval_ms": 3000},
+    ],
+    ids=str,
+)
+def test_settings_that_do_not_fit_each_other_are_named_as_one_sets_them(values: dict[str, object]) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load_settings(**values)
+    text = str(raised.value)
+    assert all(f"LASTUNIT_{name.upper()}" in text for name in values)
+    assert not any(name in text for name in (*values, "LASTUNIT_SETTINGS", "Value error"))
