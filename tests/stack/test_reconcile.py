@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import pytest
 import pytest_asyncio
 
 from consumers.payments.http_processor import HttpProcessor
+from consumers.payments.ledger import Sums
 from consumers.payments.processor import ProcessorPayment
 from infra.base.connections import database
 from infra.base.errors import InfraError
 from infra.base.settings import Settings
 from infra.local.sandbox_processor.judge import BY_HAND
-from infra.ops.reconciliation.plan import ONLY_OURS, OTHER_ORDER
+from infra.ops.reconciliation.booking import booking
+from infra.ops.reconciliation.plan import ONLY_OURS, OTHER_FIGURES, OTHER_ORDER, Books, Difference
 from infra.ops.reconciliation.report import Report
 from infra.ops.reconciliation.run import Options, reconcile
 from producers.clients.orders import OrderRequest
@@ -153,6 +156,16 @@ async def test_an_outside_refund_capture_void_and_dispute_are_found_by_their_sum
         await compared(shop, read_only="on")
     nobody = await lastunit({**told, "LASTUNIT_PROCESSOR_URL": "http://127.0.0.1:1"}, "payments", "reconcile")
     assert (nobody.status, "The payment processor does not answer as it should" in nobody.errors) == (1, True)
+
+
+async def test_a_room_that_stands_still_is_waited_for_once_however_much_there_is_to_book(shop: Shop) -> None:
+    nothing = Books("GBP", Sums(500))
+    differences = [Difference(new_order_id(), "A", "authorized", OTHER_FIGURES, nothing, nothing) for _ in range(2)]
+    async with database(shop.settings) as connection, booking(shop.settings, connection, 0.5) as books:
+        assert not await books.book(differences[:1])
+        books.timeout_seconds = 10_000
+        async with asyncio.timeout(60):
+            assert not await books.book(differences[1:])
 
 
 async def compared(shop: Shop, url: str = "", chunk: int = 500, read_only: str = "off") -> Report:

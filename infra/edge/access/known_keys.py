@@ -24,6 +24,8 @@ from infra.edge.access.principal import CannotTellError, Principal, UnknownCalle
 if TYPE_CHECKING:
     import asyncpg
 
+    from producers.outage import Readiness
+
 REFRESH_SECONDS: Final = 5.0
 VALID_SECONDS: Final = 15.0
 RELOAD_SECONDS: Final = 0.2
@@ -39,10 +41,10 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class KnownKeys:
-    """Tells whose key a request has. `exist` is whether a key was ever made."""
+    """Tells whose key a request has. `exist` is whether a key was ever made; `readiness` shows that they cannot be read."""
 
-    def __init__(self, dsn: str) -> None:
-        self._database = Database(dsn, "access")
+    def __init__(self, dsn: str, readiness: Readiness | None = None) -> None:
+        self._database = Database(dsn, "access", readiness)
         self._by_digest: dict[bytes, _Known] = {}
         self._loaded_at = -math.inf
         self._reload: asyncio.Task[bool] | None = None

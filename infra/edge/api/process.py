@@ -47,7 +47,7 @@ class ApiProcess:
             readiness=self.readiness,
         )
         self.keys = IdempotencyKeys(options.postgres_dsn)
-        self.known_keys = KnownKeys(options.postgres_dsn)
+        self.known_keys = KnownKeys(options.postgres_dsn, self.readiness)
         self._door = Door(self.known_keys, _tokens(options), is_for_this_machine=options.is_for_this_machine)
         self._find_orders = OrderFinder(options.postgres_dsn)
         self.tail = OrderTail(options.kafka_bootstrap, options.namespace)

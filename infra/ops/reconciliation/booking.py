@@ -29,13 +29,17 @@ _COMMANDS: Final = topics_read_by("payments").index(ORDER_COMMANDS)
 
 
 class Booking:
-    """Publishes InspectPayment and waits until payments has decided, read and booked, for `timeout_seconds` at most."""
+    """Publishes InspectPayment and waits until payments has decided, read and booked, for `timeout_seconds` at most.
+
+    Where it has not, in time, it is not waited for again: payments stands still, however much there is to book.
+    """
 
     def __init__(self, connection: asyncpg.Connection, publisher: Publisher, log: Log, timeout_seconds: float) -> None:
         self._connection = connection
         self._publisher = publisher
         self._log = log
         self.timeout_seconds = timeout_seconds
+        self._stands_still = False
 
     async def book(self, differences: Sequence[Difference]) -> bool:
         """Return whether all of them were decided and read in time; what came of it the books show. Raises PublishError."""
@@ -46,7 +50,8 @@ class Booking:
         orders = {it.order_id for it in differences}
         deadline = asyncio.get_running_loop().time() + self.timeout_seconds
         while not await self._is_done(ends, orders):
-            if asyncio.get_running_loop().time() >= deadline:
+            if self._stands_still or asyncio.get_running_loop().time() >= deadline:
+                self._stands_still = True
                 return False
             await asyncio.sleep(LOOK_SECONDS)
         return True

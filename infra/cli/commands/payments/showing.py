@@ -9,7 +9,7 @@ import msgspec
 from consumers.payments.ledger import Sums
 from infra.cli.output import counted, print_table, print_text, stdout
 from infra.ops.reconciliation.plan import OTHER_FIGURES, Books, Difference
-from infra.ops.reconciliation.report import BOOKED, OrphanFound, Report
+from infra.ops.reconciliation.report import BOOKED, SUCCEEDED, OrphanFound, Report
 from schemas.money import shown_minor
 
 _WORDS: Final = {
@@ -80,7 +80,12 @@ def _verdict(report: Report, *, book: bool, fix: bool) -> str:
             f"{differ:,} {'differs' if differ == 1 else 'differ'}: `lastunit payments reconcile --book` has them booked."
         )
     if orphans:
-        hint = "" if fix else ": `lastunit payments reconcile --fix` gives the money back"
+        returned = sum(each.result == SUCCEEDED for each in report.orphans)
+        hint = (
+            f"; {returned:,} of those named are given back"
+            if fix
+            else ": `lastunit payments reconcile --fix` gives the money back"
+        )
         sentences.append(f"No order stands for {counted(orphans, 'payment')}{hint}.")
     if report.more_differences or report.more_orphans:
         sentences.append(f"{report.more_differences + report.more_orphans:,} more are not named (--limit).")
