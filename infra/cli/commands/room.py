@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from infra.base.settings import PREFIX
-from infra.local.room_process import RUNNABLE, run_room_process
+from infra.local.room_process import run_room_process
+from infra.local.wiring import RUNNABLE
 
 
 def _known(names: list[str]) -> list[str]:

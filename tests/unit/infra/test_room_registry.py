@@ -23,7 +23,7 @@ from infra.base.rooms import (
     replayed_rooms,
 )
 from infra.base.settings import Settings, load_settings
-from infra.local.room_process import RUNNABLE
+from infra.local.wiring import RUNNABLE
 from producers.outage import Readiness
 from producers.publisher import Publisher
 from topology.saga import REACTIONS
