@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
+import structlog
+
+from consumers.errors import UnknownRulesError
+from topology.rules import NEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from consumers.runtime.room import Room
+
+log = structlog.get_logger()
 
 S = TypeVar("S")
 
@@ -77,3 +85,13 @@ class HostedPartition(msgspec.Struct, eq=False):
     def is_thorough(self) -> bool:
         """Tell whether records are decided that a unique violation sent back."""
         return any(at < below for at, below in zip(self.next_offsets, self.thorough_below, strict=False))
+
+
+def adopt_rules(room: Room[Any], claim: Claim[Any], version: int) -> None:
+    """Decide by this version from here on, unless a later one is in force. Raises UnknownRulesError for one to come."""
+    if version > NEWEST:
+        raise UnknownRulesError(room.name, claim.partition, version, NEWEST)
+    if version > claim.rules_version:
+        claim.rules_version = version
+        log.info("rules_adopted", room=room.name, partition=claim.partition, version=version)
+    room.rules_adopted(claim.state, claim.rules_version)

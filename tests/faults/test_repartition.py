@@ -160,11 +160,15 @@ class Unaware(PartitioningWatcher):
 class Newcomer(UngroupedOwner):
     """Owns the new partitions only, as a process does that joins when the old ones have an owner."""
 
-    @override
-    async def _claim_assigned(self) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._claim_all = self._claiming.claim_assigned
+        self._claiming.claim_assigned = self._claim_new  # type: ignore[method-assign,assignment]
+
+    async def _claim_new(self, *arguments: Any) -> None:
         for partition in range(BEFORE):
             self._ownership._unclaimed.pop(partition, None)
-        await super()._claim_assigned()
+        await self._claim_all(*arguments)
 
 
 def moving_sku() -> str:

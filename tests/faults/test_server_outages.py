@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime import ownership
+from consumers.runtime import log_watch
 from consumers.runtime.owner import PartitionOwner
 from infra.local.stack import Stack
 from producers.outage import Readiness
@@ -20,7 +20,7 @@ from tests.harness.shop import Level, Shop, order
 async def test_rooms_wait_for_a_kafka_that_is_away_and_start_while_it_is(
     shop: Shop, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ownership, "LOG_WATCH_SECONDS", 0.2)
+    monkeypatch.setattr(log_watch, "LOG_WATCH_SECONDS", 0.2)
     readiness = Readiness()
     await shop.receive(MUG=10)
     async with Publisher(

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from consumers.errors import LogGapError
-from consumers.runtime import owner
+from consumers.runtime import log_reader
 from consumers.runtime.deciding.record import MALFORMED_OFFSET
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
 from consumers.runtime.kafka.reading import read_records as reading
@@ -45,7 +45,7 @@ async def test_it_ends_whole_in_dead_letters_and_all_around_it_is_decided_once(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     """However many are read at once, and whether they are decided by one owner or by two, one after the other."""
-    monkeypatch.setattr(owner, "READ_AHEAD_RECORDS", at_once)
+    monkeypatch.setattr(log_reader, "READ_AHEAD_RECORDS", at_once)
     right = await append_all(shop)
     await shop.receive(TEE=3, CAP=2, POT=1)
     async with shop.running("inventory"):
@@ -97,7 +97,7 @@ async def test_the_audit_catches_an_owner_that_believes_what_records_say(
 async def test_one_that_believes_them_may_stand_beyond_the_end_of_the_log(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(owner, "READ_AHEAD_RECORDS", 1)
+    monkeypatch.setattr(log_reader, "READ_AHEAD_RECORDS", 1)
     monkeypatch.setattr(reading, "install_offset_check", lambda _: None)
     await append(shop, [receipt(1), receipt(2)], deltas=[0, 50])
     async with shop.running("inventory"):

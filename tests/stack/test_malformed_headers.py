@@ -14,7 +14,7 @@ import pytest_asyncio
 from aiokafka import TopicPartition
 
 from consumers.errors import CorruptLogError
-from consumers.runtime import owner
+from consumers.runtime import log_reader
 from consumers.runtime.deciding.record import MALFORMED_ATTRIBUTES, MALFORMED_HEADERS
 from consumers.runtime.kafka import fetch_pacing
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
@@ -59,7 +59,7 @@ async def test_it_ends_whole_in_dead_letters_and_all_around_it_is_decided(
     await append(shop, [receipt(8)])
     await append(shop, [poison(9)])
     await shop.receive(TEE=3, CAP=2, POT=1)
-    monkeypatch.setattr(owner, "READ_AHEAD_RECORDS", at_once)
+    monkeypatch.setattr(log_reader, "READ_AHEAD_RECORDS", at_once)
     async with shop.running("inventory"):
         await shop.until_quiet("inventory")
         await append(shop, [receipt(10), poison(11)])
@@ -182,7 +182,7 @@ async def test_without_our_own_reading_an_owner_dies_of_it_again_and_again(
     async def plainly(consumer: Any, _positions: Any, **options: int) -> Any:
         return await consumer.getmany(**options)
 
-    monkeypatch.setattr(owner, "read_records", plainly)
+    monkeypatch.setattr(log_reader, "read_records", plainly)
     await append(shop, [receipt(1), poison(2), receipt(3)])
     for _ in range(2):
         with pytest.raises(UnicodeDecodeError):
@@ -206,7 +206,7 @@ async def test_the_audit_catches_an_owner_that_does_not_go_back_before_it_reads_
                     await consumer.getmany(tp)
             return await read_records(consumer, where_aiokafka_stands, **options)
 
-    monkeypatch.setattr(owner, "read_records", carelessly)
+    monkeypatch.setattr(log_reader, "read_records", carelessly)
     # Gathered records leave this owner stuck, which its watchdog sees; in small fetches it goes on, with records lost.
     monkeypatch.setattr(fetch_pacing, "IDLE_SHARE", 100.0)
     monkeypatch.setattr(fetch_pacing, "REST_SECONDS", 0.01)

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from consumers.errors import LogGapError, NeedsPersonError, OtherLogError
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime import ownership
+from consumers.runtime import log_watch
 from consumers.runtime.owner import PartitionOwner
 from infra.base.connections import database
 from infra.base.settings import Settings
@@ -86,7 +86,7 @@ async def test_a_topic_that_was_made_again_is_not_read_on_from_the_old_position(
 async def test_a_topic_that_is_made_again_under_a_running_room_stops_it(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ownership, "LOG_WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(log_watch, "LOG_WATCH_SECONDS", 0.1)
     await shop.receive(MUG=5)
     running = asyncio.create_task(inventory(shop).run())
     await shop.until_quiet("inventory")

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from consumers.errors import NotContiguousError
 from consumers.inventory.room import InventoryRoom
+from consumers.runtime import batch_decider
 from consumers.runtime.deciding.batch import PartitionBatch
 from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.kafka.fetch_buffer import FetchBuffer
@@ -30,7 +31,7 @@ from topology.partitioner import partition_of
 
 SKUS = tuple(f"SKU-{number}" for number in range(7))
 RECEIPTS = 40
-LOOP = {"_claim_assigned", "_fetch", "_process", "_decide", "_settle"}
+LOOP = {"claim_assigned", "_fetch", "_process", "decide", "_settle"}
 """The functions of the owner's loop that wait for something themselves."""
 
 
@@ -111,7 +112,7 @@ class Unsettled(PartitionOwner):
         if self._listener is None or not partitions:
             return
         where = suspended_in(coroutine)
-        revokes, assigns = self._rebalances(where, bool(self._buffer))
+        revokes, assigns = self._rebalances(where, self._reader.has_fetched)
         if revokes:
             self.places.update(where)
             self._listener.on_partitions_revoked(partitions)
@@ -256,7 +257,7 @@ async def test_without_the_guard_in_the_buffer_the_owner_stops_before_it_skips_a
 
 async def test_without_any_guard_records_are_passed_over(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     without_a_guard_in_the_buffer(monkeypatch)
-    monkeypatch.setattr(PartitionOwner, "_require_contiguous", lambda *_: None)
+    monkeypatch.setattr(batch_decider, "_require_contiguous", lambda *_, **__: None)
     owner = Unsettled(SmallMemory(), shop, once_while_a_step_waits_for_the_one_before())
     await publish_route(shop, "barrier")
     async with shop.owning(owner):

@@ -27,7 +27,7 @@ async def shop(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 async def at_rest(shop: Shop, owner: PartitionOwner) -> None:
     async def rests() -> bool:
-        return owner._record_wait.is_waiting and owner._patience_seconds() == FOR_EVER_SECONDS
+        return owner._reader.waits_for_records and owner._patience_seconds() == FOR_EVER_SECONDS
 
     await shop.until_quiet("inventory")
     await shop.until(rests)
@@ -73,7 +73,7 @@ async def test_who_is_not_woken_reads_nothing(shop: Shop, monkeypatch: pytest.Mo
 
         await shop.until(is_fetched)
         await asyncio.sleep(0)
-        assert owner._record_wait.is_waiting
+        assert owner._reader.waits_for_records
         assert not await shop.has_decided("inventory", PARTITIONS + 1)
 
 

@@ -12,12 +12,12 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.errors import StuckError
-from consumers.runtime import owner as owners
+from consumers.runtime import log_reader
 from consumers.runtime.claim import HostedPartition
 from consumers.runtime.deciding.batch import FetchedSlice
+from consumers.runtime.fetch_positions import FetchPositions
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS
 from consumers.runtime.owner import PartitionOwner
-from consumers.runtime.ownership import Ownership
 from consumers.views.room import OrderViews, ViewsOptions
 from infra.base.settings import Settings
 from schemas import messages as m
@@ -40,7 +40,7 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
 async def test_what_was_committed_is_decided_what_was_aborted_is_not_and_nothing_is_left_as_lag(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(owners, "READ_AHEAD_RECORDS", at_once)
+    monkeypatch.setattr(log_reader, "READ_AHEAD_RECORDS", at_once)
     async with transactions(shop) as stranger, shop.running("inventory"):
         for number, ends in enumerate((stranger.commit, stranger.abort, stranger.commit, stranger.abort)):
             await stranger.begin()
@@ -83,7 +83,7 @@ async def test_behind_an_open_transaction_commands_wait_and_an_owner_is_not_take
             return bool(inventory._consumer.highwater(tp) == 1 + 3)  # the rules' version, three receipts
 
         await shop.until(knows_of_all)
-        assert inventory._ownership.lag(inventory._consumer) == 0
+        assert inventory._lag() == 0
         assert await shop.levels() == {"MUG": Level(1, 0, 0)}
         await stranger.commit()
         await shop.until_quiet("inventory")
@@ -119,17 +119,17 @@ async def test_an_owner_that_counts_records_alone_is_stuck_at_a_marker(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def of_records_alone(
-        self: Ownership,
+        self: FetchPositions,
         _: AIOKafkaConsumer,
         begin: Mapping[TopicPartition, tuple[HostedPartition, int]],
         fetched: Mapping[TopicPartition, Sequence[Any]],
     ) -> list[FetchedSlice]:
         return [
-            FetchedSlice(tp, 0, self.claims[tp.partition], records, begin[tp][1], records[-1].offset + 1)
+            FetchedSlice(tp, 0, self._ownership.claims[tp.partition], records, begin[tp][1], records[-1].offset + 1)
             for tp, records in fetched.items()
         ]
 
-    monkeypatch.setattr(Ownership, "slices", of_records_alone)
+    monkeypatch.setattr(FetchPositions, "slices", of_records_alone)
     async with transactions(shop) as stranger:
         await stranger.begin()
         await stranger.say(receipt(1))

@@ -16,9 +16,10 @@ import msgspec
 from consumers.runtime.postgres.database import ASYNC_COMMIT
 from consumers.runtime.postgres.queries import QUERIES
 from producers.publisher import Outgoing
+from topology.topics import STOCK_LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import asyncpg
 
@@ -148,3 +149,10 @@ async def _delete(connection: asyncpg.Connection, *, arguments: tuple[list[str],
 
 def _bytes_of(records: list[Outgoing]) -> int:
     return len(records) * OBJECT_BYTES + sum([len(record.value) for record in records if record.value])
+
+
+def level_keys(blobs: Iterable[Iterable[Outgoing]]) -> frozenset[bytes]:
+    """Return the keys of the levels in these blobs."""
+    return frozenset(
+        record.key for blob in blobs for record in blob if record.topic == STOCK_LEVELS.name and record.key
+    )

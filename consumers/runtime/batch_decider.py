@@ -1,0 +1,220 @@
+"""Decides a step of an owner's rooms in memory: hands each room its share, loads what it needs, and decides in offset order.
+
+What is decided is ahead of the database: `owner.py` commits it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from consumers.errors import NotContiguousError
+from consumers.runtime.claim import adopt_rules
+from consumers.runtime.deciding.batch import Batch, DecodedSlice, PartitionBatch, adopted_rules, messages_in
+from consumers.runtime.deciding.decision import CLOCK_STEP_MS, decide_records, last_value
+from consumers.runtime.log_identity import record_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import asyncpg
+
+    from consumers.runtime.claim import Claim, HostedPartition
+    from consumers.runtime.deciding.record import Record
+    from consumers.runtime.hosting import Hosting
+    from consumers.runtime.lifecycle import ProcessLifecycle
+    from consumers.runtime.ownership import Ownership
+    from consumers.runtime.postgres.database import Database
+    from consumers.runtime.room import Room
+    from producers.publisher import Outgoing
+
+    Share = tuple[Claim[Any], list[DecodedSlice]]
+    """What one room has to decide of one partition."""
+
+log = structlog.get_logger()
+PASSED_OVER_SECONDS: Final = 0.3
+"""How long the position of a room that was concerned in nothing waits for its next batch before it is made durable alone."""
+
+
+class BatchDecider:
+    """Decides what one owner has read. The rooms' memories are those of its claims."""
+
+    def __init__(self, hosting: Hosting, ownership: Ownership, database: Database, lifecycle: ProcessLifecycle) -> None:
+        self._hosting = hosting
+        self._rooms = hosting.rooms
+        self._ownership = ownership
+        self._claims = ownership.claims
+        self._database = database
+        self._lifecycle = lifecycle
+
+    # --- memory -------------------------------------------------------------------------------------------------------
+
+    def is_memory_full(self) -> bool:
+        """Tell whether a room holds more in memory than its limit."""
+        return any(
+            sum(map(room.size, self._states_of(number))) > room.cache_limit for number, room in enumerate(self._rooms)
+        )
+
+    def empty_largest_memories(self) -> None:
+        """Empty a room's largest memories until what is left is at most half of its limit, if they are beyond it."""
+        for number, room in enumerate(self._rooms):
+            states = sorted(self._states_of(number), key=room.size)
+            left = sum(map(room.size, states))
+            if left <= room.cache_limit:
+                continue
+            while left > room.cache_limit // 2:
+                left -= room.size(states[-1])
+                room.forget(states.pop())
+
+    def _states_of(self, number: int) -> list[Any]:
+        return [hosted.claims[number].state for hosted in self._claims.values()]
+
+    # --- a step -------------------------------------------------------------------------------------------------------
+
+    async def decide(self, slices: Iterable[DecodedSlice]) -> Batch:
+        """Hand each room its share, load what all of them need, and decide room by room.
+
+        Raises NotContiguousError where a slice does not begin where its room stands.
+        """
+        by_partition: dict[int, list[DecodedSlice]] = {}
+        for each in slices:
+            if each.partition in self._claims:
+                by_partition.setdefault(each.partition, []).append(each)
+        work = [(self._claims[partition], theirs) for partition, theirs in by_partition.items()]
+        shares = [(number, self._shares(number, work)) for number in range(len(self._rooms))]
+        is_thorough = any(hosted.is_thorough for hosted, _ in work)
+        await self._database.run_with_retry("load", lambda c: self._load(c, shares, thorough=is_thorough))
+        for hosted, theirs in work:
+            self._hand_out(hosted, theirs)
+        parts = [
+            part
+            for number, theirs in shares
+            for claim, mine in theirs
+            if (part := self._decide_share(number, claim, mine))
+        ]
+        return Batch([*parts, *self._late_parts(parts)], is_thorough)
+
+    def _shares(self, number: int, work: Sequence[tuple[HostedPartition, Sequence[DecodedSlice]]]) -> list[Share]:
+        """Return what one room has to decide, claim by claim."""
+        found = []
+        for hosted, slices in work:
+            claim = hosted.claims[number]
+            partitioning = self._ownership.partitioning
+            shares = (self._hosting.share(number, each, claim, partitioning) for each in slices)
+            if theirs := [each for each in shares if each is not None]:
+                found.append((claim, theirs))
+        return found
+
+    async def _load(
+        self, connection: asyncpg.Connection, shares: Sequence[tuple[int, Sequence[Share]]], *, thorough: bool
+    ) -> None:
+        for number, theirs in shares:
+            loads = [(claim.state, messages) for claim, slices in theirs if (messages := messages_in(slices))]
+            if loads:
+                await self._rooms[number].load(connection, loads, thorough=thorough)
+
+    def _hand_out(self, hosted: HostedPartition, slices: Iterable[DecodedSlice]) -> None:
+        """Move the reader's position over slices that are decided now."""
+        hosted.next_offsets = list(hosted.next_offsets)
+        for each in slices:
+            _require_contiguous(
+                self._hosting.name, self._hosting.names[each.source], each, hosted.next_offsets[each.source]
+            )
+            hosted.next_offsets[each.source] = each.next
+
+    def _decide_share(self, number: int, claim: Claim[Any], slices: list[DecodedSlice]) -> PartitionBatch[Any] | None:
+        """Decide a room's share; None where nothing of it concerns the room, which passes over it."""
+        if any(each.readings for each in slices):
+            return self._decide_partition(self._rooms[number], claim, slices)
+        now = time.monotonic()
+        for each in slices:
+            _require_room_contiguous(self._rooms[number], each, claim)
+            claim.pass_over(each.source, each.first, each.next, now)
+            if each.last is not None:
+                claim.last_records = list(claim.last_records)
+                claim.last_records[each.source] = record_digest(each.last)
+        return None
+
+    def _decide_partition(
+        self, room: Room[Any], claim: Claim[Any], slices: Iterable[DecodedSlice]
+    ) -> PartitionBatch[Any]:
+        old_offsets, old_at_ms = claim.committing_offsets, claim.at_ms
+        outputs: list[Outgoing] = []
+        ranges, claim.passed = claim.passed, []
+        claim.next_offsets = list(claim.next_offsets)
+        last: dict[int, Record] = {}
+        for each in slices:
+            _require_room_contiguous(room, each, claim)
+            if (adoption := adopted_rules(each)) is None:
+                source = room.sources[each.source].name
+                decided, claim.at_ms = decide_records(room, claim.state, source, each.readings, claim.at_ms)
+                outputs += decided
+            else:
+                adopt_rules(room, claim, adoption.version)
+            claim.next_offsets[each.source] = each.next
+            ranges += (each.source, each.first, each.next)
+            if each.last is not None:
+                last[each.source] = each.last
+        _name_broken_clock(room, claim, old_at_ms)
+        claim.batch += 1
+        changes = room.close_batch(claim.state, claim.at_ms)
+        generation, offset = self._ownership.partitioning.generation, claim.next_offsets[0] - 1
+        outputs += [last_value(record, generation, claim.partition, offset) for record in changes.records]
+        claim.last_records = [
+            record_digest(last[number]) if number in last else known for number, known in enumerate(claim.last_records)
+        ]
+        return PartitionBatch(
+            room,
+            claim,
+            old_offsets,
+            claim.next_offsets,
+            claim.at_ms,
+            claim.batch,
+            ranges,
+            outputs,
+            changes,
+            claim.last_records,
+            claim.rules_version,
+        )
+
+    # --- positions of rooms that pass over records --------------------------------------------------------------------
+
+    def passed_long_ago(self) -> bool:
+        """Tell whether a room passed over records a while ago and has decided nothing since."""
+        before = time.monotonic() - (PASSED_OVER_SECONDS if self._lifecycle.running else 0)
+        return any(claim.passed and claim.passed_at < before for it in self._claims.values() for claim in it.claims)
+
+    def _late_parts(self, parts: Sequence[PartitionBatch[Any]]) -> list[PartitionBatch[Any]]:
+        """Move on the rooms that passed over records a while ago; all of them together, as the statement is paid for."""
+        if not (parts or self.passed_long_ago()):
+            return []
+        before = time.monotonic() - (PASSED_OVER_SECONDS / 2 if parts and self._lifecycle.running else 0)
+        return [
+            self._decide_partition(room, claim, [])
+            for hosted in self._claims.values()
+            for room, claim in zip(self._rooms, hosted.claims, strict=True)
+            if claim.passed and claim.passed_at < before
+        ]
+
+
+def _name_broken_clock(room: Room[Any], claim: Claim[Any], before_ms: int) -> None:
+    """Log a broker's clock that steps back, or is ahead of ours: what is decided meanwhile ends late by as much."""
+    if claim.at_ms < before_ms:
+        log.warning(
+            "broker_clock_stepped_back", room=room.name, partition=claim.partition, by_ms=before_ms - claim.at_ms
+        )
+    ahead_ms = claim.at_ms - time.time_ns() // 1_000_000
+    if ahead_ms > CLOCK_STEP_MS and claim.at_ms - before_ms > CLOCK_STEP_MS:
+        log.warning("broker_clock_ahead", room=room.name, partition=claim.partition, by_ms=ahead_ms)
+
+
+def _require_room_contiguous(room: Room[Any], decoded: DecodedSlice, claim: Claim[Any]) -> None:
+    _require_contiguous(room.name, room.sources[decoded.source].name, decoded, claim.next_offsets[decoded.source])
+
+
+def _require_contiguous(name: str, topic: str, decoded: DecodedSlice, position: int) -> None:
+    """Raise NotContiguousError where records would be skipped, silently and for good, or decided twice."""
+    if decoded.first != position:
+        raise NotContiguousError(name, topic, decoded.partition, first=decoded.first, position=position)

@@ -1,0 +1,73 @@
+"""How far the rooms of a process have decided durably: its progress, its lag, and the offsets committed to Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from aiokafka import AIOKafkaConsumer
+
+    from consumers.runtime.deciding.partitioning import Partitioning
+    from consumers.runtime.hosting import Hosting
+    from consumers.runtime.room import Room
+
+log = structlog.get_logger()
+
+
+class DurablePositions:
+    """The positions in PostgreSQL, as of the last commit of this process."""
+
+    def __init__(self, hosting: Hosting) -> None:
+        self._hosting = hosting
+        self._of_log: dict[TopicPartition, int] = {}
+        self._of_room: dict[tuple[str, int], Sequence[int]] = {}
+        self._committed_to_kafka: dict[TopicPartition, int] = {}
+
+    def note(self, room: Room[Any], partition: int, offsets: Sequence[int]) -> None:
+        """Note where a room stands; a topic's partition is decided as far as all rooms that read it have decided it."""
+        self._of_room[room.name, partition] = offsets
+        least: dict[int, int] = {}
+        for number, each in enumerate(self._hosting.rooms):
+            known = self._of_room.get((each.name, partition), ())
+            for source, offset in zip(self._hosting.sources[number], known, strict=False):
+                least[source] = min(offset, least.get(source, offset))
+        self._of_log.update(
+            {TopicPartition(self._hosting.topics[source], partition): offset for source, offset in least.items()}
+        )
+
+    def of(self, tp: TopicPartition) -> int:
+        """Return the first offset of a topic's partition that is not decided, 0 where nothing is known of it."""
+        return self._of_log.get(tp, 0)
+
+    def progress(self) -> int:
+        """Return a number that grows with every durable record."""
+        return sum(map(sum, self._of_room.values()))
+
+    def lag(self, consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], partitioning: Partitioning) -> int:
+        """Return how many offsets of these are known and not durable yet, up to the first transaction that is open."""
+        lag = 0
+        for tp in tps:
+            end = consumer.last_stable_offset(tp)
+            stop = partitioning.stop(tp.partition)
+            last = end if stop is None or end is None else min(end, stop)
+            lag += max(0, last - self._of_log[tp]) if last is not None else 0
+        return lag
+
+    async def commit_to_kafka(self, consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> None:
+        """Commit offsets to Kafka, late and only so that lag tools see them."""
+        offsets = {tp: self._of_log[tp] for tp in tps}
+        if not offsets or offsets == self._committed_to_kafka:
+            return
+        try:
+            async with asyncio.timeout(5):
+                await consumer.commit(offsets)
+            self._committed_to_kafka = offsets
+        except (KafkaError, TimeoutError) as error:
+            log.info("lag_not_updated", room=self._hosting.name, error=repr(error))
