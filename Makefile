@@ -6,10 +6,10 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 BIN := .venv/bin
-PACKAGES := schemas topology producers consumers infra
+PACKAGES := schemas topology producers consumers infra lastunit_client
 PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4
 
-.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser alerts asyncapi docs lock bench soak
+.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser alerts asyncapi docs client-wheel lock bench soak
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -86,6 +86,9 @@ docs: .venv ## Write generated documents anew, build the site in .lastunit/docs
 	@$(BIN)/python -m consumers.diagrams
 	@$(BIN)/python -m docs.tools.reference
 	@$(BIN)/python -m docs.tools.site .lastunit/docs
+
+client-wheel: .venv ## Build lastunit-client for other systems, in dist/
+	@$(BIN)/python -m docs.tools.client_wheel dist
 
 lock: .venv ## Resolve the newest allowed versions into the locks
 	@$(BIN)/uv pip compile pyproject.toml --group build --extra shop --extra api $(LOCK) --output-file requirements.lock

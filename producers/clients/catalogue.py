@@ -63,18 +63,15 @@ def put_product(draft: ProductDraft, expected_version: int = ANY_VERSION) -> Put
         variants=draft.variants,
         options=draft.options,
     )
-    if faults := find_faults(command):
-        raise InvalidProductError(f"product {draft.product_id[:64]!r}: {'; '.join(faults)}")
+    check_catalogue_command(command)
     return command
 
 
 def set_price(product_id: str, sku: str, amount_minor: int, currency: str, from_ms: int = 0) -> SetPrice:
     """Return the command that sets a price from a moment on (ms since the epoch, UTC; 0: now). Raises InvalidProductError."""
-    if not 0 <= amount_minor <= MAX_UNIT_PRICE_MINOR:
-        raise InvalidProductError(
-            f"the price of {sku} is {amount_minor}; give 0 to {MAX_UNIT_PRICE_MINOR:,} minor units"
-        )
-    return SetPrice(new_command_id("price"), product_id, sku, amount_minor, currency, from_ms)
+    command = SetPrice(new_command_id("price"), product_id, sku, amount_minor, currency, from_ms)
+    check_catalogue_command(command)
+    return command
 
 
 def publish_product(product_id: str) -> PublishProduct:
@@ -91,6 +88,16 @@ def commands_for(draft: ProductDraft, *, publish: bool = True) -> list[Catalogue
     """Return the commands after which the catalogue has a draft as it stands. Raises InvalidProductError."""
     prices = [set_price(draft.product_id, sku, amount, draft.currency) for sku, amount in draft.prices.items()]
     return [put_product(draft), *prices, *([publish_product(draft.product_id)] if publish else [])]
+
+
+def check_catalogue_command(command: CatalogueCommand) -> None:
+    """Raise InvalidProductError for a command that the catalogue must refuse, naming everything that is wrong with it."""
+    if isinstance(command, PutProduct) and (faults := find_faults(command)):
+        raise InvalidProductError(f"product {command.product_id[:64]!r}: {'; '.join(faults)}")
+    if isinstance(command, SetPrice) and not 0 <= command.amount_minor <= MAX_UNIT_PRICE_MINOR:
+        raise InvalidProductError(
+            f"the price of {command.sku} is {command.amount_minor}; give 0 to {MAX_UNIT_PRICE_MINOR:,} minor units"
+        )
 
 
 class CatalogueClient:

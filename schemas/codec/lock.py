@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import schemas
 from schemas.errors import LockError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ Schema: TypeAlias = dict[str, Any]
 """An Avro record schema as parsed JSON."""
 
 NAMESPACE: Final = "lastunit"
-ROOT: Final[Traversable] = files("schemas")
+ROOT: Final[Traversable] = files(schemas)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def load() -> ModuleType | None:
     if choice == "python":
         return None
     try:
-        found: ModuleType | None = importlib.import_module("schemas.codec._flat")
+        found: ModuleType | None = importlib.import_module("._flat", __package__)
     except ImportError:
         found = None
     if found is not None and digest() != found.SOURCE_DIGEST:

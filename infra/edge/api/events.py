@@ -16,12 +16,12 @@ from litestar.params import FromPath
 from litestar.response import Stream
 from litestar.response.sse import ServerSentEventMessage
 
+from consumers.following.reading_range import read_range
 from infra.edge.access.scopes import ORDERS_READ
 from infra.edge.api.operations import query
 from infra.edge.api.orders import require_order_id
 from infra.edge.api.permission import ADMITTED, PRINCIPAL
 from infra.edge.api.problems import BAD_HEADER, Fault, ProblemError
-from infra.edge.api.reading_range import read_range
 from infra.edge.api.requests import HttpRequest, release_place
 from infra.edge.api.service import timeline_event
 from infra.edge.api.tail import EVERYTHING, Listener, ListeningEndedError

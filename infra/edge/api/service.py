@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
+from consumers.following.reading_range import read_range
 from consumers.views.store import read_positions, read_timeline
 from consumers.views.timeline import event_of, view_of
 from infra.edge.api.bodies import Body, EventView
@@ -25,7 +26,6 @@ from infra.edge.api.keys import (
 from infra.edge.api.outcomes import answering
 from infra.edge.api.permission import PRINCIPAL
 from infra.edge.api.problems import IN_FLIGHT, KEY_REUSED, Fault, ProblemError, invalid, unavailable
-from infra.edge.api.reading_range import read_range
 from infra.edge.api.requests import KEY_HEADER, HttpRequest, key_of, opened, release_place
 from infra.edge.api.tail import ListeningEndedError, OrderTail, TailUnavailableError, TooManyListenersError
 from producers.clients.order_commands import OrderCommandClient

@@ -34,7 +34,7 @@ async def read_range(
         bootstrap, namespace, (topic,), fetched.put_nowait, name="range", shard=wanted.__contains__, wants=wants
     )
     follower.positions = {(topic.name, partition): begin for partition, begin in wanted.items()}
-    reading = asyncio.create_task(follower.run(), name=f"a range of {topic.name}")
+    reading = asyncio.create_task(follower.run(), name=f"a range of {topic.name}")  # noqa: TID251  awaited below
     try:
         while True:
             is_over = all(follower.positions[topic.name, partition] >= ends[partition] for partition in wanted)
