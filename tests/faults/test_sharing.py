@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime import owner as runtime_owner
+from consumers.runtime.log_identity import LogIdentity
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.ownership import Ownership
 from infra.base.settings import Settings
@@ -177,10 +178,10 @@ class Trusting(Ownership):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.rows.stored = self._remembered  # type: ignore[method-assign,assignment]
+        self.rows.epochs = self._remembered  # type: ignore[method-assign,assignment]
 
-    async def _remembered(self, _room: Any, partitions: Any, _purpose: str = "load") -> list[Any]:
-        return [{"partition": each, "epoch": self._held()[each].claims[0].epoch} for each in partitions]
+    async def _remembered(self, partitions: Iterable[int], _identity: LogIdentity) -> dict[int, list[int]]:
+        return {each: [claim.epoch for claim in self._held()[each].claims] for each in partitions}
 
 
 async def _has_kept(logs: Any, partition: int) -> bool:
