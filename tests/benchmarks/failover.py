@@ -27,6 +27,7 @@ from tests.benchmarks.harness.report import at_most
 from tests.benchmarks.harness.rounds import say
 from tests.benchmarks.harness.servers import running_servers
 from tests.benchmarks.harness.spread import Spread, spread
+from tests.harness.waiting import until
 from topology.partitioner import partition_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ MOST_SECONDS: Final = 560.0
 HANDOVER_BAR_SECONDS: Final = 1.0
 AFTER_SESSION_SECONDS: Final = 2.0
 _SETTLE_SECONDS: Final = 1.5
+_CALM_SECONDS: Final = 0.5
 _PATIENCE_SECONDS: Final = 90.0
 
 
@@ -102,11 +104,8 @@ class Pair:
     async def fill(self) -> None:
         """Start processes until there are two, and wait until each of them has claimed its share."""
         while len(self._processes) < 2:
-            process = await self._lane.start()
-            self._processes.append(process)
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                while '"claimed"' not in process.log_tail(1_000):  # noqa: ASYNC110  only its log says so
-                    await asyncio.sleep(0.05)
+            self._processes.append(await self._lane.start())
+            await until(lambda: '"claimed"' in self._processes[-1].log_tail(1_000), seconds=_PATIENCE_SECONDS)
 
     async def kill(self) -> None:
         """End the older one at once."""
@@ -127,12 +126,15 @@ class Pair:
 
     async def caught_up(self) -> None:
         """Wait until outcomes have kept up with orders for a while."""
-        calm = 0
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while calm < 10:
-                behind = self._loop.published - (await self._lane.topics.count() - self._before)
-                calm = calm + 1 if behind < RATE * 0.3 else 0
-                await asyncio.sleep(0.05)
+        calm_since = float("inf")
+
+        async def is_calm() -> bool:
+            nonlocal calm_since
+            behind = self._loop.published - (await self._lane.topics.count() - self._before)
+            calm_since = min(calm_since, time.monotonic()) if behind < RATE * 0.3 else float("inf")
+            return time.monotonic() > calm_since + _CALM_SECONDS
+
+        await until(is_calm, seconds=_PATIENCE_SECONDS)
 
     async def _observed(self, kind: str, action: Any) -> None:
         at_ms = time.time() * 1000

@@ -7,6 +7,7 @@ count. Figures are requests for each CPU second of the server (for PostgreSQL's 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import gzip
 import json
@@ -33,6 +34,7 @@ from tests.benchmarks.harness.rounds import say
 from tests.benchmarks.harness.spread import paired, spread
 from tests.benchmarks.reading import debian, goods, postgresql
 from tests.benchmarks.reading.asking import Asked, Connection, ask, cpu_of
+from tests.harness.waiting import until
 
 SIZES = (1_000, 10_000, 100_000)
 SECONDS = 4.0
@@ -55,14 +57,15 @@ async def server(lane: str, size: int, *arguments: str) -> AsyncIterator[tuple[i
     command = [sys.executable, "-m", "tests.benchmarks.reading.serve", lane, str(size), *arguments, str(port)]
     process = await asyncio.create_subprocess_exec(*command)
     try:
-        async with asyncio.timeout(300):
-            while True:
-                assert process.returncode is None, f"{lane} ended"
-                try:
-                    await Connection(port, "application/json").get("/search?q=mug")
-                    break
-                except OSError:
-                    await asyncio.sleep(0.1)
+
+        async def answers() -> bool:
+            assert process.returncode is None, f"{lane} ended"
+            with contextlib.suppress(OSError):
+                await Connection(port, "application/json").get("/search?q=mug")
+                return True
+            return False
+
+        await until(answers, seconds=300)
         yield port, psutil.Process(process.pid)
     finally:
         process.terminate()

@@ -25,6 +25,7 @@ from tests.chaos.people import People
 from tests.chaos.plan import IN_STOCK, Plan, fates, units_wanted
 from tests.harness.shop import Shop
 from tests.harness.subscriber import SECRET, Subscriber, listening
+from tests.harness.waiting import until
 from topology import admin
 
 """Those whose positions are in the database."""
@@ -116,14 +117,17 @@ async def _rage(plan: Plan, people: People, killer: Killer, say: Callable[[str],
 
 async def _rest(shop: Shop, people: People, say: Callable[[str], None]) -> bool:
     """Wait until nobody has anything to do; people may still have something to say to what comes out now."""
-    deadline = time.monotonic() + REST_SECONDS
-    while time.monotonic() < deadline:
-        if await people.is_idle() and await _is_quiet(shop) and await people.is_idle():
-            return True
-        await asyncio.sleep(0.2)
-    async with shop.log() as log:
-        say(await shop._unquiet(log, ROOMS))
-    return False
+
+    async def is_at_rest() -> bool:
+        return await people.is_idle() and await _is_quiet(shop) and await people.is_idle()
+
+    try:
+        await until(is_at_rest, seconds=REST_SECONDS, poll_seconds=0.2)
+    except TimeoutError:
+        async with shop.log() as log:
+            say(await shop._unquiet(log, ROOMS))
+        return False
+    return True
 
 
 async def _is_quiet(shop: Shop) -> bool:

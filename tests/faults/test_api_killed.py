@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +14,7 @@ from schemas.codec.wire import decode
 from schemas.messages import PlaceOrderLine
 from tests.harness.api import Client, order_body
 from tests.harness.shop import in_miniature, open_shop
+from tests.harness.waiting import until
 from topology.topics import INVENTORY_COMMANDS
 
 CLIENTS = 20
@@ -24,17 +24,18 @@ KILLS = 3
 
 async def placed_for_sure(client: Client, key: str) -> str:
     """Send an order until it is acknowledged, as a client of a server that dies now and then does; return its id."""
-    async with asyncio.timeout(120):
-        while True:
-            try:
-                answer = await client.post("/v1/orders", order_body(("MUG", 1)), key=key)
-            except (aiohttp.ClientError, OSError):
-                await asyncio.sleep(0.05)
-                continue
-            if answer.status == 202:
-                return str(answer.document["order_id"])
-            assert answer.status in (409, 503), answer.document
-            await asyncio.sleep(0.1)
+
+    async def acknowledged_id() -> str:
+        try:
+            answer = await client.post("/v1/orders", order_body(("MUG", 1)), key=key)
+        except (aiohttp.ClientError, OSError):
+            return ""
+        if answer.status == 202:
+            return str(answer.document["order_id"])
+        assert answer.status in (409, 503), answer.document
+        return ""
+
+    return await until(acknowledged_id)
 
 
 async def test_what_was_acknowledged_before_a_kill_is_on_the_log_once(settings: Settings, tmp_path: Path) -> None:
@@ -50,13 +51,10 @@ async def test_what_was_acknowledged_before_a_kill_is_on_the_log_once(settings: 
                 key = f"{number}-{order}"
                 acknowledged[key] = await placed_for_sure(client, key)
 
-        async def has_acknowledged(orders: int) -> bool:
-            return len(acknowledged) >= orders
-
         async def killer() -> None:
             for kill in range(1, KILLS + 1):
                 wanted = kill * CLIENTS * ORDERS_EACH // (KILLS + 1)
-                await shop.until(partial(has_acknowledged, wanted))
+                await shop.until(lambda wanted=wanted: len(acknowledged) >= wanted)  # type: ignore[misc]
                 await asyncio.sleep(dice.random() * 0.02)
                 await supervisor.kill(API)
                 # Whose process died in the middle holds its key for the length of the lease.

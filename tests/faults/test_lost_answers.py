@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -62,8 +61,7 @@ async def test_a_commit_that_is_still_being_carried_out_when_it_is_sent_again_ta
     await shop.assert_sound()
 
 
-async def _sent(proxy: PostgresProxy, commits: int) -> bool:
-    await asyncio.sleep(0)
+def _sent(proxy: PostgresProxy, commits: int) -> bool:
     return proxy.commits >= commits
 
 

@@ -32,6 +32,7 @@ from tests.harness.cli import lastunit
 from tests.harness.crash_during_repartition import DIED
 from tests.harness.race import race
 from tests.harness.shop import Shop, in_miniature, open_shop, order
+from tests.harness.waiting import one_turn
 from topology.partitioner import partition_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 
@@ -125,7 +126,7 @@ class Undrained(Repartition):
 
     @override
     async def drain(self) -> None:
-        await asyncio.sleep(0)
+        await one_turn()
 
     @override
     def require_drained(self, starts: Sequence[int], decided: Mapping[int, int], partitions: int) -> None:
@@ -141,7 +142,7 @@ class Unfenced(Repartition):
 
     @override
     async def fence(self) -> None:
-        await asyncio.sleep(0)
+        await one_turn()
 
     @override
     async def resume(self, switched: Switched) -> Done:

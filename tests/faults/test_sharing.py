@@ -184,8 +184,7 @@ class Trusting(Ownership):
         return {each: [claim.epoch for claim in self._held()[each].claims] for each in partitions}
 
 
-async def _has_kept(logs: Any, partition: int) -> bool:
-    await asyncio.sleep(0)
+def _has_kept(logs: Any, partition: int) -> bool:
     return any(log["event"] == "kept" and partition in log["partitions"] for log in logs)
 
 
@@ -272,18 +271,15 @@ async def test_a_batch_that_is_decided_anew_during_a_rebalance_leaves_its_claims
     await shop.assert_sound()
 
 
-async def _is_claimed_thrice(logs: Any) -> bool:
-    await asyncio.sleep(0)
+def _is_claimed_thrice(logs: Any) -> bool:
     return len([log for log in logs if log["event"] == "claimed"]) == 3
 
 
-async def _is_claimed(logs: Any, partition: int, epoch: int) -> bool:
-    await asyncio.sleep(0)
+def _is_claimed(logs: Any, partition: int, epoch: int) -> bool:
     return any(log["event"] == "claimed" and (log["partition"], log["epoch"]) == (partition, epoch) for log in logs)
 
 
-async def _settled(owner: PartitionOwner) -> bool:
-    await asyncio.sleep(0)
+def _settled(owner: PartitionOwner) -> bool:
     return owner._in_flight is None
 
 

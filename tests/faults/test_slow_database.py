@@ -28,6 +28,7 @@ from schemas.messages import Message
 from tests.harness import unbounded_reader
 from tests.harness.postgres_proxy import PostgresProxy
 from tests.harness.shop import PARTITIONS, Shop, logged, order
+from tests.harness.waiting import until
 
 BACKLOG = 40_000
 MORE = 4 * BACKLOG
@@ -77,10 +78,14 @@ async def peak_bytes(shop: Shop, process: psutil.Process) -> int:
     """Return the most memory that the process holds in a while of slow progress."""
     before = await shop.progress("inventory")
     await shop.until(lambda: shop.has_decided("inventory", before + 1))
-    peak, until = 0, time.monotonic() + WATCHED_SECONDS
-    while time.monotonic() < until:
+    peak, watched_until = 0, time.monotonic() + WATCHED_SECONDS
+
+    def is_over() -> bool:
+        nonlocal peak
         peak = max(peak, process.memory_info().rss)
-        await asyncio.sleep(0.05)
+        return time.monotonic() >= watched_until
+
+    await until(is_over)
     assert await shop.progress("inventory") < before + BACKLOG // 2, "the database was not slow enough"
     return peak
 
@@ -136,6 +141,9 @@ async def test_a_database_that_takes_half_a_session_for_each_statement_costs_no_
     assert (await shop.audit()).breaches <= {"every_order_is_final_or_waits"}
 
 
+BLOCKED_SECONDS = 3.0
+
+
 class Blocking(InventoryRoom):
     """Thinks for longer than a session about one command, in one stretch."""
 
@@ -145,7 +153,7 @@ class Blocking(InventoryRoom):
     def decide(self, state: Ledger, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
         if not self.thought:
             self.thought = True
-            time.sleep(3.0)
+            time.sleep(BLOCKED_SECONDS)
         return super().decide(state, message, at_ms)
 
 
@@ -159,6 +167,5 @@ async def test_an_owner_that_blocks_its_loop_for_a_session_is_thrown_out(shop: S
             await shop.until_quiet("inventory")
 
 
-async def joined_again(logs: list[MutableMapping[str, Any]]) -> bool:
-    await asyncio.sleep(0)
+def joined_again(logs: list[MutableMapping[str, Any]]) -> bool:
     return len([log for log in logs if log["event"] == "partitions_shared"]) > 1

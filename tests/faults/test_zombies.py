@@ -75,8 +75,7 @@ async def test_a_paused_owner_that_wakes_up_changes_nothing_and_says_nothing_new
     await shop.assert_sound()
 
 
-async def _has_logged(folder: Path, event: str) -> bool:
-    await asyncio.sleep(0)
+def _has_logged(folder: Path, event: str) -> bool:
     return bool(logged(folder, "inventory", event))
 
 
@@ -132,6 +131,5 @@ async def test_the_fence_is_what_keeps_a_second_owner_from_deciding_the_same_rec
         assert {"on_hand_is_the_sum_of_movements", "replay_gives_the_same_decisions"} <= report.breaches
 
 
-async def _settled(owner: PartitionOwner) -> bool:
-    await asyncio.sleep(0)
+def _settled(owner: PartitionOwner) -> bool:
     return owner._in_flight is None

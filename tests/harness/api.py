@@ -19,7 +19,8 @@ from infra.edge.access.key_rows import create_key
 from infra.edge.access.scopes import SCOPES
 from infra.edge.api.options import ApiOptions
 from infra.edge.api.process import ApiProcess
-from tests.harness.shop import PATIENCE_SECONDS, Shop
+from tests.harness.shop import Shop
+from tests.harness.waiting import PATIENCE_SECONDS
 
 ATTEMPTS = 10
 

@@ -16,8 +16,9 @@ from infra.base.rooms import RECEIVER
 from infra.base.settings import Settings
 from infra.edge.shop.process import ShopProcess
 from schemas import messages as m
-from tests.harness.reading import Catalogue, serving, until
+from tests.harness.reading import Catalogue, serving
 from tests.harness.shop import Shop, in_miniature, open_shop
+from tests.harness.waiting import until
 
 
 class Answer(NamedTuple):

@@ -25,6 +25,7 @@ MESSAGES: Final[Any] = import_module("schemas.messages")
 SKUS: Final = {"MUG": 200, "TIN": 60, "WS": 10, "WS ": 7}
 """What comes in. That release took SKUs that differ by a blank."""
 PATIENCE_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.05
 
 
 async def serve(folder: Path) -> None:
@@ -164,10 +165,14 @@ async def until_state(wanted: dict[str, str], table: str = "orders") -> None:
             while True:
                 rows = await connection.fetch(f"SELECT order_id::text, state FROM {table}")  # noqa: S608  our own names
                 states = {row["order_id"]: row["state"] for row in rows}
-                left = {it: (states.get(it), state) for it, state in wanted.items() if states.get(it) != state}
+                left = {
+                    order_id: (states.get(order_id), state)
+                    for order_id, state in wanted.items()
+                    if states.get(order_id) != state
+                }
                 if not left:
                     return
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         raise TimeoutError(f"order: (state, wanted) {left}") from None
     finally:

@@ -16,10 +16,9 @@ from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
 from schemas.codec.wire import encode
 from schemas.search import SearchAnswer
+from tests.harness.waiting import PATIENCE_SECONDS, until
 from topology import admin
 from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
-
-PATIENCE_SECONDS = 60.0
 
 
 class Catalogue:
@@ -67,18 +66,6 @@ async def serving(settings: Settings, **options: Any) -> AsyncIterator[ShopProce
         process.stop()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait_for(running, PATIENCE_SECONDS)
-
-
-async def until(condition: Any, running: asyncio.Task[None] | None = None) -> None:
-    """Wait for a condition; what the process fails with is raised at once."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            found = condition()
-            if await found if asyncio.iscoroutine(found) else found:
-                return
-            if running is not None and running.done():
-                await running
-            await asyncio.sleep(0.01)
 
 
 async def get(process: ShopProcess, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:

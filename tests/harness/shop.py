@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import asyncpg
 import msgspec
@@ -35,14 +35,12 @@ from producers.publisher import Publisher
 from schemas.codec.wire import decode
 from schemas.messages import Message
 from tests.harness.tables import give_tables
+from tests.harness.waiting import PATIENCE_SECONDS, until
 from topology import admin
 from topology.states import FINAL_ORDER_STATES
 from topology.topics import CO_PARTITIONED, ORDER_EVENTS, Topic, topics_read_by
 
 PARTITIONS = 3
-PATIENCE_SECONDS = 120.0
-"""Longest wait for anything here. Nothing waits for so long unless it is broken; two busy cores may be slow."""
-
 T = TypeVar("T")
 
 _QUIET = """
@@ -130,15 +128,13 @@ class Shop:
 
     # --- waiting ----------------------------------------------------------------------------------------------------------
 
-    async def until(self, condition: Callable[[], Awaitable[T]], seconds: float = PATIENCE_SECONDS) -> T:
+    @overload
+    async def until(self, condition: Callable[[], Awaitable[T | None]], seconds: float = PATIENCE_SECONDS) -> T: ...
+    @overload
+    async def until(self, condition: Callable[[], T | None], seconds: float = PATIENCE_SECONDS) -> T: ...
+    async def until(self, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
         """Return the condition's first answer that counts as true; what an owner here fails with is raised at once."""
-        async with asyncio.timeout(seconds):
-            while not (answer := await condition()):
-                for task in self._owners.values():
-                    if task.done():
-                        await task
-                await asyncio.sleep(0.02)
-        return answer
+        return await until(condition, *self._owners.values(), seconds=seconds)
 
     async def until_quiet(self, *names: str, orders: int | None = None) -> None:
         """Wait until these rooms (all by default) have decided, said and done all that there is, for so many orders."""

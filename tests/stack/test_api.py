@@ -40,9 +40,7 @@ class Served(NamedTuple):
             found = answer.document if answer.status == 200 else {}
             return answer if all(found.get(name) == value for name, value in expected.items()) else None
 
-        answer = await self.shop.until(shows)
-        assert answer is not None
-        return answer
+        return await self.shop.until(shows)
 
 
 @pytest_asyncio.fixture

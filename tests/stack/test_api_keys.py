@@ -25,9 +25,9 @@ from tests.harness.api import Client, api_options, keyed_api, order_body, servin
 from tests.harness.certificates import self_signed
 from tests.harness.issuer import AUDIENCE, ISSUER, SigningKey, forged, key_set
 from tests.harness.odd_arguments import run_here
-from tests.harness.reading import until
 from tests.harness.shop import in_miniature
 from tests.harness.tables import give_tables
+from tests.harness.waiting import until
 from topology import admin
 
 ORDER = order_body(("MUG", 1))

@@ -16,9 +16,9 @@ from infra.base.settings import Settings
 from infra.edge.access import limits
 from infra.edge.access.limits import RateLimits
 from tests.harness.api import keyed_api
-from tests.harness.reading import until
 from tests.harness.shop import in_miniature
 from tests.harness.tables import give_tables
+from tests.harness.waiting import until
 from topology import admin
 
 NOBODY_THERE = "redis://127.0.0.1:1/0"

@@ -12,7 +12,8 @@ from infra.base.settings import Settings
 from infra.edge.shop.process import ShopProcess
 from infra.edge.shop.visitors import new_guest_id
 from tests.harness.buying import shopper
-from tests.harness.reading import Catalogue, catalogue, serving, until
+from tests.harness.reading import Catalogue, catalogue, serving
+from tests.harness.waiting import until
 from tests.stack.test_shop import MUG, TEE, shows
 
 

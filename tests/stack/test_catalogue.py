@@ -15,8 +15,9 @@ from producers.importing.seeded_catalogue import seeded_catalogue
 from schemas import messages as m
 from tests.harness.buying import shopper
 from tests.harness.cloud_events import cloud_events
-from tests.harness.reading import serving, until
+from tests.harness.reading import serving
 from tests.harness.shop import Shop, open_shop
+from tests.harness.waiting import until
 from topology.topics import CATALOGUE_COMMANDS, CATALOGUE_EVENTS, CATALOGUE_PRODUCTS
 
 

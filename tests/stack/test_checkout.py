@@ -19,8 +19,8 @@ from infra.local.stack import Stack
 from schemas import messages as m
 from schemas.codec.wire import decode
 from tests.harness.buying import Shopper, form_of, selling, shopper
-from tests.harness.reading import until
 from tests.harness.shop import PARTITIONS, Shop
+from tests.harness.waiting import until
 from tests.stack.test_shop import NOW, current
 from tests.stack.test_shop_failures import free_port
 from tests.unit.search.shelf import product

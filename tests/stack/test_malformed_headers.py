@@ -30,7 +30,8 @@ from schemas import messages as m
 from schemas.codec.wire import encode
 from tests.harness.foreign_producers import MUG, append, letters, receipt, transactions
 from tests.harness.raw import RawRecord, attributes_at, batch_of, produce, sealed
-from tests.harness.shop import PARTITIONS, PATIENCE_SECONDS, Level, Shop, in_miniature, open_shop, order
+from tests.harness.shop import PARTITIONS, Level, Shop, in_miniature, open_shop, order
+from tests.harness.waiting import until
 from topology.partitioner import partition_of
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, topics_read_by
 
@@ -106,10 +107,7 @@ async def test_every_room_and_the_views_pass_it_and_the_audit_tells_it_from_a_fa
         await shop.until_quiet(orders=2)
         report = await shop.audit()
     events = len(await shop.records(ORDER_EVENTS)) - PARTITIONS  # each begins with the rules' version
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while (views.written, views.skipped) != (events - 1, 1):
-            await asyncio.wait([reading_views], timeout=0.05)
-            assert not reading_views.done()
+    await until(lambda: (views.written, views.skipped) == (events - 1, 1), reading_views)
     views.stop()
     await reading_views
     assert {(it.room, it.topic, it.reason) for it in await letters(shop)} == {
@@ -187,7 +185,7 @@ async def test_without_our_own_reading_an_owner_dies_of_it_again_and_again(
     for _ in range(2):
         with pytest.raises(UnicodeDecodeError):
             await PartitionOwner(shop.room("inventory"), shop.options(), shop.publisher).run()
-    assert await shop.progress("inventory") == 0
+    assert await shop.value("SELECT next_offsets FROM claims WHERE partition = $1", MUG) == [0]
 
 
 async def test_the_audit_catches_an_owner_that_does_not_go_back_before_it_reads_anew(

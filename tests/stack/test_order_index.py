@@ -19,6 +19,7 @@ from infra.base.settings import Settings
 from producers.publisher import Publisher
 from schemas.ids import new_order_id
 from tests.harness.tables import give_tables
+from tests.harness.waiting import until
 from tests.stack.test_views import PARTITIONS, paid_order
 from topology import admin
 from topology.states import OrderState
@@ -157,6 +158,7 @@ async def running(settings: Settings) -> AsyncIterator[OrderViews]:
 
 
 async def until_found(connection: asyncpg.Connection, orders: set[str]) -> None:
-    async with asyncio.timeout(120):
-        while set(await found(connection, customer_id="c-1", sku="TIN", state=OrderState.PAID)) != orders:  # noqa: ASYNC110  a table has no event
-            await asyncio.sleep(0.05)
+    async def are_found() -> bool:
+        return set(await found(connection, customer_id="c-1", sku="TIN", state=OrderState.PAID)) == orders
+
+    await until(are_found)

@@ -24,6 +24,7 @@ from infra.ops.overdue.report import all_that_waits
 from infra.ops.rebase import RebasePlan, RebaseRefusedError, accept_log, plan_rebase
 from tests.harness.cli import lastunit
 from tests.harness.shop import PARTITIONS, Level, Shop, in_miniature, open_shop, order
+from tests.harness.waiting import until
 from topology import admin
 from topology.topic_metadata import topic_metadata
 from topology.topics import INVENTORY_COMMANDS
@@ -42,9 +43,11 @@ async def make_again(shop: Shop) -> None:
     await client.start()
     try:
         await client.delete_topics([name])
-        async with asyncio.timeout(20):
-            while (await topic_metadata(client._client, [name])).topics:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+
+        async def is_gone() -> bool:
+            return not (await topic_metadata(client._client, [name])).topics
+
+        await until(is_gone)
     finally:
         await client.close()
     await admin.apply(

@@ -17,8 +17,8 @@ from consumers.payments.effects import Backoff, EffectRunner
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, ProcessorError
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult
+from tests.harness.waiting import until
 from tests.stack.processor_bench import PRICE_MINOR, Bench, StartError, authorize, capture, refund, void
-from tests.unit.payments_processor.fakes import until
 
 
 @pytest.fixture
@@ -352,7 +352,7 @@ async def test_a_processor_that_is_killed_again_and_again_under_load_takes_each_
     async with asyncio.timeout(240), runner:
         runner.submit(0, [authorize(str(n)) for n in range(400)])
         for share in (50, 150, 300):
-            await until(lambda share=share: len(done) >= share, within_seconds=60)  # type: ignore[misc]
+            await until(lambda share=share: len(done) >= share, seconds=60)  # type: ignore[misc]
             await server.kill()
             await until(lambda: runner.circuit is not CircuitState.CLOSED)
             await server.start()

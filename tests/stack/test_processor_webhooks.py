@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.harness.waiting import until
 from tests.stack.processor_bench import PRICE_MINOR, Bench, Server, authorize, capture, refund, void
-from tests.unit.payments_processor.fakes import until
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the tests alone").decode()
 

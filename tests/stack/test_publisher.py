@@ -22,6 +22,7 @@ from schemas.ids import new_order_id
 from schemas.limits import MAX_LINES, MAX_TEXT_BYTES
 from schemas.messages import OrderedLine, OrderPaid
 from tests.harness.tcp_proxy import TcpProxy
+from tests.harness.waiting import one_turn, until
 from topology import admin
 from topology.topics import MAX_RECORD_BYTES, ORDER_COMMANDS, ORDER_EVENTS, Topic
 
@@ -91,7 +92,7 @@ async def test_the_largest_lawful_event_is_taken_by_its_topic_and_read_by_its_ro
 async def test_a_caller_who_gives_up_does_not_hold_up_the_others(publisher: Publisher, settings: Settings) -> None:
     impatient = asyncio.create_task(publisher.publish([record(b"impatient")]))
     patient = asyncio.create_task(publisher.publish([record(b"patient")]))
-    await asyncio.sleep(0)
+    await one_turn()
     impatient.cancel()
 
     await patient
@@ -102,7 +103,7 @@ async def test_a_caller_who_gives_up_does_not_hold_up_the_others(publisher: Publ
 
 async def test_closing_sends_what_is_under_way(settings: Settings, publisher: Publisher) -> None:
     last = asyncio.create_task(publisher.publish([record(b"last")]))
-    await asyncio.sleep(0)
+    await one_turn()
     await publisher.close()
 
     await last
@@ -148,9 +149,11 @@ async def test_a_producer_that_was_given_up_delivers_nothing_after_its_successor
 async def _until_no_sender_is_left(but: int) -> None:
     """Wait until only so many of aiokafka's senders are alive, or until one that should be gone had time to deliver."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(5):
-            while sum("_sender_routine" in repr(task.get_coro()) for task in asyncio.all_tasks()) > but:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await until(lambda: _senders() <= but, seconds=5)
+
+
+def _senders() -> int:
+    return sum("_sender_routine" in repr(task.get_coro()) for task in asyncio.all_tasks())
 
 
 async def test_an_outage_is_logged_once_and_shown_until_it_is_over(
@@ -168,9 +171,7 @@ async def test_an_outage_is_logged_once_and_shown_until_it_is_over(
             proxy.freeze()
             before = len(proxy.lines)
             waiting = asyncio.create_task(patient.publish([record(b"1")]))
-            async with asyncio.timeout(20):
-                while len(proxy.lines) < before + 3:  # noqa: ASYNC110  several attempts
-                    await asyncio.sleep(0.02)
+            await until(lambda: len(proxy.lines) >= before + 3)  # several attempts
             assert "Kafka is unavailable: TimeoutError" in readiness.obstacles["Kafka"]
             proxy.is_frozen = False
             await asyncio.wait_for(waiting, 20)

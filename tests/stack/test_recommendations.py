@@ -18,7 +18,8 @@ from schemas import messages as m
 from schemas.codec.wire import encode
 from schemas.ids import new_order_id
 from schemas.shop import Related
-from tests.harness.reading import Catalogue, catalogue, get, serving, until
+from tests.harness.reading import Catalogue, catalogue, get, serving
+from tests.harness.waiting import until
 from tests.stack.test_shop import JSON, current
 from tests.unit.search.shelf import product
 from topology.topics import ORDER_EVENTS

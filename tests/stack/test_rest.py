@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from consumers.runtime import owner as owners
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from tests.harness.shop import PARTITIONS, Shop, in_miniature, open_shop, order
+from tests.harness.waiting import one_turn
 
 FOR_EVER_SECONDS = 10_000.0
 
@@ -72,7 +72,7 @@ async def test_who_is_not_woken_reads_nothing(shop: Shop, monkeypatch: pytest.Mo
             return bool(owner._consumer._fetcher._records)
 
         await shop.until(is_fetched)
-        await asyncio.sleep(0)
+        await one_turn()
         assert owner._reader.waits_for_records
         assert not await shop.has_decided("inventory", PARTITIONS + 1)
 

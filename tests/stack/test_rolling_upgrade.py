@@ -20,6 +20,7 @@ from schemas import messages as m
 from schemas.codec import wire
 from schemas.ids import new_order_id
 from tests.harness.shop import PARTITIONS, Level, Shop, in_miniature, open_shop, order
+from tests.harness.waiting import until
 from topology.partitioner import partition_of
 from topology.topics import DEAD_LETTERS
 
@@ -104,9 +105,7 @@ async def test_views_leave_an_event_of_a_newer_release_to_a_newer_process(shop: 
         earlier = OrderViews(options, readiness)
         running = asyncio.create_task(earlier.run())
         await shop.until(lambda: shown("OrderPaid", "OrderPaid"))
-        while "schemas of views" not in readiness.obstacles:
-            await asyncio.wait([running], timeout=0.05)
-            assert not running.done()
+        await until(lambda: "schemas of views" in readiness.obstacles, running)
         await shop.supervisor.start("views")  # of this release, beside the earlier one
         earlier.stop()
         await running

@@ -19,7 +19,8 @@ from infra.base.settings import Settings
 from infra.edge.shop.process import ShopProcess
 from schemas import messages as m
 from schemas.shop import ProductView
-from tests.harness.reading import Catalogue, answer_of, catalogue, get, serving, until
+from tests.harness.reading import Catalogue, answer_of, catalogue, get, serving
+from tests.harness.waiting import until
 from tests.unit.search.shelf import product
 
 JSON = {"Accept": "application/json"}

@@ -24,7 +24,8 @@ from schemas import messages as m
 from schemas.codec.wire import encode
 from tests.harness.foreign_producers import MUG, append, letters, receipt, transactions
 from tests.harness.raw import RawRecord
-from tests.harness.shop import PATIENCE_SECONDS, Level, Shop, in_miniature, open_shop, order
+from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
+from tests.harness.waiting import until
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
 EVENT: RawRecord = (b"order-1", encode(m.OrderPaid("order-1", 500, "GBP")), [])
@@ -105,10 +106,9 @@ async def test_views_show_no_aborted_event_and_pass_the_marker(shop: Shop) -> No
             await stranger.say(EVENT, ORDER_EVENTS, home=0)
             await ends()
     running = asyncio.create_task(views.run())
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while views._places.next_offsets.get(0) != 5:  # the rules' version, and a record and a marker twice
-            await asyncio.wait([running], timeout=0.05)
-            assert not running.done()
+    await until(
+        lambda: views._places.next_offsets.get(0) == 5, running
+    )  # the rules' version, a record and a marker twice
     assert views._places.lag() == 0
     views.stop()
     await running

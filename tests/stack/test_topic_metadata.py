@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from infra.base.settings import Settings
+from tests.harness.waiting import until
 from topology.topic_metadata import topic_metadata
 
 
@@ -29,14 +29,18 @@ async def test_a_topic_that_is_made_again_has_the_same_name_and_another_id(
 
     async def seen(partitions: int) -> str:
         """Return the topic's id once the cluster shows so many partitions; 0: no such topic."""
-        async with asyncio.timeout(20):
-            while True:
-                cluster = await topic_metadata(client._client, [name])
-                assert cluster.cluster_id == settings.cluster_id
-                topic = cluster.topics.get(name)
-                if (topic.partitions if topic else 0) == partitions:
-                    return topic.topic_id if topic else ""
-                await asyncio.sleep(0.02)
+        topic_id = ""
+
+        async def is_shown() -> bool:
+            nonlocal topic_id
+            cluster = await topic_metadata(client._client, [name])
+            assert cluster.cluster_id == settings.cluster_id
+            topic = cluster.topics.get(name)
+            topic_id = topic.topic_id if topic else ""
+            return (topic.partitions if topic else 0) == partitions
+
+        await until(is_shown)
+        return topic_id
 
     await client.create_topics([NewTopic(name, 2, 1)])
     first = await seen(2)

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from infra.base.settings import Settings
+from tests.harness.waiting import until
 from topology.admin import Applied, _until_ready, _Wanted, apply, check, diff
 from topology.differences import ConfigDifference, CountDifference
 from topology.errors import (
@@ -71,11 +72,11 @@ async def configs_of(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
 async def set_config(admin: AIOKafkaAdminClient, topic: str, config: str, value: str) -> None:
     response = await admin._send_request(IncrementalAlterConfigsRequest([(topic, [(config, value)])]))
     assert response.resources[0][0] == 0, response
-    for _ in range(500):
-        if (await configs_of(admin, topic))[config] == value:
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail(f"{topic} never showed {config}={value}")
+
+    async def is_set() -> bool:
+        return (await configs_of(admin, topic))[config] == value
+
+    await until(is_set)
 
 
 async def test_an_empty_namespace_is_filled_and_then_as_declared(settings: Settings, namespace: str) -> None:

@@ -23,7 +23,8 @@ from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
 from schemas.codec.wire import encode
 from schemas.ids import new_order_id
-from tests.harness.reading import Catalogue, catalogue, until
+from tests.harness.reading import Catalogue, catalogue
+from tests.harness.waiting import until
 from topology.topics import ORDER_EVENTS, SHOP_SIGNALS
 
 SOURCES = [f"{topic.name}/{partition}" for topic in (SHOP_SIGNALS, ORDER_EVENTS) for partition in range(2)]

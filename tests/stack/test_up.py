@@ -22,6 +22,7 @@ from infra.base.readiness import read_readiness
 from infra.base.settings import Settings, load_settings
 from producers.clients.orders import OrderClient, OrderLine, OrderRequest
 from producers.clients.stock import Receipt, StockClient
+from tests.harness.waiting import until
 from topology import admin
 from topology.topics import ORDER_EVENTS
 
@@ -69,12 +70,8 @@ async def state_of(settings: Settings, order: OrderRequest) -> str:
     assert stack is not None
     connection = await asyncpg.connect(stack.postgres_dsn)
     try:
-        async with asyncio.timeout(40):
-            while True:
-                state = await connection.fetchval("SELECT state FROM orders WHERE order_id = $1", order.order_id)
-                if state in {"paid", "rejected", "cancelled"}:
-                    return str(state)
-                await asyncio.sleep(0.1)
+        final = "SELECT state FROM orders WHERE order_id = $1 AND state IN ('paid', 'rejected', 'cancelled')"
+        return str(await until(lambda: connection.fetchval(final, order.order_id)))
     finally:
         await connection.close()
 
@@ -151,10 +148,8 @@ async def test_a_room_waits_for_topics_and_tables_shows_that_and_stops_when_aske
     assert (shown.process, shown.ready, set(shown.obstacles)) == ("orders", False, {"start", "tables"})
     await migrate(settings.postgres_dsn or "")
     await logged(room, "claimed")
-    async with asyncio.timeout(20):
-        while not (ready := (await asyncio.to_thread(read_readiness, tmp_path))[0]).ready:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    assert ready.is_alive
+    await until(lambda: read_readiness(tmp_path)[0].ready)
+    assert read_readiness(tmp_path)[0].is_alive
     room.terminate()
     _, err = await asyncio.wait_for(room.communicate(), 20)
     assert room.returncode == 0, err.decode()

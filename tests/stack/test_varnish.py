@@ -18,7 +18,8 @@ import pytest
 from infra.base.settings import Settings
 from schemas.shop import MAX_AGE_MS
 from tests.harness.buying import shopper
-from tests.harness.reading import Catalogue, catalogue, serving, until
+from tests.harness.reading import Catalogue, catalogue, serving
+from tests.harness.waiting import until
 from tests.stack.test_shop import HTML, current
 from tests.unit.search.shelf import product
 
@@ -92,18 +93,18 @@ async def test_no_page_shows_what_is_sold_out_for_longer_than_the_bound(shelf: C
         sold_out_at = float("inf")
         seen: list[tuple[float, str]] = []
 
-        async def sample() -> None:
-            while time.monotonic() < sold_out_at + 3:
-                asked = time.monotonic()
-                status, _, text = await read(session, page)
-                assert status == 200
-                seen.append((asked, "Sold out" if "Sold out" in text else "there"))
-                await asyncio.sleep(0.005)
+        async def sampled() -> bool:
+            asked = time.monotonic()
+            status, _, text = await read(session, page)
+            assert status == 200
+            seen.append((asked, "Sold out" if "Sold out" in text else "there"))
+            return asked > sold_out_at + 3
 
-        sampling = asyncio.create_task(sample())
+        sampling = asyncio.create_task(until(sampled))
         for left in range(55, -1, -5):
             await shelf.levels({"MUG": left})
-            await asyncio.sleep(0.05)
+            pages = len(seen)
+            await until(lambda pages=pages: len(seen) > pages)  # type: ignore[misc]
         sold_out_at = time.monotonic()
         await sampling
         wrong = [asked - sold_out_at for asked, text in seen if text == "there" and asked > sold_out_at]
@@ -123,9 +124,12 @@ async def test_pages_outlive_the_shop(shelf: Catalogue, tmp_path: Path) -> None:
 
             await until(there)
         shop_ended_at = time.monotonic()
-        while time.monotonic() < shop_ended_at + 4:  # well past max-age and the probe
+
+        async def is_well_past_max_age_and_probe() -> bool:
             assert (await read(session, page))[0] == 200
-            await asyncio.sleep(0.1)
+            return time.monotonic() > shop_ended_at + 4
+
+        await until(is_well_past_max_age_and_probe)
         assert (await read(session, f"{cache}/p/never-asked_NEVER"))[0] == 503
 
 

@@ -15,7 +15,7 @@ from infra.base.connections import redis_client
 from infra.base.settings import Settings
 from infra.cli.output import FAILED
 from infra.ops.audit.history import DecisionFilter, history
-from infra.ops.audit.report import NAMES
+from infra.ops.audit.report import NAMES, Report
 from infra.ops.audit.run import verify
 from infra.ops.errors import UnreadableError
 from schemas import messages as m
@@ -159,9 +159,12 @@ async def test_a_timeline_that_lost_an_event_is_found(shop: Shop) -> None:
     async with shop.running():
         await shop.until_quiet(orders=1)
         await shop.supervisor.start("views")
-        report = await shop.audit()
-        while report.finding(VIEWS).figure != {"orders": 1, "unread_events": 0}:
+
+        async def caught_up() -> Report | None:
             report = await shop.audit()
+            return report if report.finding(VIEWS).figure == {"orders": 1, "unread_events": 0} else None
+
+        report = await shop.until(caught_up)
         assert report.holds
         async with redis_client(shop.settings) as redis:
             key = f"{shop.settings.namespace}order:{mine.order_id}"

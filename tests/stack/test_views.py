@@ -19,6 +19,7 @@ from infra.local.stack import Stack
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
 from schemas.ids import new_order_id
+from tests.harness.waiting import until
 from topology import admin
 from topology.states import OrderState, PaymentState
 from topology.topics import ORDER_EVENTS
@@ -79,24 +80,15 @@ class House:
         return await store.read_timeline(self.redis, self.settings.namespace, order_id)
 
     async def final_view(self, order_id: str) -> OrderView:
-        view = await self.view(order_id)
-        async with asyncio.timeout(120):
-            while view is None or not view.is_final:
-                await self.pause()
-                view = await self.view(order_id)
-        return view
+        async def final() -> OrderView | None:
+            view = await self.view(order_id)
+            return view if view is not None and view.is_final else None
 
-    async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(120):
-            while not true():
-                await self.pause()
+        return await until(final, *self._running)
 
-    async def pause(self) -> None:
-        """Wait a little, and fail at once when a room has ended by itself."""
-        await asyncio.wait(self._running, timeout=0.05)
-        for task in self._running:
-            if task.done():
-                task.result()
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition, and fail at once when a room has ended by itself."""
+        await until(condition, *self._running)
 
     async def lose_redis(self) -> None:
         keys = [key async for key in self.redis.scan_iter(f"{self.settings.namespace}*")]

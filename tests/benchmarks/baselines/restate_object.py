@@ -29,6 +29,7 @@ from producers.publisher import Publisher
 from tests.benchmarks.baselines.relay import said
 from tests.benchmarks.baselines.source import Order, OrderSource, order_of
 from tests.benchmarks.baselines.task import Task, run_until_stopped
+from tests.harness.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,9 +139,8 @@ class Server:
             "restate", [os.environ[SERVER_VARIABLE]], log_path=self._folder / "restate.log", env=self._environment()
         )
         resources.push_async_callback(child.terminate)
-        async with aiohttp.ClientSession() as session, asyncio.timeout(START_SECONDS):
-            while not await self._registered(session):  # noqa: ASYNC110  another process says when
-                await asyncio.sleep(0.2)
+        async with aiohttp.ClientSession() as session:
+            await until(lambda: self._registered(session), seconds=START_SECONDS)
 
     async def stock(self, session: aiohttp.ClientSession) -> list[dict[str, str]]:
         """Return the whole state of the service Stock, with `service_key`, `key` and `value_utf8` of each entry."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import sys
 from abc import ABC, abstractmethod
@@ -19,6 +18,7 @@ from tests.benchmarks.harness.options import ROOT
 from tests.benchmarks.harness.orders import publish
 from tests.benchmarks.harness.outcomes import LaneTopics, lane_topics
 from tests.benchmarks.harness.servers import environment
+from tests.harness.waiting import until
 from topology.topics import INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
@@ -152,11 +152,13 @@ class Ours(Lane):
     async def digest(self, seconds: float = 600.0) -> None:
         """Let the room decide all that stands on its input by now, then stop it."""
         process = await self.start()
-        async with asyncio.timeout(seconds):
-            while await self._positions() < await self.topics.count(INVENTORY_COMMANDS):
-                if not process.running:
-                    raise RuntimeError(f"the room ended by itself:\n{process.log_tail()}")
-                await asyncio.sleep(0.2)
+
+        async def is_digested() -> bool:
+            if not process.running:
+                raise RuntimeError(f"the room ended by itself:\n{process.log_tail()}")
+            return await self._positions() >= await self.topics.count(INVENTORY_COMMANDS)
+
+        await until(is_digested, seconds=seconds, poll_seconds=0.2)
         await process.terminate()
 
     async def _positions(self) -> int:

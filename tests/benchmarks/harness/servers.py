@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import secrets
@@ -22,6 +21,7 @@ from infra.base.migrate import migrate
 from infra.base.settings import PREFIX, Settings, load_settings
 from infra.local.stack import Stack, embedded_stack, progress_for
 from tests.benchmarks.harness.options import ROOT
+from tests.harness.waiting import until
 from topology import admin
 
 if TYPE_CHECKING:
@@ -82,9 +82,8 @@ class Servers:
             for name, code, message in (await client.create_topics(new)).topic_errors:
                 if code:
                     raise for_code(code)(f"{name}: {message}")
-            async with asyncio.timeout(READY_SECONDS):
-                while not await _all_led(client, [it.in_namespace(namespace) for it in topics]):  # noqa: ASYNC110  Kafka says
-                    await asyncio.sleep(0.1)
+            names = [topic.in_namespace(namespace) for topic in topics]
+            await until(lambda: _all_led(client, names), seconds=READY_SECONDS)
         finally:
             await client.close()
 

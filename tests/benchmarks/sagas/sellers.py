@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
-import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +26,7 @@ from tests.benchmarks.harness.options import ROOT
 from tests.benchmarks.harness.orders import HOT_SKU, names
 from tests.benchmarks.harness.servers import environment
 from tests.benchmarks.sagas.shapes import SCARCE, as_commands, as_wholes
+from tests.harness.waiting import until
 from topology.topics import ORDER_EVENTS, topics_read_by
 
 if TYPE_CHECKING:
@@ -166,9 +167,8 @@ class OurSeller(Seller):
         return self._processes
 
     async def catch_up(self) -> None:
-        async with asyncio.timeout(READY_SECONDS), Redis.from_url(self.lane.servers.redis_url) as redis:
-            while not await self._has_caught_up(redis):  # noqa: ASYNC110  other processes say when
-                await asyncio.sleep(0.05)
+        async with Redis.from_url(self.lane.servers.redis_url) as redis:
+            await until(lambda: self._has_caught_up(redis), seconds=READY_SECONDS, poll_seconds=0.05)
 
     async def audit(self) -> list[str]:
         return await _agreed(self.lane.settings.postgres_dsn, QUERIES["our_books"], self.sold)
@@ -187,10 +187,12 @@ class OurSeller(Seller):
         options = ["--data-dir", str(books), "--latency-ms", f"{self.processor_ms:g}"]
         process = await self._spawn(PROCESSOR, ["infra.local.sandbox_processor", *options], environment())
         self._processes[PROCESSOR] = process
-        async with asyncio.timeout(READY_SECONDS):
-            while (address := address_in(books)) is None or address.pid != process.pid:  # noqa: ASYNC110  same
-                await asyncio.sleep(0.05)
-        return address.url
+
+        def url() -> str:
+            address = address_in(books)
+            return address.url if address is not None and address.pid == process.pid else ""
+
+        return await until(url, seconds=READY_SECONDS)
 
     async def _spawn(self, name: str, program: Sequence[str], env: Mapping[str, str]) -> ChildProcess:
         log_path = self.lane.servers.settings.state_dir / "lanes" / self.name / f"{name}.log"
@@ -276,12 +278,15 @@ class RestateSeller(Orchestrating):
 
 async def _agreed(dsn: str | None, query: str, sold: Sold) -> list[str]:
     """Compare books with events until they agree, because undoing and publishing may still go on; return what does not."""
-    deadline = time.monotonic() + READY_SECONDS
-    while found := SagaBooks(**(await _fetch(dsn, query))[0]).breaches(sold):
-        if time.monotonic() > deadline:
-            break
-        await asyncio.sleep(0.1)
-    return found
+    breaches: list[str] = []
+
+    async def agree() -> bool:
+        breaches[:] = SagaBooks(**(await _fetch(dsn, query))[0]).breaches(sold)
+        return not breaches
+
+    with contextlib.suppress(TimeoutError):
+        await until(agree, seconds=READY_SECONDS, poll_seconds=0.1)
+    return breaches
 
 
 async def _fetch(dsn: str | None, query: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer
 
 from schemas import messages as m
 from schemas.codec.wire import message_type
+from tests.harness.waiting import until
 from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ class Finals:
 
     async def until_all(self, seconds: float) -> None:
         """Wait until no order is under way. Raises TimeoutError."""
-        async with asyncio.timeout(seconds):
-            while self._due_ms:  # noqa: ASYNC110  Kafka says
-                await asyncio.sleep(0.05)
+        await until(lambda: not self._due_ms, seconds=seconds)
 
     async def _read(self) -> None:
         while True:

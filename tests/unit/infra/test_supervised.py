@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from infra.base.errors import ProcessFailedError
 from infra.base.exits import NEEDS_A_PERSON, START_AGAIN
 from infra.local import supervised
 from infra.local.supervised import SupervisedProcess, pause_seconds
+from tests.harness.waiting import until
 
 FOREVER = ["sleep", "600"]
 
@@ -47,12 +48,6 @@ class Stage:
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as ending:
         yield Stage(tmp_path, ending)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  another process sets no event of ours
-            await asyncio.sleep(0.01)
 
 
 def pid_of(process: SupervisedProcess) -> int:

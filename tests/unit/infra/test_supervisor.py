@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -14,6 +13,7 @@ from infra.base.errors import InfraError
 from infra.base.rooms import SYSTEM
 from infra.base.settings import load_settings
 from infra.local.supervisor import PROCESSOR, Supervisor
+from tests.harness.waiting import until
 
 
 @pytest_asyncio.fixture
@@ -40,14 +40,14 @@ async def test_a_killed_processor_comes_back_where_its_clients_know_it(superviso
     assert first is not None
 
     os.kill(first, signal.SIGKILL)
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                assert await answers(supervisor.processor_url)
-                break
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.05)
 
+    async def answers_again() -> bool:
+        try:
+            return await answers(supervisor.processor_url)
+        except aiohttp.ClientError:
+            return False
+
+    await until(answers_again)
     assert supervisor.restarts(PROCESSOR) == 1
     assert supervisor.pid(PROCESSOR) != first
 

@@ -9,6 +9,7 @@ import pytest
 from consumers.notifications.delivery import Deliverer
 from consumers.runtime.background import BackgroundTasks
 from consumers.runtime.postgres.database import Database
+from tests.harness.waiting import one_turn, until
 
 UNREACHABLE = Database("postgresql://nobody@127.0.0.1:9/nothing", "webhooks")
 """Nothing is due where no partition is claimed, so nobody connects."""
@@ -19,11 +20,9 @@ async def test_a_stop_that_comes_with_a_wake_is_not_forgotten(turns: int) -> Non
     """Python 3.11's wait_for forgets it two turns of the loop after the wake: the owner then never ended."""
     deliverer = Deliverer(UNREACHABLE)
     deliverer.start(BackgroundTasks(lambda _: None))
-    async with asyncio.timeout(5):
-        while not deliverer._woken._waiters:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+    await until(lambda: deliverer._woken._waiters)
     deliverer.wake()
     for _ in range(turns):
-        await asyncio.sleep(0)
+        await one_turn()
     async with asyncio.timeout(5):
         await deliverer.close()

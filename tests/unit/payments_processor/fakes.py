@@ -9,6 +9,7 @@ from enum import Enum, auto
 
 from consumers.payments.errors import NotSentError, OutcomeUnknownError
 from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult
+from tests.harness.waiting import one_turn
 
 GRANTED = ProcessorResult("succeeded", "auth_1", "")
 ASKS_FOR_ACTION = ProcessorResult("requires_action", "auth_1", "", "https://bank.example/confirm")
@@ -47,7 +48,7 @@ class FakeNetwork:
         self.most_in_flight = max(self.in_flight, self.most_in_flight)
         try:
             await self.gate.wait()
-            await asyncio.sleep(0)
+            await one_turn()
             return self._meet_fate(operation)
         finally:
             self.in_flight -= 1
@@ -132,10 +133,3 @@ def operation(operation_id: str, kind: OperationKind = OperationKind.AUTHORIZE, 
         customer_id="customer-1",
         authorization_id=changed.get("authorization_id", ""),
     )
-
-
-async def until(condition: Callable[[], bool], within_seconds: float = 10.0) -> None:
-    """Let others run until the condition holds."""
-    async with asyncio.timeout(within_seconds):
-        while not condition():  # noqa: ASYNC110 - the condition is any, there is nothing to set an event
-            await asyncio.sleep(0.001)

@@ -14,7 +14,8 @@ from consumers.payments.effects import Backoff, EffectRunner
 from consumers.payments.errors import NotUnderstoodError, OutcomeUnknownError
 from consumers.payments.processor import Operation, ProcessorPayment, ProcessorResult
 from consumers.runtime.background import BackgroundTasks
-from tests.unit.payments_processor.fakes import GRANTED, FakeNetwork, FakeTime, Fate, operation, until
+from tests.harness.waiting import one_turn, until
+from tests.unit.payments_processor.fakes import GRANTED, FakeNetwork, FakeTime, Fate, operation
 
 PARTITION = 3
 RESET_SECONDS = 100.0
@@ -48,10 +49,12 @@ class Bench:
 
     async def until_all_stand_in_line(self) -> None:
         """What was on its way when the circuit opened comes to the line after its backoff."""
-        async with asyncio.timeout(10):
-            while self.runner.in_line < self.runner.pending:
-                self.time.pass_(1.0)
-                await asyncio.sleep(0)
+
+        def all_stand_in_line() -> bool:
+            self.time.pass_(1.0)
+            return self.runner.in_line >= self.runner.pending
+
+        await until(all_stand_in_line)
 
 
 def named(logs: list[Any], name: str) -> list[Any]:
@@ -122,7 +125,7 @@ async def test_a_probe_under_way_keeps_everybody_else_in_line() -> None:
         runner.submit(PARTITION, [operation("new")])
         for _ in range(10):
             bench.time.pass_(RESET_SECONDS)
-            await asyncio.sleep(0)
+            await one_turn()
         assert bench.network.in_flight == 1
         assert runner.in_line == 20
         bench.network.gate.set()
@@ -166,7 +169,7 @@ async def test_a_probe_that_is_forgotten_before_it_asks_leaves_its_chance_to_the
         bench.network.is_down = False
         bench.time.pass_(RESET_SECONDS)  # the first in the line is called up ...
         runner.forget(PARTITION)  # ... and is gone before a worker takes it
-        await asyncio.sleep(0)
+        await one_turn()
         bench.time.pass_(RESET_SECONDS)
         await asyncio.wait_for(runner.drain(), 10)
     assert len(bench.results) == 3
@@ -198,11 +201,13 @@ async def test_a_publisher_that_is_away_does_not_open_the_circuit() -> None:
     bench.runner._on_result = refuse
     async with bench.runner as runner:
         runner.submit(PARTITION, [operation("a")])
-        async with asyncio.timeout(10):
-            while not bench.results:
-                assert runner.circuit is CircuitState.CLOSED
-                bench.time.pass_(1.0)
-                await asyncio.sleep(0)
+
+        def has_resulted() -> bool:
+            assert runner.circuit is CircuitState.CLOSED
+            bench.time.pass_(1.0)
+            return bool(bench.results)
+
+        await until(has_resulted)
 
 
 @pytest.mark.parametrize("workers", [1, 16])

@@ -13,7 +13,8 @@ from consumers.payments.effects import Backoff, EffectRunner
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
 from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult
 from consumers.runtime.background import BackgroundTasks
-from tests.unit.payments_processor.fakes import ASKS_FOR_ACTION, GRANTED, FakeNetwork, FakeTime, Fate, operation, until
+from tests.harness.waiting import one_turn, until
+from tests.unit.payments_processor.fakes import ASKS_FOR_ACTION, GRANTED, FakeNetwork, FakeTime, Fate, operation
 
 PARTITION = 3
 
@@ -291,7 +292,7 @@ async def test_closing_finishes_what_is_in_flight_and_leaves_the_queue() -> None
     bench.runner.submit(PARTITION, [operation(str(n)) for n in range(10)])
     await until(lambda: bench.network.in_flight == 2)
     closing = asyncio.create_task(bench.runner.close(deadline_seconds=10))
-    await asyncio.sleep(0)
+    await one_turn()
     with pytest.raises(RunnerClosedError):
         bench.runner.submit(PARTITION, [operation("late")])
     bench.network.gate.set()

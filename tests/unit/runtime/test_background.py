@@ -3,6 +3,7 @@ import asyncio
 from structlog.testing import capture_logs
 
 from consumers.runtime.background import BackgroundTasks
+from tests.harness.waiting import one_turn
 
 
 async def test_a_task_that_fails_is_logged_and_reported_at_once_though_nobody_awaits_it() -> None:
@@ -27,8 +28,8 @@ async def test_a_task_that_fails_is_logged_and_reported_at_once_though_nobody_aw
 async def test_what_ends_or_is_cancelled_is_no_failure() -> None:
     failures: list[Exception] = []
     background = BackgroundTasks(failures.append)
-    ended = background.start(asyncio.sleep(0), "short")
-    lasting = background.start(asyncio.sleep(3600), "lasting")
+    ended = background.start(one_turn(), "short")
+    lasting = background.start(asyncio.Event().wait(), "lasting")
     await ended
     await background.cancel()
     assert lasting.cancelled()
