@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     InvalidPartitionsError,
     KafkaError,
     TopicAlreadyExistsError,
-    UnknownTopicOrPartitionError,
     for_code,
 )
 
@@ -28,7 +26,6 @@ from topology.differences import (
     CountDifference,
     MissingTopic,
     ObservedCluster,
-    ObservedTopic,
     TopologyDiff,
     compare,
 )
@@ -42,6 +39,7 @@ from topology.errors import (
     TopologyDiffersError,
 )
 from topology.incremental_alter import IncrementalAlterConfigsRequest
+from topology.observing import observe
 from topology.rules import VERSIONED, begin_with_newest
 from topology.topic_metadata import topic_metadata
 from topology.topics import DEFAULT_PARTITIONS, TOPICS
@@ -87,7 +85,7 @@ async def diff(
     Raises KafkaUnreachableError, and ClusterMismatchError where `expected_cluster_id` is another one.
     """
     async with _connected(bootstrap) as client:
-        cluster = await _observe(client, namespace)
+        cluster = await observe(client, namespace)
     _require_cluster(expected_cluster_id, cluster, bootstrap)
     return compare(cluster, namespace=namespace, partitions=partitions, in_use=in_use)
 
@@ -133,7 +131,7 @@ async def apply(
     TopicsNotReadyError after the changes; KafkaUnreachableError at any time.
     """
     async with _connected(bootstrap) as client:
-        cluster = await _observe(client, namespace)
+        cluster = await observe(client, namespace)
         if expected_cluster_id is None:
             raise ClusterNotNamedError(bootstrap, cluster.cluster_id)
         _require_cluster(expected_cluster_id, cluster, bootstrap)
@@ -213,42 +211,6 @@ def _require_cluster(expected_cluster_id: str | None, cluster: ObservedCluster, 
         raise ClusterMismatchError(bootstrap, str(expected_cluster_id), cluster.cluster_id)
 
 
-async def _observe(client: AIOKafkaAdminClient, namespace: str) -> ObservedCluster:
-    """Return what the cluster has of our topics.
-
-    All topics are asked for, not ours: a cluster that creates topics by itself would create those that are asked for.
-    """
-    described = await client.describe_cluster()
-    ours = {topic.in_namespace(namespace) for topic in TOPICS}
-    found = {topic["topic"]: topic["partitions"] for topic in await client.describe_topics() if topic["topic"] in ours}
-    configs = await _configs(client, found)
-    topics = {
-        name: ObservedTopic(
-            partitions=len(found[name]),
-            replication_factor=min((len(partition["replicas"]) for partition in found[name]), default=0),
-            configs=configs[name],
-            leaderless=sum(partition["leader"] < 0 for partition in found[name]),
-        )
-        for name in found
-        if name in configs
-    }
-    return ObservedCluster(described["cluster_id"], len(described["brokers"]), topics)
-
-
-async def _configs(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str | None]]:
-    """Return the configs of the topics; one that the asked broker does not know yet is left out."""
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    found: dict[str, dict[str, str | None]] = {}
-    for response in await client.describe_configs(resources):
-        for code, message, _, name, entries in response.resources:
-            if code == UnknownTopicOrPartitionError.errno:
-                continue
-            if code:
-                raise for_code(code)(f"the configs of {name}: {message}")
-            found[name] = {entry[0]: entry[1] for entry in entries}
-    return found
-
-
 async def _create(client: AIOKafkaAdminClient, missing: Sequence[MissingTopic]) -> None:
     """Create the topics; one that another process created meanwhile is judged by `_until_ready` like all others."""
     if not missing:
@@ -286,7 +248,7 @@ async def _until_ready(client: AIOKafkaAdminClient, wanted: _Wanted, deadline_se
     loop = asyncio.get_running_loop()
     deadline = loop.time() + deadline_seconds
     while True:
-        cluster = await _observe(client, wanted.namespace)
+        cluster = await observe(client, wanted.namespace)
         left = wanted.compared(cluster)
         waiting_for = [
             *TopologyDiff(left.cluster_id, left.missing, left.partitions, configs=left.configs).lines(),

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
-from consumers.fulfilment.evolve import begins, has_left
+from consumers.fulfilment.evolve import begins
+from consumers.fulfilment.evolve_by_message import has_left
 from consumers.fulfilment.refunds import refunds
 from consumers.fulfilment.refusals import reference_of, refused
 from consumers.fulfilment.state import BACK, IN_THE_HOUSE, OUT, UNDER_WAY, Fulfilment, LineState

@@ -1,4 +1,4 @@
-"""How each message and each outcome changes a fulfilment: the only writer."""
+"""How each outcome changes a fulfilment, with evolve_by_message.py the only writer."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from consumers.fulfilment.evolve_by_message import BY_MESSAGE, received_of
 from consumers.fulfilment.refunds import line_of_refund
 from consumers.fulfilment.state import (
     IN_THE_HOUSE,
-    OUT,
-    PAYMENT_DISPUTED,
-    PAYMENT_GONE,
     SHIPMENT,
     Fulfilment,
     Line,
@@ -23,7 +21,7 @@ from consumers.fulfilment.state import (
 )
 from schemas import messages as m
 from schemas.terms import CAPTURE_AT_SHIPPING
-from topology.states import ALREADY_SHIPPED, FulfilmentState, ReturnState
+from topology.states import FulfilmentState, ReturnState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,7 +37,7 @@ def evolve(fulfilment: Fulfilment, message: Message, outcomes: Iterable[Message]
     if fulfilment.state is FulfilmentState.CANCELLED:
         return False
     before = fulfilment.copy()
-    if (record := _BY_MESSAGE.get(type(message))) is not None:
+    if (record := BY_MESSAGE.get(type(message))) is not None:
         record(fulfilment, message)
     for outcome in outcomes:
         if (apply := _BY_OUTCOME.get(type(outcome))) is not None:
@@ -69,111 +67,6 @@ def _open(fulfilment: Fulfilment, message: Message, now: Now) -> bool:
     fulfilment.waits_for, fulfilment.deadline_ms = SHIPMENT, fulfilment.ship_by_ms
     fulfilment.updated_at_ms = now.at_ms
     return True
-
-
-# --- by the message itself ------------------------------------------------------------------------------------------------
-
-
-def _close(fulfilment: Fulfilment, message: m.OrderCancelled) -> None:
-    del message
-    if fulfilment.state is FulfilmentState.OPEN:
-        fulfilment.state = FulfilmentState.CANCELLED
-
-
-def _block(fulfilment: Fulfilment, message: m.PaymentLapsed) -> None:
-    del message
-    fulfilment.is_lapsed = fulfilment.captures_at_shipping
-
-
-def _unblock(fulfilment: Fulfilment, message: m.PaymentAuthorized) -> None:
-    del message
-    fulfilment.is_lapsed = False
-
-
-def _note_external_change(fulfilment: Fulfilment, message: m.PaymentChangedExternally) -> None:
-    """Nothing leaves while the money is disputed or gone. It may be so before the goods are known: a dispute waits for nobody."""
-    fulfilment.gone_minor = message.gone_minor
-    is_gone = message.gone_minor > 0 and message.left_minor <= 0
-    fulfilment.blocked = PAYMENT_DISPUTED if message.disputed_minor > 0 else PAYMENT_GONE if is_gone else ""
-
-
-def _note_capture(fulfilment: Fulfilment, message: m.PaymentCaptured) -> None:
-    if (shipment := fulfilment.shipments.get(message.reference)) is not None:
-        for number in shipment.lines:
-            fulfilment.lines[number] = replace(fulfilment.lines[number], is_captured=True)
-
-
-def _note_failed_capture(fulfilment: Fulfilment, message: m.PaymentCaptureFailed) -> None:
-    """What waited for this money is open again; what left without waiting stays in the parcel."""
-    shipment = fulfilment.shipments.get(message.reference)
-    if shipment is None or shipment.state is not ShipmentState.REQUESTED:
-        return
-    if not any(fulfilment.lines[number].state is LineState.REQUESTED for number in shipment.lines):
-        return
-    stays = tuple(number for number in shipment.lines if fulfilment.lines[number].state is not LineState.REQUESTED)
-    for number in shipment.lines:
-        if number not in stays:
-            fulfilment.lines[number] = replace(fulfilment.lines[number], state=LineState.OPEN, shipment_id="")
-    state = shipment.state if any(fulfilment.lines[number].state in OUT for number in stays) else ShipmentState.FAILED
-    fulfilment.shipments[message.reference] = replace(shipment, lines=stays, state=state)
-
-
-def _note_shipped(fulfilment: Fulfilment, message: m.LineShipped) -> None:
-    line = fulfilment.line_of(message.line, message.sku)
-    if line is not None and line.state in (LineState.OPEN, LineState.REQUESTED, LineState.LEAVING):
-        fulfilment.lines[message.line] = replace(line, state=LineState.SHIPPED)
-
-
-def has_left(message: m.LineReturned | m.LineCommandRefused) -> bool:
-    """Tell whether inventory reports that what it was to ship had left the house before: no other event of it will come."""
-    return (
-        isinstance(message, m.LineCommandRefused)
-        and message.command == m.ShipLine.__name__
-        and message.reason == ALREADY_SHIPPED
-    )
-
-
-def _note_back(fulfilment: Fulfilment, message: m.LineReturned | m.LineCommandRefused) -> None:
-    """A line that was out is back: inventory took it, or refuses to take what the warehouse has in its hands.
-
-    One that was to leave had left already, where inventory reports that.
-    """
-    line = fulfilment.line_of(message.line, message.sku)
-    if line is not None and line.state is LineState.LEAVING and has_left(message):
-        fulfilment.lines[message.line] = replace(line, state=LineState.SHIPPED)
-        return
-    if line is None or line.state not in OUT:
-        return
-    if isinstance(message, m.LineCommandRefused) and (
-        message.command != m.ReturnLine.__name__ or line.state is not LineState.RETURNING
-    ):
-        return
-    fulfilment.lines[message.line] = replace(line, state=LineState.RETURNED)
-    if isinstance(message, m.LineReturned) and (found := fulfilment.return_of(message.line)) is not None:
-        fulfilment.returns[found[0]] = _received(found[1], (message.line,), message.disposition)
-
-
-def _note_delivery(fulfilment: Fulfilment, message: m.ConfirmDelivery) -> None:
-    shipment = fulfilment.shipments.get(message.shipment_id)
-    if shipment is not None and shipment.is_presumed:
-        fulfilment.shipments[message.shipment_id] = replace(shipment, is_presumed=False)
-
-
-_BY_MESSAGE: Final[Mapping[type[Message], Callable[..., None]]] = {
-    m.OrderCancelled: _close,
-    m.PaymentLapsed: _block,
-    m.PaymentAuthorized: _unblock,
-    m.PaymentChangedExternally: _note_external_change,
-    m.PaymentCaptured: _note_capture,
-    m.PaymentCaptureFailed: _note_failed_capture,
-    m.LineShipped: _note_shipped,
-    m.LineReturned: _note_back,
-    m.LineCommandRefused: _note_back,
-    m.ConfirmDelivery: _note_delivery,
-}
-
-
-# --- by what was decided ----------------------------------------------------------------------------------------------------
 
 
 def _request(fulfilment: Fulfilment, message: Message, outcome: m.ShipmentRequested, *_: object) -> None:
@@ -270,14 +163,9 @@ def _refuse(fulfilment: Fulfilment, message: Message, outcome: m.ReturnRefused, 
 
 def _receive(fulfilment: Fulfilment, message: Message, outcome: m.ReturnReceived, *_: object) -> None:
     del message
-    fulfilment.returns[outcome.return_id] = _received(
+    fulfilment.returns[outcome.return_id] = received_of(
         fulfilment.returns[outcome.return_id], outcome.lines, outcome.disposition
     )
-
-
-def _received(each: Return, lines: tuple[int, ...], disposition: str) -> Return:
-    after = replace(each, received={**each.received, **dict.fromkeys(lines, disposition)})
-    return after if after.missing else replace(after, state=ReturnState.RECEIVED, until_ms=0)
 
 
 def _to(state: FulfilmentState) -> Callable[..., None]:

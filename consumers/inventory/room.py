@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
-from consumers.inventory import evolve, store
+from consumers.inventory import evolve, saving, store
 from consumers.inventory.runs import reserve_run
 from consumers.inventory.state import Ledger
 from consumers.inventory.transitions import ROOM, decide
@@ -70,7 +70,7 @@ class InventoryRoom(Room[Ledger]):
 
     @override
     def close_batch(self, state: Ledger, at_ms: int) -> Changes:
-        return store.changes(state, at_ms)
+        return saving.changes(state, at_ms)
 
     @override
     def is_barrier(self, message: type[Message]) -> bool:

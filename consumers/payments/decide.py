@@ -9,6 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
+from consumers.payments.internal_events import (
+    AllShipped,
+    Booked,
+    CaptureAtShipping,
+    OperationQueued,
+    OrderEnded,
+    Outcome,
+    StartOperation,
+)
 from consumers.payments.processor import OperationKind
 from consumers.payments.refunds import refund, resolve, retry
 from consumers.payments.sequence import (
@@ -19,19 +28,7 @@ from consumers.payments.sequence import (
     start_or_queue,
     why_not_captured,
 )
-from consumers.payments.state import (
-    SUCCEEDED,
-    AllShipped,
-    Booked,
-    CaptureAtShipping,
-    OperationQueued,
-    OrderEnded,
-    Outcome,
-    Payment,
-    QueuedOperation,
-    StartOperation,
-    operation_id,
-)
+from consumers.payments.state import SUCCEEDED, Payment, QueuedOperation, operation_id
 from consumers.runtime.deciding.outcomes import refuse
 from schemas import messages as m
 from schemas.terms import CAPTURE_AT_SHIPPING

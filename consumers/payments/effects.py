@@ -35,9 +35,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Self, TypeAlias
 
-import msgspec
 import structlog
 
+from consumers.payments.backoff import Backoff
 from consumers.payments.breaker import BreakerPolicy, CircuitState, Permit
 from consumers.payments.call import Call, CallPhase, CancellationInFlightError
 from consumers.payments.circuit import CallLater, Circuit
@@ -57,20 +57,8 @@ OnInspection: TypeAlias = Callable[[Operation, ProcessorPayment, ProcessorResult
 
 IN_FLIGHT_SECONDS = 30.0
 """After that long no request of an earlier owner is in flight: every adapter gives one up sooner."""
-_MAX_DOUBLINGS = 32
 
 log = structlog.get_logger(__name__)
-
-
-class Backoff(msgspec.Struct, frozen=True):
-    """How long to wait before asking again: up to `base_seconds`, doubling with each failure up to `cap_seconds`."""
-
-    base_seconds: float = 0.05
-    cap_seconds: float = 20.0
-
-    def ceiling_seconds(self, failures: int) -> float:
-        """Return the longest wait after so many failures in a row, the first being 1."""
-        return min(self.cap_seconds, self.base_seconds * 2.0 ** min(failures - 1, _MAX_DOUBLINGS))
 
 
 class EffectRunner:

@@ -7,16 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from consumers.payments.processor import OperationKind
-from consumers.payments.state import (
-    DONE,
-    FAILED,
-    NOTHING_EXTERNAL,
-    PENDING,
-    REQUIRES_ACTION,
-    SUCCEEDED,
+from consumers.payments.internal_events import (
     AllShipped,
-    Attempt,
     AttemptResolved,
     Booked,
     CaptureAtShipping,
@@ -26,10 +18,20 @@ from consumers.payments.state import (
     OperationQueued,
     OrderEnded,
     Outcome,
-    Payment,
-    QueuedOperation,
     ResolveQueued,
     StartOperation,
+)
+from consumers.payments.processor import OperationKind
+from consumers.payments.state import (
+    DONE,
+    FAILED,
+    NOTHING_EXTERNAL,
+    PENDING,
+    REQUIRES_ACTION,
+    SUCCEEDED,
+    Attempt,
+    Payment,
+    QueuedOperation,
 )
 from schemas import messages as m
 from topology.states import PaymentState

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
 from consumers.payments.evolve import applied
+from consumers.payments.internal_events import AttemptResolved, ExternalBooked, OperationQueued, Outcome
 from consumers.payments.ledger import beyond_ours
 from consumers.payments.processor import OperationKind
 from consumers.payments.refunds import conclude_resolve
@@ -25,11 +26,7 @@ from consumers.payments.state import (
     SUPERSEDED,
     UNCONFIRMED,
     Attempt,
-    AttemptResolved,
-    ExternalBooked,
     ExternalMoney,
-    OperationQueued,
-    Outcome,
     Payment,
     QueuedOperation,
 )

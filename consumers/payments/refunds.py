@@ -5,21 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
+from consumers.payments.internal_events import AttemptResolved, OperationQueued, Outcome, ResolveQueued
 from consumers.payments.processor import OperationKind
 from consumers.payments.sequence import ORDER_OVER, inspection, reduced_refund, start_or_queue
-from consumers.payments.state import (
-    ABANDONED,
-    RESOLVED,
-    SUCCEEDED,
-    SUPERSEDED,
-    UNCONFIRMED,
-    AttemptResolved,
-    OperationQueued,
-    Outcome,
-    Payment,
-    QueuedOperation,
-    ResolveQueued,
-)
+from consumers.payments.state import ABANDONED, RESOLVED, SUCCEEDED, SUPERSEDED, UNCONFIRMED, Payment, QueuedOperation
 from consumers.payments.waits import TIMED_OUT, not_authorized, renew
 from schemas import messages as m
 from schemas.limits import MAX_LINES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
+from consumers.payments.internal_events import AttemptResolved, ExpiryNoted, OperationQueued, Outcome
 from consumers.payments.processor import OperationKind
 from consumers.payments.refunds import conclude_resolve
 from consumers.payments.sequence import ORDER_OVER, inspection, refund_what_is_left, start_or_queue
@@ -20,10 +21,6 @@ from consumers.payments.state import (
     SUPERSEDED,
     UNCONFIRMED,
     Attempt,
-    AttemptResolved,
-    ExpiryNoted,
-    OperationQueued,
-    Outcome,
     Payment,
     QueuedOperation,
 )

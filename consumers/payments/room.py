@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from consumers.payments.internal_events import Outcome
     from consumers.payments.processor import Operation, PaymentProcessor, ProcessorPayment, ProcessorResult
-    from consumers.payments.state import Outcome
     from consumers.runtime.background import BackgroundTasks
     from consumers.runtime.room import Changes
     from producers.publisher import Publisher

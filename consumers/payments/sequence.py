@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.payments.evolve import applied
+from consumers.payments.internal_events import Booked, OperationDropped, OperationQueued, Outcome, StartOperation
 from consumers.payments.processor import OperationKind
 from consumers.payments.state import (
     COVERED,
@@ -15,13 +16,8 @@ from consumers.payments.state import (
     PENDING,
     SUCCEEDED,
     UNCONFIRMED,
-    Booked,
-    OperationDropped,
-    OperationQueued,
-    Outcome,
     Payment,
     QueuedOperation,
-    StartOperation,
     operation_id,
 )
 from schemas import messages as m

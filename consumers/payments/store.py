@@ -7,20 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from typing_extensions import override
 
+from consumers.payments.internal_events import AttemptResolved, Booked, Outcome, StartOperation
 from consumers.payments.processor import Operation, OperationKind
-from consumers.payments.state import (
-    PENDING,
-    UNCONFIRMED,
-    Attempt,
-    AttemptResolved,
-    Booked,
-    ExternalMoney,
-    Outcome,
-    Payment,
-    QueuedOperation,
-    StartOperation,
-    number_of,
-)
+from consumers.payments.state import PENDING, UNCONFIRMED, Attempt, ExternalMoney, Payment, QueuedOperation, number_of
 from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.postgres.sql import array_literal, columns, load_queries
 from consumers.runtime.room import Changes

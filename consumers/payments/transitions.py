@@ -35,7 +35,8 @@ from schemas import messages as m
 from topology.states import PaymentState
 
 if TYPE_CHECKING:
-    from consumers.payments.state import Outcome, Payment
+    from consumers.payments.internal_events import Outcome
+    from consumers.payments.state import Payment
     from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 

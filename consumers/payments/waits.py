@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from consumers.payments.internal_events import AttemptResolved, Outcome, StartOperation
 from consumers.payments.processor import OperationKind
 from consumers.payments.sequence import book, start, void_unconfirmed
-from consumers.payments.state import (
-    LAPSE,
-    SUPERSEDED,
-    Attempt,
-    AttemptResolved,
-    Outcome,
-    Payment,
-    QueuedOperation,
-    StartOperation,
-)
+from consumers.payments.state import LAPSE, SUPERSEDED, Attempt, Payment, QueuedOperation
 from schemas import messages as m
 from topology.states import PaymentState
 

@@ -131,7 +131,7 @@ def from_stripe_event(body: bytes, signature: str, secret: str) -> Received | Un
 
 def _authorization(intent: Document, cause: str) -> Received | None:
     """What became of an authorisation of ours; one that was held and is cancelled, before its time, somebody cancelled."""
-    from consumers.payments.stripe_processor import authorization_of  # noqa: PLC0415  as above
+    from consumers.payments.stripe_documents import authorization_of  # noqa: PLC0415  as above
 
     names = intent.get("metadata") or {}
     if "operation_id" not in names:

@@ -12,8 +12,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from consumers.payments.backoff import Backoff
 from consumers.payments.breaker import BreakerPolicy, CircuitState
-from consumers.payments.effects import Backoff, EffectRunner
+from consumers.payments.effects import EffectRunner
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, ProcessorError
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult

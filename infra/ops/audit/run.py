@@ -36,9 +36,10 @@ from infra.ops.audit.forged import RefusedEvents
 from infra.ops.audit.generations import check_generations, replay_stages
 from infra.ops.audit.inputs import AuditInputs
 from infra.ops.audit.outputs import OUTPUT_TOPICS, Published, dead_letter_in, placed_by
-from infra.ops.audit.replay import compare_rows, match, report_unexplained, without
+from infra.ops.audit.replay import match, report_unexplained
 from infra.ops.audit.report import Report, Tallies
 from infra.ops.audit.retention import DroppedWeeks, check_balances
+from infra.ops.audit.row_comparison import compare_rows, without
 from infra.ops.audit.rows import tables
 from infra.ops.audit.snapshot import Snapshot, snapshot
 from infra.ops.log import Log

@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 
 from consumers.views.timeline import TimelineEvent, event_of, view_of
-from infra.cli.commands.order.changing import FAILURES, NAMES, SETTLED_BY, outcome_of
+from infra.cli.commands.order.changing import FAILURES
+from infra.cli.order_outcomes import NAMES, SETTLED_BY, outcome_of
 from producers.clients.order_commands import OrderCommand
 from schemas import messages as m
 from schemas.ids import new_order_id

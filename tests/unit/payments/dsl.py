@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from consumers.payments.evolve import evolve
+from consumers.payments.internal_events import Outcome, StartOperation
 from consumers.payments.processor import OperationKind
-from consumers.payments.state import Outcome, Payment, StartOperation, operation_id
+from consumers.payments.state import Payment, operation_id
 from consumers.payments.transitions import decide
 from consumers.runtime.deciding.now import Deadlines, Now
 from schemas import messages as m

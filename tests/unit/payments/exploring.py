@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from consumers.errors import RefusedError
 from consumers.payments.evolve import evolve
+from consumers.payments.internal_events import Outcome
 from consumers.payments.processor import OperationKind
-from consumers.payments.state import Outcome, Payment
+from consumers.payments.state import Payment
 from consumers.payments.transitions import decide
 from consumers.runtime.deciding.now import Now
 from schemas import messages as m

@@ -15,17 +15,9 @@ from hypothesis import strategies as st
 from consumers.errors import RefusedError
 from consumers.payments.decide import is_at_shipping
 from consumers.payments.evolve import evolve
+from consumers.payments.internal_events import AttemptResolved, Outcome, StartOperation
 from consumers.payments.processor import OperationKind
-from consumers.payments.state import (
-    DONE,
-    FAILED,
-    PENDING,
-    SUCCEEDED,
-    AttemptResolved,
-    Outcome,
-    Payment,
-    StartOperation,
-)
+from consumers.payments.state import DONE, FAILED, PENDING, SUCCEEDED, Payment
 from consumers.payments.transitions import decide as decide_now
 from consumers.runtime.deciding.now import Now
 from schemas import messages as m

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from consumers.fulfilment import evolve as fulfilment_evolve
+from consumers.fulfilment.evolve_by_message import BY_MESSAGE
 from consumers.inventory import decide as inventory_decide
 from consumers.payments import call, external, refunds, results, stripe_units, webhooks
 from consumers.payments.state import NOTHING_EXTERNAL
@@ -56,10 +57,10 @@ CONTROLS: Final = {
     ),
     "a dispute holds nothing back": Control(
         fulfilment_evolve,
-        "_BY_MESSAGE",
+        "BY_MESSAGE",
         {
             kind: write
-            for kind, write in fulfilment_evolve._BY_MESSAGE.items()
+            for kind, write in BY_MESSAGE.items()
             if kind is not m.PaymentChangedExternally
         },
         lambda: gone.test_nothing_is_shipped_while_its_money_is_disputed_or_gone((gone.DISPUTED,), "payment_disputed"),

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from consumers.payments.backoff import Backoff
 from consumers.payments.breaker import BreakerPolicy, CircuitState
-from consumers.payments.effects import Backoff, EffectRunner
+from consumers.payments.effects import EffectRunner
 from consumers.payments.errors import NotUnderstoodError, OutcomeUnknownError
 from consumers.payments.processor import Operation, ProcessorPayment, ProcessorResult
 from consumers.runtime.background import BackgroundTasks

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from consumers.payments.effects import Backoff, EffectRunner
+from consumers.payments.backoff import Backoff
+from consumers.payments.effects import EffectRunner
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
 from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult
 from consumers.runtime.background import BackgroundTasks

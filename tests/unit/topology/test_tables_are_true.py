@@ -18,7 +18,7 @@ from consumers.orders.evolve import evolve
 from consumers.orders.state import Order
 from consumers.orders.transitions import TRANSITIONS as ORDERS
 from consumers.orders.transitions import decide
-from consumers.payments.state import StartOperation
+from consumers.payments.internal_events import StartOperation
 from consumers.payments.transitions import TRANSITIONS as PAYMENTS
 from consumers.runtime.deciding.now import Now
 from schemas import messages as m

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -17,6 +15,7 @@ from consumers.views.timeline import OrderView, TimelineEvent
 from infra.base.connections import kafka_publisher, redis_client
 from infra.base.settings import Settings
 from infra.cli.arguments import name_argument, name_option, seconds_option
+from infra.cli.order_outcomes import REFUSED, outcome_of
 from infra.cli.output import FAILED, AsJson, errors_shown, fail, print_json, quiet_settings, run, stderr, stdout
 from infra.cli.references import OrderId, checked_order_id
 from infra.cli.refusals import advice
@@ -29,37 +28,10 @@ from schemas.limits import MAX_LINES
 from schemas.money import MAX_MINOR
 
 POLL_SECONDS: Final = 0.05
-REFUSED: Final = m.OrderCommandRefused.__name__
 FAILURES: Final = frozenset(
     {REFUSED, *(it.__name__ for it in (m.PaymentVoidFailed, m.PaymentRefundFailed, m.PaymentLapsed))}
 )
 
-SETTLED_BY: Final[Mapping[type[m.Message], tuple[type[m.Message], ...]]] = MappingProxyType(
-    {
-        m.CancelOrder: (m.OrderCancelled,),
-        m.ShipOrder: (m.ShipmentShipped,),
-        m.ConfirmDelivery: (m.ShipmentDelivered,),
-        m.ReportLostParcel: (m.ShipmentLost,),
-        m.RequestReturn: (m.ReturnRequested,),
-        m.ApproveReturn: (m.ReturnApproved,),
-        m.RefuseReturn: (m.ReturnRefused,),
-        m.ReceiveReturn: (m.ReturnReceived,),
-        m.RefundOrder: (m.PaymentRefunded, m.PaymentRefundFailed, m.RefundReduced),
-        m.RetryOrder: (
-            m.PaymentVoided,
-            m.PaymentVoidFailed,
-            m.PaymentRefunded,
-            m.PaymentRefundFailed,
-            m.RefundReduced,
-            m.PaymentAuthorized,
-            m.PaymentLapsed,
-        ),
-        m.ResolveOrder: (m.PaymentResolved,),
-    }
-)
-"""The events of which one says that a command has had its effect; OrderCommandRefused says that it has none."""
-NAMES: Final = ("shipment_id", "return_id", "refund_id")
-"""Fields by which a command names what it is about; its outcome names the same."""
 
 ShipmentId = Annotated[str, name_argument("SHIPMENT", "As `order ship` printed it.")]
 ReturnId = Annotated[str, name_argument("RETURN", "As `order return request` printed it.")]
@@ -209,67 +181,6 @@ def resolve(
 ) -> None:
     """Say that a failed void or refund was done by hand. Exit status 1: refused."""
     _carry_out(m.ResolveOrder(order_id, OPERATOR, note), timeout, as_json=as_json)
-
-
-def outcome_of(command: OrderCommand, view: OrderView, known: frozenset[str]) -> TimelineEvent | None:
-    """Return the event that says what became of a command, None while there is none.
-
-    What the order was known for before counts where it names what the command names, with the same content: a repeat has had
-    its effect, and one with other content is refused.
-    """
-    reference = next((getattr(command, name) for name in NAMES if hasattr(command, name)), "")
-    settled = {message.__name__ for message in SETTLED_BY[type(command)]}
-    earlier = [event for event in view.events if event.event_id in known]
-    if _stands_for_something_else(command, reference, earlier):
-        settled = set()
-    events = view.events
-    if isinstance(command, m.ReceiveReturn) and not _is_here(command, earlier):
-        events = [event for event in events if event.event_id not in known]
-    for event in reversed(events):
-        if event.type == REFUSED:
-            about = (event.data["command"], event.data["reference"])
-            if event.event_id not in known and about == (type(command).__name__, reference):
-                return event
-        elif event.type in settled and _is_about(event, reference, known):
-            return event
-    return None
-
-
-def _stands_for_something_else(command: OrderCommand, reference: str, earlier: list[TimelineEvent]) -> bool:
-    """Return whether the id that a command gives to something new was given before, to something with other content."""
-    data: dict[str, Any] = {}
-    for event in earlier:
-        if event.type != REFUSED and reference in (event.data.get(name) for name in NAMES):
-            if event.type == m.PaymentRefunded.__name__:  # one refund may take several operations
-                data["amount_minor"] = data.get("amount_minor", 0) + event.data["amount_minor"]
-            data = {**event.data, **data}
-    if not data or not isinstance(command, m.ShipOrder | m.RequestReturn | m.RefundOrder):
-        return False
-    sent = {name: _plain(getattr(command, name)) for name in command.__struct_fields__ if name in data}
-    return any(_plain(data[name]) != value for name, value in sent.items() if (name, value) != ("lines", []))
-
-
-def _is_here(command: m.ReceiveReturn, earlier: list[TimelineEvent]) -> bool:
-    """Return whether all lines that a command names were received before, and put where it puts them."""
-    of_return = [event for event in earlier if event.data.get("return_id") == command.return_id]
-    lines = [line for event in of_return if event.type == m.ReturnRequested.__name__ for line in event.data["lines"]]
-    received = {
-        line: event.data["disposition"]
-        for event in of_return
-        if event.type == m.ReturnReceived.__name__
-        for line in event.data["lines"]
-    }
-    return all(received.get(line) == command.disposition for line in command.lines or lines)
-
-
-def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, list | tuple) else value
-
-
-def _is_about(event: TimelineEvent, reference: str, known: frozenset[str]) -> bool:
-    if reference:
-        return reference in (event.data.get(name) for name in NAMES)
-    return event.event_id not in known or event.type == m.OrderCancelled.__name__
 
 
 def _carry_out(command: OrderCommand, timeout_seconds: float, *, as_json: bool, must_be_known: bool = False) -> None:

@@ -1,0 +1,100 @@
+"""Which event of an order's timeline answers a command that was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from consumers.views.timeline import OrderView, TimelineEvent
+from producers.clients.order_commands import OrderCommand
+from schemas import messages as m
+
+REFUSED: Final = m.OrderCommandRefused.__name__
+NAMES: Final = ("shipment_id", "return_id", "refund_id")
+"""Fields by which a command names what it is about; its outcome names the same."""
+SETTLED_BY: Final[Mapping[type[m.Message], tuple[type[m.Message], ...]]] = MappingProxyType(
+    {
+        m.CancelOrder: (m.OrderCancelled,),
+        m.ShipOrder: (m.ShipmentShipped,),
+        m.ConfirmDelivery: (m.ShipmentDelivered,),
+        m.ReportLostParcel: (m.ShipmentLost,),
+        m.RequestReturn: (m.ReturnRequested,),
+        m.ApproveReturn: (m.ReturnApproved,),
+        m.RefuseReturn: (m.ReturnRefused,),
+        m.ReceiveReturn: (m.ReturnReceived,),
+        m.RefundOrder: (m.PaymentRefunded, m.PaymentRefundFailed, m.RefundReduced),
+        m.RetryOrder: (
+            m.PaymentVoided,
+            m.PaymentVoidFailed,
+            m.PaymentRefunded,
+            m.PaymentRefundFailed,
+            m.RefundReduced,
+            m.PaymentAuthorized,
+            m.PaymentLapsed,
+        ),
+        m.ResolveOrder: (m.PaymentResolved,),
+    }
+)
+"""The events of which one shows that a command has had its effect; OrderCommandRefused shows that it has none."""
+
+
+def outcome_of(command: OrderCommand, view: OrderView, known: frozenset[str]) -> TimelineEvent | None:
+    """Return the event that says what became of a command, None while there is none.
+
+    What the order was known for before counts where it names what the command names, with the same content: a repeat has had
+    its effect, and one with other content is refused.
+    """
+    reference = next((getattr(command, name) for name in NAMES if hasattr(command, name)), "")
+    settled = {message.__name__ for message in SETTLED_BY[type(command)]}
+    earlier = [event for event in view.events if event.event_id in known]
+    if _stands_for_something_else(command, reference, earlier):
+        settled = set()
+    events = view.events
+    if isinstance(command, m.ReceiveReturn) and not _is_here(command, earlier):
+        events = [event for event in events if event.event_id not in known]
+    for event in reversed(events):
+        if event.type == REFUSED:
+            about = (event.data["command"], event.data["reference"])
+            if event.event_id not in known and about == (type(command).__name__, reference):
+                return event
+        elif event.type in settled and _is_about(event, reference, known):
+            return event
+    return None
+
+
+def _stands_for_something_else(command: OrderCommand, reference: str, earlier: list[TimelineEvent]) -> bool:
+    """Return whether the id that a command gives to something new was given before, to something with other content."""
+    data: dict[str, Any] = {}
+    for event in earlier:
+        if event.type != REFUSED and reference in (event.data.get(name) for name in NAMES):
+            if event.type == m.PaymentRefunded.__name__:  # one refund may take several operations
+                data["amount_minor"] = data.get("amount_minor", 0) + event.data["amount_minor"]
+            data = {**event.data, **data}
+    if not data or not isinstance(command, m.ShipOrder | m.RequestReturn | m.RefundOrder):
+        return False
+    sent = {name: _plain(getattr(command, name)) for name in command.__struct_fields__ if name in data}
+    return any(_plain(data[name]) != value for name, value in sent.items() if (name, value) != ("lines", []))
+
+
+def _is_here(command: m.ReceiveReturn, earlier: list[TimelineEvent]) -> bool:
+    """Return whether all lines that a command names were received before, and put where it puts them."""
+    of_return = [event for event in earlier if event.data.get("return_id") == command.return_id]
+    lines = [line for event in of_return if event.type == m.ReturnRequested.__name__ for line in event.data["lines"]]
+    received = {
+        line: event.data["disposition"]
+        for event in of_return
+        if event.type == m.ReturnReceived.__name__
+        for line in event.data["lines"]
+    }
+    return all(received.get(line) == command.disposition for line in command.lines or lines)
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, list | tuple) else value
+
+
+def _is_about(event: TimelineEvent, reference: str, known: frozenset[str]) -> bool:
+    if reference:
+        return reference in (event.data.get(name) for name in NAMES)
+    return event.event_id not in known or event.type == m.OrderCancelled.__name__
