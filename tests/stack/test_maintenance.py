@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,6 @@ from typing import Any
 import asyncpg
 import pytest
 import pytest_asyncio
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from consumers.inventory import store
 from consumers.runtime.postgres.database import Database
@@ -19,15 +16,12 @@ from infra.base.migrate import MIGRATIONS, migrate
 from infra.base.settings import Settings
 from infra.base.weekly import tables
 from infra.base.weekly.weeks import DAY_MS, WEEK_MS, Week
-from infra.ops.retention.run import LOCK_KEY, Done, maintain
-from producers.clients.stock import new_command_id
-from schemas import messages as m
+from infra.ops.retention.run import LOCK_KEY, maintain
 from schemas.ids import NIL_UUID, new_order_id, order_id_ms
 from tests.harness.cli import lastunit
-from tests.harness.shop import Shop, in_miniature, logged, open_shop, order
-from topology.topics import ORDER_EVENTS, topics_read_by
+from tests.harness.shop import Shop, in_miniature, logged, open_shop
+from tests.harness.weeks import maintained, now_ms
 
-LONG_AFTER_MS = 140 * DAY_MS
 PAID = "INSERT INTO orders VALUES ($1, 0, 'paid', '', '', '', '', 1, 1, true, '{}', 0)"
 
 
@@ -35,16 +29,6 @@ PAID = "INSERT INTO orders VALUES ($1, 0, 'paid', '', '', '', '', 1, 1, true, '{
 async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
     async with open_shop(in_miniature(settings), tmp_path) as opened:
         yield opened
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-async def run(shop: Shop, at_ms: int | None = None, **options: Any) -> Done:
-    done = await maintain(shop.settings, now_ms=at_ms, **options)
-    assert done is not None
-    return done
 
 
 # --- making weeks -------------------------------------------------------------------------------------------------------
@@ -118,7 +102,7 @@ async def test_what_no_week_is_there_for_is_taken_in_all_the_same_and_moves_to_i
     await shop.value("INSERT INTO holds VALUES ($1, 1, 'MUG', 0, 1, 2, 0)", far_ahead)
     where = "SELECT tableoid::regclass::text FROM holds"
     assert await shop.value(where) == "holds_default"
-    done = await run(shop, now_ms() + 18 * WEEK_MS)
+    done = await maintained(shop, now_ms() + 18 * WEEK_MS)
     week = Week.of(order_id_ms(far_ahead))
     assert week.name in done.created
     assert await shop.value(where) == f"holds_{week.name}"
@@ -126,10 +110,10 @@ async def test_what_no_week_is_there_for_is_taken_in_all_the_same_and_moves_to_i
 
 
 async def test_a_second_run_finds_nothing_to_do(shop: Shop) -> None:
-    assert (await run(shop)).created == []
+    assert (await maintained(shop)).created == []
     later = now_ms() + 3 * WEEK_MS
-    assert len((await run(shop, later)).created) == 3
-    again = await run(shop, later)
+    assert len((await maintained(shop, later)).created) == 3
+    again = await maintained(shop, later)
     assert (again.created, again.dropped, again.kept, again.busy) == ([], [], {}, [])
 
 
@@ -139,117 +123,6 @@ async def test_two_do_not_run_at_the_same_time(shop: Shop) -> None:
         assert await maintain(shop.settings) is None
         await other.execute("SELECT pg_advisory_unlock($1)", LOCK_KEY)
     assert await maintain(shop.settings) is not None
-
-
-# --- dropping weeks -----------------------------------------------------------------------------------------------------
-
-
-async def test_a_week_stays_while_something_in_it_lives_and_its_sums_stay_for_ever(shop: Shop) -> None:
-    sold, declined = order(("MUG", 2), ("TIN", 1)), order(("MUG", 1), token="tok_declined")
-    await shop.say(m.ReceiveStock(new_command_id("receipt"), "MUG", 9), m.ReceiveStock("delivery-1", "TIN", 4))
-    await shop.say(m.SetPurchaseLimit(new_command_id("limit"), "TIN", 3))
-    async with shop.running():
-        await shop.until_quiet("inventory")
-        await shop.place(sold, declined)
-        await shop.until_quiet(orders=2)
-        later = now_ms() + LONG_AFTER_MS
-        week = Week.of(order_id_ms(sold.order_id)).name
-
-        done = await run(shop, later)
-        assert done.kept == {week: {"holds": 2, "orders": 1, "fulfilments": 1}}
-        assert week not in done.dropped
-        assert await shop.value("SELECT count(*) FROM holds") == 3
-
-        for command in (m.ShipOrder(sold.order_id, "S1", (), "post", "T1"), m.ConfirmDelivery(sold.order_id, "S1")):
-            await shop.say(command)
-            await shop.until_quiet()
-        await shop.assert_sound()
-        dry = await run(shop, later, dry_run=True)
-        assert week in dry.dropped
-        assert await shop.value("SELECT count(*) FROM holds") == 3
-
-        done = await run(shop, later)
-        assert week in done.dropped
-        assert done.kept == {}
-    count = "SELECT count(*) FROM {}"
-    for table in ("holds", "orders", "payments", "payment_attempts", "fulfilments"):
-        assert await shop.value(count.format(table)) == 0
-    assert await shop.value("SELECT array_agg(command_id) FROM movements") == ["delivery-1"]
-    balances = await shop.database.fetch("SELECT * FROM stock_balances ORDER BY sku")
-    assert [tuple(row) for row in balances] == [("MUG", 7, 0, 9, 2), ("TIN", -1, 0, 0, 1)]
-    assert await shop.value("SELECT carried FROM purchases") == 1
-    await shop.assert_sound()
-    report = await shop.audit()
-    assert report.finding("replay_gives_the_same_decisions").figure["dropped_rows_left_out"] > 0
-
-    await shop.value("UPDATE stock_balances SET on_hand = on_hand + 1 WHERE sku = 'MUG'")
-    assert (await shop.audit()).breaches == {"on_hand_is_the_sum_of_movements"}
-
-
-async def test_a_long_reader_is_not_waited_for_and_nothing_is_half_dropped(shop: Shop, monkeypatch: Any) -> None:
-    monkeypatch.setattr(tables, "TRIES", 2)
-    monkeypatch.setattr(tables, "PAUSE_SECONDS", 0.01)
-    later = now_ms() + 3 * WEEK_MS
-    async with shop.running():
-        await shop.receive(MUG=1)
-        await shop.until_quiet()
-    async with shop.database.acquire() as reader, reader.transaction():
-        await reader.fetch("SELECT * FROM payments")
-        done = await run(shop, later)
-        assert done.dropped == []
-        assert done.busy
-        assert await reader.fetchval("SELECT count(*) FROM dropped_weeks") == 0
-    again = await run(shop, later)
-    assert (again.busy, set(again.dropped) & set(done.busy)) == ([], set(again.dropped))
-    assert len(again.dropped) >= 2
-
-
-async def test_rows_without_weeks_go_once_they_are_finished(shop: Shop) -> None:
-    await shop.receive(MUG=5)
-    async with shop.running():
-        await shop.place(order(("MUG", 1)))
-        await shop.until_quiet(orders=1)
-    ranges = await shop.value("SELECT count(*) FROM decided_ranges")
-    for number, age in enumerate((200, 10), start=1):
-        published = "INSERT INTO imports VALUES ('file', $1, $2, 1, '', now())"
-        await shop.value(published, str(number), new_order_id(now_ms() - age * DAY_MS))
-    await shop.value("INSERT INTO imports VALUES ('file', '3', $1, 1, '', NULL)", new_order_id(now_ms() - 200 * DAY_MS))
-    await shop.value("INSERT INTO purchases VALUES ('MUG', 'ann', 0, 0, 0), ('MUG', 'bob', 0, 0, 3)")
-    done = await run(shop)
-    assert {table: rows for table, rows in done.deleted.items() if rows} == {"imports": 1, "purchases": 1}
-    assert await shop.value("SELECT array_agg(external_id ORDER BY 1) FROM imports") == ["2", "3"]
-    assert await shop.value("SELECT count(*) FROM decided_ranges") == ranges > 0, "the log that they order is there"
-
-
-async def test_the_order_of_decisions_is_kept_exactly_as_long_as_the_log_that_it_orders(shop: Shop) -> None:
-    async with shop.running():
-        for _ in range(4):
-            await shop.receive(MUG=5)
-            await shop.place(*(order(("MUG", 1)) for _ in range(3)))
-            await shop.until_quiet()
-    stored = "SELECT room, partition, batch, ranges FROM decided_ranges ORDER BY room, partition, batch"
-    before = await shop.database.fetch(stored)
-    topic = ORDER_EVENTS.in_namespace(shop.settings.namespace)
-    theirs = [row for row in before if row["room"] == "payments"]
-    begins = {row["partition"]: row["ranges"][2] for row in theirs[: len(theirs) // 2]}
-    client = AIOKafkaAdminClient(bootstrap_servers=shop.settings.kafka_bootstrap)
-    await client.start()
-    try:
-        gone = {TopicPartition(topic, partition): RecordsToDelete(offset) for partition, offset in begins.items()}
-        await client.delete_records(gone)
-    finally:
-        await client.close()
-    deleted = (await run(shop)).deleted["decided_ranges"]
-    kept = [
-        row
-        for row in before
-        if any(
-            topics_read_by(row["room"])[source] is not ORDER_EVENTS or end > begins.get(row["partition"], 0)
-            for source, end in zip(row["ranges"][::3], row["ranges"][2::3], strict=True)
-        )
-    ]
-    assert await shop.database.fetch(stored) == kept
-    assert deleted == len(before) - len(kept) > 0
 
 
 # --- the rooms' statements ----------------------------------------------------------------------------------------------
@@ -299,7 +172,7 @@ async def test_the_inventory_room_makes_weeks_by_itself(settings: Settings, tmp_
         await shop.supervisor.start("inventory")
 
         async def created() -> list[Any]:
-            done = logged(shop.supervisor.folder, "inventory", "maintained")
+            done = logged(shop.supervisor.folder, "inventory", "run")
             return [it["created"] for it in done if it["created"]]
 
         assert await shop.until(created) == [[missing.name]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import asyncpg
 import msgspec
@@ -19,7 +19,8 @@ from schemas import messages as m
 from schemas.codec.lock import read_lock
 from schemas.codec.wire import decode, encode
 from tests.harness.shop import Shop, in_miniature, open_shop, order
-from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_EVENTS, STOCK_LEVELS
+from tests.harness.stock_seen import counts, latest_levels, level, movements, said
+from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 
 
 @pytest_asyncio.fixture
@@ -30,36 +31,6 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
 
 def of(customer: str, request: OrderRequest, cart: str = "") -> OrderRequest:
     return msgspec.structs.replace(request, customer_id=customer, cart_id=cart)
-
-
-async def said(shop: Shop, request: OrderRequest) -> list[Any]:
-    records = await shop.records(ORDER_EVENTS)
-    return [decode(it.value) for it in records if it.key == request.order_id.encode()]
-
-
-async def level(shop: Shop, sku: str = "MUG") -> tuple[int, int, int, int]:
-    query = "SELECT on_hand, reserved, allocated, quarantined FROM stock WHERE sku = $1"
-    row = await shop.database.fetchrow(query, sku)
-    assert row is not None
-    return tuple(row)
-
-
-async def movements(shop: Shop, sku: str = "MUG") -> list[tuple[str, int, int, str]]:
-    query = "SELECT kind, quantity, quarantined, note FROM movements WHERE sku = $1 ORDER BY at_ms, command_id"
-    return [tuple(row) for row in await shop.database.fetch(query, sku)]
-
-
-async def counts(shop: Shop) -> dict[str, int]:
-    rows = await shop.database.fetch("SELECT customer_id, units FROM purchases")
-    return {row["customer_id"]: row["units"] for row in rows}
-
-
-async def latest_levels(shop: Shop) -> dict[bytes | None, m.StockLevel | None]:
-    """Return the latest record of each key on stock.levels; None for a tombstone."""
-    return {
-        it.key: cast("m.StockLevel", decode(it.value)) if it.value is not None else None
-        for it in await shop.records(STOCK_LEVELS)
-    }
 
 
 # --- shipping, returns, quarantine --------------------------------------------------------------------------------------

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import msgspec
 import pytest
 
-from consumers.notifications.store import body_of
 from consumers.runtime.deciding.decision import outgoing
-from infra.ops.audit.rows import DeliveryRow, OutboxRow
 from producers.clients.orders import OrderLine, OrderRequest, place_order_lines
 from producers.publisher import Outgoing
 from schemas import messages as m
-from schemas.codec.wire import decode, encode
+from schemas.codec.wire import encode
 from schemas.ids import new_order_id
 from tests.unit.audit.scenes import (
     BOUNDS,
-    DECIDED,
     GOODS,
     LEDGER,
     LETTERS,
-    NOTICES,
     ONCE,
     OVERSOLD,
     PROGRESS,
@@ -245,29 +239,6 @@ async def test_a_dispute_of_a_cancelled_order_is_waited_for_and_what_is_won_goes
     assert line.refunded_minor == (500 if is_won else 0)
 
 
-async def test_a_batch_in_the_outbox_that_was_never_decided() -> None:
-    world = busy_world(World())
-    database = world.stop()
-    database.waiting = [OutboxRow("orders", 0, 99, [])]
-    assert await found(world, database) == {TWICE}
-
-
-async def test_a_position_beyond_the_log() -> None:
-    world = busy_world(World())
-    database = world.stop()
-    claim = database.claims["orders", 0]
-    database.claims["orders", 0] = claim._replace(next_offsets=[claim.next_offsets[0] + 1, claim.next_offsets[1]])
-    assert await found(world, database) == {TWICE}
-
-
-async def test_a_range_decided_twice() -> None:
-    world = busy_world(World())
-    database = world.stop()
-    ranges = next(ranges for (room, _), ranges in database.all_ranges.items() if room == "payments" and ranges)
-    ranges.append(ranges[-1])
-    assert TWICE in await found(world, database)
-
-
 @pytest.mark.parametrize("placed_again", [False, True])
 async def test_an_order_that_was_lost_to_a_dead_letter_is_named_until_it_is_placed_again(placed_again: bool) -> None:
     world = World()
@@ -301,70 +272,3 @@ async def test_amounts_of_two_currencies_are_never_added_up() -> None:
     finding = (await world.audit(world.stop())).finding(LEDGER)
     assert finding.money == {"EUR": captured | books, "GBP": captured | books}
     assert not any(name.endswith("_minor") for name in finding.figure)
-
-
-async def test_a_topic_that_got_more_partitions_by_hand_is_named_and_breaks_nothing() -> None:
-    world = busy_world(World())
-    world.log.topics["order.events"].append([])
-    report = await world.audit(world.stop())
-    assert report.breaches == set()
-    assert report.finding(TWICE).examples == [
-        "order.events has 4 partitions, of which 3 are in use: `lastunit topology check`"
-    ]
-
-
-async def test_records_that_were_moved_past_are_named_before_all_other_breaches() -> None:
-    world = World()
-    world.receive("MUG", 5)
-    home = partition_of(b"MUG", PARTITIONS)
-    for _ in range(4):
-        world.place(("MUG", 1))
-    world.receive("MUG", 9, "receipt-2")
-    world.skipped = {("inventory.commands", home, offset) for offset in (3, 4, 6)}
-    world.run()
-    report = await world.audit(world.stop())
-    assert {DECIDED, REPLAY} <= report.breaches
-    assert report.findings[0].examples == [
-        f"inventory never decided 2 records of inventory.commands/{home} from offset 3 on",
-        f"inventory never decided 1 records of inventory.commands/{home} from offset 6 on",
-    ]
-
-
-async def test_an_event_that_was_lost_is_no_record_without_a_decision() -> None:
-    assert DECIDED not in await found(busy_world(changing(m.OrderPaid)))
-
-
-async def test_a_notification_that_nobody_published_is_not_delivered() -> None:
-    world = busy_world(World())
-    database = world.stop()
-    database.to_deliver = [DeliveryRow("shop", "nobody:order.paid", "{}", world.now_ms, is_parked=False)]
-    report = await world.audit(database)
-    assert report.breaches == {NOTICES}
-    assert report.finding(NOTICES).examples == [
-        "nobody:order.paid is to be delivered to 1 subscribers, but was never published"
-    ]
-
-
-async def test_a_delivery_with_another_body_and_one_that_nobody_makes() -> None:
-    world = busy_world(World())
-    published = [decode(it.value) for part in world.log.topics["order.notifications"] for it in part]
-    first, second, third = (cast("m.OrderNotification", it) for it in published[:3])
-    database = world.stop()
-    long_ago = world.now_ms - 11 * 60_000
-    database.to_deliver = [
-        DeliveryRow("shop", first.event_id, body_of(first), world.now_ms, is_parked=False),
-        DeliveryRow("shop", second.event_id, "{}", world.now_ms, is_parked=False),
-        DeliveryRow("shop", third.event_id, body_of(third), long_ago, is_parked=False),
-        DeliveryRow("parked", third.event_id, body_of(third), long_ago, is_parked=True),
-    ]
-    report = await world.audit(database)
-    assert report.breaches == {NOTICES}
-    assert report.finding(NOTICES).examples == [
-        f"{third.event_id} for shop has been due for 11 minutes",
-        f"{second.event_id} for shop has another body than was published",
-    ]
-
-
-async def test_a_notification_that_was_changed() -> None:
-    world = busy_world(changing(m.OrderNotification, detail="changed"))
-    assert await found(world) == {REPLAY}

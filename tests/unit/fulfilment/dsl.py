@@ -16,11 +16,14 @@ from tests.given_when_then import (
     A,
     ApproveReturn,
     ConfirmDelivery,
+    LineReturned,
     LineShipped,
     OrderPaid,
     OrderPlaced,
     PaymentCaptured,
     RequestReturn,
+    ShipLine,
+    ShipmentRequested,
     ShipmentShipped,
     ShipOrder,
     Story,
@@ -46,6 +49,10 @@ MUG: Final = OrderedLine(1, "MUG", 2, 500)
 TEE: Final = OrderedLine(2, "TEE", 1, 1_900)
 PAID: Final = OrderPaid(amount_minor=2_900, lines=(MUG, TEE))
 PLACED: Final = OrderPlaced(amount_minor=2_900, terms=CAPTURE_AT_SHIPPING, lines=(MUG, TEE))
+SHIP_MUG = ShipLine(line=1, sku="MUG")
+SHIP_TEE = ShipLine(line=2, sku="TEE")
+ALL_IN_ONE_PARCEL = ShipmentRequested(shipment_id="S1", lines=(1, 2), amount_minor=2_900)
+MUG_BACK = LineReturned(line=1, sku="MUG", quantity=2, reason="returned")
 
 
 def ship(shipment_id: str, *lines: int) -> m.ShipOrder:

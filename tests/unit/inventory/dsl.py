@@ -19,7 +19,7 @@ from consumers.inventory.state import (
 from consumers.inventory.transitions import decide
 from consumers.runtime.deciding.now import Now
 from schemas import messages as m
-from tests.given_when_then import NOW_MS, Story
+from tests.given_when_then import NOW_MS, LineCommitted, LineReserved, LineReturned, Story
 
 _NOTHING = m.ExpireHolds(0, 0)
 
@@ -35,6 +35,10 @@ given, when, then, then_refused = story.given, story.when, story.then, story.the
 
 def stock(sku: str = "MUG", *, on_hand: int) -> StockReceived:
     return StockReceived(f"first delivery of {sku}", sku, on_hand)
+
+
+ALLOCATED = (stock(on_hand=5), LineReserved(quantity=2), LineCommitted(quantity=2))
+QUARANTINED = (*ALLOCATED, LineReturned(quantity=2, disposition="quarantine"))
 
 
 def received(command_id: str, sku: str = "MUG", quantity: int = 1) -> Any:

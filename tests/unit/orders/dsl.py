@@ -12,7 +12,7 @@ from consumers.orders.transitions import decide
 from consumers.runtime.deciding.now import Now
 from schemas import messages as m
 from schemas.messages import Message
-from schemas.terms import CAPTURE_AT_SHIPPING
+from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 from tests.given_when_then import (
     NOW_MS,
     A,
@@ -42,6 +42,7 @@ story = Story(
 )
 given, when, then, then_refused = story.given, story.when, story.then, story.then_refused
 
+BOTH_TERMS = f"{SHIP_AVAILABLE} {CAPTURE_AT_SHIPPING}"
 LINE_1 = LineReserved(line=1, line_count=2, sku="MUG")
 LINE_2 = LineReserved(line=2, line_count=2, sku="TEE")
 BOTH_LINES = (m.OrderedLine(1, "MUG", 1, 500), m.OrderedLine(2, "TEE", 1, 500))
@@ -77,3 +78,12 @@ def lines() -> dict[int, LineState]:
 
 def state() -> Any:
     return story.state.state.value
+
+
+def held(line: int, sku: str, **said: Any) -> Any:
+    return LineReserved(**{"line": line, "line_count": 3, "sku": sku, "terms": SHIP_AVAILABLE, **said})
+
+
+def gone(line: int, sku: str, **said: Any) -> Any:
+    usual = {"line_count": 3, "demand": 1, "reason": "insufficient_stock", "terms": SHIP_AVAILABLE}
+    return LineRejected(**{**usual, "line": line, "sku": sku, **said})

@@ -13,52 +13,30 @@ from tests.given_when_then import (
     LineCommitFailed,
     LineCommitted,
     LineExpired,
-    LineRejected,
     LineReleased,
-    LineReserved,
     LineReturned,
     OrderCancelled,
-    OrderDelivered,
     OrderPaid,
     OrderPlaced,
     OrderRejected,
     OrderReserved,
-    OrderReturned,
-    OrderShipped,
     PaymentAuthorized,
     PaymentCaptured,
-    PaymentCaptureFailed,
     PaymentDeclined,
     ReleaseLine,
     ReturnLine,
 )
 from tests.unit.orders.dsl import (
-    BOTH_LINES,
-    CAPTURED_LATER,
-    COMMITTED,
-    DELIVERED,
-    PAID,
-    SHIPPED,
+    BOTH_TERMS,
     given,
+    gone,
+    held,
     lines,
     state,
     story,
     then,
-    then_refused,
     when,
 )
-
-BOTH = f"{SHIP_AVAILABLE} {CAPTURE_AT_SHIPPING}"
-
-
-def held(line: int, sku: str, **said: Any) -> Any:
-    return LineReserved(**{"line": line, "line_count": 3, "sku": sku, "terms": SHIP_AVAILABLE, **said})
-
-
-def gone(line: int, sku: str, **said: Any) -> Any:
-    usual = {"line_count": 3, "demand": 1, "reason": "insufficient_stock", "terms": SHIP_AVAILABLE}
-    return LineRejected(**{**usual, "line": line, "sku": sku, **said})
-
 
 MUG, TEE, NO_HAT = held(1, "MUG"), held(2, "TEE", quantity=2, unit_price_minor=700), gone(3, "HAT")
 WITHOUT_HAT = (MUG, NO_HAT, TEE)
@@ -114,7 +92,7 @@ def test_under_other_terms_it_is_all_lines_or_none(terms: str) -> None:
     then(OrderRejected(reason="insufficient_stock"), ReleaseLine(line=1, reason="insufficient_stock"))
 
 
-@pytest.mark.parametrize("other", [{"terms": BOTH}, {"line_count": 4}, {"customer_id": "bea"}])
+@pytest.mark.parametrize("other", [{"terms": BOTH_TERMS}, {"line_count": 4}, {"customer_id": "bea"}])
 def test_lines_that_disagree_about_their_order_reject_it_whether_they_are_there_or_not(other: dict[str, Any]) -> None:
     [(name, sent)] = other.items()
     placed = {"terms": SHIP_AVAILABLE, "line_count": 3, "customer_id": "ann"}[name]
@@ -242,69 +220,3 @@ def test_an_order_counts_the_lines_that_it_goes_on_with() -> None:
     given(*WITHOUT_HAT)
     assert story.state.line_count == 2
     assert {number for number, _ in story.state.own_lines()} == {1, 2}
-
-
-# --- capture_at_shipping --------------------------------------------------------------------------------------------------
-
-
-def test_an_order_that_is_captured_at_shipping_is_placed_with_what_is_to_be_shipped() -> None:
-    given(*CAPTURED_LATER[:-1])
-    when(CAPTURED_LATER[-1])
-    then(OrderPlaced(amount_minor=1000, terms=CAPTURE_AT_SHIPPING, lines=BOTH_LINES))
-
-
-def test_under_both_terms_an_order_is_placed_with_the_lines_that_are_there() -> None:
-    given(held(1, "MUG", line_count=2, terms=BOTH), gone(2, "HAT", line_count=2, terms=BOTH), PaymentAuthorized())
-    when(LineCommitted(line=1))
-    then(OrderPlaced(amount_minor=500, terms=BOTH, lines=(OrderedLine(1, "MUG", 1, 500),)))
-
-
-@pytest.mark.parametrize(
-    "word_of_money",
-    [PaymentCaptured(reference="parcel-1"), PaymentCaptureFailed(reference="parcel-1"), PaymentAuthorized()],
-    ids=lambda word: type(word).__name__,
-)
-def test_what_is_captured_for_a_shipment_is_fulfilments_business(word_of_money: Any) -> None:
-    given(*CAPTURED_LATER)
-    when(word_of_money)
-    then()
-    given(*CAPTURED_LATER, word_of_money)
-    assert state() == "placed"
-
-
-@pytest.mark.parametrize("told", [CAPTURED_LATER, PAID, SHIPPED, DELIVERED])
-def test_a_line_that_somebody_returned_is_fulfilments_business_once_it_has_the_order(told: tuple[Any, ...]) -> None:
-    given(*told)
-    when(LineReturned(line=1))
-    then()
-    given(*told, LineReturned(line=1))
-    assert lines()[1] is LineState.RETURNED
-
-
-# --- fulfilment moves the order -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("told", [PAID, CAPTURED_LATER], ids=["paid", "captured later"])
-def test_an_order_stands_where_fulfilment_says_that_its_goods_stand(told: tuple[Any, ...]) -> None:
-    given(*told, OrderShipped())
-    assert state() == "shipped"
-    given(*told, OrderShipped(), OrderDelivered())
-    assert state() == "delivered"
-    given(*told, OrderShipped(), OrderDelivered(), OrderReturned())
-    assert state() == "returned"
-    given(*told, OrderShipped(), OrderReturned())
-    assert state() == "returned", "it came back without having been delivered"
-
-
-def test_an_echo_of_fulfilments_word_does_not_move_an_order_back() -> None:
-    given(*PAID, OrderShipped(), OrderDelivered(), OrderShipped())
-    assert state() == "delivered"
-    given(*PAID, OrderShipped(), OrderDelivered(), OrderReturned(), OrderDelivered(), OrderShipped())
-    assert state() == "returned"
-
-
-@pytest.mark.parametrize("word_of_goods", [OrderShipped, OrderDelivered, OrderReturned])
-def test_nothing_is_shipped_of_an_order_whose_money_is_still_to_be_captured(word_of_goods: Any) -> None:
-    given(*COMMITTED)
-    when(word_of_goods())
-    then_refused("unexpected")

@@ -58,11 +58,7 @@ CONTROLS: Final = {
     "a dispute holds nothing back": Control(
         fulfilment_evolve,
         "BY_MESSAGE",
-        {
-            kind: write
-            for kind, write in BY_MESSAGE.items()
-            if kind is not m.PaymentChangedExternally
-        },
+        {kind: write for kind, write in BY_MESSAGE.items() if kind is not m.PaymentChangedExternally},
         lambda: gone.test_nothing_is_shipped_while_its_money_is_disputed_or_gone((gone.DISPUTED,), "payment_disputed"),
     ),
     "what an earlier owner may have performed is performed": Control(

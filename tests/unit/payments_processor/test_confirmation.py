@@ -12,8 +12,8 @@ from consumers.payments.effects import IN_FLIGHT_SECONDS
 from consumers.payments.errors import NotSentError, OutcomeUnknownError
 from consumers.payments.processor import Operation, OperationKind, ProcessorResult
 from tests.harness.waiting import until
+from tests.unit.payments_processor.bench import PARTITION, Bench
 from tests.unit.payments_processor.fakes import ASKS_FOR_ACTION, GRANTED, Fate, operation
-from tests.unit.payments_processor.test_effects import PARTITION, Bench
 
 VOID: Final = msgspec.structs.replace(
     operation("void", OperationKind.VOID, authorization_id="auth_1"), unconfirmed_id="auth"

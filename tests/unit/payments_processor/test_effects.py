@@ -5,68 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
-from consumers.payments.backoff import Backoff
-from consumers.payments.effects import EffectRunner
 from consumers.payments.errors import NotSentError, NotUnderstoodError, OutcomeUnknownError, RunnerClosedError
-from consumers.payments.processor import Operation, OperationKind, ProcessorPayment, ProcessorResult
+from consumers.payments.processor import OperationKind, ProcessorPayment, ProcessorResult
 from consumers.runtime.background import BackgroundTasks
 from tests.harness.waiting import one_turn, until
-from tests.unit.payments_processor.fakes import ASKS_FOR_ACTION, GRANTED, FakeNetwork, FakeTime, Fate, operation
-
-PARTITION = 3
-
-
-class Log:
-    """Where results are published; refuses the first few."""
-
-    def __init__(self, refusals: int = 0) -> None:
-        self.results: list[tuple[str, ProcessorResult]] = []
-        self.inspections: list[tuple[str, ProcessorPayment, ProcessorResult | None]] = []
-        self._refusals = refusals
-
-    async def publish(self, done: Operation, result: ProcessorResult) -> None:
-        if self._refusals:
-            self._refusals -= 1
-            raise ConnectionError("the broker is away")
-        self.results.append((done.operation_id, result))
-
-    async def inspected(self, done: Operation, payment: ProcessorPayment, refused: ProcessorResult | None) -> None:
-        self.inspections.append((done.operation_id, payment, refused))
-
-
-class Bench:
-    """A runner with everything around it fake or fixed."""
-
-    def __init__(
-        self,
-        *,
-        workers: int = 8,
-        by_hand: bool = False,
-        refusals: int = 0,
-        random_fraction: Callable[[], float] = lambda: 0.5,
-    ) -> None:
-        self.network = FakeNetwork()
-        self.time = FakeTime(by_hand=by_hand)
-        self.log = Log(refusals)
-        self.runner = EffectRunner(
-            self.network,
-            self.log.publish,
-            self.log.inspected,
-            workers=workers,
-            backoff=Backoff(base_seconds=1.0, cap_seconds=20.0),
-            random_fraction=random_fraction,
-            clock=self.time.now,
-            call_later=self.time.call_later,
-        )
-
-    async def run(self, *operations: Operation) -> None:
-        async with asyncio.timeout(10), self.runner:
-            self.runner.submit(PARTITION, operations)
-            await self.runner.drain()
+from tests.unit.payments_processor.bench import PARTITION, Bench
+from tests.unit.payments_processor.fakes import ASKS_FOR_ACTION, GRANTED, Fate, operation
 
 
 async def test_an_answer_is_reported_once() -> None:

@@ -8,34 +8,11 @@ import msgspec
 import pytest
 
 from consumers.search.answering import search, suggest
-from consumers.search.index import SearchIndex
 from consumers.search.rules import OneWay, Pin, SearchRules
-from schemas.messages import Price, Product
-from schemas.search import FacetValue, SearchAnswer, SearchQuery
+from schemas.messages import Price
+from schemas.search import FacetValue, SearchQuery
 from tests.unit.search.shelf import NOW, product
-
-
-def shop(*products: Product, rules: SearchRules | None = None, levels: dict[str, int] | None = None) -> SearchIndex:
-    index = SearchIndex("GBP", rules)
-    for one in products:
-        index.put(one)
-    index.commit(NOW)
-    for sku, available in (levels or {}).items():
-        index.set_level(sku, available)
-    return index
-
-
-def found(index: SearchIndex, text: str, **query: object) -> list[str]:
-    return [hit.product_id for hit in search(index, SearchQuery(text=text, **query)).hits]  # type: ignore[arg-type]
-
-
-def values(answer: SearchAnswer, name: str) -> dict[str, int]:
-    return {it.value: it.count for facet in answer.facets if facet.name == name for it in facet.values}
-
-
-MUG = product("M", "Red Retrospot Mug")
-LIGHT = product("T", "White Hanging Heart T-Light Holder")
-CLOTH = product("C", "Paisley Tablecloth")
+from tests.unit.search.small_shop import CLOTH, LIGHT, MUG, found, shop, values
 
 
 @pytest.mark.parametrize("text", ["mug", "MUGS", "retro", "retrospot mug", "mug red", "M", "rétrospot"])

@@ -1,0 +1,11 @@
+"""Any JSON that a stranger could send."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+ANY_VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just("x" * 5_000),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
