@@ -2,6 +2,7 @@
 
 What an order, its payment and its fulfilment decide in each state is in `consumers/<room>/transitions.py`; this table
 spans the rooms. Subscriptions, the diagrams in `docs/` and the check that every event is accepted by somebody derive from it.
+Longer than other files, as it is read as one table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The topics, as data: what each carries, how it is keyed, who writes it, how it is kept.
 
 A message is keyed by the thing whose state it may change: a SKU or an order. What a cluster really holds is compared
-with this by `topology/admin.py`.
+with this by `topology/admin.py`. Longer than other files, as the topics are read side by side.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
    The same work as the generated Python (schemas: compiled.py), which stays the reference: whatever is irregular in any way
    (a wrong type, a text too long, a NUL, an array in blocks, bytes missing or left over) goes to that code, called
    `general` here, which then judges it from the beginning. So there is one place for every error, and nothing here raises.
+   One file, longer than others: as one translation unit its small functions are inlined.
    Format: Avro 1.12 specification, "Binary Encoding"; before the record stand 5 bytes, 0x00 and the schema's id. */
 
 #define PY_SSIZE_T_CLEAN

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,13 +23,12 @@ from consumers.runtime.room import Room
 from infra.base.rooms import ROOMS
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR
-from infra.ops.audit.checks.processor_books import read_books
-from producers.clients.orders import ACCEPTED_TOKEN, OrderRequest
 from producers.publisher import Publisher
 from schemas import messages as m
 from schemas.codec.wire import decode
 from schemas.ids import new_order_id
-from schemas.terms import CAPTURE_AT_SHIPPING
+from tests.faults.stage import Outcome, Stage
+from tests.faults.stories import SILENT, STORIES, Story
 from tests.harness.crashing import (
     DeadError,
     Moment,
@@ -40,144 +39,17 @@ from tests.harness.crashing import (
     room_of,
     trapped,
 )
-from tests.harness.shop import Shop, in_miniature, open_shop, order
-from tests.harness.subscriber import SECRET, Subscriber, listening
-from topology.topics import ORDER_COMMANDS, ORDER_EVENTS, ORDER_NOTIFICATIONS
+from tests.harness.shop import Shop, in_miniature, open_shop
+from tests.harness.subscriber import SECRET, listening
+from topology.topics import ORDER_COMMANDS
 
 SEED = 20_262
 _SUBSCRIBE = "INSERT INTO webhook_subscriptions (subscription_id, url, secret) VALUES ('s', $1, $2)"
-_DELIVERIES = "SELECT count(*) FROM webhook_deliveries"
-_HAS_GOODS = "SELECT count(*) FROM fulfilments WHERE order_id = $1"
-_IN_STATE = "SELECT count(*) FROM orders WHERE order_id = $1 AND state = '{}'"
-_RETURN = """
-SELECT returns ? 'B1' AND coalesce(returns->'B1'->>'state', 'requested') = '{}' FROM fulfilments WHERE order_id = $1
-"""
-_MONEY = """
-SELECT state, authorized_minor, captured_minor, voided_minor, refunded_minor FROM payments WHERE order_id = $1
-"""
 _PENDING = "SELECT count(*) FROM payment_attempts WHERE operation_id = $1 AND result = 'pending'"
-_ATTEMPTS = "SELECT kind, amount_minor, result, reference FROM payment_attempts WHERE order_id = $1 ORDER BY 1, 2, 3, 4"
 
-
-_MAY_REPEAT = {"LineCommandRefused"}
-"""What was published and not acknowledged is published again: inventory says of the second that it was done."""
 
 CONCERNED = tuple(room for room in ROOMS if room != "catalogue")
 """The rooms that an order concerns."""
-
-
-class SagaStage(NamedTuple):
-    """What people say once the condition (SQL about an order) is true."""
-
-    when: str
-    says: tuple[Callable[[str], m.Message], ...]
-
-
-class Story(NamedTuple):
-    """An order's way, from its placing to a state with nothing left to do."""
-
-    terms: str
-    token: str
-    steps: tuple[SagaStage, ...]
-    end: str
-
-
-_SEND_AND_TAKE_BACK = (
-    SagaStage(
-        _HAS_GOODS,
-        (lambda it: m.ShipOrder(it, "S1", (1,), "post", "T"), lambda it: m.ShipOrder(it, "S2", (), "v", "U")),
-    ),
-    SagaStage(
-        _IN_STATE.format("shipped"),
-        (lambda it: m.ConfirmDelivery(it, "S1"), lambda it: m.ConfirmDelivery(it, "S2")),
-    ),
-    SagaStage(_IN_STATE.format("delivered"), (lambda it: m.RequestReturn(it, "B1", (1,), "too small"),)),
-    SagaStage(_RETURN.format("requested"), (lambda it: m.ApproveReturn(it, "B1"),)),
-    SagaStage(_RETURN.format("approved"), (lambda it: m.ReceiveReturn(it, "B1", ()),)),
-)
-_REFUNDED = "SELECT count(*) FROM payments WHERE order_id = $1 AND refunded_minor > 0"
-STORIES = {
-    "sold and one line taken back": Story("", ACCEPTED_TOKEN, _SEND_AND_TAKE_BACK, _REFUNDED),
-    "captured with each parcel": Story(CAPTURE_AT_SHIPPING, ACCEPTED_TOKEN, _SEND_AND_TAKE_BACK, _REFUNDED),
-    "cancelled when it was paid": Story(
-        "", ACCEPTED_TOKEN, (SagaStage(_HAS_GOODS, (lambda it: m.CancelOrder(it, "customer", "thought"),)),), _REFUNDED
-    ),
-    "not captured": Story("", "tok_capture_fails", (), _IN_STATE.format("cancelled")),
-}
-
-SILENT = {("fulfilment", "not captured")}
-"""Who has nothing to say in which story."""
-
-
-class Outcome(NamedTuple):
-    """All that is left of an order, with its id left out."""
-
-    state: str
-    money: tuple[Any, ...]
-    attempts: list[tuple[Any, ...]]
-    books: list[tuple[int, ...]]
-    events: Counter[str]
-    notifications: set[str]
-    levels: list[tuple[int, int, int]]
-
-
-class Stage:
-    """A shop with every room but one at work, a subscriber, and stories that are played there."""
-
-    def __init__(self, shop: Shop, subscriber: Subscriber) -> None:
-        self.shop = shop
-        self.subscriber = subscriber
-        self._numbers = itertools.count(1)
-
-    async def ready(self, story: Story) -> OrderRequest:
-        number = next(self._numbers)
-        skus = (f"A{number}", f"B{number}")
-        await self.shop.receive(**dict.fromkeys(skus, 5))
-        return msgspec.structs.replace(order((skus[0], 2), (skus[1], 1), token=story.token), terms=story.terms)
-
-    async def live(self, story: Story, mine: OrderRequest) -> None:
-        await self.shop.place(mine)
-        for step in story.steps:
-            await self.shop.until(lambda step=step: self.shop.value(step.when, mine.order_id))  # type: ignore[misc]
-            await self.shop.say(*(say(mine.order_id) for say in step.says))
-        await self.shop.until(lambda: self.shop.value(story.end, mine.order_id))
-        await self.shop.until_quiet(*ROOMS)
-        await self.shop.until(self._all_delivered)
-
-    async def _all_delivered(self) -> bool:
-        return not await self.shop.value(_DELIVERIES)
-
-    async def outcome(self, mine: OrderRequest) -> Outcome:
-        """Return what is left, and see that nobody was told of nothing."""
-        order_id, database = mine.order_id, self.shop.database
-        books = (await read_books(self.shop.supervisor.processor_url) or {}).get(order_id, [])
-        facts = {
-            dict(it.headers)["ce_id"]: it.value for it in await self.shop.records(ORDER_EVENTS) if _is_of(it, mine)
-        }
-        told = {_notification(it.value) for it in await self.shop.records(ORDER_NOTIFICATIONS) if _is_of(it, mine)}
-        assert told <= set(self.subscriber.taken)
-        levels = await self.shop.levels()
-        return Outcome(
-            state=(await self.shop.state(mine))[0],
-            money=tuple(await database.fetchrow(_MONEY, order_id) or ()),
-            attempts=[tuple(row) for row in await database.fetch(_ATTEMPTS, order_id)],
-            books=[(it.authorized_minor, it.captured_minor, it.voided_minor, it.refunded_minor) for it in books],
-            events=Counter(
-                name for value in facts.values() if (name := type(decode(value)).__name__) not in _MAY_REPEAT
-            ),
-            notifications={name.replace(order_id, "") for name in told},
-            levels=[msgspec.structs.astuple(levels[line.sku]) for line in mine.lines],
-        )
-
-
-def _is_of(record: Any, mine: OrderRequest) -> bool:
-    return bool(record.key == mine.order_id.encode())
-
-
-def _notification(value: bytes | None) -> str:
-    told = decode(value or b"")
-    assert isinstance(told, m.OrderNotification)
-    return told.event_id
 
 
 @pytest_asyncio.fixture

@@ -14,7 +14,8 @@ from infra.local.stack import Stack
 from infra.local.stack.server import EmbeddedServer
 from producers.importing.generated import Traffic
 from tests.harness.race import race
-from tests.harness.shop import Shop, logged
+from tests.harness.shop import Shop
+from tests.harness.shop_evidence import logged
 
 ORDERS = 12_000
 """More than there is time for."""

@@ -24,7 +24,8 @@ from tests.faults.test_restarts import Flow
 from tests.faults.test_zombies import UngroupedOwner, without_fence
 from tests.harness.postgres_proxy import Fate, PostgresProxy
 from tests.harness.race import race
-from tests.harness.shop import Level, Shop, in_miniature, logged, open_shop, order
+from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
+from tests.harness.shop_evidence import logged
 from topology.partitioner import partition_of
 
 PARTITIONS = 12

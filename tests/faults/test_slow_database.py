@@ -27,7 +27,8 @@ from infra.local.supervisor import Supervisor
 from schemas.messages import Message
 from tests.harness import unbounded_reader
 from tests.harness.postgres_proxy import PostgresProxy
-from tests.harness.shop import PARTITIONS, Shop, logged, order
+from tests.harness.shop import PARTITIONS, Shop, order
+from tests.harness.shop_evidence import logged
 from tests.harness.waiting import until
 
 BACKLOG = 40_000

@@ -19,7 +19,8 @@ from producers.clients.orders import place_order_lines
 from schemas import messages as m
 from tests.harness.postgres_proxy import Fate, PostgresProxy
 from tests.harness.race import race
-from tests.harness.shop import Level, Shop, copies, logged, order
+from tests.harness.shop import Level, Shop, order
+from tests.harness.shop_evidence import copies, logged
 from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
 
 ORDERS = 200

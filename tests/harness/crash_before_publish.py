@@ -19,7 +19,7 @@ from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.postgres.commit import commit_statement
 from infra.base.settings import load_settings
 from producers.publisher import Outgoing, Publisher
-from tests.harness.shop import options_of
+from tests.harness.owner_options import options_of
 
 DIED: Final = 77
 WITHOUT_OUTBOX: Final = "--without-outbox"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -34,6 +32,8 @@ from producers.outage import Readiness
 from producers.publisher import Publisher
 from schemas.codec.wire import decode
 from schemas.messages import Message
+from tests.harness.owner_options import options_of
+from tests.harness.shop_evidence import orders_lost
 from tests.harness.tables import give_tables
 from tests.harness.waiting import PATIENCE_SECONDS, until
 from topology import admin
@@ -248,12 +248,6 @@ class Shop:
         )
 
 
-def orders_lost(report: Report) -> set[str]:
-    """Return the ids of the orders that an audit names as lost to a dead letter."""
-    examples = next(finding.examples for finding in report.findings if finding.name == "dead_letters")
-    return {order_id for example in examples for order_id in re.findall(r"^order (\S+) was never decided", example)}
-
-
 @asynccontextmanager
 async def open_shop(
     settings: Settings,
@@ -287,19 +281,6 @@ async def open_shop(
         yield Shop(settings, supervisor, publisher, database)
 
 
-def options_of(settings: Settings, **changes: Any) -> OwnerOptions:
-    """Return an owner's options for this process, where many owners share one loop: hence the long session."""
-    options = OwnerOptions(
-        kafka_bootstrap=settings.kafka_bootstrap or "",
-        postgres_dsn=settings.postgres_dsn or "",
-        namespace=settings.namespace,
-        batch_records=settings.batch_records,
-        session_timeout_ms=10_000,
-        watchdog_seconds=settings.watchdog_seconds,
-    )
-    return msgspec.structs.replace(options, **changes)
-
-
 def in_miniature(settings: Settings, **changes: Any) -> Settings:
     """Return settings for a test: few partitions, short sessions, logs that a test can read."""
     small = {"partitions": PARTITIONS, "session_timeout_ms": 3_000, "watchdog_seconds": 30.0, "log_format": "json"}
@@ -314,20 +295,3 @@ def order(*lines: tuple[str, int], token: str = ACCEPTED_TOKEN, hold_seconds: in
         payment_token=token,
         hold_seconds=hold_seconds,
     )
-
-
-def logged(folder: Path, process: str, event: str) -> list[dict[str, Any]]:
-    """Return what a process of the supervisor with this folder has logged under this name."""
-    lines = (folder / "logs" / f"{process}.log").read_bytes().splitlines()
-    facts = [msgspec.json.decode(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
-    return [fact for fact in facts if fact.get("event") == event]
-
-
-def copies(records: Iterable[Record]) -> dict[bytes, Counter[bytes]]:
-    """Return for each event id how often which content was published under it."""
-    found: dict[bytes, Counter[bytes]] = {}
-    for record in records:
-        for name, value in record.headers:
-            if name == "ce_id":
-                found.setdefault(value, Counter())[record.value or b""] += 1
-    return found

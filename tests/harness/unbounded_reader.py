@@ -12,7 +12,7 @@ from consumers.runtime.kafka import consumer
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import load_settings
 from producers.publisher import Publisher
-from tests.harness.shop import options_of
+from tests.harness.owner_options import options_of
 
 UNBOUNDED_BYTES = 2**30
 

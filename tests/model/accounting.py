@@ -13,9 +13,7 @@ from typing import Any, Final
 
 from consumers.errors import RefusedError
 from schemas import messages as m
-from schemas.ids import order_id_ms
-from schemas.money import CURRENCIES
-from schemas.terms import TERMS
+from tests.model.sense import content, is_in_window, kinds, makes_sense, require
 
 Key = tuple[str, int, str]
 
@@ -23,16 +21,6 @@ HELD, COMMITTED, RELEASED, EXPIRED = "held", "committed", "released", "expired"
 RETURNED, SHIPPED = "returned", "shipped"
 COUNTED: Final = frozenset({HELD, COMMITTED, SHIPPED})
 LONGEST_HOLD_MS: Final = 3_600_000
-DAY_MS: Final = 86_400_000
-
-
-class AccountingError(AssertionError):
-    """What was said cannot be true."""
-
-
-def _holds(truth: bool, *what: object) -> None:
-    if not truth:
-        raise AccountingError(" ".join(map(str, what)))
 
 
 class Books:
@@ -78,8 +66,8 @@ class Books:
         _ANSWERED[type(command)](self, command, list(said), at_ms)
         for sku in list(self.on_hand):
             on_hand, *parts = self.level(sku)
-            _holds(min(parts) >= 0 and sum(parts) <= on_hand, "oversold", sku)
-            _holds(sku not in self.retired or on_hand == 0, "retired with units", sku)
+            require(min(parts) >= 0 and sum(parts) <= on_hand, "oversold", sku)
+            require(sku not in self.retired or on_hand == 0, "retired with units", sku)
 
     # --- what each command about a line may lead to -----------------------------------------------------------------------
 
@@ -87,32 +75,32 @@ class Books:
         key = (command.order_id, command.line, command.sku)
         available = self.available(command.sku)
         if command.sku != command.sku.strip():
-            _holds(_kinds(facts) == [RefusedError], "a SKU that looks like another was taken:", command, facts)
+            require(kinds(facts) == [RefusedError], "a SKU that looks like another was taken:", command, facts)
             return
-        if not _makes_sense(command) or not _is_in_window(command.order_id, at_ms):
-            _holds(_kinds(facts) == [m.LineRejected], "nonsense was not rejected:", command, facts)
+        if not makes_sense(command) or not is_in_window(command.order_id, at_ms):
+            require(kinds(facts) == [m.LineRejected], "nonsense was not rejected:", command, facts)
             return
         if key in self.life:
             same = self.quantity[key] == command.quantity
-            _holds(
-                _kinds(facts) == [m.LineRepeated if same else m.LineCommandRefused], "a duplicate had an effect:", facts
+            require(
+                kinds(facts) == [m.LineRepeated if same else m.LineCommandRefused], "a duplicate had an effect:", facts
             )
             sent = {name: getattr(command, name) for name in facts[0].__struct_fields__} if same else {}
-            _holds(not same or facts[0] == m.LineRepeated(**sent), "another line was repeated:", facts)
+            require(not same or facts[0] == m.LineRepeated(**sent), "another line was repeated:", facts)
             return
         peers = self._held_for_cart(command)
         if (reason := self._refusal(command, peers)) is not None:
-            _holds(_kinds(facts) == [m.LineRejected], "not rejected:", reason, command, facts)
-            _holds((facts[0].available, facts[0].reason) == (available, reason), "wrong reason:", facts, reason)
+            require(kinds(facts) == [m.LineRejected], "not rejected:", reason, command, facts)
+            require((facts[0].available, facts[0].reason) == (available, reason), "wrong reason:", facts, reason)
             return
         *released, fact = facts
-        _holds([(f.order_id, f.line, f.sku) for f in released] == peers, "replaced:", released, "held:", peers)
+        require([(f.order_id, f.line, f.sku) for f in released] == peers, "replaced:", released, "held:", peers)
         for gone, peer in zip(released, peers, strict=True):
             self._one([gone], m.LineReleased, peer)
             self._end_hold(peer, RELEASED)
-        _holds(isinstance(fact, m.LineReserved), "refused, though the stock was there:", command, facts)
-        _holds((fact.order_id, fact.line, fact.sku, fact.quantity) == (*key, command.quantity), "another line:", fact)
-        _holds(fact.expires_at_ms == at_ms + min(command.hold_seconds * 1000, LONGEST_HOLD_MS), "wrong end:", fact)
+        require(isinstance(fact, m.LineReserved), "refused, though the stock was there:", command, facts)
+        require((fact.order_id, fact.line, fact.sku, fact.quantity) == (*key, command.quantity), "another line:", fact)
+        require(fact.expires_at_ms == at_ms + min(command.hold_seconds * 1000, LONGEST_HOLD_MS), "wrong end:", fact)
         self.life[key], self.quantity[key], self.end_of[key] = HELD, fact.quantity, fact.expires_at_ms
         self.customer[key], self.cart[key] = command.customer_id, command.cart_id
         if self.limit.get(command.sku):
@@ -152,12 +140,12 @@ class Books:
             self._one(facts, m.LineReleased, key)
             self._end_hold(key, RELEASED)
         else:
-            _holds(_kinds(facts) in ([], [m.LineCommandRefused]), "released, but it is", stood, facts)
+            require(kinds(facts) in ([], [m.LineCommandRefused]), "released, but it is", stood, facts)
 
     def _commit(self, command: m.CommitLine, facts: list[Any], at_ms: int) -> None:
         key, stood = self._line(command, at_ms)
         if stood in (COMMITTED, SHIPPED):
-            _holds(facts == [], "committed twice:", facts)
+            require(facts == [], "committed twice:", facts)
         elif stood == HELD:
             self._one(facts, m.LineCommitted, key)
             self._end_hold(key, COMMITTED)
@@ -167,8 +155,8 @@ class Books:
             self.life[key] = COMMITTED
             self.allocated[key[2]] += self.quantity[key]
         else:
-            _holds(_kinds(facts) == [m.LineCommitFailed], "committed, but it is", stood, facts)
-            _holds(stood != EXPIRED or facts[0].reason == reason, "wrong reason:", facts)
+            require(kinds(facts) == [m.LineCommitFailed], "committed, but it is", stood, facts)
+            require(stood != EXPIRED or facts[0].reason == reason, "wrong reason:", facts)
 
     def _no_retake(self, key: Key) -> str | None:
         sku, quantity = key[2], self.quantity[key]
@@ -187,12 +175,12 @@ class Books:
             self.allocated[key[2]] -= self.quantity[key]
             self.on_hand[key[2]] -= self.quantity[key]
         else:
-            _holds(_kinds(facts) == [m.LineCommandRefused], "shipped, but", stood, facts)
+            require(kinds(facts) == [m.LineCommandRefused], "shipped, but", stood, facts)
 
     def _return(self, command: m.ReturnLine, facts: list[Any], at_ms: int) -> None:
         key, stood = self._line(command, at_ms)
         if stood not in (COMMITTED, SHIPPED):
-            _holds(_kinds(facts) == [m.LineCommandRefused], "returned, but it is", stood, facts)
+            require(kinds(facts) == [m.LineCommandRefused], "returned, but it is", stood, facts)
             return
         self._one(facts, m.LineReturned, key)
         self.life[key] = RETURNED
@@ -209,7 +197,7 @@ class Books:
         as_of_ms = min(command.as_of_ms, at_ms)
         over = sorted((self.end_of[key], key) for key, stands in self.life.items() if stands == HELD)
         due = [key for end, key in over if end <= as_of_ms][: max(0, command.limit)]
-        _holds([(fact.order_id, fact.line, fact.sku) for fact in facts] == due, "ended:", facts, "due:", due)
+        require([(fact.order_id, fact.line, fact.sku) for fact in facts] == due, "ended:", facts, "due:", due)
         for fact, key in zip(facts, due, strict=True):
             self._one([fact], m.LineExpired, key)
             self._end_hold(key, EXPIRED)
@@ -220,16 +208,16 @@ class Books:
         del at_ms
         name = (command.command_id, command.sku)
         if name in self.known:
-            same = self.known[name] == _content(command)
-            _holds(_kinds(facts) == ([] if same else [RefusedError]), "done twice, or swallowed:", command, facts)
+            same = self.known[name] == content(command)
+            require(kinds(facts) == ([] if same else [RefusedError]), "done twice, or swallowed:", command, facts)
             return
         if self._is_impossible(command):
             self.known[name] = None  # whatever comes under this id stays refused
-            _holds(_kinds(facts) == [RefusedError], "not refused:", command, facts)
+            require(kinds(facts) == [RefusedError], "not refused:", command, facts)
             return
-        self.known[name] = _content(command)
+        self.known[name] = content(command)
         self.skus.add(command.sku)
-        _holds(facts == [], "a stock command publishes nothing about lines:", facts)
+        require(facts == [], "a stock command publishes nothing about lines:", facts)
         sku = command.sku
         match command:
             case m.ReceiveStock(quantity=units) | m.AdjustStock(change=units):
@@ -268,41 +256,17 @@ class Books:
         self, command: m.ReleaseLine | m.CommitLine | m.ShipLine | m.ReturnLine, at_ms: int
     ) -> tuple[Key, str | None]:
         key = (command.order_id, command.line, command.sku)
-        return key, self.life.get(key) if _is_in_window(command.order_id, at_ms) else None
+        return key, self.life.get(key) if is_in_window(command.order_id, at_ms) else None
 
     def _one(self, facts: list[Any], kind: type[m.Message], key: Key) -> None:
-        _holds(_kinds(facts) == [kind], "expected one", kind.__name__, "but:", facts)
+        require(kinds(facts) == [kind], "expected one", kind.__name__, "but:", facts)
         fact = facts[0]
         told = (fact.order_id, fact.line, fact.sku, fact.quantity)
-        _holds(told == (*key, self.quantity[key]), "about another line:", fact)
+        require(told == (*key, self.quantity[key]), "about another line:", fact)
 
     def _end_hold(self, key: Key, stands: str) -> None:
         self.life[key] = stands
         self.reserved[key[2]] -= self.quantity[key]
-
-
-def _content(command: Any) -> tuple[Any, ...]:
-    """Return what a repeat of a stock command must be the same in: all of it but the flag."""
-    return type(command), *(getattr(command, name) for name in command.__struct_fields__ if name != "even_if_unknown")
-
-
-def _kinds(facts: list[Any]) -> list[type]:
-    return [type(fact) for fact in facts]
-
-
-def _is_in_window(order_id: str, at_ms: int) -> bool:
-    return at_ms - 120 * DAY_MS <= order_id_ms(order_id) <= at_ms + DAY_MS
-
-
-def _makes_sense(command: m.PlaceOrderLine) -> bool:
-    return (
-        1 <= command.quantity <= command.demand <= 1_000_000
-        and 1 <= command.line <= command.line_count <= 2_000
-        and 0 <= command.unit_price_minor <= 10**9
-        and command.hold_seconds > 0
-        and command.currency in CURRENCIES
-        and (not command.terms or command.terms in TERMS)
-    )
 
 
 _ANSWERED: Final[dict[type[m.Message], Callable[..., None]]] = {

@@ -26,7 +26,7 @@ from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.room import Changes
 from schemas import messages as m
 from schemas.messages import Message
-from tests.model.shop import DEADLINES, Rooms
+from tests.model.rooms import DEADLINES, Rooms
 from topology.states import OVER_ORDER_STATES
 
 Said = Iterable[Message | RefusedError]

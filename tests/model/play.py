@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 from schemas import messages as m
 from tests.model.dice import Pick, recorded, scripted, seeded, shrunk
 from tests.model.orders import ORDER_IDS, sendings
-from tests.model.shop import Rooms, Shop
+from tests.model.rooms import Rooms
+from tests.model.shop import Shop
 from tests.model.verdict import judge, judge_before_time_passes
 
 

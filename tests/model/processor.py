@@ -12,8 +12,8 @@ import msgspec
 
 from consumers.payments.processor import Operation, OperationKind
 from schemas import messages as m
-from tests.model.accounting import AccountingError
 from tests.model.dice import Pick
+from tests.model.sense import AccountingError
 
 Answer: TypeAlias = m.RecordPaymentResult | m.RecordPaymentInspection
 

@@ -19,7 +19,7 @@ from consumers.payments.state import PENDING
 from consumers.payments.store import PaymentsState
 from consumers.runtime.order_keyed import OrderKeyedState
 from schemas.messages import Message
-from tests.model.shop import DEADLINES, Rooms
+from tests.model.rooms import DEADLINES, Rooms
 
 
 class LoadsItsOrders(OrdersRoom):

@@ -7,23 +7,19 @@ pace, records come twice, rooms lose their memory, time passes at any moment and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final
 
 from consumers.errors import RefusedError
-from consumers.fulfilment.room import FulfilmentRoom
-from consumers.inventory.room import InventoryRoom
-from consumers.orders.room import OrdersRoom
 from consumers.payments.processor import Operation
-from consumers.payments.room import PaymentsRoom
-from consumers.runtime.deciding.now import Deadlines
-from consumers.runtime.room import Room
 from schemas import messages as m
-from tests.model.accounting import AccountingError, Books
+from tests.model.accounting import Books
 from tests.model.dice import Pick
 from tests.model.end import End
 from tests.model.orders import ORDER_IDS, SKUS
 from tests.model.people import People
 from tests.model.processor import Answer, Processor
+from tests.model.rooms import Rooms
+from tests.model.sense import AccountingError
 from tests.model.simulated_owner import Entry, SimulatedOwner
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, Topic
 
@@ -44,30 +40,9 @@ _LINE_COMMANDS: Final = frozenset({m.ReleaseLine, m.CommitLine, m.ShipLine, m.Re
 _WAITING: Final = ("orders", "payments", "fulfilment")
 """The rooms whose waits have deadlines."""
 
-DEADLINES: Final = Deadlines(
-    gather_ms=12_000,  # longer than any hold here
-    action_ms=8_000,
-    ship_within_ms=20_000,
-    delivery_presumed_ms=10_000,
-    return_window_ms=20_000,
-    return_answer_ms=8_000,
-    return_arrival_ms=12_000,
-)
-_NOBODY: Final = cast("Any", None)
-"""Who is asked and told by the payments room: here that is `Processor`, who needs no wires."""
 
-
-class Rooms(NamedTuple):
-    """The rooms under test; a planted fault takes the place of one of them."""
-
-    inventory: Room[Any] = InventoryRoom()
-    orders: Room[Any] = OrdersRoom(deadlines=DEADLINES)
-    payments: Room[Any] = PaymentsRoom(_NOBODY, _NOBODY, deadlines=DEADLINES)
-    fulfilment: Room[Any] = FulfilmentRoom(deadlines=DEADLINES)
-
-
-def _who_hears(topic: Topic) -> dict[type[m.Message], tuple[int, ...]]:
-    """Return which readers of a partition hear each message of a topic, by their place."""
+def _readers_by_message(topic: Topic) -> dict[type[m.Message], tuple[int, ...]]:
+    """Return which readers of a partition accept each message of a topic, by their place."""
     readers = [(room, source) for room in Rooms() for source in room.sources]
     return {
         kind: tuple(n for n, (room, source) in enumerate(readers) if source is topic and kind in room.accepts)
@@ -75,7 +50,7 @@ def _who_hears(topic: Topic) -> dict[type[m.Message], tuple[int, ...]]:
     }
 
 
-_HEARERS: Final = [_who_hears(topic) for topic in _TOPICS]
+_READERS: Final = [_readers_by_message(topic) for topic in _TOPICS]
 
 
 class Shop:
@@ -276,7 +251,7 @@ class Shop:
     def _put(self, topic: int, partition: int, message: m.Message) -> None:
         entry = (message, self.now_ms)
         self.logs[topic][partition].append(entry)
-        for place in _HEARERS[topic].get(type(message), ()):
+        for place in _READERS[topic].get(type(message), ()):
             self._ears[partition][place].append(entry)
 
     def _decide(self, owner: SimulatedOwner, ear: Any) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from consumers.errors import RefusedError
 from consumers.runtime.room import Room
 from schemas import messages as m
-from tests.model.accounting import AccountingError, Books
+from tests.model.accounting import Books
+from tests.model.sense import AccountingError
 
 Entry = tuple[m.Message, int]
 """(message, append time in ms)"""

@@ -22,7 +22,8 @@ from consumers.runtime.origins.confirmations import CONFIRMATIONS, find_fault
 from schemas.messages import Message
 from tests.model.dice import seeded
 from tests.model.orders import sendings
-from tests.model.shop import DEADLINES, Rooms, Shop
+from tests.model.rooms import DEADLINES, Rooms
+from tests.model.shop import Shop
 from tests.samples import samples
 from topology.states import OrderState
 

@@ -13,7 +13,8 @@ from tests.model.faults import PLANTED
 from tests.model.orders import sendings
 from tests.model.play import play
 from tests.model.reloading import RELOADING
-from tests.model.shop import Rooms, Shop
+from tests.model.rooms import Rooms
+from tests.model.shop import Shop
 from tests.model.verdict import judge_before_time_passes
 from tests.samples import samples
 from topology.states import CLOSED_ORDER_STATES, SETTLED_PAYMENT_STATES, FulfilmentState, OrderState, PaymentState

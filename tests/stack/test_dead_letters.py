@@ -18,7 +18,8 @@ from producers.clients.orders import place_order_lines
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
 from schemas.limits import MAX_TEXT, MAX_TEXT_BYTES
-from tests.harness.shop import Level, Shop, in_miniature, open_shop, order, orders_lost
+from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
+from tests.harness.shop_evidence import orders_lost
 from topology.partitioner import partition_of
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 

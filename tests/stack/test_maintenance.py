@@ -19,7 +19,8 @@ from infra.base.weekly.weeks import DAY_MS, WEEK_MS, Week
 from infra.ops.retention.run import LOCK_KEY, maintain
 from schemas.ids import NIL_UUID, new_order_id, order_id_ms
 from tests.harness.cli import lastunit
-from tests.harness.shop import Shop, in_miniature, logged, open_shop
+from tests.harness.shop import Shop, in_miniature, open_shop
+from tests.harness.shop_evidence import logged
 from tests.harness.weeks import maintained, now_ms
 
 PAID = "INSERT INTO orders VALUES ($1, 0, 'paid', '', '', '', '', 1, 1, true, '{}', 0)"

@@ -11,8 +11,8 @@ from litestar import Litestar, Request, Response, get
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 
+from infra.edge.api.answers import Readiness
 from infra.edge.api.batch import batch_routes
-from infra.edge.api.bodies import Readiness
 from infra.edge.api.document import DESCRIPTION, DocumentPage, json_document
 from infra.edge.api.events import event_routes
 from infra.edge.api.guard import Guard

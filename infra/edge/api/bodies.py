@@ -1,8 +1,8 @@
-"""What is sent to the API and what it answers, as structs: the document at /openapi.json is made from these."""
+"""What is sent to the API, as structs: the document at /openapi.json is made from these."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -10,7 +10,6 @@ from msgspec import Meta
 from infra.edge.api.checks import currency_fault, identifier_fault, repeat_fault, text_fault
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_TEXT, MAX_UNIT_PRICE_MINOR
 from schemas.money import CURRENCIES
-from topology.states import FulfilmentState, OrderState, PaymentState, ReturnState
 
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 """No control characters; what else may not be in a text, `text_fault` and `identifier_fault` find."""
@@ -206,116 +205,3 @@ class NamedBody(Body, frozen=True):
     """A command that needs no more than its name."""
 
     command_id: Identifier | None = None
-
-
-# --- answers ----------------------------------------------------------------------------------------------------------------
-
-
-class Links(msgspec.Struct, frozen=True):
-    """Where to go on."""
-
-    self: str
-    events: str
-
-
-class OrderAccepted(msgspec.Struct, frozen=True):
-    """An order that is on the log. `state` is pending, or how it came out where the request waited for that."""
-
-    order_id: str
-    state: OrderState
-    links: Links
-    reason: str = ""
-
-
-class CommandAccepted(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A command that is on the log. `reference` is the parcel, return or refund that it is about.
-
-    `outcome` is the event that answered it, where the request waited for that; OrderCommandRefused is one.
-    """
-
-    order_id: str
-    command: str
-    links: Links
-    reference: str = ""
-    outcome: EventView | None = None
-
-
-class StockAccepted(msgspec.Struct, frozen=True):
-    """A command about stock that is on the log."""
-
-    sku: str
-    command: str
-    command_id: str
-    links: StockLinks
-
-
-class StockLinks(msgspec.Struct, frozen=True):
-    """Where to go on."""
-
-    self: str
-
-
-class StockView(msgspec.Struct, frozen=True):
-    """The latest level of a SKU, in units. It was so at `at_ms`, and was still so `age_ms` before the answer."""
-
-    sku: str
-    on_hand: int
-    reserved: int
-    allocated: int
-    quarantined: int
-    available: int
-    at_ms: int
-    age_ms: int
-
-
-class EventView(msgspec.Struct, frozen=True):
-    """One event of an order; `at_ms` is its append time (ms since the epoch, UTC)."""
-
-    event_id: str
-    type: str
-    at_ms: int
-    data: dict[str, Any]
-
-
-class LineState(msgspec.Struct, frozen=True):
-    """One line of an order and where its units are."""
-
-    line: int
-    sku: str
-    quantity: int
-    unit_price_minor: int | None
-    state: str
-
-
-class Money(msgspec.Struct, frozen=True):
-    """An order's money so far, in minor units of its currency."""
-
-    authorized_minor: int
-    captured_minor: int
-    voided_minor: int
-    refunded_minor: int
-
-
-class Order(msgspec.Struct, frozen=True):
-    """Where an order stands on each of its axes, and all that happened to it, in order."""
-
-    order_id: str
-    state: OrderState
-    payment: PaymentState
-    fulfilment: FulfilmentState
-    returns: dict[str, ReturnState]
-    reason: str
-    customer_id: str
-    currency: str
-    amount_minor: int
-    money: Money
-    lines: list[LineState]
-    events: list[EventView]
-    links: Links
-
-
-class Readiness(msgspec.Struct, frozen=True):
-    """Whether this process can serve, and what keeps it from that."""
-
-    ready: bool
-    obstacles: dict[str, str]

@@ -13,10 +13,10 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from infra.edge.access.scopes import FULFILMENT_WRITE, ORDERS_WRITE, REFUNDS_WRITE
+from infra.edge.api.answers import CommandAccepted
 from infra.edge.api.bodies import (
     Body,
     CancelBody,
-    CommandAccepted,
     DeliveryBody,
     LossBody,
     NamedBody,

@@ -8,8 +8,9 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from infra.edge.access.scopes import ORDERS_READ, ORDERS_WRITE
+from infra.edge.api.answers import EventView, LineState, Links, Money, Order, OrderAccepted
 from infra.edge.api.batch_ids import batch_of
-from infra.edge.api.bodies import EventView, LineState, Links, Money, Order, OrderAccepted, OrderBody
+from infra.edge.api.bodies import OrderBody
 from infra.edge.api.checks import too_large_demand
 from infra.edge.api.operations import REQUIRED, command, query
 from infra.edge.api.problems import NOT_FOUND, Fault, ProblemError, invalid

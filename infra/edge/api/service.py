@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 from consumers.following.reading_range import read_range
 from consumers.views.store import read_positions, read_timeline
 from consumers.views.timeline import event_of, view_of
-from infra.edge.api.bodies import Body, EventView
+from infra.edge.api.answers import EventView
+from infra.edge.api.bodies import Body
 from infra.edge.api.keys import (
     Claim,
     IdempotencyKeys,

@@ -13,6 +13,7 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from infra.edge.access.scopes import SALES_WRITE, STOCK_READ, STOCK_WRITE
+from infra.edge.api.answers import StockAccepted, StockLinks, StockView
 from infra.edge.api.bodies import (
     AdjustmentBody,
     Body,
@@ -20,9 +21,6 @@ from infra.edge.api.bodies import (
     NamedBody,
     QuarantineBody,
     ReceiptBody,
-    StockAccepted,
-    StockLinks,
-    StockView,
     SuspensionBody,
 )
 from infra.edge.api.operations import REQUIRED, command, query

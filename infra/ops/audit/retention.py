@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from consumers.inventory.state import RETURN, SHIPMENT, HoldState
+from infra.base.weekly.ahead import FEW_WEEKS
 from infra.ops.audit.rows import AttemptRow, BalanceRow, FulfilmentRow, HoldRow, MovementRow, OrderRow, PaymentRow
 from schemas.ids import is_order_id, order_id_ms
 
@@ -69,3 +70,10 @@ def check_balances(gone: Mapping[str, Sequence[Any]], rows: InventoryRows, tally
             if stored.get(sku, 0) != sums[sku]:
                 tally.breach(f"{sku}: {name} of what was dropped is {stored.get(sku, 0)}, the log gives {sums[sku]}")
     tally.count(dropped_movements=len(gone["movements"]))
+
+
+def check_weeks_ahead(ahead: int, dropped: DroppedWeeks, tally: Tally) -> None:
+    """Warn where few weeks ahead have partitions: maintenance makes them."""
+    tally.count(weeks_ahead=ahead, dropped_spans=len(dropped.spans))
+    if ahead < FEW_WEEKS:
+        tally.example(f"{ahead} weeks ahead have partitions: maintenance has not run, `lastunit maintenance run`")

@@ -6,15 +6,12 @@ topic or in the outbox, and what was published about a later one does not count 
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from consumers.runtime.deciding.partitioning import in_force
 from infra.base.connections import address_of, redis_client
 from infra.base.errors import InfraError
 from infra.base.rooms import BOOKKEEPERS, replayed_rooms
-from infra.base.weekly.ahead import FEW_WEEKS
 from infra.ops.audit.checks import processor_books as processor
 from infra.ops.audit.checks.accounts import Accounts
 from infra.ops.audit.checks.deliveries import check_deliveries
@@ -33,17 +30,19 @@ from infra.ops.audit.checks.stock import check_stock
 from infra.ops.audit.checks.undecided import UndecidedRecords
 from infra.ops.audit.checks.views import check_views
 from infra.ops.audit.forged import RefusedEvents
+from infra.ops.audit.garbage import collecting_garbage_rarely
 from infra.ops.audit.generations import check_generations, replay_stages
 from infra.ops.audit.inputs import AuditInputs
-from infra.ops.audit.outputs import OUTPUT_TOPICS, Published, dead_letter_in, placed_by
+from infra.ops.audit.lost_orders import LostOrders
+from infra.ops.audit.outputs import OUTPUT_TOPICS, Published, dead_letter_in
 from infra.ops.audit.replay import match, report_unexplained
 from infra.ops.audit.report import Report, Tallies
-from infra.ops.audit.retention import DroppedWeeks, check_balances
+from infra.ops.audit.retention import DroppedWeeks, check_balances, check_weeks_ahead
 from infra.ops.audit.row_comparison import compare_rows, without
 from infra.ops.audit.rows import tables
 from infra.ops.audit.snapshot import Snapshot, snapshot
+from infra.ops.audit.unversioned import UnversionedRanges
 from infra.ops.log import Log
-from topology.rules import UNVERSIONED
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
     from infra.base.settings import Settings
     from infra.ops.audit.generations import ReplayStage
     from infra.ops.audit.rows import InventoryRows, OrderRows, StockRow
-    from schemas.messages import DeadLetter
 
 EVENTS_AT_ONCE: Final = 1_000_000
 """How many derived records are kept in memory (about 0.5 kB each); a larger log is read several times, in parts."""
@@ -74,27 +72,13 @@ async def verify(
     bootstrap = address_of("kafka_bootstrap", settings)
     books = await processor.read_books(processor_url) if processor_url else None
     async with snapshot(settings) as database, Log(bootstrap, settings.namespace) as log:
-        with _collecting_garbage_rarely():
+        with collecting_garbage_rarely():
             audit = Audit(database, log, deciders, on_progress)
             await audit.run()
             await audit.compare_views(settings)
             if processor_url and books is not None:
                 await audit.compare_with(books, await processor.read_books(processor_url) or {})
             return audit.tallies.report()
-
-
-@contextmanager
-def _collecting_garbage_rarely() -> Iterator[None]:
-    """Let the collector be: an audit keeps millions of objects without a cycle among them.
-
-    Looking for some took a quarter of the CPU time of 12,000 orders (medians of three alternating pairs), more of more.
-    """
-    thresholds = gc.get_threshold()
-    gc.set_threshold(1_000_000, 50, 1_000)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
 
 
 class Audit:
@@ -115,14 +99,14 @@ class Audit:
         self._rooms = deciders or replayed_rooms()
         self._in_progress: set[str] = set()
         self._dropped = DroppedWeeks()
-        self._unplaced: dict[str, DeadLetter] = {}
-        self._unversioned: dict[tuple[str, int], int] = {}
+        self._lost = LostOrders()
+        self._unversioned = UnversionedRanges()
         self._refused = RefusedEvents()
 
     async def run(self) -> None:
         """Check everything that the database and the log know."""
         self._dropped = await self._database.dropped()
-        self._warn_of_few_weeks(await self._database.weeks_ahead())
+        check_weeks_ahead(await self._database.weeks_ahead(), self._dropped, self.tallies["partitions_are_ahead"])
         await self._inputs.gather()
         self.tallies["replay_gives_the_same_decisions"].count(decided_by_version_0=0, checked_by_facts=0)
         tally = self.tallies["no_position_decided_twice"]
@@ -143,18 +127,12 @@ class Audit:
                 self._report_unexplained(partition, published)
         for partition in self._order_partitions():
             await self._check_orders(partition)
-        self._report_lost_orders()
-        self._name_unversioned()
+        self._lost.report(self._dropped, self.tallies["dead_letters"])
+        self._unversioned.report(self.tallies["replay_gives_the_same_decisions"])
         now_ms, deliveries = self._database.now_ms, await self._database.deliveries()
         await check_deliveries(deliveries, self._inputs, now_ms, self.tallies["notifications_are_on_their_way"])
         orphans = await self._database.holds_without_order()
         check_holds_without_order(orphans, self._in_progress, self.tallies["every_order_is_final_or_waits"])
-
-    def _warn_of_few_weeks(self, ahead: int) -> None:
-        tally = self.tallies["partitions_are_ahead"]
-        tally.count(weeks_ahead=ahead, dropped_spans=len(self._dropped.spans))
-        if ahead < FEW_WEEKS:
-            tally.example(f"{ahead} weeks ahead have partitions: maintenance has not run, `lastunit maintenance run`")
 
     async def compare_with(self, earlier: processor.Books, now: processor.Books) -> None:
         """Compare the money with the processor's books: those from before the snapshot, and those of now."""
@@ -218,18 +196,8 @@ class Audit:
                 for letter in filter(None, map(dead_letter_in, records)):
                     tally.count(dead_letters=1, **{letter.reason: 1})
                     self._refused.add(letter)
-                    if (placed := placed_by(letter)) is not None:
-                        self._unplaced.setdefault(placed.order_id, letter)
+                    self._lost.add(letter)
         self._refused.report(self.tallies["replay_gives_the_same_decisions"])
-
-    def _report_lost_orders(self) -> None:
-        """Report the orders that a dead letter placed and that nobody has decided about."""
-        tally = self.tallies["dead_letters"]
-        for order_id, letter in self._unplaced.items():
-            if not self._dropped.covers(order_id):
-                tally.count(orders_lost=1)
-                where = f"{letter.topic}/{letter.partition}/{letter.offset}"
-                tally.breach(f"order {order_id} was never decided: {where} is a dead letter, {letter.detail}")
 
     async def _audit_room(self, room: Room[Any], asked: Sequence[int], published: Published) -> None:
         """Replay a room's share of these partitions, and hold what it comes to against the tables."""
@@ -271,8 +239,7 @@ class Audit:
                 self._refused.compare(output, self.tallies["replay_gives_the_same_decisions"])
             said = match(decision, answers, room.name, self.tallies)
             accounts.post(decision.message, said, decision.position)
-        for source, below in stage.replay.unversioned.items():
-            self._unversioned[source, partition] = max(below, self._unversioned.get((source, partition), 0))
+        self._unversioned.add(partition, stage.replay.unversioned)
 
     async def _compare(self, stage: ReplayStage, undecided: UndecidedRecords) -> list[StockRow]:
         """Hold a replay's end against the claim and the tables; return the stock rows that they have."""
@@ -313,17 +280,8 @@ class Audit:
         for source, by_room in decided.items():
             answers = published.answers(source, partition)
             exists = self._inputs.exists[source][partition]
-            unversioned = self._unversioned.get((source, partition), 0)
+            unversioned = self._unversioned.below(source, partition)
             report_unexplained(f"{source}/{partition}", answers, by_room, exists, self.tallies, unversioned=unversioned)
-
-    def _name_unversioned(self) -> None:
-        """Name the ranges that version 0 of the rules decided: where the present rules differ, facts and sums are checked."""
-        if self._unversioned:
-            ranges = ", ".join(f"{source}/{p} [0, {below})" for (source, p), below in sorted(self._unversioned.items()))
-            self.tallies["replay_gives_the_same_decisions"].example(
-                f"Version {UNVERSIONED} of the rules decided {ranges}: where the present version decides otherwise, what was "
-                "published and its sums are checked. `lastunit rules show` lists what is in force"
-            )
 
     def _stored(self, rows: InventoryRows | OrderRows) -> dict[str, list[Any]]:
         """Return rows by table, but for those of weeks that were dropped: one that comes too late is a row of no week."""
@@ -333,7 +291,7 @@ class Audit:
     async def _check_orders(self, partition: int) -> None:
         rows = await self._database.orders(partition)
         for row in rows.orders:
-            self._unplaced.pop(row.order_id, None)
+            self._lost.exclude(row.order_id)
         found = cases(rows, self._in_progress)
         check_progress(found, self._database.now_ms, self.tallies["every_order_is_final_or_waits"])
         check_money(found, rows.payments, self.tallies)

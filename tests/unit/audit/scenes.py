@@ -8,7 +8,8 @@ from producers.publisher import Outgoing
 from schemas import messages as m
 from schemas.codec.wire import encode
 from schemas.terms import CAPTURE_AT_SHIPPING
-from tests.unit.audit.world import MemorySnapshot, World, said
+from tests.unit.audit.memory import MemorySnapshot
+from tests.unit.audit.world import World, said
 
 REPLAY = "replay_gives_the_same_decisions"
 ONCE = "each_command_took_effect_once"

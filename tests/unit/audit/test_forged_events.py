@@ -7,8 +7,9 @@ import pytest
 from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
+from tests.unit.audit.memory import Kept
 from tests.unit.audit.scenes import MONEY, REPLAY, found
-from tests.unit.audit.world import Kept, World
+from tests.unit.audit.world import World
 from topology.topics import ORDER_EVENTS
 
 

@@ -11,8 +11,9 @@ from infra.ops.audit.history import DecisionFilter, audited_decisions
 from infra.ops.audit.inputs import AuditInputs
 from producers.publisher import Outgoing
 from schemas import messages as m
+from tests.unit.audit.memory import PARTITIONS
 from tests.unit.audit.scenes import ONCE, REPLAY, TWICE, busy_world, found
-from tests.unit.audit.world import PARTITIONS, World
+from tests.unit.audit.world import World
 from topology.partitioner import partition_of
 
 MORE, MOST = 5, 8

@@ -11,6 +11,7 @@ from producers.publisher import Outgoing
 from schemas import messages as m
 from schemas.codec.wire import encode
 from schemas.ids import new_order_id
+from tests.unit.audit.memory import PARTITIONS
 from tests.unit.audit.scenes import (
     BOUNDS,
     GOODS,
@@ -27,7 +28,7 @@ from tests.unit.audit.scenes import (
     changing,
     found,
 )
-from tests.unit.audit.world import PARTITIONS, World, said
+from tests.unit.audit.world import World, said
 from topology.partitioner import partition_of
 
 

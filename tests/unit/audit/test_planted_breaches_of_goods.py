@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from schemas import messages as m
+from tests.unit.audit.memory import MemorySnapshot
 from tests.unit.audit.scenes import GOODS, LEDGER, MONEY, PROGRESS, REPLAY, changing, found, shipping_world
-from tests.unit.audit.world import MemorySnapshot, World
+from tests.unit.audit.world import World
 
 DAY_MS = 24 * 60 * 60 * 1000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infra.ops.audit.rows import OutboxRow
 from schemas import messages as m
+from tests.unit.audit.memory import PARTITIONS
 from tests.unit.audit.scenes import (
     DECIDED,
     REPLAY,
@@ -12,7 +13,7 @@ from tests.unit.audit.scenes import (
     changing,
     found,
 )
-from tests.unit.audit.world import PARTITIONS, World
+from tests.unit.audit.world import World
 from topology.partitioner import partition_of
 
 

@@ -11,6 +11,7 @@ from consumers.errors import RefusedError
 from consumers.runtime.deciding.decision import dead_letter, outgoing
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
+from tests.unit.audit.memory import Kept
 from tests.unit.audit.scenes import (
     BOUNDS,
     GOODS,
@@ -24,7 +25,7 @@ from tests.unit.audit.scenes import (
     SUMS,
     found,
 )
-from tests.unit.audit.world import Kept, World
+from tests.unit.audit.world import World
 from topology.topics import DEAD_LETTERS
 
 

@@ -1,0 +1,73 @@
+"""What happens to one order while somebody dies: stages with what each waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from producers.clients.orders import ACCEPTED_TOKEN
+from schemas import messages as m
+from schemas.terms import CAPTURE_AT_SHIPPING
+
+_HAS_GOODS = "SELECT count(*) FROM fulfilments WHERE order_id = $1"
+
+
+_IN_STATE = "SELECT count(*) FROM orders WHERE order_id = $1 AND state = '{}'"
+
+
+_RETURN = """
+SELECT returns ? 'B1' AND coalesce(returns->'B1'->>'state', 'requested') = '{}' FROM fulfilments WHERE order_id = $1
+"""
+
+
+_MONEY = """
+SELECT state, authorized_minor, captured_minor, voided_minor, refunded_minor FROM payments WHERE order_id = $1
+"""
+
+
+class SagaStage(NamedTuple):
+    """What people say once the condition (SQL about an order) is true."""
+
+    when: str
+    says: tuple[Callable[[str], m.Message], ...]
+
+
+class Story(NamedTuple):
+    """An order's way, from its placing to a state with nothing left to do."""
+
+    terms: str
+    token: str
+    steps: tuple[SagaStage, ...]
+    end: str
+
+
+_SEND_AND_TAKE_BACK = (
+    SagaStage(
+        _HAS_GOODS,
+        (lambda it: m.ShipOrder(it, "S1", (1,), "post", "T"), lambda it: m.ShipOrder(it, "S2", (), "v", "U")),
+    ),
+    SagaStage(
+        _IN_STATE.format("shipped"),
+        (lambda it: m.ConfirmDelivery(it, "S1"), lambda it: m.ConfirmDelivery(it, "S2")),
+    ),
+    SagaStage(_IN_STATE.format("delivered"), (lambda it: m.RequestReturn(it, "B1", (1,), "too small"),)),
+    SagaStage(_RETURN.format("requested"), (lambda it: m.ApproveReturn(it, "B1"),)),
+    SagaStage(_RETURN.format("approved"), (lambda it: m.ReceiveReturn(it, "B1", ()),)),
+)
+
+
+_REFUNDED = "SELECT count(*) FROM payments WHERE order_id = $1 AND refunded_minor > 0"
+
+
+STORIES = {
+    "sold and one line taken back": Story("", ACCEPTED_TOKEN, _SEND_AND_TAKE_BACK, _REFUNDED),
+    "captured with each parcel": Story(CAPTURE_AT_SHIPPING, ACCEPTED_TOKEN, _SEND_AND_TAKE_BACK, _REFUNDED),
+    "cancelled when it was paid": Story(
+        "", ACCEPTED_TOKEN, (SagaStage(_HAS_GOODS, (lambda it: m.CancelOrder(it, "customer", "thought"),)),), _REFUNDED
+    ),
+    "not captured": Story("", "tok_capture_fails", (), _IN_STATE.format("cancelled")),
+}
+
+
+SILENT = {("fulfilment", "not captured")}
+"""Who has nothing to say in which story."""

@@ -1,0 +1,23 @@
+"""Options of an owner in a test's process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from consumers.runtime.options import OwnerOptions
+from infra.base.settings import Settings
+
+
+def options_of(settings: Settings, **changes: Any) -> OwnerOptions:
+    """Return an owner's options for this process, where many owners share one loop: hence the long session."""
+    options = OwnerOptions(
+        kafka_bootstrap=settings.kafka_bootstrap or "",
+        postgres_dsn=settings.postgres_dsn or "",
+        namespace=settings.namespace,
+        batch_records=settings.batch_records,
+        session_timeout_ms=10_000,
+        watchdog_seconds=settings.watchdog_seconds,
+    )
+    return msgspec.structs.replace(options, **changes)
