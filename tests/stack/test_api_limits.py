@@ -35,8 +35,11 @@ async def counting(
 
 
 @pytest.mark.parametrize(("quota", "lost"), [(7, 0), (3_000, 6)])
-async def test_processes_share_what_a_client_has(settings: Settings, quota: int, lost: int) -> None:
+async def test_processes_share_what_a_client_has(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, quota: int, lost: int
+) -> None:
     """All of it is served and no more; of a large quota each process may keep a lot of three that it does not use up."""
+    monkeypatch.setattr(limits, "ANSWER_SECONDS", 60.0)  # however busy the machine is, Valkey is not away
     async with AsyncExitStack() as open_ones:
         processes = [await open_ones.enter_async_context(counting(settings, quota)) for _ in range(3)]
         wanted = (process.take("a") for _ in range(quota) for process in processes)
@@ -46,7 +49,7 @@ async def test_processes_share_what_a_client_has(settings: Settings, quota: int,
         assert len(taken) == 3 * quota
         assert min(it.remaining for it in served) == 0
         assert max(it.remaining for it in served) == quota - 1
-        assert {it.reset_s for it in taken} <= {60, 59, 58}
+        assert all(0 < it.reset_s <= 60 for it in taken)
         other = await processes[0].take("b")
         assert other is not None
         assert not other.is_exceeded
