@@ -1,4 +1,4 @@
-"""The HTTP server that payment processors send their outcomes to, beside the answers to our own requests.
+"""The routes that payment processors send their outcomes to, beside the answers to our own requests.
 
     POST /webhooks/payments/simulated   from infra.local.sandbox_processor, signed as Standard Webhooks has it
     POST /webhooks/payments/stripe      from Stripe, signed in its own way
@@ -6,18 +6,17 @@
 An outcome is put on the log before it is answered: 200 means that Kafka has it. 401 is a wrong signature or one that is
 too old, 400 is a message that makes no sense, 503 asks the sender to come back. Problems are RFC 9457 documents.
 
-`WebhookIntake` knows nothing of the server: it turns headers and a body into an answer.
+`WebhookIntake` knows nothing of HTTP servers: it turns headers and a body into an answer. `WebhookRoutes` serve it in front of
+another application, as in the API, or alone, as in `WebhookReceiver`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
-from aiohttp import web
 
 from consumers.payments.errors import NotUnderstoodError, ProcessorError
 from consumers.payments.webhooks import (
@@ -28,18 +27,28 @@ from consumers.payments.webhooks import (
     from_stripe_event,
 )
 from consumers.runtime.deciding.decision import outgoing
+from infra.edge.server import HttpServer
 from producers.errors import PublishError
 from schemas.ids import is_order_id
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from consumers.payments.processor import PaymentProcessor
     from consumers.payments.webhooks import Received
     from producers.publisher import Publisher
+
+    Scope = dict[str, Any]
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+    Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 log = structlog.get_logger()
 
 ROUTES: Final = "/webhooks/payments/"
 LARGEST_BODY: Final = 256 * 1024
+MAX_IN_FLIGHT: Final = 200
+"""Webhooks that one process takes at once; a processor sends those that get a 503 again."""
 _TITLES: Final = {
     400: "The message makes no sense",
     401: "The signature is not right",
@@ -131,55 +140,67 @@ class WebhookIntake:
         return event.of(payment.order_id) if payment is not None and is_order_id(payment.order_id) else None
 
 
+class WebhookRoutes:
+    """An ASGI application: the addresses of processors; whatever is below another path goes to `other`, if there is one."""
+
+    def __init__(self, intake: WebhookIntake, other: Application | None = None) -> None:
+        self._intake, self._other = intake, other
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if self._other is not None and not scope.get("path", "").startswith(ROUTES):
+            await self._other(scope, receive, send)
+        elif scope["type"] == "http":
+            self._in_flight += 1
+            try:
+                answer = await self._answer(scope, receive)
+            finally:
+                self._in_flight -= 1
+            if answer is not None:
+                await _send(answer, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> WebhookAnswer | None:
+        """Return the answer, None where nobody waits for it any more."""
+        if (refusal := self._intake.refusal(scope["method"], scope["path"])) is not None:
+            return refusal
+        if self._in_flight > MAX_IN_FLIGHT:
+            return problem(503, f"{MAX_IN_FLIGHT} are being written down already")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        body = bytearray()
+        announced = headers.get("content-length", "0")
+        is_whole, is_too_large = False, announced.isdigit() and int(announced) > LARGEST_BODY
+        while not is_whole and not is_too_large:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            body += message.get("body", b"")
+            is_whole, is_too_large = not message.get("more_body"), len(body) > LARGEST_BODY
+        if is_too_large:
+            return problem(413, f"at most {LARGEST_BODY:,} bytes")
+        return await self._intake.take(scope["path"], headers, bytes(body))
+
+
+async def _send(answer: WebhookAnswer, send: Send) -> None:
+    body = answer.body
+    headers = {**answer.headers, "Content-Length": str(len(body))}
+    named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": named})
+    await send({"type": "http.response.body", "body": body})
+
+
 class WebhookReceiver:
-    """Serves an intake over HTTP until it is stopped."""
+    """Serves an intake alone until it is stopped."""
 
     def __init__(self, intake: WebhookIntake, *, host: str, port: int) -> None:
-        self._intake = intake
-        self._host = host
-        self._port = port
-        self._stopped = asyncio.Event()
+        self._processors = sorted(intake.secrets)
+        self._server = HttpServer(WebhookRoutes(intake), host=host, port=port)
 
     def stop(self) -> None:
         """Ask for a graceful end: what is being written down is answered first."""
-        self._stopped.set()
+        self._server.stop()
 
     async def run(self) -> None:
         """Serve until `stop`. Raises OSError where the address is taken."""
-        runner = web.ServerRunner(web.Server(self.handle, access_log=None), shutdown_timeout=5.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host, self._port).start()
-            log.info(
-                "receiver_listens",
-                host=self._host,
-                port=runner.addresses[0][1],
-                processors=sorted(self._intake.secrets),
-            )
-            await self._stopped.wait()
-        finally:
-            await runner.cleanup()
-
-    async def handle(self, request: web.BaseRequest) -> web.Response:
-        """Answer one webhook."""
-        answer = self._intake.refusal(request.method, request.path)
-        if answer is None:
-            body = await _read(request)
-            if body is None:
-                answer = problem(413, f"at most {LARGEST_BODY:,} bytes")
-            else:
-                headers = {name.lower(): value for name, value in request.headers.items()}
-                answer = await self._intake.take(request.path, headers, body)
-        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
-
-
-async def _read(request: web.BaseRequest) -> bytes | None:
-    """Return the body, None for one that is too large, whether it announces its length or comes in chunks."""
-    if (request.content_length or 0) > LARGEST_BODY:
-        return None
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            return None
-    return bytes(body)
+        log.info("receiver_starts", processors=self._processors)
+        await self._server.run()

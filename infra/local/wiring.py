@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from consumers.runtime.options import OwnerOptions
     from infra.base.rooms import Server
     from infra.base.settings import Settings
+    from infra.edge.receiver import WebhookIntake
     from producers.outage import Readiness
 
 RUNNABLE: Final = (*SYSTEM, *HOSTS, RECEIVER, SHOP, TRENDS, API, CONSOLE)
@@ -68,7 +69,7 @@ async def built(rooms: Sequence[RoomName], wiring: Wiring, resources: AsyncExitS
         "views": lambda: _views(wiring),
         SHOP: lambda: _shop(wiring),
         TRENDS: lambda: _trends(settings),
-        API: lambda: _api(wiring),
+        API: lambda: _api(wiring, resources),
         CONSOLE: lambda: _console(settings),
     }
     if name in servers:
@@ -124,7 +125,14 @@ def _options(settings: Settings) -> OwnerOptions:
 
 
 def _receiver(settings: Settings, publisher: Publisher, resources: AsyncExitStack) -> Runnable:
-    from infra.edge.receiver import WebhookIntake, WebhookReceiver  # noqa: PLC0415  one process needs it
+    from infra.edge.receiver import WebhookReceiver  # noqa: PLC0415  one process needs it
+
+    intake = _intake(settings, publisher, resources)
+    return WebhookReceiver(intake, host=settings.receiver_host, port=settings.receiver_port)
+
+
+def _intake(settings: Settings, publisher: Publisher, resources: AsyncExitStack) -> WebhookIntake:
+    from infra.edge.receiver import WebhookIntake  # noqa: PLC0415  two processes need it
 
     named = {"simulated": settings.processor_webhook_secret, "stripe": settings.stripe_webhook_secret}
     secrets = {sender: secret for sender, secret in named.items() if secret}
@@ -132,8 +140,7 @@ def _receiver(settings: Settings, publisher: Publisher, resources: AsyncExitStac
     if settings.stripe_webhook_secret and settings.stripe_api_key:
         stripe = processor.processor_of(settings.model_copy(update={"processor": "stripe"}))
         resources.push_async_callback(stripe.close)
-    intake = WebhookIntake(publisher, secrets, stripe)
-    return WebhookReceiver(intake, host=settings.receiver_host, port=settings.receiver_port)
+    return WebhookIntake(publisher, secrets, stripe)
 
 
 def _console(settings: Settings) -> Runnable:
@@ -193,7 +200,7 @@ def _trends(settings: Settings) -> Runnable:
     return Trends(settings.kafka_bootstrap or "", settings.redis_url or "", settings.namespace, folder)
 
 
-def _api(wiring: Wiring) -> Runnable:
+def _api(wiring: Wiring, resources: AsyncExitStack) -> Runnable:
     from infra.edge.api.options import ApiOptions  # noqa: PLC0415  one process needs it
     from infra.edge.api.process import ApiProcess  # noqa: PLC0415  same
 
@@ -219,4 +226,5 @@ def _api(wiring: Wiring) -> Runnable:
             in_use=dict(wiring.in_use),
         ),
         wiring.readiness,
+        lambda publisher: _intake(settings, publisher, resources),
     )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ from infra.edge.access.key_rows import create_key
 from infra.edge.access.scopes import SCOPES
 from infra.edge.api.options import ApiOptions
 from infra.edge.api.process import ApiProcess
+from infra.edge.receiver import WebhookIntake
+from producers.publisher import Publisher
 from tests.harness.shop import Shop
 from tests.harness.waiting import PATIENCE_SECONDS
 
@@ -109,9 +111,11 @@ def api_options(settings: Settings, **changes: Any) -> ApiOptions:
 
 
 @asynccontextmanager
-async def serving_api(settings: Settings, **changes: Any) -> AsyncIterator[tuple[ApiProcess, Client]]:
+async def serving_api(
+    settings: Settings, *, intake: Callable[[Publisher], WebhookIntake] | None = None, **changes: Any
+) -> AsyncIterator[tuple[ApiProcess, Client]]:
     """Serve the API for the length of the block."""
-    process = ApiProcess(api_options(settings, **changes))
+    process = ApiProcess(api_options(settings, **changes), intake=intake)
     running = asyncio.create_task(process.run())
     listening = asyncio.create_task(process.listening.wait())
     await asyncio.wait({running, listening}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_SECONDS)

@@ -14,9 +14,11 @@ from standardwebhooks import Webhook
 
 from infra.base.rooms import RECEIVER
 from infra.base.settings import Settings
+from infra.edge.receiver import WebhookIntake
 from schemas.codec.wire import decode
 from schemas.ids import new_order_id
 from schemas.messages import RecordPaymentResult
+from tests.harness.api import serving_api
 from tests.harness.shop import Shop, in_miniature, open_shop
 from topology.topics import ORDER_COMMANDS, ORDER_EVENTS
 
@@ -45,10 +47,10 @@ class Receiver(NamedTuple):
             "webhook-signature": signature,
         }
 
-    async def post(self, body: Any, **headers: str) -> tuple[int, Any]:
+    async def post(self, body: Any, url: str = "", **headers: str) -> tuple[int, Any]:
         """Return status and document of the answer to a rightly signed webhook."""
         signature = self.signed(body) if isinstance(body, bytes) else {}
-        async with self.session.post(self.url, data=body, headers={**signature, **headers}) as answer:
+        async with self.session.post(url or self.url, data=body, headers={**signature, **headers}) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def listens(self) -> bool:
@@ -110,3 +112,14 @@ async def test_a_stranger_and_a_large_body_are_refused_also_one_that_comes_in_ch
         assert answer.status == 405
     async with receiver.session.post(receiver.url + "/else") as answer:
         assert answer.status == 404
+
+
+async def test_the_api_takes_webhooks_too_and_only_signed_ones(receiver: Receiver) -> None:
+    settings = receiver.shop.supervisor.settings
+    secrets = {"simulated": settings.processor_webhook_secret or ""}
+    async with serving_api(settings, intake=lambda publisher: WebhookIntake(publisher, secrets)) as (_, client):
+        url = f"{client.address}/webhooks/payments/simulated"
+        assert await receiver.post(outcome(), url) == (200, {"taken": True, "order_id": A})
+        assert (await receiver.post(outcome(), url, **{"webhook-id": "evt_2"}))[0] == 401
+        assert (await receiver.post(b"x" * 300 * 1024, url))[0] == 413
+        assert (await client.post("/v1/orders", b"{}", Content_Type="text/plain")).status == 415

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from redis.asyncio import Redis
@@ -22,9 +22,15 @@ from infra.edge.api.listing import OrderFinder
 from infra.edge.api.options import ApiOptions, require_safe
 from infra.edge.api.service import Service
 from infra.edge.api.tail import OrderTail
+from infra.edge.receiver import WebhookRoutes
 from infra.edge.server import HttpServer
 from producers.outage import Readiness
 from producers.publisher import Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.edge.receiver import WebhookIntake
 
 log = structlog.get_logger()
 
@@ -34,9 +40,17 @@ REDIS_SECONDS: Final = 1.0
 
 
 class ApiProcess:
-    """Serves the API until asked to stop. Raises SettingsError for an address at which strangers would be let in."""
+    """Serves the API until asked to stop. Raises SettingsError for an address at which strangers would be let in.
 
-    def __init__(self, options: ApiOptions, readiness: Readiness | None = None) -> None:
+    `intake` makes what processors' webhooks are taken by, from the publisher; without it none are.
+    """
+
+    def __init__(
+        self,
+        options: ApiOptions,
+        readiness: Readiness | None = None,
+        intake: Callable[[Publisher], WebhookIntake] | None = None,
+    ) -> None:
         self._options = options
         self.readiness = readiness if readiness is not None else Readiness()
         self.publisher = Publisher(
@@ -83,7 +97,7 @@ class ApiProcess:
             max_in_flight=options.max_in_flight,
         )
         self._server = HttpServer(
-            self.app,
+            self.app if intake is None else WebhookRoutes(intake(self.publisher), self.app),
             host=options.host,
             port=options.port,
             certificate=options.tls_cert,
