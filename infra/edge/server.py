@@ -15,6 +15,8 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from infra.edge.certificates import CertificateFiles
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -99,7 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
 class HttpServer:
     """Serves an ASGI application. With port 0 any free one is taken; `address` is where it listens once `listening` is set.
 
-    With `certificate` and `key` (PEM files) it speaks TLS only. What X-Forwarded-For and -Proto say counts where it comes from
+    With `certificate` and `key` (PEM files) it speaks TLS only, and takes new ones while it runs. What X-Forwarded-For and -Proto say counts where it comes from
     one of `proxies` (addresses or networks); None: from this machine.
     """
 
@@ -114,6 +116,7 @@ class HttpServer:
         proxies: Sequence[str] | None = None,
     ) -> None:
         self._scheme = "https" if certificate else "http"
+        self._files = CertificateFiles(certificate, key) if certificate and key else None
         self._host, self._port = host, port
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -155,5 +158,8 @@ class HttpServer:
         await self._server.startup([listener])
         log.info("http_server_listens", address=self.address)
         self.listening.set()
+        renewing = asyncio.create_task(self._files.keep(config.ssl)) if self._files and config.ssl else None
         await self._server.main_loop()
         await self._server.shutdown()
+        if renewing is not None:
+            renewing.cancel()

@@ -158,8 +158,8 @@ async def test_a_key_does_not_travel_in_the_clear(small: Settings) -> None:
 async def test_tokens_of_another_issuer_are_taken_beside_keys(small: Settings, tmp_path: Path) -> None:
     signer = SigningKey("k1", "ES256")
     (tmp_path / "keys.json").write_bytes(key_set(signer.jwk()))
-    named = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwt_keys": str(tmp_path / "keys.json")}
-    async with serving_api(small, **named) as (_, nobody):
+    keys_file = str(tmp_path / "keys.json")
+    async with serving_api(small, jwt_issuer=ISSUER, jwt_audience=AUDIENCE, jwt_keys=keys_file) as (_, nobody):
         assert (await nobody.get("/v1/stock/MUG")).status == 401  # without any key: there is an issuer
         client = nobody.with_key(signer.token(scope="orders:write orders:read"))
         placed = await client.post("/v1/orders", ORDER, key="k1")

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from infra.base.settings import Settings
 from infra.edge.access import limits
 from infra.edge.access.limits import RateLimits
-from tests.harness.api import keyed_api
+from tests.harness.api import keyed_api, order_body
 from tests.harness.shop import in_miniature
 from tests.harness.tables import give_tables
 from tests.harness.waiting import until
@@ -53,6 +53,21 @@ async def test_processes_share_what_a_client_has(
         other = await processes[0].take("b")
         assert other is not None
         assert not other.is_exceeded
+
+
+async def test_many_requests_at_once_are_all_counted_or_none(settings: Settings) -> None:
+    async with counting(settings, 10) as one, counting(settings, 10) as other:
+        first = await one.take("a", 6)
+        assert (first and (first.remaining, first.is_exceeded)) == (4, False)
+        too_many = await other.take("a", 5)
+        assert (too_many and (too_many.remaining, too_many.is_exceeded)) == (4, True)
+        assert [it and it.is_exceeded for it in [await other.take("a", size) for size in (3, 1, 1)]] == [
+            False,
+            False,
+            True,
+        ]
+        together = await asyncio.gather(*(one.take("b", 4) for _ in range(4)))
+        assert [it and it.is_exceeded for it in together] == [False, False, True, True]
 
 
 async def test_a_window_ends(settings: Settings) -> None:
@@ -112,7 +127,14 @@ async def test_the_api_says_what_is_left_and_refuses_what_is_beyond(settings: Se
         assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
         strangers = [(await client.with_key("x").get("/v1/stock/MUG")).status for _ in range(4)]
         assert strangers == [401, 401, 401, 429]  # by address, whatever the clients have left
-        assert (await client.get("/healthz")).status == 200
+        assert [(await client.get(path)).status for path in ("/healthz", "/docs", "/docs/")] == [200, 200, 200]
+    async with keyed_api(small, rate_limit=10) as (_, client):
+        batch = await client.post("/v1/orders:batch", {"orders": [order_body(("MUG", 1))] * 7})
+        assert (batch.status, batch.headers["ratelimit"].partition(";t=")[0]) == (202, '"requests";r=3')
+        batch = await client.post("/v1/orders:batch", {"orders": [order_body(("MUG", 1))] * 4})
+        assert (batch.status, batch.headers["ratelimit"].partition(";t=")[0]) == (429, '"requests";r=2')
+        batch = await client.post("/v1/orders:batch", {"orders": [order_body(("MUG", 1))] * 12})
+        assert (batch.status, "smaller batches" in batch.document["detail"]) == (429, True)
     async with keyed_api(small.model_copy(update={"redis_url": NOBODY_THERE}), rate_limit=1) as (_, client):
         for _ in range(3):
             answer = await client.get("/v1/stock/MUG")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -51,6 +51,13 @@ class _Lot(msgspec.Struct):
     until: float
 
 
+class _Question(NamedTuple):
+    """A question for so many requests of a client, and who waits for its answer."""
+
+    requests: int
+    answer: asyncio.Future[bool]
+
+
 class RateLimits:
     """Counts the requests of clients, at most `quota` of each in `window_seconds`; a quota of 0 counts nothing."""
 
@@ -58,31 +65,31 @@ class RateLimits:
         self._policy = (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (POLICY, quota, window_seconds))
         self._redis = redis
         self._prefix = f"{namespace}rate:"
-        self._quota = quota
+        self.quota = quota
         self._window_ms = window_seconds * 1000
         self._lot_size = max(1, quota // LOTS)
         self._lots: dict[str, _Lot] = {}
-        self._waiting: dict[str, list[asyncio.Future[bool]]] = {}
+        self._waiting: dict[str, list[_Question]] = {}
         self._asking: asyncio.Task[None] | None = None
         self._away_until = -math.inf
         self._is_away = False
 
-    async def take(self, client: str) -> Allowance | None:
-        """Count a request of a client; None where nothing is counted."""
-        if not self._quota:
+    async def take(self, client: str, requests: int = 1) -> Allowance | None:
+        """Count requests of a client, all of them or none; None where nothing is counted."""
+        if not self.quota:
             return None
-        while (allowance := self.take_at_hand(client)) is None:
-            if time.monotonic() < self._away_until or not await self._taken(client):
+        while (allowance := self.take_at_hand(client, requests)) is None:
+            if time.monotonic() < self._away_until or not await self._taken(client, requests):
                 return None
         return allowance
 
-    def take_at_hand(self, client: str) -> Allowance | None:
-        """Count a request of a client about whom nobody need be asked; None where somebody must."""
+    def take_at_hand(self, client: str, requests: int = 1) -> Allowance | None:
+        """Count requests of a client about whom nobody need be asked; None where somebody must."""
         lot = self._lots.get(client)
-        if lot is None or (left_s := lot.until - time.monotonic()) <= 0 or (lot.beyond and not lot.left):
+        if lot is None or (left_s := lot.until - time.monotonic()) <= 0 or (lot.beyond and lot.left < requests):
             return None
-        is_exceeded = not lot.left
-        lot.left -= not is_exceeded
+        is_exceeded = lot.left < requests
+        lot.left -= 0 if is_exceeded else requests
         return Allowance(lot.left + lot.beyond, math.ceil(left_s), is_exceeded)
 
     def headers(self, allowance: Allowance) -> tuple[Header, Header]:
@@ -95,10 +102,10 @@ class RateLimits:
             self._asking.cancel()
             await asyncio.wait({self._asking})
 
-    def _taken(self, client: str) -> asyncio.Future[bool]:
+    def _taken(self, client: str, requests: int) -> asyncio.Future[bool]:
         """Return whether Valkey answered the question for a lot, which all that ask meanwhile share."""
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(client, []).append(answer)
+        self._waiting.setdefault(client, []).append(_Question(requests, answer))
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask(), name="rate limits")
         return answer
@@ -109,15 +116,17 @@ class RateLimits:
             is_taken = False
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    await self._take_lots({client: len(answers) for client, answers in waiting.items()})
+                    await self._take_lots(
+                        {client: sum(it.requests for it in asked) for client, asked in waiting.items()}
+                    )
                 is_taken = True
                 self._note_back()
             except (RedisError, OSError, TimeoutError) as error:
                 self._note_away(error)
             finally:
-                for answer in (each for answers in waiting.values() for each in answers):
-                    if not answer.done():
-                        answer.set_result(is_taken)
+                for question in (each for asked in waiting.values() for each in asked):
+                    if not question.answer.done():
+                        question.answer.set_result(is_taken)
 
     async def _take_lots(self, wanted: dict[str, int]) -> None:
         sizes = {client: max(self._lot_size, number) for client, number in wanted.items()}
@@ -131,9 +140,11 @@ class RateLimits:
         now = time.monotonic()
         self._forget(now)
         for (client, size), used, left_ms in zip(sizes.items(), found[::3], found[2::3], strict=True):
-            before = max(0, self._quota - (used - size))
+            before = max(0, self.quota - (used - size))
             granted = min(size, before)
-            self._lots[client] = _Lot(granted, before - granted, now + left_ms / 1000)
+            lot = self._lots.get(client)
+            kept = lot.left if lot is not None and now < lot.until else 0
+            self._lots[client] = _Lot(kept + granted, before - granted, now + left_ms / 1000)
 
     def _forget(self, now: float) -> None:
         if len(self._lots) >= MAX_LOTS_HELD:

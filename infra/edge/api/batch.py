@@ -15,7 +15,7 @@ from infra.edge.api.operations import REQUIRED, command
 from infra.edge.api.orders import EXAMPLE, TAG, request_of, require_sums
 from infra.edge.api.problems import Problem, ProblemError
 from infra.edge.api.reading import read
-from infra.edge.api.requests import body_of
+from infra.edge.api.requests import body_of, count_as
 
 if TYPE_CHECKING:
     from infra.edge.api.service import Service
@@ -68,9 +68,10 @@ def batch_routes(service: Service) -> list[Any]:
         """Place many orders at once.
 
         Each has a result: 202 and its id, or 422 and its problem. Those without faults are on the log, whatever the others
-        are. Sent again with the same key, the batch is the same orders under the same ids.
+        are. Sent again with the same key, the batch is the same orders under the same ids. It counts as one request for each order.
         """
         body = await body_of(request, BatchBody)
+        await count_as(request, len(body.orders))
         read_orders = [_read(bytes(raw)) for raw in body.orders]
         async with service.keyed(request, body, new_batch_id, is_required=True) as claim:
             wanted = [

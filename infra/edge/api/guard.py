@@ -25,6 +25,7 @@ from infra.edge.api.problems import (
     MEDIA_TYPE,
     MISDIRECTED,
     TOO_LARGE,
+    TOO_MANY,
     Fault,
     ProblemError,
     unavailable,
@@ -52,6 +53,8 @@ RELEASE: Final = "lastunit.release"
 """Under this name a request's scope has the function by which it gives its place back before it waits for something."""
 OPEN: Final = "lastunit.open"
 """And under this one the stack of what is open for as long as it is answered."""
+COUNT: Final = "lastunit.count"
+"""And under this one the function that counts so many requests more, as a request of many commands is."""
 _HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -106,7 +109,7 @@ class Guard:
         try:
             headers: dict[bytes, bytes] = dict(scope["headers"])
             self._check(scope, headers)
-            if _routed(scope)["path"] not in PUBLIC:
+            if _routed(scope)["path"].rstrip("/") not in PUBLIC:
                 await self._admit(scope, headers, limits)
             if scope["method"] in CHANGING:
                 receive = _replayed(await _body(scope, receive), receive)
@@ -128,14 +131,18 @@ class Guard:
         except AccessError as error:
             await self._count(f"from:{sender_of(scope)}", limits)
             raise refused(error) from error
-        await self._count(principal.client or f"from:{sender_of(scope)}", limits)
+        client = principal.client or f"from:{sender_of(scope)}"
+        await self._count(client, limits)
         scope[PRINCIPAL], scope[ADMITTED] = principal, self._door.still_admits
+        scope[COUNT] = lambda requests: self._count(client, limits, requests)
 
-    async def _count(self, client: str, limits: list[tuple[bytes, bytes]]) -> None:
-        allowance = self._limits.take_at_hand(client) or await self._limits.take(client)
+    async def _count(self, client: str, limits: list[tuple[bytes, bytes]], requests: int = 1) -> None:
+        if 0 < self._limits.quota < requests:
+            raise ProblemError(TOO_MANY, f"nobody has as many as {requests:,} requests at once: send smaller batches")
+        allowance = self._limits.take_at_hand(client, requests) or await self._limits.take(client, requests)
         if allowance is None:
             return
-        limits += self._limits.headers(allowance)
+        limits[:] = self._limits.headers(allowance)
         if allowance.is_exceeded:
             raise too_many(allowance)
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import msgspec
 from litestar import Request
 
-from infra.edge.api.guard import OPEN, RELEASE
+from infra.edge.api.guard import COUNT, OPEN, RELEASE
 from infra.edge.api.keys import MAX_KEY
 from infra.edge.api.problems import BAD_HEADER, BAD_PARAMETER, Fault, ProblemError
 from infra.edge.api.reading import read
@@ -30,6 +30,12 @@ C = TypeVar("C")
 async def body_of(request: HttpRequest, kind: type[T]) -> T:
     """Return the body as a struct. Raises ProblemError with all its faults."""
     return read(await request.body(), kind)
+
+
+async def count_as(request: HttpRequest, requests: int) -> None:
+    """Count a request as so many of its client's. Raises ProblemError where they are not left."""
+    if requests > 1:
+        await request.scope[COUNT](requests - 1)  # type: ignore[typeddict-item]
 
 
 def key_of(headers: Mapping[str, str], *, is_required: bool) -> str | None:
