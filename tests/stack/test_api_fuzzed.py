@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,7 +16,9 @@ from hypothesis import settings as with_settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from infra.base.settings import Settings
-from tests.harness.api import Client, keyed_api, order_body
+from infra.edge import server
+from tests.harness.api import ATTEMPTS, Client, keyed_api, order_body, serving_api
+from tests.harness.mutated_requests import mutated_request
 from tests.harness.shop import in_miniature
 from tests.harness.tables import give_tables
 from topology import admin
@@ -20,6 +26,9 @@ from topology import admin
 EXAMPLES = 4
 MANY_EXAMPLES = 400
 """Of each of two dozen operations."""
+MUTATED = 1_000
+VERY_MANY_MUTATED = 80_000
+SENDERS = 16
 STREAMS = {"/v1/events", "/v1/orders/{order_id}/events"}
 """Answers without an end."""
 
@@ -60,13 +69,19 @@ def fuzz(document: Any, client: Client, examples: int) -> int:
     return count
 
 
-async def fuzzed(settings: Settings, examples: int) -> int:
+@asynccontextmanager
+async def prepared(settings: Settings) -> AsyncIterator[Settings]:
+    """Give the settings of a system of which only topics and tables are there."""
     small = in_miniature(settings)
     await admin.apply(
         small.kafka_bootstrap or "", namespace=small.namespace, partitions=1, expected_cluster_id=small.cluster_id
     )
     await give_tables(small.postgres_dsn or "")
-    async with keyed_api(small) as (_, client):
+    yield small
+
+
+async def fuzzed(settings: Settings, examples: int) -> int:
+    async with prepared(settings) as small, keyed_api(small) as (_, client):
         document = (await client.get("/openapi.json")).document
         count = await asyncio.to_thread(fuzz, without_waiting(document), client, examples)
         assert (await client.post("/v1/orders", order_body(("MUG", 1)))).status == 202
@@ -80,3 +95,56 @@ async def test_whatever_is_sent_is_answered_as_the_document_has_it(settings: Set
 @pytest.mark.slow
 async def test_much_more_of_it(settings: Settings) -> None:
     assert await fuzzed(settings, MANY_EXAMPLES) > MANY_EXAMPLES * 20
+
+
+# --- requests whose bytes are not as HTTP or JSON has it ------------------------------------------------------------------
+
+
+async def status_of(port: int, request: bytes) -> int:
+    """Return the status of the first answer to these bytes; 0 where the connection ends without one."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        async with asyncio.timeout(30):
+            line = await reader.readline()
+        return int(line.split()[1]) if line.startswith(b"HTTP/1.1 ") else 0
+    except ConnectionError:
+        return 0
+    finally:
+        writer.transport.abort()
+
+
+async def statuses_of_mutated_requests(settings: Settings, seed: int, cases: int) -> Counter[int]:
+    statuses: Counter[int] = Counter()
+    async with prepared(settings) as small, serving_api(small) as (_, client):
+        port = int(client.address.rpartition(":")[2])
+        dice = random.Random(seed)
+        waiting = iter([mutated_request(dice) for _ in range(cases)])
+
+        async def sender() -> None:
+            for request in waiting:
+                status = await status_of(port, request)
+                for _ in range(ATTEMPTS):
+                    if status != 503:  # as the machine is short of time: it asks to come again
+                        break
+                    await asyncio.sleep(1)
+                    status = await status_of(port, request)
+                assert status < 500, request
+                statuses[status] += 1
+
+        await asyncio.gather(*(sender() for _ in range(SENDERS)))
+        assert (await client.post("/v1/orders", order_body(("MUG", 1)))).status == 202
+    return statuses
+
+
+async def test_no_bytes_make_the_server_fail(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REQUEST_SECONDS", 0.2)
+    statuses = await statuses_of_mutated_requests(settings, seed=1, cases=MUTATED)
+    assert {202, 400, 408, 415, 422} <= statuses.keys(), statuses  # good ones, and each kind of fault
+
+
+@pytest.mark.slow
+async def test_no_bytes_of_very_many_make_the_server_fail(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REQUEST_SECONDS", 0.2)
+    statuses = await statuses_of_mutated_requests(settings, seed=2, cases=VERY_MANY_MUTATED)
+    assert statuses.total() == VERY_MANY_MUTATED

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from infra.edge import certificates
 from infra.edge.server import HttpServer
 from tests.harness.certificates import self_signed
-from tests.harness.reading import until
+from tests.harness.waiting import until
 
 
 async def _app(_scope: object, _receive: object, _send: object) -> None:
