@@ -1,6 +1,8 @@
-"""Lengths of time for people."""
+"""Times for people: moments and lengths."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 
 def age(milliseconds: float | None) -> str:
@@ -12,3 +14,8 @@ def age(milliseconds: float | None) -> str:
         if seconds >= length:
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.1f} s"
+
+
+def moment(at_ms: int) -> str:
+    """Return a moment (ms since the epoch) as UTC, to the millisecond."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-import msgspec
-
 from infra.base.connections import database
 from infra.base.settings import Settings
 from infra.cli.arguments import name_argument
 from infra.cli.output import MISUSED, fail, run
+from infra.ops.references import Named, orders_named
 from schemas.ids import is_order_id
 
 OrderName = Annotated[str, name_argument("ORDER", "Its id, or the reference under which it was placed or imported.")]
 OrderId = Annotated[str, name_argument("ORDER_ID", "As `order place` printed it.")]
 
 SHOWN: Final = 10
-IMPORTED: Final = """
-SELECT min(source) AS source, order_id FROM (
-    SELECT source, order_id FROM imports WHERE external_id = $1
-    UNION ALL SELECT customer_id, order_id FROM search.orders WHERE reference = $1 AND reference <> ''
-) AS named GROUP BY order_id ORDER BY order_id DESC
-"""
-
-
-class Named(msgspec.Struct, frozen=True):
-    """An order that has a reference, and in which system it has it."""
-
-    source: str
-    order_id: str
 
 
 def order_id_of(name: str, settings: Settings) -> str:
@@ -61,4 +47,4 @@ def checked_order_id(name: str) -> str:
 
 async def _named(name: str, settings: Settings) -> list[Named]:
     async with database(settings) as connection:
-        return [Named(row["source"], str(row["order_id"])) for row in await connection.fetch(IMPORTED, name)]
+        return await orders_named(connection, name)

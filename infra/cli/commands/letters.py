@@ -11,10 +11,10 @@ import typer
 from rich.text import Text
 
 from infra.base.connections import address_of, kafka_publisher
+from infra.base.spans import moment
 from infra.cli.arguments import SHOWN
 from infra.cli.groups import new_group
 from infra.cli.output import AsJson, counted, fail, print_json, print_table, quiet_settings, run, stdout
-from infra.cli.timeline import moment
 from infra.ops.letters import redriving
 from infra.ops.letters.reading import Filter, Letter, LetterState, read_letters, shown_key
 from infra.ops.log import Log

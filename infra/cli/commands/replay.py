@@ -9,10 +9,10 @@ import typer
 from rich.text import Text
 
 from infra.base.rooms import REPLAYED
+from infra.base.spans import moment as written
 from infra.cli.arguments import MAX_INT, MOMENTS, moment, name_option
 from infra.cli.output import FAILED, AsJson, print_json, quiet_settings, run, stdout
 from infra.cli.references import order_id_of
-from infra.cli.timeline import moment as written
 from infra.ops.audit.history import AuditedDecision, DecisionFilter, history
 
 if TYPE_CHECKING:

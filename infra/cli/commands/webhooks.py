@@ -15,11 +15,11 @@ import typer
 from rich.text import Text
 
 from infra.base.connections import database
+from infra.base.spans import moment
 from infra.cli.arguments import SHOWN, name_argument
 from infra.cli.arguments import url as url_
 from infra.cli.groups import new_group
 from infra.cli.output import MISUSED, AsJson, fail, print_json, quiet_settings, run, stdout
-from infra.cli.timeline import moment
 from schemas.ids import new_order_id
 from topology.saga import NOTIFIED
 

@@ -8,7 +8,7 @@ import pytest
 
 from consumers.views.money import MoneyView
 from consumers.views.timeline import OrderView, TimelineEvent, event_of, view_of
-from infra.cli.timeline import WORDS, describe
+from infra.ops.order_words import WORDS, describe
 from schemas import messages as m
 from schemas.ids import new_order_id
 from topology.states import FulfilmentState, OrderState, PaymentState, ReturnState

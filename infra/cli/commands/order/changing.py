@@ -19,7 +19,7 @@ from infra.cli.order_outcomes import REFUSED, outcome_of
 from infra.cli.output import FAILED, AsJson, errors_shown, fail, print_json, quiet_settings, run, stderr, stdout
 from infra.cli.references import OrderId, checked_order_id
 from infra.cli.refusals import advice
-from infra.cli.timeline import describe
+from infra.ops.order_words import describe
 from infra.ops.view_state import view_state
 from producers.clients.order_commands import OPERATOR, OrderCommand, OrderCommandClient, check_order_command
 from schemas import messages as m

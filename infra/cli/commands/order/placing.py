@@ -14,7 +14,7 @@ from infra.base.settings import Settings
 from infra.cli.arguments import name_option, seconds_option
 from infra.cli.commands.order.showing import follow, print_end
 from infra.cli.output import FAILED, MISUSED, AsJson, fail, print_json, print_text, quiet_settings, run
-from infra.cli.skus import did_you_mean, unknown_skus
+from infra.ops.skus import did_you_mean, unknown_skus
 from producers.clients.orders import ACCEPTED_TOKEN, OrderClient, OrderLine, OrderRequest
 from schemas.errors import SchemaError
 from schemas.limits import MAX_HOLD_SECONDS

@@ -15,10 +15,12 @@ from consumers.views.store import read_timeline
 from consumers.views.timeline import OrderView, TimelineEvent
 from infra.base.connections import redis_client
 from infra.base.settings import Settings
+from infra.base.spans import moment
 from infra.cli.arguments import seconds_option
 from infra.cli.output import FAILED, AsJson, fail, print_json, quiet_settings, run, screen_width, stderr, stdout
 from infra.cli.references import OrderName, order_id_of
-from infra.cli.timeline import describe, moment, timeline
+from infra.cli.timeline import timeline
+from infra.ops.order_words import describe
 from infra.ops.view_state import redis_trouble, view_state
 from schemas.money import format_minor
 

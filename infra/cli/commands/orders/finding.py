@@ -11,9 +11,9 @@ import typer
 from consumers.views.index import IndexedOrder, OrderQuery, find_orders, forget_index
 from infra.base.connections import database, redis_client
 from infra.base.settings import Settings
+from infra.base.spans import moment as written
 from infra.cli.arguments import MOMENTS, moment, name_option
 from infra.cli.output import MISUSED, AsJson, counted, fail, print_json, print_table, quiet_settings, run, stdout
-from infra.cli.timeline import moment as written
 from topology.states import OrderState
 
 MOST: Final = 10_000

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from infra.base.spans import moment
 from infra.cli.arguments import MAX_INT, seconds_option
 from infra.cli.output import AsJson, print_json, quiet_settings, run, stdout
-from infra.cli.timeline import moment
 from infra.ops.overdue.orders import Stuck
 from infra.ops.overdue.report import all_that_waits
 

@@ -13,6 +13,7 @@ import typer
 from rich.cells import cell_len
 from rich.text import Text
 
+from infra.base.spans import moment as written
 from infra.cli.arguments import MOMENTS, moment, name_argument
 from infra.cli.output import (
     FAILED,
@@ -28,7 +29,6 @@ from infra.cli.output import (
     stdout,
 )
 from infra.cli.tables import table
-from infra.cli.timeline import moment as written
 from infra.ops.audit.ledger import Entry, Sides, Units, ledger_of, sides_of
 
 REASON: Final = "stock reconcile"

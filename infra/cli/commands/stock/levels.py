@@ -11,9 +11,10 @@ import typer
 from infra.base.connections import database, kafka_publisher
 from infra.base.settings import Settings
 from infra.cli.arguments import name_argument, name_option, seconds_option
-from infra.cli.commands.stock.outcomes import Level, carry_out, levels_of
+from infra.cli.commands.stock.outcomes import carry_out
 from infra.cli.output import MISUSED, AsJson, errors_shown, fail, print_json, print_table, quiet_settings, run, stdout
-from infra.cli.skus import did_you_mean, unknown_skus
+from infra.ops.skus import did_you_mean, unknown_skus
+from infra.ops.stock import Level, levels_of
 from producers.clients.stock import Receipt, StockClient, receive_stock
 
 SHOWN: Final = 60

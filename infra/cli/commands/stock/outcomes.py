@@ -14,35 +14,15 @@ from consumers.inventory.decide_stock import difference
 from consumers.inventory.state import REFUSAL, LedgerEntry
 from infra.base.connections import database, kafka_publisher
 from infra.cli.output import FAILED, errors_shown, fail, print_json, quiet_settings, run, stderr, stdout
+from infra.ops.stock import Level, levels_of
 from producers.clients.stock import StockClient, check_stock_command
 from schemas.messages import SkuCommand
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from infra.base.settings import Settings
 
 POLL_SECONDS: Final = 0.05
 OUTCOME: Final = "SELECT kind, quantity, quarantined, note, at_ms FROM movements WHERE command_id = $1 AND sku = $2"
-LEVELS: Final = """
-SELECT sku, on_hand, reserved, allocated, quarantined,
-    on_hand - reserved - allocated - quarantined AS available, purchase_limit, is_suspended, is_retired
-FROM stock WHERE $1::text[] IS NULL OR sku = ANY($1) ORDER BY sku
-"""
-
-
-class Level(msgspec.Struct):
-    """One SKU's level, in units, and how it may be sold. A `purchase_limit` of 0 is none."""
-
-    sku: str
-    on_hand: int
-    reserved: int
-    allocated: int
-    quarantined: int
-    available: int
-    purchase_limit: int
-    is_suspended: bool
-    is_retired: bool
 
 
 class Outcome(msgspec.Struct):
@@ -57,11 +37,6 @@ class Outcome(msgspec.Struct):
     reason: str
     at_ms: int
     level: Level | None = None
-
-
-async def levels_of(skus: list[str] | None, connection: asyncpg.Connection) -> list[Level]:
-    """Return the levels of these SKUs, or of all."""
-    return [Level(**row) for row in await connection.fetch(LEVELS, skus)]
 
 
 def carry_out(command: SkuCommand, timeout_seconds: float, *, as_json: bool) -> None:
