@@ -112,7 +112,10 @@ class Settings(BaseSettings):
         description="Signs quotes and sessions, the same in all shop processes; unset: one that lasts here",
     )
     shop_caches: str = Field(default="", description="Addresses of HTTP caches to purge, with a space between")
-    console_host: str = Field(default="127.0.0.1", description="Where the operator console is served; loopback only")
+    console_host: str = Field(
+        default="127.0.0.1",
+        description="Where the operator console is served; beyond loopback only with keys and TLS, as set for the HTTP API",
+    )
     console_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
     redis_replica_url: str | None = Field(
         default=None, description="A replica that pages are read from while Redis is away"

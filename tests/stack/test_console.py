@@ -1,9 +1,10 @@
-"""The console of a shop at work: what it shows, within two seconds of what happens, and what Prometheus scrapes."""
+"""The console of a shop at work: what it shows, who may do what by it, and what Prometheus scrapes."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,11 +15,18 @@ import pytest
 import pytest_asyncio
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from infra.base.connections import database
 from infra.base.errors import SettingsError
 from infra.base.settings import Settings
+from infra.edge.access.key_rows import create_key, revoke_key
+from infra.edge.console.gate import COOKIE
 from infra.edge.console.process import ConsoleProcess
 from infra.local.targets import write_targets
+from schemas import messages as m
+from schemas.codec.wire import decode
+from tests.harness.api import with_views
 from tests.harness.shop import Shop, in_miniature, open_shop, order
+from topology.topics import INVENTORY_COMMANDS, OPERATOR_ACTIONS
 
 
 @pytest_asyncio.fixture
@@ -28,24 +36,43 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def console_of(shop: Shop) -> AsyncIterator[ConsoleProcess]:
-    process = ConsoleProcess(shop.settings)
+async def console_of(shop: Shop, **changes: Any) -> AsyncIterator[ConsoleProcess]:
+    process = ConsoleProcess(shop.settings.model_copy(update=changes))
     running = asyncio.create_task(process.run())
     try:
-        await asyncio.wait_for(process.listening.wait(), 30)
+        listening = asyncio.create_task(process.listening.wait())
+        await asyncio.wait({running, listening}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+        if not process.listening.is_set():
+            listening.cancel()
+            await running
         yield process
     finally:
         process.stop()
         await asyncio.wait_for(running, 30)
 
 
+async def key(shop: Shop, *scopes: str) -> tuple[str, str]:
+    """Return a new key, and its id."""
+    async with database(shop.settings) as connection:
+        made = await create_key(connection, "ann", scopes, None)
+    return made.key, made.row.key_id
+
+
+def browser_of(console: ConsoleProcess) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(console.address, cookie_jar=aiohttp.CookieJar(unsafe=True))
+
+
+async def token_in(browser: aiohttp.ClientSession, path: str) -> str:
+    """Return the session's token, as a form on a page has it."""
+    async with browser.get(path) as answer:
+        found = re.search(r'name="token" value="([^"]+)"', await answer.text())
+    assert found is not None, answer.status
+    return found[1]
+
+
 async def test_the_console_follows_the_shop_and_prometheus_can_read_it(shop: Shop) -> None:
     await shop.receive(MUG=1)
-    async with (
-        console_of(shop) as console,
-        aiohttp.ClientSession(console.address) as browser,
-        shop.running("inventory", "orders"),
-    ):
+    async with console_of(shop) as console, browser_of(console) as browser, shop.running("inventory", "orders"):
 
         async def is_ready() -> bool:
             async with browser.get("/readyz") as answer:
@@ -57,7 +84,7 @@ async def test_the_console_follows_the_shop_and_prometheus_can_read_it(shop: Sho
         async def shows_it() -> bool:
             async with browser.get("/") as answer:
                 page = await answer.text()
-            return '<th scope="row">MUG</th><td class="n">2</td><td class="n">1</td><td class="n">1</td>' in page
+            return 'MUG</a></th><td class="n">2</td><td class="n">1</td><td class="n">1</td>' in page
 
         await shop.until(shows_it)
         async with browser.get("/metrics") as answer:
@@ -69,21 +96,135 @@ async def test_the_console_follows_the_shop_and_prometheus_can_read_it(shop: Sho
         groups = {it.labels["group"].rpartition(".")[2] for it in families["kafka_consumergroup_group_lag"].samples}
         assert groups >= {"inventory", "orders"}
         async with browser.get("/events") as stream:
-            assert (await stream.content.readline()) == b"event: overview\n"
+            assert (await stream.content.readline()) == b"event: live\n"
+
+
+async def test_an_order_a_sku_and_a_customer_are_found_and_shown(shop: Shop) -> None:
+    first, second = order(("MUG", 1)), order(("MUG", 1), ("A/B", 1))
+    await shop.receive(**{"MUG": 1, "A/B": 3})
+    async with (
+        console_of(shop) as console,
+        browser_of(console) as browser,
+        with_views(shop, "inventory", "orders"),
+    ):
+        await shop.place(first)
+        await shop.until_quiet("inventory", "orders")
+        await shop.place(second)
+
+        async def is_found() -> bool:
+            async with browser.get("/search", params={"q": "customer-1"}) as answer:
+                return answer.url.path == "/customer" and second.order_id in await answer.text()
+
+        await shop.until(is_found)
+        pages = {}
+        for text in (first.order_id, second.order_id.upper(), "MUG", "A/B", "MUF", "nothing at all"):
+            async with browser.get("/search", params={"q": text}) as answer:
+                pages[text] = (answer.status, answer.url.path, await answer.text())
+        assert [it[:2] for it in pages.values()] == [
+            *[(200, "/order")] * 2,
+            *[(200, "/sku")] * 2,
+            *[(404, "/search")] * 2,
+        ]
+        assert all(it in pages[first.order_id][2] for it in ("LineReserved", "GBP 5.00", "OrderReserved", "Its way"))
+        assert first.order_id in pages["MUG"][2]  # holds the unit
+        assert second.order_id not in pages["MUG"][2].partition("Latest movements")[0]
+        assert 'href="/sku?id=MUG"' in pages["MUF"][2]
+        async with browser.get("/order", params={"id": "<script>"}) as answer:
+            assert (answer.status, "<script>&#39;" in await answer.text()) == (404, False)
+
+
+async def test_who_has_no_key_reads_and_only_an_operator_acts_with_the_reason_noted(shop: Shop) -> None:
+    await shop.receive(MUG=1)
+    (viewer, _), (operator, operator_id) = (
+        await key(shop, "console:read"),
+        await key(shop, "console:read", "console:operate"),
+    )
+    (other, _) = await key(shop, "sales:write")
+    async with console_of(shop) as console, shop.running("inventory"):
+        await shop.until_quiet("inventory")
+        asked = {"id": "MUG", "why": "recalled by the maker", "own_id": "suspend/1"}
+        async with browser_of(console) as browser:
+            async with browser.get("/act/suspend", params={"id": "MUG"}) as answer:
+                assert answer.url.path == "/signin"
+            for text in (other, "lastunit_no", "", viewer[:-1] + "x"):
+                async with browser.post("/signin", data={"key": text}) as answer:
+                    assert (answer.status, COOKIE in answer.cookies) == (401, False), text
+            async with browser.post("/act/suspend", data=asked) as answer:
+                assert answer.status == 403
+            async with browser.post("/signin", data={"key": viewer, "next": "//evil.example/"}) as answer:
+                assert (answer.status, answer.url.path, answer.url.host) == (200, "/", "127.0.0.1")
+            asked["token"] = await token_in(browser, "/")
+            async with browser.post("/act/suspend", data=asked) as answer:
+                assert answer.status == 403
+        async with browser_of(console) as browser:
+            async with browser.post("/signin", data={"key": operator}, allow_redirects=False) as answer:
+                assert {"HttpOnly", "SameSite=strict"} <= set(answer.headers["Set-Cookie"].split("; "))
+            for token, headers in (
+                ("", {}),
+                (asked["token"], {}),
+                (await token_in(browser, "/"), {"Origin": "https://evil.example"}),
+                (await token_in(browser, "/"), {"Sec-Fetch-Site": "cross-site"}),
+            ):
+                async with browser.post("/act/suspend", data={**asked, "token": token}, headers=headers) as answer:
+                    assert answer.status == 403
+            assert not [it for it in await shop.records(INVENTORY_COMMANDS) if b"recalled" in (it.value or b"")]
+            asked["token"] = await token_in(browser, "/act/suspend?id=MUG")
+            async with browser.post("/act/suspend", data={**asked, "why": " "}) as answer:
+                assert (answer.status, "Give the reason" in await answer.text()) == (400, True)
+            for _ in range(2):  # a double click
+                async with browser.post("/act/suspend", data=asked) as answer:
+                    assert (answer.status, answer.url.path) == (200, "/sku")
+
+            async def is_off_sale() -> bool:
+                async with browser.get("/sku?id=MUG") as answer:
+                    text = await answer.text()
+                return "off sale" in text and f"<b>suspend</b> by {operator_id}" in text
+
+            await shop.until(is_off_sale)
+            note = decode((await shop.records(OPERATOR_ACTIONS))[0].value)
+            wanted = m.OperatorAction("sku/MUG", "suspend", operator_id, "recalled by the maker", "SuspendSale")
+            assert note == wanted
+            assert await shop.value("SELECT count(*) FROM movements WHERE command_id = 'suspend/1'") == 1
+            async with database(shop.settings) as connection:
+                await revoke_key(connection, operator_id)
+
+            async def is_out() -> bool:
+                async with browser.post("/act/resume", data={**asked, "own_id": "resume/1"}) as answer:
+                    return answer.status == 403
+
+            await shop.until(is_out)
+
+
+async def test_beyond_loopback_nobody_reads_without_a_key(shop: Shop) -> None:
+    with pytest.raises(SettingsError, match="nobody could sign in"):
+        async with console_of(shop, console_host="0.0.0.0"):  # noqa: S104  that is refused
+            pass
+    reader, _ = await key(shop, "console:read")
+    with pytest.raises(SettingsError, match="in the clear"):
+        async with console_of(shop, console_host="0.0.0.0"):  # noqa: S104  that too
+            pass
+    async with console_of(shop, api_proxies="127.0.0.1") as console, browser_of(console) as browser:
+        for path, status in {"/": 401, "/metrics": 401, "/order/events?id=x": 401, "/livez": 200}.items():
+            async with browser.get(path) as answer:
+                assert answer.status == status, path
+        async with browser.get("/", headers={"Accept": "text/html"}) as answer:
+            assert answer.url.path == "/signin"
+        async with browser.get("/metrics", headers={"Authorization": f"Bearer {reader}"}) as answer:
+            assert answer.status == 200
+        through_the_proxy = {"X-Forwarded-For": "10.1.2.3", "X-Forwarded-Proto": "https"}
+        async with browser.post("/signin", data={"key": reader}, headers=through_the_proxy) as answer:
+            assert "Secure" in answer.history[0].headers["Set-Cookie"]
+        in_the_clear = {"X-Forwarded-For": "10.1.2.3"}
+        async with browser.post("/signin", data={"key": reader}, headers=in_the_clear) as answer:
+            assert (answer.status, "plain HTTP" in await answer.text()) == (401, True)
 
 
 async def test_a_page_of_another_name_cannot_be_read_through_the_browser(shop: Shop) -> None:
-    async with console_of(shop) as console, aiohttp.ClientSession(console.address) as browser:
+    async with console_of(shop) as console, browser_of(console) as browser:
         async with browser.get("/status.json", headers={"Host": "evil.example:80"}) as answer:
             assert answer.status == 403
         async with browser.get("/livez") as answer:
             assert (answer.status, "default-src 'none'" in answer.headers["Content-Security-Policy"]) == (200, True)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1", "console.example"])  # noqa: S104  that is refused
-def test_a_console_without_a_login_listens_on_loopback_only(settings: Settings, host: str) -> None:
-    with pytest.raises(SettingsError, match="has no login"):
-        ConsoleProcess(settings.model_copy(update={"console_host": host}))
 
 
 def test_prometheus_gets_the_console_as_its_target(settings: Settings, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Make, rotate and revoke keys to the HTTP API."""
+"""Make, rotate and revoke keys to the HTTP API and the console."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra.cli.arguments import days as days_
 from infra.cli.groups import new_group
 from infra.cli.output import MISUSED, AsJson, counted, fail, print_json, print_table, quiet_settings, run, stdout
 from infra.edge.access.key_rows import KeyRow, MadeKey, create_key, list_keys, revoke_key, rotate_key
-from infra.edge.access.scopes import SCOPES
+from infra.edge.access.scopes import ALL_SCOPES
 
 if TYPE_CHECKING:
     import asyncpg
@@ -26,7 +26,7 @@ DEFAULT_DAYS: Final = 365.0
 DEFAULT_OVERLAP: Final = 7.0
 DAY: Final = timedelta(days=1)
 
-app = new_group("keys", "Make, rotate and revoke keys to the HTTP API.")
+app = new_group("keys", "Make, rotate and revoke keys to the HTTP API and the console.")
 
 KeyId = Annotated[str, name_argument("KEY_ID", "As `keys list` prints it.")]
 Days = Annotated[
@@ -39,15 +39,15 @@ def create(
     name: Annotated[str, name_argument("NAME", "Whose key it is, for people.")],
     *,
     scope: Annotated[
-        list[str], typer.Option(metavar="SCOPE", help=f"What it may be used for, repeatable: {', '.join(SCOPES)}.")
+        list[str], typer.Option(metavar="SCOPE", help=f"What it may be used for, repeatable: {', '.join(ALL_SCOPES)}.")
     ],
     days: Days = DEFAULT_DAYS,
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it. It is not shown again: only its SHA-256 is kept."""
-    if unknown := sorted(set(scope) - set(SCOPES)):
-        fail(f"There is no scope {', '.join(unknown)[:SHOWN]!r}; give some of {', '.join(SCOPES)}.", MISUSED)
-    scopes = [it for it in SCOPES if it in scope]
+    if unknown := sorted(set(scope) - set(ALL_SCOPES)):
+        fail(f"There is no scope {', '.join(unknown)[:SHOWN]!r}; give some of {', '.join(ALL_SCOPES)}.", MISUSED)
+    scopes = [it for it in ALL_SCOPES if it in scope]
     _show_made(_in_database(lambda it: create_key(it, name, scopes, _lifetime(days))), as_json=as_json)
 
 

@@ -15,6 +15,8 @@ REFUNDS_WRITE: Final = "refunds:write"
 STOCK_READ: Final = "stock:read"
 STOCK_WRITE: Final = "stock:write"
 SALES_WRITE: Final = "sales:write"
+CONSOLE_READ: Final = "console:read"
+CONSOLE_OPERATE: Final = "console:operate"
 
 SCOPES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -27,4 +29,12 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
         SALES_WRITE: "purchase limits; take a SKU off sale, put it on sale, retire it",
     }
 )
-"""Every scope with what it allows."""
+"""Every scope of the HTTP API with what it allows."""
+CONSOLE_SCOPES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        CONSOLE_READ: "the operator console's pages and metrics (a viewer)",
+        CONSOLE_OPERATE: "what its pages can do, together with console:read (an operator)",
+    }
+)
+"""Those of the operator console. No route of the API demands one."""
+ALL_SCOPES: Final[Mapping[str, str]] = MappingProxyType({**SCOPES, **CONSOLE_SCOPES})

@@ -14,7 +14,7 @@ import jwt
 import msgspec
 
 from infra.edge.access.principal import Principal, UnknownCallerError
-from infra.edge.access.scopes import SCOPES
+from infra.edge.access.scopes import ALL_SCOPES
 
 if TYPE_CHECKING:
     from infra.edge.access.key_set import KeySet, TokenKey
@@ -76,7 +76,7 @@ class Tokens:
         subject, scope = claims["sub"], claims.get("scope")
         if not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
             raise UnknownCallerError(f"The token is not good: its sub is not 1 to {MAX_SUBJECT} printable characters.")
-        scopes = frozenset(scope.split() if isinstance(scope, str) else ()) & SCOPES.keys()
+        scopes = frozenset(scope.split() if isinstance(scope, str) else ()) & ALL_SCOPES.keys()
         return _still_good(Principal(f"jwt:{subject}", scopes, ends_at))
 
 

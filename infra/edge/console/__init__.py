@@ -1,1 +1,1 @@
-"""The operator console: what the system is doing, as a page that follows it, and as metrics. It changes nothing."""
+"""The operator console: what the system is doing, as pages that follow it and as metrics, and what an operator can do about it."""

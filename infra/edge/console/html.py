@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from consumers.lag.model import State, Verdict
-from infra.base.spans import age
+from infra.base.spans import age, moment
 
 if TYPE_CHECKING:
     from consumers.lag.model import GroupLag, PartitionLag
@@ -28,7 +29,11 @@ _environment: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters["age"] = age
+_environment.filters |= {
+    "age": age,
+    "moment": lambda at_ms: moment(at_ms)[:19],
+    "segment": lambda text: quote(text, safe=""),
+}
 
 
 class Cell(NamedTuple):
@@ -58,17 +63,13 @@ STEPS: Final = (
 """The way of an order: what happens there, which room does it, and the state in which orders wait for it."""
 
 
-def page(watch: Watch) -> bytes:
-    """Return the whole page."""
-    return _environment.get_template("page.html").render(**_values(watch)).encode()
+def render(template: str, **values: Any) -> bytes:
+    """Return one template with its values as HTML."""
+    return _environment.get_template(template).render(**values).encode()
 
 
-def overview(watch: Watch) -> bytes:
-    """Return the part of the page that follows the system."""
-    return _environment.get_template("_overview.html").render(**_values(watch)).encode()
-
-
-def _values(watch: Watch) -> dict[str, Any]:
+def overview_values(watch: Watch) -> dict[str, Any]:
+    """Return what the overview shows."""
     observed = watch.observed
     groups = observed.lag.groups if observed.lag else []
     return {

@@ -1,86 +1,99 @@
-"""The console as one process. It has no login yet, so it listens on loopback only."""
+"""The console as one process. On loopback everybody may read it; beyond, a key or a token and TLS are demanded."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-from typing import TYPE_CHECKING, Final
-
-import structlog
-import uvicorn
+from typing import TYPE_CHECKING
 
 from infra.base.errors import SettingsError
+from infra.edge.access.door import Door
+from infra.edge.access.key_set import KeySet
+from infra.edge.access.known_keys import KnownKeys
+from infra.edge.access.tokens import Tokens
+from infra.edge.access.transport import is_loopback
+from infra.edge.console.answers import Console
+from infra.edge.console.gate import Gate
 from infra.edge.console.routes import application
 from infra.edge.console.watching import Watch
+from infra.edge.server import HttpServer
 
 if TYPE_CHECKING:
     from infra.base.settings import Settings
-
-log = structlog.get_logger()
-
-GRACE_SECONDS: Final = 2
-"""How long pages that follow the system are waited for at the end."""
 
 
 class ConsoleProcess:
     """Runs until asked to stop. With port 0 any free one is taken; `address` is where it listens once `listening` is set."""
 
     def __init__(self, settings: Settings) -> None:
-        if not is_loopback(settings.console_host):
-            raise SettingsError(
-                f"LASTUNIT_CONSOLE_HOST={settings.console_host} is reachable from elsewhere, and the console has no login: "
-                "name 127.0.0.1, and reach it through a tunnel."
-            )
+        self._settings = settings
+        proxies = settings.api_proxies.split()
+        self._is_for_this_machine = is_loopback(settings.console_host) and not proxies
+        self._door = Door(
+            KnownKeys(settings.postgres_dsn or ""), _tokens(settings), is_for_this_machine=self._is_for_this_machine
+        )
         self.watch = Watch(settings)
-        config = uvicorn.Config(
-            application(self.watch),
+        self.gate = Gate(self._door, is_for_this_machine=self._is_for_this_machine)
+        self._server = HttpServer(
+            application(Console(settings, self.watch, self.gate)),
             host=settings.console_host,
             port=settings.console_port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            certificate=settings.api_tls_cert,
+            key=settings.api_tls_key,
+            proxies=proxies,
         )
-        self._server = uvicorn.Server(config)
         self._stopping = asyncio.Event()
-        self.listening = asyncio.Event()
+        self.listening = self._server.listening
 
     @property
     def address(self) -> str:
         """Where the console listens, once it does."""
-        host, port = self._server.servers[0].sockets[0].getsockname()[:2]
-        return f"http://{host}:{port}"
+        return self._server.address
 
     def stop(self) -> None:
         """Ask for a graceful end."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Watch and serve until `stop`."""
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(self.watch.run())
-            serving = tasks.create_task(self._serve())
-            await self._stopping.wait()
-            await self.watch.end()
-            self._server.should_exit = True
-            await serving
-            watching.cancel()
+        """Watch and serve until `stop`. Raises SettingsError for an address at which strangers would be let in."""
+        try:
+            if not self._is_for_this_machine:
+                await self._door.start()
+                self._require_safe()
+            async with asyncio.TaskGroup() as tasks:
+                background = [tasks.create_task(self.watch.run()), tasks.create_task(self._keep_keys())]
+                serving = tasks.create_task(self._server.run())
+                await self._stopping.wait()
+                self.watch.end()
+                self._server.stop()
+                await serving
+                for task in background:
+                    task.cancel()
+        finally:
+            await self._door.close()
 
-    async def _serve(self) -> None:
-        config = self._server.config
-        config.load()
-        self._server.lifespan = config.lifespan_class(config)
-        await self._server.startup()
-        self.listening.set()
-        log.info("console_listens", address=self.address)
-        await self._server.main_loop()
-        await self._server.shutdown()
+    async def _keep_keys(self) -> None:
+        """Know keys: on loopback pages are served before they are read, as reading needs none."""
+        if self._is_for_this_machine:
+            await self._door.start()
+        await self._door.run()
+
+    def _require_safe(self) -> None:
+        where = f"LASTUNIT_CONSOLE_HOST={self._settings.console_host} is reachable from elsewhere"
+        if self._settings.api_proxies:
+            where = "LASTUNIT_API_PROXIES lets others reach the console"
+        if not self._door.has_callers:
+            raise SettingsError(
+                f"{where}, and nobody could sign in. Make a key first: `lastunit keys create NAME --scope console:read`;"
+                " else set LASTUNIT_CONSOLE_HOST to 127.0.0.1, without proxies."
+            )
+        if self._settings.api_tls_cert is None and not self._settings.api_proxies:
+            raise SettingsError(
+                f"{where}, and keys would travel in the clear. Name a certificate and its key, LASTUNIT_API_TLS_CERT and"
+                " LASTUNIT_API_TLS_KEY, or the proxies that speak TLS in front of it, LASTUNIT_API_PROXIES."
+            )
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _tokens(settings: Settings) -> Tokens | None:
+    if not settings.api_jwt_keys:
+        return None
+    return Tokens(KeySet(settings.api_jwt_keys), issuer=settings.api_jwt_issuer, audience=settings.api_jwt_audience)

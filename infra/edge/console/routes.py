@@ -1,8 +1,4 @@
-"""The console's addresses. All of them read; nothing here changes anything, so there is no login yet.
-
-Whoever is not on this machine is refused: the process listens on loopback only, and a request must name it by a loopback
-name, so that a page of somebody else's cannot read it through the browser (DNS rebinding).
-"""
+"""The console's addresses that only read: the overview and its stream, pages, and what machines ask for."""
 
 from __future__ import annotations
 
@@ -16,24 +12,18 @@ from litestar.response import Stream
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from infra.edge.console.html import overview, page
+from infra.edge.console.acting import acting_routes
+from infra.edge.console.answers import SECURITY, Console, followed, page, visitor_of
+from infra.edge.console.guard import guarded
+from infra.edge.console.html import overview_values, render
+from infra.edge.console.pages import page_routes
 from infra.edge.console.watching import shown
 from infra.ops.exposition import SystemCollector
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from infra.edge.console.watching import Watch
 
-KEEP_ALIVE_SECONDS: Final = 15.0
-HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
-SECURITY: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+MAX_BODY_BYTES: Final = 64 * 1024
 _STATIC: Final = {
     name: (files("infra.edge.console").joinpath("static", name).read_bytes(), media_type)
     for name, media_type in (
@@ -44,18 +34,57 @@ _STATIC: Final = {
 }
 
 
-def application(watch: Watch) -> Litestar:
-    """Return the console of what `watch` sees."""
-    registry = CollectorRegistry()
-    registry.register(SystemCollector(lambda: watch.observed))
+def application(console: Console) -> Litestar:
+    """Return the console of what its watch sees."""
+    return Litestar(
+        route_handlers=[
+            *_overview(console),
+            *_machines(console.watch),
+            *page_routes(console),
+            *acting_routes(console),
+            _static(),
+        ],
+        before_request=guarded(console.gate),
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _overview(console: Console) -> list[Any]:
+    watch = console.watch
+    latest = _Latest(watch)
 
     @get("/", sync_to_thread=False)
-    def home() -> Response[bytes]:
-        return _html(page(watch))
+    def home(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return page(request, "page.html", events="/events", **overview_values(watch))
 
     @get("/events")
-    async def events() -> Stream:
-        return Stream(_events(watch), media_type="text/event-stream", headers=SECURITY)
+    async def events(request: Request[Any, Any, Any]) -> Stream:
+        return followed(console, visitor_of(request), latest.part)
+
+    return [home, events]
+
+
+class _Latest:
+    """The overview as of the latest look, rendered once for all who follow it."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._version = -1
+        self._body = b""
+
+    async def part(self) -> bytes:
+        """Return the part of the page that follows the system."""
+        if self._version != self._watch.version:
+            self._version = self._watch.version
+            self._body = render("_overview.html", **overview_values(self._watch))
+        return self._body
+
+
+def _machines(watch: Watch) -> list[Any]:
+    registry = CollectorRegistry()
+    registry.register(SystemCollector(lambda: watch.observed))
 
     @get("/status.json", sync_to_thread=False)
     def status() -> Response[bytes]:
@@ -75,6 +104,10 @@ def application(watch: Watch) -> Litestar:
         body, code = (b"ready\n", 200) if watch.is_ready else (b"nothing observed yet\n", 503)
         return Response(body, status_code=code, media_type="text/plain", headers=SECURITY)
 
+    return [status, metrics, live, ready]
+
+
+def _static() -> Any:
     @get("/static/{name:str}", sync_to_thread=False)
     def static(name: FromPath[str]) -> Response[bytes]:
         if name not in _STATIC:
@@ -82,34 +115,4 @@ def application(watch: Watch) -> Litestar:
         content, media_type = _STATIC[name]
         return Response(content, media_type=media_type, headers=SECURITY | {"Cache-Control": "no-cache"})
 
-    return Litestar(
-        route_handlers=[home, events, status, metrics, live, ready, static],
-        before_request=_refuse_strangers,
-        openapi_config=None,
-        logging_config=None,
-    )
-
-
-def _refuse_strangers(request: Request[Any, Any, Any]) -> Response[bytes] | None:
-    host = request.headers.get("host", "")
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    if name in HOSTS:
-        return None
-    return Response(b"This console is served on loopback only.\n", status_code=403, media_type="text/plain")
-
-
-async def _events(watch: Watch) -> AsyncIterator[bytes]:
-    """Yield the overview each time that it changes, and a comment while nothing does, so that a dead line is noticed."""
-    version = -1
-    while not watch.is_over:
-        latest = await watch.until_changed(version, KEEP_ALIVE_SECONDS)
-        if latest == version:
-            yield b": nothing new\n\n"
-            continue
-        version = latest
-        lines = overview(watch).decode().splitlines()
-        yield ("event: overview\n" + "".join(f"data: {line}\n" for line in lines) + "\n").encode()
-
-
-def _html(body: bytes) -> Response[bytes]:
-    return Response(body, media_type="text/html; charset=utf-8", headers=SECURITY)
+    return static

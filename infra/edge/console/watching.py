@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,15 +14,15 @@ import structlog
 from infra.base.connections import address_of, database
 from infra.base.errors import InfraError
 from infra.base.readiness import folder_of, read_readiness
-from infra.ops.business.measure import Demand, business_lag, demand
+from infra.ops.business.measure import Demand, DemandWindow, business_lag
 from infra.ops.exposition import Observed
 from infra.ops.lag import lag_monitor
-from infra.ops.letters.reading import Letter, LetterBook, LetterState
+from infra.ops.letters.reading import Handling, Letter, LetterBook, LetterState
 from infra.ops.log import Log
 from infra.ops.status import Problem, Process, problems
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from consumers.lag.model import LagReport
     from infra.base.settings import Settings
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 SHOP_SECONDS: Final = 5.0
-"""How often the tables, the demand and the dead letters are looked at."""
+"""How often the tables, the demand and the dead letters are looked at while nobody follows a page."""
+FOLLOWED_SECONDS: Final = 1.0
+"""And while somebody does."""
 HOUR_SECONDS: Final = 3_600.0
 SERIES_SECONDS: Final = 15.0
 """A point of a series lasts so long, so an hour is 240 points."""
@@ -54,7 +57,8 @@ class Watch:
         self.is_over = False
         self._settings = settings
         self._book = LetterBook()
-        self._changed = asyncio.Condition()
+        self._followers = 0
+        self._wanted = asyncio.Event()
 
     @property
     def problems(self) -> list[Problem]:
@@ -71,19 +75,23 @@ class Watch:
         """Whether there is anything to show."""
         return self.observed.lag is not None and self.observed.business is not None
 
-    async def until_changed(self, version: int, seconds: float) -> int:
-        """Return the version of the latest look; wait for a later one than `version`, but not for longer than `seconds`."""
-        try:
-            async with asyncio.timeout(seconds), self._changed:
-                await self._changed.wait_for(lambda: self.version > version)
-        except TimeoutError:
-            pass
-        return self.version
+    def actions_about(self, subject: str) -> list[Handling]:
+        """Return what operators did about one subject, as of the latest look."""
+        return self._book.actions_about(subject)
 
-    async def end(self) -> None:
+    @contextlib.contextmanager
+    def followed(self) -> Iterator[None]:
+        """Look more often as long as somebody follows a page."""
+        self._followers += 1
+        self._wanted.set()
+        try:
+            yield
+        finally:
+            self._followers -= 1
+
+    def end(self) -> None:
         """Let whoever follows go: nothing is looked at any more."""
         self.is_over = True
-        await self._notify()
 
     async def run(self) -> None:
         """Look until cancelled; what does not answer is looked at again."""
@@ -105,9 +113,9 @@ class Watch:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(monitor.run(queue.put_nowait))
                 while True:
-                    await self._take_lag(await queue.get())
+                    self._take_lag(await queue.get())
 
-    async def _take_lag(self, report: LagReport) -> None:
+    def _take_lag(self, report: LagReport) -> None:
         self.observed.lag = report
         if report.up:
             self.observed.lag_updated_ms = report.at_ms
@@ -117,31 +125,34 @@ class Watch:
                 longest = max(longest, self.series.pop().time_lag_ms)
             self.series.append(Point(begin_ms, longest))
         self._read_processes()
-        await self._notify()
+        self.version += 1
 
     async def _watch_shop(self) -> None:
-        settings = self._settings
+        settings, window = self._settings, DemandWindow()
         async with Log(address_of("kafka_bootstrap", settings), settings.namespace) as records:
             while True:
                 async with database(settings) as connection:
                     self.observed.business = await business_lag(connection)
-                self.demand = await demand(records)
+                self.demand = await window.refresh(records)
                 self.letters = await self._book.refresh(records)
                 still_open = (it for it in self.letters if it.state is LetterState.OPEN)
                 self.observed.open_letters = dict(Counter(it.source.reason for it in still_open).most_common())
-                await self._notify()
-                await asyncio.sleep(SHOP_SECONDS)
+                self.version += 1
+                await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait until the next look is due; somebody who begins to follow a page brings it forward."""
+        await asyncio.sleep(FOLLOWED_SECONDS)
+        if not self._followers:
+            self._wanted.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), SHOP_SECONDS - FOLLOWED_SECONDS)
 
     def _read_processes(self) -> None:
         self.observed.processes = [
             Process(it.process, it.pid, it.ready, it.is_alive, it.obstacles)
             for it in read_readiness(folder_of(self._settings))
         ]
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self.version += 1
-            self._changed.notify_all()
 
 
 def shown(watch: Watch) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -15,8 +15,11 @@ from schemas.messages import LineRejected, LineReserved, Message
 from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
+    from consumers.runtime.deciding.record import Record
     from infra.ops.log import Log
 
 QUERIES: Final = load_queries("infra.ops.business")
@@ -98,29 +101,54 @@ async def business_lag(connection: asyncpg.Connection | asyncpg.pool.PoolConnect
     )
 
 
-async def demand(log: Log, *, seconds: float = DEMAND_SECONDS, most: int = HOT_SKUS) -> list[Demand]:
-    """Count the answers of the last seconds on order.events, the most wanted SKU first.
+class DemandWindow:
+    """Counts the answers of the last seconds on order.events, kept current by reading on from where the last look ended."""
 
-    Counted from the log each time, so it cannot differ from it. Of a partition that got more than 20,000 records
-    meanwhile the latest are counted. Raises UnreadableError.
-    """
-    since_ms = time.time_ns() // 1_000_000 - round(seconds * 1000)
-    lines: Counter[str] = Counter()
-    units: Counter[str] = Counter()
-    sold_out: Counter[str] = Counter()
-    starts = await log.offsets_since(ORDER_EVENTS, since_ms)
-    for partition, end in enumerate(await log.ends(ORDER_EVENTS)):
-        start = max(starts[partition], end - _RECORDS_OF_A_PARTITION)
-        async for records in log.read(ORDER_EVENTS, partition, end, start=start):
-            for record in records:
-                try:
-                    event = decode_if(record.value, _ANSWERS)
-                except DecodeError:
-                    continue
-                if isinstance(event, LineReserved):
-                    lines[event.sku] += 1
-                    units[event.sku] += event.quantity
-                elif isinstance(event, LineRejected):
-                    lines[event.sku] += 1
-                    sold_out[event.sku] += event.reason == "insufficient_stock"
-    return [Demand(sku, count, units[sku], sold_out[sku]) for sku, count in lines.most_common(most)]
+    def __init__(self, seconds: float = DEMAND_SECONDS) -> None:
+        self._window_ms = round(seconds * 1000)
+        self._answers: deque[tuple[int, LineReserved | LineRejected]] = deque()
+        self._next: dict[int, int] = {}
+
+    async def refresh(self, log: Log, *, most: int = HOT_SKUS) -> list[Demand]:
+        """Read what is new and return the demand, the most wanted SKU first. Raises UnreadableError.
+
+        Of a partition that got more than 20,000 records since the last look the latest are counted.
+        """
+        since_ms = time.time_ns() // 1_000_000 - self._window_ms
+        ends = await log.ends(ORDER_EVENTS)
+        if len(self._next) != len(ends):
+            self._answers.clear()
+            self._next = dict(enumerate(await log.offsets_since(ORDER_EVENTS, since_ms)))
+        for partition, end in enumerate(ends):
+            start = max(self._next[partition], end - _RECORDS_OF_A_PARTITION)
+            async for records in log.read(ORDER_EVENTS, partition, end, start=start):
+                self._take(records)
+            self._next[partition] = end
+        self._answers = deque((at_ms, answer) for at_ms, answer in self._answers if at_ms >= since_ms)
+        return self._counted(most)
+
+    def _take(self, records: Sequence[Record]) -> None:
+        for record in records:
+            try:
+                answer = decode_if(record.value, _ANSWERS)
+            except DecodeError:
+                continue
+            if isinstance(answer, LineReserved | LineRejected):
+                self._answers.append((record.timestamp, answer))
+
+    def _counted(self, most: int) -> list[Demand]:
+        lines: Counter[str] = Counter()
+        units: Counter[str] = Counter()
+        sold_out: Counter[str] = Counter()
+        for _, answer in self._answers:
+            lines[answer.sku] += 1
+            if isinstance(answer, LineReserved):
+                units[answer.sku] += answer.quantity
+            else:
+                sold_out[answer.sku] += answer.reason == "insufficient_stock"
+        return [Demand(sku, count, units[sku], sold_out[sku]) for sku, count in lines.most_common(most)]
+
+
+async def demand(log: Log) -> list[Demand]:
+    """Return the demand of the last `DEMAND_SECONDS`, the most wanted SKU first. Raises UnreadableError."""
+    return await DemandWindow().refresh(log)

@@ -36,7 +36,7 @@ _STATE_AFTER: Final = {REDRIVE: LetterState.REDRIVEN, ACKNOWLEDGE: LetterState.A
 
 
 class Handling(msgspec.Struct, frozen=True):
-    """What somebody did about a letter, when (ms since the epoch, UTC) and why."""
+    """What somebody did about a letter, an order or a SKU, when (ms since the epoch, UTC) and why."""
 
     action: str
     by: str
@@ -115,6 +115,12 @@ class LetterBook:
         await self._read_on(log, OPERATOR_ACTIONS, self._actions)
         return letters_of(self._records, self._actions)
 
+    def actions_about(self, subject: str) -> list[Handling]:
+        """Return what operators did about one subject of operator.actions, as of the last refresh, the oldest first."""
+        found = ((record, _read(record)) for record in self._actions if record.key == subject.encode())
+        did = [_handling(record, action) for record, action in found if isinstance(action, OperatorAction)]
+        return sorted(did, key=lambda it: it.at_ms)
+
     async def _read_on(self, log: Log, topic: Topic, into: list[Any]) -> None:
         for partition, end in enumerate(await log.ends(topic)):
             place = (topic.name, partition)
@@ -131,8 +137,7 @@ def letters_of(records: Iterable[Any], actions: Iterable[Any]) -> list[Letter]:
     handled: dict[str, list[Handling]] = {}
     for record in actions:
         if isinstance(action := _read(record), OperatorAction) and action.action in _STATE_AFTER:
-            did = Handling(action.action, action.by, action.why, action.detail, record.timestamp)
-            handled.setdefault(action.subject, []).append(did)
+            handled.setdefault(action.subject, []).append(_handling(record, action))
     found = []
     for record in records:
         if isinstance(source := _read(record), DeadLetter):
@@ -141,6 +146,10 @@ def letters_of(records: Iterable[Any], actions: Iterable[Any]) -> list[Letter]:
             state = _STATE_AFTER[done[-1].action] if done else LetterState.OPEN
             found.append(Letter(letter_id, record.timestamp, source, state, tuple(done)))
     return sorted(found, key=lambda letter: letter.dead_at_ms)
+
+
+def _handling(record: Any, action: OperatorAction) -> Handling:
+    return Handling(action.action, action.by, action.why, action.detail, record.timestamp)
 
 
 def _read(record: Any) -> Message | None:
