@@ -85,6 +85,11 @@ def id_time(at_ms: int) -> str:
     return f"{digits[:8]}-{digits[8:]}"
 
 
+def last_id(at_ms: int) -> str:
+    """Return the id behind which, as text and as a UUID, all ids made after `at_ms` (ms since the Unix epoch) sort."""
+    return f"{id_time(at_ms)}-ffff-ffff-ffffffffffff"
+
+
 def is_in_window(uuid: str, at_ms: int, *, margin_ms: int = 0) -> bool:
     """Tell whether what was made under this UUIDv7 (`is_order_id`) is answered for at `at_ms`, an append time.
 

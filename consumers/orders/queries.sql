@@ -3,6 +3,10 @@ SELECT order_id, state, reason, customer_id, payment_token, currency, terms, lin
     lines::text AS lines, deadline_ms, updated_at_ms
 FROM orders WHERE order_id = ANY($1::uuid[]);
 
+-- name: dated_later
+-- The latest first: where there are too many, the first one tells behind what nothing is.
+SELECT order_id FROM orders WHERE partition = $1 AND order_id > $2::uuid ORDER BY order_id DESC LIMIT $3;
+
 -- name: load_due
 SELECT order_id, state, reason, customer_id, payment_token, currency, terms, line_count, amount_minor,
     lines::text AS lines, deadline_ms, updated_at_ms

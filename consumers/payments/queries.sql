@@ -4,6 +4,10 @@ SELECT order_id, state, amount_minor, currency, customer_id, payment_token, auth
     external, resolving, updated_at_ms
 FROM payments WHERE order_id = ANY($1::uuid[]);
 
+-- name: dated_later
+-- The latest first: where there are too many, the first one tells behind what nothing is.
+SELECT order_id FROM payments WHERE partition = $1 AND order_id > $2::uuid ORDER BY order_id DESC LIMIT $3;
+
 -- name: load_due
 SELECT order_id, state, amount_minor, currency, customer_id, payment_token, authorization_id, order_over, all_shipped,
     at_shipping, authorized_minor, captured_minor, voided_minor, refunded_minor, expires_at_ms, deadline_ms, due,

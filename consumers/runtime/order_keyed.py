@@ -17,9 +17,11 @@ from consumers.runtime.deciding.deadlines import DeadlineIndex
 from consumers.runtime.deciding.now import DEADLINES, Deadlines, Now
 from consumers.runtime.deciding.validation import require_order_id, require_valid
 from consumers.runtime.postgres.sql import array_literal
+from consumers.runtime.postgres.queries import QUERIES
 from consumers.runtime.room import Room
+from consumers.runtime.stored_orders import MOST_AHEAD, StoredOrders
 from schemas import messages as m
-from schemas.ids import is_in_window, is_order_id
+from schemas.ids import is_in_window, is_order_id, last_id
 from schemas.limits import SETTLING_MS
 from schemas.validation import CHECKED
 
@@ -55,18 +57,23 @@ R = TypeVar("R", bound=OrderRecord)
 class OrderKeyedState(Generic[R]):
     """The records of one partition, as far as they are loaded; `changed` collects the open batch.
 
-    `parts` counts what the records are made of, of which one may have thousands. `waits` has those that time ends.
+    `parts` counts what the records are made of, of which one may have thousands. `waits` has those that time ends, `stored` which
+    orders may have a row that is not loaded. `at_ms` is the latest append time decided (ms since the epoch, UTC).
     """
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
         self.waits = DeadlineIndex()
+        self.stored = StoredOrders()
+        self.at_ms = 0
         self.changed: set[str] = set()
-        self.forget()
+        self.by_order: dict[str, R] = {}
+        self.parts = 0
 
     def forget(self) -> None:
         """Empty the memory; what is needed again gets loaded."""
-        self.by_order: dict[str, R] = {}
+        self.stored.forget(self.at_ms, self.by_order)
+        self.by_order = {}
         self.parts = 0
         self.waits.forget()
 
@@ -105,7 +112,10 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
 
     decider: Decider[R]
     queries: Mapping[str, str]
-    """`load_orders` and `load_due` select records; `earliest_deadline` and `save` are the others that are needed."""
+    """`load_orders` and `load_due` select records; `earliest_deadline` and `save` are the others that are needed.
+
+    With `dated_later`, which lists the ids of rows dated after one, orders that cannot have a row are not looked up.
+    """
     ends_per_command: ClassVar[int] = 200
     """Records whose waits one EndWaits of the room ends: each may have thousands of lines."""
     max_ends: ClassVar[int] = 200
@@ -147,6 +157,8 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
                     continue
                 order_id: str = message.order_id  # type: ignore[attr-defined]  # each of the others has one
                 if order_id in state.by_order or not is_order_id(order_id):
+                    continue
+                if not (thorough or state.stored.may_have(order_id)):
                     continue
                 if (query := self.query_for(message, thorough=thorough)) is not None:
                     missing.setdefault(query, {})[order_id] = state
@@ -234,7 +246,7 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
 
     @override
     def close_batch(self, state: S, at_ms: int) -> Changes:
-        del at_ms
+        state.at_ms = at_ms
         return self.changes(state)
 
     @override
@@ -256,5 +268,8 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
 
     @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: S) -> None:
-        del partition
         await self.load_earliest_deadline(connection, state)
+        if (query := self.queries.get("dated_later")) is not None:
+            state.at_ms = await connection.fetchval(QUERIES["log_time"], self.name, partition)
+            rows = await connection.fetch(query, partition, last_id(state.at_ms), MOST_AHEAD + 1)
+            state.stored.begin(state.at_ms, [str(row["order_id"]) for row in rows])

@@ -70,6 +70,16 @@ async def test_a_commit_reads_nothing_but_what_it_changes(
     assert await whole_scans(connection, commit_statement((room.save,))) == []
 
 
+@pytest.mark.parametrize("name", ["orders", "payments", "fulfilment"])
+async def test_a_claim_reads_of_an_orders_table_only_what_is_dated_later(
+    shop: Shop, connection: asyncpg.Connection, name: str
+) -> None:
+    await connection.execute("ANALYZE")
+    room = shop.room(name)
+    await room.stop()
+    assert await whole_scans(connection, room.queries["dated_later"]) == []
+
+
 async def test_an_update_by_a_join_reads_every_week_where_all_are_empty(connection: asyncpg.Connection) -> None:
     await connection.execute("ANALYZE")
     assert await whole_scans(connection, UPDATED_BY_JOIN) != []

@@ -16,6 +16,9 @@ FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
 SELECT room, partition, epoch, next_offsets, group_id FROM claims
 WHERE (room, partition) IN (SELECT * FROM unnest($1::text[], $2::integer[]));
 
+-- name: log_time
+SELECT at_ms FROM claims WHERE room = $1 AND partition = $2;
+
 -- name: went_back
 UPDATE claims SET went_back_at = now(), reread_up_to = $3::bigint[] WHERE room = $1 AND partition = $2;
 
