@@ -90,6 +90,10 @@ class InventoryRoom(Room[Ledger]):
         return m.ExpireHolds(now_ms, EXPIRIES_A_COMMAND) if state.alarm.due(now_ms) else None
 
     @override
+    def next_reminder_ms(self, state: Ledger) -> int | None:
+        return state.alarm.next_ms()
+
+    @override
     async def levels(
         self, connection: asyncpg.Connection, partition: int, at_ms: int, keys: Sequence[bytes] | None
     ) -> Sequence[m.StockLevel | Tombstone]:

@@ -12,6 +12,7 @@ from consumers.errors import LogGapError
 from consumers.runtime.deciding.batch import DecodedSlice, FetchedSlice, decode_slice
 from consumers.runtime.fetch_positions import FetchPositions
 from consumers.runtime.kafka.fetch_buffer import READ_AHEAD_RECORDS, FetchBuffer
+from consumers.runtime.kafka.fetch_connection import call_off_other_fetches
 from consumers.runtime.kafka.fetch_pacing import FetchPacing
 from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.kafka.record_wait import RecordWait
@@ -86,7 +87,7 @@ class LogReader:
         claims = self._ownership.claims
         if not self._buffer:
             begin = await self._positions.current(consumer)
-            fetched = await self._fetch(consumer, patience_seconds)
+            fetched = await self._fetch(consumer, {tp: at for tp, (_, at) in begin.items()}, patience_seconds)
             self._buffer.put(await self._positions.slices(consumer, begin, fetched))
         taken = self._buffer.take(self._batch_records, claims)
         self._positions.rewind(consumer, self._buffer.dropped())
@@ -100,11 +101,12 @@ class LogReader:
         return kept
 
     async def _fetch(
-        self, consumer: AIOKafkaConsumer, patience_seconds: float
+        self, consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int], patience_seconds: float
     ) -> Mapping[TopicPartition, Sequence[Any]]:
         try:
             with self._pacing.reading(consumer):
                 if not (fetched := await self._fetched(consumer)):
+                    call_off_other_fetches(consumer, positions)
                     await self._record_wait.until_records(consumer, patience_seconds)
                     fetched = await self._fetched(consumer)
         except OffsetOutOfRangeError as error:

@@ -16,8 +16,8 @@ from typing_extensions import override
 from consumers.runtime.deciding.deadlines import DeadlineIndex
 from consumers.runtime.deciding.now import DEADLINES, Deadlines, Now
 from consumers.runtime.deciding.validation import require_order_id, require_valid
-from consumers.runtime.postgres.sql import array_literal
 from consumers.runtime.postgres.queries import QUERIES
+from consumers.runtime.postgres.sql import array_literal
 from consumers.runtime.room import Room
 from consumers.runtime.stored_orders import MOST_AHEAD, StoredOrders
 from schemas import messages as m
@@ -265,6 +265,10 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
     def reminder(self, state: S, now_ms: int) -> Message | None:
         """Ask for an end of waits once the first is over; the command in the log decides, not this clock."""
         return m.EndWaits(self.name, now_ms, self.ends_per_command) if state.waits.due(now_ms) else None
+
+    @override
+    def next_reminder_ms(self, state: S) -> int | None:
+        return state.waits.next_ms()
 
     @override
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: S) -> None:

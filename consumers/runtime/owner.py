@@ -22,10 +22,9 @@ from consumers.runtime.background import BackgroundTasks
 from consumers.runtime.batch_decider import PASSED_OVER_SECONDS, BatchDecider
 from consumers.runtime.claiming import Claiming
 from consumers.runtime.deciding.batch import Batch, BatchStep, DecodedSlice, PartitionBatch, steps
-from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.hosting import Hosting
 from consumers.runtime.kafka.assignor import ClaimsAssignor, is_room
-from consumers.runtime.kafka.consumer import group_id, new_consumer, started
+from consumers.runtime.kafka.consumer import group_id, new_consumer, pace_heartbeats, started
 from consumers.runtime.kafka.fetch_pacing import REST_SECONDS
 from consumers.runtime.kafka.group import GroupWatch
 from consumers.runtime.kafka.rebalance import Rebalance
@@ -36,6 +35,7 @@ from consumers.runtime.ownership import Ownership
 from consumers.runtime.postgres.commit import commit, commit_statement
 from consumers.runtime.postgres.database import Database
 from consumers.runtime.postgres.outbox import Outbox
+from consumers.runtime.reminders import Reminders
 from consumers.runtime.room import Room
 from consumers.runtime.watchdog import Watchdog
 from producers.outage import Readiness
@@ -84,6 +84,8 @@ class PartitionOwner:
             self._hosting, group, self._database, self._outbox, retry_seconds=options.session_timeout_ms / 1000
         )
         self._claims = self._ownership.claims
+        self._assignor = ClaimsAssignor(self._ownership.epochs)
+        self._reminders = Reminders(self.rooms, self._claims, publisher)
         self._group = GroupWatch(
             self.name, group, ClaimsAssignor.name, lambda member: is_room(member.metadata), self.readiness
         )
@@ -129,7 +131,7 @@ class PartitionOwner:
         self._consumer.subscribe(self._hosting.topics, listener=self._rebalance())
         while self._lifecycle.running:
             await self._claiming.claim_assigned(self._consumer, self._nothing_under_way)
-            await self._append_reminders()
+            await self._reminders.append()
             await self._resume_effects()
             for step in self._steps(await self._reader.read(self._consumer, self._patience_seconds())):
                 if not await self._process(step):
@@ -145,6 +147,7 @@ class PartitionOwner:
         return Rebalance(self._assigned, self._revoked, self._lifecycle)
 
     def _assigned(self, tps: Iterable[TopicPartition]) -> None:
+        pace_heartbeats(self._consumer, self.options, is_alone=self._assignor.is_alone)
         self._ownership.assigned(self._consumer, tps)
         self._claiming.joined()
         self._group.assigned()
@@ -174,18 +177,6 @@ class PartitionOwner:
         await self._settle()
         await self._outbox.drain()
 
-    async def _append_reminders(self) -> None:
-        """Append the commands that end what has passed its deadline to the owner's own partitions; the log's time decides."""
-        now_ms = time.time_ns() // 1_000_000
-        reminders = [
-            outgoing(message, partition=claim.partition)
-            for hosted in self._claims.values()
-            for room, claim in zip(self.rooms, hosted.claims, strict=True)
-            if (message := room.reminder(claim.state, now_ms)) is not None
-        ]
-        if reminders:
-            await self._publisher.publish(reminders)
-
     async def _resume_effects(self) -> None:
         """Begin effects that are durable and had no room in memory."""
         for room in self.rooms:
@@ -195,7 +186,7 @@ class PartitionOwner:
     # --- deciding -----------------------------------------------------------------------------------------------------
 
     def _patience_seconds(self) -> float:
-        """Return how long to wait for records: whoever has nothing else to do is woken by what comes."""
+        """Return how long to wait for records: whoever has nothing else to do is woken by what comes, or by a deadline."""
         is_at_rest = (
             self._claiming.is_member
             and self._in_flight is None
@@ -205,8 +196,13 @@ class PartitionOwner:
         if not is_at_rest:
             return BUSY_WAIT_SECONDS
         passed_at = [it.passed_at for hosted in self._claims.values() for it in hosted.claims if it.passed]
-        left = min(passed_at, default=math.inf) + PASSED_OVER_SECONDS - time.monotonic()
-        return min(max(left, BUSY_WAIT_SECONDS), REST_SECONDS)
+        passed_over = min(passed_at, default=math.inf) + PASSED_OVER_SECONDS - time.monotonic()
+        wakes = (
+            max(passed_over, BUSY_WAIT_SECONDS),
+            self._reminders.next_in_seconds(),
+            self._ownership.watcher.next_look,
+        )
+        return max(0.0, min(*wakes, REST_SECONDS))
 
     def _steps(self, slices: list[DecodedSlice]) -> list[BatchStep]:
         """Cut what was read into steps; without any, one moves the positions of rooms that passed over records."""
@@ -297,4 +293,4 @@ class PartitionOwner:
         return self._ownership.durable.lag(self._consumer, tps, self._ownership.partitioning)
 
     def _new_consumer(self) -> AIOKafkaConsumer:
-        return new_consumer(self.name, self.options, ClaimsAssignor(self._ownership.epochs))
+        return new_consumer(self.name, self.options, self._assignor)

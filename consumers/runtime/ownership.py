@@ -49,8 +49,8 @@ log = structlog.get_logger()
 class Ownership:
     """The claims of the rooms of this process, whose consumer group is `group`.
 
-    `topics` are all that they read, by Kafka's names; `durable` has how far they have decided, `rows` are theirs in PostgreSQL. `claims` are those in use, by partition; suspended ones are in a rebalance, and `_returned` names those of them whose partitions it
-    assigned here again; `_unclaimed` are assigned without a claim, to be claimed from a time on (monotonic, s).
+    `claims` are those in use, by partition; suspended ones are in a rebalance, and `_returned` names those that it assigned here again;
+    `_unclaimed` wait for a claim, from a time on (monotonic, s). `durable` has how far they have decided, `rows` are in PostgreSQL.
     """
 
     def __init__(self, rooms: Hosting, group: str, database: Database, outbox: Outbox, *, retry_seconds: float) -> None:
@@ -64,7 +64,7 @@ class Ownership:
         self._retry_seconds = retry_seconds
         self._suspended: dict[int, HostedPartition] = {}
         self._returned: set[int] = set()
-        self._watcher = PartitioningWatcher(rooms.rooms[0], database)
+        self.watcher = PartitioningWatcher(rooms.rooms[0], database)
         self._unclaimed: dict[int, float] = {}
         self.durable = DurablePositions(rooms)
         self.rows = ClaimRows(rooms, group, database)
@@ -76,17 +76,17 @@ class Ownership:
     @property
     def partitioning(self) -> Partitioning:
         """How the rooms' keys are partitioned, as of the claims."""
-        return self._watcher.now
+        return self.watcher.now
 
     async def begin(self, partitions: int) -> None:
         """Read the partitioning; `partitions` is how many the topic has in Kafka."""
-        await self._watcher.begin(partitions)
+        await self.watcher.begin(partitions)
 
     async def check_partitioning(self, consumer: AIOKafkaConsumer) -> None:
         """Check now and then whether the partitioning has changed; the claims end then, to be made again under the new one."""
-        if not self._watcher.is_due:
+        if not self.watcher.is_due:
             return
-        if await self._watcher.look():
+        if await self.watcher.look():
             self._claim_all_again()
         if len(consumer.partitions_for_topic(self.topics[0]) or ()) < self.partitioning.partitions:
             consumer._client.force_metadata_update()  # noqa: SLF001  else aiokafka notices within five minutes
@@ -164,7 +164,7 @@ class Ownership:
             await self._claim_rows(each, [begins[tp] for tp in self.tps_of(each)], identity) for each in partitions
         ]
         # After the rows, so that a change which did not fence them is seen here.
-        if await self._watcher.look():
+        if await self.watcher.look():
             self._claim_all_again()
             return []
         # Only now, because up to its fencing the earlier owner may have decided what came in meanwhile.

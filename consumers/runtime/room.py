@@ -162,6 +162,11 @@ class Room(ABC, Generic[S]):
         del state, now_ms
         return None
 
+    def next_reminder_ms(self, state: S) -> int | None:
+        """Return when `reminder` may return a command next (ms since the epoch, UTC); None: not before it decides again."""
+        del state
+        return None
+
     def start(self, background: BackgroundTasks) -> None:
         """Begin to work, in tasks of `background`; called once, in the event loop, before the first claim."""
 

@@ -7,6 +7,7 @@ Events are gathered for a second, so that most orders are written once, when the
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -132,6 +133,10 @@ class OrderIndex:
 
         await self.database.run(ASYNC_COMMIT, write)
         self.forget()
+
+    def due_in_seconds(self) -> float:
+        """Return how long until what was gathered is to be written; infinite where there is nothing."""
+        return self._due_at - time.monotonic() if self._reached and self._due_at else math.inf
 
     def forget(self) -> None:
         """Forget what was gathered and not written; it is to be read again."""

@@ -109,6 +109,14 @@ class Places:
         begins = await self.consumer.beginning_offsets(list(tps))
         return {tp: max(position or 0, begins[tp]) for tp, position in tps.items()}
 
+    async def positions(self) -> dict[TopicPartition, int]:
+        """Return where the consumer reads on in every placed partition."""
+        found: dict[TopicPartition, int] = {}
+        for partition in list(self.next_offsets):
+            with contextlib.suppress(IllegalStateError):  # taken away meanwhile
+                found[self._tp(partition)] = await self.consumer.position(self._tp(partition))
+        return found
+
     # --- moving on ----------------------------------------------------------------------------------------------------
 
     async def reached(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> dict[int, int]:

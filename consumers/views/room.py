@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
@@ -23,7 +23,6 @@ from consumers.errors import RefusedError
 from consumers.runtime.background import BackgroundTasks
 from consumers.runtime.deciding.record import read
 from consumers.runtime.kafka.consumer import started
-from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.kafka.rebalance import Rebalance
 from consumers.runtime.lifecycle import ProcessLifecycle
 from consumers.runtime.newer_schemas import NewerSchemas
@@ -32,6 +31,7 @@ from consumers.runtime.watchdog import Watchdog
 from consumers.views import store
 from consumers.views.index import OrderIndex
 from consumers.views.places import Places
+from consumers.views.reader import ViewsReader
 from consumers.views.timeline import TimelineEvent, event_of
 from producers.outage import Outage, Readiness
 from topology.topics import MAX_RECORD_BYTES, ORDER_EVENTS
@@ -44,12 +44,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 NAME: Final = "views"
-POLL_MS: Final = 100
-FETCH_WAIT_MS: Final = 100
-FETCH_MIN_BYTES: Final = 262_144
-"""Views are for people: a tenth of a second is not seen, and a batch of one event costs as much as one of fifty."""
-RETRY_SECONDS: Final = 0.5
 HOUSEKEEPING_SECONDS: Final = 1.0
+LEAST_HEARTBEAT_MS: Final = 1_000
+"""A process that learns of a rebalance a second late goes on writing what another one will write again."""
 REDIS_SECONDS: Final = 5.0
 CONNECT: Final = "connect"
 WRITE: Final = "write"
@@ -99,6 +96,8 @@ class OrderViews:
         self._kafka_outage = Outage("Kafka", readiness)
         self._database_outage = Outage("PostgreSQL", readiness)
         self._newer = NewerSchemas(NAME, self._index.database, readiness or Readiness()) if self._index else None
+        self._reader = ViewsReader(NAME, self._places, self._newer, options.batch_records)
+        self._committed: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -106,6 +105,7 @@ class OrderViews:
     def stop(self) -> None:
         """Ask for a graceful end: the batch in hand is written first, if Redis takes it."""
         self._lifecycle.stop()
+        self._reader.wake()
 
     async def run(self) -> None:
         """Keep the views until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
@@ -124,13 +124,11 @@ class OrderViews:
                 await self._index.close()
 
     async def _work(self) -> None:
-        self._consumer.subscribe(
-            [self._topic], listener=Rebalance(self._places.assigned, self.revoked, self._lifecycle)
-        )
+        self._consumer.subscribe([self._topic], listener=Rebalance(self.assigned, self.revoked, self._lifecycle))
         while self._lifecycle.running:
             try:
                 await self._places.find()
-                if await self._take(await self._poll()):
+                if await self._take(await self._reader.read(self._consumer, self._patience_seconds())):
                     self._redis_outage.ended(WRITE)
                 await self._keep_house()
             except (RedisError, OSError, TimeoutError) as error:
@@ -156,6 +154,11 @@ class OrderViews:
 
     # --- what Kafka gives and takes ---------------------------------------------------------------------------------------
 
+    def assigned(self, partitions: set[TopicPartition]) -> None:
+        """Find the places of what Kafka assigned."""
+        self._places.assigned(partitions)
+        self._reader.wake()
+
     def revoked(self, partitions: set[TopicPartition]) -> None:
         """Forget what Kafka took away."""
         if self._newer is not None:
@@ -163,33 +166,6 @@ class OrderViews:
         self._places.revoked(partitions)
 
     # --- reading and writing ------------------------------------------------------------------------------------------
-
-    async def _poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
-        try:
-            fetched = await read_records(
-                self._consumer, self._places.in_log, timeout_ms=POLL_MS, max_records=self.options.batch_records
-            )
-        except KafkaError as error:
-            if not error.retriable:
-                raise
-            log.warning("poll_failed", room=NAME, error=repr(error))
-            self._places.forget()  # what was parsed before the failure is lost
-            await asyncio.sleep(RETRY_SECONDS)
-            return {}
-        return await self._readable(
-            {tp: records for tp, records in fetched.items() if records and tp.partition in self._places.next_offsets}
-        )
-
-    async def _readable(self, fetched: dict[TopicPartition, Sequence[Any]]) -> Mapping[TopicPartition, Sequence[Any]]:
-        """Leave out what begins with a record of a newer release: a process of that release goes on from there."""
-        for tp, records in list(fetched.items()):
-            if self._newer is None or (held := await self._newer.first_in(tp.partition, records)) is None:
-                continue
-            fetched[tp] = records[:held]
-            with contextlib.suppress(IllegalStateError):  # taken away meanwhile
-                self._consumer.seek(tp, records[held].offset)
-            await asyncio.sleep(RETRY_SECONDS)
-        return {tp: records for tp, records in fetched.items() if records}
 
     async def _take(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> bool:
         """Write the events, then move the positions; a position that was lost or moved by another is looked up anew.
@@ -241,6 +217,11 @@ class OrderViews:
 
     # --- every second -------------------------------------------------------------------------------------------------
 
+    def _patience_seconds(self) -> float:
+        """Return how long to wait for records at rest: what is gathered for the index is to be written in time."""
+        left = self._housekeeping_at - time.monotonic()
+        return max(0.0, left if self._index is None else min(left, self._index.due_in_seconds()))
+
     async def _keep_house(self) -> None:
         now = time.monotonic()
         if now < self._housekeeping_at:
@@ -251,11 +232,12 @@ class OrderViews:
 
     async def _commit_offsets_to_kafka(self) -> None:
         offsets = self._places.to_commit()
-        if not offsets:
+        if not offsets or offsets == self._committed:
             return
         try:
             async with asyncio.timeout(5):
                 await self._consumer.commit(offsets)
+            self._committed = offsets
         except (KafkaError, TimeoutError) as error:
             log.info("lag_not_updated", room=NAME, error=repr(error))
 
@@ -281,8 +263,8 @@ class OrderViews:
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             session_timeout_ms=self.options.session_timeout_ms,
-            heartbeat_interval_ms=min(self.options.heartbeat_ms, self.options.session_timeout_ms // 3),
-            fetch_max_wait_ms=FETCH_WAIT_MS,
-            fetch_min_bytes=FETCH_MIN_BYTES,
+            heartbeat_interval_ms=min(
+                max(self.options.heartbeat_ms, LEAST_HEARTBEAT_MS), self.options.session_timeout_ms // 3
+            ),
             max_partition_fetch_bytes=MAX_RECORD_BYTES,
         )

@@ -200,7 +200,7 @@ async def test_the_fence_is_what_keeps_an_owner_of_before_from_deciding_after(
     sku = moving_sku()
     await shop.receive(**{sku: 10})
     old = PartitionOwner(InventoryRoom(), shop.options(session_timeout_ms=1_000), shop.publisher)
-    old._ownership._watcher = Unaware(old.rooms[0], old._database)
+    old._ownership.watcher = Unaware(old.rooms[0], old._database)
     async with shop.owning(old):
         await shop.until_quiet("inventory")
         async with change_of(shop, kind) as change:

@@ -207,7 +207,7 @@ async def test_the_audit_catches_an_owner_that_does_not_go_back_before_it_reads_
     monkeypatch.setattr(log_reader, "read_records", carelessly)
     # Gathered records leave this owner stuck, which its watchdog sees; in small fetches it goes on, with records lost.
     monkeypatch.setattr(fetch_pacing, "IDLE_SHARE", 100.0)
-    monkeypatch.setattr(fetch_pacing, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(fetch_pacing, "AT_REST", fetch_pacing.Wait(10, 1))
     others = [sku for sku in map("SKU-{}".format, range(20)) if partition_of(sku.encode(), PARTITIONS) != MUG]
     async with shop.running("inventory"):
         for number in range(5):

@@ -10,24 +10,28 @@ import pytest_asyncio
 
 from consumers.runtime import owner as owners
 from consumers.runtime.owner import PartitionOwner
+from consumers.runtime.postgres import partitioning_watcher
 from infra.base.settings import Settings
 from tests.harness.shop import PARTITIONS, Shop, in_miniature, open_shop, order
 from tests.harness.waiting import one_turn
 
 FOR_EVER_SECONDS = 10_000.0
+LONG_SECONDS = 500.0
+"""Longer than any test; the next deadline of a hold is further away."""
 
 
 @pytest_asyncio.fixture
 async def shop(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
     """A shop whose owners, once at rest, move for nothing but what wakes them. The broker answers as ever."""
     monkeypatch.setattr(owners, "REST_SECONDS", FOR_EVER_SECONDS)
+    monkeypatch.setattr(partitioning_watcher, "LOOK_SECONDS", FOR_EVER_SECONDS)
     async with open_shop(in_miniature(settings), tmp_path) as opened:
         yield opened
 
 
 async def at_rest(shop: Shop, owner: PartitionOwner) -> None:
     async def rests() -> bool:
-        return owner._reader.waits_for_records and owner._patience_seconds() == FOR_EVER_SECONDS
+        return owner._reader.waits_for_records and owner._patience_seconds() > LONG_SECONDS
 
     await shop.until_quiet("inventory")
     await shop.until(rests)

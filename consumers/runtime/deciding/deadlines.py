@@ -27,10 +27,15 @@ class DeadlineTimer(msgspec.Struct):
 
     def due(self, now_ms: int) -> bool:
         """Tell whether to append a command at `now_ms`; not again before the last one had time to be decided."""
-        if self.earliest_ms is None or now_ms < max(self.earliest_ms, self.asked_at_ms + REMIND_AGAIN_MS):
+        next_ms = self.next_ms()
+        if next_ms is None or now_ms < next_ms:
             return False
         self.asked_at_ms = now_ms
         return True
+
+    def next_ms(self) -> int | None:
+        """Return when a command is due next, in ms since the epoch (UTC); None while there is no deadline."""
+        return None if self.earliest_ms is None else max(self.earliest_ms, self.asked_at_ms + REMIND_AGAIN_MS)
 
     def answered(self) -> None:
         """The command was decided: the next one may be appended at once."""

@@ -92,6 +92,8 @@ def holdings(partitions: Iterable[int], claims: Mapping[str, Mapping[int, int]])
 class ClaimsAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka ships no types
     """One consumer's assignor; `claims` returns the epochs of the claims that it holds when it joins.
 
+    `is_alone` tells whether the group had no other member when it was shared out last.
+
     It goes by Range's name in the group, so that members of an earlier release and of this one share a protocol and a
     group can be upgraded one by one. Offering both would not do: for a list of assignors aiokafka 0.14 sends a request
     to join after each of them, the first without the others.
@@ -101,9 +103,11 @@ class ClaimsAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokaf
 
     def __init__(self, claims: Callable[[], Mapping[int, int]]) -> None:
         self._claims = claims
+        self.is_alone = False
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         """Say what we want and what we hold."""
+        self.is_alone = False  # only the leader of a group shares it out
         user_data = msgspec.msgpack.encode(UserData(dict(self._claims())))
         return ConsumerProtocolMemberMetadata(PROTOCOL_VERSION, sorted(topics), user_data)
 
@@ -111,6 +115,7 @@ class ClaimsAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokaf
         self, cluster: Any, members: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         """Share out for the whole group, as its leader. A member that is no room gets nothing: it would decide nothing."""
+        self.is_alone = len(members) == 1
         said = {name: user_data_in(it.user_data) for name, it in members.items()}
         asking = {
             name: Member(frozenset(members[name].subscription), data.claims)

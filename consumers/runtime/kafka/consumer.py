@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from consumers.runtime.kafka.fetch_connection import install_fetch_connection
 from topology.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FETCH_BYTES: Final = MAX_RECORD_BYTES
 """Read ahead of each partition of each source, and so the most that one poll brings of it."""
+LONE_HEARTBEAT_MS: Final = 1_000
+"""Between the heartbeats of a group's only member: nobody waits for it to learn of a rebalance, but who comes to join it."""
 NEVER_MS: Final = 2**31 - 1
 """Our own watchdog judges progress, as it knows when waiting is right; leaving the group heals nothing."""
 
@@ -62,4 +65,12 @@ async def started(new: Callable[[], AIOKafkaConsumer], outage: Outage, lifecycle
                 return consumer
         else:
             outage.ended("connect")
+            install_fetch_connection(consumer)
             return consumer
+
+
+def pace_heartbeats(consumer: AIOKafkaConsumer, options: OwnerOptions, *, is_alone: bool) -> None:
+    """Set how often a consumer heartbeats from the assignment on that it is just getting: see OwnerOptions.heartbeat_ms."""
+    usual_ms = min(options.heartbeat_ms, options.session_timeout_ms // 3)
+    lone_ms = max(usual_ms, min(LONE_HEARTBEAT_MS, options.session_timeout_ms // 3))
+    consumer._coordinator._heartbeat_interval_ms = lone_ms if is_alone else usual_ms  # noqa: SLF001

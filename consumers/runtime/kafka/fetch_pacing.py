@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 IDLE_SHARE: Final = 0.1
 """Of the time: a room that is busy for less takes what is there."""
-REST_SECONDS: Final = 0.25
+REST_SECONDS: Final = 5.0
 """How long a room with little to do waits, and the broker with its answer, while nothing comes. Both wake up for a record.
 
-What else is asked of the broker waits behind its answer, as at a claim, so this is part of every handover.
+Nothing waits behind that answer, and a fetch that leaves out what is to be read is called off (fetch_connection.py).
 """
 LEAST_MS: Final = 25
 """The least of a busy room: what is asked of the broker while the room decides leaves out what it decides, which lies there
@@ -42,11 +42,20 @@ class Wait(NamedTuple):
     least_bytes: int
 
 
+AT_REST: Final = Wait(round(REST_SECONDS * 1000), 1)
+
+
 def wait_for(share: float, fetch_min_bytes: int) -> Wait:
     """Return what suits a room that is busy for this share of the time. Pure."""
     if share < IDLE_SHARE:
-        return Wait(round(REST_SECONDS * 1000), 1)
+        return AT_REST
     return Wait(round(min(max(LEAST_MS, share * MS_A_SHARE), MOST_MS)), fetch_min_bytes)
+
+
+def ask_for(consumer: Any, wait: Wait) -> None:
+    """Have an AIOKafkaConsumer that has started ask for this from its next request on."""
+    fetcher = consumer._fetcher  # noqa: SLF001  it has no public way to change them
+    fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = wait  # noqa: SLF001
 
 
 class FetchPacing:
@@ -66,7 +75,6 @@ class FetchPacing:
         if (passed := began - self._since) >= WINDOW_SECONDS:
             self.wait = wait_for(1 - self._waited / passed, self._fetch_min_bytes)
             self._since, self._waited = began, 0.0
-        fetcher = consumer._fetcher  # noqa: SLF001  it has no public way to change them
-        fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = self.wait  # noqa: SLF001
+        ask_for(consumer, self.wait)
         yield
         self._waited += self._clock() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,9 +36,14 @@ class PartitioningWatcher:
             await self.look()
 
     @property
+    def next_look(self) -> float:
+        """How long until it is time to read it again, s; infinite where it cannot change."""
+        return self._look_at - time.monotonic() if self._room.may_be_repartitioned else math.inf
+
+    @property
     def is_due(self) -> bool:
         """Tell whether it is time to read it again."""
-        return self._room.may_be_repartitioned and time.monotonic() >= self._look_at
+        return self.next_look <= 0
 
     async def look(self) -> bool:
         """Read the partitioning; return whether it has changed."""

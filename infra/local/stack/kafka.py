@@ -56,8 +56,12 @@ _PROPERTIES = {
     "log.cleaner.dedupe.buffer.size": "16777216",  # the default takes 128 MB of a small heap
     "num.network.threads": "2",
     "num.io.threads": "4",
+    # At rest each thread of a coordinator wakes up eight times a second; one node has little for them to do.
+    "group.coordinator.threads": "1",
+    "share.coordinator.threads": "1",
+    "metadata.max.idle.interval.ms": "5000",  # the controller's proof of life; nobody follows this one
     # After a crash the broker may register again only when its former session has ended (default 9 s).
-    "broker.heartbeat.interval.ms": "500",
+    "broker.heartbeat.interval.ms": "1000",
     "broker.session.timeout.ms": "3000",
 }
 

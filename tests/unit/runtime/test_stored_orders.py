@@ -203,9 +203,7 @@ def forget_nothing_of_the_horizon(stored: StoredOrders, at_ms: int, in_memory: I
         ("forget", forget_nothing_of_the_horizon),
     ],
 )
-def test_a_careless_owner_is_caught(
-    name: str, careless: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_careless_owner_is_caught(name: str, careless: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StoredOrders, name, careless)
     assert any(differs(seed) for seed in range(CAUGHT_WITHIN))
 

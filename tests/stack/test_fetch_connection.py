@@ -1,0 +1,99 @@
+"""While a fetch waits for records, nothing else waits behind it, and it is called off where it leaves out what is to be read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from consumers.runtime.kafka.fetch_connection import call_off_other_fetches, install_fetch_connection
+from consumers.runtime.kafka.fetch_pacing import Wait, ask_for
+from infra.base.settings import Settings
+from topology import admin
+from topology.topics import ORDER_NOTIFICATIONS
+
+WAIT: Final = Wait(25_000, 1)
+"""What the broker waits with its answer; aiokafka gives up after 40 s."""
+SOON_SECONDS: Final = 15.0
+"""Less than that, and long enough for a busy machine."""
+
+
+class Reading:
+    """A consumer of two partitions, of which it reads the first, and its fetch is under way."""
+
+    def __init__(self, settings: Settings, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> None:
+        self.consumer, self.producer = consumer, producer
+        self.first, self.second = (
+            TopicPartition(ORDER_NOTIFICATIONS.in_namespace(settings.namespace), n) for n in (0, 1)
+        )
+
+    async def begin(self) -> None:
+        install_fetch_connection(self.consumer)
+        ask_for(self.consumer, WAIT)
+        self.consumer.assign([self.first, self.second])
+        for tp in (self.first, self.second):
+            self.consumer.seek(tp, 0)
+        self.consumer.pause(self.second)
+        await self.until_asked(self.first, 0)
+
+    async def until_asked(self, tp: TopicPartition, position: int) -> None:
+        """Wait until a fetch asks for this alone."""
+        async with asyncio.timeout(SOON_SECONDS):
+            while self.asked() != {tp: position}:  # noqa: ASYNC110  aiokafka tells nobody
+                await asyncio.sleep(0.01)
+
+    def asked(self) -> dict[TopicPartition, int]:
+        """Return what the fetch under way asks for."""
+        under_way = self.consumer._fetcher._client._under_way
+        return dict(*under_way.values())
+
+    async def write(self, tp: TopicPartition) -> None:
+        await self.producer.send_and_wait(tp.topic, b"", partition=tp.partition)
+
+    async def read(self) -> list[TopicPartition]:
+        return list(await self.consumer.getmany(timeout_ms=int(SOON_SECONDS * 1000)))
+
+
+@pytest_asyncio.fixture
+async def reading(settings: Settings) -> AsyncIterator[Reading]:
+    bootstrap = settings.kafka_bootstrap or ""
+    await admin.apply(bootstrap, namespace=settings.namespace, partitions=2, expected_cluster_id=settings.cluster_id)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none")
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer, consumer:
+        opened = Reading(settings, consumer, producer)
+        await opened.begin()
+        yield opened
+
+
+async def test_what_else_is_asked_does_not_wait_behind_a_fetch(reading: Reading) -> None:
+    async with asyncio.timeout(SOON_SECONDS):
+        assert await reading.consumer.end_offsets([reading.first]) == {reading.first: 0}
+    assert reading.asked() == {reading.first: 0}, "it waits still"
+
+
+async def test_a_partition_that_is_read_from_now_on_is_asked_for_at_once(reading: Reading) -> None:
+    reading.consumer.resume(reading.second)
+    await reading.write(reading.second)
+    call_off_other_fetches(reading.consumer, {reading.first: 0, reading.second: 0})
+    assert await reading.read() == [reading.second]
+
+
+async def test_a_position_that_was_sought_is_asked_for_at_once(reading: Reading) -> None:
+    await reading.write(reading.first)
+    assert await reading.read() == [reading.first]
+    await reading.until_asked(reading.first, 1)
+    reading.consumer.seek(reading.first, 0)
+    call_off_other_fetches(reading.consumer, {reading.first: 0})
+    assert await reading.read() == [reading.first]
+
+
+async def test_a_fetch_that_is_not_called_off_leaves_out_what_came_later(reading: Reading) -> None:
+    """The control: the wait above ends by what was called off. Nor does a call end a fetch that asks for all."""
+    reading.consumer.resume(reading.second)
+    await reading.write(reading.second)
+    call_off_other_fetches(reading.consumer, {reading.first: 0})
+    assert not await reading.consumer.getmany(timeout_ms=500)
+    assert reading.asked() == {reading.first: 0}
