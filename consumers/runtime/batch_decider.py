@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from consumers.runtime.ownership import Ownership
     from consumers.runtime.postgres.database import Database
     from consumers.runtime.room import Room
+    from consumers.runtime.room_costs import RoomCosts
     from producers.publisher import Outgoing
 
     Share = tuple[Claim[Any], list[DecodedSlice]]
@@ -41,13 +42,22 @@ PASSED_OVER_SECONDS: Final = 0.3
 class BatchDecider:
     """Decides what one owner has read. The rooms' memories are those of its claims."""
 
-    def __init__(self, hosting: Hosting, ownership: Ownership, database: Database, lifecycle: ProcessLifecycle) -> None:
+    def __init__(
+        self,
+        hosting: Hosting,
+        ownership: Ownership,
+        database: Database,
+        lifecycle: ProcessLifecycle,
+        costs: RoomCosts,
+    ) -> None:
         self._hosting = hosting
         self._rooms = hosting.rooms
         self._ownership = ownership
         self._claims = ownership.claims
         self._database = database
         self._lifecycle = lifecycle
+        self._costs = costs
+        self._began = 0.0
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
@@ -78,6 +88,7 @@ class BatchDecider:
 
         Raises NotContiguousError where a slice does not begin where its room stands.
         """
+        self._began = time.monotonic()
         by_partition: dict[int, list[DecodedSlice]] = {}
         for each in slices:
             if each.partition in self._claims:
@@ -88,12 +99,7 @@ class BatchDecider:
         await self._database.run_with_retry("load", lambda c: self._load(c, shares, thorough=is_thorough))
         for hosted, theirs in work:
             self._hand_out(hosted, theirs)
-        parts = [
-            part
-            for number, theirs in shares
-            for claim, mine in theirs
-            if (part := self._decide_share(number, claim, mine))
-        ]
+        parts = [part for number, theirs in shares if theirs for part in self._decide_room(number, theirs)]
         return Batch([*parts, *self._late_parts(parts)], is_thorough)
 
     def _shares(self, number: int, work: Sequence[tuple[HostedPartition, Sequence[DecodedSlice]]]) -> list[Share]:
@@ -123,6 +129,14 @@ class BatchDecider:
                 self._hosting.name, self._hosting.names[each.source], each, hosted.next_offsets[each.source]
             )
             hosted.next_offsets[each.source] = each.next
+
+    def _decide_room(self, number: int, shares: Sequence[Share]) -> list[PartitionBatch[Any]]:
+        """Decide one room's shares, and count what that costs."""
+        before = time.thread_time()
+        parts = [part for claim, mine in shares if (part := self._decide_share(number, claim, mine))]
+        records = sum(len(each.readings) for _, mine in shares for each in mine)
+        self._costs.decided(self._rooms[number].name, records, time.thread_time() - before)
+        return parts
 
     def _decide_share(self, number: int, claim: Claim[Any], slices: list[DecodedSlice]) -> PartitionBatch[Any] | None:
         """Decide a room's share; None where nothing of it concerns the room, which passes over it."""
@@ -177,6 +191,7 @@ class BatchDecider:
             changes,
             claim.last_records,
             claim.rules_version,
+            self._began,
         )
 
     # --- positions of rooms that pass over records --------------------------------------------------------------------

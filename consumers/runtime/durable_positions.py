@@ -60,6 +60,19 @@ class DurablePositions:
             lag += max(0, last - self._of_log[tp]) if last is not None else 0
         return lag
 
+    def lag_of(self, room: Room[Any], consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> int:
+        """Return the same of one room."""
+        lag = 0
+        places = {self._hosting.topics[source]: place for place, source in enumerate(self._sources_of(room))}
+        for tp in tps:
+            offsets, end = self._of_room.get((room.name, tp.partition)), consumer.last_stable_offset(tp)
+            if tp.topic in places and offsets is not None and end is not None:
+                lag += max(0, end - offsets[places[tp.topic]])
+        return lag
+
+    def _sources_of(self, room: Room[Any]) -> Sequence[int]:
+        return self._hosting.sources[self._hosting.rooms.index(room)]
+
     async def commit_to_kafka(self, consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> None:
         """Commit offsets to Kafka, late and only so that lag tools see them."""
         offsets = {tp: self._of_log[tp] for tp in tps}

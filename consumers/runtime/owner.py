@@ -37,6 +37,7 @@ from consumers.runtime.postgres.database import Database
 from consumers.runtime.postgres.outbox import Outbox
 from consumers.runtime.reminders import Reminders
 from consumers.runtime.room import Room
+from consumers.runtime.room_costs import RoomCosts
 from consumers.runtime.watchdog import Watchdog
 from producers.outage import Readiness
 
@@ -57,7 +58,7 @@ KAFKA_COMMIT_SECONDS: Final = 1.0
 class PartitionOwner:
     """Runs rooms on whatever partitions Kafka's group assigns to this process. Several rooms read the same log.
 
-    `readiness` shows what keeps it from its work: servers that are away, partitions that wait to be claimed.
+    `readiness` shows what keeps it from its work: servers that are away, partitions that wait to be claimed. `costs` has what its rooms cost.
     """
 
     def __init__(
@@ -90,7 +91,8 @@ class PartitionOwner:
             self.name, group, ClaimsAssignor.name, lambda member: is_room(member.metadata), self.readiness
         )
         self._reader = LogReader(self._hosting, options, self._ownership, self._database, self.readiness)
-        self._decider = BatchDecider(self._hosting, self._ownership, self._database, self._lifecycle)
+        self.costs = RoomCosts(self._hosting, self._ownership)
+        self._decider = BatchDecider(self._hosting, self._ownership, self._database, self._lifecycle, self.costs)
         self._claiming = Claiming(
             self._hosting,
             self._ownership,
@@ -159,6 +161,7 @@ class PartitionOwner:
 
     async def _close(self) -> None:
         """Leave the group, so that a successor need not wait for our session to end; bounded in time."""
+        self.costs.report()
         self._outbox.abandon()
         if self._in_flight is not None:
             self._in_flight[1].cancel()
@@ -236,6 +239,7 @@ class PartitionOwner:
                 parts = [part for part in parts if part.claim.partition not in lost]
                 await self._ownership.rows.require_own_group(sorted(lost))
         self._ownership.became_durable(parts)
+        self.costs.durable(parts)
         for part in parts:
             part.room.after_commit(part.claim.partition, part.changes.effects)
         await self._outbox.put(parts)

@@ -79,7 +79,7 @@ class BatchStep(msgspec.Struct):
 class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
     """One room's and partition's share of a decided batch: what the commit writes, and what is published after it.
 
-    `ranges` are (source, first, next) of each slice, one after the other.
+    `ranges` are (source, first, next) of each slice, one after the other; `began` is when its step was taken (monotonic, s).
     """
 
     room: Room[S]
@@ -93,6 +93,7 @@ class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
     changes: Changes
     last_records: list[str]
     rules_version: int = 0
+    began: float = 0.0
 
 
 class Batch(msgspec.Struct, eq=False):
