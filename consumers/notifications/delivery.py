@@ -106,6 +106,7 @@ class Deliverer:
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._busy: Counter[str] = Counter()
         self._woken = asyncio.Event()
+        self._has_subscribers = True
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # a purpose has one connection
         self._work: asyncio.Task[None] | None = None
 
@@ -125,6 +126,11 @@ class Deliverer:
     def wake(self) -> None:
         """Look for what is due now."""
         self._woken.set()
+
+    def added(self) -> None:
+        """Look for what a batch may have added: nothing, unless somebody has subscribed since the last look."""
+        if self._has_subscribers:
+            self._woken.set()
 
     async def close(self) -> None:
         """Stop; what is under way is tried again by whoever comes next."""
@@ -161,7 +167,9 @@ class Deliverer:
 
         async def fetch(connection: asyncpg.Connection) -> list[Any]:
             mine = array_literal(sorted(self._partitions))
-            return list(await connection.fetch(QUERIES["due"], mine, _now_ms(), array_literal(saturated), limit))
+            due = list(await connection.fetch(QUERIES["due"], mine, _now_ms(), array_literal(saturated), limit))
+            self._has_subscribers = bool(due) or await connection.fetchval(QUERIES["has_subscribers"])
+            return due
 
         rows = await self._persistently("deliveries", fetch)
         found = [it for it in (Delivery(*row) for row in rows) if it.key not in under_way]

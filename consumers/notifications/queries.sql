@@ -24,6 +24,9 @@ CROSS JOIN LATERAL (
 WHERE s.subscription_id <> ALL($3::text[])
 ORDER BY d.next_attempt_at_ms LIMIT $4;
 
+-- name: has_subscribers
+SELECT EXISTS (SELECT FROM webhook_subscriptions);
+
 -- name: delivered
 DELETE FROM webhook_deliveries WHERE subscription_id = $1 AND notification_id = $2;
 

@@ -70,7 +70,7 @@ class NotificationsRoom(Room[NotificationsState]):
     def after_commit(self, partition: int, effects: Sequence[int]) -> None:
         del partition
         if effects:
-            self._deliverer.wake()
+            self._deliverer.added()
 
     @override
     async def stop(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from bisect import bisect_left
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -36,14 +38,17 @@ class RoomCost(msgspec.Struct):
     step_seconds: float = 0.0
     within: list[int] = msgspec.field(default_factory=lambda: [0] * (len(STEP_SECONDS) + 1))
 
+    def took(self, seconds: float) -> None:
+        """Count a step that took so long."""
+        self.steps += 1
+        self.step_seconds += seconds
+        self.within[bisect_left(STEP_SECONDS, seconds)] += 1
+
     def quantile(self, share: float) -> float:
-        """Return the upper bound of the bucket, s, within which this share of the steps lies; infinite beyond the last."""
-        left = share * self.steps
-        for count, bound in zip(self.within, (*STEP_SECONDS, float("inf")), strict=True):
-            left -= count
-            if left <= 0:
-                return bound
-        return float("inf")
+        """Return the bound, s, within which this share of the steps lies: 0 without any, infinite beyond the last bucket."""
+        bounds = (*STEP_SECONDS, math.inf)
+        passed = list(accumulate(self.within))
+        return bounds[bisect_left(passed, share * self.steps)] if self.steps else 0.0
 
 
 class RoomCosts:
@@ -69,11 +74,7 @@ class RoomCosts:
         """Count a step that has just become durable, for each room that has a part in it."""
         now = time.monotonic()
         for room, began in {part.room.name: part.began for part in parts}.items():
-            cost, seconds = self.by_room[room], now - began
-            bucket = bisect_left(STEP_SECONDS, seconds)
-            cost.steps += 1
-            cost.step_seconds += seconds
-            cost.within[bucket] += 1
+            self.by_room[room].took(now - began)
 
     def report(self) -> None:
         """Log what each room has cost."""

@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         default=200,
         ge=100,
         le=100_000,
-        description="A member's heartbeats, by which it learns of a handover; at most a third of the session timeout, ms",
+        description="Heartbeats of a group's members, by which they learn of a handover; at most a third of the session timeout, ms; the only member of a group: 1 s",
     )
     rooms_apart: bool = Field(
         default=False,

@@ -164,3 +164,14 @@ def test_owners_of_two_groups_in_one_process_share_nothing() -> None:
     one, other = ClaimsAssignor(lambda: {0: 1}), ClaimsAssignor(lambda: {1: 2})
     assert claims_in(one.metadata(["t"]).user_data) == {0: 1}
     assert claims_in(other.metadata(["t"]).user_data) == {1: 2}
+
+
+def test_only_the_leader_of_a_group_without_others_knows_that_it_is_alone() -> None:
+    one, other = ClaimsAssignor(dict), ClaimsAssignor(dict)
+    assert not one.is_alone
+    one.assign(Cluster({"a": 2}), {"one": one.metadata(["a"])})
+    assert one.is_alone
+    joining = {"one": one.metadata(["a"]), "other": other.metadata(["a"])}
+    assert not one.is_alone, "until it has shared the group out again"
+    one.assign(Cluster({"a": 2}), joining)
+    assert (one.is_alone, other.is_alone) == (False, False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from consumers.runtime.deciding.deadlines import REMIND_AGAIN_MS, DeadlineIndex, DeadlineTimer
 from tests.given_when_then import NOW_MS, A, B, C
 
@@ -33,6 +36,19 @@ def test_it_rings_again_when_the_log_had_time_to_answer_or_has_answered() -> Non
     assert timer.due(NOW_MS + REMIND_AGAIN_MS)
     timer.answered()
     assert timer.due(NOW_MS + REMIND_AGAIN_MS)
+
+
+@given(st.lists(st.integers(0, 20_000), max_size=4), st.integers(0, 20_000))
+def test_it_rings_at_the_moment_that_it_names_and_not_before(ends_ms: list[int], asked_ms: int) -> None:
+    timer = DeadlineTimer()
+    for end_ms in ends_ms:
+        timer.expect(NOW_MS + end_ms)
+    timer.due(NOW_MS + asked_ms)
+    next_ms = timer.next_ms()
+    assert (next_ms is None) == (not ends_ms)
+    if next_ms is not None:
+        assert not timer.due(next_ms - 1)
+        assert timer.due(next_ms)
 
 
 def test_waits_are_due_in_the_order_of_the_tables_and_only_so_many() -> None:
