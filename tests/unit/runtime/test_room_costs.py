@@ -13,7 +13,11 @@ def test_steps_are_counted_in_the_bucket_that_bounds_them() -> None:
         cost.took(seconds)
     assert dict(zip((*STEP_SECONDS, math.inf), cost.within, strict=True)) == {
         **dict.fromkeys(STEP_SECONDS, 0),
-        **{0.001: 2, 0.002: 1, 0.5: 1, 5.0: 1, math.inf: 1},
+        0.001: 2,
+        0.002: 1,
+        0.5: 1,
+        5.0: 1,
+        math.inf: 1,
     }
     assert (cost.steps, round(cost.step_seconds, 4)) == (6, 11.3021)
 

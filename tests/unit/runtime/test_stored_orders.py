@@ -133,7 +133,7 @@ def log_of(dice: random.Random) -> list[Entry]:
         order_id, at_ms = dice.choice(orders), NOW_MS + number * STEP_MS
         while type(drawn := likely(state.by_order.get(order_id, Order(order_id)), dice)) is m.EndWaits:
             pass
-        message = msgspec.structs.replace(drawn, order_id=order_id)  # type: ignore[call-arg]  # each of them has one
+        message = msgspec.structs.replace(drawn, order_id=order_id)
         outcomes(state, message, at_ms)
         log.append((message, at_ms))
     return log
