@@ -23,7 +23,7 @@ from schemas.messages import Message
 from topology.saga import REACTIONS, TERMINAL_FACTS, Reaction
 from topology.saga_steps import EXPLAINED, SagaStep
 from topology.states import FulfilmentState, OrderState, PaymentState
-from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, topic_of
+from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, log_of, topic_of
 
 DIRECTORY: Final = Path(__file__).parents[1] / "docs" / "diagrams"
 COMMAND: Final = "python -m consumers.diagrams"
@@ -101,7 +101,8 @@ def pages() -> dict[str, str]:
             "Which room reacts to what",
             "topology/saga.py, topology/saga_steps.py and topology/topics.py",
             "One picture for each step. An arrow is what one room publishes and another accepts, under the topic that "
-            "carries it. A dashed arrow takes a step back. The table at the end has all of it.",
+            "carries it. What comes on order.commands passes through intake, which appends it to order.events. A dashed arrow takes a "
+            "step back. The table at the end has all of it.",
             "\n\n".join(
                 f"## {step}\n\n{EXPLAINED[step]}\n\n{_fenced(saga_diagram(REACTIONS, step))}" for step in SagaStep
             ),
@@ -163,7 +164,8 @@ def saga_arrows(reactions: Sequence[Reaction], step: SagaStep | None = None) -> 
     for message in dict.fromkeys(message for reaction in reactions for message in (reaction.on, *reaction.outputs)):
         for target in _readers(message, reactions, step):
             for source in _writers(message, reactions) or [target]:
-                drawn[Arrow(source, target, topic_of(message).name, message in undo)].append(message)
+                topic = topic_of(message) if source == ANYONE else log_of(message)
+                drawn[Arrow(source, target, topic.name, message in undo)].append(message)
     return dict(drawn)
 
 
@@ -187,7 +189,7 @@ def reactions_table(reactions: Sequence[Reaction]) -> str:
         [
             reaction.room,
             f"`{reaction.on.__name__}`",
-            topic_of(reaction.on).name,
+            log_of(reaction.on).name,
             ", ".join(f"`{message.__name__}`" for message in reaction.outputs) or "records it",
             f"`{reaction.undone_by.__name__}`" if reaction.undone_by else "",
         ]

@@ -15,6 +15,9 @@ from typing import Any, Final
 from schemas import messages as m
 from topology.saga_steps import SagaStep
 
+INTAKE: Final = "intake"
+"""The room that checks what the outside asks of an order, and appends what is lawful to the orders' log. It decides nothing else."""
+
 HAPPY_PATH: Final[Mapping[str, tuple[Any, ...]]] = MappingProxyType(
     {
         "place": ("client", m.PlaceOrderLine),
@@ -352,4 +355,6 @@ TERMINAL_FACTS: Final[Mapping[type[m.Message], SagaStep]] = MappingProxyType(
 
 def messages_accepted_by(room: str) -> frozenset[type[m.Message]]:
     """Return the messages that `room` reacts to; all others on its topics are skipped undecoded."""
+    if room == INTAKE:
+        return frozenset(m.ORDER_COMMANDS)
     return frozenset(reaction.on for reaction in REACTIONS if reaction.room == room)

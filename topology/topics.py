@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from schemas import messages as m
 from schemas.codec.sizes import largest_value_bytes
-from topology.saga import REACTIONS, messages_accepted_by
+from topology.saga import INTAKE, REACTIONS, messages_accepted_by
 
 DEFAULT_PARTITIONS: Final = 12
 MINUTE_MS: Final = 60 * 1000
@@ -35,7 +35,9 @@ as its source."""
 
 ANYONE: Final = "producers"
 """Who writes a topic from outside the rooms: any authorised producer."""
-_ROOMS: Final = frozenset(reaction.room for reaction in REACTIONS)
+_RECEIVER: Final = "receiver"
+"""The process that takes the processors' webhooks; it stands for `lastunit payments reconcile` too, which publishes the same."""
+_ROOMS: Final = frozenset({INTAKE, *(reaction.room for reaction in REACTIONS)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Topic:
         if self.holds_whole:
             needed = LETTER_TO_SOURCE * max(topic.max_message_bytes for topic in self.holds_whole)
         else:
-            needed = largest_value_bytes(self.carries)
+            needed = largest_value_bytes((*self.carries, *self.also_carries))
         return max(MAX_RECORD_BYTES, -(-(needed + MAX_ENVELOPE_BYTES) // MIB) * MIB)
 
     def in_namespace(self, namespace: str) -> str:
@@ -117,24 +119,8 @@ INVENTORY_COMMANDS: Final = Topic(
 ORDER_COMMANDS: Final = Topic(
     "order.commands",
     key="order_id",
-    carries=(
-        m.RecordPaymentResult,
-        m.InspectPayment,
-        m.RecordPaymentInspection,
-        m.CancelOrder,
-        m.ShipOrder,
-        m.ConfirmDelivery,
-        m.ReportLostParcel,
-        m.RequestReturn,
-        m.ApproveReturn,
-        m.RefuseReturn,
-        m.ReceiveReturn,
-        m.RefundOrder,
-        m.RetryOrder,
-        m.ResolveOrder,
-        m.EndWaits,
-    ),
-    written_by=frozenset({ANYONE, "orders", "payments", "fulfilment"}),
+    carries=m.ORDER_COMMANDS,
+    written_by=frozenset({ANYONE}),
     also_carries=(m.AdoptRules,),
     extra=_AS_LARGE_AS_IT_LOOKS,
 )
@@ -188,8 +174,8 @@ ORDER_EVENTS: Final = Topic(
         m.OrderReturned,
         m.RefundRequested,
     ),
-    written_by=_ROOMS - {"notifications", "catalogue"},
-    also_carries=(m.AdoptRules,),
+    written_by=_ROOMS - {"notifications", "catalogue"} | {_RECEIVER},
+    also_carries=(*m.ORDER_COMMANDS, m.AdoptRules),
     extra=_AS_LARGE_AS_IT_LOOKS,
 )
 STOCK_LEVELS: Final = Topic(
@@ -268,12 +254,15 @@ CO_PARTITIONED: Final = (ORDER_COMMANDS, ORDER_EVENTS, ORDER_NOTIFICATIONS)
 ADDRESSED_TO_A_PARTITION: Final[frozenset[type[m.Message]]] = frozenset({m.ExpireHolds, m.EndWaits, m.AdoptRules})
 """Messages that are about a whole partition: sent to it by number, without a key."""
 
-_ORDERED_FOR: Final[Mapping[str, tuple[Topic, ...]]] = MappingProxyType({"orders": (ORDER_EVENTS, ORDER_COMMANDS)})
-"""A room that came to read a second topic keeps the place of the first one's offset; all others follow TOPICS."""
-
 _TOPIC_OF: Final[dict[type[m.Message], Topic]] = {message: topic for topic in TOPICS for message in topic.carries}
 TOPIC_NAMES: Final[dict[type[m.Message], str]] = {message: topic.name for message, topic in _TOPIC_OF.items()}
-"""The name of the one topic that carries a message."""
+"""The name of the topic that carries a message from whoever sends it."""
+LOG_NAMES: Final[dict[type[m.Message], str]] = TOPIC_NAMES | dict.fromkeys(m.ORDER_COMMANDS, ORDER_EVENTS.name)
+"""The name of the topic where rooms decide about a message, and where rooms publish it: what the outside asks of an order gets there through intake."""
+SAID_WITHOUT_CAUSE: Final[frozenset[type[m.Message]]] = frozenset(
+    {m.RecordPaymentResult, m.InspectPayment, m.RecordPaymentInspection, m.EndWaits}
+)
+"""Commands that our own processes append to order.events; they answer no record, so they carry no id."""
 _KEY_FIELD: Final[dict[type[m.Message], str | None]] = {
     **{message: topic.key for message, topic in _TOPIC_OF.items()},
     **dict.fromkeys(ADDRESSED_TO_A_PARTITION),
@@ -281,8 +270,13 @@ _KEY_FIELD: Final[dict[type[m.Message], str | None]] = {
 
 
 def topic_of(message: type[m.Message]) -> Topic:
-    """Return the one topic that carries this message."""
+    """Return the topic that carries this message from whoever sends it."""
     return _TOPIC_OF[message]
+
+
+def log_of(message: type[m.Message]) -> Topic:
+    """Return the topic where rooms decide about this message."""
+    return ORDER_EVENTS if message in m.ORDER_COMMANDS else _TOPIC_OF[message]
 
 
 def key_of(message: m.Message) -> bytes | None:
@@ -306,7 +300,19 @@ def keys_of(messages: Sequence[m.Message]) -> Iterable[bytes | None]:
     return map(str.encode, keys) if type(keys[0]) is str else keys
 
 
+EARLIER_SOURCES: Final[Mapping[str, tuple[Topic, ...]]] = MappingProxyType(
+    {
+        "orders": (ORDER_EVENTS, ORDER_COMMANDS),
+        "payments": (ORDER_COMMANDS, ORDER_EVENTS),
+        "fulfilment": (ORDER_COMMANDS, ORDER_EVENTS),
+    }
+)
+"""What rooms read before there was intake, in the order in which their offsets and ranges of that time stand (decision 037)."""
+
+
 def topics_read_by(room: str) -> tuple[Topic, ...]:
-    """Return the topics that carry what `room` reacts to, in the order in which its offsets stand."""
-    accepted = messages_accepted_by(room)
-    return tuple(topic for topic in _ORDERED_FOR.get(room, TOPICS) if not accepted.isdisjoint(topic.carries))
+    """Return the topic that carries what `room` decides about; none for a name that is no room's."""
+    if room == INTAKE:
+        return (ORDER_COMMANDS,)
+    logs = {log_of(message) for message in messages_accepted_by(room)}
+    return tuple(topic for topic in TOPICS if topic in logs)

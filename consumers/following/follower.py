@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from producers.outage import Outage
-from schemas.codec.wire import decode
+from schemas.codec.wire import decode_if
 from schemas.errors import DecodeError
 from topology.topics import MAX_RECORD_BYTES
 
@@ -58,7 +58,9 @@ class Followed(NamedTuple):
 
 
 class Follower:
-    """Reads topics for as long as `run` runs, and waits out a broker that is away.
+    """Reads what topics carry for as long as `run` runs, and waits out a broker that is away.
+
+    Commands that stand among an order's events, and adoptions of rules, are left out undecoded.
 
     `apply` gets the records of each batch, in the order of each partition, and must not fail. `positions` are the next
     offsets; a partition without one is read from its beginning, or from its end where `from_end`. `shard` picks the
@@ -80,6 +82,7 @@ class Follower:
     ) -> None:
         self._bootstrap = bootstrap
         self._topics = {topic.in_namespace(namespace): topic.name for topic in topics}
+        self._carried = {topic.name: frozenset(topic.carries) for topic in topics}
         self._apply = apply
         self._from_end = from_end
         self._shard = shard
@@ -164,13 +167,15 @@ class Follower:
             if self._wants is not None and not self._wants(record.key or b""):
                 continue
             try:
-                message = None if record.value is None else decode(record.value)
+                message = None if record.value is None else decode_if(record.value, self._carried[topic])
                 key = (record.key or b"").decode()
             except (DecodeError, UnicodeDecodeError) as error:
                 self.skipped += 1
                 log.warning(
                     "record_skipped", topic=topic, partition=record.partition, offset=record.offset, error=str(error)
                 )
+                continue
+            if message is None and record.value is not None:
                 continue
             event_id = next((value for name, value in record.headers if name == "ce_id"), None) or b""
             yield Followed(

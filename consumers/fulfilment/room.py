@@ -1,4 +1,4 @@
-"""Binds fulfilment to the runtime: it follows both order topics and sends goods on their way, out and back."""
+"""Binds fulfilment to the runtime: it follows an order's log and sends goods on their way, out and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Binds orders to the runtime: it follows both order topics and takes each order through the saga to its end."""
+"""Binds orders to the runtime: it follows an order's log and takes each order through the saga to its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Binds payments to the runtime: it follows both order topics and asks the processor, after the commit."""
+"""Binds payments to the runtime: it follows an order's log and asks the processor, after the commit."""
 
 from __future__ import annotations
 

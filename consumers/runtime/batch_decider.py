@@ -156,7 +156,7 @@ class BatchDecider:
     ) -> PartitionBatch[Any]:
         old_offsets, old_at_ms = claim.committing_offsets, claim.at_ms
         outputs: list[Outgoing] = []
-        ranges, claim.passed = claim.passed, []
+        claim.passed = []
         claim.next_offsets = list(claim.next_offsets)
         last: dict[int, Record] = {}
         for each in slices:
@@ -168,7 +168,6 @@ class BatchDecider:
             else:
                 adopt_rules(room, claim, adoption.version)
             claim.next_offsets[each.source] = each.next
-            ranges += (each.source, each.first, each.next)
             if each.last is not None:
                 last[each.source] = each.last
         _name_broken_clock(room, claim, old_at_ms)
@@ -186,7 +185,6 @@ class BatchDecider:
             claim.next_offsets,
             claim.at_ms,
             claim.batch,
-            ranges,
             outputs,
             changes,
             claim.last_records,

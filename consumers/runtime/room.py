@@ -75,6 +75,8 @@ class Room(ABC, Generic[S]):
     """Those that are dead letters unless the room whose events they are has decided them (origins/confirmations.py)."""
     confirms_in_commit: frozenset[type[Message]] = frozenset()
     """Those of `guards` so frequent that `save` confirms them: it raises 23000 where one is not, and each is asked about then."""
+    names_outcomes: str = ""
+    """What stands before an outcome's number in its id, where others have answered the same records (`intake:`)."""
     save: str
     """CTEs that write `Changes.columns` (from $10 on), under names of their own, each `FROM ..., guard`: see `consumers/runtime/postgres/queries.sql`."""
     may_be_repartitioned: bool = False

@@ -242,7 +242,7 @@ def _headers(*, decided: bool) -> dict[str, Any]:
         "ce_id": {
             "type": "string",
             "description": "The id that follows from what a room decided: topic/partition/offset/number of the outcome; "
-            "on dead.letters dead: and the room. The same whenever the record is published again.",
+            "on dead.letters dead: and the room, of a command that intake took in intake:0. The same whenever the record is published again.",
             "examples": ["inventory.commands/3/1042/0"],
         },
         FORWARDED: {

@@ -16,7 +16,7 @@ from docs.tools import asyncapi
 from infra.base.settings import PREFIX, Settings
 from infra.cli import build
 from schemas.codec.lock import read_current
-from topology.topics import TOPICS
+from topology.topics import TOPIC_NAMES, TOPICS
 
 DIRECTORY: Final = Path(__file__).parents[1] / "reference"
 REMAKE: Final = "`python -m docs.tools.reference`"
@@ -115,6 +115,8 @@ def messages() -> str:
         kept = "the latest of each key" if topic.cleanup_policy == "compact" else "all"
         writers = ", ".join(sorted(topic.written_by))
         lines += [f"## {topic.name}", "", f"Key: `{topic.key}`. Written by: {writers}. Kept: {kept}.", ""]
+        if others := [message.__name__ for message in topic.also_carries if message in TOPIC_NAMES]:
+            lines += [f"Carries these commands too, which have a topic of their own: {', '.join(others)}.", ""]
         for message in topic.carries:
             schema = schemas[message.__name__]
             lines += [f"### {message.__name__}", "", _text(schema.get("doc", "")), ""]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast
 
 from infra.base.settings import Settings
+from topology.saga import INTAKE
 
 if TYPE_CHECKING:
     from consumers.payments.processor import PaymentProcessor
@@ -64,6 +65,12 @@ def _inventory(_: Resources) -> Room[Any]:
     return InventoryRoom()
 
 
+def _intake(_: Resources) -> Room[Any]:
+    from consumers.intake.room import IntakeRoom  # noqa: PLC0415
+
+    return IntakeRoom()
+
+
 def _orders(_: Resources) -> Room[Any]:
     from consumers.orders.room import OrdersRoom  # noqa: PLC0415
 
@@ -101,6 +108,7 @@ ROOMS: Final[dict[str, RoomEntry]] = {
     entry.name: entry
     for entry in (
         RoomEntry("inventory", _inventory, keeps_weeks=True),
+        RoomEntry(INTAKE, _intake, keeps_books=False),
         RoomEntry("orders", _orders),
         RoomEntry("payments", _payments, needs=("kafka_bootstrap", "postgres_dsn", "processor_url")),
         RoomEntry("fulfilment", _fulfilment),
@@ -127,8 +135,10 @@ API: Final = "api"
 """The process that serves the HTTP API."""
 
 SAGA: Final = "saga"
-"""The process of the rooms that follow an order's log together, behind one reader."""
-HOSTS: Final[dict[str, tuple[str, ...]]] = {SAGA: ("orders", "payments", "fulfilment", "notifications")}
+"""The process of the rooms that follow an order's log together, behind one reader, and of intake beside them."""
+FOLLOWERS: Final = ("orders", "payments", "fulfilment", "notifications")
+"""The rooms that share the reader of order.events in it."""
+HOSTS: Final[dict[str, tuple[str, ...]]] = {SAGA: (INTAKE, *FOLLOWERS)}
 """Processes of several rooms: name -> the rooms. Each of them can run alone as well, but not in both ways at once."""
 
 REPLAYED: Final = tuple(name for name, entry in ROOMS.items() if entry.is_replayed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from consumers.errors import CannotShareReaderError
 from infra.base import processor
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
     from consumers.payments.processor import PaymentProcessor
     from consumers.runtime.options import OwnerOptions
+    from consumers.runtime.room import Room
     from infra.base.rooms import Server
     from infra.base.settings import Settings
     from infra.edge.receiver import WebhookIntake
     from producers.outage import Readiness
+    from topology.topics import Topic
 
 RUNNABLE: Final = (*SYSTEM, *HOSTS, RECEIVER, SHOP, TRENDS, API, CONSOLE)
 """The names of the processes."""
@@ -88,6 +90,7 @@ async def built(rooms: Sequence[RoomName], wiring: Wiring, resources: AsyncExitS
         )
     )
     from consumers.runtime.owner import PartitionOwner  # noqa: PLC0415  a receiver or reader needs no owner
+    from consumers.runtime.side_by_side import SideBySide  # noqa: PLC0415  same
 
     entries = [ROOMS[each] for name in rooms for each in HOSTS.get(name, (name,))]
     if any(entry.keeps_weeks for entry in entries):
@@ -95,8 +98,19 @@ async def built(rooms: Sequence[RoomName], wiring: Wiring, resources: AsyncExitS
 
         await resources.enter_async_context(maintained(settings))
     shared = _Resources(settings, publisher, wiring.readiness)
-    built = [entry.build(shared) for entry in entries]
-    return PartitionOwner(built, _options(settings), publisher, wiring.readiness)
+    owners = [
+        PartitionOwner(theirs, _options(settings), publisher, wiring.readiness)
+        for theirs in _by_log([entry.build(shared) for entry in entries])
+    ]
+    return owners[0] if len(owners) == 1 else SideBySide(owners)
+
+
+def _by_log(rooms: Sequence[Room[Any]]) -> list[list[Room[Any]]]:
+    """Return the rooms by the log that they read: those of one share a reader, and each log has its own."""
+    found: dict[tuple[Topic, ...], list[Room[Any]]] = {}
+    for room in rooms:
+        found.setdefault(room.sources, []).append(room)
+    return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)

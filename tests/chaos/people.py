@@ -13,11 +13,11 @@ import aiohttp
 import msgspec
 from aiokafka import AIOKafkaConsumer
 
-from consumers.runtime.deciding.decision import outgoing
 from producers.clients.orders import place_order_lines
 from schemas import messages as m
 from schemas.codec.wire import decode
 from schemas.terms import CAPTURE_AT_SHIPPING
+from tests.harness.outside import asked
 from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class People:
 
     async def _say(self, *messages: Message) -> None:
         twice = messages if self._draw.random() < SAYS_TWICE else ()
-        await self._publisher.publish([outgoing(message) for message in (*messages, *twice)])
+        await self._publisher.publish([asked(message) for message in (*messages, *twice)])
 
     async def _tell_processor(self, action_url: str, *, confirm: bool) -> None:
         """Say it until it is heard: the card network is not what is tried here."""

@@ -70,9 +70,8 @@ class Stage:
         """Return what is left, and see that nobody was told of nothing."""
         order_id, database = mine.order_id, self.shop.database
         books = (await read_books(self.shop.supervisor.processor_url) or {}).get(order_id, [])
-        facts = {
-            dict(it.headers)["ce_id"]: it.value for it in await self.shop.records(ORDER_EVENTS) if _is_of(it, mine)
-        }
+        log = [it for it in await self.shop.records(ORDER_EVENTS) if _is_of(it, mine)]
+        facts = {ids["ce_id"]: it.value for it in log if "ce_id" in (ids := dict(it.headers))}
         told = {_notification(it.value) for it in await self.shop.records(ORDER_NOTIFICATIONS) if _is_of(it, mine)}
         assert told <= set(self.subscriber.taken)
         levels = await self.shop.levels()

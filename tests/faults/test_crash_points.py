@@ -41,7 +41,7 @@ from tests.harness.crashing import (
 )
 from tests.harness.shop import Shop, in_miniature, open_shop
 from tests.harness.subscriber import SECRET, listening
-from topology.topics import ORDER_COMMANDS
+from topology.topics import ORDER_EVENTS
 
 SEED = 20_262
 _SUBSCRIBE = "INSERT INTO webhook_subscriptions (subscription_id, url, secret) VALUES ('s', $1, $2)"
@@ -156,7 +156,7 @@ async def test_the_processor_is_asked_after_the_commit_and_its_answer_is_read_ba
         mine = await stage.ready(story)
         async with trapped(shop, "payments", Trap(), witnessed) as owner, shop.owning(owner):
             await stage.live(story, mine)
-    answers = [decode(record.value or b"") for record in await shop.records(ORDER_COMMANDS)]
+    answers = [decode(record.value or b"") for record in await shop.records(ORDER_EVENTS)]
     results = {it.operation_id: it.result for it in answers if isinstance(it, m.RecordPaymentResult)}
     assert results == dict.fromkeys((f"{mine.order_id}:{it}" for it in ("authorize", "capture", "refund")), "succeeded")
 

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer
 
 from consumers.errors import RefusedError
 from consumers.fulfilment.room import FulfilmentRoom
+from consumers.intake.room import IntakeRoom
 from consumers.inventory.room import InventoryRoom
 from consumers.notifications.delivery import Deliverer
 from consumers.notifications.room import NotificationsRoom
@@ -89,6 +90,7 @@ class Hasty(NamedTuple):
     """Rooms that wait for seconds where the usual ones wait for days; a planted fault takes the place of one of them."""
 
     inventory: Room[Any]
+    intake: Room[Any]
     orders: Room[Any]
     payments: Room[Any]
     fulfilment: Room[Any]
@@ -99,6 +101,7 @@ def hasty(shop: Shop, *, orders: type[OrdersRoom] = OrdersRoom, payments: type[P
     processor = HttpProcessor(shop.supervisor.processor_url)
     return Hasty(
         InventoryRoom(),
+        IntakeRoom(),
         orders(deadlines=DEADLINES),
         payments(processor, shop.publisher, deadlines=DEADLINES),
         FulfilmentRoom(deadlines=DEADLINES),

@@ -13,7 +13,6 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from consumers.payments.processor import PaymentProcessor
-from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.deciding.record import Record
 from consumers.runtime.options import OwnerOptions
 from consumers.runtime.owner import PartitionOwner
@@ -32,15 +31,18 @@ from producers.outage import Readiness
 from producers.publisher import Publisher
 from schemas.codec.wire import decode
 from schemas.messages import Message
+from tests.harness.outside import asked
 from tests.harness.owner_options import options_of
 from tests.harness.shop_evidence import orders_lost
 from tests.harness.tables import give_tables
 from tests.harness.waiting import PATIENCE_SECONDS, until
 from topology import admin
+from topology.saga import INTAKE
 from topology.states import FINAL_ORDER_STATES
 from topology.topics import CO_PARTITIONED, ORDER_EVENTS, Topic, topics_read_by
 
 PARTITIONS = 3
+ROOMS_AT_WORK = (INTAKE, *BOOKKEEPERS)
 T = TypeVar("T")
 
 _QUIET = """
@@ -78,7 +80,7 @@ class Shop:
         await OrderClient(self.publisher).place(orders)
 
     async def say(self, *messages: Message) -> None:
-        await self.publisher.publish([outgoing(message) for message in messages])
+        await self.publisher.publish(list(map(asked, messages)))
 
     # --- rooms in this process --------------------------------------------------------------------------------------------
 
@@ -99,11 +101,11 @@ class Shop:
 
     @asynccontextmanager
     async def running(self, *names: str) -> AsyncIterator[None]:
-        """Run these rooms (all by default) in this process, with the processor where payments need it."""
+        """Run these rooms (all by default) and intake in this process, with the processor where payments need it."""
         async with AsyncExitStack() as owners:
             if not names or "payments" in names:
                 await self.supervisor.start(PROCESSOR)
-            for name in names or BOOKKEEPERS:
+            for name in dict.fromkeys((INTAKE, *(names or BOOKKEEPERS))):
                 await owners.enter_async_context(
                     self.owning(PartitionOwner(self.room(name), self.options(), self.publisher))
                 )
@@ -111,7 +113,7 @@ class Shop:
 
     async def start_processes(self) -> None:
         """Start the processor and the rooms as processes of their own."""
-        for name in (PROCESSOR, *BOOKKEEPERS):
+        for name in (PROCESSOR, *ROOMS_AT_WORK):
             await self.supervisor.start(name)
 
     @asynccontextmanager
@@ -141,7 +143,7 @@ class Shop:
 
         async def quiet() -> bool:
             try:
-                return await self._final(orders) and await self._is_quiet(log, names or BOOKKEEPERS)
+                return await self._final(orders) and await self._is_quiet(log, self._asked_for(names))
             except (KafkaError, UnreadableError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 return False  # a server is being restarted
 
@@ -149,12 +151,16 @@ class Shop:
             try:
                 await self.until(quiet)
             except TimeoutError:
-                raise AssertionError(await self._unquiet(log, names or BOOKKEEPERS)) from None
+                raise AssertionError(await self._unquiet(log, self._asked_for(names))) from None
 
     async def is_quiet(self, *names: str) -> bool:
         """Return whether these rooms (all by default) have decided, said and done all that there is."""
         async with self.log() as log:
-            return await self._is_quiet(log, names or BOOKKEEPERS)
+            return await self._is_quiet(log, self._asked_for(names))
+
+    def _asked_for(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return these rooms, and intake where it is at work here; all by default."""
+        return names + ((INTAKE,) if INTAKE in self.rooms_at_work else ()) if names else ROOMS_AT_WORK
 
     async def _unquiet(self, log: Log, rooms: Iterable[str]) -> str:
         """Return what keeps a shop from being quiet."""
@@ -227,9 +233,10 @@ class Shop:
             return found
 
     async def timeline(self, order: OrderRequest) -> list[str]:
-        """Return the names of the order's events, in their order."""
+        """Return the names of the order's events, in their order; commands stand among them on the log."""
         mine = [record for record in await self.records(ORDER_EVENTS) if record.key == order.order_id.encode()]
-        return [type(decode(record.value)).__name__ for record in mine]
+        said = [type(decode(record.value)) for record in mine]
+        return [kind.__name__ for kind in said if kind in ORDER_EVENTS.carries]
 
     # --- judging ----------------------------------------------------------------------------------------------------------
 

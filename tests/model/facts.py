@@ -12,6 +12,7 @@ from tests.model.accounting import COMMITTED, SHIPPED, Key
 from tests.model.end import End
 from tests.model.processor import Account
 from tests.model.simulated_owner import SimulatedOwner
+from topology.saga import INTAKE
 
 HAS_UNITS: Final = frozenset({COMMITTED, SHIPPED})
 
@@ -84,7 +85,8 @@ def facts_of(end: End) -> dict[str, OrderFacts]:
     """Return every order that anything was said about."""
     found = _Found()
     for (room, _), owner in end.owners.items():
-        _take_history(found, owner)
+        if room != INTAKE:  # what it passes on is what people have asked
+            _take_history(found, owner)
         _take_state(found, room, owner.state)
     for facts in found.values():
         for it in facts.of(m.LineReserved):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple, cast
 
 from consumers.fulfilment.room import FulfilmentRoom
+from consumers.intake.room import IntakeRoom
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.payments.room import PaymentsRoom
@@ -30,6 +31,7 @@ class Rooms(NamedTuple):
     """The rooms under test; a planted fault takes the place of one of them."""
 
     inventory: Room[Any] = InventoryRoom()
+    intake: Room[Any] = IntakeRoom()
     orders: Room[Any] = OrdersRoom(deadlines=DEADLINES)
     payments: Room[Any] = PaymentsRoom(_NOBODY, _NOBODY, deadlines=DEADLINES)
     fulfilment: Room[Any] = FulfilmentRoom(deadlines=DEADLINES)

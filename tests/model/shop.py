@@ -21,7 +21,8 @@ from tests.model.processor import Answer, Processor
 from tests.model.rooms import Rooms
 from tests.model.sense import AccountingError
 from tests.model.simulated_owner import Entry, SimulatedOwner
-from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, Topic
+from topology.saga import INTAKE
+from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, Topic, log_of
 
 PARTITIONS: Final = 2
 START_MS: Final = 1_790_000_000_000
@@ -34,6 +35,8 @@ _HOME_OF_SKU: Final = {sku: n % PARTITIONS for n, sku in enumerate(SKUS)}
 _HOME_OF_ORDER: Final = {order_id: n % PARTITIONS for n, order_id in enumerate(ORDER_IDS)}
 _TOPICS: Final = (INVENTORY_COMMANDS, ORDER_EVENTS, ORDER_COMMANDS)
 _TOPIC_OF: Final = {kind: n for n, topic in enumerate(_TOPICS) for kind in topic.carries}
+"""Where the outside sends a message; what rooms publish of it goes to the log where it is decided, `_LOG_OF`."""
+_LOG_OF: Final = {kind: _TOPICS.index(log_of(kind)) for kind in _TOPIC_OF}
 _BY_SKU: Final = 0
 _LINE_COMMANDS: Final = frozenset({m.ReleaseLine, m.CommitLine, m.ShipLine, m.ReturnLine})
 """What only rooms should say about lines; from anybody else it is meddling."""
@@ -46,7 +49,7 @@ def _readers_by_message(topic: Topic) -> dict[type[m.Message], tuple[int, ...]]:
     readers = [(room, source) for room in Rooms() for source in room.sources]
     return {
         kind: tuple(n for n, (room, source) in enumerate(readers) if source is topic and kind in room.accepts)
-        for kind in topic.carries
+        for kind in (*topic.carries, *topic.also_carries)
     }
 
 
@@ -118,7 +121,7 @@ class Shop:
             said = self.said
             for owner in self.owners.values():
                 if (reminder := owner.room.reminder(owner.state, self.now_ms)) is not None:
-                    self._put(_TOPIC_OF[type(reminder)], owner.partition, reminder)
+                    self._put(_LOG_OF[type(reminder)], owner.partition, reminder)
             self._lapse()
             self.unsent += self.people.help_all() + self.processor.touched()
             self.run()
@@ -149,12 +152,13 @@ class Shop:
     def _answer(self) -> bool:
         """Let the card network execute an operation, or let one of its answers arrive."""
         if self.under_way and (not self.unanswered or self.pick(2)):
-            self.append(self.under_way.pop(self.pick(len(self.under_way))))
+            answer = self.under_way.pop(self.pick(len(self.under_way)))
+            self.append(answer, partition=_HOME_OF_ORDER[answer.order_id])
         elif self.unanswered:
             operation = self.unanswered.pop(self.pick(len(self.unanswered)))
             answer = self.processor.perform(operation, self.now_ms)
             if (confirmed := self.processor.confirmation_of(operation)) is not None:
-                self.append(confirmed)
+                self.append(confirmed, partition=_HOME_OF_ORDER[confirmed.order_id])
             if self.trace is not None:
                 self._tell(f"the network hears {operation.operation_id} of {operation.amount_minor}", [answer])
             self.under_way.append(answer)
@@ -214,7 +218,7 @@ class Shop:
         limit = 1 if self.pick(3) == 1 else 500
         p, who = self.pick(PARTITIONS), self.pick(1 + len(_WAITING))
         if who:
-            self._put(2, p, m.EndWaits(_WAITING[who - 1], self.now_ms, limit))
+            self._put(self.pick(2) + 1, p, m.EndWaits(_WAITING[who - 1], self.now_ms, limit))
         else:
             self._put(0, p, m.ExpireHolds(self.now_ms, limit))
         return True
@@ -238,9 +242,12 @@ class Shop:
 
     # --- how it is carried out --------------------------------------------------------------------------------------------
 
-    def append(self, message: Any) -> None:
-        topic = _TOPIC_OF[type(message)]
-        if topic is not _BY_SKU:
+    def append(self, message: Any, *, partition: int | None = None) -> None:
+        """Append what the outside sends, or what a room publishes that decides this `partition`."""
+        topic = (_TOPIC_OF if partition is None else _LOG_OF)[type(message)]
+        if type(message) is m.EndWaits:
+            self._put(topic, partition or 0, message)
+        elif topic is not _BY_SKU:
             self._put(topic, _HOME_OF_ORDER[message.order_id], message)
         elif self.detours_left and self.pick(3) == 1:
             self.detours_left -= 1
@@ -265,10 +272,10 @@ class Shop:
             self._tell(f"{owner.name} hears {message}", says)
         if getattr(owner.state, "operations", None):
             self.unanswered += owner.room.close_batch(owner.state, at_ms).effects
-        self.said += len(says)
+        self.said += len(says) if owner.room.name != INTAKE else 0  # passing a command on is no consequence of it
         for said in says:
             if not isinstance(said, RefusedError):
-                self.append(said)
+                self.append(said, partition=owner.partition)
                 self.unsent += self.people.hear(said)
 
     def _tell(self, what: str, says: Iterable[Any]) -> None:

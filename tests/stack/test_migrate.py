@@ -98,7 +98,7 @@ async def test_orders_that_followed_events_alone_go_on_where_they_were(settings:
             await connection.execute(begun, f"01a0bf2a-1000-7c3e-8f00-00000000000{number}", state, authorized)
         await migrate(dsn)
         claims = await connection.fetch("SELECT partition, next_offsets FROM claims ORDER BY partition")
-        assert [tuple(row) for row in claims] == [(0, [70, 0]), (1, [0, 0])]
+        assert [tuple(row) for row in claims] == [(0, [70]), (1, [0])]
         ranges = await connection.fetch("SELECT room, partition, batch, ranges FROM decided_ranges")
         assert [tuple(row) for row in ranges] == [("orders", 0, 5, [0, 0, 70])]
         orders = await connection.fetch("SELECT state, terms FROM orders ORDER BY order_id")
@@ -148,3 +148,48 @@ async def test_a_schema_id_that_means_another_schema_here_is_refused(settings: S
 
     with pytest.raises(MigrationError, match=r"mean other schemas in this database: 1 \("):
         await migrate(dsn)
+
+
+async def test_intake_goes_on_in_order_commands_where_the_room_stands_that_is_furthest_behind(
+    settings: Settings, tmp_path: Path
+) -> None:
+    for migration in read_migrations(MIGRATIONS):
+        if migration.name < "0025":
+            (tmp_path / f"{migration.name}.sql").write_text(migration.sql)
+    dsn = dsn_of(settings)
+    await migrate(dsn, tmp_path)
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(
+            """
+            INSERT INTO claims (room, partition, epoch, next_offsets, at_ms, batch, cluster_id, topic_ids, last_records,
+                reread_up_to, group_id, rules_version)
+            VALUES ('orders', 0, 3, '{70,9}', 9, 5, 'C', '{e,c}', '{69:e,8:c}', '{70,9}', 'saga', 1),
+                ('payments', 0, 4, '{7,71}', 8, 6, 'C', '{c,e}', '{6:c,70:e}', NULL, 'saga', 1),
+                ('fulfilment', 0, 5, '{8,72}', 7, 7, 'C', '{c,e}', '{7:c,71:e}', NULL, 'saga', 1),
+                ('notifications', 0, 6, '{73}', 6, 8, 'C', '{e}', '{72:e}', NULL, 'saga', 1),
+                ('orders', 1, 1, '{0,0}', 0, 0, NULL, NULL, NULL, NULL, NULL, 0)
+            """
+        )
+        await migrate(dsn)
+        claims = await connection.fetch(
+            "SELECT room, partition, epoch, next_offsets, cluster_id, topic_ids, last_records, reread_up_to FROM claims "
+            "ORDER BY partition, room"
+        )
+        assert [tuple(row) for row in claims] == [
+            ("fulfilment", 0, 6, [72], "C", ["e"], ["71:e"], None),
+            ("intake", 0, 1, [7], "C", ["c"], ["6:c"], None),
+            ("notifications", 0, 6, [73], "C", ["e"], ["72:e"], None),
+            ("orders", 0, 4, [70], "C", ["e"], ["69:e"], [70]),
+            ("payments", 0, 5, [71], "C", ["e"], ["70:e"], None),
+            ("orders", 1, 2, [0], None, None, None, None),
+        ], "where not all three had begun, intake begins at the beginning as well"
+        taken_over = await connection.fetch("SELECT * FROM order_commands_decided ORDER BY partition, room")
+        assert [tuple(row) for row in taken_over] == [
+            ("fulfilment", 0, 8, 1),
+            ("orders", 0, 9, 1),
+            ("payments", 0, 7, 1),
+            ("orders", 1, 0, 0),
+        ]
+    finally:
+        await connection.close()

@@ -125,11 +125,7 @@ class Unsettled(PartitionOwner):
     async def _commit(self, parts: list[PartitionBatch[Any]]) -> None:
         await asyncio.sleep(0.02 if self.places else 0.5)  # slow, so that the next step has to wait for this one
         await super()._commit(parts)
-        self.durable += [
-            (part.claim.partition, part.ranges[n + 1], part.ranges[n + 2])
-            for part in parts
-            for n in range(0, len(part.ranges), 3)
-        ]
+        self.durable += [(part.claim.partition, part.old_offsets[0], part.new_offsets[0]) for part in parts]
 
 
 def at_random(seed: int) -> Plan:

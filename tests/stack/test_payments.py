@@ -46,7 +46,7 @@ async def connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     await migrate(settings.postgres_dsn)
     connection = await asyncpg.connect(settings.postgres_dsn)
     await connection.execute(
-        "INSERT INTO claims (room, partition, epoch, next_offsets, at_ms, batch) VALUES ('payments', 0, 1, '{0,0}', 0, 0)"
+        "INSERT INTO claims (room, partition, epoch, next_offsets, at_ms, batch) VALUES ('payments', 0, 1, '{0}', 0, 0)"
     )
     yield connection
     await connection.close()
@@ -76,10 +76,8 @@ class Memory:
 
     async def _save(self, changes: Any) -> None:
         before, self.batch = self.batch, self.batch + 1
-        claim = Claim(0, 1, [self.batch] * 2, 0, self.batch, self.book)
-        part = PartitionBatch(
-            ROOM, claim, [before] * 2, [self.batch] * 2, 0, self.batch, [0, before, self.batch], [], changes, []
-        )
+        claim = Claim(0, 1, [self.batch], 0, self.batch, self.book)
+        part = PartitionBatch(ROOM, claim, [before], [self.batch], 0, self.batch, [], changes, [])
         await self.connection.fetchval(commit_statement((ROOM.save,)), *_arguments([ROOM], [part]))
 
 

@@ -19,7 +19,7 @@ from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
 from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.owner import PartitionOwner
-from infra.base.rooms import HOSTS, SAGA
+from infra.base.rooms import FOLLOWERS
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR
 from infra.ops.lag import lag_monitor
@@ -33,7 +33,7 @@ from topology.topics import DEAD_LETTERS, ORDER_EVENTS
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:confluent_kafka")
 
-ROOMS = HOSTS[SAGA]
+ROOMS = FOLLOWERS
 
 
 @pytest_asyncio.fixture

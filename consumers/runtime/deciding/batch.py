@@ -79,7 +79,7 @@ class BatchStep(msgspec.Struct):
 class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
     """One room's and partition's share of a decided batch: what the commit writes, and what is published after it.
 
-    `ranges` are (source, first, next) of each slice, one after the other; `began` is when its step was taken (monotonic, s).
+    `began` is when its step was taken (monotonic, s).
     """
 
     room: Room[S]
@@ -88,7 +88,6 @@ class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
     new_offsets: list[int]
     at_ms: int
     batch: int
-    ranges: list[int]
     outputs: list[Outgoing]
     changes: Changes
     last_records: list[str]

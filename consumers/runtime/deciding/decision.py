@@ -6,7 +6,7 @@ Decision: docs/decisions, 010.
 from __future__ import annotations
 
 from itertools import accumulate, groupby, repeat
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 import structlog
@@ -18,7 +18,7 @@ from producers.publisher import BY_KEY, FORWARDED, Outgoing
 from schemas.codec.wire import encode, encode_all
 from schemas.messages import DeadLetter, Message, StockLevel
 from schemas.stock_levels import LevelVersion, tombstone_id
-from topology.topics import DEAD_LETTERS, STOCK_LEVELS, TOPIC_NAMES, key_of, keys_of
+from topology.topics import ADDRESSED_TO_A_PARTITION, DEAD_LETTERS, LOG_NAMES, STOCK_LEVELS, key_of, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,12 +33,13 @@ LEAST_RUN: Final = 8
 """Messages of a run that is worth being decided as one."""
 CLOCK_STEP_MS: Final = 60_000
 """By less a broker's clock may be behind another's, or be set back, without a decision noticing."""
-_NO_STEP_MS: Final = 2**63
+NO_STEP_MS: Final = 2**63
+"""More than any step of a clock."""
 
 
 def outgoing(message: Message, event_id: bytes = b"", partition: int = BY_KEY) -> Outgoing:
-    """Encode a message for its topic."""
-    return Outgoing(TOPIC_NAMES[type(message)], partition, key_of(message), encode(message), event_id)
+    """Encode a message for the topic where it is decided."""
+    return Outgoing(LOG_NAMES[type(message)], partition, key_of(message), encode(message), event_id)
 
 
 def last_value(record: Message | Tombstone, generation: int, partition: int, offset: int) -> Outgoing:
@@ -93,14 +94,14 @@ def reroute(record: Record, source: str, home_partition: int) -> Outgoing:
 
 
 def decide_records(
-    room: Room[S], state: S, source: str, readings: Sequence[Reading], at_ms: int
+    room: Room[S], state: S, source: str, readings: Sequence[Reading], at_ms: int, *, step_ms: int = CLOCK_STEP_MS
 ) -> tuple[list[Outgoing], int]:
     """Decide records in their order; return the outputs and the time by which the last one was decided.
 
     That is the latest append time, in ms since the epoch. It does not follow a broker's clock back by less than
     CLOCK_STEP_MS, as clocks of brokers differ; it does follow a larger step, as a clock that was a day ahead for a moment
-    would push every deadline by a day otherwise. (Of a room with several topics one may be read much later than another,
-    which is no step of a clock.)
+    would push every deadline by a day otherwise. (`step_ms` is another limit where an audit decides again what a room decided
+    of two topics: one may have been read much later than the other, which is no step of a clock.)
 
     Each outcome has an id that derives from its cause. A record that is refused, whose decision failed or cannot be encoded
     changes nothing and becomes a dead letter: a room evolves its state only when all its outcomes are taken.
@@ -108,8 +109,8 @@ def decide_records(
     """
     outputs: list[Outgoing] = []
     for run in _runs(readings, room.run_type):
-        found = _decide_run(room, state, source, run, at_ms) if len(run) >= LEAST_RUN else None
-        decided, at_ms = found or _decide_each(room, state, source, run, at_ms)
+        found = _decide_run(room, state, source, run, at_ms, step_ms=step_ms) if len(run) >= LEAST_RUN else None
+        decided, at_ms = found or _decide_each(room, state, source, run, at_ms, step_ms=step_ms)
         outputs += decided
     return outputs, at_ms
 
@@ -125,14 +126,14 @@ def _runs(readings: Sequence[Reading], run_type: type[Message] | None) -> Iterab
 
 
 def _decide_run(
-    room: Room[S], state: S, source: str, run: Sequence[Reading], at_ms: int
+    room: Room[S], state: S, source: str, run: Sequence[Reading], at_ms: int, *, step_ms: int
 ) -> tuple[list[Outgoing], int] | None:
     """Decide many messages of one type at once; None where that cannot be, and nothing has changed."""
     records, messages = zip(*run, strict=True)
     if room.run_type is None or type(messages[0]) is not room.run_type:
         return None
     appended_ms = [record.timestamp for record in records]
-    if min(appended_ms) < max(at_ms, *appended_ms) - _step_ms(room):
+    if min(appended_ms) < max(at_ms, *appended_ms) - step_ms:
         return None
     times_ms = list(accumulate(appended_ms, max, initial=at_ms))[1:]
     outcomes = room.decide_run(state, messages, times_ms)
@@ -140,7 +141,7 @@ def _decide_run(
         return None
     place = f"{source}/{records[0].partition}/"
     event_ids = [f"{place}{record.offset}/0".encode() for record in records]
-    topic = TOPIC_NAMES[type(outcomes[0])]
+    topic = LOG_NAMES[type(outcomes[0])]
     outputs = list(map(Outgoing, repeat(topic), repeat(BY_KEY), keys_of(outcomes), encode_all(outcomes), event_ids))
     try:
         room.evolve_run(state, outcomes)
@@ -149,16 +150,11 @@ def _decide_run(
     return outputs, times_ms[-1]
 
 
-def _step_ms(room: Room[Any]) -> int:
-    """Return by how much time must step back to be followed."""
-    return CLOCK_STEP_MS if len(room.sources) == 1 else _NO_STEP_MS
-
-
 def _decide_each(
-    room: Room[S], state: S, source: str, readings: Sequence[Reading], at_ms: int
+    room: Room[S], state: S, source: str, readings: Sequence[Reading], at_ms: int, *, step_ms: int
 ) -> tuple[list[Outgoing], int]:
     outputs: list[Outgoing] = []
-    step_ms = _step_ms(room)
+    outcomes_of = room.names_outcomes
     for record, read_as in readings:
         if record.timestamp > at_ms or record.timestamp < at_ms - step_ms:
             at_ms = record.timestamp
@@ -174,7 +170,9 @@ def _decide_each(
                 if isinstance(outcome, RefusedError):
                     outputs.append(dead_letter(room.name, record, source, outcome, at_ms))
                 else:
-                    outputs.append(outgoing(outcome, f"{source}/{record.partition}/{record.offset}/{index}".encode()))
+                    event_id = f"{source}/{record.partition}/{record.offset}/{outcomes_of}{index}".encode()
+                    partition = record.partition if type(outcome) in ADDRESSED_TO_A_PARTITION else BY_KEY
+                    outputs.append(outgoing(outcome, event_id, partition))
         except EvolveFailedError:
             raise
         except RefusedError as refusal:

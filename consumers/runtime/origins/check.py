@@ -125,7 +125,10 @@ class OriginCheck:
         for row in rows:
             each = guarded[row["n"] - 1]
             if not _is_decided(each.origin, row):
-                undecided.append(each)
+                if each.origin.is_of_the_past and row["next_offsets"] is not None:
+                    _refuse(each.decoded, each.at, _never_decided(room, each.origin))
+                else:
+                    undecided.append(each)
             elif (fault := find_fault(_event(each), row)) is not None:
                 _refuse(each.decoded, each.at, fault)
         return undecided
@@ -183,6 +186,11 @@ _QUERY_OF: Final = {"orders": "confirm_orders", "fulfilment": "confirm_fulfilmen
 def _is_decided(origin: EventOrigin, row: Any) -> bool:
     positions = row["next_offsets"]
     return positions is not None and origin.source < len(positions) and origin.offset < positions[origin.source]
+
+
+def _never_decided(room: str, origin: EventOrigin) -> str:
+    named = f"its id names {origin.topic}/{origin.partition}/{origin.offset}"
+    return f"{named}, which intake has taken in: {room} decides nothing there any more"
 
 
 def _event(guarded: Guarded) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.errors import InvalidIdError
 from schemas.ids import parse_event_id
-from topology.topics import topics_read_by
+from topology.topics import ORDER_COMMANDS, topics_read_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from consumers.runtime.deciding.record import Record
 
 _SOURCES: Final[Mapping[str, Mapping[str, int]]] = {
-    room: {topic.name: place for place, topic in enumerate(topics_read_by(room))} for room in ("orders", "fulfilment")
+    room: {topic.name: place for place, topic in enumerate((*topics_read_by(room), ORDER_COMMANDS))}
+    for room in ("orders", "fulfilment")
 }
-"""Room -> the topics that it reads -> the place of each among the room's positions."""
+"""Room -> the topics of which it has decided records -> the place of each among the positions that `confirm_*` returns: before
+there was intake it decided order.commands itself, up to a position that never moves again (decision 037)."""
 
 
 class EventOrigin(NamedTuple):
@@ -29,6 +31,11 @@ class EventOrigin(NamedTuple):
     source: int
     partition: int
     offset: int
+
+    @property
+    def is_of_the_past(self) -> bool:
+        """Whether the room decides that topic no more: what it has not decided there it will never decide."""
+        return self.topic == ORDER_COMMANDS.name
 
 
 def origin_of(record: Record, topic: str, room: str) -> EventOrigin | str:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 FENCED_SQLSTATE: Final = "LU001"
 _PARAMETER: Final = re.compile(r"\$(\d+)")
-_FENCE: Final = 9
-"""Parameters of the statement before those of the rooms, each of which counts its own from the one after this."""
+_FENCE: Final = 8
+"""Parameters of the statement before those of the rooms."""
+_FIRST_OF_A_ROOM: Final = 10
+"""The number from which each room counts its own."""
 
 
 @cache
@@ -35,8 +37,8 @@ def commit_statement(saves: tuple[str, ...]) -> str:
     changes, last = [], _FENCE
     for save in saves:
         named = [int(number) for number in _PARAMETER.findall(save)]
-        changes.append(_shifted(save, last - _FENCE))
-        last += max(named, default=_FENCE) - _FENCE
+        changes.append(_shifted(save, last + 1 - _FIRST_OF_A_ROOM))
+        last += max(named, default=_FIRST_OF_A_ROOM - 1) - (_FIRST_OF_A_ROOM - 1)
     statement = QUERIES["commit"].replace("{saves}", "".join(f",\n{each}" for each in changes))
     return statement.replace("{last_records}", f"${last + 1}").replace("{rules_versions}", f"${last + 2}")
 
@@ -50,15 +52,14 @@ async def commit(
 ) -> None:
     """Make the parts of all rooms durable, all or none. `statement_of` is `commit_statement`.
 
-    The steps of one commit; 1 to 5 are one autocommit statement (queries.sql, `commit`):
+    The steps of one commit; 1 to 4 are one autocommit statement (queries.sql, `commit`):
 
     1. compare and set: epoch and position of each claim must be those that the batch was decided from;
     2. `guard` raises unless every claim was: then another process owns a partition, and nothing below is applied;
     3. the outputs become one outbox row for each room and partition;
-    4. what was read in which order is recorded, for a room with several topics;
-    5. the rooms' own rows change (`Room.save`), each behind `guard`; a room without changes is left out of the statement;
-    6. an answer that was lost is looked up by the position in the database, and the statement sent again if it did not apply;
-    7. what follows is the caller's: claims become durable, effects start, outputs are published (outbox.py).
+    4. the rooms' own rows change (`Room.save`), each behind `guard`; a room without changes is left out of the statement;
+    5. an answer that was lost is looked up by the position in the database, and the statement sent again if it did not apply;
+    6. what follows is the caller's: claims become durable, effects start, outputs are published (outbox.py).
 
     An outage of the server is waited out. Raises FencedError with the partitions that belong to another process (then
     nothing was applied), or what PostgreSQL answers about the data (asyncpg.IntegrityConstraintViolationError: then nothing
@@ -125,7 +126,6 @@ def _arguments(saving: Sequence[Room[Any]], parts: Sequence[PartitionBatch[Any]]
         [part.at_ms for part in parts],
         [part.batch for part in parts],
         [msgspec.msgpack.encode(part.outputs) if part.outputs else None for part in parts],
-        [_array(part.ranges) if len(part.room.sources) > 1 else None for part in parts],
     ]
     columns = [
         array_literal(column)

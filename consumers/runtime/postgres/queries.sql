@@ -39,15 +39,20 @@ SELECT id FROM registered_schemas WHERE id = ANY($1::bigint[]);
 
 -- name: confirm_orders
 -- Positions and rows of one snapshot: where a position is beyond a record, what was decided about it stands in the row.
-SELECT w.n, c.next_offsets, o.state, o.amount_minor, o.currency, o.customer_id, o.payment_token, o.terms
+-- Beside its position in order.events stands how far the room itself decided order.commands, before there was intake.
+SELECT w.n, CASE WHEN c.next_offsets IS NOT NULL THEN c.next_offsets || coalesce(d.next_offset, 0) END AS next_offsets,
+    o.state, o.amount_minor, o.currency, o.customer_id, o.payment_token, o.terms
 FROM unnest($1::text::uuid[], $2::integer[]) WITH ORDINALITY AS w (order_id, partition, n)
 LEFT JOIN claims c ON c.room = 'orders' AND c.partition = w.partition
+LEFT JOIN order_commands_decided d ON d.room = 'orders' AND d.partition = w.partition
 LEFT JOIN orders o ON o.order_id = w.order_id;
 
 -- name: confirm_fulfilment
-SELECT w.n, c.next_offsets, f.state, f.lines::text AS lines, f.shipments::text AS shipments
+SELECT w.n, CASE WHEN c.next_offsets IS NOT NULL THEN c.next_offsets || coalesce(d.next_offset, 0) END AS next_offsets,
+    f.state, f.lines::text AS lines, f.shipments::text AS shipments
 FROM unnest($1::text::uuid[], $2::integer[]) WITH ORDINALITY AS w (order_id, partition, n)
 LEFT JOIN claims c ON c.room = 'fulfilment' AND c.partition = w.partition
+LEFT JOIN order_commands_decided d ON d.room = 'fulfilment' AND d.partition = w.partition
 LEFT JOIN fulfilments f ON f.order_id = w.order_id;
 
 -- name: unpublished
@@ -85,11 +90,5 @@ outbox_rows AS (
     SELECT u.room, u.partition, u.batch, u.records
     FROM unnest($1::text[], $2::integer[], $7::bigint[], $8::bytea[]) AS u (room, partition, batch, records), guard
     WHERE u.records IS NOT NULL
-),
-ranged AS (
-    INSERT INTO decided_ranges (room, partition, batch, ranges)
-    SELECT u.room, u.partition, u.batch, u.ranges::bigint[]
-    FROM unnest($1::text[], $2::integer[], $7::bigint[], $9::text[]) AS u (room, partition, batch, ranges), guard
-    WHERE u.ranges IS NOT NULL
 ){saves}
 SELECT ok FROM guard;

@@ -22,7 +22,9 @@ def room(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar=f"[{'|'.join(RUNNABLE)}]...", help="Which rooms to run; several share a reader.", callback=_known
+            metavar=f"[{'|'.join(RUNNABLE)}]...",
+            help="Which rooms to run; those of one log share a reader.",
+            callback=_known,
         ),
     ],
     *,
@@ -30,8 +32,8 @@ def room(
 ) -> None:
     """Run rooms until SIGTERM. Exit status 70: start it again; 78: it needs a person first.
 
-    orders, payments, fulfilment and notifications can share a reader, as `lastunit room saga` has them: a record is fetched
-    and decoded once. Run a room in one way everywhere: alone, or with the same others.
+    orders, payments, fulfilment and notifications can share a reader, as `lastunit room saga` has them (with intake beside them):
+    a record is fetched and decoded once. Run a room in one way everywhere: alone, or with the same others.
     """
     if as_json:
         os.environ[f"{PREFIX}LOG_FORMAT"] = "json"

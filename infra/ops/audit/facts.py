@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from consumers.runtime.deciding.decision import decide_records
+from consumers.runtime.deciding.decision import CLOCK_STEP_MS, decide_records
 from consumers.runtime.room import INTERNAL_EVENTS
 from infra.ops.audit.outputs import Copies, Output, is_shared, outcome_of, room_of, take
 from schemas.codec.wire import decode
@@ -53,14 +53,15 @@ class Facts(Generic[S]):
         *,
         at_ms: int,
         version: int,
+        step_ms: int = CLOCK_STEP_MS,
     ) -> tuple[dict[str, Copies], int] | None:
         """Return what was published about a record if it stands for a decision, and evolve the state by it; else None.
 
         `said` is all that was published about the record, by outcome, by whatever room. `at_ms` is the latest append time
-        before the record; the one after it is returned.
+        before the record; the one after it is returned, as `decide_records` finds it.
         """
         message = reading[1]
-        decided, at_ms = decide_records(self._preview, state, source, [reading], at_ms)
+        decided, at_ms = decide_records(self._preview, state, source, [reading], at_ms, step_ms=step_ms)
         mine = take(said, self._room.name, whole=not is_shared(source) or _answers(decided))
         now = [Output(it.topic, it.key, it.value or b"", it.headers or ()) for it in decided]
         then = [mine[name].contents[0] for name in sorted(mine, key=_place)]
@@ -92,7 +93,7 @@ class _Preview(Generic[S]):
     run_type = None
 
     def __init__(self, room: Room[S]) -> None:
-        self.name, self.sources = room.name, room.sources
+        self.name, self.names_outcomes = room.name, room.names_outcomes
         self._outcomes = room.outcomes
 
     def decide(self, state: S, message: Message, at_ms: int) -> Iterator[Any]:

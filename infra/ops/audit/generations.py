@@ -45,13 +45,15 @@ async def replay_stages(inputs: AuditInputs, room: Room[Any], asked: Collection[
             if is_last and partition not in asked:
                 continue
             replay = replays[partition] if replays else Replay(room, partition, partitioning)
+            ranges: Sequence[Range]
             if not is_last:
                 before.append(replay)
                 ranges = [Range(0, generation.starts[partition], generations[number].starts[partition])]
             elif number > 1:
-                ranges = [Range(0, generation.starts[partition], inputs.decided(room, partition)[0])]
+                ranges = [Range(0, generation.starts[partition], inputs.position(room, partition))]
             else:
-                ranges = await inputs.ranges(room, partition)
+                replay.follow(await inputs.course(room, partition))
+                ranges = replay.course.ranges
             yield ReplayStage(replay, ranges, is_last)
 
 
@@ -59,7 +61,7 @@ def check_generations(inputs: AuditInputs, room: Room[Any], tally: Tally) -> Non
     """Check that each generation was decided to its end before the next one was begun."""
     now = in_force(inputs.generations(room))[-1]
     for partition, start in enumerate(now.starts):
-        reached = inputs.decided(room, partition)[0]
+        reached = inputs.position(room, partition)
         if start > reached:
             tally.breach(
                 f"{room.name}/{partition} is decided up to {reached}, but {now.partitions} partitions are in force "

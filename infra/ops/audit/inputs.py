@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consumers.runtime.deciding.partitioning import Generation, in_force
+from infra.ops.audit.course import beginning, course_of, decided_of, sources_of
 from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES, Published
-from infra.ops.log import Range
 from topology.topics import CO_PARTITIONED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
     from consumers.runtime.room import Room
+    from infra.ops.audit.course import Course
     from infra.ops.audit.replay import Decision, Replay
     from infra.ops.audit.report import Tallies
     from infra.ops.audit.rows import OutboxRow
     from infra.ops.audit.snapshot import Snapshot
-    from infra.ops.log import Log
+    from infra.ops.log import Log, Range
 
 
 class AuditInputs:
@@ -58,16 +59,23 @@ class AuditInputs:
                     published.add(topic.name, records, tallies)
         return published
 
-    def decided(self, room: Room[Any], partition: int) -> list[int]:
-        """Return how far the room had decided each of its sources; nothing is where it was never claimed."""
+    def position(self, room: Room[Any], partition: int) -> int:
+        """Return how far the room had decided its log; nothing is where it was never claimed."""
         claim = self.database.claims.get((room.name, partition))
-        return list(claim.next_offsets) if claim is not None else [0] * len(room.sources)
+        return claim.next_offsets[0] if claim is not None else 0
 
-    async def ranges(self, room: Room[Any], partition: int) -> list[Range]:
-        """Return the order in which the room decided its sources."""
-        if len(room.sources) > 1:
-            return await self.database.ranges(room.name, partition)
-        return [Range(0, 0, self.decided(room, partition)[0])]
+    def decided(self, room: Room[Any], partition: int) -> dict[str, int]:
+        """Return how far the room had decided each topic of which it has decided records, by name."""
+        position = self.position(room, partition)
+        sources = sources_of(room, partition, self.database.taken_over)
+        offsets = decided_of(room, partition, position, self.database.taken_over)
+        return {topic.name: offset for topic, offset in zip(sources, offsets, strict=True)}
+
+    async def course(self, room: Room[Any], partition: int) -> Course:
+        """Return what the room has read of its sources, in its order."""
+        is_alone = len(sources_of(room, partition, self.database.taken_over)) == 1
+        noted = [] if is_alone else await self.database.ranges(room.name, partition)
+        return course_of(room, partition, self.position(room, partition), noted, self.database.taken_over)
 
     def generations(self, room: Room[Any]) -> list[Generation]:
         """Return every number of partitions that the room's sources have had, the last one maybe only announced."""
@@ -96,9 +104,10 @@ class AuditInputs:
         return min(len(self.ends[it]) for it in (shared if name in shared else [name]))
 
     def first_kept(self, room: Room[Any], partition: int) -> tuple[str, int] | None:
-        """Return a source whose first records are gone, and where it begins now: no replay can start there."""
-        for topic in room.sources:
-            if first := self.begins[topic.name][partition]:
+        """Return a source of which records are gone that the room has decided, and where it begins now: no replay is possible."""
+        start = beginning(room.name, partition, self.database.taken_over).next_offset
+        for topic in sources_of(room, partition, self.database.taken_over):
+            if (first := self.begins[topic.name][partition]) > start:
                 return topic.name, first
         return None
 
@@ -109,9 +118,10 @@ class AuditInputs:
 
         What was `published` stands for the decisions of version 0 of the rules, where they differ from the present ones.
         """
-        ends = [self.ends[topic.name][partition] for topic in replay.room.sources]
+        sources = replay.course.sources
+        ends = [self.ends[topic.name][partition] for topic in sources]
         answers = None if published is None else published.answers
         within = [part._replace(next=min(part.next, ends[part.source])) for part in ranges]
-        async for source, records in self.log.follow(replay.room.sources, partition, within):
+        async for source, records in self.log.follow(sources, partition, within):
             for decision in replay.feed(source, records, answers):
                 yield decision

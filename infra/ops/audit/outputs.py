@@ -13,7 +13,15 @@ from schemas.codec.wire import decode, decode_if
 from schemas.errors import DecodeError
 from schemas.messages import AdoptRules, DeadLetter, PlaceOrderLine
 from topology.partitioner import partition_of, partitions_of
-from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, ORDER_NOTIFICATIONS
+from topology.saga import INTAKE
+from topology.topics import (
+    DEAD_LETTERS,
+    INVENTORY_COMMANDS,
+    ORDER_COMMANDS,
+    ORDER_EVENTS,
+    ORDER_NOTIFICATIONS,
+    SAID_WITHOUT_CAUSE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -29,6 +37,8 @@ OUTPUT_TOPICS: Final = (DEAD_LETTERS, ORDER_EVENTS, INVENTORY_COMMANDS, ORDER_NO
 """Topics that carry the rooms' answers, letters first: they name events that are no answer. Others publish on inventory.commands too."""
 _DEAD: Final = "dead:"
 _NOTICE: Final = "notifications:"
+_TAKEN_IN: Final = f"{INTAKE}:"
+_WITHOUT_CAUSE: Final = SAID_WITHOUT_CAUSE | {AdoptRules}
 _ID_PARTS: Final = 4
 _NOT_DECIDED: Final = NotDecidedError.REASON.encode()
 
@@ -58,7 +68,7 @@ class Copies(msgspec.Struct):
 
 
 class EventId(NamedTuple):
-    """The parts of a derived id; `outcome` is a number, dead:<room> for a dead letter, notifications:<number> there."""
+    """The parts of a derived id; `outcome` is a number, dead:<room> for a dead letter, notifications:<number> there, intake:0."""
 
     topic: str
     partition: int
@@ -98,7 +108,7 @@ class Published:
                 self._note_forged(record.value)
             event_id = derived_id(record, topic)
             if event_id is None:
-                if is_adoption(record):
+                if has_no_cause(record):
                     continue
                 if topic != INVENTORY_COMMANDS.name and record.partition in self._asked:
                     tallies["replay_gives_the_same_decisions"].breach(
@@ -147,10 +157,10 @@ def derived_id(record: Record, topic: str) -> EventId | None:
     return parse_id(raw, topic) if raw is not None else None
 
 
-def is_adoption(record: Record) -> bool:
-    """Tell whether a record adopts rules: an operator appends those, to any log that rooms decide about."""
+def has_no_cause(record: Record) -> bool:
+    """Tell whether a record answers none: an operator adopts rules in any log, and payments writes down what it is told."""
     try:
-        return decode_if(record.value, frozenset({AdoptRules})) is not None
+        return decode_if(record.value, _WITHOUT_CAUSE) is not None
     except DecodeError:
         return False
 
@@ -228,7 +238,9 @@ def placed_by(letter: DeadLetter) -> PlaceOrderLine | None:
 
 
 def room_of(outcome: str) -> str | None:
-    """Return the room that wrote a dead letter or a notification, None where the outcome does not say whose it is."""
+    """Return the room that an outcome names: of a dead letter, a notification, a command taken in; None for any other."""
     if outcome.startswith(_NOTICE):
         return "notifications"
+    if outcome.startswith(_TAKEN_IN):
+        return INTAKE
     return outcome.removeprefix(_DEAD) if outcome.startswith(_DEAD) else None

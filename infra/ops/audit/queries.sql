@@ -20,6 +20,9 @@ SELECT room, partition, batch, records FROM outbox ORDER BY room, partition, bat
 -- name: ranges
 SELECT ranges FROM decided_ranges WHERE room = $1 AND partition = $2 ORDER BY batch;
 
+-- name: taken_over
+SELECT room, partition, next_offset, rules_version FROM order_commands_decided;
+
 -- name: stock
 SELECT sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired
 FROM stock WHERE partition = $1;

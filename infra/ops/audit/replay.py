@@ -13,6 +13,7 @@ import msgspec
 from consumers.runtime.deciding.batch import accepted_by, decode_records
 from consumers.runtime.deciding.decision import decide_records
 from consumers.runtime.deciding.record import ReadAs
+from infra.ops.audit.course import Course
 from infra.ops.audit.facts import Facts
 from infra.ops.audit.forged import as_judged
 from infra.ops.audit.outputs import Copies, Output, is_shared, outcome_of, room_of, take
@@ -79,16 +80,24 @@ class Replay(Generic[S]):
         self.facts = Facts(room)
         self.unversioned: dict[str, int] = {}
         """Source topic -> the offset below which version 0 of the rules decided."""
+        self.course = Course(room.sources)
         self._partitioning = partitioning
+
+    def follow(self, course: Course) -> None:
+        """Begin where this way begins."""
+        self.course = course
+        if course.rules_version > self.rules_version:
+            self.rules_version = course.rules_version
+            self.room.rules_adopted(self.state, self.rules_version)
 
     def feed(
         self, source: int, records: Sequence[Record], answers: Callable[[str, int], Answers] | None = None
     ) -> Iterator[Decision]:
-        """Decide the next records of a source (by its place in `Room.sources`), those that the room accepts.
+        """Decide the next records of a source (by its place among those of the course), those that the room accepts.
 
         `answers` gives what was published about a partition of a source topic. Without it version 0 is decided like others.
         """
-        name = self.room.sources[source].name
+        name = self.course.sources[source].name
         for record, read_as in decode_records(accepted_by(self.room), records, self._partitioning):
             message = read_as
             if answers is not None and type(read_as) in self.room.guards:
@@ -99,16 +108,25 @@ class Replay(Generic[S]):
                 continue
             if self.rules_version == UNVERSIONED:
                 self.unversioned[name] = record.offset + 1
+            step_ms = self.course.step_ms(source, record.offset)
             if answers is not None and (self.rules_version == UNVERSIONED or self.facts.subjects):
                 said = answers(name, self.partition).get(record.offset, {})
                 found = self.facts.instead(
-                    self.state, name, (record, message), said, at_ms=self.at_ms, version=self.rules_version
+                    self.state,
+                    name,
+                    (record, message),
+                    said,
+                    at_ms=self.at_ms,
+                    version=self.rules_version,
+                    step_ms=step_ms,
                 )
                 if found is not None:
                     by_facts, self.at_ms = found
                     yield Decision(name, record, self.at_ms, message, [], self.rules_version, by_facts)
                     continue
-            says, self.at_ms = decide_records(self.room, self.state, name, [(record, message)], self.at_ms)
+            says, self.at_ms = decide_records(
+                self.room, self.state, name, [(record, message)], self.at_ms, step_ms=step_ms
+            )
             yield Decision(name, record, self.at_ms, message, says, self.rules_version)
 
     def rows(self) -> dict[str, list[Row]]:

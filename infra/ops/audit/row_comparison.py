@@ -61,6 +61,7 @@ TABLES: Final[dict[str, tuple[Table, ...]]] = {
     "orders": (Table("orders", 0, _order, 13, 1),),
     "fulfilment": (Table("fulfilments", 0, _fulfilment, 15, 1),),
     "notifications": (),
+    "intake": (),
     "payments": (Table("payments", 0, PaymentRow, 21, 1), Table("attempts", 37, AttemptRow, 9, 1)),
 }
 

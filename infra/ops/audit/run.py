@@ -43,6 +43,7 @@ from infra.ops.audit.rows import tables
 from infra.ops.audit.snapshot import Snapshot, snapshot
 from infra.ops.audit.unversioned import UnversionedRanges
 from infra.ops.log import Log
+from topology.saga import INTAKE
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
@@ -175,11 +176,11 @@ class Audit:
         """Note every order about which a record waits to be decided, and how many such records there are."""
         lag = 0
         for room in self._rooms:
-            if room.name not in BOOKKEEPERS:
+            if room.name not in (INTAKE, *BOOKKEEPERS):
                 continue
-            for source, topic in enumerate(room.sources):
+            for topic in room.sources:
                 for partition, end in enumerate(self._inputs.ends[topic.name]):
-                    start = self._inputs.decided(room, partition)[source]
+                    start = self._inputs.position(room, partition)
                     lag += max(0, end - start)
                     async for records in self._log.read(topic, partition, end, start=start):
                         self._in_progress.update(undecided_orders(room, records, start))
@@ -227,8 +228,8 @@ class Audit:
         self, stage: ReplayStage, accounts: Accounts, published: Published, undecided: UndecidedRecords
     ) -> None:
         room, partition = stage.replay.room, stage.replay.partition
-        if len(room.sources) > 1:
-            until = self._inputs.decided(room, partition)
+        if not stage.replay.course.is_alone:
+            until = list(self._inputs.decided(room, partition).values())
             check_ranges(f"{room.name}/{partition}", stage.ranges, until, self.tallies["no_position_decided_twice"])
         async for decision in self._inputs.decisions(stage.replay, partition, stage.ranges, published):
             answers = published.answers(decision.source, partition)
@@ -272,10 +273,11 @@ class Audit:
         for room in self._rooms:
             if partition >= self._inputs.partitions(room) or self._inputs.first_kept(room, partition) is not None:
                 continue
-            for topic, offset in zip(room.sources, self._inputs.decided(room, partition), strict=True):
-                by_room = decided.setdefault(topic.name, {None: offset})
+            own = {topic.name for topic in room.sources}
+            for topic, offset in self._inputs.decided(room, partition).items():
+                by_room = decided.setdefault(topic, {None: offset})
                 by_room[room.name] = offset
-                if room.name in BOOKKEEPERS:
+                if room.name in BOOKKEEPERS and topic in own:
                     by_room[None] = min(offset, by_room[None])
         for source, by_room in decided.items():
             answers = published.answers(source, partition)

@@ -12,6 +12,7 @@ from consumers.runtime.postgres.sql import load_queries
 from infra.base import connections
 from infra.base.weekly.ahead import weeks_ahead
 from infra.base.weekly.tables import partitions, weeks_of
+from infra.ops.audit.course import TakenOver
 from infra.ops.audit.retention import DroppedWeeks
 from infra.ops.audit.rows import (
     AttemptRow,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from consumers.runtime.deciding.partitioning import Generation
     from infra.base.settings import Settings
+    from infra.ops.audit.course import TakenOverByRoom
 
 R = TypeVar("R")
 
@@ -51,7 +53,8 @@ _TRIPLE: Final = 3
 class Snapshot:
     """Reads of one REPEATABLE READ transaction.
 
-    `claims` are by (room, partition), `generations` by topic, `now_ms` is the database's clock.
+    `claims` are by (room, partition), `generations` by topic, `now_ms` is the database's clock. `taken_over` has where rooms
+    stood in order.commands before there was intake.
     """
 
     def __init__(
@@ -59,9 +62,11 @@ class Snapshot:
         connection: asyncpg.Connection,
         claims: dict[tuple[str, int], ClaimRow],
         generations: dict[str, list[Generation]],
+        taken_over: TakenOverByRoom,
         now_ms: int,
     ) -> None:
         self._connection = connection
+        self.taken_over = taken_over
         self.claims = claims
         self.generations = generations
         self.now_ms = now_ms
@@ -72,7 +77,7 @@ class Snapshot:
         return [OutboxRow(row[0], row[1], row[2], _decode_blob(row[3])) for row in rows]
 
     async def ranges(self, room: str, partition: int) -> list[Range]:
-        """Return the order in which a room with several sources decided them."""
+        """Return the order in which a room decided its sources while it had several."""
         rows = await self._connection.fetch(QUERIES["ranges"], room, partition)
         return [Range(*row[0][i : i + _TRIPLE]) for row in rows for i in range(0, len(row[0]), _TRIPLE)]
 
@@ -133,7 +138,12 @@ async def snapshot(settings: Settings) -> AsyncIterator[Snapshot]:
         rows = await connection.fetch(QUERIES["claims"])
         now_ms = await connection.fetchval(QUERIES["now_ms"])
         claims = {(row[0], row[1]): ClaimRow(*row) for row in rows}
-        yield Snapshot(connection, claims, await _generations(connection), now_ms)
+        yield Snapshot(connection, claims, await _generations(connection), await _taken_over(connection), now_ms)
+
+
+async def _taken_over(connection: asyncpg.Connection) -> TakenOverByRoom:
+    rows = await connection.fetch(QUERIES["taken_over"])
+    return {(room, partition): TakenOver(*where) for room, partition, *where in rows}
 
 
 async def _generations(connection: asyncpg.Connection) -> dict[str, list[Generation]]:

@@ -12,12 +12,13 @@ from producers.publisher import BY_KEY, FORWARDED, Outgoing
 from schemas.codec.wire import encode
 from schemas.errors import SchemaError
 from schemas.messages import OperatorAction
-from topology.topics import OPERATOR_ACTIONS, TOPIC_NAMES, key_of
+from topology.topics import LOG_NAMES, OPERATOR_ACTIONS, TOPIC_NAMES, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from producers.publisher import Publisher
+    from schemas.messages import Message
 
 REDRIVEN: Final = "lastunit_redriven"
 """The header that a redriven record has beside its own: the letter that it was, as dead.letters/3/17."""
@@ -48,12 +49,16 @@ def _redrive(letter: Letter, changes: Mapping[str, Any]) -> Redrive:
     if changes:
         edited = _edited(letter, changes)
         key, value = key_of(edited), encode(edited)
-    elif (message := letter.message) is not None and TOPIC_NAMES.get(type(message)) == source.topic:
+    elif (message := letter.message) is not None and source.topic in _topics_of(type(message)):
         key = key_of(message)  # a record that came without its key, or with another, belongs under this one
     headers = tuple((name, content) for name, content in source.headers.items() if name not in {FORWARDED, REDRIVEN})
     headers = (*headers, (REDRIVEN, subject_of(letter.id).encode()))
     partition = source.partition if key is None else BY_KEY
     return Redrive(letter, Outgoing(source.topic, partition, key, value, headers=headers), tuple(changes))
+
+
+def _topics_of(message: type[Message]) -> set[str | None]:
+    return {TOPIC_NAMES.get(message), LOG_NAMES.get(message)}
 
 
 def _edited(letter: Letter, changes: Mapping[str, Any]) -> Any:

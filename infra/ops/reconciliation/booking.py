@@ -13,7 +13,7 @@ from infra.ops.log import Log
 from infra.ops.reconciliation.ours import QUERIES, OurBooks
 from infra.ops.reconciliation.plan import Difference, is_moving
 from schemas.messages import InspectPayment
-from topology.topics import ORDER_COMMANDS, topics_read_by
+from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 CAUSE: Final = "payments reconcile"
 LOOK_SECONDS: Final = 0.1
-_COMMANDS: Final = topics_read_by("payments").index(ORDER_COMMANDS)
 
 
 class Booking:
@@ -46,7 +45,7 @@ class Booking:
         await self._publisher.publish(
             [outgoing(InspectPayment(it.order_id, it.authorization_id, CAUSE)) for it in differences]
         )
-        ends = await self._log.ends(ORDER_COMMANDS)
+        ends = await self._log.ends(ORDER_EVENTS)
         orders = {it.order_id for it in differences}
         deadline = asyncio.get_running_loop().time() + self.timeout_seconds
         while not await self._is_done(ends, orders):
@@ -58,7 +57,7 @@ class Booking:
 
     async def _is_done(self, ends: Sequence[int], orders: set[str]) -> bool:
         rows = await self._connection.fetch(QUERIES["decided"])
-        decided = {row["partition"]: row["next_offsets"][_COMMANDS] for row in rows}
+        decided = {row["partition"]: row["next_offsets"][0] for row in rows}
         if any(decided.get(partition, 0) < end for partition, end in enumerate(ends)):
             return False
         known = await OurBooks(self._connection).known(orders)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from consumers.runtime.postgres.sql import load_queries
 from infra.base.rooms import bookkeepers
+from topology.topics import EARLIER_SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,8 +37,8 @@ async def log_ends(log: Log) -> Offsets:
 
 
 async def log_begins(log: Log) -> Offsets:
-    """Return where every topic that a room decides begins."""
-    topics = {topic.name: topic for room in bookkeepers() for topic in room.sources}
+    """Return where every topic begins that a room has decided, before there was intake too."""
+    topics = {topic.name: topic for sources in EARLIER_SOURCES.values() for topic in sources}
     return {name: await log.begins(topic) for name, topic in topics.items()}
 
 
@@ -56,11 +57,8 @@ def floor_ms(claims: Iterable[Position], ends: Mapping[str, Sequence[int]], now_
     claimed = {(it.room, it.partition): it for it in claims}
     found = now_ms
     for room in bookkeepers():
-        sources = [ends[topic.name] for topic in room.sources]
-        # A topic that got more partitions by hand than the others has a surplus that is not in use.
-        for partition, its_ends in enumerate(zip(*sources, strict=False)):
+        for partition, end in enumerate(ends[room.sources[0].name]):
             claim = claimed.get((room.name, partition))
-            decided = claim.next_offsets if claim is not None else [0] * len(its_ends)
-            if any(offset < end for offset, end in zip(decided, its_ends, strict=True)):
+            if end > (claim.next_offsets[0] if claim is not None else 0):
                 found = min(found, claim.at_ms if claim is not None else 0)
     return found

@@ -14,7 +14,6 @@ from aiokafka.errors import KafkaError
 from infra.base.connections import address_of, database
 from infra.base.errors import InfraError
 from infra.base.partitions import recorded_partitions
-from infra.base.rooms import bookkeepers
 from infra.base.weekly import tables
 from infra.base.weekly.ahead import AHEAD_MS, weeks_ahead
 from infra.base.weekly.tables import BusyError, Live
@@ -22,6 +21,7 @@ from infra.base.weekly.weeks import DAY_MS, Week
 from infra.ops.log import Log
 from infra.ops.retention.horizon import QUERIES, floor_ms, log_begins, log_ends, positions
 from infra.ops.retention.plan import past_weeks, plan
+from topology.topics import EARLIER_SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -104,9 +104,8 @@ async def _delete_finished(
         done.deleted[table] = await _in_portions(connection, QUERIES[f"forget_{table}"], oldest)
     done.deleted["purchases"] = await _in_portions(connection, QUERIES["forget_purchases"])
     done.deleted["decided_ranges"] = 0
-    sources = {room.name: [topic.name for topic in room.sources] for room in bookkeepers()}
     for claim in claims:
-        starts = [begins[topic][claim.partition] for topic in sources.get(claim.room, ())]
+        starts = [begins[topic.name][claim.partition] for topic in EARLIER_SOURCES.get(claim.room, ())]
         if any(starts):
             done.deleted["decided_ranges"] += await _in_portions(
                 connection, QUERIES["forget_ranges"], claim.room, claim.partition, starts

@@ -9,6 +9,7 @@ import msgspec
 
 from consumers.runtime.deciding.partitioning import Generation
 from consumers.runtime.deciding.record import Record
+from infra.ops.audit.course import TakenOverByRoom
 from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES
 from infra.ops.audit.retention import DroppedWeeks
 from infra.ops.audit.rows import (
@@ -74,6 +75,7 @@ class MemorySnapshot(Snapshot):
     def __init__(self, now_ms: int) -> None:
         self.claims: dict[tuple[str, int], ClaimRow] = {}
         self.generations: dict[str, list[Generation]] = {}
+        self.taken_over: TakenOverByRoom = {}
         self.now_ms = now_ms
         self.tables: dict[str, list[Any]] = {}
         self.all_ranges: dict[tuple[str, int], list[Range]] = {}

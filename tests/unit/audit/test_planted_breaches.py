@@ -228,7 +228,7 @@ async def test_a_dispute_of_a_cancelled_order_is_waited_for_and_what_is_won_goes
     [line] = world.books[order_id]
     line.disputed_minor = 500
     world.publish(outgoing(m.InspectPayment(order_id, line.authorization_id, "charge.dispute.created")))
-    world.publish(outgoing(m.CancelOrder(order_id, "customer", "changed_mind")))
+    world.say(m.CancelOrder(order_id, "customer", "changed_mind"))
     world.run()
     if is_won:
         line.disputed_minor = 0

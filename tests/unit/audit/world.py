@@ -29,9 +29,11 @@ from producers.publisher import BY_KEY, FORWARDED, Outgoing
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
 from schemas.ids import new_order_id
+from tests.harness.outside import asked
 from tests.unit.audit.memory import PARTITIONS, Kept, MemoryLog, MemorySnapshot
 from topology.partitioner import partition_of
 from topology.rules import NEWEST
+from topology.saga import INTAKE
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
 START_MS = 1_760_000_000_000
@@ -75,7 +77,7 @@ class World:
 
     def say(self, *commands: m.Message) -> None:
         for command in commands:
-            self.publish(outgoing(command))
+            self.publish(asked(command))
 
     def place(
         self,
@@ -101,7 +103,7 @@ class World:
 
     def adopt(self, rules_version: int) -> None:
         """Append the adoption of a version of the rules to every log that rooms decide about here."""
-        for topic in (INVENTORY_COMMANDS, ORDER_EVENTS):
+        for topic in (INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS):
             for partition in range(len(self.log.topics[topic.name])):
                 self.publish(Outgoing(topic.name, partition, None, encode(m.AdoptRules(rules_version)), b""))
 
@@ -122,8 +124,8 @@ class World:
         return kept
 
     def run(self, *only: str) -> None:
-        """Let the rooms (all, or these) decide until nothing is left to decide."""
-        while any(self._apply_fact(room, p) for room, p in self._seats if not only or room.name in only):
+        """Let the rooms (all, or these and intake) decide until nothing is left to decide."""
+        while any(self._apply_fact(room, p) for room, p in self._seats if not only or room.name in (INTAKE, *only)):
             pass
 
     def repartition(self, partitions: int, *, deal_states: bool = True) -> None:
@@ -194,7 +196,7 @@ class World:
                 self._write_books(operation, authorization_id, payment.currency)
             result = "succeeded" if not refused else ("declined" if kind == "authorize" else "failed")
             answer = m.RecordPaymentResult(operation.order_id, operation.operation_id, result, authorization_id, "")
-            assert outgoing(answer).topic == ORDER_COMMANDS.name
+            assert outgoing(answer).topic == ORDER_EVENTS.name
             self.publish(outgoing(answer))
 
     def _inspection(self, operation: Any) -> m.RecordPaymentInspection:

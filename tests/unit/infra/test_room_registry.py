@@ -26,7 +26,7 @@ from infra.base.settings import Settings, load_settings
 from infra.local.wiring import RUNNABLE
 from producers.outage import Readiness
 from producers.publisher import Publisher
-from topology.saga import REACTIONS
+from topology.saga import INTAKE, REACTIONS
 from topology.topics import topics_read_by
 
 ROOT = Path(__file__).parents[3]
@@ -51,7 +51,7 @@ def test_every_folder_with_a_room_is_in_the_registry() -> None:
 
 
 def test_the_rooms_of_the_saga_are_those_of_the_registry() -> None:
-    assert {reaction.room for reaction in REACTIONS} == set(ROOMS)
+    assert {INTAKE, *(reaction.room for reaction in REACTIONS)} == set(ROOMS)
 
 
 @pytest.mark.parametrize("name", ROOMS)

@@ -26,7 +26,7 @@ INVENTORY, PAYMENTS = InventoryRoom(), PaymentsRoom(NOBODY, NOBODY)
 ORDERS = OrdersRoom()
 ROOMS: list[Room[Any]] = [INVENTORY, ORDERS, PAYMENTS]
 EVERY_ROOM = [*replayed_rooms(), CatalogueRoom()]
-FENCE = 9
+FENCE = 8
 
 
 def part(room: Room[Any], partition: int, *messages: Any, says: list[Outgoing] | None = None) -> PartitionBatch[Any]:
@@ -34,11 +34,10 @@ def part(room: Room[Any], partition: int, *messages: Any, says: list[Outgoing] |
     state = room.new_state(partition)
     for message in messages:
         list(room.decide(state, message, NOW_MS))
-    many = len(room.sources)
-    claim = Claim(partition, epoch=4, next_offsets=[8] * many, at_ms=NOW_MS, batch=2, state=state)
+    claim = Claim(partition, epoch=4, next_offsets=[8], at_ms=NOW_MS, batch=2, state=state)
     changes = room.close_batch(state, NOW_MS)
-    last = [f"7:{'a' * 32}"] * many
-    return PartitionBatch(room, claim, [7] * many, [8] * many, NOW_MS, 2, [0, 7, 8], says or [], changes, last)
+    last = [f"7:{'a' * 32}"]
+    return PartitionBatch(room, claim, [7], [8], NOW_MS, 2, says or [], changes, last)
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
@@ -63,16 +62,9 @@ def test_the_fence_is_given_what_was_claimed_and_where_it_stood() -> None:
     assert nothing is None, "a batch that says nothing leaves no blob"
 
 
-def test_only_a_room_with_several_sources_writes_down_in_which_order_it_read_them() -> None:
-    assert _arguments([INVENTORY], [part(INVENTORY, 3)])[8] == [None]
-    assert _arguments([PAYMENTS], [part(PAYMENTS, 3)])[3] == ["{7,7}"]
-    assert _arguments([PAYMENTS], [part(PAYMENTS, 3)])[8] == ["{0,7,8}"]
-
-
-def test_the_last_record_of_each_source_comes_last() -> None:
+def test_the_last_record_comes_last() -> None:
     digest = f"7:{'a' * 32}"
     assert _arguments([INVENTORY], [part(INVENTORY, 3), part(INVENTORY, 5)])[-2] == [f'{{"{digest}"}}'] * 2
-    assert _arguments([PAYMENTS], [part(PAYMENTS, 3)])[-2] == [f'{{"{digest}","{digest}"}}']
 
 
 def test_the_changes_of_several_partitions_stand_one_after_the_other() -> None:

@@ -17,7 +17,7 @@ from consumers.runtime.hosting import Hosting
 from consumers.runtime.origins.check import OriginCheck
 from consumers.runtime.origins.confirmations import _GATHERING, _PLACED, CONFIRMATIONS, find_fault
 from consumers.runtime.origins.event_origin import EventOrigin, origin_of
-from infra.base.rooms import replayed_rooms
+from infra.base.rooms import FOLLOWERS, replayed_rooms
 from producers.outage import Readiness
 from schemas import messages as m
 from schemas.codec.wire import encode
@@ -214,25 +214,35 @@ async def test_what_a_commit_confirms_is_asked_about_only_after_one_was_refused(
 
 
 async def test_a_cause_that_is_not_on_the_log_is_refused_although_the_order_is_cancelled() -> None:
-    decoded = slice_of((record_of(b"order.commands/2/70/0"), CANCELLED))
+    decoded = slice_of((record_of(b"order.events/2/70/0", offset=99), CANCELLED))
     await check_of(Rows(state="cancelled")).hold_back([decoded], ending_at_70, thorough=True)
     assert "that log ends at 70" in cast("NotDecidedError", decoded.readings[0][1]).detail
+
+
+async def test_a_command_that_intake_took_in_was_decided_by_nobody_where_it_stood() -> None:
+    for offset, is_refused in ((59, False), (60, True)):
+        decoded = slice_of((record_of(b"order.commands/2/%d/0" % offset), CANCELLED))
+        kept, held = await check_of(Rows(state="cancelled")).hold_back([decoded], ending_at_70, thorough=True)
+        assert (kept, held) == ([decoded], [])
+        refusal = decoded.readings[0][1]
+        assert isinstance(refusal, NotDecidedError) is is_refused
+        assert not is_refused or "orders decides nothing there any more" in cast("NotDecidedError", refusal).detail
 
 
 async def test_an_event_waits_where_the_database_is_older_than_its_cause_and_what_comes_before_it_goes_on() -> None:
     first, late = (
         (record_of(b"order.events/2/9/0", offset=50), RESERVED),
-        record_of(b"order.commands/2/65/0", offset=51),
+        record_of(b"order.events/2/65/0", offset=81),
     )
     readiness, rows = Readiness(), Rows()
     check = check_of(rows, readiness)
     kept, held = await check.hold_back([slice_of(first, (late, CANCELLED))], ending_at_70, thorough=True)
-    assert [(it.first, it.next) for it in kept] == [(40, 51)]
-    assert [(it.first, it.next) for it in held] == [(51, 52)]
+    assert [(it.first, it.next) for it in kept] == [(40, 81)]
+    assert [(it.first, it.next) for it in held] == [(81, 82)]
     assert check.is_waiting
     [why] = readiness.obstacles.values()
-    assert why.startswith("partition 2 waits at offset 51 until orders has decided order.commands/2/65 again")
-    rows.row |= {"next_offsets": [60, 66], "state": "cancelled"}
+    assert why.startswith("partition 2 waits at offset 81 until orders has decided order.events/2/65 again")
+    rows.row |= {"next_offsets": [66, 60], "state": "cancelled"}
     kept, held = await check.hold_back([slice_of((late, CANCELLED))], ending_at_70, thorough=True)
     assert (len(kept), held, check.is_waiting, readiness.is_ready) == (1, [], False, True)
     assert kept[0].readings == [(late, CANCELLED)]
@@ -255,7 +265,7 @@ async def test_nobody_asks_for_a_process_that_guards_nothing() -> None:
 
 
 def test_rooms_that_share_a_reader_refuse_what_each_guards_and_read_what_it_does_not() -> None:
-    rooms = replayed_rooms()[1:]
+    rooms = [room for room in replayed_rooms() if room.name in FOLLOWERS]
     hosting, refusal = Hosting(rooms, ""), NotDecidedError(CANCELLED, "forged")
     given = [(record_of(), refusal)]
     read = {

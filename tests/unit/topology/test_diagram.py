@@ -152,7 +152,7 @@ def test_a_reaction_that_two_steps_share_is_in_both_pictures() -> None:
 def test_what_an_owner_says_to_itself_is_no_arrow_to_another_room() -> None:
     reactions = tuple(Reaction(room, m.EndWaits, (), step=SagaStep.REFUND) for room in ("payments", "fulfilment"))
     assert set(saga_arrows(reactions)) == {
-        Arrow(room, room, "order.commands", undo=False) for room in ("payments", "fulfilment")
+        Arrow(room, room, "order.events", undo=False) for room in ("payments", "fulfilment")
     }
 
 

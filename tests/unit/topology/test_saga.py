@@ -12,7 +12,7 @@ from consumers.payments.transitions import TRANSITIONS as PAYMENTS
 from consumers.runtime.deciding.transitions import decisions, transitions
 from schemas import messages as m
 from topology.saga import HAPPY_PATH, REACTIONS, TERMINAL_FACTS, Reaction
-from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, DEAD_LETTERS, OPERATOR_ACTIONS, TOPICS, topic_of
+from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, DEAD_LETTERS, OPERATOR_ACTIONS, TOPICS, log_of, topic_of
 
 RECORDS = (DEAD_LETTERS, OPERATOR_ACTIONS)
 """Topics that are kept for people; no room reads them."""
@@ -29,7 +29,7 @@ def test_nobodys_message_goes_unheard(message: type[m.Message]) -> None:
 @pytest.mark.parametrize("reaction", REACTIONS, ids=lambda reaction: f"{reaction.room}-{reaction.on.__name__}")
 def test_a_room_may_write_what_it_says(reaction: Reaction) -> None:
     for message in reaction.outputs:
-        assert reaction.room in topic_of(message).written_by, message.__name__
+        assert reaction.room in log_of(message).written_by, message.__name__
 
 
 @pytest.mark.parametrize("message", CARRIED)

@@ -74,9 +74,10 @@ def test_the_topics_that_a_room_reads_together_share_their_key(room: str) -> Non
     assert len({(topic.key, topic.partitions) for topic in topics}) == 1
 
 
-def test_orders_and_payments_read_both_topics_about_an_order() -> None:
-    assert topics_read_by("orders") == (ORDER_EVENTS, ORDER_COMMANDS)
-    assert topics_read_by("payments") == (ORDER_COMMANDS, ORDER_EVENTS)
+def test_every_room_has_one_log_and_intake_alone_reads_what_the_outside_asks_of_an_order() -> None:
+    for room in ("orders", "payments", "fulfilment", "notifications"):
+        assert topics_read_by(room) == (ORDER_EVENTS,)
+    assert topics_read_by("intake") == (ORDER_COMMANDS,)
     assert topics_read_by("inventory") == (INVENTORY_COMMANDS,)
 
 
