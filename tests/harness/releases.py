@@ -20,20 +20,22 @@ from infra.base.settings import Settings
 
 PREVIOUS: Final = "b5eefe3"
 """The last commit of the previous release: its logs, tables and records must go on working."""
+BEFORE_INTAKE: Final = "e272561"
+"""The last commit whose rooms read order.commands themselves."""
 ROOT: Final = Path(__file__).parents[2]
-DRIVER: Final = Path(__file__).with_name("previous_release.py")
+DRIVERS: Final = {PREVIOUS: "previous_release.py", BEFORE_INTAKE: "before_intake.py"}
 START_SECONDS: Final = 60.0
 
 
-def previous_tree(folder: Path) -> Path:
-    """Unpack the previous release into `folder`; skip the test where the history is not at hand."""
+def previous_tree(folder: Path, commit: str = PREVIOUS) -> Path:
+    """Unpack the tree of a commit into `folder`; skip the test where the history is not at hand."""
     archive = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", PREVIOUS],  # noqa: S607  whichever git is there
+        ["git", "-C", str(ROOT), "archive", commit],  # noqa: S607  whichever git is there
         capture_output=True,
         check=False,
     )
     if archive.returncode != 0:
-        pytest.skip(f"commit {PREVIOUS} is not in this checkout's history")
+        pytest.skip(f"commit {commit} is not in this checkout's history")
     folder.mkdir(parents=True)
     subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)  # noqa: S607  same
     return folder
@@ -42,8 +44,9 @@ def previous_tree(folder: Path) -> Path:
 class PreviousRelease:
     """That release on the servers that `settings` name; `folder` holds its logs and the payment sandbox's books."""
 
-    def __init__(self, tree: Path, settings: Settings, folder: Path) -> None:
+    def __init__(self, tree: Path, settings: Settings, folder: Path, driver: Path) -> None:
         self.folder = folder
+        self._driver = driver
         self._tree = tree
         self._environment = {**os.environ, **settings.environment(), "PYTHONPATH": str(tree)}
         self._process: asyncio.subprocess.Process | None = None
@@ -61,11 +64,20 @@ class PreviousRelease:
 
     async def fill(self) -> dict[str, str]:
         """Bring orders into every state; return their ids by name."""
-        process = await self._spawn("fill")
+        ids: dict[str, str] = await self.run("fill")
+        return ids
+
+    async def run(self, *arguments: str) -> Any:
+        """Run the driver with these arguments; return what it prints."""
+        process = await self._spawn(*arguments)
         output, _ = await process.communicate()
         assert process.returncode == 0, output.decode()
-        ids: dict[str, Any] = msgspec.json.decode(output.splitlines()[-1])
-        return ids
+        return msgspec.json.decode(output.splitlines()[-1])
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send a signal to what serves."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End every process: in an orderly way, or with SIGKILL as a power cut would."""
@@ -75,15 +87,16 @@ class PreviousRelease:
 
     async def _spawn(self, *arguments: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-P", str(DRIVER), *arguments,
+            sys.executable, "-P", str(self._driver), *arguments,
             env=self._environment, cwd=self._tree, stdout=PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
 
 
 @asynccontextmanager
-async def previous_release(settings: Settings, folder: Path) -> AsyncIterator[PreviousRelease]:
-    """Run the previous release for the length of the block, unless it is stopped before."""
-    release = PreviousRelease(previous_tree(folder / "previous"), settings, folder)
+async def previous_release(settings: Settings, folder: Path, commit: str = PREVIOUS) -> AsyncIterator[PreviousRelease]:
+    """Run the previous release (or another commit) for the length of the block, unless it is stopped before."""
+    driver = Path(__file__).with_name(DRIVERS[commit])
+    release = PreviousRelease(previous_tree(folder / "previous", commit), settings, folder, driver)
     await release.start()
     try:
         yield release

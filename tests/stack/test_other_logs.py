@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from aiokafka import TopicPartition
@@ -23,6 +21,7 @@ from infra.base.settings import Settings
 from infra.ops.overdue.report import all_that_waits
 from infra.ops.rebase import RebasePlan, RebaseRefusedError, accept_log, plan_rebase
 from tests.harness.cli import lastunit
+from tests.harness.restoring import restored
 from tests.harness.shop import PARTITIONS, Level, Shop, in_miniature, open_shop, order
 from tests.harness.waiting import until
 from topology import admin
@@ -197,26 +196,6 @@ async def test_a_position_without_a_digest_is_accepted_only_when_asked_for(shop:
 
 
 # --- a database that went back --------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def restored(shop: Shop) -> AsyncIterator[None]:
-    """Copy the database, and put the copy in its place after the block, as a backup is restored."""
-    server, _, name = (shop.settings.postgres_dsn or "").rpartition("/")
-    connection = await asyncpg.connect(f"{server}/postgres")
-    try:
-        await _alone(connection, shop, f"CREATE DATABASE {name}_copy TEMPLATE {name}", name)
-        yield
-        await _alone(connection, shop, f"DROP DATABASE {name}", name)
-        await connection.execute(f"ALTER DATABASE {name}_copy RENAME TO {name}")
-    finally:
-        await connection.close()
-
-
-async def _alone(connection: asyncpg.Connection, shop: Shop, statement: str, name: str) -> None:
-    await shop.database.expire_connections()
-    await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-    await connection.execute(statement)
 
 
 async def test_a_database_that_went_back_is_named_once_and_heals_by_deciding_again(shop: Shop) -> None:

@@ -12,11 +12,11 @@ from infra.base.rooms import BOOKKEEPERS
 from infra.base.settings import Settings
 from infra.ops.rules import adopt_everywhere, in_force
 from schemas.messages import AdjustStock, ReceiveStock, RetireSku, ShipOrder
-from tests.harness.releases import previous_release
+from tests.harness.releases import BEFORE_INTAKE, previous_release
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 from tests.harness.stricter import stricter_rooms
 from topology.rules import NEWEST
-from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
+from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -58,6 +58,34 @@ async def test_a_system_of_the_previous_release_is_taken_over(
         assert await shop.value("SELECT state FROM orders WHERE order_id = $1", lost) == "paid"
         await shop.assert_sound()
         await retire_what_is_no_longer_lawful(shop)
+
+
+async def test_rooms_that_read_order_commands_themselves_are_taken_over_wherever_each_stood(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Orders is behind the others, so these get commands a second time that they have decided; nothing is lost or doubled."""
+    small = in_miniature(settings)
+    async with previous_release(small, tmp_path, BEFORE_INTAKE) as previous:
+        ids = await previous.run("place")
+        previous.tell(signal.SIGUSR1)
+        more = await previous.run("ask", *ids)
+        await previous.stop(signal.SIGKILL)
+    async with open_shop(small, tmp_path, migrated=False) as shop:
+        stood = "SELECT room, sum(next_offset)::int AS next FROM order_commands_decided GROUP BY room"
+        reached = {row["room"]: row["next"] for row in await shop.database.fetch(stood)}
+        assert reached["orders"] < min(reached["payments"], reached["fulfilment"])
+        await shop.start_processes()
+        await shop.until_quiet()
+        rows = await shop.database.fetch("SELECT order_id::text, state FROM orders")
+        states = {row["order_id"]: row["state"] for row in rows}
+        expected = ["cancelled"] * 3 + ["shipped"] * 4 + ["paid"] * 5 + ["paid"] * 4
+        assert [states[order_id] for order_id in (*ids, *more)] == expected
+        assert await shop.records(DEAD_LETTERS) == []
+        attempts = "SELECT count(*) FROM payment_attempts WHERE kind = 'refund'"
+        assert await shop.value(attempts) == 3 + 5, "each is given back once"
+        await shop.assert_sound()
+        replay = (await shop.audit()).finding("replay_gives_the_same_decisions").figure
+        assert replay["decisions"] > 0 == replay["checked_by_facts"]
 
 
 async def retire_what_is_no_longer_lawful(shop: Shop) -> None:
