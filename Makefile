@@ -103,8 +103,8 @@ LOCK := --universal --python-version 3.11 --upgrade --generate-hashes --no-heade
 
 ## Measure it
 
-# hot-sku zipf saga load latency curve failover growth read buy. Each prints progress, then one line of JSON; plots in .lastunit/bench.
-BENCHMARKS := $(addprefix bench-,hot-sku zipf saga load latency curve failover growth read buy)
+# hot-sku zipf saga load latency curve failover growth read buy publish. Each prints progress, then one line of JSON; plots in .lastunit/bench.
+BENCHMARKS := $(addprefix bench-,hot-sku zipf saga load latency curve failover growth read buy publish)
 BENCH := .lastunit/bench
 
 bench: $(BENCH)/.installed ## Compare with other designs (an hour); one: make bench-hot-sku

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeVar
 
 from lastunit_client.errors import UnknownOutcomeError
 from lastunit_client.in_flight import InFlight
@@ -14,22 +14,23 @@ from lastunit_client.spool import Spool
 from lastunit_client.spooling import DIRECT_SECONDS, SpooledPublisher
 from producers.clients.catalogue import CatalogueCommand, check_catalogue_command
 from producers.clients.order_commands import OrderCommand, check_order_command
-from producers.clients.orders import OrderRequest, place_order_lines
+from producers.clients.orders import OrderRequest, outgoing_lines, place_order_lines
 from producers.clients.stock import check_stock_command
 from producers.errors import InvalidOrderCommandError, PublishError
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas.codec import wire
-from schemas.messages import CancelOrder, Message, ReceiveStock, SkuCommand
-from topology.topics import key_of, topic_of
+from schemas.messages import CancelOrder, ReceiveStock, SkuCommand
+from topology.topics import TOPIC_NAMES, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from consumers.views.timeline import OrderView
 
 Command: TypeAlias = OrderCommand | SkuCommand | CatalogueCommand
 """Whatever lastunit_client.commands has."""
 
+M = TypeVar("M")
 MAX_RECORDS: Final = 20_000
 MAX_SPOOL_BYTES: Final = 1024**3
 
@@ -104,7 +105,7 @@ class Client:
         """
         commands = [place_order_lines(order) for order in orders]
         self._outcomes.watch([order.order_id for order in orders])
-        return await self._send(orders, commands)
+        return await self._send(orders, commands, outgoing_lines)
 
     async def cancel(self, order_id: str, *, reason: str, requested_by: str = "customer") -> Delivery:
         """Ask to end an order of which nothing was shipped; as `send`."""
@@ -122,7 +123,7 @@ class Client:
         """Send many commands; those about one order, SKU or product are decided in this order. Raises as `place_all`."""
         for command in commands:
             _check(command)
-        return await self._send(commands, [[command] for command in commands])
+        return await self._send(commands, [[command] for command in commands], _outgoing)
 
     async def outcome(self, order_id: str, timeout_seconds: float = 30.0) -> OrderView:
         """Return an order once it is known whether it is a sale: its state, the reason, its lines, its events.
@@ -136,10 +137,12 @@ class Client:
         if self._spooled is not None:
             await self._spooled.drained()
 
-    async def _send(self, requests: Sequence[Any], messages: Sequence[Sequence[Message]]) -> Delivery:
+    async def _send(
+        self, requests: Sequence[Any], messages: Sequence[Sequence[M]], outgoing: Callable[[list[M]], list[Outgoing]]
+    ) -> Delivery:
         is_on_log = True
         for begin, end in _parts([len(some) for some in messages], self._max_records):
-            records = [_outgoing(message) for some in messages[begin:end] for message in some]
+            records = outgoing([message for some in messages[begin:end] for message in some])
             try:
                 async with self._in_flight.hold(len(records)):
                     is_on_log &= await self._publish(records)
@@ -166,8 +169,8 @@ def _parts(sizes: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
         yield begin, len(sizes)
 
 
-def _outgoing(message: Message) -> Outgoing:
-    return Outgoing(topic_of(type(message)).name, BY_KEY, key_of(message), wire.encode(message))
+def _outgoing(messages: list[Command]) -> list[Outgoing]:
+    return [Outgoing(TOPIC_NAMES[type(it)], BY_KEY, key_of(it), wire.encode(it)) for it in messages]
 
 
 def _check(command: object) -> None:

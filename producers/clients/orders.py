@@ -17,9 +17,10 @@ from schemas.errors import UnknownCurrencyError
 from schemas.ids import is_order_id, new_order_id
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
 from schemas.messages import PlaceOrderLine
-from schemas.money import minor_units
+from schemas.money import CURRENCIES, minor_units
 from schemas.terms import SHIP_AVAILABLE, TERMS
-from topology.topics import INVENTORY_COMMANDS, key_of
+from schemas.texts import are_plain
+from topology.topics import INVENTORY_COMMANDS, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,8 @@ def place_order_lines(request: OrderRequest) -> list[PlaceOrderLine]:
     the whole of it: inventory refuses that one when the sum is not there, instead of finding out at the last. Under
     ship_available a line stands for itself alone: the order goes on with those that are there.
     """
+    if _is_plain(request):
+        return [_only_line(request)]
     _check(request)
     apart = SHIP_AVAILABLE in request.terms.split()
     demand: dict[str, int] = {}
@@ -109,12 +112,53 @@ class OrderClient:
 
         Raises InvalidOrderError before anything is published, and PublishError: then some lines may have got through.
         """
-        commands = [command for request in requests for command in place_order_lines(request)]
-        await self._publisher.publish([_outgoing(command) for command in commands])
+        await self._publisher.publish(
+            outgoing_lines([command for request in requests for command in place_order_lines(request)])
+        )
 
 
-def _outgoing(command: PlaceOrderLine) -> Outgoing:
-    return Outgoing(INVENTORY_COMMANDS.name, BY_KEY, key_of(command), wire.encode(command))
+def outgoing_lines(commands: Sequence[PlaceOrderLine]) -> list[Outgoing]:
+    """Return order lines as they are published."""
+    if not commands:
+        return []
+    name = INVENTORY_COMMANDS.name
+    records = zip(keys_of(commands), wire.encode_all(commands), strict=True)
+    return [Outgoing(name, BY_KEY, key, value) for key, value in records]
+
+
+def _is_plain(request: OrderRequest) -> bool:
+    """Tell whether an order of one line is beyond doubt as it must be, which takes a third of the time; False proves nothing."""
+    if len(request.lines) != 1 or request.cart_id or request.reference:
+        return False
+    sku, quantity, unit_price_minor = request.lines[0]
+    return (
+        are_plain(f" {request.customer_id} {request.payment_token} {sku} ")
+        and 0 < quantity <= MAX_QUANTITY
+        and 0 <= unit_price_minor <= MAX_UNIT_PRICE_MINOR
+        and 0 < request.hold_seconds <= MAX_HOLD_SECONDS
+        and request.terms in TERMS
+        and request.currency in CURRENCIES
+        and is_order_id(request.order_id)
+    )
+
+
+def _only_line(request: OrderRequest) -> PlaceOrderLine:
+    sku, quantity, unit_price_minor = request.lines[0]
+    return PlaceOrderLine(
+        request.order_id,
+        1,
+        1,
+        sku,
+        quantity,
+        quantity,
+        unit_price_minor,
+        request.currency,
+        request.customer_id,
+        request.payment_token,
+        request.hold_seconds,
+        "",
+        request.terms,
+    )
 
 
 def _check(request: OrderRequest) -> None:

@@ -10,7 +10,19 @@ import subprocess
 import sys
 from typing import Any, Final
 
-BENCHMARKS: Final = ("hot_sku", "zipf", "saga", "load", "latency", "curve", "failover", "growth", "read", "buy")
+BENCHMARKS: Final = (
+    "hot_sku",
+    "zipf",
+    "saga",
+    "load",
+    "latency",
+    "curve",
+    "failover",
+    "growth",
+    "read",
+    "buy",
+    "publish",
+)
 
 
 def main() -> int:

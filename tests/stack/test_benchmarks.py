@@ -89,3 +89,8 @@ async def test_the_curve_runs_and_its_books_hold(stack: Stack, tmp_path: Path) -
 async def test_the_growth_benchmark_runs_and_nothing_is_sold_twice(stack: Stack, tmp_path: Path) -> None:
     result = await run_quickly("growth", stack, tmp_path, "--orders", "1000")
     assert result["figures"]["growth_10m_vs_empty"] > 0
+
+
+async def test_the_publishing_benchmark_runs_and_every_order_is_on_the_log(stack: Stack, tmp_path: Path) -> None:
+    result = await run_quickly("publish", stack, tmp_path)
+    assert result["figures"].keys() >= {"client_bulk_vs_hand_written", "http_vs_bare", "batch_orders_per_cpu_s"}

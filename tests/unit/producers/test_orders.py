@@ -52,6 +52,41 @@ def test_two_lines_naming_one_sku_carry_their_sum_on_the_first() -> None:
     ]
 
 
+@given(
+    texts=st.tuples(*[st.text(max_size=3) | st.sampled_from(["c-1", "a b", "x" * 201, "é"])] * 3),
+    numbers=st.tuples(
+        *[st.sampled_from([-1, 0, 1, MAX_HOLD_SECONDS + 1, MAX_QUANTITY + 1, MAX_UNIT_PRICE_MINOR + 1])] * 3
+    ),
+    others=st.tuples(st.sampled_from(["GBP", "gbp"]), st.sampled_from(["", SHIP_AVAILABLE, "x"]), st.booleans()),
+)
+def test_a_plain_order_of_one_line_is_made_in_a_shorter_way_alone(
+    texts: tuple[str, str, str], numbers: tuple[int, int, int], others: tuple[str, str, bool]
+) -> None:
+    customer, token, sku = texts
+    hold, quantity, price = numbers
+    currency, terms, has_id = others
+    one = request(
+        OrderLine(sku, quantity, price),
+        customer_id=customer,
+        payment_token=token,
+        hold_seconds=hold,
+        currency=currency,
+        terms=terms,
+        **({} if has_id else {"order_id": "no-id"}),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("producers.clients.orders._is_plain", lambda _: False)
+        expected = made(one)
+    assert made(one) == expected
+
+
+def made(order: OrderRequest) -> list[PlaceOrderLine] | str:
+    try:
+        return place_order_lines(order)
+    except InvalidOrderError as error:
+        return str(error)
+
+
 def test_under_ship_available_a_line_stands_for_itself_alone() -> None:
     lines = (OrderLine("MUG", 2, 999), OrderLine("MUG", 3, 999))
     commands = place_order_lines(request(*lines, terms=f"{SHIP_AVAILABLE} {CAPTURE_AT_SHIPPING}"))
