@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -58,6 +59,8 @@ async def test_a_dead_letter_is_shown_edited_and_sent_again_and_takes_effect_onc
         assert (await shop.levels())["MUG"] == Level(2, 0, 0)
     shown = await lastunit(environment, "letters", "show", first["r1"].id)
     assert "ReceiveStock on inventory.commands" in shown.output
+    assert re.search(r"put by .*(which may be chance|round robin)", shown.output), shown.output
+    assert (await lastunit(environment, "letters", "show", "9/9")).errors.startswith("There is no dead letter 9/9")
     assert "redrive  by bob" in shown.output
     assert [letter.state for letter in await letters_of(shop)] == [LetterState.REDRIVEN] * 2
     await shop.assert_sound()

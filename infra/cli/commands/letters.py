@@ -16,6 +16,7 @@ from infra.cli.arguments import SHOWN
 from infra.cli.groups import new_group
 from infra.cli.output import AsJson, counted, fail, print_json, print_table, quiet_settings, run, stdout
 from infra.ops.letters import redriving
+from infra.ops.letters.misrouting import find_suspect
 from infra.ops.letters.reading import Filter, Letter, LetterState, read_letters, shown_key
 from infra.ops.log import Log
 from producers.errors import UnusableOptionError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.base.settings import Settings
+    from topology.foreign_partitioners import Suspect
 
 app = new_group("letters", "See dead letters, and send them again.")
 
@@ -95,14 +97,11 @@ def list_letters(
 @app.command()
 def show(letter_id: Id, *, as_json: AsJson = False) -> None:
     """Show one letter: its message beside its raw bytes, the reason, where it comes from, and what was done about it."""
-    found = _found(quiet_settings(), Filter((letter_id,), states=()))
-    if not found:
-        fail(f"There is no dead letter {letter_id}; see `lastunit letters list --all`.")
-    [letter] = found
+    letter, misrouted_by = run(_one(quiet_settings(), letter_id))
     if as_json:
-        print_json(_document(letter))
+        print_json(_document(letter) | ({"misrouted_by": misrouted_by.text} if misrouted_by else {}))
         return
-    stdout().print(_lines(letter))
+    stdout().print(_lines(letter, misrouted_by))
 
 
 @app.command()
@@ -217,6 +216,16 @@ async def _read(settings: Settings) -> list[Letter]:
         return await read_letters(log)
 
 
+async def _one(settings: Settings, letter_id: str) -> tuple[Letter, Suspect | None]:
+    """Return a letter, and who misrouted its record. Ends the command where there is none."""
+    async with Log(address_of("kafka_bootstrap", settings), settings.namespace) as log:
+        letters = await read_letters(log)
+        letter = next((each for each in letters if each.id == letter_id), None)
+        if letter is None:
+            fail(f"There is no dead letter {letter_id}; see `lastunit letters list --all`.")
+        return letter, await find_suspect(log, letters, letter)
+
+
 async def _planned(letters: Sequence[Letter], changes: Sequence[str]) -> list[redriving.Redrive]:
     return redriving.plan(letters, dict(map(_change, changes)))
 
@@ -265,7 +274,7 @@ def _document(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _lines(letter: Letter) -> Text:
+def _lines(letter: Letter, misrouted_by: Suspect | None) -> Text:
     source, message = letter.source, letter.message
     value = source.value or b""
     raw = value[:HEX_BYTES].hex(" ") + (f" ... ({len(value):,} bytes)" if len(value) > HEX_BYTES else "")
@@ -275,6 +284,8 @@ def _lines(letter: Letter) -> Text:
         f"  reason   {source.reason}\n  detail   {source.detail}\n",
         f"  record   {letter.place}, appended {moment(source.at_ms)[:19]} UTC, key {shown_key(source.key)!r}\n",
     )
+    if misrouted_by is not None:
+        text.append(f"  put by   {misrouted_by.text}\n")
     for name, content in source.headers.items():
         text.append(f"  header   {name}: {content.decode(errors='backslashreplace')}\n")
     if message is None:
