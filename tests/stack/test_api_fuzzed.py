@@ -144,6 +144,7 @@ async def test_no_bytes_make_the_server_fail(settings: Settings, monkeypatch: py
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3_600)
 async def test_no_bytes_of_very_many_make_the_server_fail(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "REQUEST_SECONDS", 0.2)
     statuses = await statuses_of_mutated_requests(settings, seed=2, cases=VERY_MANY_MUTATED)
