@@ -83,8 +83,10 @@ class Spool:
             if self._group is group:
                 self._group = _Group()
                 self.emptied.clear()
-                await _to_its_end(asyncio.to_thread(self._write, group))
-                (self._filled if self._files else self.emptied).set()
+                try:
+                    await _to_its_end(asyncio.to_thread(self._write, group))
+                finally:
+                    (self._filled if self._files else self.emptied).set()
         if group.error is not None:
             raise SpoolError(f"The spool in {self._folder} cannot be written: {group.error}") from group.error
 
@@ -100,10 +102,12 @@ class Spool:
     async def remove(self, file: Path) -> None:
         """Delete a file whose records are all on the log."""
         async with self._writing:
-            await _to_its_end(asyncio.to_thread(self._delete, file))
-            if not self._files:
-                self._filled.clear()
-                self.emptied.set()
+            try:
+                await _to_its_end(asyncio.to_thread(self._delete, file))
+            finally:
+                if not self._files:
+                    self._filled.clear()
+                    self.emptied.set()
 
     def close(self) -> None:
         """Give the folder back; what is in it stays."""
@@ -112,24 +116,23 @@ class Spool:
 
     def _write(self, group: _Group) -> None:
         try:
-            if self._open is None:
-                self._begin_file()
-            assert self._open is not None  # noqa: S101  begun above
-            before = self._open.tell()
+            file = self._open or self._begun()
+            before = file.tell()
             try:
                 left = memoryview(b"".join(group.entries))
                 while left:
-                    left = left[self._open.write(left) :]
-                os.fsync(self._open.fileno())
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
             except OSError:
-                self._open.seek(before)
-                self._open.truncate()
+                self._open = None  # whatever is left of it, nothing may stand behind it
+                with file:
+                    file.truncate(before)
                 raise
         except OSError as error:
             group.error = error
             return
         self.bytes += group.bytes
-        if self._open.tell() >= FILE_BYTES:
+        if file.tell() >= FILE_BYTES:
             self._close()
 
     def _delete(self, file: Path) -> None:
@@ -139,12 +142,13 @@ class Spool:
         self._files.remove(file)
         self.bytes -= size
 
-    def _begin_file(self) -> None:
+    def _begun(self) -> FileIO:
         file = self._folder / f"{self._next:012d}{SUFFIX}"
         self._open = file.open("xb", buffering=0)
         self._next += 1
         self._files.append(file)
         _sync_folder(self._folder)
+        return self._open
 
     def _close(self) -> None:
         if self._open is not None:

@@ -56,10 +56,12 @@ class SpooledPublisher:
         self._spool.close()
 
     def _require_draining(self) -> None:
-        """Raise SpoolError where draining has ended, which only a disk that fails makes it."""
+        """Raise SpoolError where draining has ended: the client is closed, or its disk fails."""
+        if self._draining.cancelled():
+            raise SpoolError("The client is closed.")
         if self._draining.done():
             raise SpoolError(
-                f"The spool is not drained any more: {self._draining.exception()!r}. Open the client again."
+                f"The spool is not drained any more ({self._draining.exception()!r}): open the client again."
             )
 
     async def _drain(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -129,6 +130,29 @@ async def test_a_disk_that_fails_is_reported_and_leaves_no_half_entry(
             await spool.append(records("b"))
     await spool.append(records("c"))
     assert await all_of(spool) == ["a", "c"]
+
+
+async def test_who_is_cancelled_while_it_is_written_leaves_what_is_drained_all_the_same(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, begun, is_over = opened(), threading.Event(), threading.Event()
+
+    def slow(descriptor: int) -> None:
+        begun.set()
+        is_over.wait()
+
+    with monkeypatch.context() as slowed:
+        slowed.setattr("os.fsync", slow)
+        writing = asyncio.create_task(spool.append(records("a")))
+        await asyncio.to_thread(begun.wait)
+        writing.cancel()
+        await asyncio.sleep(0)
+        is_over.set()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+    async with asyncio.timeout(10):
+        await spool.oldest()
+    assert await all_of(spool) == ["a"]
 
 
 def _full(_: int) -> None:
