@@ -173,7 +173,7 @@ async def test_the_inventory_room_makes_weeks_by_itself(settings: Settings, tmp_
         await shop.supervisor.start("inventory")
 
         async def created() -> list[Any]:
-            done = logged(shop.supervisor.folder, "inventory", "run")
+            done = logged(shop.supervisor.folder, "inventory", "maintained")
             return [it["created"] for it in done if it["created"]]
 
         assert await shop.until(created) == [[missing.name]]
