@@ -39,7 +39,7 @@ from tests.harness.waiting import PATIENCE_SECONDS, until
 from topology import admin
 from topology.saga import INTAKE
 from topology.states import FINAL_ORDER_STATES
-from topology.topics import CO_PARTITIONED, ORDER_EVENTS, Topic, topics_read_by
+from topology.topics import CO_PARTITIONED, EARLIER_SOURCES, ORDER_EVENTS, Topic, topics_read_by
 
 PARTITIONS = 3
 ROOMS_AT_WORK = (INTAKE, *BOOKKEEPERS)
@@ -48,6 +48,10 @@ T = TypeVar("T")
 _QUIET = """
 SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM payment_attempts WHERE result = 'pending')
 """
+
+
+def _with_intake(names: Sequence[str]) -> Sequence[str]:
+    return names if INTAKE in names or EARLIER_SOURCES.keys().isdisjoint(names) else (INTAKE, *names)
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -101,11 +105,11 @@ class Shop:
 
     @asynccontextmanager
     async def running(self, *names: str) -> AsyncIterator[None]:
-        """Run these rooms (all by default) and intake in this process, with the processor where payments need it."""
+        """Run these rooms (all by default) in this process, intake with those of orders, the processor where payments need it."""
         async with AsyncExitStack() as owners:
             if not names or "payments" in names:
                 await self.supervisor.start(PROCESSOR)
-            for name in dict.fromkeys((INTAKE, *(names or BOOKKEEPERS))):
+            for name in _with_intake(names or BOOKKEEPERS):
                 await owners.enter_async_context(
                     self.owning(PartitionOwner(self.room(name), self.options(), self.publisher))
                 )
