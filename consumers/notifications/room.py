@@ -32,6 +32,7 @@ class NotificationsRoom(Room[NotificationsState]):
     sources = (ORDER_EVENTS,)
     accepts = messages_accepted_by(ROOM)
     save = store.QUERIES["save"]
+    gathers = True
 
     def __init__(self, deliverer: Deliverer) -> None:
         self._deliverer = deliverer

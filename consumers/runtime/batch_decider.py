@@ -1,10 +1,13 @@
 """Decides a step of an owner's rooms in memory: hands each room its share, loads what it needs, and decides in offset order.
 
 What is decided is ahead of the database: `owner.py` commits it.
+
+Decisions: docs/decisions, 040.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,8 +38,11 @@ if TYPE_CHECKING:
     """What one room has to decide of one partition."""
 
 log = structlog.get_logger()
-PASSED_OVER_SECONDS: Final = 0.3
-"""How long the position of a room that was concerned in nothing waits for its next batch before it is made durable alone."""
+PATIENCE_SECONDS: Final = 0.3
+"""How long the position of a room that was concerned in nothing waits for its next batch before it is made durable alone, and the records
+of a room that gathers for more of them."""
+MOST_HELD: Final = 2_000
+"""Records that a room which gathers holds before it decides them all."""
 
 
 class BatchDecider:
@@ -57,6 +63,7 @@ class BatchDecider:
         self._database = database
         self._lifecycle = lifecycle
         self._costs = costs
+        self._gathers = [room.gathers and len(hosting.rooms) > 1 for room in hosting.rooms]
         self._began = 0.0
 
     # --- memory -------------------------------------------------------------------------------------------------------
@@ -111,6 +118,25 @@ class BatchDecider:
             shares = (self._hosting.share(number, each, claim, partitioning) for each in slices)
             if theirs := [each for each in shares if each is not None]:
                 found.append((claim, theirs))
+        return self._gathered(number, found) if self._gathers[number] else found
+
+    def _gathered(self, number: int, shares: Sequence[Share]) -> list[Share]:
+        """Hold a room's shares until the first of a partition has waited for long enough; return what is to be decided now.
+
+        What has waited for half as long goes with it. Slices without a record for the room are passed over at once.
+        """
+        now, found = time.monotonic(), []
+        for claim, theirs in shares:
+            if claim.held or any(each.readings for each in theirs):
+                claim.hold(theirs, now)
+            else:
+                found.append((claim, theirs))
+        holding = [hosted.claims[number] for hosted in self._claims.values() if hosted.claims[number].held]
+        records = sum(len(each.readings) for claim in holding for each in claim.held)
+        is_over = not self._lifecycle.running or records > MOST_HELD
+        if is_over or any(claim.held_at <= now - PATIENCE_SECONDS for claim in holding):
+            before = math.inf if is_over else now - PATIENCE_SECONDS / 2
+            found += [(claim, claim.take_held()) for claim in holding if claim.held_at <= before]
         return found
 
     async def _load(
@@ -195,15 +221,15 @@ class BatchDecider:
     # --- positions of rooms that pass over records --------------------------------------------------------------------
 
     def passed_long_ago(self) -> bool:
-        """Tell whether a room passed over records a while ago and has decided nothing since."""
-        before = time.monotonic() - (PASSED_OVER_SECONDS if self._lifecycle.running else 0)
-        return any(claim.passed and claim.passed_at < before for it in self._claims.values() for claim in it.claims)
+        """Tell whether a room has passed over or held records for long enough, and has decided nothing since."""
+        before = time.monotonic() - (PATIENCE_SECONDS if self._lifecycle.running else 0)
+        return any(claim.waits_since <= before for it in self._claims.values() for claim in it.claims)
 
     def _late_parts(self, parts: Sequence[PartitionBatch[Any]]) -> list[PartitionBatch[Any]]:
         """Move on the rooms that passed over records a while ago; all of them together, as the statement is paid for."""
         if not (parts or self.passed_long_ago()):
             return []
-        before = time.monotonic() - (PASSED_OVER_SECONDS / 2 if parts and self._lifecycle.running else 0)
+        before = time.monotonic() - (PATIENCE_SECONDS / 2 if parts and self._lifecycle.running else 0)
         return [
             self._decide_partition(room, claim, [])
             for hosted in self._claims.values()

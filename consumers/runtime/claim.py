@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -11,7 +12,7 @@ from consumers.errors import UnknownRulesError
 from topology.rules import NEWEST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from consumers.runtime.room import Room
 
@@ -29,7 +30,8 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
     `rules_version` is the version of the decision rules that is in force there (topology/rules.py).
 
     Records that concern the room in nothing are passed over: `passed` has their ranges, as (source, first, next) one after
-    the other, since the room's last batch, and `passed_at` when the first of them came (monotonic, s).
+    the other, since the room's last batch, and `passed_at` when the first of them came (monotonic, s). `held` are the DecodedSlices that a
+    room which gathers has not decided yet, from `held_at` on.
     """
 
     partition: int
@@ -43,10 +45,30 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
     rules_version: int = 0
     passed: list[int] = []
     passed_at: float = 0.0
+    held: list[Any] = []
+    held_at: float = 0.0
 
     def return_to(self, next_offsets: Sequence[int], at_ms: int, batch: int) -> None:
         """Go back to a position in the database; what was passed over beyond it is read again."""
         self.next_offsets, self.at_ms, self.batch, self.passed = list(next_offsets), at_ms, batch, []
+        self.held = []
+
+    @property
+    def waits_since(self) -> float:
+        """Since when something waits for the room's next batch (monotonic, s); infinite where nothing does."""
+        passed_at = self.passed_at if self.passed else math.inf
+        return min(passed_at, self.held_at) if self.held else passed_at
+
+    def hold(self, slices: Iterable[Any], now: float) -> None:
+        """Keep what is to be decided together with what comes after it."""
+        if not self.held:
+            self.held_at = now
+        self.held = [*self.held, *slices]
+
+    def take_held(self) -> list[Any]:
+        """Return what was held, to be decided now."""
+        taken, self.held = self.held, []
+        return taken
 
     def pass_over(self, source: int, first: int, following: int, now: float) -> None:
         """Move on without a batch."""

@@ -17,7 +17,7 @@ from consumers.runtime.deciding.record import MisroutedRecord
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from consumers.runtime.claim import Claim
+    from consumers.runtime.claim import Claim, HostedPartition
     from consumers.runtime.deciding.partitioning import Partitioning
     from consumers.runtime.deciding.record import Reading
     from consumers.runtime.room import Room
@@ -58,6 +58,12 @@ class Hosting:
             for place, offset in zip(places, claim.next_offsets, strict=True):
                 found[place] = min(offset, found.get(place, offset))
         return [found[place] for place in range(len(self.topics))]
+
+    def begin_again(self, hosted: HostedPartition) -> None:
+        """Have the reader go back to what a room has held and not decided; the other rooms leave out what they have."""
+        for claim in hosted.claims:
+            claim.take_held()
+        hosted.next_offsets = self.least_offsets(hosted.claims)
 
     def share(
         self, number: int, decoded: DecodedSlice, claim: Claim[Any], partitioning: Partitioning

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from consumers.errors import FencedError
 from consumers.runtime.background import BackgroundTasks
-from consumers.runtime.batch_decider import PASSED_OVER_SECONDS, BatchDecider
+from consumers.runtime.batch_decider import PATIENCE_SECONDS, BatchDecider
 from consumers.runtime.claiming import Claiming
 from consumers.runtime.deciding.batch import Batch, BatchStep, DecodedSlice, PartitionBatch, steps
 from consumers.runtime.hosting import Hosting
@@ -198,8 +198,8 @@ class PartitionOwner:
         )
         if not is_at_rest:
             return BUSY_WAIT_SECONDS
-        passed_at = [it.passed_at for hosted in self._claims.values() for it in hosted.claims if it.passed]
-        passed_over = min(passed_at, default=math.inf) + PASSED_OVER_SECONDS - time.monotonic()
+        waits_since = min((it.waits_since for each in self._claims.values() for it in each.claims), default=math.inf)
+        passed_over = waits_since + PATIENCE_SECONDS - time.monotonic()
         wakes = (
             max(passed_over, BUSY_WAIT_SECONDS),
             self._reminders.next_in_seconds(),

@@ -208,6 +208,7 @@ class Ownership:
 
     def _read_from(self, consumer: AIOKafkaConsumer, claim: HostedPartition) -> bool:
         """Use these claims from their position on, unless Kafka revoked the partition meanwhile."""
+        self._hosting.begin_again(claim)
         if is_resumed := resumed(consumer, self.tps_of(claim.partition), claim.next_offsets):
             self.claims[claim.partition] = claim
         return is_resumed
@@ -262,8 +263,6 @@ class Ownership:
         """Return every topic's partition that is claimed and still assigned here."""
         assigned = consumer.assignment()
         return [tp for partition in self.claims for tp in self.tps_of(partition) if tp in assigned]
-
-    # --- losing -------------------------------------------------------------------------------------------------------
 
     def revoked(self, tps: Iterable[TopicPartition]) -> None:
         """Suspend what Kafka revokes; a commit under way may still win or be fenced, both are right."""

@@ -83,6 +83,8 @@ class Room(ABC, Generic[S]):
     """Whether its one source may get more partitions while it runs (docs/guides/repartition.md)."""
     run_type: type[Message] | None = None
     """Messages that `decide_run` decides many at a time where several stand one after the other."""
+    gathers: bool = False
+    """Whether its records wait for more, for up to 0.3 s, where it shares a reader: nobody is in a hurry for what it decides."""
     cache_limit: int = 1_000_000
     """Entries in memory, of all partitions of one process together, beyond which the largest memories are emptied."""
     fetch_min_bytes: int = 262_144

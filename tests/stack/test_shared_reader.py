@@ -17,6 +17,8 @@ from typing_extensions import override
 from consumers.errors import OtherGroupError
 from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
+from consumers.runtime import batch_decider
+from consumers.runtime import owner as owners
 from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.owner import PartitionOwner
 from infra.base.rooms import FOLLOWERS
@@ -28,12 +30,13 @@ from schemas import messages as m
 from schemas.codec.wire import decode
 from tests.harness.foreign_producers import append
 from tests.harness.raw import RawRecord
-from tests.harness.shop import Shop, in_miniature, open_shop, order
-from topology.topics import DEAD_LETTERS, ORDER_EVENTS
+from tests.harness.shop import PARTITIONS, Shop, in_miniature, open_shop, order
+from topology.topics import DEAD_LETTERS, ORDER_EVENTS, ORDER_NOTIFICATIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:confluent_kafka")
 
 ROOMS = FOLLOWERS
+LONG_SECONDS = 10_000.0
 
 
 @pytest_asyncio.fixture
@@ -63,6 +66,53 @@ async def test_orders_are_paid_and_every_room_moves_its_position_though_nothing_
         report = await shop.audit()
     assert report.holds, [finding for finding in report.findings if not finding.holds]
     assert await shop.value("SELECT count(*) FROM orders WHERE state = 'paid'") == 20
+
+
+async def test_a_room_that_gathers_decides_many_records_in_one_step(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here it would gather for ever: it decides when its process ends."""
+    for module in (batch_decider, owners):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", LONG_SECONDS)
+    async with hosted(shop, watchdog_seconds=LONG_SECONDS) as owner:
+        await shop.place(*orders(5))
+        await shop.until(lambda: _holds(owner, 5))
+        costs = owner.costs.by_room
+        assert costs["orders"].steps > costs["notifications"].steps == 0
+        assert owner.costs.lags(owner._consumer)["notifications"] > 0
+    assert costs["notifications"].steps == 1
+    assert len(await shop.records(ORDER_NOTIFICATIONS)) == 5
+    async with hosted(shop):
+        await shop.until_quiet("inventory", *ROOMS, orders=5)
+    await shop.assert_sound()
+
+
+async def test_what_a_room_has_gathered_is_read_again_after_a_rebalance(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (batch_decider, owners):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", LONG_SECONDS)
+    async with hosted(shop, watchdog_seconds=LONG_SECONDS) as first:
+        await shop.place(*orders(5))
+        await shop.until(lambda: _holds(first, 5))
+        second = PartitionOwner([shop.room(name) for name in ROOMS], first.options, shop.publisher)
+        async with shop.owning(second):
+            await shop.until(lambda: _shared(first, second))
+    monkeypatch.undo()
+    async with hosted(shop):
+        await shop.until_quiet("inventory", *ROOMS, orders=5)
+    assert len(await shop.records(ORDER_NOTIFICATIONS)) == 5
+    await shop.assert_sound()
+
+
+async def _holds(owner: PartitionOwner, paid: int) -> bool:
+    """Tell whether notifications have got the events of so many paid orders, and have decided none."""
+    held = [each for hosted in owner._claims.values() for claim in hosted.claims for each in claim.held]
+    return sum(isinstance(message, m.OrderPaid) for each in held for _, message in each.readings) == paid
+
+
+async def _shared(*owning: PartitionOwner) -> bool:
+    return sum(len(owner._claims) for owner in owning) == PARTITIONS and all(owner._claims for owner in owning)
 
 
 async def test_rooms_are_put_together_and_taken_apart_wherever_each_of_them_stands(shop: Shop) -> None:
