@@ -31,6 +31,7 @@ from consumers.runtime.kafka.rebalance import Rebalance
 from consumers.runtime.lifecycle import ProcessLifecycle
 from consumers.runtime.log_reader import LogReader
 from consumers.runtime.log_watch import watch_log
+from consumers.runtime.meter import Meter
 from consumers.runtime.ownership import Ownership
 from consumers.runtime.postgres.commit import commit, commit_statement
 from consumers.runtime.postgres.database import Database
@@ -42,7 +43,7 @@ from consumers.runtime.watchdog import Watchdog
 from producers.outage import Readiness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -58,7 +59,7 @@ KAFKA_COMMIT_SECONDS: Final = 1.0
 class PartitionOwner:
     """Runs rooms on whatever partitions Kafka's group assigns to this process. Several rooms read the same log.
 
-    `readiness` shows what keeps it from its work: servers that are away, partitions that wait to be claimed. `costs` has what its rooms cost.
+    `readiness` shows what keeps it from its work (servers, claims), `costs` what its rooms cost; `meter` takes note of batches.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class PartitionOwner:
         options: OwnerOptions,
         publisher: Publisher,
         readiness: Readiness | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._hosting = Hosting([rooms] if isinstance(rooms, Room) else rooms, options.namespace)
         self.rooms = self._hosting.rooms
@@ -76,14 +78,13 @@ class PartitionOwner:
         self._background = BackgroundTasks(self._lifecycle.fail)
         self._publisher = publisher
         self.readiness = readiness if readiness is not None else Readiness()
+        self._meter = meter if meter is not None else Meter()
         self._database = Database(options.postgres_dsn, self.name, self.readiness)
-        self._outbox = Outbox(
-            self.name, [room.name for room in self.rooms], self._database, publisher, self._background
-        )
+        names = [room.name for room in self.rooms]
+        self._outbox = Outbox(self.name, names, self._database, publisher, self._background)
         group = group_id(self.name, options)
-        self._ownership = Ownership(
-            self._hosting, group, self._database, self._outbox, retry_seconds=options.session_timeout_ms / 1000
-        )
+        retry_seconds = options.session_timeout_ms / 1000
+        self._ownership = Ownership(self._hosting, group, self._database, self._outbox, retry_seconds=retry_seconds)
         self._claims = self._ownership.claims
         self._assignor = ClaimsAssignor(self._ownership.epochs)
         self._reminders = Reminders(self.rooms, self._claims, publisher)
@@ -128,7 +129,10 @@ class PartitionOwner:
 
     async def _work(self) -> None:
         await self._ownership.begin(await self._publisher.partitions_of(self._hosting.names[0]))
-        self._background.start(self._watch_log(), "log watch")
+        watching = watch_log(
+            self._consumer, self._hosting, lambda: self._ownership.partitioning.partitions, self._publisher.outage
+        )
+        self._background.start(watching, "log watch")
         await self._group.until_joinable(self._consumer, self._lifecycle)
         self._consumer.subscribe(self._hosting.topics, listener=self._rebalance())
         while self._lifecycle.running:
@@ -230,10 +234,11 @@ class PartitionOwner:
         """Make the parts durable; those of partitions that are fenced are dropped, the others tried again without them."""
         while parts:
             try:
-                await commit(self._database, self._statement, parts)
+                self._meter.committed(parts, await commit(self._database, self._statement, parts))
                 break
             except FencedError as fenced:
                 log.warning("fenced", room=self.name, partitions=fenced.partitions)
+                self._meter.failed("fenced")
                 lost = {part.claim.partition for part in parts if part.claim.partition in fenced.partitions}
                 self._ownership.fenced_in(lost, [part.claim for part in parts])
                 parts = [part for part in parts if part.claim.partition not in lost]
@@ -259,6 +264,7 @@ class PartitionOwner:
             if batch.is_thorough:
                 raise
             log.info("decided_anew", room=self.name, why=str(violation))
+            self._meter.failed("decided_anew")
             self._reader.drop(self._claims)
             await self._ownership.reload(self._consumer)
             return False
@@ -266,11 +272,6 @@ class PartitionOwner:
 
     async def _commit_offsets(self) -> None:
         await self._ownership.durable.commit_to_kafka(self._consumer, self._ownership.claimed_tps(self._consumer))
-
-    def _watch_log(self) -> Coroutine[Any, Any, None]:
-        return watch_log(
-            self._consumer, self._hosting, lambda: self._ownership.partitioning.partitions, self._publisher.outage
-        )
 
     async def _commit_to_kafka(self) -> None:
         while True:
@@ -287,10 +288,7 @@ class PartitionOwner:
         )
 
     def _lag(self) -> int:
-        """Return how many records wait to be decided; none where to stand still is right.
-
-        No restart brings a server back, a newer release, or what another room is to decide.
-        """
+        """Return how many records wait to be decided; none where no restart brings what is waited for: a server, a release, a room."""
         if self._database.outage.lasts or self._publisher.outage.lasts or self._reader.waits_for_others:
             return 0
         tps = self._ownership.claimed_tps(self._consumer)

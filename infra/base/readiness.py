@@ -37,6 +37,8 @@ class ProcessReadiness(msgspec.Struct, frozen=True):
     obstacles: dict[str, str]
     since_ms: int
     written_at_ms: int
+    metrics: str = ""
+    """Where it serves its metrics, as host:port; empty where it does not."""
 
     @property
     def is_alive(self) -> bool:
@@ -71,6 +73,7 @@ class ReadinessFile:
         self._since_ms = _now_ms()
         self._is_ready: bool | None = None
         self._is_writable = True
+        self._metrics = ""
         self.readiness = Readiness(self.write)
 
     def write(self) -> None:
@@ -79,7 +82,13 @@ class ReadinessFile:
         if readiness.is_ready is not self._is_ready:
             self._is_ready, self._since_ms = readiness.is_ready, _now_ms()
         shown = ProcessReadiness(
-            self._process, os.getpid(), self._is_ready, dict(readiness.obstacles), self._since_ms, _now_ms()
+            self._process,
+            os.getpid(),
+            self._is_ready,
+            dict(readiness.obstacles),
+            self._since_ms,
+            _now_ms(),
+            self._metrics,
         )
         scratch = self._path.with_suffix(".new")
         try:
@@ -90,6 +99,11 @@ class ReadinessFile:
             if self._is_writable:
                 log.warning("readiness_not_written", path=str(self._path), error=str(error))
             self._is_writable = False
+
+    def serves_metrics(self, address: str) -> None:
+        """Show where the process serves its metrics, as host:port."""
+        self._metrics = address
+        self.write()
 
     async def keep(self) -> None:
         """Write it every few seconds, until cancelled; then remove it."""

@@ -117,6 +117,10 @@ class Settings(BaseSettings):
         description="Where the operator console is served; beyond loopback only with keys and TLS, as set for the HTTP API",
     )
     console_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Where each process serves its own metrics to Prometheus, without a login"
+    )
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one")
     redis_replica_url: str | None = Field(
         default=None, description="A replica that pages are read from while Redis is away"
     )

@@ -29,6 +29,7 @@ from infra.base.readiness import ReadinessFile
 from infra.base.rooms import HOSTS
 from infra.base.settings import PREFIX, Settings, load_settings
 from infra.local.wiring import RUNNABLE, RoomName, Wiring, built, servers_of
+from infra.ops.process_metrics import ProcessMetrics
 from topology.errors import ClusterMismatchError, CoPartitioningError
 
 if TYPE_CHECKING:
@@ -63,11 +64,14 @@ async def run_room(rooms: Sequence[RoomName], settings: Settings) -> int:
     keeping = asyncio.create_task(shown.keep(), name="readiness file")
     stopping = _Stopping()
     try:
+        metrics = ProcessMetrics()
+        metrics.serve(settings.metrics_host, settings.metrics_port)
+        shown.serves_metrics(f"{settings.metrics_host}:{metrics.port}")
         in_use = await stopping.unless_asked(until_possible(settings, servers_of(rooms), shown.readiness))
         if in_use is None:
             return 0
         async with AsyncExitStack() as resources:
-            room = await built(rooms, Wiring(settings, in_use, shown.readiness), resources)
+            room = await built(rooms, Wiring(settings, in_use, shown.readiness, metrics), resources)
             stopping.room = room
             shown.readiness.cleared(START)
             log.info("room_starts", pid=os.getpid())

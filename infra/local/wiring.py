@@ -14,6 +14,7 @@ from consumers.errors import CannotShareReaderError
 from infra.base import processor
 from infra.base.private_files import lasting_text
 from infra.base.rooms import API, CONSOLE, HOSTS, RECEIVER, ROOMS, SHOP, SYSTEM, TRENDS, needs_of
+from infra.ops.process_metrics import CostCollector, RequestMetrics
 from producers.publisher import Publisher
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from infra.base.rooms import Server
     from infra.base.settings import Settings
     from infra.edge.receiver import WebhookIntake
+    from infra.ops.process_metrics import ProcessMetrics
     from producers.outage import Readiness
     from topology.topics import Topic
 
@@ -55,6 +57,7 @@ class Wiring:
     settings: Settings
     in_use: Mapping[str, int]
     readiness: Readiness
+    metrics: ProcessMetrics
 
 
 def servers_of(rooms: Sequence[RoomName]) -> tuple[Server, ...]:
@@ -72,7 +75,7 @@ async def built(rooms: Sequence[RoomName], wiring: Wiring, resources: AsyncExitS
         SHOP: lambda: _shop(wiring),
         TRENDS: lambda: _trends(settings),
         API: lambda: _api(wiring, resources),
-        CONSOLE: lambda: _console(settings),
+        CONSOLE: lambda: _console(wiring),
     }
     if name in servers:
         return servers[name]()
@@ -99,9 +102,10 @@ async def built(rooms: Sequence[RoomName], wiring: Wiring, resources: AsyncExitS
         await resources.enter_async_context(maintained(settings))
     shared = _Resources(settings, publisher, wiring.readiness)
     owners = [
-        PartitionOwner(theirs, _options(settings), publisher, wiring.readiness)
+        PartitionOwner(theirs, _options(settings), publisher, wiring.readiness, wiring.metrics.meter_of(theirs))
         for theirs in _by_log([entry.build(shared) for entry in entries])
     ]
+    wiring.metrics.registry.register(CostCollector([owner.costs for owner in owners]))
     return owners[0] if len(owners) == 1 else SideBySide(owners)
 
 
@@ -157,10 +161,10 @@ def _intake(settings: Settings, publisher: Publisher, resources: AsyncExitStack)
     return WebhookIntake(publisher, secrets, stripe)
 
 
-def _console(settings: Settings) -> Runnable:
+def _console(wiring: Wiring) -> Runnable:
     from infra.edge.console.process import ConsoleProcess  # noqa: PLC0415  one process needs it
 
-    return ConsoleProcess(settings)
+    return ConsoleProcess(wiring.settings, RequestMetrics(wiring.metrics.registry, CONSOLE))
 
 
 def _views(wiring: Wiring) -> Runnable:
@@ -241,4 +245,5 @@ def _api(wiring: Wiring, resources: AsyncExitStack) -> Runnable:
         ),
         wiring.readiness,
         lambda publisher: _intake(settings, publisher, resources),
+        RequestMetrics(wiring.metrics.registry, API),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +20,6 @@ from infra.base.settings import Settings
 from infra.edge.access.key_rows import create_key, revoke_key
 from infra.edge.console.gate import COOKIE
 from infra.edge.console.process import ConsoleProcess
-from infra.local.targets import write_targets
 from schemas import messages as m
 from schemas.codec.wire import decode
 from tests.harness.api import with_views
@@ -225,9 +223,3 @@ async def test_a_page_of_another_name_cannot_be_read_through_the_browser(shop: S
             assert answer.status == 403
         async with browser.get("/livez") as answer:
             assert (answer.status, "default-src 'none'" in answer.headers["Content-Security-Policy"]) == (200, True)
-
-
-def test_prometheus_gets_the_console_as_its_target(settings: Settings, tmp_path: Path) -> None:
-    here = settings.model_copy(update={"state_dir": tmp_path, "console_port": 4711})
-    assert '"127.0.0.1:4711"' in write_targets(here).read_text()
-    assert os.access(write_targets(here.model_copy(update={"console_port": 0})), os.R_OK)

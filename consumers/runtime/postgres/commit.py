@@ -6,6 +6,7 @@ Decision: docs/decisions, 002.
 from __future__ import annotations
 
 import re
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,8 +50,8 @@ def _shifted(save: str, by: int) -> str:
 
 async def commit(
     database: Database, statement_of: Callable[[tuple[str, ...]], str], parts: Sequence[PartitionBatch[Any]]
-) -> None:
-    """Make the parts of all rooms durable, all or none. `statement_of` is `commit_statement`.
+) -> float:
+    """Make the parts of all rooms durable, all or none, and return how long it took, s. `statement_of` is `commit_statement`.
 
     The steps of one commit; 1 to 4 are one autocommit statement (queries.sql, `commit`):
 
@@ -65,6 +66,7 @@ async def commit(
     nothing was applied), or what PostgreSQL answers about the data (asyncpg.IntegrityConstraintViolationError: then nothing
     was applied either).
     """
+    began = time.perf_counter()
     saving = _rooms_with_changes(parts)
     statement = statement_of(tuple(room.save for room in saving))
     arguments = _arguments(saving, parts)
@@ -78,10 +80,10 @@ async def commit(
                 if error.sqlstate != FENCED_SQLSTATE:
                     raise
             else:
-                return
+                return time.perf_counter() - began
             # What fenced us may be our own earlier sending, which was still being carried out when we looked.
             if await _took_effect(database, parts):
-                return
+                return time.perf_counter() - began
     finally:
         database.outage.ended("commit")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import signal
@@ -33,7 +34,7 @@ def up(*, as_json: output.AsJson = False) -> None:
 
 async def _hold(settings: Settings, *, as_json: bool) -> None:
     from infra.local.system import running_system  # noqa: PLC0415  no other command should wait for it
-    from infra.local.targets import write_targets  # noqa: PLC0415  same
+    from infra.local.targets import keep_targets  # noqa: PLC0415  same
 
     async with running_system(
         settings,
@@ -42,12 +43,15 @@ async def _hold(settings: Settings, *, as_json: bool) -> None:
         shop=_has("litestar", "tantivy", "scipy"),
         api=_has("litestar", "jinja2"),
     ) as system:
-        write_targets(system.settings)
         if as_json:
             output.print_json(_addresses(system))
         else:
             _show(_addresses(system))
-        await system.until_failure()
+        keeping = asyncio.create_task(keep_targets(system.settings), name="Prometheus targets")
+        try:
+            await system.until_failure()
+        finally:
+            keeping.cancel()
 
 
 def _has(*packages: str) -> bool:

@@ -22,6 +22,7 @@ from infra.edge.api.listing import OrderFinder
 from infra.edge.api.options import ApiOptions, require_safe
 from infra.edge.api.service import Service
 from infra.edge.api.tail import OrderTail
+from infra.edge.measured import Measured
 from infra.edge.receiver import WebhookRoutes
 from infra.edge.server import HttpServer
 from producers.outage import Readiness
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.edge.receiver import WebhookIntake
+    from infra.ops.process_metrics import RequestMetrics
 
 log = structlog.get_logger()
 
@@ -42,7 +44,7 @@ REDIS_SECONDS: Final = 1.0
 class ApiProcess:
     """Serves the API until asked to stop. Raises SettingsError for an address at which strangers would be let in.
 
-    `intake` makes what processors' webhooks are taken by, from the publisher; without it none are.
+    `intake` makes what processors' webhooks are taken by, from the publisher; without it none are. `requests` counts answers.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class ApiProcess:
         options: ApiOptions,
         readiness: Readiness | None = None,
         intake: Callable[[Publisher], WebhookIntake] | None = None,
+        requests: RequestMetrics | None = None,
     ) -> None:
         self._options = options
         self.readiness = readiness if readiness is not None else Readiness()
@@ -96,8 +99,9 @@ class ApiProcess:
             namespace=options.namespace,
             max_in_flight=options.max_in_flight,
         )
+        served = self.app if intake is None else WebhookRoutes(intake(self.publisher), self.app)
         self._server = HttpServer(
-            self.app if intake is None else WebhookRoutes(intake(self.publisher), self.app),
+            served if requests is None else Measured(served, requests),
             host=options.host,
             port=options.port,
             certificate=options.tls_cert,

@@ -15,16 +15,18 @@ from infra.edge.console.answers import Console
 from infra.edge.console.gate import Gate
 from infra.edge.console.routes import application
 from infra.edge.console.watching import Watch
+from infra.edge.measured import Measured
 from infra.edge.server import HttpServer
 
 if TYPE_CHECKING:
     from infra.base.settings import Settings
+    from infra.ops.process_metrics import RequestMetrics
 
 
 class ConsoleProcess:
     """Runs until asked to stop. With port 0 any free one is taken; `address` is where it listens once `listening` is set."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, requests: RequestMetrics | None = None) -> None:
         self._settings = settings
         proxies = settings.api_proxies.split()
         self._is_for_this_machine = is_loopback(settings.console_host) and not proxies
@@ -33,8 +35,9 @@ class ConsoleProcess:
         )
         self.watch = Watch(settings)
         self.gate = Gate(self._door, is_for_this_machine=self._is_for_this_machine)
+        app = application(Console(settings, self.watch, self.gate))
         self._server = HttpServer(
-            application(Console(settings, self.watch, self.gate)),
+            app if requests is None else Measured(app, requests),
             host=settings.console_host,
             port=settings.console_port,
             certificate=settings.api_tls_cert,

@@ -1,0 +1,113 @@
+"""What a process counts of its own work, and how Prometheus finds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from consumers.runtime.room_costs import RoomCost
+from infra.base.errors import SettingsError
+from infra.base.readiness import ReadinessFile
+from infra.base.settings import load_settings
+from infra.edge.measured import Measured
+from infra.local.targets import write_targets
+from infra.ops.process_metrics import CostCollector, ProcessMetrics, RequestMetrics
+
+
+def part(room: str, first: int, until: int, outputs: int = 1) -> Any:
+    return SimpleNamespace(
+        room=SimpleNamespace(name=room),
+        old_offsets=[first],
+        new_offsets=[until],
+        outputs=[None] * outputs,
+        at_ms=1_700_000_000_000,
+    )
+
+
+def rooms(*names: str) -> list[Any]:
+    return [SimpleNamespace(name=name) for name in names]
+
+
+def value(metrics: ProcessMetrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_batches_are_counted_by_reader_and_records_by_room() -> None:
+    metrics = ProcessMetrics()
+    meter = metrics.meter_of(rooms("orders", "payments"))
+    metrics.meter_of(rooms("intake"))  # another reader in the same process
+    meter.committed([part("orders", 7, 17), part("payments", 10, 17, outputs=0)], 0.02)
+    meter.failed("fenced")
+    assert value(metrics, "lastunit_room_records_total", room="orders") == 10
+    assert value(metrics, "lastunit_room_records_total", room="payments") == 7
+    assert value(metrics, "lastunit_batch_records_sum", reader="orders+payments") == 17
+    assert value(metrics, "lastunit_batch_commit_seconds_count", reader="orders+payments") == 1
+    assert value(metrics, "lastunit_batch_failures_total", reader="orders+payments", kind="fenced") == 1
+    assert value(metrics, "lastunit_room_delay_seconds_count", room="orders") == 1
+    assert value(metrics, "lastunit_room_delay_seconds_count", room="payments") is None
+
+
+def test_what_an_owner_counts_of_its_rooms_is_shown() -> None:
+    metrics, cost = ProcessMetrics(), RoomCost(cpu_seconds=1.5)
+    cost.took(0.004)
+    cost.took(99.0)
+    metrics.registry.register(CostCollector([cast("Any", SimpleNamespace(by_room={"orders": cost}))]))
+    assert value(metrics, "lastunit_room_cpu_seconds_total", room="orders") == 1.5
+    buckets = [
+        value(metrics, "lastunit_room_step_seconds_bucket", room="orders", le=le) for le in ("0.002", "0.005", "+Inf")
+    ]
+    assert buckets == [0, 1, 2]
+
+
+async def test_answers_are_counted_by_route_and_status_and_unknown_paths_are_one() -> None:
+    metrics = ProcessMetrics()
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        if scope["path"].startswith("/v1/orders/"):
+            scope["path_template"] = "/v1/orders/{order_id}"
+        await send({"type": "http.response.start", "status": 200 if "path_template" in scope else 404})
+        await send({"type": "http.response.body"})
+
+    measured = Measured(app, RequestMetrics(metrics.registry, "api"))
+
+    async def send(_: Any) -> None: ...
+
+    for path in ("/v1/orders/a", "/v1/orders/b", "/x", "/y"):
+        await measured({"type": "http", "method": "GET", "path": path}, None, send)
+    await measured({"type": "http", "method": "BREW", "path": "/z"}, None, send)
+    common = {"application": "api"}
+    count = "lastunit_http_request_seconds_count"
+    assert value(metrics, count, **common, method="GET", route="/v1/orders/{order_id}", status="200") == 2
+    assert value(metrics, count, **common, method="GET", route="none", status="404") == 2
+    assert value(metrics, count, **common, method="other", route="none", status="404") == 1
+
+
+def test_each_process_serves_its_own_and_is_on_the_list_as_a_worker(tmp_path: Path) -> None:
+    settings = load_settings(state_dir=tmp_path, console_port=4711)
+    metrics, shown = ProcessMetrics(), ReadinessFile(settings, "inventory")
+    metrics.serve("127.0.0.1", 0)
+    metrics.meter_of(rooms("inventory")).failed("fenced")
+    ReadinessFile(settings, "views").write()  # one that serves none
+    shown.serves_metrics(f"127.0.0.1:{metrics.port}")
+    listed = json.loads(write_targets(settings).read_text(encoding="utf-8"))
+    assert [it["labels"] for it in listed] == [
+        {"job": "lastunit", "process": "system", "worker": "console"},
+        {"job": "lastunit", "process": "inventory", "worker": str(os.getpid())},
+    ]
+    [address] = listed[1]["targets"]
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        assert b'lastunit_batch_failures_total{kind="fenced",reader="inventory"} 1.0' in answer.read()
+    assert write_targets(settings.model_copy(update={"console_port": 0})).exists()
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    first, second = ProcessMetrics(), ProcessMetrics()
+    first.serve("127.0.0.1", 0)
+    with pytest.raises(SettingsError, match=f"LASTUNIT_METRICS_PORT={first.port}"):
+        second.serve("127.0.0.1", first.port)
