@@ -47,6 +47,7 @@ check: .venv ## Format, lint, types, imports, contracts, documents up to date
 	$(BIN)/python -m schemas.codec.check
 	$(BIN)/python -m consumers.diagrams --check
 	$(BIN)/python -m docs.tools.reference --check
+	$(BIN)/python -m docs.tools.dashboards --check
 	$(BIN)/pytest --quiet --no-header tests/unit/test_documents.py tests/unit/infra/test_migrations.py
 
 test: .venv ## What a change must pass; ARGS="-m 'not stack'": quick ones
@@ -85,6 +86,7 @@ asyncapi: .venv ## Install AsyncAPI's parser, check docs/reference/asyncapi.yaml
 docs: .venv ## Write generated documents anew, build the site in .lastunit/docs
 	@$(BIN)/python -m consumers.diagrams
 	@$(BIN)/python -m docs.tools.reference
+	@$(BIN)/python -m docs.tools.dashboards
 	@$(BIN)/python -m docs.tools.site .lastunit/docs
 
 client-wheel: .venv ## Build lastunit-client for other systems, in dist/

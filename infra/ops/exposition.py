@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from infra.ops.business.measure import BusinessLag
+    from infra.ops.business.measure import BusinessLag, Demand
     from infra.ops.status import Process
+    from infra.ops.stock import Level
 
 CLUSTER: Final = "lastunit"
 """The value of kafka-lag-exporter's label cluster_name."""
@@ -41,6 +42,9 @@ class Observed(msgspec.Struct, kw_only=True):
     """When the cluster last answered."""
     business: BusinessLag | None = None
     open_letters: dict[str, int] | None = None
+    demand: list[Demand] = []
+    levels: list[Level] = []
+    """Of the SKUs in demand."""
     processes: list[Process] = []
 
 
@@ -64,6 +68,7 @@ class SystemCollector(Collector):
             yield from _logs(observed.lag)
         if observed.business is not None:
             yield from _business(observed.business)
+        yield from _demand(observed.demand, observed.levels)
         if observed.open_letters is not None:
             letters = GaugeMetricFamily(
                 "lastunit_dead_letters_open", "Dead letters that nobody handled", labels=["reason"]
@@ -191,6 +196,22 @@ def _business(business: BusinessLag) -> Iterator[Metric]:
     yield GaugeMetricFamily("lastunit_holds_expired", "Holds over and not ended", business.holds_expired)
     yield GaugeMetricFamily("lastunit_webhooks_parked", "Webhooks that nobody took", business.parked_webhooks)
     yield GaugeMetricFamily("lastunit_business_timestamp_seconds", "When this was measured", business.at_ms / 1000)
+
+
+def _demand(demand: list[Demand], levels: list[Level]) -> Iterator[Metric]:
+    """Yield what is known of the SKUs that are wanted most: a series of each SKU would be one without end."""
+    lines = GaugeMetricFamily("lastunit_demand_lines", "Lines answered within a minute", labels=["sku"])
+    units = GaugeMetricFamily("lastunit_demand_units", "Units reserved within a minute", labels=["sku"])
+    sold_out = GaugeMetricFamily("lastunit_demand_sold_out", "Lines refused within a minute", labels=["sku"])
+    for it in demand:
+        lines.add_metric([it.sku], it.lines)
+        units.add_metric([it.sku], it.units)
+        sold_out.add_metric([it.sku], it.sold_out)
+    stock = GaugeMetricFamily("lastunit_stock_units", "Units of a SKU in demand", labels=["sku", "where"])
+    for level in levels:
+        for where in ("available", "reserved", "allocated", "quarantined"):
+            stock.add_metric([level.sku, where], getattr(level, where))
+    yield from (lines, units, sold_out, stock)
 
 
 def _counted(group: GroupLag) -> list[PartitionLag]:

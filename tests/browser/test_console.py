@@ -42,7 +42,7 @@ async def console(at_work: Shop) -> AsyncIterator[ConsoleProcess]:
     async with console_of(at_work) as process:
 
         async def is_ready() -> bool:
-            return process.watch.is_ready and bool(process.watch.demand) and bool(process.watch.letters)
+            return process.watch.is_ready and bool(process.watch.observed.demand) and bool(process.watch.letters)
 
         await at_work.until(is_ready)
         yield process

@@ -81,7 +81,7 @@ def overview_values(watch: Watch) -> dict[str, Any]:
         "now_ms": time.time_ns() // 1_000_000,
         "steps": _steps(observed.business) if observed.business else [],
         "business": observed.business,
-        "demand": watch.demand,
+        "demand": watch.observed.demand,
         "letters": [letter for letter in watch.letters if letter.state == "open"][-LETTERS_SHOWN:],
         "open_letters": observed.open_letters or {},
         "processes": observed.processes,

@@ -14,12 +14,13 @@ import structlog
 from infra.base.connections import address_of, database
 from infra.base.errors import InfraError
 from infra.base.readiness import folder_of, read_readiness
-from infra.ops.business.measure import Demand, DemandWindow, business_lag
+from infra.ops.business.measure import DemandWindow, business_lag
 from infra.ops.exposition import Observed
 from infra.ops.lag import lag_monitor
 from infra.ops.letters.reading import Handling, Letter, LetterBook, LetterState
 from infra.ops.log import Log
 from infra.ops.status import Problem, Process, problems
+from infra.ops.stock import levels_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -50,7 +51,6 @@ class Watch:
 
     def __init__(self, settings: Settings) -> None:
         self.observed = Observed()
-        self.demand: list[Demand] = []
         self.letters: list[Letter] = []
         self.series: deque[Point] = deque(maxlen=round(HOUR_SECONDS / SERIES_SECONDS))
         self.version = 0
@@ -131,9 +131,10 @@ class Watch:
         settings, window = self._settings, DemandWindow()
         async with Log(address_of("kafka_bootstrap", settings), settings.namespace) as records:
             while True:
+                self.observed.demand = await window.refresh(records)
                 async with database(settings) as connection:
                     self.observed.business = await business_lag(connection)
-                self.demand = await window.refresh(records)
+                    self.observed.levels = await levels_of([it.sku for it in self.observed.demand], connection)
                 self.letters = await self._book.refresh(records)
                 still_open = (it for it in self.letters if it.state is LetterState.OPEN)
                 self.observed.open_letters = dict(Counter(it.source.reason for it in still_open).most_common())
@@ -165,5 +166,5 @@ def shown(watch: Watch) -> dict[str, Any]:
         "business": observed.business,
         "open_letters": observed.open_letters,
         "processes": observed.processes,
-        "demand": watch.demand,
+        "demand": observed.demand,
     }
