@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
+from consumers.runtime.kafka.assignor import is_room
 from consumers.runtime.kafka.group import describe_group
 from infra.ops.errors import UnreadableError
 
@@ -30,6 +31,24 @@ async def owners_by_group(bootstrap: str, groups: Sequence[str]) -> dict[str, Ow
             found[group] = {partition: member for member in described.members for partition in member.partitions}
     except GroupCoordinatorNotAvailableError:
         return found  # of a cluster where nobody has ever been in any group
+    except KafkaError as error:
+        raise UnreadableError(f"Kafka at {bootstrap} does not describe its consumer groups: {error}") from error
+    finally:
+        await client.close()
+    return found
+
+
+async def strangers_in(bootstrap: str, groups: Sequence[str]) -> dict[str, list[str]]:
+    """Return the members of each group that are no rooms, in words. Raises UnreadableError."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    found: dict[str, list[str]] = {}
+    try:
+        await client.start()
+        for group in groups:
+            described = await describe_group(client._client, group)  # noqa: SLF001
+            found[group] = [str(member) for member in described.members if not is_room(member.metadata)]
+    except GroupCoordinatorNotAvailableError:
+        return {}  # of a cluster where nobody has ever been in any group
     except KafkaError as error:
         raise UnreadableError(f"Kafka at {bootstrap} does not describe its consumer groups: {error}") from error
     finally:

@@ -53,7 +53,11 @@ class Log:
         self._resources = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        await self._consumer(0)
+        try:
+            await self._consumer(0)
+        except UnreadableError:
+            await self._resources.aclose()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
