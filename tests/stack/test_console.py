@@ -85,12 +85,16 @@ async def test_the_console_follows_the_shop_and_prometheus_can_read_it(shop: Sho
             return 'MUG</a></th><td class="n">2</td><td class="n">1</td><td class="n">1</td>' in page
 
         await shop.until(shows_it)
-        async with browser.get("/metrics") as answer:
-            parsed: Any = text_string_to_metric_families(await answer.text())  # type: ignore[no-untyped-call]
-        families = {it.name: it for it in parsed}
+
+        async def scraped() -> dict[str, Any]:
+            async with browser.get("/metrics") as answer:
+                parsed: Any = text_string_to_metric_families(await answer.text())  # type: ignore[no-untyped-call]
+            found = {it.name: it for it in parsed}
+            waiting = {(it.labels["axis"], it.labels["state"]): it.value for it in found["lastunit_waiting"].samples}
+            return found if waiting.get(("order", "reserved")) == 1 else {}
+
+        families = await shop.until(scraped)
         assert families["kafka_lag_exporter_up"].samples[0].value == 1
-        waiting = {(it.labels["axis"], it.labels["state"]): it.value for it in families["lastunit_waiting"].samples}
-        assert waiting["order", "reserved"] == 1
         groups = {it.labels["group"].rpartition(".")[2] for it in families["kafka_consumergroup_group_lag"].samples}
         assert groups >= {"inventory", "orders"}
         async with browser.get("/events") as stream:

@@ -131,11 +131,12 @@ class Watch:
         settings, window = self._settings, DemandWindow()
         async with Log(address_of("kafka_bootstrap", settings), settings.namespace) as records:
             while True:
-                self.observed.demand = await window.refresh(records)
+                demand = await window.refresh(records)
                 async with database(settings) as connection:
-                    self.observed.business = await business_lag(connection)
-                    self.observed.levels = await levels_of([it.sku for it in self.observed.demand], connection)
+                    business = await business_lag(connection)
+                    levels = await levels_of([it.sku for it in demand], connection)
                 self.letters = await self._book.refresh(records)
+                self.observed.demand, self.observed.business, self.observed.levels = demand, business, levels
                 still_open = (it for it in self.letters if it.state is LetterState.OPEN)
                 self.observed.open_letters = dict(Counter(it.source.reason for it in still_open).most_common())
                 self.version += 1
