@@ -9,7 +9,19 @@ import pytest
 
 from consumers.lag.book import LagBook
 from consumers.lag.kafka import _group_look
-from consumers.lag.model import Flag, GroupLag, GroupLook, LogRange, Look, PartitionLag, State, Verdict, Waiting
+from consumers.lag.model import (
+    Flag,
+    GroupLag,
+    GroupLook,
+    LagReport,
+    LogRange,
+    Look,
+    PartitionLag,
+    State,
+    Verdict,
+    Waiting,
+)
+from infra.ops.exposition import Observed, SystemCollector
 
 NOW_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000
@@ -146,6 +158,20 @@ def test_klag_92_a_topic_that_a_group_no_longer_reads_is_flagged_and_left_out_of
         ("t", (Flag.ABANDONED,), None),
     ]
     assert found.lag == 1
+
+
+def test_kminion_5_a_topic_that_a_group_has_left_and_a_group_that_is_gone_have_no_lag_series() -> None:
+    def topics_of(report: LagReport) -> set[str]:
+        families = {it.name: it for it in SystemCollector(lambda: Observed(lag=report)).collect()}
+        return {it.labels["topic"] for it in families["kafka_consumergroup_group_lag"].samples}
+
+    moved_on = GroupLook(state="Stable", members=1, owners={("new", 0): "c at here"}, committed={T0: 10, ("new", 0): 7})
+    logs = {T0: LogRange(0, 1_000), ("new", 0): LogRange(0, 8)}
+    both = look(groups={"g": moved_on}, topic_ids={"t": "id", "new": "id2"}, logs=logs)
+    book = LagBook({})
+    assert topics_of(book.report(look(position=10))) == {"t"}
+    assert topics_of(book.report(both)) == {"new"}
+    assert topics_of(book.report(look(6, listed=frozenset(), groups={}))) == set()
 
 
 def test_redpanda_30624_a_position_before_the_logs_start_counts_from_the_start() -> None:
