@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest_asyncio
@@ -91,3 +95,24 @@ async def test_status_names_what_waits_and_why(shop: Shop) -> None:
         "orders",
         "payments",
     }
+
+
+async def test_top_looks_again_and_again_and_through_an_outage(shop: Shop) -> None:
+    async def looks(environment: Mapping[str, str]) -> list[Any]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "from infra.cli import main; main()", "top", "--every", "0.1", "--json"),
+            env={**os.environ, **environment},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        try:
+            return [json.loads(await asyncio.wait_for(process.stdout.readline(), 60)) for _ in range(2)]
+        finally:
+            process.kill()
+            await process.wait()
+
+    environment = shop.settings.environment()
+    first, second = await looks(environment)
+    assert first["at_ms"] < second["at_ms"]
+    away = await looks({**environment, "LASTUNIT_POSTGRES_DSN": "postgresql://nobody@127.0.0.1:1/none"})
+    assert ["127.0.0.1:1" in it["error"] for it in away] == [True, True]

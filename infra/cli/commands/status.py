@@ -26,12 +26,13 @@ def status(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     else:
-        _show(found)
+        print_status(found)
     if found.has_errors:
         raise typer.Exit(FAILED)
 
 
-def _show(found: Status) -> None:
+def print_status(found: Status) -> None:
+    """Print one look at the system."""
     stdout().print(_headline(found))
     rows = [
         (group.group, str(group.members), count(group.lag), age(group.time_lag_ms), _verdict(group))
