@@ -28,6 +28,21 @@ LIMIT $3;
 SELECT min(deadline_ms) FROM fulfilments WHERE partition = $1 AND deadline_ms > $2;
 
 -- name: save
+-- What orders has not decided as the event says raises: nothing of the batch is applied (origins/confirmations.py has the same).
+confirmed_orders AS MATERIALIZED (
+    SELECT require_confirmed(count(*), cardinality($39::uuid[])) AS all_of_them
+    FROM unnest($39::uuid[], $40::bigint[], $41::text[], $42::text[], $43::text[], $44::smallint[])
+        AS e (order_id, amount_minor, currency, lines, terms, is_placed), guard,
+        LATERAL (
+            SELECT FROM orders o
+            WHERE o.order_id = e.order_id AND o.amount_minor = e.amount_minor AND o.currency = e.currency
+                AND o.lines @> e.lines::jsonb
+                AND (e.is_placed = 0 OR o.terms = e.terms)
+                AND (o.state IN ('paid', 'shipped', 'delivered', 'returned', 'cancelled')
+                    OR e.is_placed = 1 AND o.state = 'placed')
+            OFFSET 0
+        ) AS o
+),
 inserted_fulfilments AS (
     INSERT INTO fulfilments (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines,
         shipments, returns, blocked, gone_minor, waits_for, deadline_ms, updated_at_ms)
@@ -37,7 +52,7 @@ inserted_fulfilments AS (
     FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[], $16::bigint[],
         $17::text[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::text[], $23::bigint[], $24::bigint[])
         AS n (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines, shipments,
-            returns, blocked, gone_minor, waits_for, deadline_ms, updated_at_ms), guard
+            returns, blocked, gone_minor, waits_for, deadline_ms, updated_at_ms), guard, confirmed_orders
 ),
 updated_fulfilments AS (
     INSERT INTO fulfilments (order_id, partition, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines,
@@ -48,7 +63,7 @@ updated_fulfilments AS (
     FROM unnest($25::uuid[], $26::text[], $27::boolean[], $28::boolean[], $29::boolean[], $30::bigint[], $31::text[],
         $32::text[], $33::text[], $34::text[], $35::bigint[], $36::text[], $37::bigint[], $38::bigint[])
         AS c (order_id, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines, shipments,
-            returns, blocked, gone_minor, waits_for, deadline_ms, updated_at_ms), guard,
+            returns, blocked, gone_minor, waits_for, deadline_ms, updated_at_ms), guard, confirmed_orders,
         LATERAL (SELECT partition FROM fulfilments WHERE order_id = c.order_id OFFSET 0) AS f
     ON CONFLICT (order_id) DO UPDATE
     SET state = excluded.state, captures_at_shipping = excluded.captures_at_shipping,

@@ -12,6 +12,7 @@ from consumers.fulfilment.evolve import evolve
 from consumers.fulfilment.state import Fulfilment
 from consumers.fulfilment.transitions import ROOM, decide
 from consumers.runtime.order_keyed import Decider, OrderKeyedRoom, OrderKeyedState
+from consumers.runtime.origins.confirmations import CONFIRMATIONS
 from schemas import messages as m
 from topology.saga import messages_accepted_by
 from topology.topics import topics_read_by
@@ -31,7 +32,8 @@ class FulfilmentRoom(OrderKeyedRoom[OrderKeyedState[Fulfilment], Fulfilment]):
     name = ROOM
     sources = topics_read_by(ROOM)
     accepts = messages_accepted_by(ROOM)
-    guards = frozenset({m.OrderCancelled})
+    guards = accepts & CONFIRMATIONS.keys() - {m.PaymentAuthorized}
+    confirms_in_commit = frozenset(store.CONFIRMED_IN_COMMIT)
     decider = Decider(Fulfilment, decide, evolve, respond_outside_window)
     queries = store.QUERIES
     save = store.QUERIES["save"]

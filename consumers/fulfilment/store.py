@@ -9,6 +9,7 @@ import msgspec
 from consumers.fulfilment.state import Fulfilment, Line, Return, Shipment
 from consumers.runtime.postgres.sql import columns, load_queries
 from consumers.runtime.room import Changes
+from schemas import messages as m
 from topology.states import FulfilmentState
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ decode_lines: Final = msgspec.json.Decoder(dict[int, Line]).decode
 decode_shipments: Final = msgspec.json.Decoder(dict[str, Shipment]).decode
 decode_returns: Final = msgspec.json.Decoder(dict[str, Return]).decode
 _encode: Final = msgspec.json.Encoder().encode
+CONFIRMED_IN_COMMIT: Final = (m.OrderPlaced, m.OrderPaid)
+"""The events that every order has: `save` compares them with the row of orders, instead of a query before each batch."""
 
 
 def read_fulfilment(row: asyncpg.Record) -> Fulfilment:
@@ -49,18 +52,26 @@ def changes(state: OrderKeyedState[Fulfilment]) -> Changes:
     """Return the batch's changes as columns for `save`."""
     inserted: list[tuple[Any, ...]] = []
     updated: list[tuple[Any, ...]] = []
+    begun = [_ordered(event) for event in state.unconfirmed]
     for fulfilment in state.take_changed():
         order_id, where = fulfilment.order_id, fulfilment.state.value
-        begun = (fulfilment.captures_at_shipping, fulfilment.is_lapsed, fulfilment.is_returned, fulfilment.ship_by_ms)
+        terms = (fulfilment.captures_at_shipping, fulfilment.is_lapsed, fulfilment.is_returned, fulfilment.ship_by_ms)
         goods = (json_of(fulfilment.lines), json_of(fulfilment.shipments), json_of(fulfilment.returns))
         money = (fulfilment.blocked, fulfilment.gone_minor)
-        tail = (*begun, *goods, *money, fulfilment.waits_for, fulfilment.deadline_ms, fulfilment.updated_at_ms)
+        tail = (*terms, *goods, *money, fulfilment.waits_for, fulfilment.deadline_ms, fulfilment.updated_at_ms)
         if fulfilment.is_stored:
             updated.append((order_id, where, *tail))
             continue
         inserted.append((order_id, state.partition, where, *tail))
         fulfilment.is_stored = True
-    return Changes((*columns(inserted, 15), *columns(updated, 14)))
+    return Changes((*columns(inserted, 15), *columns(updated, 14), *columns(begun, 6)))
+
+
+def _ordered(event: m.OrderPlaced | m.OrderPaid) -> tuple[Any, ...]:
+    """Return what the row of orders has to have, its lines among it."""
+    lines = {it.line: Line(it.sku, it.quantity, it.unit_price_minor) for it in event.lines}
+    head = (event.order_id, event.amount_minor, event.currency, json_of(lines))
+    return (*head, event.terms, 1) if isinstance(event, m.OrderPlaced) else (*head, "", 0)
 
 
 def json_of(parts: dict[Any, Any]) -> str:

@@ -12,7 +12,7 @@ from consumers.orders.evolve import evolve
 from consumers.orders.state import Order
 from consumers.orders.transitions import ROOM, decide
 from consumers.runtime.order_keyed import Decider, OrderKeyedRoom, OrderKeyedState
-from schemas import messages as m
+from consumers.runtime.origins.confirmations import CONFIRMATIONS
 from topology.saga import messages_accepted_by
 from topology.topics import topics_read_by
 
@@ -30,7 +30,8 @@ class OrdersRoom(OrderKeyedRoom[OrderKeyedState[Order], Order]):
     name = ROOM
     sources = topics_read_by(ROOM)
     accepts = messages_accepted_by(ROOM)
-    guards = frozenset({m.FulfilmentCancelled})
+    guards = accepts & CONFIRMATIONS.keys()
+    confirms_in_commit = frozenset(store.CONFIRMED_IN_COMMIT)
     decider = Decider(Order, decide, evolve, respond_outside_window)
     queries = store.QUERIES
     save = store.QUERIES["save"]

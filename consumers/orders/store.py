@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from consumers.orders.state import Line, Order
+from consumers.runtime.origins.lines import key_of_line, storable
 from consumers.runtime.postgres.sql import columns, load_queries
 from consumers.runtime.room import Changes
+from schemas import messages as m
 from topology.states import OrderState
 
 if TYPE_CHECKING:
@@ -23,6 +25,14 @@ QUERIES: Final = load_queries("consumers.orders", arrays_as_text=True)
 
 decode_lines: Final = msgspec.json.Decoder(dict[int, Line]).decode
 encode: Final = msgspec.json.Encoder().encode
+CONFIRMED_IN_COMMIT: Final = (
+    m.LineReserved,
+    m.LineCommitted,
+    m.PaymentAuthorized,
+    m.PaymentDeclined,
+    m.PaymentCaptured,
+)
+"""The events that so many orders have that `save` compares them with the rows of their rooms, instead of a query before each batch."""
 
 
 def read_order(row: asyncpg.Record) -> Order:
@@ -48,6 +58,8 @@ def changes(state: OrderKeyedState[Order]) -> Changes:
     """Return the batch's changes as columns for `save`."""
     inserted: list[tuple[Any, ...]] = []
     updated: list[tuple[Any, ...]] = []
+    held = [_line(event) for event in state.unconfirmed if isinstance(event, m.LineReserved | m.LineCommitted)]
+    paid = [_attempt(event) for event in state.unconfirmed if not isinstance(event, m.LineReserved | m.LineCommitted)]
     for order in state.take_changed():
         lines = encode(order.lines).decode()
         goods = (order.line_count, order.amount_minor, lines, order.deadline_ms, order.updated_at_ms)
@@ -58,4 +70,19 @@ def changes(state: OrderKeyedState[Order]) -> Changes:
         head = (order.order_id, state.partition, order.state.value, order.reason, order.customer_id)
         inserted.append((*head, order.payment_token, order.currency, order.terms, *goods))
         order.is_stored = True
-    return Changes((*columns(inserted, 13), *columns(updated, 10)))
+    return Changes((*columns(inserted, 13), *columns(updated, 10), *columns(held, 5), *columns(paid, 5)))
+
+
+def _line(event: m.LineReserved | m.LineCommitted) -> tuple[Any, ...]:
+    """Return what the hold of a line has to have."""
+    return (event.order_id, *key_of_line(event), event.quantity, int(type(event) is m.LineCommitted))
+
+
+def _attempt(event: m.PaymentAuthorized | m.PaymentDeclined | m.PaymentCaptured) -> tuple[Any, ...]:
+    """Return what an attempt of the payment has to have; of one that came to nothing only that it did."""
+    if isinstance(event, m.PaymentDeclined):
+        return (event.order_id, "declined", 0, "", "")
+    money = (event.amount_minor, storable(event.authorization_id))
+    if isinstance(event, m.PaymentAuthorized):
+        return (event.order_id, "authorize", *money, "")
+    return (event.order_id, "capture", *money, storable(event.reference))

@@ -77,8 +77,6 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
     @override
     def changed(self, state: PaymentsState, record: Payment, message: Message, outcomes: Sequence[Outcome]) -> None:
         state.collect(record, outcomes)
-        if isinstance(message, store.CONFIRMED_IN_COMMIT) and type(message) in self.guards:
-            state.unconfirmed.append(message)
 
     @override
     def changes(self, state: PaymentsState) -> Changes:

@@ -32,10 +32,7 @@ _NOTHING_EXTERNAL: Final = "{}"
 
 
 class PaymentsState(OrderKeyedState[Payment]):
-    """The payments of one partition, with the attempts of the open batch: new ones, resolved ones, operations to start.
-
-    `unconfirmed` are its events that the commit compares with the rows of orders.
-    """
+    """The payments of one partition, with the attempts of the open batch: new ones, resolved ones, operations to start."""
 
     def __init__(self, partition: int) -> None:
         super().__init__(partition)
@@ -45,7 +42,6 @@ class PaymentsState(OrderKeyedState[Payment]):
         self.inserted: dict[str, str] = {}
         self.resolved: dict[str, str] = {}
         self.operations: list[StartOperation] = []
-        self.unconfirmed: list[m.OrderReserved | m.OrderPlaced] = []
 
     def collect(self, payment: Payment, outcomes: Iterable[Outcome]) -> None:
         """Note the attempts that these outcomes make or resolve, by their order, and what is to be asked of the processor."""

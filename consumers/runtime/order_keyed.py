@@ -59,6 +59,7 @@ class OrderKeyedState(Generic[R]):
 
     `parts` counts what the records are made of, of which one may have thousands. `waits` has those that time ends, `stored` which
     orders may have a row that is not loaded. `at_ms` is the latest append time decided (ms since the epoch, UTC).
+    `unconfirmed` are the open batch's events that its commit compares with the rows of their rooms.
     """
 
     def __init__(self, partition: int) -> None:
@@ -67,6 +68,7 @@ class OrderKeyedState(Generic[R]):
         self.stored = StoredOrders()
         self.at_ms = 0
         self.changed: set[str] = set()
+        self.unconfirmed: list[Any] = []
         self.by_order: dict[str, R] = {}
         self.parts = 0
 
@@ -86,7 +88,7 @@ class OrderKeyedState(Generic[R]):
     def take_changed(self) -> list[R]:
         """Return the records that the open batch changed, and begin the next batch."""
         changed = [self.by_order[order_id] for order_id in self.changed]
-        self.changed = set()
+        self.changed, self.unconfirmed = set(), []
         return changed
 
 
@@ -236,6 +238,8 @@ class OrderKeyedRoom(Room[S], Generic[S, R]):
         if not self.decider.evolve(record, message, outcomes, now):
             return
         self.changed(state, record, message, outcomes)
+        if type(message) in self.confirms_in_commit and type(message) in self.guards:
+            state.unconfirmed.append(message)
         state.by_order[record.order_id] = record
         state.changed.add(record.order_id)
         state.parts += record.parts - parts

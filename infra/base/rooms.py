@@ -163,8 +163,14 @@ class _Replaying:
 
 
 def replayed_rooms() -> tuple[Room[Any], ...]:
-    """Return the rooms whose decisions an audit takes again, in the order of the saga, without a way to the outside."""
-    return tuple(entry.build(_Replaying()) for entry in ROOMS.values() if entry.is_replayed)
+    """Return the rooms whose decisions an audit takes again, in the order of the saga, without a way to the outside.
+
+    They commit nothing, so they keep no event for their commit to confirm.
+    """
+    rooms = tuple(entry.build(_Replaying()) for entry in ROOMS.values() if entry.is_replayed)
+    for room in rooms:
+        room.confirms_in_commit = frozenset()
+    return rooms
 
 
 def bookkeepers() -> tuple[Room[Any], ...]:

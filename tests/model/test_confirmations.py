@@ -16,8 +16,10 @@ from typing_extensions import override
 from consumers.errors import RefusedError
 from consumers.fulfilment.room import FulfilmentRoom
 from consumers.fulfilment.store import json_of
+from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.payments.room import PaymentsRoom
+from consumers.payments.store import encode
 from consumers.runtime.origins.confirmations import CONFIRMATIONS, find_fault
 from schemas.messages import Message
 from tests.model.dice import seeded
@@ -45,12 +47,34 @@ class _Watched:
     def watch(self, states: States, found: Counter[type[Message]]) -> None:
         self.states, self.found = states, found
 
-    def judge(self, message: Message, partition: int) -> None:
+    def judge(self, message: Any, partition: int, at_ms: int) -> None:
         if type(message) in self.guards:
             room = CONFIRMATIONS[type(message)].room
-            fault = find_fault(message, row_of(room, self.states[room, partition], message.order_id))  # type: ignore[attr-defined]
+            row = (
+                self.row_of_line(message, partition, at_ms)
+                if room == "inventory"
+                else row_of(room, self.states[room, partition], message.order_id)
+            )
+            fault = find_fault(message, row)
             assert fault is None, f"{message} is refused by {self.name}: {fault}"
             self.found[type(message)] += 1
+
+    def row_of_line(self, message: Any, partition: int, at_ms: int) -> dict[str, Any]:
+        key = (message.order_id, message.line, message.sku)
+        ledgers = (state for (room, _), state in self.states.items() if room == "inventory")
+        hold = next((ledger.holds[key] for ledger in ledgers if key in ledger.holds), None)
+        if hold is None:
+            return {"state": None}
+        order = self.states["orders", partition].by_order.get(message.order_id)
+        fulfilment = self.states["fulfilment", partition].by_order.get(message.order_id)
+        return {
+            "state": hold.state.name.lower(),
+            "quantity": hold.quantity,
+            "expires_at_ms": hold.expires_at_ms,
+            "at_ms": at_ms,
+            "is_committing": order is not None and order.state is OrderState.COMMITTING,
+            "is_fulfilled": fulfilment is not None,
+        }
 
 
 class WatchedOrders(_Watched, OrdersRoom):
@@ -61,7 +85,7 @@ class WatchedOrders(_Watched, OrdersRoom):
 
     @override
     def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
-        self.judge(message, state.partition)
+        self.judge(message, state.partition, at_ms)
         return super().decide(state, message, at_ms)
 
 
@@ -73,14 +97,26 @@ class WatchedFulfilment(_Watched, FulfilmentRoom):
 
     @override
     def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
-        self.judge(message, state.partition)
+        self.judge(message, state.partition, at_ms)
         return super().decide(state, message, at_ms)
+
+
+class WatchedInventory(_Watched, InventoryRoom):
+    @override
+    def new_state(self, partition: int) -> Any:
+        self.states[self.name, partition] = state = super().new_state(partition)
+        return state
 
 
 class WatchedPayments(_Watched, PaymentsRoom):
     @override
+    def new_state(self, partition: int) -> Any:
+        self.states[self.name, partition] = state = super().new_state(partition)
+        return state
+
+    @override
     def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Message | RefusedError]:
-        self.judge(message, state.partition)
+        self.judge(message, state.partition, at_ms)
         return super().decide(state, message, at_ms)
 
 
@@ -94,8 +130,17 @@ def row_of(room: str, state: Any, order_id: str) -> dict[str, Any]:
             "lines": json_of(record.lines),
             "shipments": json_of(record.shipments),
         }
+    if room == "payments":
+        attempts = [
+            (it.kind.value, it.amount_minor, it.reference, it.authorization_id, it.result)
+            for it in record.attempts.values()
+        ]
+        columns = ("at_shipping", "order_over", "all_shipped")
+        texts = {"attempts": encode(attempts).decode(), "external": encode(record.external).decode()}
+        return {"state": record.state.value, **texts, **{name: getattr(record, name) for name in columns}}
     columns = ("amount_minor", "currency", "customer_id", "payment_token", "terms")
-    return {"state": record.state.value, **{name: getattr(record, name) for name in columns}}
+    lines = {"lines": json_of(record.lines)}
+    return {"state": record.state.value, **lines, **{name: getattr(record, name) for name in columns}}
 
 
 def watched() -> tuple[Rooms, Counter[type[Message]]]:
@@ -103,9 +148,9 @@ def watched() -> tuple[Rooms, Counter[type[Message]]]:
     found: Counter[type[Message]] = Counter()
     orders, fulfilment = WatchedOrders(deadlines=DEADLINES), WatchedFulfilment(deadlines=DEADLINES)
     payments = WatchedPayments(NOBODY, NOBODY, deadlines=DEADLINES)
-    for room in (orders, payments, fulfilment):
+    for room in (inventory := WatchedInventory(), orders, payments, fulfilment):
         room.watch(states, found)
-    return Rooms(orders=orders, payments=payments, fulfilment=fulfilment), found
+    return Rooms(inventory, orders=orders, payments=payments, fulfilment=fulfilment), found
 
 
 def test_no_true_event_is_ever_refused_however_late_it_is_read() -> None:

@@ -9,7 +9,7 @@ Decision: docs/decisions, 036.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from aiokafka import TopicPartition
@@ -17,9 +17,10 @@ from aiokafka.errors import KafkaError
 
 from consumers.errors import NotDecidedError
 from consumers.runtime.origins.confirmations import CONFIRMATIONS, find_fault
-from consumers.runtime.origins.event_origin import EventOrigin, origin_of
+from consumers.runtime.origins.event_origin import KEYED_BY_SKU, EventOrigin, origin_of
+from consumers.runtime.origins.lines import key_of_line
 from consumers.runtime.postgres.queries import QUERIES
-from consumers.runtime.postgres.sql import array_literal
+from consumers.runtime.postgres.sql import array_literal, columns
 from schemas.ids import is_order_id
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from consumers.runtime.hosting import Hosting
     from consumers.runtime.postgres.database import Database
     from producers.outage import Readiness
-    from schemas.messages import Message
 
     EndOffsets = Callable[[list[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 
@@ -73,7 +73,7 @@ class OriginCheck:
         commit confirms are left to it, unless `thorough`: a commit was refused.
         """
         waiting: list[Guarded] = []
-        for room, guarded in self._by_room(slices, self._all if thorough else self._asked).items():
+        for room, guarded in self._by_room(slices, thorough=thorough).items():
             waiting += await self._without_forged(await self._compare(room, guarded), end_offsets)
         first: dict[int, Guarded] = {}
         for each in waiting:
@@ -100,27 +100,32 @@ class OriginCheck:
         if not self._waiting:
             self._readiness.cleared(self._obstacle)
 
-    def _by_room(self, slices: Sequence[DecodedSlice], kinds: frozenset[type[Message]]) -> dict[str, list[Guarded]]:
+    def _by_room(self, slices: Sequence[DecodedSlice], *, thorough: bool) -> dict[str, list[Guarded]]:
         """Return the guarded events whose rows are to be asked, by the room that decides them; refuse impossible ids."""
         found: dict[str, list[Guarded]] = {}
+        kinds = self._all if thorough else self._asked
         for decoded in slices if kinds else ():
             for at, (record, message) in enumerate(decoded.readings):
                 if type(message) not in kinds or not is_order_id(order_id := message.order_id):  # type: ignore[union-attr]
                     continue
-                room = CONFIRMATIONS[type(message)].room  # type: ignore[index]
-                origin = origin_of(record, self._topics[decoded.source], room)
+                confirmation = CONFIRMATIONS[type(message)]  # type: ignore[index]
+                if not (thorough or confirmation.is_asked(message)):
+                    continue
+                origin = origin_of(record, self._topics[decoded.source], confirmation.room)
                 if isinstance(origin, str):
                     _refuse(decoded, at, origin)
                 else:
-                    found.setdefault(room, []).append(Guarded(decoded, at, origin, order_id))
+                    found.setdefault(confirmation.room, []).append(Guarded(decoded, at, origin, order_id))
         return found
 
     async def _compare(self, room: str, guarded: Sequence[Guarded]) -> list[Guarded]:
         """Refuse what the room's rows do not confirm; return what the room has not come to yet."""
-        orders = array_literal([each.order_id for each in guarded])
-        partitions = [each.origin.partition for each in guarded]
-        query = QUERIES[_QUERY_OF[room]]
-        rows = await self._database.run_with_retry("load", lambda c: c.fetch(query, orders, partitions))
+        wanted: list[Any] = [array_literal([each.order_id for each in guarded])]
+        wanted.append([each.origin.partition for each in guarded])
+        if room == KEYED_BY_SKU:
+            wanted += columns([_line_of(each) for each in guarded], 3)
+        query = QUERIES[f"confirm_{room}"]
+        rows = await self._database.run_with_retry("load", lambda c: c.fetch(query, *wanted))
         undecided = []
         for row in rows:
             each = guarded[row["n"] - 1]
@@ -146,12 +151,11 @@ class OriginCheck:
         found = []
         for each, tp in zip(undecided, tps, strict=True):
             topic, _, partition, offset = each.origin
-            if offset < ends[tp]:
+            end = ends.get(tp, 0)
+            if offset < end:
                 found.append(each)
             else:
-                _refuse(
-                    each.decoded, each.at, f"its id names {topic}/{partition}/{offset}, and that log ends at {ends[tp]}"
-                )
+                _refuse(each.decoded, each.at, f"its id names {topic}/{partition}/{offset}, and that log ends at {end}")
         return found
 
     def _waits(self, held: DecodedSlice, origin: EventOrigin) -> None:
@@ -180,9 +184,6 @@ class OriginCheck:
             self.revoked(())
 
 
-_QUERY_OF: Final = {"orders": "confirm_orders", "fulfilment": "confirm_fulfilment"}
-
-
 def _is_decided(origin: EventOrigin, row: Any) -> bool:
     positions = row["next_offsets"]
     return positions is not None and origin.source < len(positions) and origin.offset < positions[origin.source]
@@ -195,6 +196,11 @@ def _never_decided(room: str, origin: EventOrigin) -> str:
 
 def _event(guarded: Guarded) -> Any:
     return guarded.decoded.readings[guarded.at][1]
+
+
+def _line_of(guarded: Guarded) -> tuple[int, str, int]:
+    """Return by what a line's hold is found, and when its event came (ms)."""
+    return (*key_of_line(_event(guarded)), guarded.decoded.readings[guarded.at][0].timestamp)
 
 
 def _refuse(decoded: DecodedSlice, at: int, fault: str) -> None:

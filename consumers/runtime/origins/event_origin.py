@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from consumers.runtime.deciding.record import Record
 
 _SOURCES: Final[Mapping[str, Mapping[str, int]]] = {
-    room: {topic.name: place for place, topic in enumerate((*topics_read_by(room), ORDER_COMMANDS))}
-    for room in ("orders", "fulfilment")
+    "inventory": {topic.name: place for place, topic in enumerate(topics_read_by("inventory"))},
+    **{
+        room: {topic.name: place for place, topic in enumerate((*topics_read_by(room), ORDER_COMMANDS))}
+        for room in ("orders", "payments", "fulfilment")
+    },
 }
-"""Room -> the topics of which it has decided records -> the place of each among the positions that `confirm_*` returns: before
-there was intake it decided order.commands itself, up to a position that never moves again (decision 037)."""
+"""Room -> the topics of which it has decided records -> the place of each among the positions that `confirm_*` returns. Before
+there was intake, rooms of orders decided order.commands themselves, up to a position that never moves again (decision 037)."""
+KEYED_BY_SKU: Final = "inventory"
+"""The room whose causes are in the partitions of SKUs."""
 
 
 class EventOrigin(NamedTuple):
@@ -41,7 +46,7 @@ class EventOrigin(NamedTuple):
 def origin_of(record: Record, topic: str, room: str) -> EventOrigin | str:
     """Return the cause that the id of an event on `topic` names, or in words why `room` cannot have decided it.
 
-    An order's events and their causes are in one partition, and a cause comes before its event.
+    An order's events and their causes are in one partition, but for inventory's, and a cause comes before its event.
     """
     ids = [value or b"" for name, value in record.headers if name == "ce_id"]
     if len(ids) != 1:
@@ -54,7 +59,7 @@ def origin_of(record: Record, topic: str, room: str) -> EventOrigin | str:
     source = _SOURCES[room].get(source_topic)
     if source is None:
         return f"{named}, and {room} does not read that topic"
-    if partition != record.partition:
+    if partition != record.partition and room != KEYED_BY_SKU:
         return f"{named}, which is not in its order's partition {record.partition}"
     if source_topic == topic and offset >= record.offset:
         return f"{named}, which comes after it"

@@ -41,7 +41,7 @@ SELECT id FROM registered_schemas WHERE id = ANY($1::bigint[]);
 -- Positions and rows of one snapshot: where a position is beyond a record, what was decided about it stands in the row.
 -- Beside its position in order.events stands how far the room itself decided order.commands, before there was intake.
 SELECT w.n, CASE WHEN c.next_offsets IS NOT NULL THEN c.next_offsets || coalesce(d.next_offset, 0) END AS next_offsets,
-    o.state, o.amount_minor, o.currency, o.customer_id, o.payment_token, o.terms
+    o.state, o.amount_minor, o.currency, o.customer_id, o.payment_token, o.terms, o.lines::text AS lines
 FROM unnest($1::text::uuid[], $2::integer[]) WITH ORDINALITY AS w (order_id, partition, n)
 LEFT JOIN claims c ON c.room = 'orders' AND c.partition = w.partition
 LEFT JOIN order_commands_decided d ON d.room = 'orders' AND d.partition = w.partition
@@ -53,6 +53,31 @@ SELECT w.n, CASE WHEN c.next_offsets IS NOT NULL THEN c.next_offsets || coalesce
 FROM unnest($1::text::uuid[], $2::integer[]) WITH ORDINALITY AS w (order_id, partition, n)
 LEFT JOIN claims c ON c.room = 'fulfilment' AND c.partition = w.partition
 LEFT JOIN order_commands_decided d ON d.room = 'fulfilment' AND d.partition = w.partition
+LEFT JOIN fulfilments f ON f.order_id = w.order_id;
+
+-- name: confirm_payments
+SELECT w.n, CASE WHEN c.next_offsets IS NOT NULL THEN c.next_offsets || coalesce(d.next_offset, 0) END AS next_offsets,
+    p.state, p.at_shipping, p.order_over, p.all_shipped, p.external, a.attempts
+FROM unnest($1::text::uuid[], $2::integer[]) WITH ORDINALITY AS w (order_id, partition, n)
+LEFT JOIN claims c ON c.room = 'payments' AND c.partition = w.partition
+LEFT JOIN order_commands_decided d ON d.room = 'payments' AND d.partition = w.partition
+LEFT JOIN payments p ON p.order_id = w.order_id
+LEFT JOIN LATERAL (
+    SELECT coalesce(json_agg(json_build_array(t.kind, t.amount_minor, t.reference, t.authorization_id, t.result)), '[]')::text
+        AS attempts
+    FROM payment_attempts t WHERE t.order_id = w.order_id
+) AS a ON true;
+
+-- name: confirm_inventory
+-- The states by their number, as consumers/runtime/origins/lines.py names them.
+SELECT w.n, c.next_offsets,
+    (ARRAY['held', 'committed', 'released', 'expired', 'returned', 'shipped'])[h.state + 1] AS state, h.quantity,
+    h.expires_at_ms, w.at_ms, coalesce(o.state = 'committing', false) AS is_committing, f.order_id IS NOT NULL AS is_fulfilled
+FROM unnest($1::text::uuid[], $2::integer[], $3::integer[], $4::text[], $5::bigint[]) WITH ORDINALITY
+    AS w (order_id, partition, line, sku, at_ms, n)
+LEFT JOIN claims c ON c.room = 'inventory' AND c.partition = w.partition
+LEFT JOIN holds h ON h.order_id = w.order_id AND h.line = w.line AND h.sku = w.sku
+LEFT JOIN orders o ON o.order_id = w.order_id
 LEFT JOIN fulfilments f ON f.order_id = w.order_id;
 
 -- name: unpublished
