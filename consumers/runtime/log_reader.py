@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -18,6 +19,7 @@ from consumers.runtime.kafka.reading.read_records import read_records
 from consumers.runtime.kafka.record_wait import RecordWait
 from consumers.runtime.newer_schemas import NewerSchemas
 from consumers.runtime.origins.check import OriginCheck
+from consumers.runtime.origins.log_ends import log_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -94,7 +96,7 @@ class LogReader:
         decoded = [found for fetched in taken if (found := self._decode(fetched)) is not None]
         kept, newer = await self._newer.hold_back(decoded)
         is_thorough = any(hosted.is_thorough for hosted in claims.values())
-        kept, undecided = await self._origins.hold_back(kept, consumer.end_offsets, thorough=is_thorough)
+        kept, undecided = await self._origins.hold_back(kept, partial(log_ends, consumer), thorough=is_thorough)
         if held := newer + undecided:
             self._positions.read_again(consumer, held)
             await asyncio.sleep(POLL_RETRY_SECONDS)

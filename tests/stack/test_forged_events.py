@@ -15,10 +15,9 @@ from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR
 from producers.clients.orders import OrderRequest
 from schemas import messages as m
-from schemas.codec.wire import encode
-from tests.harness.foreign_producers import append, letters
+from tests.harness.foreign_producers import letters
+from tests.harness.forging import forge, home_of, moved
 from tests.harness.shop import PARTITIONS, Shop, in_miniature, open_shop, order
-from topology.partitioner import partition_of
 from topology.topics import ORDER_COMMANDS, ORDER_EVENTS
 
 REPLAY = "replay_gives_the_same_decisions"
@@ -29,17 +28,6 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
     async with open_shop(in_miniature(settings), tmp_path) as opened:
         await opened.receive(MUG=50)
         yield opened
-
-
-def home_of(mine: OrderRequest) -> int:
-    return partition_of(mine.order_id.encode(), PARTITIONS)
-
-
-async def forge(shop: Shop, mine: OrderRequest, event_id: str | None, event: m.Message | None = None) -> None:
-    """Append an event of an order under an id, as somebody may who has access to the topic."""
-    event = event or m.OrderCancelled(mine.order_id, "changed_mind", "customer")
-    headers = [] if event_id is None else [(b"ce_id", event_id.encode())]
-    await append(shop, [(mine.order_id.encode(), encode(event), headers)], ORDER_EVENTS, home_of(mine))
 
 
 async def believable_ids(shop: Shop, mine: OrderRequest) -> list[str | None]:
@@ -59,12 +47,6 @@ async def paid(shop: Shop, *rooms: str) -> OrderRequest:
     await shop.until_quiet(*rooms, orders=1)
     assert await shop.payment(mine) == "captured"
     return mine
-
-
-async def moved(shop: Shop, mine: OrderRequest) -> list[str]:
-    """Return the kinds of all that was ever asked of the processor for an order."""
-    rows = await shop.database.fetch("SELECT kind FROM payment_attempts WHERE order_id = $1", mine.order_id)
-    return sorted(row["kind"] for row in rows)
 
 
 async def test_a_forged_cancellation_moves_no_money_and_is_named_and_a_true_one_refunds(shop: Shop) -> None:

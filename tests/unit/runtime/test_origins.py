@@ -1,34 +1,31 @@
-"""Which events that move money a room can have decided: by their ids, by the rows of the room, by what the log has."""
+"""Which events that move money a room can have decided: by their ids, by what the log has, and how the rows of the room are asked."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
 
 from consumers.errors import NotDecidedError
+from consumers.fulfilment.room import FulfilmentRoom
 from consumers.orders.room import OrdersRoom
 from consumers.payments.room import PaymentsRoom
-from consumers.payments.store import QUERIES
 from consumers.runtime.deciding.batch import DecodedSlice, accepted_by
 from consumers.runtime.hosting import Hosting
 from consumers.runtime.origins.check import OriginCheck
-from consumers.runtime.origins.confirmations import _GATHERING, _PLACED, CONFIRMATIONS, find_fault
 from consumers.runtime.origins.event_origin import EventOrigin, origin_of
+from consumers.runtime.room import Room
 from infra.base.rooms import FOLLOWERS, replayed_rooms
 from producers.outage import Readiness
 from schemas import messages as m
 from schemas.codec.wire import encode
 from tests.given_when_then import A
 from tests.unit.runtime.records import ARecord
-from topology.saga import REACTIONS
-from topology.states import OrderState
+from tests.unit.runtime.test_confirming_rows import CANCELLED, ORDER, RESERVED
 from topology.topics import ORDER_EVENTS
 
 HOME = 2
-CANCELLED = m.OrderCancelled(A, "changed_mind", "customer")
 
 
 def record_of(*event_ids: bytes, offset: int = 50) -> ARecord:
@@ -44,6 +41,12 @@ def record_of(*event_ids: bytes, offset: int = 50) -> ARecord:
 )
 def test_a_believable_id_names_a_record_that_its_room_has_read(event_id: bytes, origin: EventOrigin) -> None:
     assert origin_of(record_of(event_id), ORDER_EVENTS.name, "orders") == origin
+
+
+def test_an_event_about_a_line_may_have_its_cause_in_any_partition_of_inventory() -> None:
+    origin = origin_of(record_of(b"inventory.commands/7/1042/0"), ORDER_EVENTS.name, "inventory")
+    assert origin == EventOrigin("inventory.commands", 0, 7, 1042)
+    assert "does not read" in str(origin_of(record_of(b"order.commands/2/9/0"), ORDER_EVENTS.name, "inventory"))
 
 
 @pytest.mark.parametrize(
@@ -65,98 +68,6 @@ def test_an_id_that_its_room_cannot_have_made_is_found_without_asking_anybody(
     assert why in str(origin_of(record_of(*event_ids), ORDER_EVENTS.name, "orders"))
 
 
-ORDER: Mapping[str, Any] = {
-    "state": "placed",
-    "amount_minor": 500,
-    "currency": "EUR",
-    "customer_id": "ann",
-    "payment_token": "tok_ann",
-    "terms": "",
-}
-GOODS: Mapping[str, Any] = {
-    "state": "shipped",
-    "lines": '{"1":{"sku":"MUG","quantity":2,"unit_price_minor":250,"state":"returned","is_refunded":true},'
-    '"2":{"sku":"TIN","quantity":1,"unit_price_minor":100}}',
-    "shipments": '{"p-1":{"asked":[1],"lines":[1],"carrier":"","tracking":""}}',
-}
-RESERVED = m.OrderReserved(A, 1, 500, "EUR", "ann", "tok_ann")
-PLACED = m.OrderPlaced(A, 500, "EUR")
-PARCEL = m.ShipmentRequested(A, "p-1", (1,), 500)
-REFUND = m.RefundRequested(A, "line:1", 500, "line_returned")
-
-
-@pytest.mark.parametrize(
-    ("event", "row"),
-    [
-        (RESERVED, ORDER),
-        (RESERVED, {**ORDER, "state": "rejected"}),
-        (PLACED, ORDER),
-        (PLACED, {**ORDER, "state": "cancelled"}),
-        (m.OrderRejected(A, "payment_declined"), {**ORDER, "state": "rejected"}),
-        (CANCELLED, {**ORDER, "state": "cancelled"}),
-        (PARCEL, GOODS),
-        (m.OrderShipped(A), {**GOODS, "state": "delivered"}),
-        (REFUND, GOODS),
-        (m.RefundRequested(A, "line:1", 400, "line_returned"), GOODS),
-        (m.FulfilmentCancelled(A, "no"), {**GOODS, "state": "cancelled"}),
-    ],
-)
-def test_the_row_of_its_room_confirms_an_event(event: m.Message, row: Mapping[str, Any]) -> None:
-    assert find_fault(event, row) is None
-
-
-@pytest.mark.parametrize(
-    ("event", "row"),
-    [
-        (RESERVED, {**ORDER, "state": "pending", "amount_minor": 0}),
-        (RESERVED, {**ORDER, "state": "rejected", "amount_minor": 0}),
-        (RESERVED, {**ORDER, "payment_token": "tok_bob"}),
-        (m.OrderReserved(A, 1, 50_000, "EUR", "ann", "tok_ann"), ORDER),
-        (m.OrderReserved(A, 1, 500, "JPY", "ann", "tok_ann"), ORDER),
-        (PLACED, {**ORDER, "state": "committing"}),
-        (PLACED, {**ORDER, "state": "rejected"}),
-        (m.OrderPlaced(A, 500, "EUR", "capture_at_shipping"), ORDER),
-        (m.OrderRejected(A, "payment_declined"), ORDER),
-        (m.OrderRejected(A, "payment_declined"), {**ORDER, "state": "cancelled"}),
-        *((CANCELLED, {**ORDER, "state": state}) for state in ("placed", "paid", "shipped", "delivered", "rejected")),
-        (m.ShipmentRequested(A, "p-2", (1,), 500), GOODS),
-        (m.ShipmentRequested(A, "p-1", (1,), 50_000), GOODS),
-        (m.ShipmentRequested(A, "p-1", (7,), 500), GOODS),
-        (m.OrderShipped(A), {**GOODS, "state": "partly_shipped"}),
-        (m.RefundRequested(A, "line:2", 100, "line_returned"), GOODS),
-        (m.RefundRequested(A, "line:1", 501, "line_returned"), GOODS),
-        (m.RefundRequested(A, "kindness", 1, "line_returned"), GOODS),
-        (m.RefundRequested(A, "line:9", 1, "line_returned"), GOODS),
-        (m.FulfilmentCancelled(A, "no"), GOODS),
-        (CANCELLED, {**ORDER, "state": None}),
-        (REFUND, {"state": None, "lines": None, "shipments": None}),
-    ],
-)
-def test_a_row_that_says_otherwise_does_not_confirm_an_event(event: m.Message, row: Mapping[str, Any]) -> None:
-    assert find_fault(event, row) is not None
-
-
-def test_each_guarded_event_is_confirmed_by_the_one_room_that_decides_it() -> None:
-    for kind, confirmation in CONFIRMATIONS.items():
-        assert {it.room for it in REACTIONS if kind in it.outputs} == {confirmation.room}
-    for room in replayed_rooms():
-        assert room.guards <= room.accepts & CONFIRMATIONS.keys()
-
-
-def test_payments_guards_every_event_of_another_room() -> None:
-    own = {kind for it in REACTIONS if it.room == "payments" for kind in it.outputs}
-    events = PaymentsRoom.accepts & set(ORDER_EVENTS.carries)
-    assert PaymentsRoom.guards == events - own
-
-
-def test_the_statement_that_commits_compares_what_the_functions_compare() -> None:
-    confirmed = QUERIES["save"].partition("),\ninserted_payments")[0]
-    assert PaymentsRoom.confirms_in_commit <= PaymentsRoom.guards
-    assert set(re.findall(r"'(\w+)'", confirmed)) == {*_PLACED, OrderState.PENDING}
-    assert {OrderState.UNKNOWN, OrderState.PENDING} == _GATHERING, "of an unknown order there is no row"
-    assert set(re.findall(r"o\.(\w+) =? ?e\.", confirmed)) | {"order_id"} == {"order_id", *(ORDER.keys() - {"state"})}
-
-
 # --- a fetch at a time ----------------------------------------------------------------------------------------------------
 
 
@@ -171,15 +82,16 @@ class Rows:
         assert purpose == "load"
         return await work(self)
 
-    async def fetch(self, query: str, orders: str, partitions: Sequence[int]) -> list[Any]:
+    async def fetch(self, query: str, orders: str, partitions: Sequence[int], *_: Any) -> list[Any]:
         assert "claims" in query
         self.asked += 1
         assert len(partitions) == orders.count("-7")
         return [{**self.row, "n": n} for n, _ in enumerate(partitions, start=1)]
 
 
-def slice_of(*readings: tuple[ARecord, Any]) -> DecodedSlice:
-    source = Hosting([PaymentsRoom(cast("Any", None), cast("Any", None))], "").names.index(ORDER_EVENTS.name)
+def slice_of(*readings: tuple[ARecord, Any], room: Room[Any] | None = None) -> DecodedSlice:
+    room = room or PaymentsRoom(cast("Any", None), cast("Any", None))
+    source = Hosting([room], "").names.index(ORDER_EVENTS.name)
     return DecodedSlice(HOME, source, 40, 60, list(readings), readings[-1][0])
 
 
@@ -274,3 +186,26 @@ def test_rooms_that_share_a_reader_refuse_what_each_guards_and_read_what_it_does
     }
     assert read == {"orders": [], "payments": [refusal], "fulfilment": [refusal], "notifications": [CANCELLED]}
     assert all(m.OrderCancelled in accepted_by(room) for room in rooms if read[room.name])
+
+
+async def test_only_the_capture_for_a_parcel_is_asked_about_where_orders_confirms_the_others_in_its_commit() -> None:
+    for reference, is_asked in (("", 0), ("p-1", 1)):
+        captured = m.PaymentCaptured(A, "au-1", 500, "EUR", reference)
+        rows = Rows(attempts="[]", **dict.fromkeys(ORDER))
+        check = OriginCheck(Hosting([FulfilmentRoom()], ""), "", cast("Any", rows), Readiness())
+        decoded = slice_of((record_of(b"order.events/2/9/0"), captured), room=FulfilmentRoom())
+        await check.hold_back([decoded], ending_at_70, thorough=False)
+        assert rows.asked == is_asked
+
+
+async def test_an_id_of_a_partition_that_is_not_there_is_refused() -> None:
+    async def of_what_is_there(tps: list[Any]) -> dict[Any, int]:
+        return {tp: 70 for tp in tps if tp.partition < 12}
+
+    returned = m.LineReturned(A, 1, "MUG", 1, "broken")
+    for partition, is_refused in ((7, False), (999, True)):
+        check = OriginCheck(Hosting([OrdersRoom()], ""), "", cast("Any", Rows(next_offsets=None)), Readiness())
+        event_id = f"inventory.commands/{partition}/5/0".encode()
+        decoded = slice_of((record_of(event_id), returned), room=OrdersRoom())
+        _, held = await check.hold_back([decoded], of_what_is_there, thorough=False)
+        assert (isinstance(decoded.readings[0][1], NotDecidedError), len(held)) == (is_refused, int(not is_refused))
