@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from consumers.orders.state import Line, Order
-from consumers.runtime.origins.lines import key_of_line, storable
 from consumers.runtime.postgres.sql import columns, load_queries
 from consumers.runtime.room import Changes
 from schemas import messages as m
@@ -75,14 +74,14 @@ def changes(state: OrderKeyedState[Order]) -> Changes:
 
 def _line(event: m.LineReserved | m.LineCommitted) -> tuple[Any, ...]:
     """Return what the hold of a line has to have."""
-    return (event.order_id, *key_of_line(event), event.quantity, int(type(event) is m.LineCommitted))
+    return (event.order_id, event.line, event.sku, event.quantity, int(type(event) is m.LineCommitted))
 
 
 def _attempt(event: m.PaymentAuthorized | m.PaymentDeclined | m.PaymentCaptured) -> tuple[Any, ...]:
     """Return what an attempt of the payment has to have; of one that came to nothing only that it did."""
     if isinstance(event, m.PaymentDeclined):
         return (event.order_id, "declined", 0, "", "")
-    money = (event.amount_minor, storable(event.authorization_id))
+    money = (event.amount_minor, event.authorization_id)
     if isinstance(event, m.PaymentAuthorized):
         return (event.order_id, "authorize", *money, "")
-    return (event.order_id, "capture", *money, storable(event.reference))
+    return (event.order_id, "capture", *money, event.reference)

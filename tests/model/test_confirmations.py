@@ -135,9 +135,9 @@ def row_of(room: str, state: Any, order_id: str) -> dict[str, Any]:
             (it.kind.value, it.amount_minor, it.reference, it.authorization_id, it.result)
             for it in record.attempts.values()
         ]
-        columns = ("at_shipping", "order_over", "all_shipped")
         texts = {"attempts": encode(attempts).decode(), "external": encode(record.external).decode()}
-        return {"state": record.state.value, **texts, **{name: getattr(record, name) for name in columns}}
+        flags = {name: getattr(record, name) for name in ("at_shipping", "order_over", "all_shipped")}
+        return {"state": record.state.value, **texts, **flags}
     columns = ("amount_minor", "currency", "customer_id", "payment_token", "terms")
     lines = {"lines": json_of(record.lines)}
     return {"state": record.state.value, **lines, **{name: getattr(record, name) for name in columns}}

@@ -18,7 +18,6 @@ from aiokafka.errors import KafkaError
 from consumers.errors import NotDecidedError
 from consumers.runtime.origins.confirmations import CONFIRMATIONS, find_fault
 from consumers.runtime.origins.event_origin import KEYED_BY_SKU, EventOrigin, origin_of
-from consumers.runtime.origins.lines import key_of_line
 from consumers.runtime.postgres.queries import QUERIES
 from consumers.runtime.postgres.sql import array_literal, columns
 from schemas.ids import is_order_id
@@ -200,7 +199,8 @@ def _event(guarded: Guarded) -> Any:
 
 def _line_of(guarded: Guarded) -> tuple[int, str, int]:
     """Return by what a line's hold is found, and when its event came (ms)."""
-    return (*key_of_line(_event(guarded)), guarded.decoded.readings[guarded.at][0].timestamp)
+    event = _event(guarded)
+    return event.line, event.sku, guarded.decoded.readings[guarded.at][0].timestamp
 
 
 def _refuse(decoded: DecodedSlice, at: int, fault: str) -> None:

@@ -6,9 +6,10 @@ no row, so of a refusal it is only seen whether the hold rules it out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from schemas import messages as m
+from schemas.ids import is_in_window
 from topology.states import ALREADY_SHIPPED, OUTSIDE_WINDOW
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ HOLD_STATES: Final = ("held", "committed", "released", "expired", "returned", "s
 _COMMITTED: Final = frozenset({"committed", "shipped", "returned"})
 _SHIPPED: Final = frozenset({"shipped", "returned"})
 _RULED_OUT: Final = frozenset({"committed", "shipped"})
+_ASKED: Final = frozenset({m.ShipLine.__name__, m.ReturnLine.__name__})
+"""What fulfilment asks for."""
 
 
 def reserved(event: m.LineReserved, row: Row) -> bool:
@@ -37,7 +40,7 @@ def commit_failed(event: m.LineCommitFailed, row: Row) -> bool:
     One without units came before there was a hold: then orders had not asked for it.
     """
     if not event.quantity:
-        return row["state"] is None or not row["is_committing"]
+        return bool(row["state"] is None or not row["is_committing"])
     if row["state"] in (None, "held") or event.quantity != row["quantity"]:
         return False
     return bool(row["state"] not in _RULED_OUT or row["expires_at_ms"] <= row["at_ms"])
@@ -58,18 +61,10 @@ def refused(event: m.LineCommandRefused, row: Row) -> bool:
 
     Where fulfilment keeps nothing of the order, nothing follows: then somebody else was refused, early.
     """
-    if row["state"] not in _RULED_OUT or not row["is_fulfilled"] or event.reason == OUTSIDE_WINDOW:
+    if row["state"] not in _RULED_OUT or not row["is_fulfilled"] or event.command not in _ASKED:
         return True
-    if event.command == m.ShipLine.__name__:
-        return row["state"] == "shipped" and event.reason == ALREADY_SHIPPED
-    return event.command != m.ReturnLine.__name__
-
-
-def key_of_line(event: Any) -> tuple[int, str]:
-    """Return by what the hold of an event about a line is found; the text as PostgreSQL takes it."""
-    return event.line, storable(event.sku)
-
-
-def storable(text: str) -> str:
-    """Return a text that PostgreSQL takes: no row has one with U+0000, so what stands for it need only be none either."""
-    return text.replace("\0", "\ufffd") if "\0" in text else text
+    if row["state"] == "committed":
+        return False
+    if event.reason == OUTSIDE_WINDOW:
+        return not is_in_window(event.order_id, row["at_ms"])
+    return event.command == m.ShipLine.__name__ and event.reason == ALREADY_SHIPPED

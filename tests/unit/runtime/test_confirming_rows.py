@@ -21,7 +21,7 @@ from consumers.runtime.origins.money import _CANCELLED, _DONE, _NOT_AUTHORIZED
 from consumers.runtime.postgres.queries import QUERIES as ROWS
 from infra.base.rooms import replayed_rooms
 from schemas import messages as m
-from tests.given_when_then import A
+from tests.given_when_then import NOW_MS, A
 from topology.saga import REACTIONS
 from topology.states import OrderState
 from topology.topics import ORDER_EVENTS
@@ -63,6 +63,7 @@ PAID = m.OrderPaid(A, 500, "EUR", (m.OrderedLine(1, "MUG", 2, 250),))
 COMMITTED = m.LineCommitted(A, 1, "MUG", 2)
 FAILED = m.LineCommitFailed(A, 1, "MUG", 2, 0, "insufficient_stock")
 NOT_SHIPPED = m.LineCommandRefused(A, 1, "MUG", "ShipLine", "not_committed")
+TOO_LATE = m.LineCommandRefused(A, 1, "MUG", "ReturnLine", "order_id_outside_window")
 AUTHORIZED = m.PaymentAuthorized(A, "au-1", 500, "EUR")
 CAPTURED = m.PaymentCaptured(A, "au-1", 500, "EUR")
 NOT_CAPTURED = m.PaymentCaptureFailed(A, "au-1", "expired")
@@ -98,6 +99,7 @@ REFUND = m.RefundRequested(A, "line:1", 500, "line_returned")
         (m.LineReturned(A, 1, "MUG", 2, "broken"), {**LINE, "state": "returned"}),
         (NOT_SHIPPED, {**LINE, "state": "returned"}),
         (NOT_SHIPPED, {**LINE, "is_fulfilled": False}),
+        (TOO_LATE, {**LINE, "state": "shipped", "at_ms": NOW_MS + 2 * ORDER_ID_WINDOW_MS}),
         (m.LineCommandRefused(A, 1, "MUG", "ShipLine", "already_shipped"), {**LINE, "state": "shipped"}),
         (m.LineCommandRefused(A, 1, "MUG", "ReleaseLine", "already_committed"), LINE),
         (m.LineCommandRefused(A, 1, "MUG", "ReturnLine", "unknown_hold"), {"state": None}),
@@ -154,6 +156,8 @@ def test_the_row_of_its_room_confirms_an_event(event: m.Message, row: Mapping[st
         (m.LineReturned(A, 1, "MUG", 2, "broken"), LINE),
         (m.LineReturned(A, 1, "MUG", 2, "broken"), {**LINE, "state": "shipped"}),
         (NOT_SHIPPED, LINE),
+        (TOO_LATE, {**LINE, "at_ms": NOW_MS + 2 * ORDER_ID_WINDOW_MS}),
+        (TOO_LATE, {**LINE, "state": "shipped", "at_ms": NOW_MS}),
         (NOT_SHIPPED, {**LINE, "state": "shipped"}),
         (m.LineCommandRefused(A, 1, "MUG", "ReturnLine", "already_returned"), {**LINE, "state": "shipped"}),
         (m.PaymentAuthorized(A, "au-1", 0, "EUR"), MONEY),
