@@ -53,7 +53,7 @@ def shipped(event: m.LineShipped, row: Row) -> bool:
 
 def returned(event: m.LineReturned, row: Row) -> bool:
     """Its units are back."""
-    return row["state"] == "returned" and event.quantity == row["quantity"]
+    return bool(row["state"] == "returned" and event.quantity == row["quantity"])
 
 
 def refused(event: m.LineCommandRefused, row: Row) -> bool:

@@ -21,6 +21,7 @@ from consumers.runtime.origins.money import _CANCELLED, _DONE, _NOT_AUTHORIZED
 from consumers.runtime.postgres.queries import QUERIES as ROWS
 from infra.base.rooms import replayed_rooms
 from schemas import messages as m
+from schemas.limits import ORDER_ID_WINDOW_MS
 from tests.given_when_then import NOW_MS, A
 from topology.saga import REACTIONS
 from topology.states import OrderState
