@@ -75,6 +75,8 @@ def amount(given: str | Decimal) -> Decimal:
 
 def name(given: str) -> str:
     """Return a text that may become a key or an id."""
+    if not given:
+        raise typer.BadParameter("it is empty.")
     try:
         require_text(InvalidRequestError, "it", given)
     except InvalidRequestError as error:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import shlex
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -17,6 +18,7 @@ from infra.local.stack import progress_for, run_until_interrupted
 if TYPE_CHECKING:
     from infra.local.system import System
 
+LASTUNIT: Final = ".venv/bin/lastunit"
 _ENDED_BY_REQUEST = {128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP}
 
 
@@ -46,7 +48,7 @@ async def _hold(settings: Settings, *, as_json: bool) -> None:
         if as_json:
             output.print_json(_addresses(system))
         else:
-            _show(_addresses(system))
+            _show(_addresses(system), command_of(settings))
         keeping = asyncio.create_task(keep_targets(system.settings), name="Prometheus targets")
         try:
             await system.until_failure()
@@ -78,13 +80,20 @@ def _addresses(system: System) -> dict[str, str]:
     }
 
 
-def _show(addresses: dict[str, str]) -> None:
+def command_of(settings: Settings) -> str:
+    """Return how another terminal calls us: with the state directory, where it is not the default one."""
+    if "state_dir" not in settings.model_fields_set:
+        return LASTUNIT
+    return f"LASTUNIT_STATE_DIR={shlex.quote(str(settings.state_dir))} {LASTUNIT}"
+
+
+def _show(addresses: dict[str, str], command: str) -> None:
     console = output.stdout()
     console.print("\nLastunit runs. Ctrl-C stops it, and so does `make down`.\n")
     output.print_table(("", ""), [it for it in addresses.items() if it[1]])
     console.print(
         "\nTry, in another terminal:\n"
-        "  .venv/bin/lastunit stock receive MUG 10\n"
-        "  .venv/bin/lastunit order place --line MUG=1 --wait\n"
-        "  .venv/bin/lastunit shop demo\n",
+        f"  {command} stock receive MUG 10\n"
+        f"  {command} order place --line MUG=1 --wait\n"
+        f"  {command} shop demo\n",
     )

@@ -64,10 +64,17 @@ class Options(msgspec.Struct, frozen=True):
 
 
 async def reconcile(
-    connection: asyncpg.Connection, processor: PaymentProcessor, options: Options, booking: Booking | None = None
+    connection: asyncpg.Connection,
+    processor: PaymentProcessor,
+    options: Options,
+    booking: Booking | None = None,
+    report: Report | None = None,
 ) -> Report:
-    """Compare both books; `booking` has what differs booked. Raises ProcessorError, InfraError, PublishError."""
-    return await _Comparison(connection, processor, options, booking).run()
+    """Compare both books; `booking` has what differs booked. Raises ProcessorError, InfraError, PublishError.
+
+    Whoever wants to see how far it is gives the `report` that is returned in the end.
+    """
+    return await _Comparison(connection, processor, options, booking, report or Report(options.most)).run()
 
 
 class _Comparison:
@@ -77,13 +84,14 @@ class _Comparison:
         processor: PaymentProcessor,
         options: Options,
         booking: Booking | None,
+        report: Report,
     ) -> None:
         self._connection = connection
         self._processor = processor
         self._options = options
         self._booking = booking
         self._ours = OurBooks(connection)
-        self._report = Report(options.most)
+        self._report = report
 
     async def run(self) -> Report:
         await self._ours.begin()

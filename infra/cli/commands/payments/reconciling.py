@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Annotated, Final
 
 import typer
@@ -14,9 +15,10 @@ from infra.base.processor import processor_of
 from infra.base.settings import Settings
 from infra.cli.arguments import days as days_
 from infra.cli.arguments import seconds_option
-from infra.cli.commands.payments.showing import document_of, show
+from infra.cli.commands.payments.showing import document_of, progress_of, show
 from infra.cli.output import FAILED, AsJson, print_json, quiet_settings, run
 from infra.local.room_process import with_servers
+from infra.local.stack.progress import heartbeat, progress_for
 from infra.ops.reconciliation.booking import booking
 from infra.ops.reconciliation.report import Report
 from infra.ops.reconciliation.run import Options
@@ -68,10 +70,12 @@ async def _reconcile(settings: Settings, options: Options, book_seconds: float |
     processor = processor_of(settings)
     try:
         async with database(settings) as connection:
-            if book_seconds is None:
-                return await compare(connection, processor, options)
-            async with booking(settings, connection, book_seconds) as books:
-                return await compare(connection, processor, options, books)
+            report = Report(options.most)
+            async with heartbeat(progress_for(), partial(progress_of, report, fix=options.fix)):
+                if book_seconds is None:
+                    return await compare(connection, processor, options, report=report)
+                async with booking(settings, connection, book_seconds) as books:
+                    return await compare(connection, processor, options, books, report)
     except ProcessorError as error:
         raise InfraError(f"The payment processor does not answer as it should: {error}") from error
     finally:

@@ -20,6 +20,7 @@ _WORDS: Final = {
     "disputed_minor": "disputed",
     "lost_minor": "lost in disputes",
 }
+_BOTH: Final = ("ours", "processor")
 NOT_ASKED: Final = "not asked for"
 
 
@@ -43,24 +44,28 @@ def document_of(report: Report) -> dict[str, Any]:
     }
 
 
+def progress_of(report: Report, *, fix: bool) -> str:
+    """Return in words how far a comparison is."""
+    orphans = len(report.orphans) + report.more_orphans
+    nobodys = (
+        f", {counted(orphans, 'payment')} {'dealt with' if fix else 'found'} that no order stands for"
+        if orphans
+        else ""
+    )
+    return f"{counted(report.compared, 'payment')} compared{nobodys}"
+
+
 def show(report: Report, *, book: bool, fix: bool) -> None:
     """Print a report for people."""
     if report.totals:
-        print_table(("currency", "books", *_WORDS.values()), _total_rows(report), right=set(_WORDS.values()))
+        print_table(("all payments", *_BOTH), _total_rows(report), right=_BOTH)
         stdout().print()
-    if report.differences:
-        print_table(
-            ("order", "authorisation", "what", "ours", "processor", "result"),
-            [row for each in report.differences for row in _difference_rows(each)],
-            right={"ours", "processor"},
-        )
-        stdout().print()
-    if report.orphans:
-        print_table(
-            ("order", "because", "gives it back", "amount", "result", "authorisation"),
-            [_orphan_row(each) for each in report.orphans],
-            right={"amount"},
-        )
+    for each in report.differences:
+        print_text(f"{each.order_id}, authorisation {each.authorization_id}")
+        print_table(("what", *_BOTH, "result"), _difference_rows(each), right=_BOTH, wrap=True)
+    for found in report.orphans:
+        print_text(_orphan_line(found))
+    if report.differences or report.orphans:
         stdout().print()
     print_text(_verdict(report, book=book, fix=fix))
 
@@ -99,26 +104,26 @@ def _verdict(report: Report, *, book: bool, fix: bool) -> str:
 
 
 def _total_rows(report: Report) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for currency, total in sorted(report.totals.items()):
-        for books, sums in (("ours", total.ours), ("processor", total.processor)):
-            amounts = (shown_minor(amount, currency) for amount in msgspec.structs.astuple(sums))
-            rows.append((currency, books, *amounts))
-    return rows
+    """Return a row for each figure of each currency that is not zero on both sides."""
+    return [
+        (word, shown_minor(own, currency), shown_minor(other, currency))
+        for currency, total in sorted(report.totals.items())
+        for name, word in _WORDS.items()
+        if (own := getattr(total.ours, name)) | (other := getattr(total.processor, name))
+    ]
 
 
 def _difference_rows(found: Difference) -> list[tuple[str, ...]]:
     """Return a row for each figure that differs; where more than figures differ, for each that is not zero."""
     ours, theirs = found.ours, found.processor or Books(found.ours.currency, Sums())
-    head = (found.order_id, found.authorization_id)
     result = found.result or NOT_ASKED
     rows: list[tuple[str, ...]] = []
     if found.why != OTHER_FIGURES:
-        rows.append((*head, found.why, "", "", result))
+        rows.append((found.why, "", "", result))
     for name, word in _WORDS.items():
         own, other = getattr(ours.sums, name), getattr(theirs.sums, name)
         if own != other or (ours.currency != theirs.currency and own):
-            rows.append((*head, word, shown_minor(own, ours.currency), shown_minor(other, theirs.currency), result))
+            rows.append((word, shown_minor(own, ours.currency), shown_minor(other, theirs.currency), result))
     return rows
 
 
@@ -143,8 +148,8 @@ def _orphan(found: OrphanFound) -> dict[str, Any]:
     }
 
 
-def _orphan_row(found: OrphanFound) -> tuple[str, ...]:
+def _orphan_line(found: OrphanFound) -> str:
     payment, operation = found.orphan.payment, found.orphan.operation
     amount = shown_minor(operation.amount_minor, operation.currency)
-    result = found.result or NOT_ASKED
-    return payment.order_id, found.orphan.why, operation.kind.value, amount, result, payment.authorization_id
+    head = f"{payment.order_id}, authorisation {payment.authorization_id}"
+    return f"{head}: {found.orphan.why}; {operation.kind.value} {amount}: {found.result or NOT_ASKED}"
