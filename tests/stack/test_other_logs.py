@@ -83,6 +83,13 @@ async def test_a_topic_that_was_made_again_is_not_read_on_from_the_old_position(
     await run_refused(shop, OtherLogError, r"another log: cluster .* topic ids .*; this is cluster .* topology rebase")
     assert await epochs(shop) == before, "whoever decides the right log is not fenced"
     assert await shop.levels() == {"MUG": Level(5, 0, 0)}
+    report = await shop.audit()
+    assert not report.findings[0].holds
+    assert (
+        report.findings[0]
+        .examples[0]
+        .startswith("inventory.commands is another topic than the one that inventory decided")
+    )
 
 
 async def test_a_topic_that_is_made_again_under_a_running_room_stops_it(

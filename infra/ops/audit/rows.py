@@ -10,7 +10,7 @@ from producers.publisher import Outgoing
 
 
 class ClaimRow(NamedTuple):
-    """How far a room's partition is decided; see infra/base/migrations/0001_foundation.sql."""
+    """How far a room's partition is decided, and of which log; see infra/base/migrations/0001_foundation.sql, 0016_log_identity.sql."""
 
     room: str
     partition: int
@@ -18,6 +18,8 @@ class ClaimRow(NamedTuple):
     next_offsets: list[int]
     at_ms: int
     batch: int
+    cluster_id: str | None = None
+    topic_ids: list[str] | None = None
 
 
 class StockRow(NamedTuple):

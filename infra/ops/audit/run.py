@@ -20,6 +20,7 @@ from infra.ops.audit.checks.money import check_money
 from infra.ops.audit.checks.orders import cases, check_holds_without_order, check_progress
 from infra.ops.audit.checks.positions import (
     check_claims,
+    check_logs,
     check_outbox,
     check_ranges,
     check_unused_partitions,
@@ -109,6 +110,9 @@ class Audit:
         self._dropped = await self._database.dropped()
         check_weeks_ahead(await self._database.weeks_ahead(), self._dropped, self.tallies["partitions_are_ahead"])
         await self._inputs.gather()
+        for room in self._rooms:
+            decided = [row for row in self._database.claims.values() if row.room == room.name]
+            check_logs(room, decided, await self._log.identity(room.sources), self.tallies["every_record_was_decided"])
         self.tallies["replay_gives_the_same_decisions"].count(decided_by_version_0=0, checked_by_facts=0)
         tally = self.tallies["no_position_decided_twice"]
         check_claims(self._database.claims, self._rooms, self._inputs.ends, tally)

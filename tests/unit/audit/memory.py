@@ -9,6 +9,7 @@ import msgspec
 
 from consumers.runtime.deciding.partitioning import Generation
 from consumers.runtime.deciding.record import Record
+from consumers.runtime.log_identity import LogIdentity
 from infra.ops.audit.course import TakenOverByRoom
 from infra.ops.audit.outputs import OUTPUT_TOPICS, SOURCES
 from infra.ops.audit.retention import DroppedWeeks
@@ -49,6 +50,9 @@ class MemoryLog(Log):
 
     async def ends(self, topic: Topic) -> list[int]:
         return [len(records) for records in self.topics[topic.name]]
+
+    async def identity(self, topics: Sequence[Topic]) -> LogIdentity:
+        return LogIdentity("in memory", tuple(topic.name for topic in topics))
 
     async def begins(self, topic: Topic) -> list[int]:
         return [0 for _ in self.topics[topic.name]]

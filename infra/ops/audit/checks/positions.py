@@ -11,10 +11,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from consumers.runtime.deciding.record import Record
+    from consumers.runtime.log_identity import LogIdentity
     from consumers.runtime.room import Room
     from infra.ops.audit.report import Tally
     from infra.ops.audit.rows import ClaimRow, OutboxRow
     from infra.ops.log import Range
+
+
+def check_logs(room: Room[Any], claims: Iterable[ClaimRow], identity: LogIdentity, tally: Tally) -> None:
+    """Name each topic that is another one than the room has decided: a topic that was made again has the same name."""
+    others: dict[str, None] = {}
+    for claim in claims:
+        if claim.cluster_id not in (None, identity.cluster_id):
+            others[f"{room.name} decided the log of cluster {claim.cluster_id}, and this is {identity.cluster_id}"] = (
+                None
+            )
+        for topic, then, now in zip(room.sources, claim.topic_ids or (), identity.topic_ids, strict=False):
+            if then != now:
+                others[
+                    f"{topic.name} is another topic than the one that {room.name} decided (id {now}, was {then})"
+                ] = None
+    for words in others:
+        tally.breach(f"{words}: `lastunit topology rebase` shows whether it has the same records")
 
 
 def check_claims(
