@@ -132,6 +132,7 @@ def test_an_argument_that_is_no_text_is_refused_in_one_line(nowhere: dict[str, s
             "`lastunit order show` finds an order by its reference",
         ),
         (("order", "place", "--line", "MUG=1@x"), "is no price"),
+        (("keys", "create", "", "--scope", "orders:read"), "Invalid value for 'NAME': it is empty."),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_what_to_give(
