@@ -2,6 +2,8 @@
 
 Of a line that was rejected, released or expired nothing is confirmed: no money was asked for it yet. What was refused leaves
 no row, so of a refusal it is only seen whether the hold rules it out.
+
+Decision: docs/decisions, 036.
 """
 
 from __future__ import annotations

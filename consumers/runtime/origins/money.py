@@ -1,4 +1,7 @@
-"""What payments' rows of an order confirm: its payment, and the attempts, whose results do not turn back. Pure."""
+"""What payments' rows of an order confirm: its payment, and the attempts, whose results do not turn back. Pure.
+
+Decision: docs/decisions, 036.
+"""
 
 from __future__ import annotations
 
