@@ -62,7 +62,7 @@ class Database:
     def save(self, changes: Changes, at_ms: int, position: int) -> None:
         columns = list(changes.columns)
         inserted = zip(*columns[: len(INSERTED)], strict=True)
-        updated = zip(*columns[len(INSERTED) :], strict=True)
+        updated = zip(*columns[len(INSERTED) : len(INSERTED) + len(UPDATED)], strict=True)
         rows = {row[0]: dict(zip(INSERTED, row, strict=True)) for row in inserted}
         if rows.keys() & self.rows.keys():
             raise UniqueViolationError
