@@ -30,6 +30,7 @@ def test_no_schedule_breaks_an_invariant() -> None:
     assert failure is None, str(failure)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("fault", PLANTED)
 def test_a_planted_fault_is_found(fault: str) -> None:
     played = play(SEED, range(10_000), PLANTED[fault])

@@ -131,7 +131,7 @@ async def letters(shop: Shop) -> list[m.DeadLetter]:
     return [cast("m.DeadLetter", decode(record.value)) for record in await shop.records(DEAD_LETTERS)]
 
 
-@pytest.mark.parametrize("make", [largest, malformed])
+@pytest.mark.parametrize("make", [pytest.param(largest, marks=pytest.mark.release), malformed])
 async def test_what_cannot_be_decided_ends_whole_in_dead_letters(shop: Shop, make: Callable[[], list[Bad]]) -> None:
     bad = make()
     await shop.receive(MUG=5)

@@ -54,6 +54,7 @@ async def test_a_small_demo_sells_what_is_there_and_leaves_nothing_behind(state_
     assert names_in(state_dir) == ["note"]
 
 
+@pytest.mark.release
 async def test_an_interrupted_demo_leaves_nothing_behind(state_dir: Path, settings: Settings) -> None:
     """On servers that are named, so that the demo's corner there has to go too; its own Valkey runs beside them."""
     ours = {name: value for name, value in settings.environment().items() if "REDIS" not in name}

@@ -116,6 +116,7 @@ async def test_a_state_file_without_a_holder_counts_for_nothing(stack: Stack, tm
     assert running_stack(load_settings(state_dir=tmp_path)) is None
 
 
+@pytest.mark.release
 async def test_what_was_written_is_there_after_a_stop_a_start_and_a_kill(tmp_path: Path) -> None:
     settings = load_settings(state_dir=tmp_path / "state", kafka_heap_mb=256)
     async with embedded_stack(settings) as first:
@@ -131,6 +132,7 @@ async def test_what_was_written_is_there_after_a_stop_a_start_and_a_kill(tmp_pat
         assert not second.failed.is_set()  # what we end ourselves is no failure
 
 
+@pytest.mark.release
 async def test_nothing_outlives_a_holder_that_is_killed(tmp_path: Path) -> None:
     async with holder(tmp_path) as process:
         children = psutil.Process(process.pid).children(recursive=True)

@@ -119,6 +119,7 @@ async def test_every_room_and_the_views_pass_it_and_the_audit_tells_it_from_a_fa
     assert len(finding.examples) == 1
 
 
+@pytest.mark.release
 async def test_one_of_the_largest_fits_in_whole(shop: Shop) -> None:
     bad: list[RawRecord] = [
         (b"MUG", None, [(b"\xff" * 1_048_000, None)]),
@@ -174,6 +175,7 @@ async def test_a_batch_that_is_not_what_was_appended_stops_its_owner_and_is_not_
     await shop.assert_sound()
 
 
+@pytest.mark.release
 async def test_without_our_own_reading_an_owner_dies_of_it_again_and_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,7 +55,9 @@ async def grow(shop: Shop, *topics: Topic) -> None:
         )
 
 
-@pytest.mark.parametrize("grown", [(ORDER_EVENTS,), CO_PARTITIONED], ids=["events", "all"])
+@pytest.mark.parametrize(
+    "grown", [pytest.param((ORDER_EVENTS,), marks=pytest.mark.release), CO_PARTITIONED], ids=["events", "all"]
+)
 async def test_orders_go_on_whichever_order_topics_grew_by_hand(
     shop: Shop, environment: dict[str, str], grown: tuple[Topic, ...]
 ) -> None:

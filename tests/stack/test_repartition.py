@@ -34,6 +34,7 @@ async def state(shop: Shop) -> list[tuple[int, bool]]:
     return [tuple(row) for row in await shop.database.fetch(query)]
 
 
+@pytest.mark.release
 @pytest.mark.timeout(300)
 async def test_a_plan_changes_nothing_and_yes_does_it_twice_in_a_row(shop: Shop) -> None:
     await shop.start_processes()

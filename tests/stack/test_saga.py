@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
+import pytest
 import pytest_asyncio
 
 from infra.base.settings import Settings
@@ -72,6 +73,7 @@ async def test_an_order_that_never_arrives_whole_expires_and_a_line_that_comes_l
     await shop.assert_sound()
 
 
+@pytest.mark.release
 async def test_a_hold_that_expires_during_a_slow_payment_takes_the_stock_again_where_it_is_there(shop: Shop) -> None:
     slow = order(("MUG", 2), hold_seconds=1)
     await shop.receive(MUG=2)

@@ -160,6 +160,7 @@ class Forgetful(OrdersRoom):
             await super().load(connection, loads, thorough=thorough)
 
 
+@pytest.mark.release
 async def test_after_a_unique_violation_all_rooms_go_back_and_decide_the_same_again(shop: Shop) -> None:
     async with hosted(shop):
         mine = orders(3)

@@ -150,6 +150,7 @@ async def test_a_killed_valkey_is_replaced_by_its_replica(shelf: Catalogue, tmp_
         await copy.aclose()
 
 
+@pytest.mark.release
 async def test_a_killed_shop_is_replaced_by_another_with_the_same_answers(
     shelf: Catalogue, environment: dict[str, str]
 ) -> None:

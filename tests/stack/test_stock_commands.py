@@ -8,6 +8,7 @@ from typing import cast
 
 import asyncpg
 import msgspec
+import pytest
 import pytest_asyncio
 
 from consumers.runtime.owner import PartitionOwner
@@ -141,6 +142,7 @@ async def more_expired(shop: Shop, before: int) -> int:
     return now if now > before else 0
 
 
+@pytest.mark.release
 async def test_a_limit_counts_right_while_memory_is_emptied_all_the_time(shop: Shop) -> None:
     await shop.receive(MUG=500)
     await shop.say(m.SetPurchaseLimit("limit", "MUG", 2))
@@ -258,6 +260,7 @@ async def test_the_migration_takes_a_shop_that_has_traded_as_it_is(settings: Set
     await connection.close()
 
 
+@pytest.mark.release
 async def test_lines_that_were_published_before_there_were_carts_are_decided(shop: Shop) -> None:
     first, *_ = (entry for entry in read_lock() if entry.name == "lastunit.PlaceOrderLine")
     mine = order(("MUG", 1))

@@ -37,7 +37,7 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
         yield opened
 
 
-@pytest.mark.parametrize("at_once", [1, READ_AHEAD_RECORDS])
+@pytest.mark.parametrize("at_once", [pytest.param(1, marks=pytest.mark.release), READ_AHEAD_RECORDS])
 async def test_what_was_committed_is_decided_what_was_aborted_is_not_and_nothing_is_left_as_lag(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:

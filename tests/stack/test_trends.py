@@ -68,6 +68,7 @@ class Recount:
         return self.counts
 
 
+@pytest.mark.release
 async def test_counts_equal_a_recount_of_the_log_however_often_the_worker_is_killed(
     shelf: Catalogue, environment: dict[str, str], tmp_path: Path
 ) -> None:

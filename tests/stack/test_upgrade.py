@@ -21,7 +21,7 @@ from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, OR
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("end", [pytest.param(signal.SIGTERM, marks=pytest.mark.release), signal.SIGKILL])
 async def test_a_system_of_the_previous_release_is_taken_over(
     settings: Settings, tmp_path: Path, end: signal.Signals
 ) -> None:

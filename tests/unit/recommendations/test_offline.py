@@ -39,6 +39,7 @@ def baskets() -> list[Basket]:
     return sorted(rows)
 
 
+@pytest.mark.release
 def test_items_bought_together_complete_later_baskets_better_than_best_sellers_do(baskets: list[Basket]) -> None:
     past = [basket.items for basket in baskets if basket.at < TEST_FROM]
     model = item_item.build(past)
