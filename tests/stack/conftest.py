@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,6 +14,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from infra.base.endpoints import Endpoints
 from infra.base.settings import Settings, load_settings
 from infra.local.stack import Stack, embedded_stack, progress_for
+from tests.harness.tables import give_database, maintain
+
+_endings: list[asyncio.Task[None]] = []
+"""Databases and topics of tests that are over: to drop them takes seconds, for which the next test does not wait."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -22,6 +26,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     settings = load_settings(state_dir=tmp_path_factory.mktemp("stack"), kafka_heap_mb=512)
     async with embedded_stack(settings, progress_for()) as running:
         yield running
+        await asyncio.gather(*_endings, return_exceptions=True)  # what is left goes away with the folder
 
 
 @pytest_asyncio.fixture
@@ -29,21 +34,12 @@ async def settings(stack: Stack) -> AsyncIterator[Settings]:
     """Settings that point at the stack, with a fresh namespace and an empty database. No topics, no tables."""
     assert stack.failure is None, stack.failure
     name = f"t{secrets.token_hex(5)}"
-    dsn = stack.endpoints.postgres_dsn
-    await _maintain(dsn, f"CREATE DATABASE {name}")
-    update = {"namespace": f"{name}.", "postgres_dsn": f"{dsn.rpartition('/')[0]}/{name}"}
+    dsn = f"{stack.endpoints.postgres_dsn.rpartition('/')[0]}/{name}"
+    await give_database(dsn)
+    update = {"namespace": f"{name}.", "postgres_dsn": dsn}
     yield stack.endpoints.applied_to(stack.settings).model_copy(update=update)
-    await _maintain(dsn, f"DROP DATABASE {name} WITH (FORCE)")
-    await _delete_topics(stack.endpoints.kafka_bootstrap, f"{name}.")
-
-
-async def _maintain(dsn: str, statement: str) -> None:
-    """Run one statement on a connection of its own: a test may restart the server."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+    _endings.append(asyncio.create_task(maintain(dsn, f"DROP DATABASE {name} WITH (FORCE)")))
+    _endings.append(asyncio.create_task(_delete_topics(stack.endpoints.kafka_bootstrap, f"{name}.")))
 
 
 async def _delete_topics(bootstrap: str, namespace: str) -> None:
