@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from tests.harness.warm_processes import run_warm
 
 
 class Answer(NamedTuple):
     """What a command printed, and how it ended."""
 
-    status: int | None
+    status: int
     output: str
     errors: str
 
@@ -27,14 +27,4 @@ class Answer(NamedTuple):
 
 async def lastunit(environment: Mapping[str, str], *arguments: str, columns: int = 200) -> Answer:
     """Run a command in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from infra.cli import main; main()",
-        *arguments,
-        env={**environment, "COLUMNS": str(columns)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await process.communicate()
-    return Answer(process.returncode, output.decode(), errors.decode())
+    return Answer(*await run_warm({**environment, "COLUMNS": str(columns)}, *arguments))

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 
+from tests.harness.cli import lastunit
 from topology.topics import ORDER_EVENTS, TOPICS
 
 Environment = dict[str, str]
 
 
-async def topology(environment: Environment, *arguments: str) -> tuple[int | None, str, str]:
+async def topology(environment: Environment, *arguments: str) -> tuple[int, str, str]:
     """Run the command in a process of its own; return exit status, output, error output."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from infra.cli import main; main()",
-        "topology",
-        *arguments,
-        env={**environment, "LASTUNIT_PARTITIONS": environment.get("LASTUNIT_PARTITIONS", "2"), "COLUMNS": "300"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await process.communicate()
-    return process.returncode, output.decode(), errors.decode()
+    partitions = environment.get("LASTUNIT_PARTITIONS", "2")
+    return await lastunit({**environment, "LASTUNIT_PARTITIONS": partitions}, "topology", *arguments, columns=300)
 
 
 async def test_check_fails_until_the_topics_are_applied(environment: Environment) -> None:
