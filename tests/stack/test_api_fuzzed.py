@@ -17,10 +17,11 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from infra.base.settings import Settings
 from infra.edge import server
-from tests.harness.api import ATTEMPTS, Client, keyed_api, order_body, serving_api
+from tests.harness.api import Client, keyed_api, order_body, serving_api
 from tests.harness.mutated_requests import mutated_request
 from tests.harness.shop import in_miniature
 from tests.harness.tables import give_tables
+from tests.harness.waiting import until
 from topology import admin
 
 EXAMPLES = 4
@@ -123,12 +124,12 @@ async def statuses_of_mutated_requests(settings: Settings, seed: int, cases: int
 
         async def sender() -> None:
             for request in waiting:
-                status = await status_of(port, request)
-                for _ in range(ATTEMPTS):
-                    if status != 503:  # as the machine is short of time: it asks to come again
-                        break
-                    await asyncio.sleep(1)
+
+                async def answered(request: bytes = request) -> int:
                     status = await status_of(port, request)
+                    return status if status != 503 else 0  # as the machine is short of time: it asks to come again
+
+                status = await until(answered)
                 assert status < 500, request
                 statuses[status] += 1
 

@@ -6,6 +6,7 @@ import asyncio
 
 from lastunit_client.client import _parts
 from lastunit_client.in_flight import InFlight
+from tests.harness.waiting import one_turn
 
 
 async def test_as_many_as_may_are_held_at_once_in_the_order_of_asking() -> None:
@@ -17,7 +18,7 @@ async def test_as_many_as_may_are_held_at_once_in_the_order_of_asking() -> None:
             begun.append(name)
             now += records
             most = max(most, now)
-            await asyncio.sleep(0)
+            await one_turn()
             now -= records
 
     await asyncio.gather(*(hold(name, name % 7 + 1) for name in range(50)))
@@ -29,7 +30,7 @@ async def test_who_gives_up_waiting_frees_the_way_and_a_larger_one_goes_alone() 
     async with bound.hold(8):
         large = asyncio.create_task(_pass(bound, 20))
         small = asyncio.create_task(_pass(bound, 2))
-        await asyncio.sleep(0)
+        await one_turn()
         large.cancel()
         await small
     await _pass(bound, 20)
