@@ -214,8 +214,8 @@ async def _load_purchases(
     A count changes only with a hold in memory, and stands there from then on: the table may be a batch behind.
     """
     for ledger, messages in loads:
-        limits = {it.sku for it in messages if type(it) is m.SetPurchaseLimit}
-        placed = [it for it in messages if type(it) is m.PlaceOrderLine]
+        limits = {message.sku for message in messages if type(message) is m.SetPurchaseLimit}
+        placed = [message for message in messages if type(message) is m.PlaceOrderLine]
         limited = {sku for sku in {it.sku for it in placed} if sku in limits or ledger.stock(sku).purchase_limit}
         if limited:
             buyers.update({(it.sku, it.customer_id): ledger for it in placed if it.sku in limited})

@@ -33,7 +33,10 @@ def cache_control(product: Product, levels: Mapping[str, Level], at_ms: int) -> 
 
 def etag_of(view: ProductView) -> str:
     """Return what two pages of a product differ in: its version, prices, what can be bought and how many are shown."""
-    shown = [(it.sku, it.price_minor, it.before_minor, it.availability, it.available) for it in view.variants]
+    shown = [
+        (variant.sku, variant.price_minor, variant.before_minor, variant.availability, variant.available)
+        for variant in view.variants
+    ]
     digest = blake2b(repr((view.product_id, view.version, shown)).encode(), digest_size=9).hexdigest()
     return f'W/"{digest}"'
 

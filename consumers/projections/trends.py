@@ -108,8 +108,8 @@ class Trends:
                 if source not in self._positions:
                     self._positions[source] = await trend_store.read_position(self._redis, self._namespace, source)
                 believed = self._positions[source]
-                new = [(it.timestamp, it.value) for it in messages if it.offset >= (believed or 0)]
-                reached = max(it.offset for it in messages) + 1
+                new = [(message.timestamp, message.value) for message in messages if message.offset >= (believed or 0)]
+                reached = max(message.offset for message in messages) + 1
                 if not new:
                     return
                 stands = await trend_store.count(

@@ -105,7 +105,11 @@ def _recommended(model: Model, given: tuple[str, ...]) -> list[str]:
 
 
 def _purchases(baskets: Iterable[Basket]) -> list[tuple[str, str, Purchase]]:
-    return [(it.customer_id, it.order_id, Purchase(it.at_ms, it.products)) for it in baskets if it.customer_id]
+    return [
+        (basket.customer_id, basket.order_id, Purchase(basket.at_ms, basket.products))
+        for basket in baskets
+        if basket.customer_id
+    ]
 
 
 async def roll_back(redis: Redis, namespace: str) -> Generation | None:

@@ -84,7 +84,7 @@ class Group(TyperGroup):
         word = name.lower().replace("_", "-")
         own = difflib.get_close_matches(word[:60], self.list_commands(ctx), n=2, cutoff=0.7)
         found = IN_GROUP.get((group, word)) or [*(f"{group} {it}".strip() for it in own), *ELSEWHERE.get(word, ())]
-        near = [f"`{PROGRAM} {it}`" for it in dict.fromkeys(found)]
+        near = [f"`{PROGRAM} {name}`" for name in dict.fromkeys(found)]
         return (
             f" Did you mean {' or '.join(near)}?"
             if near

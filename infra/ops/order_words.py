@@ -85,7 +85,10 @@ def describe(event: TimelineEvent, currency: str) -> str:
 
 def rows(events: Iterable[TimelineEvent], currency: str) -> list[tuple[str, str, str, str]]:
     """Return time, event, what happened and reason of each event."""
-    return [(moment(it.at_ms), it.type, describe(it, currency), str(it.data.get("reason", ""))) for it in events]
+    return [
+        (moment(event.at_ms), event.type, describe(event, currency), str(event.data.get("reason", "")))
+        for event in events
+    ]
 
 
 def _facts(data: dict[str, Any], currency: str) -> dict[str, Any]:

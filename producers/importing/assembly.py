@@ -222,7 +222,7 @@ def is_spreadsheet_id(customer: str) -> bool:
 def _is_booking(order: str, heads: Mapping[Field, _Head], lines: Sequence[Priced]) -> bool:
     """Return whether an invoice is none by the house rules: "A..." or stock written up, for nobody and nothing."""
     return is_adjustment(order) or (
-        Field.CUSTOMER not in heads and bool(lines) and all(it.unit == 0 for it in lines) and not is_credit(order)
+        Field.CUSTOMER not in heads and bool(lines) and all(line.unit == 0 for line in lines) and not is_credit(order)
     )
 
 

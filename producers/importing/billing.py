@@ -48,7 +48,7 @@ def bill(goods: Sequence[Priced], charges: Charges, options: ReadOptions, curren
     """Return what an order of these goods and charges is charged. Raises FaultError."""
     lines = priced(goods, currency, options.rounding)
     exact = sum((it.total for it in goods), Fraction(0))
-    return _bill(lines, sum(it.total for it in lines) - exact, charges, options, currency)
+    return _bill(lines, sum(line.total for line in lines) - exact, charges, options, currency)
 
 
 class Bill(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ class Bill(msgspec.Struct, frozen=True):
     @property
     def total(self) -> Fraction:
         """What the order would come to with all that is left out of it."""
-        return sum((it.total for it in self.lines), self.spread + _sum_without_refund(self.waived))
+        return sum((line.total for line in self.lines), self.spread + _sum_without_refund(self.waived))
 
     def complete(self) -> Settled:
         """Return the order's lines where no total is known: nothing may be untreated. Raises FaultError."""

@@ -132,7 +132,7 @@ class OrderFile:
         return Reject("", record.line, self.layout.column(Field.ORDER), fault, reason)
 
     def _refusal(self, strays: Sequence[Reject]) -> str:
-        shown = "; ".join(f"row {it.row}: {it.reason}" for it in strays[:SHOWN_STRAYS])
+        shown = "; ".join(f"row {stray.row}: {stray.reason}" for stray in strays[:SHOWN_STRAYS])
         more = f"; {len(strays) - SHOWN_STRAYS:,} more" if len(strays) > SHOWN_STRAYS else ""
         return (
             f"{self.table.path}: {shown}{more}. Such a row may belong to any order, so nothing was placed. Correct it, or "

@@ -181,7 +181,11 @@ def gaps(
         around = [silence for silence in silences if event.at_ms <= silence[1] <= event.until_ms]
         length_ms, end_ms, sku = max(around, default=(0, 0, ""))
         home = partition_of(sku.encode(), partitions)
-        by_whom = [it for it in takeovers if it.partition == home and event.at_ms <= _ms(it) <= event.until_ms]
+        by_whom = [
+            takeover
+            for takeover in takeovers
+            if takeover.partition == home and event.at_ms <= _ms(takeover) <= event.until_ms
+        ]
         found.append(_gap(event, length_ms / 1000, end_ms, by_whom[0] if by_whom else None))
     return found
 

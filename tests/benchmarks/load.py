@@ -141,7 +141,9 @@ async def run(options: Options, report: Report) -> None:
                     f" {load.under_way} under way, CPU {load.cpu_ms_in_all:.2f} ms an order: {_rounded(load.cpu_ms)}"
                 )
         found = await verify(settings, processor_url=system.processor_url)
-        report.breaches += [f"{it.name}: {it.detail} {it.examples}" for it in found.findings if not it.holds]
+        report.breaches += [
+            f"{finding.name}: {finding.detail} {finding.examples}" for finding in found.findings if not finding.holds
+        ]
     judge(report, idle, loads)
 
 

@@ -151,7 +151,9 @@ async def _sample(
 async def _audit(settings: Settings, system: Supervisor, stream: Stream) -> list[str]:
     """Audit the books, and see that every order came to an end, or waits for its parcel, which nobody sends here."""
     found = await verify(settings, processor_url=system.processor_url)
-    breaches = [f"{it.name}: {it.detail} {it.examples}" for it in found.findings if not it.holds]
+    breaches = [
+        f"{finding.name}: {finding.detail} {finding.examples}" for finding in found.findings if not finding.holds
+    ]
     progress = found.finding("every_order_is_final_or_waits").figure
     ended = progress["final"] + progress.get("waiting_for_shipment", 0)
     if ended != stream.placed:
@@ -174,23 +176,23 @@ def judge(report: Report, samples: Sequence[Sample]) -> None:
     for process in last[-1].rss_mib:
         if process != PROCESSOR:  # the stand-in for the card network keeps its books in memory
             growth(f"memory_growth_{process}", lambda it, process=process: it.rss_mib[process], MEMORY_BAR)
-            report.spreads[f"rss {process}, MiB"] = spread([it.rss_mib[process] for it in samples])
+            report.spreads[f"rss {process}, MiB"] = spread([sample.rss_mib[process] for sample in samples])
     for name in last[-1].waiting:
         before = max(it.waiting[name] for it in middle)
         more = max(it.waiting[name] for it in last) - before
         report.figure(f"more_{name}", more)
         report.bars[f"more_{name}"] = at_most(more, MORE_WAITING + before / 4)
-        report.spreads[name] = spread([max(0.1, it.waiting[name]) for it in samples])
+        report.spreads[name] = spread([max(0.1, sample.waiting[name]) for sample in samples])
     offered = samples[-1].offered / max(samples[-1].at_s, 1e-9)
     report.figure("orders_per_s", offered)
     for name in ("p50_ms", "p99_ms"):
-        report.spreads[name] = spread([max(0.1, getattr(it, name)) for it in samples])
+        report.spreads[name] = spread([max(0.1, getattr(sample, name)) for sample in samples])
     per_order = {
         name: (last[-1].mib[name] - samples[0].mib.get(name, 0)) * 2**20 / max(1, last[-1].offered - samples[0].offered)
         for name in last[-1].mib
     }
     report.setup["bytes_per_order"] = per_order
-    report.details["minutes"] = [msgspec.to_builtins(it) for it in samples]
+    report.details["minutes"] = [msgspec.to_builtins(sample) for sample in samples]
 
 
 def _line(it: Sample) -> str:

@@ -36,7 +36,7 @@ async def test_a_minute_of_soak_leaves_sound_books_and_nothing_that_waits(tmp_pa
     assert result["setup"]["restarts"] == {"processor": 0, **dict.fromkeys(SYSTEM, 0)}
     minutes = result["details"]["minutes"]
     assert len(minutes) == 6
-    assert sum(it["finished"] for it in minutes) > 0
+    assert sum(minute["finished"] for minute in minutes) > 0
     # A cache of half a million orders is nowhere near full after a minute; a leak of a batch each batch would show.
     for room in SYSTEM:
         assert result["figures"][f"memory_growth_{room}"] < 1.5

@@ -57,7 +57,9 @@ async def judge(
     breaches += _judge_customers(facts, fates, await shop.database.fetch(_MONEY))
     notifications = await _judge_notifications(shop, facts, subscriber, breaches)
     audit = await shop.audit()
-    breaches += [f"{it.name}: {it.detail} {it.examples}" for it in audit.findings if not it.holds]
+    breaches += [
+        f"{finding.name}: {finding.detail} {finding.examples}" for finding in audit.findings if not finding.holds
+    ]
     return Result(
         plan=plan,
         breaches=breaches,
@@ -67,7 +69,7 @@ async def judge(
         waiting={name: found[:MOST_NAMED] for name, found in waiting.items()},
         money_minor=money,
         notifications=notifications,
-        audit={it.name: msgspec.to_builtins(it.figure) for it in audit.findings},
+        audit={finding.name: msgspec.to_builtins(finding.figure) for finding in audit.findings},
         seconds={},
     )
 

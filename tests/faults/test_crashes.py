@@ -88,5 +88,6 @@ async def test_without_an_outbox_the_same_crash_loses_events_and_the_audit_says_
     report = await shop.audit()
     assert "replay_gives_the_same_decisions" in report.breaches
     assert any(
-        "neither published nor in the outbox" in it for it in report.finding("replay_gives_the_same_decisions").examples
+        "neither published nor in the outbox" in example
+        for example in report.finding("replay_gives_the_same_decisions").examples
     )

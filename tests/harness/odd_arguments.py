@@ -128,7 +128,7 @@ def invocations(leaf: Leaf, every: int = 1) -> Iterator[list[str]]:
 
 def flags(leaf: Leaf) -> Iterator[list[str]]:
     """Yield the command as it is meant with each pair of its flags."""
-    names = [it.opts[0] for it in leaf.command.params if getattr(it, "is_flag", False)]
+    names = [param.opts[0] for param in leaf.command.params if getattr(param, "is_flag", False)]
     for some in itertools.combinations(names, 2):
         yield [*leaf.words, *_arguments(leaf, "", ""), *some]
 

@@ -30,15 +30,22 @@ class Catalogue:
 
     async def put(self, products: Iterable[m.Product]) -> None:
         await self._publish(
-            [Outgoing(CATALOGUE_PRODUCTS.name, BY_KEY, it.product_id.encode(), encode(it)) for it in products]
+            [
+                Outgoing(CATALOGUE_PRODUCTS.name, BY_KEY, product.product_id.encode(), encode(product))
+                for product in products
+            ]
         )
 
     async def remove(self, *product_ids: str) -> None:
-        await self._publish([Outgoing(CATALOGUE_PRODUCTS.name, BY_KEY, it.encode(), None) for it in product_ids])
+        await self._publish(
+            [Outgoing(CATALOGUE_PRODUCTS.name, BY_KEY, product_id.encode(), None) for product_id in product_ids]
+        )
 
     async def levels(self, available: Mapping[str, int]) -> None:
         levels = [m.StockLevel(sku, units, 0, 0, units, 1) for sku, units in available.items()]
-        await self._publish([Outgoing(STOCK_LEVELS.name, BY_KEY, it.sku.encode(), encode(it)) for it in levels])
+        await self._publish(
+            [Outgoing(STOCK_LEVELS.name, BY_KEY, level.sku.encode(), encode(level)) for level in levels]
+        )
 
     async def _publish(self, records: list[Outgoing]) -> None:
         await self._publisher.publish(records)

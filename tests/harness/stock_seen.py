@@ -13,7 +13,7 @@ from topology.topics import ORDER_EVENTS, STOCK_LEVELS
 
 async def said(shop: Shop, request: OrderRequest) -> list[Any]:
     records = await shop.records(ORDER_EVENTS)
-    return [decode(it.value) for it in records if it.key == request.order_id.encode()]
+    return [decode(record.value) for record in records if record.key == request.order_id.encode()]
 
 
 async def level(shop: Shop, sku: str = "MUG") -> tuple[int, int, int, int]:
@@ -36,6 +36,6 @@ async def counts(shop: Shop) -> dict[str, int]:
 async def latest_levels(shop: Shop) -> dict[bytes | None, m.StockLevel | None]:
     """Return the latest record of each key on stock.levels; None for a tombstone."""
     return {
-        it.key: cast("m.StockLevel", decode(it.value)) if it.value is not None else None
-        for it in await shop.records(STOCK_LEVELS)
+        record.key: cast("m.StockLevel", decode(record.value)) if record.value is not None else None
+        for record in await shop.records(STOCK_LEVELS)
     }

@@ -40,8 +40,10 @@ def _by_hand(facts: OrderFacts, kind: OperationKind) -> int:
     """Return what a person says to have done outside the network, less what the network turned out to have done."""
     if facts.payment is None:
         return 0
-    attempts = [it for it in facts.payment.attempts.values() if it.kind is kind and it.result == RESOLVED]
-    booked_minor: int = sum(it.amount_minor for it in attempts)
+    attempts = [
+        attempt for attempt in facts.payment.attempts.values() if attempt.kind is kind and attempt.result == RESOLVED
+    ]
+    booked_minor: int = sum(attempt.amount_minor for attempt in attempts)
     told = [it for it in facts.of(m.PaymentResolved) if it.operation_id.split(":")[1] == kind.value]
     is_told = facts.is_touched or booked_minor == sum(it.amount_minor for it in told)
     _holds(is_told, facts.order_id, "has", booked_minor, "booked by hand, and published", told)

@@ -172,7 +172,10 @@ async def test_reconcile_lays_the_sides_side_by_side_and_only_proposes(shop: Sho
         await shop.place(order(("MUG", 2)))
         await shop.until_quiet(orders=1)
     sides = await answer("stock", "reconcile")
-    assert [(it["sku"], it["agree"], it["proposal"]) for it in sides] == [("MUG", True, None), ("TIN", True, None)]
+    assert [(side["sku"], side["agree"], side["proposal"]) for side in sides] == [
+        ("MUG", True, None),
+        ("TIN", True, None),
+    ]
     [counted] = await answer("stock", "reconcile", "--counted", "MUG=4", status=1)
     assert counted["proposal"]["command"] == "lastunit stock adjust MUG -1 --reason 'stock reconcile'"
 

@@ -68,7 +68,7 @@ async def test_orders_that_anybody_placed_are_awaited_before_and_after_they_are_
         assert (await client.outcome(earlier.order_id)).state == "paid"
         assert await client.place_all([mine, refused]) is Delivery.ON_LOG
         outcomes = await asyncio.gather(*(client.outcome(it.order_id) for it in (mine, refused, earlier)))
-        assert [(it.state, it.reason) for it in outcomes] == [
+        assert [(outcome.state, outcome.reason) for outcome in outcomes] == [
             ("paid", ""),
             ("rejected", "insufficient_stock"),
             ("paid", ""),

@@ -119,9 +119,9 @@ async def publish(shop: Shop, records: Sequence[Bad], *, compression: str | None
     await producer.start()
     topic = INVENTORY_COMMANDS.in_namespace(shop.settings.namespace)
     try:
-        for it in records:
+        for record in records:
             batch = producer.create_batch()
-            batch.append(key=it.key, value=it.value, timestamp=None, headers=it.headers)
+            batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers)
             await (await producer.send_batch(batch, topic, partition=partition_of(b"MUG", 3)))
     finally:
         await producer.stop()

@@ -79,7 +79,7 @@ async def test_a_room_of_two_sources_passes_it(shop: Shop) -> None:
         await shop.place(order(("MUG", 1)))
         await shop.until_quiet(orders=2)
         await shop.assert_sound()
-    found = [(it.room, it.reason) for it in await letters(shop)]
+    found = [(letter.room, letter.reason) for letter in await letters(shop)]
     assert Counter(found) == {(room, MALFORMED_OFFSET): 3 for room in ("fulfilment", "orders", "payments")}
 
 

@@ -197,17 +197,17 @@ async def test_a_credit_note_becomes_a_return_of_the_order_whose_lines_it_credit
     )
     await office.imported(orders)
     listed = await office.imported(credits_)
-    assert [it.result for it in listed.credits] == ["listed"] * 5
+    assert [credit.result for credit in listed.credits] == ["listed"] * 5
     assert not listed.is_whole, "there is no order in the file"
 
     report = await office.imported(credits_, return_credits=True)
-    results = {it.number: it.result for it in report.credits}
+    results = {credit.number: credit.result for credit in report.credits}
     assert [results[number] for number in ("R1", "R2", "3")] == ["requested"] * 3
     assert "no whole lines, not returned before" in results["R3"]
     assert "no whole lines" in results["R4"], "one of three cannot be returned alone"
     again = await office.imported(credits_, return_credits=True)
-    assert [(it.number, it.order_id, it.return_id) for it in again.credits] == [
-        (it.number, it.order_id, it.return_id) for it in report.credits
+    assert [(credit.number, credit.order_id, credit.return_id) for credit in again.credits] == [
+        (credit.number, credit.order_id, credit.return_id) for credit in report.credits
     ]
     commands = Counter(await office.published(ORDER_COMMANDS))
     assert set(commands.values()) == {2}, "sent again, each is the same"

@@ -27,6 +27,6 @@ async def test_the_largest_lawful_order_is_paid(settings: Settings, tmp_path: Pa
         await shop.place(largest)
         await shop.until_quiet(orders=1)
         assert await shop.state(largest) == ("paid", "")
-        sizes = {type(decode(it.value)): len(it.value or b"") for it in await shop.records(ORDER_EVENTS)}
+        sizes = {type(decode(record.value)): len(record.value or b"") for record in await shop.records(ORDER_EVENTS)}
         assert sizes[m.OrderPaid] > MAX_RECORD_BYTES
         await shop.assert_sound()

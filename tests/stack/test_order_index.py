@@ -66,7 +66,7 @@ async def index_of(settings: Settings) -> AsyncIterator[OrderIndex]:
 
 
 async def found(connection: asyncpg.Connection, **query: Any) -> list[str]:
-    return [it.order_id for it in await find_orders(connection, OrderQuery(**query), 100)]
+    return [order.order_id for order in await find_orders(connection, OrderQuery(**query), 100)]
 
 
 async def test_orders_are_found_by_all_that_people_know_of_them(
@@ -85,7 +85,7 @@ async def test_orders_are_found_by_all_that_people_know_of_them(
     assert await found(connection, customer_id="ann", sku="MUG", state=OrderState.PAID, until_ms=DAY) == [A]
     [order] = await find_orders(connection, OrderQuery(reference="553547"), 1)
     assert order == IndexedOrder(A, 1_000, "ann", "553547", OrderState.PAID, ["MUG", "TIN"])
-    assert [it.order_id for it in await find_orders(connection, OrderQuery(), 2)] == [C, B]
+    assert [order.order_id for order in await find_orders(connection, OrderQuery(), 2)] == [C, B]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -104,7 +104,7 @@ async def test_whatever_is_written_twice_late_or_in_pieces_the_index_is_the_same
         await one.flush()
         await other.flush()
         assert await one.positions([0, 1]) == {0: 10, 1: 0}
-    orders = {it.order_id: it for it in await find_orders(connection, OrderQuery(), 10)}
+    orders = {order.order_id: order for order in await find_orders(connection, OrderQuery(), 10)}
     assert orders == {
         A: IndexedOrder(A, 1_000, "ann", "553547", OrderState.PAID, ["MUG", "TIN"]),
         B: IndexedOrder(B, DAY, "bob", "553548", OrderState.REJECTED, ["MUG"]),

@@ -52,7 +52,7 @@ async def test_a_line_that_became_a_dead_letter_is_named_by_its_order(shop: Shop
     async with shop.running("inventory", "orders"):
         await shop.publisher.publish([first, *misrouted])
         await shop.until_quiet("inventory", "orders")
-    by_order = {it.order_id: it for it in await waits(shop) if it.order_id is not None}
+    by_order = {wait.order_id: wait for wait in await waits(shop) if wait.order_id is not None}
     assert by_order.keys() == {half.order_id, whole.order_id}
     pending, lost = by_order[half.order_id], by_order[whole.order_id]
     assert (pending.axis, pending.state, pending.missing) == ("order", "pending", [2])

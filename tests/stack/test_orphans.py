@@ -55,7 +55,7 @@ async def test_orphans_are_found_and_given_back_once(shop: Shop, environment: di
         assert (fixed.status, {it["result"] for it in fixed.json["orphans"]}) == (0, {"succeeded"}), fixed.errors
         again = await lastunit(told, "payments", "reconcile", "--older-than", "0", "--fix")
         assert (again.status, again.output.splitlines()[-1]) == (0, "1 payment compared. Both books agree.")
-        found = {it.authorization_id: it async for it in processor.payments(0)}
+        found = {payment.authorization_id: payment async for payment in processor.payments(0)}
         await processor.close()
     assert (found[held].held_minor, found[taken].refunded_minor) == (0, 700)
     [ours] = [it for name, it in found.items() if name not in {held, taken}]

@@ -114,7 +114,7 @@ async def test_a_worse_model_is_refused_and_a_generation_can_be_taken_back(shelf
     refused = await build.build(redis, namespace, bad, 2)
     assert refused.was_refused
     assert (await store.read_current(redis, namespace)) == refused.in_use
-    assert {it.item for it in (await store.read_neighbours(redis, namespace, ["MUG"]))["MUG"]} == {"TEA"}
+    assert {neighbour.item for neighbour in (await store.read_neighbours(redis, namespace, ["MUG"]))["MUG"]} == {"TEA"}
     second = await build.build(redis, namespace, good, 3)
     assert second.in_use is not None
     assert (second.in_use.number, second.in_use.previous) == (2, 1)

@@ -52,7 +52,7 @@ class Dashboard:
         self._processor = HttpProcessor(self._url)
 
     async def payment(self, mine: OrderRequest) -> ProcessorPayment:
-        [found] = [it async for it in self._processor.payments(0) if it.order_id == mine.order_id]
+        [found] = [payment async for payment in self._processor.payments(0) if payment.order_id == mine.order_id]
         return found
 
     async def do(self, mine: OrderRequest, what: str, amount_minor: int = 0) -> None:
@@ -196,7 +196,11 @@ async def what_an_order_stands_for_is_not_given_back_under_another_name(shop: Sh
     async with database(shop.settings) as connection:
         found = await reconcile(connection, processor, Options(0, 2**48, fix=True))
     await processor.close()
-    assert (found.holds, found.orphans, [it.why for it in found.differences]) == (False, [], [OTHER_ORDER] * 6)
+    assert (found.holds, found.orphans, [difference.why for difference in found.differences]) == (
+        False,
+        [],
+        [OTHER_ORDER] * 6,
+    )
 
 
 async def held_against_a_processor_that_knows_nothing(shop: Shop, folder: Path) -> None:
@@ -204,7 +208,9 @@ async def held_against_a_processor_that_knows_nothing(shop: Shop, folder: Path) 
     lost = await compared(shop, another.url, chunk=4)
     await another.stop()
     assert (lost.holds, lost.compared, len(lost.differences)) == (False, 6, 6)
-    assert {(it.why, it.processor, it.is_bookable) for it in lost.differences} == {(ONLY_OURS, None, False)}
+    assert {(difference.why, difference.processor, difference.is_bookable) for difference in lost.differences} == {
+        (ONLY_OURS, None, False)
+    }
 
 
 async def test_a_resolve_that_contradicts_the_processor_is_refused_and_what_was_paid_back_by_hand_balances(
@@ -234,6 +240,10 @@ async def test_a_resolve_that_contradicts_the_processor_is_refused_and_what_was_
 
 async def refusals(shop: Shop, mine: OrderRequest) -> list[tuple[str, str]]:
     """Return reason and detail of each refusal of a ResolveOrder."""
-    events = [decode(it.value) for it in await shop.records(ORDER_EVENTS) if it.key == mine.order_id.encode()]
-    refused = [it for it in events if isinstance(it, m.OrderCommandRefused) and it.command == "ResolveOrder"]
+    events = [
+        decode(record.value) for record in await shop.records(ORDER_EVENTS) if record.key == mine.order_id.encode()
+    ]
+    refused = [
+        event for event in events if isinstance(event, m.OrderCommandRefused) and event.command == "ResolveOrder"
+    ]
     return [(it.reason, it.detail) for it in refused]

@@ -89,7 +89,7 @@ async def test_a_page_its_json_its_offer_and_its_search_hit_are_one_truth(shop: 
 
 async def test_each_variant_has_its_own_offer_and_availability(shop: ShopProcess) -> None:
     found = await view(shop, "TEE")
-    assert [(it.sku, it.price_minor, it.availability) for it in found.variants] == [
+    assert [(variant.sku, variant.price_minor, variant.availability) for variant in found.variants] == [
         ("T-S", 990, "few"),
         ("T-M", 1090, "sold_out"),
     ]

@@ -85,7 +85,7 @@ async def test_what_was_refused_stays_refused_across_restarts_and_though_it_coul
         await shop.say(m.AdjustStock("count-2", "MUG", -3, "fewer on the shelf"))
         await shop.until_quiet(orders=1)
     assert await level(shop) == (51, 0, 2, 0)
-    letters = [cast("m.DeadLetter", decode(it.value)) for it in await shop.records(DEAD_LETTERS)]
+    letters = [cast("m.DeadLetter", decode(record.value)) for record in await shop.records(DEAD_LETTERS)]
     assert [(letter.reason, letter.detail) for letter in letters] == [
         ("AdjustStock_refused", refused.removeprefix("AdjustStock: ")),
         ("AdjustStock_refused", f"count-1 stays refused: {refused}"),

@@ -88,10 +88,10 @@ async def test_the_replay_tells_an_order_s_decisions_as_they_were_published(shop
     steps = [step async for step in history(shop.settings, DecisionFilter(order_id=mine.order_id))]
     assert all(step.difference is None for step in steps)
     placed = steps[0]
-    assert (placed.input, [it.type for it in placed.outcomes]) == ("PlaceOrderLine", ["LineReserved"])
+    assert (placed.input, [outcome.type for outcome in placed.outcomes]) == ("PlaceOrderLine", ["LineReserved"])
     assert placed.before == {"MUG": "3 available, 0 reserved, 2 allocated"}
     assert placed.after == {"MUG": "1 available, 2 reserved, 2 allocated"}
-    assert "OrderPaid" in [it.type for step in steps for it in step.outcomes]
+    assert "OrderPaid" in [outcome.type for step in steps for outcome in step.outcomes]
     received = [step async for step in history(shop.settings, DecisionFilter(room="inventory", sku="TIN"))]
     assert {step.facts["sku"] for step in received} == {"TIN"}
     before = [

@@ -74,14 +74,14 @@ def _list(shown: Shown) -> None:
     """Print what holds rows or waits to be dropped; empty weeks ahead are one line."""
     if shown.weeks_ahead < FEW_WEEKS:
         print_text(f"Only {shown.weeks_ahead} weeks are ahead: `lastunit maintenance run` makes more.", "bold red")
-    matter = [it for it in shown.weeks if it.rows or it.is_past or it.from_ms <= shown.at_ms]
+    matter = [week for week in shown.weeks if week.rows or week.is_past or week.from_ms <= shown.at_ms]
     rows = [
         (it.name, _moment(it.from_ms), f"{it.rows:,}", _size(it.bytes), _moment(it.gone_at_ms), _note(it))
         for it in sorted(matter, key=lambda it: not it.is_past)
     ]
-    rows += [(it.name, "", f"{it.rows:,}", _size(it.bytes), "never", "") for it in shown.others]
+    rows += [(other.name, "", f"{other.rows:,}", _size(other.bytes), "never", "") for other in shown.others]
     print_table(("week", "from", "rows", "size", "dropped after", ""), rows, right={"rows", "size"})
-    empty = [it.name for it in shown.weeks if it not in matter]
+    empty = [week.name for week in shown.weeks if week not in matter]
     if empty:
         print_text(f"\n{counted(len(empty), 'empty week')} ahead: {empty[0]} to {empty[-1]}.")
     print_text(f"\nRows are estimates. Whatever is still to be decided came in after {_moment(shown.floor_ms)}.")

@@ -167,7 +167,7 @@ class Guard:
 def _refuse_repeated(names: Sequence[bytes]) -> None:
     """Raise ProblemError where a header that may come once comes again (RFC 9110, 5.3)."""
     if faults := [Fault("came more than once", header=name.decode()) for name in ONCE if names.count(name) > 1]:
-        raise ProblemError(BAD_HEADER, "; ".join(f"{it.header} {it.detail}" for it in faults), errors=faults)
+        raise ProblemError(BAD_HEADER, "; ".join(f"{fault.header} {fault.detail}" for fault in faults), errors=faults)
 
 
 def _hostname(host: str) -> str | None:

@@ -139,7 +139,9 @@ def read_query(given: Mapping[str, str]) -> tuple[OrderQuery, int]:
         except (ValueError, OverflowError) as error:
             faults.append(Fault(str(error) or "cannot be used", parameter=name))
     if faults:
-        raise ProblemError(BAD_PARAMETER, "; ".join(f"{it.parameter}: {it.detail}" for it in faults[:3]), errors=faults)
+        raise ProblemError(
+            BAD_PARAMETER, "; ".join(f"{fault.parameter}: {fault.detail}" for fault in faults[:3]), errors=faults
+        )
     return OrderQuery(**fields), limit
 
 

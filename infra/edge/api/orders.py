@@ -148,7 +148,7 @@ def order_of(view: OrderView) -> Order:
         currency=view.currency,
         amount_minor=view.amount_minor,
         money=Money(money.authorized_minor, money.captured_minor, money.voided_minor, money.refunded_minor),
-        lines=[LineState(it.line, it.sku, it.quantity, it.unit_price_minor, it.state) for it in view.lines],
+        lines=[LineState(line.line, line.sku, line.quantity, line.unit_price_minor, line.state) for line in view.lines],
         events=_events(view),
         links=links_of(view.order_id),
     )

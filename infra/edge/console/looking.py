@@ -60,7 +60,9 @@ async def order_values(settings: Settings, watch: Watch, order_id: str) -> dict[
         "order": view,
         "ways": _ways(view),
         "money": _money(view),
-        "lines": [(it, amount(it.unit_price_minor, view.currency) if it.unit_price_minor else "") for it in view.lines],
+        "lines": [
+            (line, amount(line.unit_price_minor, view.currency) if line.unit_price_minor else "") for line in view.lines
+        ],
         "rows": rows(view.events, view.currency),
         "actions": actions_of_order(view),
         "did": watch.actions_about(f"order/{order_id}"),
@@ -193,9 +195,9 @@ def _chart(level: Level, movements: Sequence[Movement]) -> str:
     if len(movements) < 2:  # noqa: PLR2004  a line has two ends
         return ""
     points, units = [], level.on_hand
-    for it in movements:
-        points.append((it.at_ms, units))
-        points.append((it.at_ms, units := units - it.quantity))
+    for movement in movements:
+        points.append((movement.at_ms, units))
+        points.append((movement.at_ms, units := units - movement.quantity))
     first, last = points[-1][0], points[0][0]
     top = max(1, *(on_hand for _, on_hand in points))
     return " ".join(

@@ -54,7 +54,9 @@ class Signals:
             if not self._waiting:
                 continue
             signals, self._waiting = self._waiting, []
-            records = [Outgoing(SHOP_SIGNALS.name, BY_KEY, it.product_id.encode(), encode(it)) for it in signals]
+            records = [
+                Outgoing(SHOP_SIGNALS.name, BY_KEY, signal.product_id.encode(), encode(signal)) for signal in signals
+            ]
             try:
                 await self._publisher.publish(records)
             except ProducerError as error:

@@ -216,12 +216,12 @@ def _listing(
     currency = answer.hits[0].currency if answer.hits else shop.currency
     ranges = [
         {
-            "value": (value := price_text(it.price_from, it.price_to)),
-            "text": f"{format_minor(it.price_from, currency)} to {format_minor(it.price_to, currency).partition(' ')[2]}",
-            "count": it.count,
+            "value": (value := price_text(price_range.price_from, price_range.price_to)),
+            "text": f"{format_minor(price_range.price_from, currency)} to {format_minor(price_range.price_to, currency).partition(' ')[2]}",
+            "count": price_range.count,
             "chosen": value == chosen,
         }
-        for it in answer.price_ranges
+        for price_range in answer.price_ranges
     ]
     if chosen and not any(each["chosen"] for each in ranges):
         ranges.append({"value": chosen, "text": chosen, "count": answer.total, "chosen": True})

@@ -107,7 +107,12 @@ def result_of(
         cpu_us_per_order={name: round(used / orders * MICROSECONDS, 1) for name, used in cpu_seconds.items()},
         flash_sale=_flash_sale(flash, race, books, log.claims, sold[flash]) if flash else None,
         unfinished=unfinished(race, position),
-        breaches=[f"{it.sentence}: {example}" for it in audit.findings if not it.holds for example in it.examples],
+        breaches=[
+            f"{finding.sentence}: {example}"
+            for finding in audit.findings
+            if not finding.holds
+            for example in finding.examples
+        ],
     )
 
 

@@ -105,7 +105,7 @@ def _partitions(inputs: AuditInputs, room: Room[Any], wanted: DecisionFilter) ->
     key = wanted.sku if room.name == "inventory" else wanted.order_id
     if not key:
         return list(range(count))
-    return sorted({partition_of(key.encode(), it.partitions) for it in inputs.generations(room)})
+    return sorted({partition_of(key.encode(), generation.partitions) for generation in inputs.generations(room)})
 
 
 async def _stage_decisions(
@@ -149,7 +149,7 @@ def _audited(decision: Decision, published: Published, states: _States, state: A
         decision.record.timestamp,
         _input_name(message),
         {"detail": str(message)} if isinstance(message, RefusedError | MisroutedRecord) else public_fields(message),
-        [Outcome(type(it).__name__, public_fields(it)) for it in outcomes],
+        [Outcome(type(outcome).__name__, public_fields(outcome)) for outcome in outcomes],
         before,
         after,
         examples[0] if examples else None,
@@ -188,6 +188,6 @@ def _state_of(state: Any, room: str, name: str) -> str:
 
 def _matches(step: AuditedDecision, wanted: DecisionFilter) -> bool:
     facts = [step.facts, *(outcome.facts for outcome in step.outcomes)]
-    if wanted.sku is not None and all(it.get("sku") != wanted.sku for it in facts):
+    if wanted.sku is not None and all(fact.get("sku") != wanted.sku for fact in facts):
         return False
-    return wanted.order_id is None or any(it.get("order_id") == wanted.order_id for it in facts)
+    return wanted.order_id is None or any(fact.get("order_id") == wanted.order_id for fact in facts)

@@ -93,7 +93,7 @@ async def ledger_of(settings: Settings, sku: str, until_ms: int | None = None) -
                 if until_ms is not None and decision.at_ms > until_ms and stage.is_last:
                     break
                 after = _units(ledger.stock(sku)) if sku in ledger.stocks else level
-                movements = [it for it in ledger.movements[moved:] if it.sku == sku]
+                movements = [movement for movement in ledger.movements[moved:] if movement.sku == sku]
                 moved = len(ledger.movements)
                 if after != level or movements:
                     entries.append(_entry(decision, sku, movements, level, after))

@@ -72,7 +72,9 @@ class Difference(msgspec.Struct, frozen=True):
 
 def known_of(payment: Payment | None) -> Known:
     """Return what is known of an order. An authorisation that was declined or given up does not stand."""
-    asked = [it for it in payment.attempts.values() if it.kind is OperationKind.AUTHORIZE] if payment else []
+    asked = (
+        [attempt for attempt in payment.attempts.values() if attempt.kind is OperationKind.AUTHORIZE] if payment else []
+    )
     return Known(
         frozenset(it.authorization_id for it in asked if it.result in (SUCCEEDED, REQUIRES_ACTION)),
         is_asking=any(it.result == PENDING for it in asked),

@@ -78,8 +78,8 @@ def _shown(week: Week, partitions: Sequence[Partition], gone_ms: int, live: Live
         until_ms=week.until_ms,
         gone_at_ms=gone_ms,
         is_past=live is not None,
-        rows=sum(it.rows for it in partitions),
-        bytes=sum(it.bytes for it in partitions),
+        rows=sum(partition.rows for partition in partitions),
+        bytes=sum(partition.bytes for partition in partitions),
         live=live or {},
-        tables={it.table: it.rows for it in partitions},
+        tables={partition.table: partition.rows for partition in partitions},
     )

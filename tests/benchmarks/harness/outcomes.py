@@ -59,14 +59,14 @@ class LaneTopics:
     async def outcomes(self, since: Ends) -> list[Outcome]:
         """Return every outcome that was appended since."""
         return [
-            Outcome((it.key or b"").decode(), message_type(it.value), it.timestamp)
-            for it in await self._records(ORDER_EVENTS, since)
+            Outcome((record.key or b"").decode(), message_type(record.value), record.timestamp)
+            for record in await self._records(ORDER_EVENTS, since)
         ]
 
     async def batch_sizes(self, sku: str, since: Ends) -> list[int]:
         """Return how many units of a SKU each batch reserved: the room says its level once a batch."""
-        levels = [decode(it.value) for it in await self._records(STOCK_LEVELS, since)]
-        reserved = [it.reserved for it in levels if isinstance(it, StockLevel) and it.sku == sku]
+        levels = [decode(record.value) for record in await self._records(STOCK_LEVELS, since)]
+        reserved = [level.reserved for level in levels if isinstance(level, StockLevel) and level.sku == sku]
         return [after - before for before, after in pairwise(reserved) if after > before]
 
     async def _records(self, topic: Topic, since: Ends) -> list[Record]:

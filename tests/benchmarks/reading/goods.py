@@ -43,7 +43,7 @@ def products(number: int) -> list[Product]:
 def levels(all_products: list[Product]) -> dict[str, int]:
     """Return the units of each SKU: a quarter is sold out."""
     draw = random.Random(SEED)
-    return {it.sku: draw.choice((0, 5, 50, 500)) for product in all_products for it in product.variants}
+    return {variant.sku: draw.choice((0, 5, 50, 500)) for product in all_products for variant in product.variants}
 
 
 def queries(number: int) -> Iterator[str]:

@@ -72,7 +72,9 @@ async def fill(dsn: str, products: list[Product], levels: dict[str, int]) -> Non
     await connection.execute(TABLES)
     rows = [(it.product_id, msgspec.json.encode(it)) for it in products]
     await connection.copy_records_to_table("products", records=rows)
-    stock = [(it.sku, product.product_id, levels[it.sku]) for product in products for it in product.variants]
+    stock = [
+        (variant.sku, product.product_id, levels[variant.sku]) for product in products for variant in product.variants
+    ]
     await connection.copy_records_to_table("stock", records=stock)
     await connection.executemany(
         "INSERT INTO search VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, setweight(to_tsvector('english', $2), 'A') || "

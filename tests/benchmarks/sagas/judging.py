@@ -77,9 +77,9 @@ def judge(report: Report, trials: Trials, latencies: Sequence[Latencies]) -> Non
     for room, us in _middle(trial.cpu_us_per_order for trial in trials.get("ours uniform", ())).items():
         report.figure(f"saga_cpu_us_per_order_{room}", us)
     if latencies:
-        report.figure("publish_to_paid_p50_ms", median(it.p50_ms for it in latencies))
-        report.figure("publish_to_paid_p99_ms", median(it.p99_ms for it in latencies))
-        report.details["publish_to_paid"] = [msgspec.to_builtins(it) for it in latencies]
+        report.figure("publish_to_paid_p50_ms", median(latency.p50_ms for latency in latencies))
+        report.figure("publish_to_paid_p99_ms", median(latency.p99_ms for latency in latencies))
+        report.details["publish_to_paid"] = [msgspec.to_builtins(latency) for latency in latencies]
     report.setup["cpu_us_per_order"] = {
         name: _middle(trial.cpu_us_per_order for trial in of_seller) for name, of_seller in trials.items()
     }

@@ -151,7 +151,7 @@ class OurSeller(Seller):
             self._processes[room] = await self._spawn(room, program, env)
 
     async def stop(self) -> list[str]:
-        codes = await asyncio.gather(*(it.terminate(timeout_seconds=30) for it in self._processes.values()))
+        codes = await asyncio.gather(*(process.terminate(timeout_seconds=30) for process in self._processes.values()))
         ended = dict(zip(self._processes, codes, strict=True))
         self._processes = {}
         return [f"{name} ended with exit code {code}" for name, code in ended.items() if code != 0]

@@ -23,7 +23,7 @@ def paying_world() -> tuple[World, str]:
 
 def forge(world: World, order_id: str, *, under: str = "") -> Kept:
     """Publish a cancellation under the id of a cause that orders has decided, or under a given one."""
-    [placed] = [it for it in world.events() if isinstance(decode(it.value), m.OrderPlaced)]
+    [placed] = [event for event in world.events() if isinstance(decode(event.value), m.OrderPlaced)]
     event_id = under or f"{ORDER_EVENTS.name}/{placed.partition}/{placed.offset}/0"
     cancelled = m.OrderCancelled(order_id, "changed_mind", "customer")
     return world.publish(Outgoing(ORDER_EVENTS.name, BY_KEY, order_id.encode(), encode(cancelled), event_id.encode()))
@@ -55,7 +55,7 @@ async def test_a_true_event_that_was_refused_is_a_breach_of_its_own() -> None:
     world, order_id = paying_world()
     world.say(m.CancelOrder(order_id, requested_by="customer", reason="changed_mind"))
     world.run("orders", "fulfilment")
-    [true] = [it for it in world.events() if isinstance(decode(it.value), m.OrderCancelled)]
+    [true] = [event for event in world.events() if isinstance(decode(event.value), m.OrderCancelled)]
     world.forged.add((true.partition, true.offset))
     world.run()
     report = await world.audit(world.stop())

@@ -129,7 +129,7 @@ async def test_goods_that_went_out_for_an_order_without_a_sale() -> None:
 def replaced_answer(world: World, topic: str, of: type[m.Message]) -> Kept:
     """Return the latest record of a kind, for a test to put another in its place."""
     records: list[Kept] = [it for part in world.log.topics[topic] for it in part]
-    return max((it for it in records if isinstance(decode(it.value), of)), key=lambda it: it.timestamp)
+    return max((record for record in records if isinstance(decode(record.value), of)), key=lambda it: it.timestamp)
 
 
 @pytest.mark.parametrize("reason", ["purchase_limit", "sale_suspended", "sku_retired", "replaced"])

@@ -53,7 +53,7 @@ def test_every_problem_is_named_at_once() -> None:
         *wanted,
         offers=[offer("MUG"), offer("TEA", 100, 3), offer("TIN", 100, 0), offer("OLD", None), offer("CUP")],
     )
-    assert [(it.kind, it.sku, it.wanted, it.available) for it in found.problems] == [
+    assert [(problem.kind, problem.sku, problem.wanted, problem.available) for problem in found.problems] == [
         ("price_changed", "MUG", 0, 0),
         ("too_few", "TEA", 5, 3),
         ("sold_out", "TIN", 1, 0),
@@ -73,7 +73,7 @@ def test_a_changed_price_is_shown_and_can_be_accepted() -> None:
 
 
 def test_an_empty_cart_cannot_be_placed() -> None:
-    assert [it.kind for it in quote(offers=[]).problems] == ["empty"]
+    assert [problem.kind for problem in quote(offers=[]).problems] == ["empty"]
 
 
 def test_what_is_charged_is_what_was_quoted() -> None:
@@ -107,4 +107,4 @@ def test_a_quote_comes_back_as_it_was_signed_and_no_other_is_taken() -> None:
 )
 def test_what_changed_since_the_quote_is_found(now: Offer, kinds: list[str]) -> None:
     found = quote(CartLine("MUG", 2), offers=[offer("MUG")])
-    assert [it.kind for it in differences(found, {"MUG": now})] == kinds
+    assert [difference.kind for difference in differences(found, {"MUG": now})] == kinds

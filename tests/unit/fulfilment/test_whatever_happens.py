@@ -49,7 +49,7 @@ class Walk:
         evolve(self.it, message, outcomes, Now(self.now_ms, DEADLINES))
         self.heard.append(message)
         self.said += outcomes
-        assert not (was_cancelled and any(isinstance(it, GOODS) for it in outcomes)), "shipped after the end"
+        assert not (was_cancelled and any(isinstance(outcome, GOODS) for outcome in outcomes)), "shipped after the end"
         self.look()
 
     def look(self) -> None:

@@ -65,11 +65,11 @@ def test_northwind_has_discounts_as_shares(tmp_path: Path) -> None:
 
 def test_olist_has_one_unit_a_row_and_freight_that_somebody_must_pay(tmp_path: Path) -> None:
     path = written(tmp_path, OLIST)
-    assert {it.fault for it in read(path).rejects} == {Fault.CHARGE}
+    assert {reject.fault for reject in read(path).rejects} == {Fault.CHARGE}
     assert "shipping BRL 14.50" in read(path).rejects[0].reason
     waived = read(path, waived=frozenset({"shipping"}))
     assert totals(waived.invoices) == {"c0ffee01": 8300, "abad1d02": 11735}
-    assert [it.left_out for it in waived.invoices] == [{"shipping": 1450}, {"shipping": 1240}]
+    assert [invoice.left_out for invoice in waived.invoices] == [{"shipping": 1450}, {"shipping": 1240}]
     placed = read(path, as_lines={"shipping": "FREIGHT"})
     assert totals(placed.invoices) == {"c0ffee01": 9750, "abad1d02": 12975}
     assert placed.invoices[0].lines[-1] == OrderLine("FREIGHT", 1, 1450)
@@ -79,7 +79,7 @@ def test_olist_has_one_unit_a_row_and_freight_that_somebody_must_pay(tmp_path: P
 def test_shopify_charges_the_orders_total_or_is_not_placed(tmp_path: Path) -> None:
     path = written(tmp_path, SHOPIFY)
     found = read(path)
-    assert [(it.order, it.row, it.column, it.fault) for it in found.rejects] == [
+    assert [(reject.order, reject.row, reject.column, reject.fault) for reject in found.rejects] == [
         ("#9001", 2, "Total", Fault.TOTAL_DIFFERS),
         ("#9002", 4, "Total", Fault.TOTAL_DIFFERS),
     ]
@@ -88,10 +88,10 @@ def test_shopify_charges_the_orders_total_or_is_not_placed(tmp_path: Path) -> No
 
     mapped = read(path, as_lines={"shipping": "SHIP"}, spread=frozenset({"discount"}))
     assert totals(mapped.invoices) == {"#9001": 4000, "#9002": 810}, "its taxes are in its prices"
-    assert [it.customer_id for it in mapped.invoices] == ["buyer@example.com", "other@example.com"]
+    assert [invoice.customer_id for invoice in mapped.invoices] == ["buyer@example.com", "other@example.com"]
     waived = read(path, waived=frozenset({"shipping", "discount"}))
     assert totals(waived.invoices) == {"#9001": 3500, "#9002": 1000}
-    assert [it.left_out for it in waived.invoices] == [{"shipping": 500}, {"discount": -190}]
+    assert [invoice.left_out for invoice in waived.invoices] == [{"shipping": 500}, {"discount": -190}]
     assert totals(read(path, spread=frozenset({"total"})).invoices) == {"#9001": 4000, "#9002": 810}
     assert totals(read(path, waived=frozenset({"total"})).invoices) == {"#9001": 3500, "#9002": 1000}
 
@@ -101,11 +101,14 @@ def test_taxes_on_top_count_and_taxes_in_the_prices_do_not(tmp_path: Path) -> No
         "1.90,8.10,1.90", "1.90,10.00,0.00"
     )
     path = written(tmp_path, on_top)
-    assert [it.order for it in read(path).rejects] == ["#9001"]
+    assert [reject.order for reject in read(path).rejects] == ["#9001"]
     for options in ({"as_lines": {"tax": "TAX"}}, {"spread": frozenset({"tax"})}):
         assert totals(read(path, **options).invoices) == {"#9001": 4260, "#9002": 1000}
     waived = read(path, waived=frozenset({"tax"}))
-    assert [(it.number, it.left_out) for it in waived.invoices] == [("#9001", {"tax": 760}), ("#9002", {})]
+    assert [(invoice.number, invoice.left_out) for invoice in waived.invoices] == [
+        ("#9001", {"tax": 760}),
+        ("#9002", {}),
+    ]
 
 
 def test_woocommerce_is_read_in_both_its_forms_and_what_has_ended_there_is_named(tmp_path: Path) -> None:
@@ -118,7 +121,7 @@ def test_woocommerce_is_read_in_both_its_forms_and_what_has_ended_there_is_named
     assert (refunded.order, refunded.fault) == ("W-904", Fault.CHARGE)
     assert "refund GBP -10.00" in refunded.reason
     every = read(path, waived=frozenset({"shipping", "cancelled", "refund"}))
-    assert [it.number for it in every.invoices] == ["W-901", "W-902", "W-903", "W-904"]
+    assert [invoice.number for invoice in every.invoices] == ["W-901", "W-902", "W-903", "W-904"]
 
     advanced = read(written(tmp_path, WOOCOMMERCE_ADVANCED), currency="GBP")
     assert (advanced.invoice.lines, advanced.invoice.customer_id) == ((OrderLine("MUG", 2, 1000),), "a@example.com")
@@ -193,7 +196,7 @@ def test_nobodys_house_rules_hold_for_another_shops_file(tmp_path: Path) -> None
     rows = ("1,MUG,Mug,1,2026-01-05,1.00,c1,UK", "2,tea-blue,Tea,1,2026-01-05,2.00,c2,UK")
     more = ("AB-1001,10001,plate,1,2026-01-05,1.00,c1,UK", "CUST-7,10001,plate,1,2026-01-05,1.00,c1,UK")
     found = read(written(tmp_path, retail(*rows, *more)))
-    assert [(it.number, it.lines[0].sku) for it in found.invoices] == [
+    assert [(invoice.number, invoice.lines[0].sku) for invoice in found.invoices] == [
         ("1", "MUG"),
         ("2", "tea-blue"),
         ("AB-1001", "10001"),
@@ -223,11 +226,11 @@ def test_under_the_house_rules_credit_notes_adjustments_and_stock_written_up_are
         row("1", quantity="1", price="0"),
     )
     found = read(written(tmp_path, retail(*rows)), format="uci")
-    assert [(it.number, len(it.lines)) for it in found.credits] == [("C536379", 1), ("C536380", 0)]
-    assert [it.number for it in found.adjustments] == ["A563185", "536414"]
+    assert [(credit.number, len(credit.lines)) for credit in found.credits] == [("C536379", 1), ("C536380", 0)]
+    assert [adjustment.number for adjustment in found.adjustments] == ["A563185", "536414"]
     assert found.invoice.lines == (OrderLine("22196", 1, 0),), "a sample for a customer is an order"
 
 
 def test_either_edition_is_read_under_the_house_rules(tmp_path: Path) -> None:
     found = read(written(tmp_path, RETAIL_II), format="uci")
-    assert (found.invoice.number, [it.number for it in found.credits]) == ("990001", ["C990002"])
+    assert (found.invoice.number, [credit.number for credit in found.credits]) == ("990001", ["C990002"])

@@ -111,14 +111,14 @@ def test_a_row_that_names_no_order_may_belong_to_any_so_the_file_is_refused(tmp_
     path = written(tmp_path, retail(row("1"), row(""), row("2")))
     with pytest.raises(UnusableFileError, match=r"row 3: names no order.*--skip-stray-rows"):
         read(path)
-    assert [it.number for it in read(path, skip_stray_rows=True).invoices] == ["1", "2"]
+    assert [invoice.number for invoice in read(path, skip_stray_rows=True).invoices] == ["1", "2"]
 
 
 def test_a_row_whose_cells_have_moved_is_its_orders_where_the_order_stands_elsewhere_too(tmp_path: Path) -> None:
     head = "sku,order,qty,price"
     columns = {"columns": {"order": "order", "sku": "sku", "quantity": "qty", "price": "price"}, "currency": "EUR"}
     known = read(written(tmp_path, f"{head}\nA,1,1,2\nB,1,1,2,\x22x\x22\nC,2,1,3\n"), **columns)
-    assert ([it.number for it in known.invoices], known.reject.order) == (["2"], "1")
+    assert ([invoice.number for invoice in known.invoices], known.reject.order) == (["2"], "1")
     with pytest.raises(UnusableFileError, match="row 3: has 5 of 4 columns"):
         read(written(tmp_path, f"{head}\nA,1,1,2\nB,X,7,1,2\nC,2,1,3\n"), **columns)
 

@@ -39,7 +39,7 @@ def test_a_free_gift_is_sent_a_discount_is_named_and_a_correction_is_taken_off(t
     )
     path = written(tmp_path, retail(*rows))
     found = read(path)
-    assert [(it.number, it.lines) for it in found.invoices] == [
+    assert [(invoice.number, invoice.lines) for invoice in found.invoices] == [
         ("9010", (OrderLine("10001", 2, 1000), OrderLine("10002", 1, 0))),
         ("9012", (OrderLine("10001", 3, 1000),)),
     ]
@@ -96,7 +96,7 @@ def test_a_row_that_is_not_understood_keeps_its_whole_order_from_being_placed(
     tmp_path: Path, bad: str, column: str, fault: Fault
 ) -> None:
     found = read(written(tmp_path, retail(row("8"), row("9"), bad, row("9"))))
-    assert [it.number for it in found.invoices] == ["8"], "and its neighbours are none the worse"
+    assert [invoice.number for invoice in found.invoices] == ["8"], "and its neighbours are none the worse"
     assert (found.reject.order, found.reject.row, found.reject.column, found.reject.fault) == ("9", 4, column, fault)
 
 
@@ -128,7 +128,7 @@ def test_skus_keep_their_case_unless_the_caller_changes_it(tmp_path: Path) -> No
 
 def test_a_customer_may_be_missing_on_some_rows_or_on_all(tmp_path: Path) -> None:
     rows = (row("1", customer=""), row("1"), row("2", customer=" "))
-    assert [it.customer_id for it in read(written(tmp_path, retail(*rows))).invoices] == ["12431", "guest-2"]
+    assert [invoice.customer_id for invoice in read(written(tmp_path, retail(*rows))).invoices] == ["12431", "guest-2"]
 
 
 @pytest.mark.parametrize("customer", ["\0", "c" * 201, "\u200b12431", "\u00a012431"])
@@ -140,7 +140,7 @@ def test_a_customer_id_that_nobody_can_see_or_store_is_named(tmp_path: Path, cus
 def test_an_order_comes_out_with_its_last_row_wherever_that_is(tmp_path: Path) -> None:
     rows = (row("1", "22196"), row("2", "22197"), row("3"), "", row("1", "22198", "5", "10"))
     invoices = read(written(tmp_path, retail(*rows))).invoices
-    assert [it.number for it in invoices] == ["2", "3", "1"]
+    assert [invoice.number for invoice in invoices] == ["2", "3", "1"]
     assert invoices[-1].lines == (OrderLine("22196", 2, 85), OrderLine("22198", 5, 1000))
     assert (invoices[-1].rows, invoices[-1].first_row) == (2, 2)
 

@@ -105,7 +105,9 @@ class Tables:
     # --- as a connection --------------------------------------------------------------------------------------------------
 
     async def fetch(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
-        arguments: list[Any] = [_elements(it) if isinstance(it, str) else it for it in parameters]
+        arguments: list[Any] = [
+            _elements(parameter) if isinstance(parameter, str) else parameter for parameter in parameters
+        ]
         if query == store.QUERIES["load_stock"]:
             return [_Row(sku=sku, **self.stock[sku]) for sku in arguments[0] if sku in self.stock]
         if query == store.QUERIES["load_holds"]:

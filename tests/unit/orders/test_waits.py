@@ -128,7 +128,7 @@ def test_one_command_ends_so_many_waits_in_the_order_in_which_they_end() -> None
             LineRejected(order_id=order_id, line_count=2, demand=1, reason="insufficient_stock", terms=SHIP_AVAILABLE),
             NOW_MS + late_ms,
         )
-    ended = [[it.order_id for it in end_waits(book, END_MS + 1, limit=limit)] for limit in (-1, 2, 9)]  # type: ignore[attr-defined]
+    ended = [[message.order_id for message in end_waits(book, END_MS + 1, limit=limit)] for limit in (-1, 2, 9)]  # type: ignore[attr-defined]
     assert ended == [[], [B, C], [A]]
 
 

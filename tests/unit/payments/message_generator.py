@@ -47,7 +47,9 @@ def _result(payment: Payment, dice: Dice) -> m.Message:
 
 
 def _inspect(payment: Payment, dice: Dice) -> m.Message:
-    names = [it.authorization_id for it in payment.attempts.values() if it.kind is OperationKind.AUTHORIZE]
+    names = [
+        attempt.authorization_id for attempt in payment.attempts.values() if attempt.kind is OperationKind.AUTHORIZE
+    ]
     return m.InspectPayment(A, dice.choice(names) if names and dice.random() < 0.9 else "auth_0", "webhook")
 
 
@@ -56,9 +58,9 @@ def _inspection(payment: Payment, dice: Dice) -> m.Message:
     asked = payment.attempts.get(payment.under_way)
     name = asked.authorization_id if asked is not None else "auth_1"
     ours = dict.fromkeys(OperationKind, 0)
-    for it in payment.attempts.values():
-        if it.authorization_id == name and it.result == SUCCEEDED and it.reference != LAPSE:
-            ours[it.kind] += it.amount_minor
+    for attempt in payment.attempts.values():
+        if attempt.authorization_id == name and attempt.result == SUCCEEDED and attempt.reference != LAPSE:
+            ours[attempt.kind] += attempt.amount_minor
     known = payment.external.get(name, NOTHING_EXTERNAL)
     held_minor = ours[OperationKind.AUTHORIZE] - ours[OperationKind.CAPTURE] - ours[OperationKind.VOID]
     captured_minor = min(max(0, known.captured_minor + dice.choice((0, 0, 600, 1000))), held_minor)

@@ -59,21 +59,21 @@ def ledger_balances(payment: Payment) -> None:
 
 
 def one_at_a_time(payment: Payment) -> None:
-    pending = [it.operation_id for it in payment.attempts.values() if it.result == PENDING]
+    pending = [attempt.operation_id for attempt in payment.attempts.values() if attempt.result == PENDING]
     assert pending == ([payment.under_way] if payment.under_way else [])
 
 
 def each_authorization_gives_back_what_was_captured_on_it(payment: Payment) -> None:
     left: defaultdict[str, int] = defaultdict(int)
-    for it in payment.attempts.values():
-        if it.kind is K.CAPTURE and it.result in DONE:
-            left[it.authorization_id] += it.amount_minor
+    for attempt in payment.attempts.values():
+        if attempt.kind is K.CAPTURE and attempt.result in DONE:
+            left[attempt.authorization_id] += attempt.amount_minor
         elif (
-            it.kind is K.REFUND
-            and it.result in (SUCCEEDED, PENDING)
-            and not (it.result == PENDING and payment.external)
+            attempt.kind is K.REFUND
+            and attempt.result in (SUCCEEDED, PENDING)
+            and not (attempt.result == PENDING and payment.external)
         ):
-            left[it.authorization_id] -= it.amount_minor
+            left[attempt.authorization_id] -= attempt.amount_minor
     for name, money in payment.external.items():
         left[name] += money.captured_minor - money.refunded_minor
     assert all(minor >= 0 for minor in left.values())
@@ -105,8 +105,8 @@ def _placed(heard: Sequence[m.Message]) -> int:
 
 
 def begins_one_at_a_time(before: Payment, outcomes: Sequence[Outcome]) -> None:
-    begun = [it for it in outcomes if isinstance(it, StartOperation)]
-    answered = {it.operation_id for it in outcomes if isinstance(it, AttemptResolved)}
+    begun = [outcome for outcome in outcomes if isinstance(outcome, StartOperation)]
+    answered = {outcome.operation_id for outcome in outcomes if isinstance(outcome, AttemptResolved)}
     assert len(begun) <= 1
     assert not begun or not before.under_way or before.under_way in answered
     assert all(it.operation_id not in before.attempts for it in begun), "an id is given once"
@@ -133,7 +133,9 @@ def each_refund_is_paid_once(payment: Payment, heard: Sequence[m.Message], said:
     for it in said["reversed"]:
         back[it.reference] -= it.amount_minor
     assert all(minor <= asked.get(refund_id, 0) for refund_id, minor in back.items())
-    done = [it for it in payment.attempts.values() if it.kind is K.REFUND and it.result == SUCCEEDED]
+    done = [
+        attempt for attempt in payment.attempts.values() if attempt.kind is K.REFUND and attempt.result == SUCCEEDED
+    ]
     assert sum(back.values()) == sum(it.amount_minor for it in done)
 
 

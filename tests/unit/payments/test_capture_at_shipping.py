@@ -153,4 +153,4 @@ def test_an_order_that_costs_nothing_moves_without_asking_anybody() -> None:
     then(PaymentCaptured(authorization_id="", amount_minor=0))
     given(free, OrderCancelled())
     assert story.state.state is PaymentState.VOIDED
-    assert all(it.kind in (AUTHORIZE, CAPTURE) for it in story.state.attempts.values())
+    assert all(attempt.kind in (AUTHORIZE, CAPTURE) for attempt in story.state.attempts.values())

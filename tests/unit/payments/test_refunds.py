@@ -152,7 +152,7 @@ def test_a_command_about_an_order_without_money_is_left_to_orders(command: Any) 
     given()
     when(command)
     assert isinstance(story.outcomes, list)
-    assert [type(it) for it in story.outcomes] == [m.OrderCommandUnmatched]
+    assert [type(outcome) for outcome in story.outcomes] == [m.OrderCommandUnmatched]
 
 
 # --- cancelled after capture --------------------------------------------------------------------------------------------

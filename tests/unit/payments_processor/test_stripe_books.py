@@ -44,7 +44,7 @@ async def test_a_payment_is_shown_with_what_is_disputed_and_what_is_lost(stripe:
         200, intent("succeeded", amount_received=500, metadata={"order_id": "A"}, created=1, latest_charge=charge)
     )
     statuses = ("needs_response", "under_review", "warning_needs_response", "won", "warning_closed", "lost")
-    stripe.script.says(200, page(*({"id": f"dp_{it}", "amount": 10, "status": it} for it in statuses)))
+    stripe.script.says(200, page(*({"id": f"dp_{status}", "amount": 10, "status": status} for status in statuses)))
     found = await stripe.processor.payment("pi_1")
     assert found == ProcessorPayment("pi_1", "A", "GBP", 500, 500, 0, 50, 1_000, disputed_minor=30, lost_minor=10)
     assert [it.route for it in stripe.script.asked] == ["GET /v1/payment_intents/pi_1", "GET /v1/disputes"]
@@ -78,13 +78,17 @@ async def test_a_refund_capture_and_void_at_stripes_dashboard_differ_from_our_bo
     assert all(is_ours(payment, {A: known_of(ours)}) for payment in found)
     differences = [difference_of(payment, ours) for payment in found]
     assert differences[0] is None
-    figures = [it.processor.sums for it in differences[1:] if it is not None and it.processor is not None]
-    assert [(it.captured_minor, it.voided_minor, it.refunded_minor) for it in figures] == [
+    figures = [
+        difference.processor.sums
+        for difference in differences[1:]
+        if difference is not None and difference.processor is not None
+    ]
+    assert [(figure.captured_minor, figure.voided_minor, figure.refunded_minor) for figure in figures] == [
         (500, 0, 200),
         (300, 200, 0),
         (0, 500, 0),
     ]
-    assert {it.why for it in differences if it is not None} == {OTHER_FIGURES}
+    assert {difference.why for difference in differences if difference is not None} == {OTHER_FIGURES}
     dollars = difference_of(msgspec.structs.replace(found[0], currency="USD"), ours)
     assert dollars is not None
     assert (dollars.why, dollars.is_bookable) == (OTHER_CURRENCY, False)

@@ -83,7 +83,10 @@ def counted(data: bytes, start: int = 0, aborted: Any = (), isolation: int = 1) 
 
 def plain(records: list[Any]) -> list[tuple[Any, ...]]:
     """Return as much of each record as is read."""
-    return [(it.partition, it.offset, it.timestamp, it.key, it.value, list(it.headers)) for it in records]
+    return [
+        (record.partition, record.offset, record.timestamp, record.key, record.value, list(record.headers))
+        for record in records
+    ]
 
 
 @given(st.lists(batches, max_size=4), st.integers(0, 12), st.booleans(), st.integers(0, 200), st.data())

@@ -25,7 +25,7 @@ def found(index: SearchIndex, text: str, **query: object) -> list[str]:
 
 
 def values(answer: SearchAnswer, name: str) -> dict[str, int]:
-    return {it.value: it.count for facet in answer.facets if facet.name == name for it in facet.values}
+    return {value.value: value.count for facet in answer.facets if facet.name == name for value in facet.values}
 
 
 MUG = product("M", "Red Retrospot Mug")

@@ -87,7 +87,9 @@ def check(index: SearchIndex, latest: list[Product], levels: dict[str, int], que
     answer = search(index, query)
     assert {hit.product_id: hit.price_minor for hit in answer.hits} == expected.lowest
     assert answer.total == len(expected.lowest)
-    counted = {facet.name: {it.value: it.count for it in facet.values if it.count} for facet in answer.facets}
+    counted = {
+        facet.name: {value.value: value.count for value in facet.values if value.count} for facet in answer.facets
+    }
     counted = {name: values for name, values in counted.items() if values}
     assert counted == {name: values for name, values in expected.facets.items() if values}
     assert (answer.in_stock, answer.sold_out) == (expected.in_stock, expected.sold_out)
@@ -95,7 +97,9 @@ def check(index: SearchIndex, latest: list[Product], levels: dict[str, int], que
         inside = {product_id for product_id, price in expected.prices if some.price_from <= price < some.price_to}
         assert some.count == len(inside)
     covered = {
-        pair for pair in expected.prices if any(it.price_from <= pair[1] < it.price_to for it in answer.price_ranges)
+        pair
+        for pair in expected.prices
+        if any(price_range.price_from <= pair[1] < price_range.price_to for price_range in answer.price_ranges)
     }
     assert covered == set(expected.prices)
     if query.sort in ("price", "-price"):

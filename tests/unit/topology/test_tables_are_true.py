@@ -116,7 +116,7 @@ def explored(rounds: int) -> Walked:
         for step in explore(seed=SEED + number):
             if step.before.state != step.after.state:
                 seen.moves.add((step.before.state, type(step.message), step.after.state))
-            logged = [it for it in step.outcomes or () if isinstance(it, m.Message | StartOperation)]
+            logged = [outcome for outcome in step.outcomes or () if isinstance(outcome, m.Message | StartOperation)]
             seen.says[type(step.message)].update(map(_logged, logged))
     return seen
 

@@ -68,10 +68,12 @@ def _beside(report: ImportReport) -> Iterable[str]:
     if report.placed_again:
         yield f"{report.placed_again:,} of the orders placed now had ended without a sale before."
     if report.credits:
-        asked = any(it.result != "listed" for it in report.credits)
+        asked = any(credit.result != "listed" for credit in report.credits)
         hint = "" if asked else "; --returns requests returns for them"
         yield f"\nCredit notes{hint}:"
-        yield from _some([f"{it.number}: row {it.row}: {it.result}" for it in report.credits], report.credit_notes)
+        yield from _some(
+            [f"{credit.number}: row {credit.row}: {credit.result}" for credit in report.credits], report.credit_notes
+        )
     if report.adjustment_ids:
         yield f"Adjustments, which are no orders: {_listed(report.adjustment_ids, report.adjustments)}"
     if report.received:
@@ -95,7 +97,8 @@ def _outcomes(outcomes: Outcomes | None) -> Iterable[str]:
     if outcomes.states:
         yield f"\nOutcome: {', '.join(f'{count:,} {state}' for state, count in outcomes.states.items())}"
     unsold = [
-        f"{it.number}: {it.state} ({it.reason or 'in time'}), order {it.order_id}" for it in outcomes.unsold_orders
+        f"{order.number}: {order.state} ({order.reason or 'in time'}), order {order.order_id}"
+        for order in outcomes.unsold_orders
     ]
     yield from _some(unsold, outcomes.unsold)
     yield from (f"Return for credit note {number}: {answer}" for number, answer in outcomes.returns.items())

@@ -177,7 +177,7 @@ async def _followed(
 async def _answers(redis: Redis, namespace: str, report: ImportReport, deadline: float) -> dict[str, str]:
     """Return the answer to each requested return, by the credit note's number."""
     answers: dict[str, str] = {}
-    requested = {it.number: it for it in report.credits if it.return_id}
+    requested = {credit.number: credit for credit in report.credits if credit.return_id}
     while requested:
         views = await read_timelines(redis, namespace, [it.order_id for it in requested.values()])
         for number, credited in list(requested.items()):
@@ -195,5 +195,5 @@ def _answer(view: OrderView, return_id: str) -> str:
     """Return what became of a return: its state, or why the last request for it was refused."""
     if return_id in view.returns:
         return view.returns[return_id].value
-    refused = [it for it in view.events if it.type == REFUSED and it.data.get("reference") == return_id]
+    refused = [event for event in view.events if event.type == REFUSED and event.data.get("reference") == return_id]
     return f"refused: {refused[-1].data.get('reason', '')}" if refused else ""

@@ -54,7 +54,7 @@ def history(
     if not entries:
         fail(f"Nothing ever happened to {sku}{' by then' if as_of else ''}. Check the SKU: `lastunit stock show`.")
     if as_json:
-        print_json([{**msgspec.to_builtins(it), "available": it.level.available} for it in entries])
+        print_json([{**msgspec.to_builtins(entry), "available": entry.level.available} for entry in entries])
         return
     for line in ledger_lines(entries, screen_width()):
         stdout().print(line)
@@ -129,8 +129,15 @@ def ledger_lines(entries: Sequence[Entry], width: int) -> list[Text]:
     """Return the ledger, one entry a line; where that is too wide, what an entry came from stands on a line below it."""
     levels = ("available", *WHERE)
     rows = [
-        (_when(it), it.kind, _change(it), *(_units(getattr(it.level, where)) for where in levels), it.cause, it.note)
-        for it in entries
+        (
+            _when(entry),
+            entry.kind,
+            _change(entry),
+            *(_units(getattr(entry.level, where)) for where in levels),
+            entry.cause,
+            entry.note,
+        )
+        for entry in entries
     ]
     lines = list(table(("time", "what", "change", *levels, "cause", "note"), rows, right=levels, width=width))
     if max(cell_len(line.plain) for line in lines) <= width:

@@ -135,7 +135,10 @@ def _show(found: TopologyDiff, *, as_json: bool) -> None:
         _show_notes(found)
         return
     rows = [(it.topic, "topic", f"{it.partitions} partitions", "missing", "creates it") for it in found.missing]
-    rows += [(it.topic, "partitions", str(it.wanted), str(it.actual), "refuses") for it in found.partitions]
+    rows += [
+        (partition.topic, "partitions", str(partition.wanted), str(partition.actual), "refuses")
+        for partition in found.partitions
+    ]
     rows += [(it.topic, "replicas", str(it.wanted), str(it.actual), "leaves it to you") for it in found.replicas]
     for it in found.configs:
         answer = f"only with --allow {it.name}" if it.may_lose_data else "alters it"

@@ -75,7 +75,9 @@ def _faults(case: Case, tally: Tally) -> Iterator[str]:
 def _lines_astray(case: Case, row: FulfilmentRow, tally: Tally) -> Iterator[str]:
     """Return which lines stand elsewhere at inventory, or in no parcel although they left, or in two."""
     holds = {(hold.line, hold.sku): HoldState(hold.state) for hold in case.holds}
-    parcels = [number for it in row.shipments.values() if it.get("state") in _LEFT for number in it["lines"]]
+    parcels = [
+        number for shipment in row.shipments.values() if shipment.get("state") in _LEFT for number in shipment["lines"]
+    ]
     for name, line in row.lines.items():
         state = line.get("state", "open")
         expected, there = _HOLD_OF.get(state), holds.pop((int(name), line["sku"]), None)

@@ -105,7 +105,7 @@ _FIGURES: Final = {
 
 
 def _amounts(attempts: Iterable[AttemptRow], kind: str) -> Iterator[int]:
-    return (it.amount_minor for it in attempts if it.kind == kind and it.result in _DONE)
+    return (attempt.amount_minor for attempt in attempts if attempt.kind == kind and attempt.result in _DONE)
 
 
 def _mismatch(case: Case) -> str | None:
@@ -145,16 +145,20 @@ def _kept(case: Case) -> int:
     """Return what was captured and neither went back nor is owed to the customer."""
     if case.payment is None:
         return 0
-    owed = sum(it.amount_minor for it in case.attempts if it.kind == "refund" and it.result in _OPEN)
+    owed = sum(
+        attempt.amount_minor for attempt in case.attempts if attempt.kind == "refund" and attempt.result in _OPEN
+    )
     return case.payment.captured_minor - case.payment.refunded_minor - case.external.lost_minor - owed
 
 
 def _kindness(case: Case) -> int:
     """Return what went back, or is to, because a person asked for it, and not because of goods."""
     return sum(
-        it.amount_minor
-        for it in case.attempts
-        if it.kind == "refund" and it.result in _DONE | _OPEN and not it.reference.startswith(SAGA_REFUNDS)
+        attempt.amount_minor
+        for attempt in case.attempts
+        if attempt.kind == "refund"
+        and attempt.result in _DONE | _OPEN
+        and not attempt.reference.startswith(SAGA_REFUNDS)
     )
 
 

@@ -102,12 +102,12 @@ def check_books(
         if not case.at_rest or earlier.get(case.order.order_id, []) != lines:
             continue
         theirs = _Sums(
-            sum(it.authorized_minor for it in lines),
-            sum(it.captured_minor for it in lines),
-            sum(it.voided_minor for it in lines),
-            sum(it.refunded_minor for it in lines),
-            sum(it.disputed_minor for it in lines),
-            sum(it.lost_minor for it in lines),
+            sum(line.authorized_minor for line in lines),
+            sum(line.captured_minor for line in lines),
+            sum(line.voided_minor for line in lines),
+            sum(line.refunded_minor for line in lines),
+            sum(line.disputed_minor for line in lines),
+            sum(line.lost_minor for line in lines),
         )
         held_minor = theirs.authorized - theirs.captured - theirs.voided
         tally.count(books_compared=1)

@@ -60,8 +60,8 @@ class Steps:
         return list(left.values())
 
     async def _reserve(self, orders: Sequence[Order]) -> list[str]:
-        lines = [(it.placed.order_id, *line) for it in orders for line in zip(*it.placed.demand, strict=True)]
-        columns = [*zip(*(it.row for it in orders), strict=True), *zip(*lines, strict=True)]
+        lines = [(order.placed.order_id, *line) for order in orders for line in zip(*order.placed.demand, strict=True)]
+        columns = [*zip(*(order.row for order in orders), strict=True), *zip(*lines, strict=True)]
         rows = await self._connection.fetch(QUERIES["reserve_batch"], *map(array_literal, columns))
         return [row[0] for row in rows]
 
@@ -80,7 +80,7 @@ class Steps:
         return [row[0] for row in rows]
 
     async def _pay(self, orders: Sequence[Order]) -> list[str]:
-        ids, payloads = [it.placed.order_id for it in orders], [it.placed.paid() for it in orders]
+        ids, payloads = [order.placed.order_id for order in orders], [order.placed.paid() for order in orders]
         rows = await self._connection.fetch(
             QUERIES["pay_batch"], array_literal(ids), [it.encode() for it in ids], payloads
         )
