@@ -214,9 +214,9 @@ def _judged(look: Look, group: _Group, place: Place, at: _Position, window: Wind
 
 
 def _verdict(
-    group: _Group, topic: str, found: Measured, window: Window, *, is_claimed: bool
+    group: _Group, topic: str, measured: Measured, window: Window, *, is_claimed: bool
 ) -> tuple[Verdict | None, str, tuple[Flag, ...]]:
-    flags = found.flags
+    flags = measured.flags
     if group.has_claims and not is_claimed:
         flags = (*flags, Flag.UNCLAIMED)
     if group.read_topics and topic not in group.read_topics:

@@ -195,11 +195,11 @@ def judge(report: Report, samples: Sequence[Sample]) -> None:
     report.details["minutes"] = [msgspec.to_builtins(sample) for sample in samples]
 
 
-def _line(it: Sample) -> str:
-    memory = ", ".join(f"{name} {mib:.0f}" for name, mib in it.rss_mib.items())
+def _line(sample: Sample) -> str:
+    memory = ", ".join(f"{name} {mib:.0f}" for name, mib in sample.rss_mib.items())
     return (
-        f"{it.at_s:6.0f} s: {it.finished:,} orders ended, p50 {it.p50_ms:.0f} ms, p99 {it.p99_ms:.0f} ms, "
-        f"MiB: {memory}, waiting: {it.waiting}"
+        f"{sample.at_s:6.0f} s: {sample.finished:,} orders ended, p50 {sample.p50_ms:.0f} ms, p99 {sample.p99_ms:.0f} ms, "
+        f"MiB: {memory}, waiting: {sample.waiting}"
     )
 
 

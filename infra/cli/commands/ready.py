@@ -29,8 +29,8 @@ def ready(process: Name = "", *, as_json: AsJson = False) -> None:
         raise typer.Exit(FAILED)
 
 
-def _fields(it: ProcessReadiness) -> dict[str, object]:
-    return {name: getattr(it, name) for name in it.__struct_fields__}
+def _fields(readiness: ProcessReadiness) -> dict[str, object]:
+    return {name: getattr(readiness, name) for name in readiness.__struct_fields__}
 
 
 def _line(it: ProcessReadiness) -> str:

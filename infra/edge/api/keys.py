@@ -202,8 +202,8 @@ async def _claimed(connection: asyncpg.Connection, asked: list[_Asked]) -> list[
     return list(await connection.fetch(QUERIES["claim_keys"], *columns(rows, 4), LEASE))
 
 
-def _answer(asked: list[_Asked], found: list[Any]) -> None:
-    by_key = {(row["client"], row["key"]): row for row in found}
+def _answer(asked: list[_Asked], rows: list[Any]) -> None:
+    by_key = {(row["client"], row["key"]): row for row in rows}
     for each in asked:
         if each.answer.done():  # its request was cancelled meanwhile
             continue

@@ -52,14 +52,14 @@ def _plan_of(kind: type[msgspec.Struct]) -> _Plan:
     return _Plan(checks, lists)
 
 
-def _meant(found: msgspec.Struct, pointer: str) -> Iterator[Fault]:
+def _meant(struct: msgspec.Struct, pointer: str) -> Iterator[Fault]:
     """Yield what is wrong with a struct all of whose fields have the right types."""
-    plan = _plan_of(type(found))
+    plan = _plan_of(type(struct))
     for name, check in plan.checks:
-        if (value := getattr(found, name)) is not None and (detail := check(value)) is not None:
+        if (value := getattr(struct, name)) is not None and (detail := check(value)) is not None:
             yield Fault(detail, pointer=f"{pointer}/{name}")
     for name in plan.lists:
-        for number, element in enumerate(getattr(found, name)):
+        for number, element in enumerate(getattr(struct, name)):
             yield from _meant(element, f"{pointer}/{name}/{number}")
 
 

@@ -44,8 +44,8 @@ def _resolve(context: MavenContext) -> list[Dependency]:
     return [*inputs, *needed, *(context.create_dependency(coordinate) for coordinate in SINGLE)]
 
 
-def _coordinate(found: Dependency) -> str:
-    return f"{found.groupId}:{found.artifactId}:{found.version}"
+def _coordinate(dependency: Dependency) -> str:
+    return f"{dependency.groupId}:{dependency.artifactId}:{dependency.version}"
 
 
 if __name__ == "__main__":

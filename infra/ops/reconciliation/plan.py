@@ -87,16 +87,16 @@ def books_of(payment: Payment, authorization_id: str) -> Books:
     return Books(payment.currency, booked(payment, authorization_id))
 
 
-def difference_of(found: ProcessorPayment, payment: Payment) -> Difference | None:
+def difference_of(processor_payment: ProcessorPayment, payment: Payment) -> Difference | None:
     """Return where the processor's books of one of the payment's authorisations differ from ours, None where they agree."""
-    ours = books_of(payment, found.authorization_id)
-    theirs = Books(found.currency, as_read(payment, found))
-    if ours == theirs and found.order_id == payment.order_id:
+    ours = books_of(payment, processor_payment.authorization_id)
+    theirs = Books(processor_payment.currency, as_read(payment, processor_payment))
+    if ours == theirs and processor_payment.order_id == payment.order_id:
         return None
     why = OTHER_FIGURES if ours.currency == theirs.currency else OTHER_CURRENCY
-    if found.order_id != payment.order_id:
+    if processor_payment.order_id != payment.order_id:
         why = OTHER_ORDER
-    return Difference(payment.order_id, found.authorization_id, payment.state.value, why, ours, theirs)
+    return Difference(payment.order_id, processor_payment.authorization_id, payment.state.value, why, ours, theirs)
 
 
 def only_ours(payment: Payment, authorization_id: str) -> Difference:

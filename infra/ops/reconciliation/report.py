@@ -49,11 +49,11 @@ class Report(msgspec.Struct):
     more_orphans: int = 0
     holds: bool = True
 
-    def compare(self, ours: Books, processor: Books | None) -> None:
+    def compare(self, books: Books, processor: Books | None) -> None:
         """Add one payment to the totals, each side in its own currency."""
         self.compared += 1
-        total = self.totals.setdefault(ours.currency, Total())
-        total.ours = total.ours.plus(ours.sums)
+        total = self.totals.setdefault(books.currency, Total())
+        total.ours = total.ours.plus(books.sums)
         if processor is not None:
             total = self.totals.setdefault(processor.currency, Total())
             total.processor = total.processor.plus(processor.sums)
@@ -66,10 +66,10 @@ class Report(msgspec.Struct):
         else:
             self.more_differences += 1
 
-    def find(self, found: OrphanFound) -> None:
+    def find(self, orphan: OrphanFound) -> None:
         """Name a payment that only the processor knows."""
-        self.holds &= found.result == SUCCEEDED
+        self.holds &= orphan.result == SUCCEEDED
         if len(self.orphans) < self.most:
-            self.orphans.append(found)
+            self.orphans.append(orphan)
         else:
             self.more_orphans += 1

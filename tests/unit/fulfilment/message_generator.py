@@ -56,13 +56,13 @@ def next_message(it: Fulfilment, dice: random.Random, now_ms: int) -> m.Message:
     return dice.choice(fitting) if fitting else anything(dice, now_ms)
 
 
-def answers_to(it: Fulfilment, dice: random.Random) -> list[m.Message]:
+def answers_to(fulfilment: Fulfilment, dice: random.Random) -> list[m.Message]:
     """Return one thing that inventory or payments may say to each thing that was asked of them."""
-    return [*_inventory_answers(it, dice), *_payment_answers(it, dice)]
+    return [*_inventory_answers(fulfilment, dice), *_payment_answers(fulfilment, dice)]
 
 
-def _inventory_answers(it: Fulfilment, dice: random.Random) -> Iterator[m.Message]:
-    for number, line in sorted(it.lines.items()):
+def _inventory_answers(fulfilment: Fulfilment, dice: random.Random) -> Iterator[m.Message]:
+    for number, line in sorted(fulfilment.lines.items()):
         this = (ORDER_ID, number, line.sku)
         back = m.LineReturned(*this, line.quantity, "back")
         if line.state is LineState.LEAVING:
@@ -72,26 +72,26 @@ def _inventory_answers(it: Fulfilment, dice: random.Random) -> Iterator[m.Messag
             yield dice.choice([back, m.LineCommandRefused(*this, "ReturnLine", "order_id_outside_window")])
 
 
-def _payment_answers(it: Fulfilment, dice: random.Random) -> Iterator[m.Message]:
-    for name, shipment in sorted(it.shipments.items()):
-        if any(it.lines[number].state is LineState.REQUESTED for number in shipment.lines):
+def _payment_answers(fulfilment: Fulfilment, dice: random.Random) -> Iterator[m.Message]:
+    for name, shipment in sorted(fulfilment.shipments.items()):
+        if any(fulfilment.lines[number].state is LineState.REQUESTED for number in shipment.lines):
             captured = m.PaymentCaptured(ORDER_ID, "auth", 1, "EUR", name)
             yield dice.choice([captured, m.PaymentCaptureFailed(ORDER_ID, "auth", "declined", name)])
 
 
-def _fitting(it: Fulfilment, dice: random.Random, now_ms: int) -> Iterator[m.Message]:
-    if it.state is FulfilmentState.NONE:
+def _fitting(fulfilment: Fulfilment, dice: random.Random, now_ms: int) -> Iterator[m.Message]:
+    if fulfilment.state is FulfilmentState.NONE:
         yield m.OrderPaid(ORDER_ID, 3_000, "EUR", LINES)
         yield m.OrderPlaced(ORDER_ID, 3_000, "EUR", CAPTURE_AT_SHIPPING, LINES)
         return
-    if it.deadline_ms is not None and it.deadline_ms <= now_ms:
+    if fulfilment.deadline_ms is not None and fulfilment.deadline_ms <= now_ms:
         yield m.EndWaits("fulfilment", now_ms, 100)
-    yield from answers_to(it, dice)
+    yield from answers_to(fulfilment, dice)
     yield from _about_money(dice)
-    if it.numbers(LineState.OPEN):
+    if fulfilment.numbers(LineState.OPEN):
         yield m.ShipOrder(ORDER_ID, dice.choice(VALUES["shipment_id"]), dice.choice(SUBSETS), "post", "T")
-    yield from _about_parcels(it, dice)
-    yield from _about_returns(it, dice)
+    yield from _about_parcels(fulfilment, dice)
+    yield from _about_returns(fulfilment, dice)
 
 
 def _about_money(dice: random.Random) -> Iterator[m.Message]:
@@ -101,19 +101,19 @@ def _about_money(dice: random.Random) -> Iterator[m.Message]:
         yield m.PaymentChangedExternally(ORDER_ID, "auth", "refunded", 1, "EUR", left, disputed, gone)
 
 
-def _about_parcels(it: Fulfilment, dice: random.Random) -> Iterator[m.Message]:
-    for name, shipment in sorted(it.shipments.items()):
+def _about_parcels(fulfilment: Fulfilment, dice: random.Random) -> Iterator[m.Message]:
+    for name, shipment in sorted(fulfilment.shipments.items()):
         if shipment.state is ShipmentState.SHIPPED:
             yield m.ConfirmDelivery(ORDER_ID, name)
             yield m.ReportLostParcel(ORDER_ID, name, "lost")
         elif shipment.state is ShipmentState.DELIVERED:
             yield m.RequestReturn(ORDER_ID, dice.choice(VALUES["return_id"]), dice.choice(SUBSETS), "wrong")
-    for number in it.numbers(LineState.SHIPPED)[:1]:
+    for number in fulfilment.numbers(LineState.SHIPPED)[:1]:
         yield m.LineReturned(ORDER_ID, number, "MUG", number, "a stranger's")
 
 
-def _about_returns(it: Fulfilment, dice: random.Random) -> Iterator[m.Message]:
-    for name, each in sorted(it.returns.items()):
+def _about_returns(fulfilment: Fulfilment, dice: random.Random) -> Iterator[m.Message]:
+    for name, each in sorted(fulfilment.returns.items()):
         if each.state is ReturnState.REQUESTED:
             yield dice.choice([m.ApproveReturn(ORDER_ID, name), m.RefuseReturn(ORDER_ID, name, "worn")])
         elif each.state is ReturnState.APPROVED:

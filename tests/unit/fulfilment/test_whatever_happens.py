@@ -116,10 +116,10 @@ def test_the_walk_notices_a_parcel_that_leaves_twice(monkeypatch: pytest.MonkeyP
 
 def test_the_walk_notices_a_second_refund(monkeypatch: pytest.MonkeyPatch) -> None:
     def refund_again(
-        it: Fulfilment, numbers: Iterable[int], reason: str, *, captured: Iterable[int] = ()
+        fulfilment: Fulfilment, numbers: Iterable[int], reason: str, *, captured: Iterable[int] = ()
     ) -> list[m.Message]:
         del captured
-        return [m.RefundRequested(it.order_id, f"line:{number}", AMOUNTS[number], reason) for number in numbers]
+        return [m.RefundRequested(fulfilment.order_id, f"line:{number}", AMOUNTS[number], reason) for number in numbers]
 
     monkeypatch.setattr("consumers.fulfilment.parcels.refunds", refund_again)
     monkeypatch.setattr("consumers.fulfilment.decide.refunds", refund_again)

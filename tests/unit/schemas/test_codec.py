@@ -43,8 +43,8 @@ class Codecs:
         schema = schema_of(message)
         self.left_to_python = 0
 
-        def inspect(found: Message) -> None:
-            if (fault := find_fault(found, schema)) is not None:
+        def inspect(message: Message) -> None:
+            if (fault := find_fault(message, schema)) is not None:
                 raise ValueError(fault)
 
         def counted(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -107,9 +107,9 @@ def _document(sides: Sides, change: int | None) -> dict[str, Any]:
     }
 
 
-def _print(found: list[Sides], proposals: dict[str, int]) -> None:
+def _print(compared: list[Sides], proposals: dict[str, int]) -> None:
     rows = []
-    for sides in found:
+    for sides in compared:
         for name in ("level", "ledger", "log"):
             units: Units = getattr(sides, name)
             differs = Text("" if units == sides.log else "differs", "bold red")
@@ -118,7 +118,7 @@ def _print(found: list[Sides], proposals: dict[str, int]) -> None:
     print_table(("SKU", "by", *WHERE, ""), rows, right=WHERE)
     for sku, change in proposals.items():
         stdout().print(Text(_command(sku, change), "bold"))
-    if any(not sides.agree for sides in found):
+    if any(not sides.agree for sides in compared):
         print_text(
             "Rows were changed behind the log, or a decision was: `lastunit verify` says which. A proposed command sets right "
             "what can be sold from now on; what was done behind the log stays visible."
