@@ -38,6 +38,7 @@ NOISE_BYTES = 8 * 2**20
 """By which two peaks may differ: none was seen. Who reads the larger backlog ahead takes 16 MiB more for it."""
 WATCHED_SECONDS = 6.0
 SESSION_MS = 6_000
+SHORT_SESSION_MS = 3_000
 ROOM = "infra.local.room_process"
 
 
@@ -126,11 +127,11 @@ async def test_a_database_that_takes_half_a_session_for_each_statement_costs_no_
     shop: Shop, tmp_path: Path
 ) -> None:
     async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
-        theirs = shop.settings.model_copy(update={"postgres_dsn": proxy.dsn, "session_timeout_ms": SESSION_MS})
-        async with Supervisor(theirs, folder=tmp_path / "slow") as slow:
+        slowed = shop.settings.model_copy(update={"postgres_dsn": proxy.dsn, "session_timeout_ms": SHORT_SESSION_MS})
+        async with Supervisor(slowed, folder=tmp_path / "slow") as slow:
             await slow.start("inventory")
             await shop.until(lambda: shop.value("SELECT count(*) = $1 FROM claims", PARTITIONS))
-            proxy.delay_seconds = SESSION_MS / 2_000
+            proxy.delay_seconds = SHORT_SESSION_MS / 2_000
             await shop.receive(MUG=100)
             await shop.place(*(order(("MUG", 1)) for _ in range(80)))
             await shop.until(lambda: shop.has_decided("inventory", 81))

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import aiohttp
 import msgspec
+import pytest
 import pytest_asyncio
 from typing_extensions import override
 
@@ -135,6 +136,7 @@ async def test_a_confirmation_that_crosses_our_void_is_on_both_books_as_held_and
     await shop.assert_sound(DECIDERS)
 
 
+@pytest.mark.release
 async def test_without_a_look_the_books_disagree_and_the_audit_says_so(shop: Shop) -> None:
     async with running_with(shop, NeverLooks, ConfirmedAtTheLastMoment):
         mine = await unconfirmed(shop)

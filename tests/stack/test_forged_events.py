@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from consumers.errors import NotDecidedError
@@ -79,6 +80,7 @@ async def test_a_forged_cancellation_moves_no_money_and_is_named_and_a_true_one_
         assert len(await letters(shop)) == len(found)
 
 
+@pytest.mark.release
 async def test_without_the_guard_money_moves(shop: Shop) -> None:
     """The negative control of the test above."""
     await shop.supervisor.start(PROCESSOR)

@@ -83,6 +83,7 @@ async def test_a_room_of_two_sources_passes_it(shop: Shop) -> None:
     assert Counter(found) == {(room, MALFORMED_OFFSET): 3 for room in ("fulfilment", "orders", "payments")}
 
 
+@pytest.mark.release
 async def test_the_audit_catches_an_owner_that_believes_what_records_say(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,6 +157,7 @@ async def kafka_has_the_positions(shop: Shop) -> bool:
     return all(part.committed == part.decided for part in rooms)
 
 
+@pytest.mark.release
 async def test_figures_are_those_of_kafkas_own_tool_in_the_same_moment(shop: Shop, topic: str) -> None:
     names = [f"{shop.settings.namespace}{name}" for name in ("reading", "stopped", "caught-up")]
     reading, stopped, caught_up = names

@@ -190,6 +190,7 @@ async def test_without_our_own_reading_an_owner_dies_of_it_again_and_again(
     assert await shop.value("SELECT next_offsets FROM claims WHERE partition = $1", MUG) == [0]
 
 
+@pytest.mark.release
 async def test_the_audit_catches_an_owner_that_does_not_go_back_before_it_reads_anew(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import pytest
 import pytest_asyncio
 from typing_extensions import override
 
@@ -83,6 +84,7 @@ async def test_an_order_whose_line_never_comes_is_given_up_and_a_line_that_comes
     await shop.assert_sound(DECIDERS)
 
 
+@pytest.mark.release
 async def test_without_a_reminder_it_waits_for_ever_until_an_owner_takes_over_that_reminds(shop: Shop) -> None:
     mine, first, _ = incomplete()
     async with running_with(shop, NeverReminded(deadlines=DEADLINES)):

@@ -237,6 +237,7 @@ def without_a_guard_in_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FetchBuffer, "revoke", lambda *_: None)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("route", ["barrier", "memory"])
 async def test_without_the_guard_in_the_buffer_the_owner_stops_before_it_skips_a_record(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, route: str
@@ -251,6 +252,7 @@ async def test_without_the_guard_in_the_buffer_the_owner_stops_before_it_skips_a
     assert await received(shop) == 120
 
 
+@pytest.mark.release
 async def test_without_any_guard_records_are_passed_over(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     without_a_guard_in_the_buffer(monkeypatch)
     monkeypatch.setattr(batch_decider, "_require_contiguous", lambda *_, **__: None)

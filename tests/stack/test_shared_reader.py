@@ -177,6 +177,7 @@ async def test_after_a_unique_violation_all_rooms_go_back_and_decide_the_same_ag
     assert await shop.value("SELECT count(*) FROM orders WHERE state = 'cancelled'") == 3
 
 
+@pytest.mark.release
 async def test_a_room_that_runs_alone_as_well_stops_one_of_the_two_with_a_message(shop: Shop) -> None:
     host = PartitionOwner([shop.room(name) for name in ROOMS], shop.options(), shop.publisher)
     hosting = asyncio.create_task(host.run())

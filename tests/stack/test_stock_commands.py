@@ -196,6 +196,7 @@ async def test_a_second_checkout_takes_over_the_last_unit_and_ends_the_first(sho
 # --- rules about a sale -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.release
 async def test_a_retired_sku_leaves_a_tombstone_and_comes_back_with_its_units(shop: Shop) -> None:
     await shop.receive(MUG=1)
     async with shop.running():
@@ -217,6 +218,7 @@ async def test_a_retired_sku_leaves_a_tombstone_and_comes_back_with_its_units(sh
     await shop.assert_sound()
 
 
+@pytest.mark.release
 async def test_a_suspended_sku_is_not_sold_until_it_is_resumed(shop: Shop) -> None:
     await shop.receive(MUG=5)
     held = order(("MUG", 1))

@@ -57,6 +57,7 @@ async def test_what_was_committed_is_decided_what_was_aborted_is_not_and_nothing
     await shop.assert_sound()
 
 
+@pytest.mark.release
 async def test_a_room_of_two_sources_passes_markers_and_the_audit_follows_it(shop: Shop) -> None:
     await shop.receive(MUG=2)
     async with transactions(shop) as stranger, shop.running():

@@ -104,6 +104,7 @@ async def test_what_fails_is_tried_again_under_the_same_id(shop: Shop) -> None:
     assert subscriber.asked == dict.fromkeys(names(events), 3)
 
 
+@pytest.mark.release
 async def test_endless_failure_is_parked_listed_and_taken_up_again_when_asked_for(
     shop: Shop, environment: dict[str, str]
 ) -> None:
