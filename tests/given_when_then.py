@@ -154,18 +154,18 @@ ResolveOrder = word(m.ResolveOrder)
 class Story(Generic[S]):
     """Tells one room's sentences; `given` begins a new one.
 
-    `hear` writes down one thing that happened, `decide` says what follows from one message, `seen` shows all that the
+    `apply` writes down one thing that happened, `decide` says what follows from one message, `seen` shows all that the
     state is made of.
     """
 
     def __init__(
         self,
         begin: Callable[[], S],
-        hear: Callable[[S, Any], object],
+        apply: Callable[[S, Any], object],
         decide: Callable[[S, Any, int], list[Any]],
         seen: Callable[[S], Any],
     ) -> None:
-        self._begin, self._hear, self._decide, self._seen = begin, hear, decide, seen
+        self._begin, self._apply, self._decide, self._seen = begin, apply, decide, seen
         self._state: S | None = None
         self._outcomes: list[Any] | RefusedError | None = None
 
@@ -181,7 +181,7 @@ class Story(Generic[S]):
     def given(self, *happened: Any) -> None:
         self._state, self._outcomes = self._begin(), None
         for each in happened:
-            self._hear(self.state, each)
+            self._apply(self.state, each)
 
     def when(self, message: m.Message, *, at_ms: int = NOW_MS) -> None:
         before = deepcopy(self._seen(self.state))

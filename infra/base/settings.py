@@ -252,9 +252,9 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """Return the LASTUNIT_ variables with which a child process gets these very settings (with passwords)."""
         values = self.model_dump(mode="json", exclude_none=True)
-        return {PREFIX + name.upper(): str(value) for name, value in values.items() if self._must_be_said(name)}
+        return {PREFIX + name.upper(): str(value) for name, value in values.items() if self._is_passed_on(name)}
 
-    def _must_be_said(self, name: str) -> bool:
+    def _is_passed_on(self, name: str) -> bool:
         return name in self.model_fields_set or name in {"state_dir", "cache_dir"}
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:

@@ -199,7 +199,7 @@ class Supervisor:
                 "--data-dir",
                 self._books,
                 *port,
-                *self._told(),
+                *self._webhook_options(),
                 *self._processor_options,
             ]
         named = _INSTANCE.fullmatch(name)
@@ -208,7 +208,7 @@ class Supervisor:
             raise InfraError(f"There is no process {name} here; there are {known}, and more of a room as in orders-2")
         return [*python, "infra.local.room_process", named["room"]]
 
-    def _told(self) -> list[str]:
+    def _webhook_options(self) -> list[str]:
         """Return the options by which the payment sandbox sends its outcomes to the receiver."""
         if not self.settings.processor_webhook_secret:
             return []

@@ -166,11 +166,11 @@ class Audience:
             for records in (await self._consumer.getmany(timeout_ms=100)).values():
                 for record in records:
                     if (name := dict(record.headers).get("ce_id")) is not None:  # the rules' version has none
-                        wishes += self._hear(name, decode(record.value))
+                        wishes += self._commands_after(name, decode(record.value))
         await self.say(wishes)
         return not wishes
 
-    def _hear(self, name: bytes, fact: Any) -> list[m.Message]:
+    def _commands_after(self, name: bytes, fact: Any) -> list[m.Message]:
         case = self._case_of.get(fact.order_id)
         if name in self._heard or case is None:
             return []

@@ -29,7 +29,7 @@ from schemas.messages import Message
 from tests.model.rooms import DEADLINES, Rooms
 from topology.states import OVER_ORDER_STATES
 
-Said = Iterable[Message | RefusedError]
+Outcomes = Iterable[Message | RefusedError]
 
 
 # --- inventory ----------------------------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ class ReleasesAgain(InventoryRoom):
     """Gives a released line's units back once more for every further ReleaseLine."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Said:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Outcomes:
         if isinstance(message, m.ReleaseLine):
             hold = state.holds.get((message.order_id, message.line, message.sku))
             if hold is not None and hold.state is HoldState.RELEASED:
@@ -53,7 +53,7 @@ class ForgetsHolds(InventoryRoom):
     """Looks for no hold before it places a line: a duplicate reserves once more."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Said:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Outcomes:
         if isinstance(message, m.PlaceOrderLine):
             key = (message.order_id, message.line, message.sku)
             state.holds.pop(key, None)
@@ -65,7 +65,7 @@ class JudgesLinesAlone(InventoryRoom):
     """Forgets that two lines of one order may want the same SKU."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Said:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Outcomes:
         if isinstance(message, m.PlaceOrderLine) and message.quantity > 0:
             message = msgspec.structs.replace(message, demand=message.quantity)
         return super().decide(state, message, at_ms)
@@ -75,7 +75,7 @@ class SwallowsOtherContent(InventoryRoom):
     """Takes a stock command under a used id for a repeat, whatever it holds."""
 
     @override
-    def decide(self, state: Ledger, message: Message, at_ms: int) -> Said:
+    def decide(self, state: Ledger, message: Message, at_ms: int) -> Outcomes:
         if isinstance(message, m.SkuCommand) and (message.command_id, message.sku) in state.commands:
             return []
         return super().decide(state, message, at_ms)
@@ -115,7 +115,7 @@ class ComparesNothing(OrdersRoom):
     """Takes every line that is sent again for the one that was placed."""
 
     @override
-    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Said:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Outcomes:
         return [] if isinstance(message, m.LineRepeated) else super().decide(state, message, at_ms)
 
 
@@ -123,7 +123,7 @@ class KeepsGhosts(OrdersRoom):
     """Writes down an order that nobody placed, because somebody asked for something of it."""
 
     @override
-    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Said:
+    def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Outcomes:
         outcomes = list(super().decide(state, message, at_ms))
         if isinstance(message, m.OrderCommandUnmatched):
             state.keep(state.by_order.get(message.order_id) or Order(message.order_id))

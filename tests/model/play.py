@@ -58,7 +58,7 @@ def play(seed: int, cases: range, rooms: Rooms | None = None) -> Played:
             play_one(pick, sendings(pick), rooms)
         except Exception as error:  # noqa: BLE001  a room that raises has failed the case too
             seconds = time.perf_counter() - began
-            return Played(case - cases.start + 1, seconds, _told(seed, case, rooms, error))
+            return Played(case - cases.start + 1, seconds, _reported(seed, case, rooms, error))
     return Played(len(cases), time.perf_counter() - began, None)
 
 
@@ -66,7 +66,7 @@ def _seed_of(seed: int, case: int) -> int:
     return seed << 40 | case
 
 
-def _told(seed: int, case: int, rooms: Rooms, why: Exception) -> Failure:
+def _reported(seed: int, case: int, rooms: Rooms, why: Exception) -> Failure:
     """Make a failed case as small as it gets while it fails in the same way, and write it down."""
     story = _Story(seed, case, rooms, why)
     sent = shrunk(story.sent, story.fails_somehow)

@@ -72,9 +72,9 @@ class Shop:
             for p in range(PARTITIONS)
             for room in rooms
         }
-        self._readers = [(owner, ear) for owner in self.owners.values() for ear in owner.ears]
+        self._readers = [(owner, inbox) for owner in self.owners.values() for inbox in owner.inboxes]
         width = len(self._readers) // PARTITIONS
-        self._ears = [[ear for _, ear in self._readers[p * width : (p + 1) * width]] for p in range(PARTITIONS)]
+        self._inboxes = [[inbox for _, inbox in self._readers[p * width : (p + 1) * width]] for p in range(PARTITIONS)]
         self.people = People(pick)
         self.processor = Processor(pick)
         self.unsent = unsent
@@ -133,10 +133,10 @@ class Shop:
         readers = self._readers
         first = self.pick(len(readers))
         for n in range(first - len(readers), first):
-            owner, ear = readers[n]
-            if ear:
-                for _ in range(1 + self.pick(min(4, len(ear)))):
-                    self._decide(owner, ear)
+            owner, inbox = readers[n]
+            if inbox:
+                for _ in range(1 + self.pick(min(4, len(inbox)))):
+                    self._decide(owner, inbox)
                 return True
         return False
 
@@ -259,11 +259,11 @@ class Shop:
         entry = (message, self.now_ms)
         self.logs[topic][partition].append(entry)
         for place in _READERS[topic].get(type(message), ()):
-            self._ears[partition][place].append(entry)
+            self._inboxes[partition][place].append(entry)
 
-    def _decide(self, owner: SimulatedOwner, ear: Any) -> None:
-        entry = ear[0]
-        message, at_ms, says = owner.decide(ear)
+    def _decide(self, owner: SimulatedOwner, inbox: Any) -> None:
+        entry = inbox[0]
+        message, at_ms, says = owner.decide(inbox)
         if any(not isinstance(said, RefusedError) for said in says):
             first = self._spoken.setdefault(id(entry), owner)
             if first is not owner:  # what is said is named by what it answers: two who answer would give one name twice

@@ -14,24 +14,24 @@ from tests.model.sense import AccountingError
 
 Entry = tuple[m.Message, int]
 """(message, append time in ms)"""
-Said = list[m.Message | RefusedError]
+Outcomes = list[m.Message | RefusedError]
 
 
 class SimulatedOwner:
-    """`ears` are the records that each of the room's sources still has for it, only those that it hears."""
+    """`inboxes` are the records that each of the room's sources still has for it, only those that it accepts."""
 
-    __slots__ = ("books", "ears", "history", "name", "partition", "room", "state")
+    __slots__ = ("books", "history", "inboxes", "name", "partition", "room", "state")
 
     def __init__(self, room: Room[Any], partition: int, books: Books | None = None) -> None:
         self.room, self.partition, self.books = room, partition, books
         self.name = f"{room.name}/{partition}"
         self.state = room.new_state(partition)
-        self.ears: tuple[deque[Entry], ...] = tuple(deque() for _ in room.sources)
-        self.history: list[tuple[Entry, Said]] = []
+        self.inboxes: tuple[deque[Entry], ...] = tuple(deque() for _ in room.sources)
+        self.history: list[tuple[Entry, Outcomes]] = []
 
-    def decide(self, ear: deque[Entry]) -> tuple[m.Message, int, Said]:
+    def decide(self, inbox: deque[Entry]) -> tuple[m.Message, int, Outcomes]:
         """Decide the next record of a source. A refusal stands among what is said, as a dead letter would."""
-        entry = ear.popleft()
+        entry = inbox.popleft()
         says = _decided(self.room, self.state, entry)
         self.history.append((entry, says))
         if self.books is not None:
@@ -48,7 +48,7 @@ class SimulatedOwner:
         self.room.close_batch(self.state, 0)
 
 
-def _decided(room: Room[Any], state: Any, entry: Entry) -> Said:
+def _decided(room: Room[Any], state: Any, entry: Entry) -> Outcomes:
     try:
         return list(room.decide(state, *entry))
     except RefusedError as refusal:

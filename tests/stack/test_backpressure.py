@@ -50,15 +50,15 @@ async def standstill(shop: Shop, query: str) -> int:
 
 
 class Deaf(Publisher):
-    """Kafka as it is while it takes records and acknowledges none, until `hears`."""
+    """Kafka as it is while it takes records and acknowledges none, until `released`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.hears = asyncio.Event()
+        self.released = asyncio.Event()
 
     @override
     async def publish(self, records: Sequence[Outgoing]) -> None:
-        await self.hears.wait()
+        await self.released.wait()
         await super().publish(records)
 
 
@@ -75,11 +75,11 @@ async def test_while_kafka_does_not_acknowledge_commits_wait_too(
         Deaf(shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace) as deaf,
         shop.owning(PartitionOwner(InventoryRoom(), shop.options(), deaf)),
     ):
-        unsaid = await standstill(shop, "SELECT count(*) FROM outbox")
-        deaf.hears.set()
+        unpublished = await standstill(shop, "SELECT count(*) FROM outbox")
+        deaf.released.set()
         await shop.until_quiet("inventory")
     bounds = {"blobs": range(10, 14), "bytes": range(8, 13), "none": range(ORDERS // 5, ORDERS)}
-    assert unsaid in bounds[limit]
+    assert unpublished in bounds[limit]
     async with shop.running("orders"):
         await shop.until_quiet("orders")
     assert (await shop.audit()).breaches <= {"every_order_is_final_or_waits"}

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.release
 UNITS = {"MUG": 5, "TEA": 100}
 
 
-class Said:
+class Published:
     """Takes what a lane would publish."""
 
     def __init__(self) -> None:
@@ -55,44 +55,44 @@ async def reserved(database: asyncpg.Connection) -> dict[str, int]:
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 async def test_a_batch_that_is_delivered_again_is_decided_once(database: asyncpg.Connection, times: int) -> None:
-    said = Said()
-    till, orders = Till(database, said), batch("MUG", "TEA", "MUG")
+    published = Published()
+    till, orders = Till(database, published), batch("MUG", "TEA", "MUG")
 
     for _ in range(times):
         await till.sell(orders)
 
     assert await reserved(database) == {"MUG": 2, "TEA": 1}
-    assert said.outcomes == [(key, LineReserved) for key in orders.keys]
+    assert published.outcomes == [(key, LineReserved) for key in orders.keys]
 
 
 async def test_where_units_run_out_the_first_orders_get_them_and_the_others_a_refusal(
     database: asyncpg.Connection,
 ) -> None:
-    said = Said()
+    published = Published()
     orders = batch(*["MUG"] * 8, "TEA")
 
-    await Till(database, said).sell(orders)
+    await Till(database, published).sell(orders)
 
     assert await reserved(database) == {"MUG": 5, "TEA": 1}
-    assert [kind for _, kind in said.outcomes] == [LineReserved] * 5 + [LineRejected] * 3 + [LineReserved]
-    assert [key for key, _ in said.outcomes] == orders.keys
+    assert [kind for _, kind in published.outcomes] == [LineReserved] * 5 + [LineRejected] * 3 + [LineReserved]
+    assert [key for key, _ in published.outcomes] == orders.keys
 
 
 async def test_a_batch_of_which_a_part_was_decided_before_decides_the_rest(database: asyncpg.Connection) -> None:
-    said = Said()
-    till, orders = Till(database, said), batch("MUG", "MUG", "TEA")
+    published = Published()
+    till, orders = Till(database, published), batch("MUG", "MUG", "TEA")
     await till.sell(batch_of(orders.orders[:1]))
 
     await till.sell(orders)
 
     assert await reserved(database) == {"MUG": 2, "TEA": 1}
-    assert sorted(key for key, _ in said.outcomes) == sorted(orders.keys)
+    assert sorted(key for key, _ in published.outcomes) == sorted(orders.keys)
 
 
 async def test_an_unknown_sku_is_refused_and_the_others_are_sold(database: asyncpg.Connection) -> None:
-    said = Said()
+    published = Published()
 
-    await Till(database, said).sell(batch("MUG", "UNKNOWN"))
+    await Till(database, published).sell(batch("MUG", "UNKNOWN"))
 
     assert await reserved(database) == {"MUG": 1, "TEA": 0}
-    assert [kind for _, kind in said.outcomes] == [LineReserved, LineRejected]
+    assert [kind for _, kind in published.outcomes] == [LineReserved, LineRejected]

@@ -154,8 +154,8 @@ class RedisBaseline(Baseline):
     @override
     async def books(self) -> Books:
         async with Redis.from_url(self.servers.redis_url) as redis:
-            available, holds, unsaid = await redis.eval(BOOKS, 1, holds_key(self.namespace), self.namespace)
-        return Books(self.received, self.received - available, holds, unsaid)
+            available, holds, unpublished = await redis.eval(BOOKS, 1, holds_key(self.namespace), self.namespace)
+        return Books(self.received, self.received - available, holds, unpublished)
 
 
 class RestateBaseline(Baseline):
@@ -201,11 +201,11 @@ _BOOKS: Final = """
 SELECT (SELECT coalesce(sum(on_hand), 0)::bigint FROM stock) AS received,
        (SELECT coalesce(sum(reserved), 0)::bigint FROM stock) AS sold,
        (SELECT count(*) FROM holds) AS holds,
-       (SELECT count(*) FROM outbox) AS unsaid
+       (SELECT count(*) FROM outbox) AS unpublished
 """
 _BOOKS_OF_UNITS: Final = """
 SELECT (SELECT count(*) FROM units) AS received,
        (SELECT count(*) FROM units WHERE order_id IS NOT NULL) AS sold,
        (SELECT count(*) FROM holds) AS holds,
-       (SELECT count(*) FROM outbox) AS unsaid
+       (SELECT count(*) FROM outbox) AS unpublished
 """

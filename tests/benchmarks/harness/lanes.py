@@ -37,7 +37,7 @@ class Books(msgspec.Struct, frozen=True):
     received: int
     sold: int
     holds: int
-    unsaid: int = 0
+    unpublished: int = 0
 
     def breaches(self, *, sold: int) -> list[str]:
         """Say what contradicts the outcomes, of which `sold` were sales of one unit each."""
@@ -45,7 +45,7 @@ class Books(msgspec.Struct, frozen=True):
             f"{self.sold} units taken for {sold} sales": self.sold != sold,
             f"{self.holds} holds for {sold} sales": self.holds != sold,
             f"{self.sold} units taken of {self.received}": self.sold > self.received,
-            f"{self.unsaid} outcomes left in the outbox": self.unsaid != 0,
+            f"{self.unpublished} outcomes left in the outbox": self.unpublished != 0,
         }
         return [what for what, is_so in found.items() if is_so]
 
@@ -169,7 +169,7 @@ _OUR_BOOKS: Final = """
 SELECT (SELECT coalesce(sum(on_hand), 0)::bigint FROM stock) AS received,
        (SELECT coalesce(sum(reserved), 0)::bigint FROM stock) AS sold,
        (SELECT count(*) FROM holds WHERE state = 0) AS holds,
-       (SELECT count(*) FROM outbox) AS unsaid
+       (SELECT count(*) FROM outbox) AS unpublished
 """
 
 

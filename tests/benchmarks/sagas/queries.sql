@@ -3,7 +3,7 @@ SELECT (SELECT coalesce(sum(on_hand), 0)::bigint FROM stock) AS on_hand,
        (SELECT coalesce(sum(reserved), 0)::bigint FROM stock) AS reserved,
        (SELECT coalesce(sum(allocated), 0)::bigint FROM stock) AS allocated,
        p.held_minor, p.captured_minor,
-       (SELECT count(*) FROM outbox) AS unsaid
+       (SELECT count(*) FROM outbox) AS unpublished
 FROM (
     SELECT coalesce(sum(authorized_minor - captured_minor - voided_minor), 0)::bigint AS held_minor,
            coalesce(sum(captured_minor - refunded_minor), 0)::bigint AS captured_minor
@@ -15,7 +15,7 @@ SELECT room, sum(next)::bigint AS read FROM claims, unnest(next_offsets) AS next
 
 -- name: orchestrators_books
 SELECT s.on_hand, s.taken - o.allocated AS reserved, o.allocated, o.held_minor, o.captured_minor,
-       (SELECT count(*) FROM outbox) AS unsaid
+       (SELECT count(*) FROM outbox) AS unpublished
 FROM (SELECT coalesce(sum(on_hand), 0)::bigint AS on_hand, coalesce(sum(taken), 0)::bigint AS taken FROM stock) s,
     (
         SELECT coalesce(sum(units) FILTER (WHERE state = 'paid'), 0)::bigint AS allocated,

@@ -50,7 +50,7 @@ class SagaBooks(msgspec.Struct, frozen=True):
     allocated: int
     held_minor: int
     captured_minor: int
-    unsaid: int = 0
+    unpublished: int = 0
 
     def breaches(self, sold: Sold) -> list[str]:
         """Say what contradicts the events; nothing is under way any more."""
@@ -60,7 +60,7 @@ class SagaBooks(msgspec.Struct, frozen=True):
             f"{self.allocated} units allocated of {self.on_hand}: oversold": self.allocated > self.on_hand,
             f"{self.held_minor} minor units of money still held": self.held_minor != 0,
             f"{self.captured_minor} captured for goods of {sold.money_minor}": self.captured_minor != sold.money_minor,
-            f"{self.unsaid} left in the outbox": self.unsaid != 0,
+            f"{self.unpublished} left in the outbox": self.unpublished != 0,
         }
         return [what for what, is_so in found.items() if is_so]
 

@@ -38,7 +38,7 @@ def test_outcomes_as_they_should_be_are_no_breach() -> None:
         (Books(received=5, sold=3, holds=2), "3 units taken for 2 sales"),
         (Books(received=5, sold=2, holds=1), "1 holds for 2 sales"),
         (Books(received=1, sold=2, holds=2), "2 units taken of 1"),
-        (Books(received=5, sold=2, holds=2, unsaid=1), "1 outcomes left in the outbox"),
+        (Books(received=5, sold=2, holds=2, unpublished=1), "1 outcomes left in the outbox"),
     ],
 )
 def test_each_contradiction_in_the_books_is_named(books: Books, breach: str) -> None:

@@ -63,7 +63,7 @@ def test_ends_as_they_should_be_are_no_breach_and_add_up() -> None:
         ({"on_hand": 1}, "2 units allocated of 1: oversold"),
         ({"held_minor": 7}, "7 minor units of money still held"),
         ({"captured_minor": 3998 - 1}, "3997 captured for goods of 3998"),
-        ({"unsaid": 1}, "1 left in the outbox"),
+        ({"unpublished": 1}, "1 left in the outbox"),
     ],
 )
 def test_each_contradiction_in_the_books_is_named(changed: dict[str, int], breach: str) -> None:

@@ -32,14 +32,14 @@ from tests.given_when_then import (
 DAY_MS: Final = 24 * 60 * 60 * 1000
 
 
-def _hear(fulfilment: Fulfilment, said: Message | tuple[int, Message]) -> None:
+def _apply(fulfilment: Fulfilment, said: Message | tuple[int, Message]) -> None:
     at_ms, message = said if isinstance(said, tuple) else (NOW_MS, said)
     evolve(fulfilment, message, decide(fulfilment, message, Now(at_ms)), Now(at_ms))
 
 
 story = Story(
     begin=lambda: Fulfilment(A),
-    hear=_hear,
+    apply=_apply,
     decide=lambda fulfilment, message, at_ms: decide(fulfilment, message, Now(at_ms)),
     seen=lambda fulfilment: fulfilment,
 )

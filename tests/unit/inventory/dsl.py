@@ -26,7 +26,7 @@ _NOTHING = m.ExpireHolds(0, 0)
 
 story = Story(
     begin=lambda: Ledger(0),
-    hear=lambda ledger, outcome: evolve(ledger, _NOTHING, [outcome], Now(NOW_MS)),
+    apply=lambda ledger, outcome: evolve(ledger, _NOTHING, [outcome], Now(NOW_MS)),
     decide=lambda ledger, command, at_ms: decide(ledger, command, Now(at_ms)),
     seen=vars,
 )

@@ -30,13 +30,13 @@ from tests.given_when_then import (
 )
 
 
-def _hear(order: Order, message: Message) -> None:
+def _apply(order: Order, message: Message) -> None:
     evolve(order, message, decide(order, message, Now(NOW_MS)), Now(NOW_MS))
 
 
 story = Story(
     begin=lambda: Order(A),
-    hear=_hear,
+    apply=_apply,
     decide=lambda order, message, at_ms: decide(order, message, Now(at_ms)),
     seen=lambda order: order,
 )

@@ -42,17 +42,17 @@ def _decide(payment: Payment, message: Message, at_ms: int) -> list[Outcome]:
     return decide(payment, message, Now(at_ms, _DEADLINES))
 
 
-def _hear(payment: Payment, message: Message) -> None:
+def _apply(payment: Payment, message: Message) -> None:
     at_ms = message.as_of_ms if isinstance(message, m.EndWaits) else NOW_MS
     outcomes = _decide(payment, message, at_ms)
     evolve(payment, message, outcomes, Now(at_ms, _DEADLINES))
 
 
-def _told(payment: Payment, message: Message, at_ms: int) -> list[Outcome]:
+def _outcomes_of(payment: Payment, message: Message, at_ms: int) -> list[Outcome]:
     return [it for it in _decide(payment, message, at_ms) if isinstance(it, m.Message | StartOperation)]
 
 
-story = Story(begin=lambda: Payment(A), hear=_hear, decide=_told, seen=lambda payment: payment)
+story = Story(begin=lambda: Payment(A), apply=_apply, decide=_outcomes_of, seen=lambda payment: payment)
 given, when, then, then_refused = story.given, story.when, story.then, story.then_refused
 
 
