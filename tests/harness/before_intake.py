@@ -24,6 +24,7 @@ SETTINGS: Final = import_module("infra.base.settings").load_settings()
 MESSAGES: Final[Any] = import_module("schemas.messages")
 ORDERS: Final = 12
 PATIENCE_SECONDS: Final = 90.0
+POLL_SECONDS: Final = 0.05
 
 
 async def serve(folder: Path) -> None:
@@ -97,7 +98,7 @@ async def _until(query: str, wanted: int) -> None:
             while True:
                 if await connection.fetchval(query) == wanted:
                     return
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(POLL_SECONDS)
     finally:
         await connection.close()
 

@@ -45,9 +45,7 @@ PARTITIONS = 3
 ROOMS_AT_WORK = (INTAKE, *BOOKKEEPERS)
 T = TypeVar("T")
 
-_QUIET = """
-SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM payment_attempts WHERE result = 'pending')
-"""
+_QUIET = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM payment_attempts WHERE result = 'pending')"
 
 
 def _with_intake(names: Sequence[str]) -> Sequence[str]:
@@ -241,8 +239,6 @@ class Shop:
         mine = [record for record in await self.records(ORDER_EVENTS) if record.key == order.order_id.encode()]
         said = [type(decode(record.value)) for record in mine]
         return [kind.__name__ for kind in said if kind in ORDER_EVENTS.carries]
-
-    # --- judging ----------------------------------------------------------------------------------------------------------
 
     async def audit(self, deciders: Sequence[Room[Any]] | None = None) -> Report:
         """Audit the system as an operator would, replaying with these rooms where others than usual were at work."""

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from consumers.runtime.kafka.fetch_connection import call_off_other_fetches, install_fetch_connection
 from consumers.runtime.kafka.fetch_pacing import Wait, ask_for
 from infra.base.settings import Settings
+from tests.harness.waiting import until
 from topology import admin
 from topology.topics import ORDER_NOTIFICATIONS
 
@@ -41,9 +42,7 @@ class Reading:
 
     async def until_asked(self, tp: TopicPartition, position: int) -> None:
         """Wait until a fetch asks for this alone."""
-        async with asyncio.timeout(SOON_SECONDS):
-            while self.asked() != {tp: position}:  # noqa: ASYNC110  aiokafka tells nobody
-                await asyncio.sleep(0.01)
+        await until(lambda: self.asked() == {tp: position}, seconds=SOON_SECONDS)
 
     def asked(self) -> dict[TopicPartition, int]:
         """Return what the fetch under way asks for."""
