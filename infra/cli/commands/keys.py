@@ -26,7 +26,7 @@ DEFAULT_DAYS: Final = 365.0
 DEFAULT_OVERLAP: Final = 7.0
 DAY: Final = timedelta(days=1)
 
-app = new_group("keys", "Make, rotate and revoke keys to the HTTP API and the console.")
+app = new_group("keys", "Make, rotate, revoke keys to API and console.")
 
 KeyId = Annotated[str, name_argument("KEY_ID", "As `keys list` prints it.")]
 Days = Annotated[
