@@ -1,13 +1,16 @@
-"""Options of an owner in a test's process."""
+"""Owners in a test's process: their options, and which of them have to be there together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from consumers.runtime.options import OwnerOptions
 from infra.base.settings import Settings
+from topology.saga import INTAKE
+from topology.topics import EARLIER_SOURCES
 
 
 def options_of(settings: Settings, **changes: Any) -> OwnerOptions:
@@ -21,3 +24,7 @@ def options_of(settings: Settings, **changes: Any) -> OwnerOptions:
         watchdog_seconds=settings.watchdog_seconds,
     )
     return msgspec.structs.replace(options, **changes)
+
+
+def with_intake(names: Sequence[str]) -> Sequence[str]:
+    return names if INTAKE in names or EARLIER_SOURCES.keys().isdisjoint(names) else (INTAKE, *names)

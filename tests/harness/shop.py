@@ -32,24 +32,20 @@ from producers.publisher import Publisher
 from schemas.codec.wire import decode
 from schemas.messages import Message
 from tests.harness.outside import asked
-from tests.harness.owner_options import options_of
+from tests.harness.owner_options import options_of, with_intake
 from tests.harness.shop_evidence import orders_lost
 from tests.harness.tables import give_tables
 from tests.harness.waiting import PATIENCE_SECONDS, until
 from topology import admin
 from topology.saga import INTAKE
 from topology.states import FINAL_ORDER_STATES
-from topology.topics import CO_PARTITIONED, EARLIER_SOURCES, ORDER_EVENTS, Topic, topics_read_by
+from topology.topics import CO_PARTITIONED, ORDER_EVENTS, Topic, topics_read_by
 
 PARTITIONS = 3
 ROOMS_AT_WORK = (INTAKE, *BOOKKEEPERS)
 T = TypeVar("T")
 
 _QUIET = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM payment_attempts WHERE result = 'pending')"
-
-
-def _with_intake(names: Sequence[str]) -> Sequence[str]:
-    return names if INTAKE in names or EARLIER_SOURCES.keys().isdisjoint(names) else (INTAKE, *names)
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -107,7 +103,7 @@ class Shop:
         async with AsyncExitStack() as owners:
             if not names or "payments" in names:
                 await self.supervisor.start(PROCESSOR)
-            for name in _with_intake(names or BOOKKEEPERS):
+            for name in with_intake(names or BOOKKEEPERS):
                 await owners.enter_async_context(
                     self.owning(PartitionOwner(self.room(name), self.options(), self.publisher))
                 )

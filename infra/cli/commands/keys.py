@@ -1,4 +1,4 @@
-"""Make, rotate and revoke keys to the HTTP API and the console."""
+"""Make, rotate, revoke keys to API and console."""
 
 from __future__ import annotations
 
