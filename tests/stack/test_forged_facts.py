@@ -11,7 +11,7 @@ from consumers.errors import NotDecidedError
 from consumers.fulfilment.room import FulfilmentRoom
 from consumers.orders.room import OrdersRoom
 from consumers.runtime.owner import PartitionOwner
-from infra.base.rooms import HOSTS, SAGA
+from infra.base.rooms import FOLLOWERS
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR
 from producers.clients.orders import OrderRequest
@@ -117,15 +117,15 @@ async def paid(shop: Shop, *rooms: str) -> OrderRequest:
 
 async def test_a_forged_return_of_a_line_pays_nothing_back_and_a_true_one_does(shop: Shop) -> None:
     await shop.supervisor.start(PROCESSOR)
-    owner = PartitionOwner([shop.room(name) for name in HOSTS[SAGA]], shop.options(), shop.publisher)
+    owner = PartitionOwner([shop.room(name) for name in FOLLOWERS], shop.options(), shop.publisher)
     async with shop.running("inventory"), shop.owning(owner):
-        mine = await paid(shop, *HOSTS[SAGA])
+        mine = await paid(shop, *FOLLOWERS)
         for event in untrue(mine.order_id):
             of_a_line = hasattr(event, "sku")
             await forge(shop, mine, DECIDED if of_a_line else await of_payments(shop, mine), event)
         absent = m.LineReturned(mine.order_id, 1, "MUG", 2, "damaged")
         await forge(shop, mine, "inventory.commands/999/0/0", absent)
-        await shop.until_quiet(*HOSTS[SAGA])
+        await shop.until_quiet(*FOLLOWERS)
         assert await moved(shop, mine) == ["authorize", "capture"]
         assert (await shop.state(mine), await shop.value("SELECT state FROM fulfilments")) == (("paid", ""), "open")
         names = {type(event).__name__ for event in untrue(mine.order_id)}
@@ -133,7 +133,7 @@ async def test_a_forged_return_of_a_line_pays_nothing_back_and_a_true_one_does(s
         assert any("that log ends at 0" in letter.detail for letter in await letters(shop))
 
         await shop.say(m.ReturnLine(mine.order_id, 1, "MUG", "damaged", "quarantine"))
-        await shop.until_quiet("inventory", *HOSTS[SAGA])
+        await shop.until_quiet("inventory", *FOLLOWERS)
         assert await moved(shop, mine) == ["authorize", "capture", "refund"]
 
 
