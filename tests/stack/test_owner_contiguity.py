@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from typing_extensions import override
 from consumers.errors import NotContiguousError
 from consumers.inventory.room import InventoryRoom
 from consumers.runtime import batch_decider
-from consumers.runtime.deciding.batch import PartitionBatch
+from consumers.runtime.deciding.batch import Batch, DecodedSlice, PartitionBatch
 from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.kafka.fetch_buffer import FetchBuffer
 from consumers.runtime.kafka.rebalance import Rebalance
@@ -94,6 +94,8 @@ class Unsettled(PartitionOwner):
         super().__init__(room, shop.options(batch_records=6), shop.publisher)
         self.places: set[str] = set()
         self.durable: list[tuple[int, int, int]] = []
+        self._spans: dict[int, list[tuple[int, int, int]]] = {}
+        self._decide, self._decider.decide = self._decider.decide, self._noted  # type: ignore[method-assign]
         self._rebalances = rebalances
         self._is_revoked = False
         self._listener: Rebalance | None = None
@@ -125,7 +127,18 @@ class Unsettled(PartitionOwner):
     async def _commit(self, parts: list[PartitionBatch[Any]]) -> None:
         await asyncio.sleep(0.02 if self.places else 0.5)  # slow, so that the next step has to wait for this one
         await super()._commit(parts)
-        self.durable += [(part.claim.partition, part.old_offsets[0], part.new_offsets[0]) for part in parts]
+        self.durable += [span for part in parts for span in self._spans.pop(id(part))]
+
+    async def _noted(self, slices: Iterable[DecodedSlice]) -> Batch:
+        """Decide, and note what each part consists of: its position alone does not tell what it left out."""
+        taken = list(slices)
+        batch = await self._decide(taken)
+        for part in batch.parts:
+            partition = part.claim.partition
+            self._spans[id(part)] = [
+                (partition, decoded.first, decoded.next) for decoded in taken if decoded.partition == partition
+            ]
+        return batch
 
 
 def at_random(seed: int) -> Plan:
