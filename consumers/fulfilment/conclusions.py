@@ -1,4 +1,4 @@
-"""What the lines and parcels of an order have come to: said as soon as it is so, once. Pure."""
+"""What the lines and parcels of an order have come to: events as soon as it is so, each once. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def conclusions(fulfilment: Fulfilment) -> list[Message]:
-    """Return what is so and was not said yet."""
+    """Return the events of what is so and was not published yet."""
     if fulfilment.state in (FulfilmentState.NONE, FulfilmentState.CANCELLED):
         return []
     left = [
@@ -44,17 +44,17 @@ def conclusions(fulfilment: Fulfilment) -> list[Message]:
 
 def _milestones(fulfilment: Fulfilment, *, under_way: bool) -> list[Message]:
     """Return what follows for an order of which nothing is left in the house; `under_way`: so is a parcel that just left."""
-    said: list[Message] = []
+    outcomes: list[Message] = []
     if fulfilment.state in (FulfilmentState.OPEN, FulfilmentState.PARTLY_SHIPPED):
-        said.append(m.OrderShipped(fulfilment.order_id))
+        outcomes.append(m.OrderShipped(fulfilment.order_id))
     parcels = [shipment for shipment in fulfilment.shipments.values() if shipment.state in LEFT]
     on_its_way = under_way or any(p.state is ShipmentState.SHIPPED and not fulfilment.is_back(p) for p in parcels)
     arrived = any(p.state is ShipmentState.DELIVERED for p in parcels)
     if fulfilment.state is not FulfilmentState.DELIVERED and arrived and not on_its_way:
-        said.append(m.OrderDelivered(fulfilment.order_id))
+        outcomes.append(m.OrderDelivered(fulfilment.order_id))
     if not fulfilment.is_returned and all(_is_gone(fulfilment, number) for number in fulfilment.lines):
-        said.append(m.OrderReturned(fulfilment.order_id))
-    return said
+        outcomes.append(m.OrderReturned(fulfilment.order_id))
+    return outcomes
 
 
 def _has_left(fulfilment: Fulfilment, shipment: Shipment) -> bool:

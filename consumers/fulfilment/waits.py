@@ -37,15 +37,15 @@ def _presume_delivered(fulfilment: Fulfilment, now_ms: int) -> list[Message]:
 
 def _answer_returns(fulfilment: Fulfilment, now_ms: int, until_ms: int) -> list[Message]:
     """Approve what nobody answered; goods that did not come in time are not taken any more."""
-    said: list[Message] = []
+    outcomes: list[Message] = []
     for name, each in sorted(fulfilment.returns.items()):
         if each.until_ms > now_ms:
             continue
         if each.state is ReturnState.REQUESTED:
-            said.append(m.ReturnApproved(fulfilment.order_id, name, until_ms))
+            outcomes.append(m.ReturnApproved(fulfilment.order_id, name, until_ms))
         elif each.state is ReturnState.APPROVED:
-            said.append(m.ReturnRefused(fulfilment.order_id, name, NOT_RECEIVED_IN_TIME))
-    return said
+            outcomes.append(m.ReturnRefused(fulfilment.order_id, name, NOT_RECEIVED_IN_TIME))
+    return outcomes
 
 
 def _give_up(fulfilment: Fulfilment, now_ms: int) -> list[Message]:

@@ -1,4 +1,7 @@
-"""What is decided about an order's money in each state, and where that may lead: the only table (deciding/transitions.py)."""
+"""What is decided about an order's money in each state, and where that may lead: the only table (deciding/transitions.py).
+
+Longer than other files, as it is read as one table.
+"""
 
 from __future__ import annotations
 

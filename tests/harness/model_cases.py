@@ -251,7 +251,7 @@ async def end_of(shop: Shop, rooms: Hasty, meddled: set[Key]) -> End:
                 owner.state = replay.state
                 async for decision in inputs.decisions(replay, replay.partition, stage.ranges):
                     assert isinstance(decision.message, m.Message), decision
-                    said = [_said(it.value) for it in decision.says]
+                    said = [_said(it.value) for it in decision.outputs]
                     owner.history.append(((decision.message, decision.at_ms), said))
                     if books is not None:
                         books.hear(decision.message, said, decision.at_ms)

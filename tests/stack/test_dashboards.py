@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 import yaml
 
-from docs.tools.dashboards import BOARDS
+from docs.tools.dashboard_panels import BOARDS
 from infra.base.rooms import API, BOOKKEEPERS, CONSOLE, SYSTEM
 from infra.base.settings import Settings
 from infra.local.stack.ports import lasting_ports

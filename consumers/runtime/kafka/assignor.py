@@ -116,13 +116,13 @@ class ClaimsAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokaf
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         """Share out for the whole group, as its leader. A member that is no room gets nothing: it would decide nothing."""
         self.is_alone = len(members) == 1
-        said = {name: user_data_in(it.user_data) for name, it in members.items()}
+        user_data = {name: user_data_in(it.user_data) for name, it in members.items()}
         asking = {
             name: Member(frozenset(members[name].subscription), data.claims)
-            for name, data in said.items()
+            for name, data in user_data.items()
             if data is not None
         }
-        if strangers := sorted(said.keys() - asking.keys()):
+        if strangers := sorted(user_data.keys() - asking.keys()):
             log.warning("strangers_get_no_partitions", members=strangers)
         topics = {topic for member in asking.values() for topic in member.topics}
         known = {topic: cluster.partitions_for_topic(topic) or set() for topic in topics}

@@ -145,7 +145,7 @@ async def _stages(inputs: AuditInputs, room: InventoryRoom, asked: Collection[in
 
 
 def _entry(decision: Decision, sku: str, movements: list[Any], before: Units, after: Units) -> Entry:
-    facts: list[Any] = [fact for it in decision.says if getattr(fact := decode(it.value), "sku", None) == sku]
+    facts: list[Any] = [fact for it in decision.outputs if getattr(fact := decode(it.value), "sku", None) == sku]
     lines = [f"{fact.order_id}/{fact.line}" for fact in facts if hasattr(fact, "order_id")]
     if movements:
         kind, cause, note = movements[0].kind, movements[0].command_id, movements[0].note

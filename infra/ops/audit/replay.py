@@ -1,4 +1,4 @@
-"""Decides a partition again from its first record, with the owner's own code, and holds it against what was said.
+"""Decides a partition again from its first record, with the owner's own code, and holds it against what was published.
 
 In a replay nothing is ever loaded: what is absent was never there (see Ledger and OrderKeyedState).
 A replay is one batch that never closes, so what it would insert in the end is what the tables must hold.
@@ -36,7 +36,7 @@ S = TypeVar("S")
 
 
 class Decision(msgspec.Struct):
-    """One record of a source topic, what the room read in it, and what the room says about it.
+    """One record of a source topic, what the room read in it, and what the room answers.
 
     `rules_version` is the version of the rules that was in force. `by_facts` has what was published then where it is not
     held against a decision: under version 0, and about what has differed since (facts.py).
@@ -46,7 +46,7 @@ class Decision(msgspec.Struct):
     record: Record
     at_ms: int
     message: ReadAs
-    says: list[Outgoing]
+    outputs: list[Outgoing]
     rules_version: int
     by_facts: dict[str, Copies] | None = None
 
@@ -110,12 +110,12 @@ class Replay(Generic[S]):
                 self.unversioned[name] = record.offset + 1
             step_ms = self.course.step_ms(source, record.offset)
             if answers is not None and (self.rules_version == UNVERSIONED or self.facts.subjects):
-                said = answers(name, self.partition).get(record.offset, {})
+                published = answers(name, self.partition).get(record.offset, {})
                 found = self.facts.instead(
                     self.state,
                     name,
                     (record, message),
-                    said,
+                    published,
                     at_ms=self.at_ms,
                     version=self.rules_version,
                     step_ms=step_ms,
@@ -124,10 +124,10 @@ class Replay(Generic[S]):
                     by_facts, self.at_ms = found
                     yield Decision(name, record, self.at_ms, message, [], self.rules_version, by_facts)
                     continue
-            says, self.at_ms = decide_records(
+            outputs, self.at_ms = decide_records(
                 self.room, self.state, name, [(record, message)], self.at_ms, step_ms=step_ms
             )
-            yield Decision(name, record, self.at_ms, message, says, self.rules_version)
+            yield Decision(name, record, self.at_ms, message, outputs, self.rules_version)
 
     def rows(self) -> dict[str, list[Row]]:
         """Return what the room's tables must hold now, by table. Ends the replay."""
@@ -139,54 +139,54 @@ class Replay(Generic[S]):
 
 
 def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> list[Output]:
-    """Hold what the room says now against what it said then; return what it said then, in its order.
+    """Hold what the room decides now against what it published then; return what it published then, in its order.
 
     What was lost is returned as it should have been, so that the rest of the audit goes on with it.
     """
     tally = tallies["replay_gives_the_same_decisions"]
     tally.figure["decisions"] += 1
-    tally.figure["events"] += len(decision.says)
+    tally.figure["events"] += len(decision.outputs)
     if decision.rules_version == UNVERSIONED:
         tally.figure["decided_by_version_0"] += 1
     if decision.by_facts is not None:
         return _match_facts(decision, answers, tallies)
     at_offset = answers.get(decision.record.offset)
-    if at_offset is None and not decision.says:
+    if at_offset is None and not decision.outputs:
         return []
     answers_it = not is_shared(decision.source) or any(
-        room_of(outcome_of(it.event_id, it.topic)) is None for it in decision.says
+        room_of(outcome_of(output.event_id, output.topic)) is None for output in decision.outputs
     )
-    said_then = take(at_offset or {}, room, whole=answers_it)
-    for outcome in said_then:
+    earlier = take(at_offset or {}, room, whole=answers_it)
+    for outcome in earlier:
         del (at_offset or {})[outcome]
     published: list[Output] = []
-    for says in decision.says:
-        expected = Output(says.topic, says.key, says.value or b"", says.headers or ())
-        copies = said_then.pop(outcome_of(says.event_id, says.topic), None)
+    for output in decision.outputs:
+        expected = Output(output.topic, output.key, output.value or b"", output.headers or ())
+        copies = earlier.pop(outcome_of(output.event_id, output.topic), None)
         if copies is None:
-            tally.breach(f"{says.event_id.decode()} ({describe(expected)}) is neither published nor in the outbox")
+            tally.breach(f"{output.event_id.decode()} ({describe(expected)}) is neither published nor in the outbox")
             published.append(expected)
             continue
         contents = copies.contents
         if copies.waiting is not None or contents != [expected]:
-            _check_copies(says.event_id.decode(), copies, expected, tallies)
+            _check_copies(output.event_id.decode(), copies, expected, tallies)
         published.append(contents[0])
-    for outcome, copies in said_then.items():
+    for outcome, copies in earlier.items():
         extra = copies.contents[0]
-        tally.breach(f"{decision.position}/{outcome} ({describe(extra)}) was said, the replay does not say it")
+        tally.breach(f"{decision.position}/{outcome} ({describe(extra)}) was published, the replay does not give it")
         published.append(extra)
     return published
 
 
 def _match_facts(decision: Decision, answers: Answers, tallies: Tallies) -> list[Output]:
-    """Return what was said then, without judging it by what would be decided now."""
-    found = decision.by_facts or {}
+    """Return what was published then, without judging it by what would be decided now."""
+    facts = decision.by_facts or {}
     at_offset = answers.get(decision.record.offset, {})
     tallies["replay_gives_the_same_decisions"].figure["checked_by_facts"] += 1
-    for outcome, copies in found.items():
+    for outcome, copies in facts.items():
         at_offset.pop(outcome, None)
         _check_ways(f"{decision.position}/{outcome}", copies, tallies)
-    return [copies.contents[0] for copies in found.values()]
+    return [copies.contents[0] for copies in facts.values()]
 
 
 def _check_copies(name: str, copies: Copies, expected: Output, tallies: Tallies) -> None:
@@ -195,7 +195,7 @@ def _check_copies(name: str, copies: Copies, expected: Output, tallies: Tallies)
         tallies["replay_gives_the_same_decisions"].count(waiting_in_outbox=1)
     if expected not in contents:
         tallies["replay_gives_the_same_decisions"].breach(
-            f"{name}: the replay says {describe(expected)}, published is {describe(contents[0])}"
+            f"{name}: the replay gives {describe(expected)}, published is {describe(contents[0])}"
         )
     _check_ways(name, copies, tallies)
 
@@ -203,7 +203,7 @@ def _check_copies(name: str, copies: Copies, expected: Output, tallies: Tallies)
 def _check_ways(name: str, copies: Copies, tallies: Tallies) -> None:
     contents = copies.contents
     if len(contents) > 1:
-        words = f"{name} was said in {len(contents)} ways: {' and '.join(describe(it) for it in contents)}"
+        words = f"{name} was published in {len(contents)} ways: {' and '.join(describe(it) for it in contents)}"
         tallies["each_command_took_effect_once"].breach(words)
         tallies["no_position_decided_twice"].breach(words)
 
@@ -235,10 +235,10 @@ def report_unexplained(
                 tally.figure["checked_by_facts"] += 1
                 continue
             what = f"{source}/{offset}/{outcome} ({describe(copies.contents[0])})"
-            why = "the replay does not say it" if offset < until else "but there is no such position"
-            tally.breach(f"{what} was said, {why}")
+            why = "the replay does not give it" if offset < until else "but there is no such position"
+            tally.breach(f"{what} was published, {why}")
 
 
-def describe(said: Output) -> str:
+def describe(output: Output) -> str:
     """Return a record's message in words, or its first bytes where it cannot be read."""
-    return redacted(said.value)
+    return redacted(output.value)

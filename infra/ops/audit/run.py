@@ -134,8 +134,8 @@ class Audit:
             await self._check_orders(partition)
         self._lost.report(self._dropped, self.tallies["dead_letters"])
         self._unversioned.report(self.tallies["replay_gives_the_same_decisions"])
-        now_ms, deliveries = self._database.now_ms, await self._database.deliveries()
-        await check_deliveries(deliveries, self._inputs, now_ms, self.tallies["notifications_are_on_their_way"])
+        tally, deliveries = self.tallies["notifications_are_on_their_way"], await self._database.deliveries()
+        await check_deliveries(deliveries, self._inputs, self._database.now_ms, tally)
         orphans = await self._database.holds_without_order()
         check_holds_without_order(orphans, self._in_progress, self.tallies["every_order_is_final_or_waits"])
 
@@ -160,9 +160,8 @@ class Audit:
             tally.example(f"The timelines could not be compared: {error}")
 
     def _order_partitions(self) -> range:
-        return range(
-            min(self._inputs.partitions(room) for room in self._rooms if INVENTORY_COMMANDS not in room.sources)
-        )
+        rooms = [room for room in self._rooms if INVENTORY_COMMANDS not in room.sources]
+        return range(min(map(self._inputs.partitions, rooms)))
 
     def _groups(self) -> Iterator[Sequence[int]]:
         """Cut the partitions into groups whose answers fit into memory together.
@@ -171,10 +170,9 @@ class Audit:
         """
         partitions = range(max(map(self._inputs.partitions, self._rooms)))
         events = sum(end for topic in OUTPUT_TOPICS for end in self._inputs.ends[topic.name])
-        whole = any(len(in_force(self._inputs.generations(room))) > 1 for room in self._rooms)
-        groups = 1 if whole else min(len(partitions), 1 + events // EVENTS_AT_ONCE)
-        for number in range(groups):
-            yield partitions[number::groups]
+        has_moved = any(len(in_force(self._inputs.generations(room))) > 1 for room in self._rooms)
+        step = 1 if has_moved else min(len(partitions), 1 + events // EVENTS_AT_ONCE)
+        yield from (partitions[number::step] for number in range(step))
 
     async def _find_what_moves(self) -> None:
         """Note every order about which a record waits to be decided, and how many such records there are."""
@@ -240,10 +238,9 @@ class Audit:
             undecided.follow(decision, has_outputs=bool(answers.get(decision.record.offset)))
             self.tallies["every_record_was_decided"].count(records=1)
             self._on_progress(1)
-            for output in decision.says:
+            for output in decision.outputs:
                 self._refused.compare(output, self.tallies["replay_gives_the_same_decisions"])
-            said = match(decision, answers, room.name, self.tallies)
-            accounts.post(decision.message, said, decision.position)
+            accounts.post(decision.message, match(decision, answers, room.name, self.tallies), decision.position)
         self._unversioned.add(partition, stage.replay.unversioned)
 
     async def _compare(self, stage: ReplayStage, undecided: UndecidedRecords) -> list[StockRow]:
@@ -257,9 +254,9 @@ class Audit:
         replayed = without(room.name, replayed, stage.replay.facts.subjects)
         tally.count(followed_by_facts=len(stage.replay.facts.subjects))
         tally.count(dropped_rows_left_out=sum(map(len, gone.values())))
+        if room.name not in BOOKKEEPERS:
+            return []
         if INVENTORY_COMMANDS not in room.sources:
-            if room.name not in BOOKKEEPERS:
-                return []
             stored = self._stored(await self._database.orders(partition))
             stored = without(room.name, stored, stage.replay.facts.subjects)
             undecided.differing |= compare_rows(room.name, replayed, stored, tally)
@@ -291,8 +288,7 @@ class Audit:
 
     def _stored(self, rows: InventoryRows | OrderRows) -> dict[str, list[Any]]:
         """Return rows by table, but for those of weeks that were dropped: one that comes too late is a row of no week."""
-        kept, _ = self._dropped.split(tables(rows))
-        return kept
+        return self._dropped.split(tables(rows))[0]
 
     async def _check_orders(self, partition: int) -> None:
         rows = await self._database.orders(partition)

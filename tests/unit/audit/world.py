@@ -161,7 +161,7 @@ class World:
             replay = self._replays[room.name, partition]
             decided = [record for record in records if (topic.name, partition, record.offset) not in self.skipped]
             letters = self._letters(room.name, decided) if self.forged and topic is ORDER_EVENTS else None
-            says = [it for decision in replay.feed(source, decided, letters) for it in decision.says]
+            says = [it for decision in replay.feed(source, decided, letters) for it in decision.outputs]
             for record in says:
                 for changed in self._tamper(record):
                     self.publish(changed)

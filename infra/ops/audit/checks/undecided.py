@@ -73,7 +73,7 @@ def _subjects(decision: Decision) -> set[str]:
     if command_id is not None:
         return {command_id}
     found: set[str] = set()
-    for output in decision.says:
+    for output in decision.outputs:
         try:
             found.add(getattr(decode(output.value), "order_id", ""))
         except DecodeError:
