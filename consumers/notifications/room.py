@@ -16,7 +16,7 @@ from topology.saga import messages_accepted_by
 from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import asyncpg
 
@@ -38,7 +38,7 @@ class NotificationsRoom(Room[NotificationsState]):
         self._deliverer = deliverer
 
     @override
-    def start(self, background: BackgroundTasks) -> None:
+    def start(self, background: BackgroundTasks, wake: Callable[[], None]) -> None:
         self._deliverer.start(background)
 
     @override

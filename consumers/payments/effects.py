@@ -65,6 +65,7 @@ class EffectRunner:
     """Runs operations with `workers` calls at a time; `on_result` gets each definite answer at least once.
 
     `on_inspection` gets where an authorisation's money was found, with the refusal that this explains, if one does.
+    `on_end` is called when an operation was reported or forgotten.
 
     `random_fraction` (0 <= x < 1), `clock` (seconds that never step back) and `call_later` (as an event loop has it) are
     the only sources of chance and time.
@@ -76,6 +77,7 @@ class EffectRunner:
         on_result: OnResult,
         on_inspection: OnInspection,
         *,
+        on_end: Callable[[], None] = lambda: None,
         workers: int = 64,
         backoff: Backoff | None = None,
         breaker: BreakerPolicy | None = None,
@@ -86,6 +88,7 @@ class EffectRunner:
         self._processor = processor
         self._on_result = on_result
         self._on_inspection = on_inspection
+        self._on_end = on_end
         self._worker_count = workers
         self._backoff = backoff or Backoff()
         self._random_fraction = random_fraction
@@ -295,5 +298,6 @@ class EffectRunner:
 
     def _drop(self, call: Call) -> None:
         del self._calls[call.operation.operation_id]
+        self._on_end()
         if not self._calls:
             self._idle.set()

@@ -23,7 +23,7 @@ from topology.saga import messages_accepted_by
 from topology.topics import topics_read_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import asyncpg
 
@@ -56,14 +56,16 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
         super().__init__(deadlines=deadlines)
         self._processor = processor
         self._publisher = publisher
-        self._runner = EffectRunner(processor, self._record, self._record_inspection)
+        self._runner = EffectRunner(processor, self._record, self._record_inspection, on_end=self._operation_ended)
+        self._wake: Callable[[], None] = lambda: None
         self._waiting: dict[int, bool] = {}
         """Partitions with pending attempts that are in the database only; true where an earlier owner may have made some."""
         self._begun: dict[int, set[str]] = {}
         """The ids of the operations that were begun here and are pending in the database, by partition."""
 
     @override
-    def start(self, background: BackgroundTasks) -> None:
+    def start(self, background: BackgroundTasks, wake: Callable[[], None]) -> None:
+        self._wake = wake
         self._runner.start(background)
 
     @override
@@ -112,6 +114,10 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
         for partition in list(self._waiting):
             if self.has_effects_to_resume() and partition in self._waiting:
                 await self._resume(connection, partition)
+
+    def _operation_ended(self) -> None:
+        if self.has_effects_to_resume():
+            self._wake()
 
     async def _resume(self, connection: asyncpg.Connection, partition: int) -> None:
         """Begin pending attempts of a partition, the oldest first; those that were begun here are not begun twice."""

@@ -117,7 +117,7 @@ class PartitionOwner:
         """Own partitions until `stop()`. Raises OwnerStoppedError (or its cause) when the process must start afresh."""
         self._consumer = await started(self._new_consumer, self._publisher.outage, self._lifecycle)
         for room in self.rooms:
-            room.start(self._background)
+            room.start(self._background, self._reader.wake)
         self._outbox.start()
         self._background.start(self._watchdog().watch(), "watchdog")
         self._background.start(self._commit_to_kafka(), "commit offsets to Kafka")

@@ -10,7 +10,7 @@ import msgspec
 from consumers.errors import EvolveFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import asyncpg
 
@@ -171,8 +171,11 @@ class Room(ABC, Generic[S]):
         del state
         return None
 
-    def start(self, background: BackgroundTasks) -> None:
-        """Begin to work, in tasks of `background`; called once, in the event loop, before the first claim."""
+    def start(self, background: BackgroundTasks, wake: Callable[[], None]) -> None:
+        """Begin to work, in tasks of `background`; called once, in the event loop, before the first claim.
+
+        An owner at rest looks only when a record or a deadline comes: `wake` it once `has_effects_to_resume` may have changed.
+        """
 
     async def claimed(self, connection: asyncpg.Connection, partition: int, state: S) -> None:
         """React to a new claim: reload deadlines, resume effects that were persisted but not finished."""

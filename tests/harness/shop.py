@@ -19,7 +19,7 @@ from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.room import Room
 from infra.base.migrate import migrate
 from infra.base.processor import processor_of
-from infra.base.rooms import BOOKKEEPERS, ROOMS
+from infra.base.rooms import BOOKKEEPERS, ROOMS, SAGA
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR, Supervisor
 from infra.ops.audit import Report, verify
@@ -157,8 +157,9 @@ class Shop:
             return await self._is_quiet(log, self._asked_for(names))
 
     def _asked_for(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Return these rooms, and intake where it is at work here; all by default."""
-        return names + ((INTAKE,) if INTAKE in self.rooms_at_work else ()) if names else ROOMS_AT_WORK
+        """Return these rooms (by default those that keep books), and intake where it is at work here."""
+        at_work = {*self.rooms_at_work, *self.supervisor.started}
+        return (names or BOOKKEEPERS) + (() if at_work.isdisjoint({INTAKE, SAGA}) else (INTAKE,))
 
     async def _unquiet(self, log: Log, rooms: Iterable[str]) -> str:
         """Return what keeps a shop from being quiet."""

@@ -16,6 +16,7 @@ from consumers.payments import room as payments
 from consumers.payments.http_processor import HttpProcessor
 from consumers.payments.processor import Operation
 from consumers.payments.room import PaymentsRoom
+from consumers.runtime import owner as owners
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.postgres import outbox
 from infra.base.settings import Settings
@@ -99,6 +100,7 @@ async def test_while_the_processor_is_away_no_more_payments_wait_in_memory_than_
 ) -> None:
     """The rooms that share its reader go on meanwhile, and what waits in the database is begun later."""
     monkeypatch.setattr(payments, "MAX_PENDING", 20)
+    monkeypatch.setattr(owners, "REST_SECONDS", 10_000.0)  # an owner at rest moves for nothing but what wakes it
     await shop.receive(MUG=2 * ORDERS)
     await shop.place(*(order(("MUG", 1)) for _ in range(ORDERS)))
     room = kind(HttpProcessor(shop.supervisor.processor_url), shop.publisher)
