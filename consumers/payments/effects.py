@@ -11,8 +11,7 @@ when this process ends is pending in the database, and the partition's next owne
     look up --- definite answer --------------------------------+
        +--- still unknown: again
 
-A definite no to a capture, a void or a refund is reported together with where the processor says that the money is; an
-inspection reports only that.
+A definite no to a capture, a void or a refund is reported with where the processor has the money; an inspection reports only that.
 
 What is to be cancelled for want of a confirmation is looked up before and after (confirmation.py); a confirmation is
 reported before the answer.
@@ -64,11 +63,9 @@ log = structlog.get_logger(__name__)
 class EffectRunner:
     """Runs operations with `workers` calls at a time; `on_result` gets each definite answer at least once.
 
-    `on_inspection` gets where an authorisation's money was found, with the refusal that this explains, if one does.
-    `on_end` is called when an operation was reported or forgotten.
-
-    `random_fraction` (0 <= x < 1), `clock` (seconds that never step back) and `call_later` (as an event loop has it) are
-    the only sources of chance and time.
+    `on_inspection` gets where an authorisation's money was found, with the refusal that this explains, if one does;
+    `on_end` is called when an operation was reported or forgotten. Chance and time come from `random_fraction` (0 <= x < 1),
+    `clock` (seconds that never step back) and `call_later` (as an event loop has it) alone.
     """
 
     def __init__(
