@@ -86,7 +86,7 @@ PLAIN: Final[Mapping[str, tuple[str, ...]]] = {
     "order_id": (new_order_id(),),
 }
 """What each parameter is given that is required, or that would make a command wait."""
-STARTS_SOMETHING: Final = frozenset({"up", "demo", "room"})
+STARTS_SOMETHING: Final = frozenset({"up", "demo", "room", "top"})
 """They run until they are stopped; only their options are refused here."""
 
 
