@@ -68,7 +68,7 @@ async def test_a_commit_reads_nothing_but_what_it_changes(
         await connection.execute("ANALYZE")
     room = shop.room(name)
     await room.stop()
-    assert await whole_scans(connection, commit_statement((room.save,))) == []
+    assert await whole_scans(connection, commit_statement((room.save,) if room.save else ())) == []
 
 
 @pytest.mark.parametrize("package", ["consumers.orders", "consumers.payments", "consumers.fulfilment"])
