@@ -12,7 +12,6 @@ from typer.core import TyperGroup
 
 ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "doctor": ("verify", "config"),
         "health": ("status", "ready"),
         "check": ("verify", "topology check"),
         "audit": ("verify", "replay"),

@@ -1,4 +1,4 @@
-"""Look for what is set up wrong, and name the command that mends it."""
+"""Show what is set up wrong, and what mends it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.ops.doctor.examination import Check, examine
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Look for what is set up wrong, and name the command that mends it. Changes nothing. Exit status 1: an error stands."""
+    """Show what is set up wrong, and what mends it. Changes nothing. Exit status 1: an error stands."""
     checks = run(examine(quiet_settings()))
     is_ill = any(finding.severity == "error" for check in checks for finding in check.findings)
     if as_json:

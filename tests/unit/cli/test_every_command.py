@@ -74,7 +74,6 @@ def test_help_shows_the_whole_headline_of_each_command(nowhere: dict[str, str]) 
 @pytest.mark.parametrize(
     ("arguments", "nearest"),
     [
-        ("doctor", "lastunit verify"),
         ("health", "lastunit status"),
         ("metrics", "lastunit status"),
         ("dead-letters", "lastunit letters list"),
