@@ -10,7 +10,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumers.runtime.kafka.fetch_connection import call_off_other_fetches, install_fetch_connection
-from consumers.runtime.kafka.fetch_pacing import Wait, ask_for
+from consumers.runtime.kafka.fetch_pacing import MOST_MS, Wait, ask_for
 from infra.base.settings import Settings
 from tests.harness.waiting import until
 from topology import admin
@@ -96,3 +96,14 @@ async def test_a_fetch_that_is_not_called_off_leaves_out_what_came_later(reading
     call_off_other_fetches(reading.consumer, {reading.first: 0})
     assert not await reading.consumer.getmany(timeout_ms=500)
     assert reading.asked() == {reading.first: 0}
+
+
+async def test_a_fetch_that_ends_soon_is_let_be_as_a_busy_room_gathers_what_it_leaves_out(reading: Reading) -> None:
+    ask_for(reading.consumer, Wait(MOST_MS, 1))
+    await reading.write(reading.first)
+    assert await reading.read() == [reading.first], "the long fetch is over"
+    connections = reading.consumer._client._conns
+    (before,) = (connection for (_, group), connection in connections.items() if group == "fetches")
+    call_off_other_fetches(reading.consumer, {reading.first: 1, reading.second: 0})
+    assert before.connected()
+    assert reading.asked() == {}

@@ -16,6 +16,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
 
+from consumers.runtime.kafka.fetch_pacing import MOST_MS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,7 +41,7 @@ class FetchConnection:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._under_way: dict[int, dict[TopicPartition, int]] = {}
-        """For each node the positions that its fetch asks for."""
+        """For each node the positions that its fetch asks for, while that may wait for long."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -48,6 +50,8 @@ class FetchConnection:
         """Send a request, a fetch on a connection of its own. Raises what AIOKafkaClient raises."""
         if not isinstance(request, FetchRequest):
             return await self._client.send(node_id, request)
+        if request._max_wait_ms <= MOST_MS:  # noqa: SLF001  it has no public name
+            return await self._client.send(node_id, request, group=_FETCHES)
         asked = {
             TopicPartition(topic, partition): offset
             for topic, partitions in request.topics
@@ -70,7 +74,8 @@ class FetchConnection:
     def call_off(self, positions: Mapping[TopicPartition, int]) -> None:
         """End each fetch under way that leaves out one of these positions, of a partition which its node leads.
 
-        The fetcher then asks anew, for what is to be read by now.
+        The fetcher then asks anew, for what is to be read by now. A busy room's fetches are let be: they end soon, and what
+        they leave out gathers meanwhile.
         """
         for tp, position in positions.items():
             node_id = self._client.cluster.leader_for_partition(tp)
