@@ -12,11 +12,11 @@ from consumers.fulfilment.state import (
     IN_THE_HOUSE,
     SHIPMENT,
     Fulfilment,
-    Line,
     LineState,
     Return,
     Shipment,
     ShipmentState,
+    line_of_order,
     next_wait,
 )
 from schemas import messages as m
@@ -61,9 +61,7 @@ def _open(fulfilment: Fulfilment, message: Message, now: Now) -> bool:
     fulfilment.state = FulfilmentState.OPEN
     fulfilment.captures_at_shipping = not is_paid
     fulfilment.ship_by_ms = now.at_ms + now.deadlines.ship_within_ms
-    fulfilment.lines = {
-        line.line: Line(line.sku, line.quantity, line.unit_price_minor, is_captured=is_paid) for line in message.lines
-    }
+    fulfilment.lines = {line.line: line_of_order(line, is_captured=is_paid) for line in message.lines}
     fulfilment.waits_for, fulfilment.deadline_ms = SHIPMENT, fulfilment.ship_by_ms
     fulfilment.updated_at_ms = now.at_ms
     return True

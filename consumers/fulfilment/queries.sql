@@ -37,6 +37,12 @@ confirmed_orders AS MATERIALIZED (
             SELECT FROM orders o
             WHERE o.order_id = e.order_id AND o.amount_minor = e.amount_minor AND o.currency = e.currency
                 AND o.lines @> e.lines::jsonb
+                AND (NOT (o.lines @? '$.*.discount_minor' OR o.lines @? '$.*.tax_minor')
+                    OR NOT EXISTS (
+                        SELECT FROM jsonb_each(e.lines::jsonb) AS l
+                        WHERE o.lines -> l.key -> 'discount_minor' IS DISTINCT FROM l.value -> 'discount_minor'
+                            OR o.lines -> l.key -> 'tax_minor' IS DISTINCT FROM l.value -> 'tax_minor'
+                    ))
                 AND (e.is_placed = 0 OR o.terms = e.terms)
                 AND (o.state IN ('paid', 'shipped', 'delivered', 'returned', 'cancelled')
                     OR e.is_placed = 1 AND o.state = 'placed')

@@ -19,6 +19,8 @@ from topology.states import FulfilmentState, ReturnState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from schemas.messages import OrderedLine
+
 
 class LineState(StrEnum):
     """Where a line stands; `requested` waits for its money, `leaving`, `withdrawing` and `returning` for inventory."""
@@ -64,11 +66,25 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     shipment_id: str = ""
     is_captured: bool = False
     is_refunded: bool = False
+    discount_minor: int = 0
+    tax_minor: int = 0
 
     @property
     def amount_minor(self) -> int:
         """What the line costs."""
-        return self.quantity * self.unit_price_minor
+        return self.quantity * self.unit_price_minor - self.discount_minor + self.tax_minor
+
+
+def line_of_order(ordered: OrderedLine, *, is_captured: bool = False) -> Line:
+    """Return a line as a fulfilment begins with it."""
+    return Line(
+        ordered.sku,
+        ordered.quantity,
+        ordered.unit_price_minor,
+        is_captured=is_captured,
+        discount_minor=ordered.discount_minor,
+        tax_minor=ordered.tax_minor,
+    )
 
 
 class Shipment(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from consumers.fulfilment.state import Fulfilment, Line, Return, Shipment
+from consumers.fulfilment.state import Fulfilment, Line, Return, Shipment, line_of_order
 from consumers.runtime.postgres.sql import columns, load_queries
 from consumers.runtime.room import Changes
 from schemas import messages as m
@@ -69,7 +69,7 @@ def changes(state: OrderKeyedState[Fulfilment]) -> Changes:
 
 def _ordered(event: m.OrderPlaced | m.OrderPaid) -> tuple[Any, ...]:
     """Return what the row of orders has to have, its lines among it."""
-    lines = {it.line: Line(it.sku, it.quantity, it.unit_price_minor) for it in event.lines}
+    lines = {it.line: line_of_order(it) for it in event.lines}
     head = (event.order_id, event.amount_minor, event.currency, json_of(lines))
     return (*head, event.terms, 1) if isinstance(event, m.OrderPlaced) else (*head, "", 0)
 

@@ -12,6 +12,7 @@ from consumers.inventory.decide_stock import CONFLICT, UNKNOWN_SKU
 from consumers.inventory.state import AVAILABLE, LIVE, QUARANTINE, HeldForCart, Hold, HoldKey, HoldState, cart_owner
 from consumers.runtime.deciding.validation import require_identifier
 from schemas import messages as m
+from schemas.charges import find_charge_fault
 from schemas.ids import is_in_window, is_order_id
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
 from schemas.money import CURRENCIES
@@ -124,6 +125,9 @@ def _already_placed(hold: Hold, command: m.PlaceOrderLine) -> list[Outcome]:
             command.customer_id,
             command.payment_token,
             command.terms,
+            command.discount_minor,
+            command.tax_minor,
+            command.shipping_minor,
         )
     ]
 
@@ -148,6 +152,12 @@ def _figure_fault(command: m.PlaceOrderLine) -> str | None:
         return "invalid_line"
     if not 0 <= command.unit_price_minor <= MAX_UNIT_PRICE_MINOR:
         return "invalid_price"
+    if command.discount_minor or command.tax_minor or command.shipping_minor:
+        price_minor = command.quantity * command.unit_price_minor
+        if find_charge_fault(
+            price_minor, command.discount_minor, command.tax_minor, command.shipping_minor, command.terms
+        ):
+            return "invalid_charges"
     return "invalid_hold_seconds" if command.hold_seconds <= 0 else None
 
 
@@ -245,6 +255,9 @@ def _reserved(command: m.PlaceOrderLine, at_ms: int) -> m.LineReserved:
         at_ms + min(command.hold_seconds, MAX_HOLD_SECONDS) * 1000,
         command.terms,
         command.reference,
+        command.discount_minor,
+        command.tax_minor,
+        command.shipping_minor,
     )
 
 

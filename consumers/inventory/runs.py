@@ -1,7 +1,7 @@
 """Decides a run of plain first PlaceOrderLines at once: the bulk of a flash sale, and of any quiet hour.
 
 Plain is what `place_order_line` would reserve without a second thought: texts and figures in order, an id in its window, no
-cart, no restriction, no hold yet, units for all. Looking at a column of values is several times as fast as looking at each
+cart, no charges, no restriction, no hold yet, units for all. Looking at a column of values is several times as fast as looking at each
 command. Where anything else is in a run, `None` leaves all of it to the general path, whose decisions these are: a property
 test holds both equal.
 """
@@ -37,6 +37,9 @@ _COLUMNS: Final = attrgetter(
     "cart_id",
     "terms",
     "reference",
+    "discount_minor",
+    "tax_minor",
+    "shipping_minor",
 )
 _KNOWN_TERMS: Final = frozenset({"", *TERMS})
 
@@ -63,9 +66,12 @@ def reserve_run(
         carts,
         terms,
         references,
+        discounts,
+        taxes,
+        shippings,
     ) = zip(*map(_COLUMNS, commands), strict=True)
     is_plain = (
-        not any(carts)
+        not (any(carts) or any(discounts) or any(taxes) or any(shippings))
         and _KNOWN_TERMS.issuperset(terms)
         and CURRENCIES.issuperset(currencies)
         and all(map(_are_simple_texts, map(set, (skus, customers, tokens))))

@@ -64,7 +64,8 @@ def gather_line(order: Order, fact: m.LineReserved, _: Now) -> list[Message]:
     if len(order.lines) + (known is None) < fact.line_count:
         return []
     held = [line for _, line in order.lines_in(LineState.RESERVED)]
-    amount_minor = _price(held) + fact.quantity * fact.unit_price_minor
+    own_minor = fact.quantity * fact.unit_price_minor - fact.discount_minor + fact.tax_minor
+    amount_minor = _price(held) + own_minor + fact.shipping_minor
     header = (fact.currency, fact.customer_id, fact.payment_token)
     return [m.OrderReserved(fact.order_id, len(held) + 1, amount_minor, *header)]
 
@@ -84,13 +85,13 @@ def gather_rejection(order: Order, fact: m.LineRejected, _: Now) -> list[Message
     if not held:
         return reject(order, fact, fact.reason)
     header = (order.currency, order.customer_id, order.payment_token)
-    return [m.OrderReserved(fact.order_id, len(held), _price(held), *header)]
+    return [m.OrderReserved(fact.order_id, len(held), _price(held) + order.shipping_minor, *header)]
 
 
 def compare_repeated(order: Order, fact: m.LineRepeated, _: Now) -> list[Message]:
     """Refuse a line that was sent again with another price or header; one with the same is harmless.
 
-    What counts: price, currency, customer, payment token and terms (quantity, at inventory). Not the number of lines under
+    What counts: price, charges, currency, customer, payment token and terms (quantity, at inventory). Not the number of lines under
     ship_available, which becomes that of the lines that could be had; nor hold_seconds, cart_id, demand and reference.
     Of a line that the order goes on without only the price is kept: its header may have been another from the first.
     """
@@ -98,16 +99,23 @@ def compare_repeated(order: Order, fact: m.LineRepeated, _: Now) -> list[Message
     if line is None:
         return []
     differences = [] if line.left_out else order.header_differences(fact)
-    if line.state is not LineState.REJECTED and line.unit_price_minor != fact.unit_price_minor:
-        differences.append(f"unit_price_minor {line.unit_price_minor} was placed, {fact.unit_price_minor} sent now")
+    if line.state is not LineState.REJECTED:
+        differences += [
+            f"{name} {placed} was placed, {sent} sent now"
+            for name in _PRICE
+            if (placed := getattr(line, name)) != (sent := getattr(fact, name))
+        ]
     if not differences:
         return []
     reference, detail = f"line:{fact.line}", "; ".join(differences)
     return [m.OrderCommandRefused(fact.order_id, m.PlaceOrderLine.__name__, reference, CONFLICT, detail)]
 
 
+_PRICE: Final = ("unit_price_minor", "discount_minor", "tax_minor")
+
+
 def _price(lines: Iterable[Line]) -> int:
-    return sum(line.quantity * line.unit_price_minor for line in lines)
+    return sum(line.amount_minor for line in lines)
 
 
 # --- committing -----------------------------------------------------------------------------------------------------------
@@ -141,7 +149,8 @@ def _placed(order: Order, order_id: str) -> m.OrderPlaced:
 
 def _ordered_lines(order: Order) -> tuple[m.OrderedLine, ...]:
     return tuple(
-        m.OrderedLine(number, line.sku, line.quantity, line.unit_price_minor) for number, line in order.own_lines()
+        m.OrderedLine(number, line.sku, line.quantity, line.unit_price_minor, line.discount_minor, line.tax_minor)
+        for number, line in order.own_lines()
     )
 
 

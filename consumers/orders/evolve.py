@@ -54,11 +54,14 @@ def _record_reserved(order: Order, fact: m.LineReserved) -> None:
     if known is None:
         is_over = order.state in OVER_ORDER_STATES
         left_out = bool(order.header_differences(fact)) if is_over else order.state not in _GATHERING
-        order.lines[fact.line] = Line(
-            fact.sku, fact.quantity, fact.unit_price_minor, LineState.RESERVED, left_out=left_out
-        )
+        order.lines[fact.line] = _reserved_line(fact, left_out=left_out)
     elif known.sku == fact.sku and known.state is LineState.REJECTED:
-        known.quantity, known.unit_price_minor, known.state = fact.quantity, fact.unit_price_minor, LineState.RESERVED
+        order.lines[fact.line] = _reserved_line(fact, left_out=known.left_out)
+
+
+def _reserved_line(fact: m.LineReserved, *, left_out: bool) -> Line:
+    charges = (fact.discount_minor, fact.tax_minor, fact.shipping_minor)
+    return Line(fact.sku, fact.quantity, fact.unit_price_minor, LineState.RESERVED, left_out, *charges)
 
 
 def _record_rejected(order: Order, fact: m.LineRejected) -> None:

@@ -29,7 +29,7 @@ class LineState(StrEnum):
 
 
 class Line(msgspec.Struct, omit_defaults=True):
-    """One line as its first event described it. `unit_price_minor` is in minor units of the order's currency.
+    """One line as its first event described it. Money is in minor units of the order's currency.
 
     The order goes on without one that is `left_out`: it was not to be had, or came when the others were all there, or
     when the order was over and with another header.
@@ -40,6 +40,14 @@ class Line(msgspec.Struct, omit_defaults=True):
     unit_price_minor: int
     state: LineState
     left_out: bool = False
+    discount_minor: int = 0
+    tax_minor: int = 0
+    shipping_minor: int = 0
+
+    @property
+    def amount_minor(self) -> int:
+        """What the line costs; shipping is the order's."""
+        return self.quantity * self.unit_price_minor - self.discount_minor + self.tax_minor
 
 
 class Order(OrderRecord):
@@ -93,12 +101,18 @@ class Order(OrderRecord):
         if not isinstance(fact, m.LineRepeated) or not ships_available(self.terms):
             fields.append("line_count")
         if self.currency and not isinstance(fact, m.LineRejected):
-            fields += ["currency", "payment_token"]
+            fields += ["currency", "payment_token", "shipping_minor"]
         return [
             f"{name} differs" if name == "payment_token" else f"{name} {placed!r} was placed, {sent!r} sent now"
             for name in fields
             if (placed := getattr(self, name)) != (sent := getattr(fact, name))
         ]
+
+    @property
+    def shipping_minor(self) -> int:
+        """What the order is charged for shipping, as its lines have it: all the same."""
+        priced = (line for _, line in sorted(self.lines.items()) if line.state is not LineState.REJECTED)
+        return next((line.shipping_minor for line in priced), 0)
 
     @property
     def captures_at_shipping(self) -> bool:

@@ -38,13 +38,15 @@ class TimelineEvent(msgspec.Struct, frozen=True):
 
 
 class LineView(msgspec.Struct):
-    """One line and where its units are, as far as its events were read."""
+    """One line and where its units are, as far as its events were read; its charges are those of the whole line."""
 
     line: int
     sku: str
     quantity: int
     unit_price_minor: int | None
     state: str
+    discount_minor: int = 0
+    tax_minor: int = 0
 
 
 class TimelineStep(msgspec.Struct, frozen=True):
@@ -60,7 +62,7 @@ class OrderView(msgspec.Struct):
 
     The order, its payment, its fulfilment and each of its returns (by return id) stand apart. `reference` is what the
     client calls the order. `amount_minor` is 0 until
-    the order is reserved: the price of a line that was refused is not known.
+    the order is reserved: the price of a line that was refused is not known. `shipping_minor` is part of it.
     """
 
     order_id: str
@@ -75,6 +77,7 @@ class OrderView(msgspec.Struct):
     reference: str = ""
     currency: str = ""
     amount_minor: int = 0
+    shipping_minor: int = 0
     line_count: int = 0
     lines: list[LineView] = []
     events: list[TimelineEvent] = []
@@ -140,6 +143,7 @@ def _fold_order(view: OrderView, event: TimelineEvent) -> None:
     view.currency = view.currency or data.get("currency", "")
     if event.type in _LINE_ANSWERS:
         view.reference = view.reference or data.get("reference", "")
+        view.shipping_minor = view.shipping_minor or data.get("shipping_minor", 0)
     view.line_count = view.line_count or data.get("line_count", 0)
     if event.type == "OrderReserved":
         view.amount_minor = data["amount_minor"]
@@ -166,6 +170,8 @@ def _fold_line(lines: dict[tuple[int, str], LineView], event: TimelineEvent) -> 
     line.state = state
     if line.unit_price_minor is None:
         line.unit_price_minor = data.get("unit_price_minor")
+    line.discount_minor = line.discount_minor or data.get("discount_minor", 0)
+    line.tax_minor = line.tax_minor or data.get("tax_minor", 0)
 
 
 _REFUSALS: Final = frozenset({"OrderCommandRefused", "OrderCommandUnmatched"})

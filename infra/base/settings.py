@@ -111,6 +111,9 @@ class Settings(BaseSettings):
         default=None,
         description="Signs quotes and sessions, the same in all shop processes; unset: one that lasts here",
     )
+    shop_charges: Path | None = Field(
+        default=None, description="JSON file of shipping, tax and discount codes; unset: prices are all that is charged"
+    )
     shop_caches: str = Field(default="", description="Addresses of HTTP caches to purge, with a space between")
     console_host: str = Field(
         default="127.0.0.1",

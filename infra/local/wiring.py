@@ -198,6 +198,7 @@ def _shop(wiring: Wiring) -> Runnable:
         caches=settings.shop_caches.split(),
         base_url=settings.shop_base_url,
         rules_path=settings.search_rules,
+        charges_path=settings.shop_charges,
         partitions=settings.partitions,
         secret=settings.shop_secret or _lasting_shop_secret(settings.state_dir / SHOP),
         hold_seconds=settings.hold_seconds,

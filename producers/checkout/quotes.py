@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import msgspec
 
 from producers.checkout.carts import CartLine
+from producers.checkout.charges import NO_RULES, charges_of
 from producers.clients.orders import OrderLine, OrderRequest
 from schemas.limits import MAX_QUANTITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from producers.checkout.charges import ChargeRules
     from producers.checkout.signing import Signer
 
 QUOTE_MS: Final = 15 * 60 * 1000
@@ -25,8 +27,10 @@ QUOTE_MS: Final = 15 * 60 * 1000
 MAX_ORDER_LINES: Final = 100
 PURPOSE: Final = "quote"
 ProblemKind: TypeAlias = Literal[
-    "unknown", "not_sold", "sold_out", "too_few", "price_changed", "too_many_lines", "empty"
+    "unknown", "not_sold", "sold_out", "too_few", "price_changed", "too_many_lines", "empty", "unknown_code"
 ]
+NOTICES: Final = frozenset({"price_changed", "unknown_code"})
+"""What can be accepted as it is: it is shown, and the quote holds."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,16 +46,24 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuotedLine(msgspec.Struct, frozen=True):
-    """One line at its price."""
+    """One line at its price, with what it has of the charges; `included_minor` is tax that the price contains already."""
 
     sku: str
     title: str
     quantity: int
     unit_price_minor: int
+    discount_minor: int = 0
+    tax_minor: int = 0
+    included_minor: int = 0
+
+    @property
+    def price_minor(self) -> int:
+        """What the units cost, before any charge."""
+        return self.quantity * self.unit_price_minor
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong with what is wanted. Only a changed price can be accepted as it is.
+    """One thing that is wrong with what is wanted. Only what is in NOTICES can be accepted as it is.
 
     `alternatives` are up to three products that can be bought instead: (slug, title).
     """
@@ -68,7 +80,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_blocking(self) -> bool:
         """Whether nothing can be placed before it is mended."""
-        return self.kind != "price_changed"
+        return self.kind not in NOTICES
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,11 +93,33 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[QuotedLine, ...]
     expires_ms: int
     problems: tuple[Problem, ...] = ()
+    shipping_minor: int = 0
+    code: str = ""
+
+    @property
+    def goods_minor(self) -> int:
+        """What the units of all lines cost, before any charge."""
+        return sum(line.price_minor for line in self.lines)
+
+    @property
+    def discount_minor(self) -> int:
+        """What all lines cost less."""
+        return sum(line.discount_minor for line in self.lines)
+
+    @property
+    def tax_minor(self) -> int:
+        """Tax that is added to all lines."""
+        return sum(line.tax_minor for line in self.lines)
+
+    @property
+    def included_minor(self) -> int:
+        """Tax that the prices contain already."""
+        return sum(line.included_minor for line in self.lines)
 
     @property
     def total_minor(self) -> int:
         """What will be charged: nothing is added later."""
-        return sum(line.quantity * line.unit_price_minor for line in self.lines)
+        return self.goods_minor - self.discount_minor + self.tax_minor + self.shipping_minor
 
     @property
     def can_be_placed(self) -> bool:
@@ -102,10 +136,13 @@ def make_quote(
     customer_id: str,
     currency: str,
     now_ms: int,
+    rules: ChargeRules = NO_RULES,
+    code: str = "",
 ) -> Quote:
-    """Quote what is wanted at the present prices, and name every problem. Pure."""
+    """Quote what is wanted at the present prices, with the charges by the rules, and name every problem. Pure."""
     problems = []
     lines = []
+    categories = []
     if not wanted:
         problems.append(Problem(kind="empty"))
     if len(wanted) > MAX_ORDER_LINES:
@@ -115,14 +152,23 @@ def make_quote(
         problems += _problems_of(line, offer)
         if offer is not None and offer.price_minor is not None:
             lines.append(QuotedLine(line.sku, offer.title, line.quantity, offer.price_minor))
+            categories.append(offer.category)
+    if code and code not in rules.discounts:
+        problems.append(Problem(kind="unknown_code", sku=code))
+    charges = charges_of(rules, [(line.price_minor, each) for line, each in zip(lines, categories, strict=True)], code)
     return Quote(
         order_id=order_id,
         cart_id=cart_id,
         customer_id=customer_id,
         currency=currency,
-        lines=tuple(lines),
+        lines=tuple(
+            msgspec.structs.replace(line, **msgspec.structs.asdict(charge))
+            for line, charge in zip(lines, charges.lines, strict=True)
+        ),
         expires_ms=now_ms + QUOTE_MS,
         problems=tuple(problems),
+        shipping_minor=charges.shipping_minor,
+        code=code if code in rules.discounts else "",
     )
 
 
@@ -176,7 +222,11 @@ def order_of(quote: Quote, payment_token: str, hold_seconds: int) -> OrderReques
     The log has a digest of the cart's id only, as whoever has a guest's id has the cart.
     """
     return OrderRequest(
-        lines=tuple(OrderLine(line.sku, line.quantity, line.unit_price_minor) for line in quote.lines),
+        lines=tuple(
+            OrderLine(line.sku, line.quantity, line.unit_price_minor, line.discount_minor, line.tax_minor)
+            for line in quote.lines
+        ),
+        shipping_minor=quote.shipping_minor,
         customer_id=quote.customer_id,
         currency=quote.currency,
         payment_token=payment_token,

@@ -12,6 +12,7 @@ import msgspec
 from producers.clients.requests import require_text
 from producers.errors import InvalidOrderError
 from producers.publisher import BY_KEY, Outgoing
+from schemas.charges import find_charge_fault
 from schemas.codec import wire
 from schemas.errors import UnknownCurrencyError
 from schemas.ids import is_order_id, new_order_id
@@ -33,11 +34,21 @@ DECLINED_TOKEN: Final = "tok_declined"  # noqa: S105  and for one that does not
 
 
 class OrderLine(NamedTuple):
-    """One line: `quantity` whole units of a SKU, at `unit_price_minor` in minor units of the order's currency."""
+    """One line: `quantity` whole units of a SKU, at `unit_price_minor` in minor units of the order's currency.
+
+    `discount_minor` is what the whole line costs less, `tax_minor` the tax that is added to it.
+    """
 
     sku: str
     quantity: int
     unit_price_minor: int
+    discount_minor: int = 0
+    tax_minor: int = 0
+
+    @property
+    def amount_minor(self) -> int:
+        """What the line costs."""
+        return self.quantity * self.unit_price_minor - self.discount_minor + self.tax_minor
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +56,8 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     A later order with the same customer and `cart_id` takes over what an earlier one holds and has not paid yet.
     `terms` are words of schemas.terms: whether the order may go on with fewer lines, and when it is captured. `reference`
-    is what the client calls the order, such as an invoice number: the order can be found by it.
+    is what the client calls the order, such as an invoice number: the order can be found by it. `shipping_minor` is charged
+    once, with the order, in minor units of its currency.
     """
 
     lines: tuple[OrderLine, ...]
@@ -56,12 +68,13 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     cart_id: str = ""
     terms: str = ""
     reference: str = ""
+    shipping_minor: int = 0
     order_id: str = msgspec.field(default_factory=new_order_id)
 
     @property
     def amount_minor(self) -> int:
         """What the order costs, in minor units of its currency."""
-        return sum(line.quantity * line.unit_price_minor for line in self.lines)
+        return sum(line.amount_minor for line in self.lines) + self.shipping_minor
 
 
 def place_order_lines(request: OrderRequest) -> list[PlaceOrderLine]:
@@ -95,6 +108,9 @@ def place_order_lines(request: OrderRequest) -> list[PlaceOrderLine]:
                 cart_id=request.cart_id,
                 terms=request.terms,
                 reference=request.reference,
+                discount_minor=line.discount_minor,
+                tax_minor=line.tax_minor,
+                shipping_minor=request.shipping_minor,
             )
         )
     commands.reverse()
@@ -128,10 +144,10 @@ def outgoing_lines(commands: Sequence[PlaceOrderLine]) -> list[Outgoing]:
 
 def _is_plain(request: OrderRequest) -> bool:
     """Tell whether an order of one line is beyond doubt as it must be, which takes a third of the time; False proves nothing."""
-    if len(request.lines) != 1 or request.cart_id or request.reference:
+    if len(request.lines) != 1 or request.cart_id or request.reference or request.shipping_minor:
         return False
-    sku, quantity, unit_price_minor = request.lines[0]
-    return (
+    sku, quantity, unit_price_minor, *charges = request.lines[0]
+    return not any(charges) and (
         are_plain(f" {request.customer_id} {request.payment_token} {sku} ")
         and 0 < quantity <= MAX_QUANTITY
         and 0 <= unit_price_minor <= MAX_UNIT_PRICE_MINOR
@@ -143,7 +159,7 @@ def _is_plain(request: OrderRequest) -> bool:
 
 
 def _only_line(request: OrderRequest) -> PlaceOrderLine:
-    sku, quantity, unit_price_minor = request.lines[0]
+    sku, quantity, unit_price_minor, *_ = request.lines[0]
     return PlaceOrderLine(
         request.order_id,
         1,
@@ -183,6 +199,10 @@ def _check(request: OrderRequest) -> None:
         raise InvalidOrderError(str(error)) from error
     for number, line in enumerate(request.lines, start=1):
         _check_line(number, line)
+        price_minor = line.quantity * line.unit_price_minor
+        charges = (line.discount_minor, line.tax_minor, request.shipping_minor)
+        if (fault := find_charge_fault(price_minor, *charges, request.terms)) is not None:
+            raise InvalidOrderError(f"line {number}: {fault}")
     _check_sums(request)
 
 

@@ -39,6 +39,18 @@ ITEM_RECORDS: Final[Mapping[type[msgspec.Struct], Schema]] = MappingProxyType(
                 "type": "long",
                 "doc": "Price of one unit, in minor units of the order's currency.",
             },
+            {
+                "name": "discount_minor",
+                "type": "long",
+                "doc": "What the whole line costs less, in minor units of the order's currency.",
+                "default": 0,
+            },
+            {
+                "name": "tax_minor",
+                "type": "long",
+                "doc": "Tax that is added to the line, in minor units of the order's currency.",
+                "default": 0,
+            },
         ),
         Attribute: _record(
             Attribute,

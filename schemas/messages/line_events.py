@@ -20,6 +20,9 @@ class LineReserved(Message, frozen=True):
     expires_at_ms: int
     terms: str = ""
     reference: str = ""
+    discount_minor: int = 0
+    tax_minor: int = 0
+    shipping_minor: int = 0
 
 
 class LineRejected(Message, frozen=True):
@@ -54,6 +57,9 @@ class LineRepeated(Message, frozen=True):
     customer_id: str
     payment_token: str
     terms: str
+    discount_minor: int = 0
+    tax_minor: int = 0
+    shipping_minor: int = 0
 
 
 class LineReleased(Message, frozen=True):

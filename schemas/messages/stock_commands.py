@@ -16,6 +16,8 @@ class PlaceOrderLine(Message, frozen=True):
     `terms` are the order's, the same in each of its lines: words of schemas.terms with a space between, none for the
     usual ones (all lines or none, captured at placing). A `reference` is what the client calls the order, such as an
     invoice number, the same in each of its lines: it is for finding the order, and decides nothing.
+    `discount_minor` is what the whole line costs less and `tax_minor` the tax that is added to it, each at most the price of
+    its units; `shipping_minor` is the order's charge for shipping, the same in each of its lines.
     """
 
     order_id: str
@@ -32,6 +34,9 @@ class PlaceOrderLine(Message, frozen=True):
     cart_id: str = ""
     terms: str = ""
     reference: str = ""
+    discount_minor: int = 0
+    tax_minor: int = 0
+    shipping_minor: int = 0
 
 
 class ReleaseLine(Message, frozen=True):

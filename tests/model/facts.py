@@ -55,9 +55,16 @@ class OrderFacts(msgspec.Struct):
 
     @property
     def goods_minor(self) -> int:
-        """Return what the goods cost that the customer has, or that still are to be sent."""
+        """Return what the goods cost that the customer has, or that still are to be sent, with the shipping of a sale."""
         gone = self.lost | self.sent_unpaid
-        return sum(self.price[key] for key, stands in self.stands.items() if stands in HAS_UNITS and key[1] not in gone)
+        goods = (self.price[key] for key, stands in self.stands.items() if stands in HAS_UNITS and key[1] not in gone)
+        return sum(goods) + self._shipping_minor
+
+    @property
+    def _shipping_minor(self) -> int:
+        """Return what shipping costs, which is paid once with a sale and goes back with all of it only."""
+        is_sale = self.of(m.OrderPaid) and not self.of(m.OrderCancelled)
+        return next((it.shipping_minor for it in self.of(m.LineReserved)), 0) if is_sale else 0
 
     @property
     def kindness_minor(self) -> int:
@@ -90,7 +97,8 @@ def facts_of(end: End) -> dict[str, OrderFacts]:
         _take_state(found, room, owner.state)
     for facts in found.values():
         for it in facts.of(m.LineReserved):
-            facts.price.setdefault((it.order_id, it.line, it.sku), it.quantity * it.unit_price_minor)
+            price_minor = it.quantity * it.unit_price_minor - it.discount_minor + it.tax_minor
+            facts.price.setdefault((it.order_id, it.line, it.sku), price_minor)
     for key in end.meddled:
         found[key[0]].meddled.add(key)
     for books in end.books:

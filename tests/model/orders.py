@@ -78,6 +78,7 @@ def order(order_id: str, pick: Pick) -> list[m.PlaceOrderLine]:
     hold_seconds = HOLD_SECONDS[pick(3)]
     cart_id = "cart" if pick(4) == 1 else ""
     terms = _TERMS[pick(len(_TERMS))]
+    charges = _charges(terms, pick)
     return [
         m.PlaceOrderLine(
             order_id,
@@ -93,9 +94,18 @@ def order(order_id: str, pick: Pick) -> list[m.PlaceOrderLine]:
             hold_seconds,
             cart_id,
             terms,
+            "",
+            *charges,
         )
         for number, (sku, quantity) in enumerate(wanted, start=1)
     ]
+
+
+def _charges(terms: str, pick: Pick) -> tuple[int, int, int]:
+    """Return discount, tax and shipping of each line; mostly there are none, and no shipping with captures at shipping."""
+    if pick(3) != 1:
+        return 0, 0, 0
+    return (0, 7, 101)[pick(3)], (0, 3)[pick(2)], 0 if CAPTURE_AT_SHIPPING in terms.split() else (0, 45)[pick(2)]
 
 
 def _contradicted(line: m.PlaceOrderLine, pick: Pick) -> m.PlaceOrderLine:
@@ -112,7 +122,10 @@ def _contradicted(line: m.PlaceOrderLine, pick: Pick) -> m.PlaceOrderLine:
         {"currency": ("GBP", "XXX")[pick(2)]},
         {"payment_token": "tok_bea"},
         {"sku": f"{line.sku} "},
-    )[pick(11)]
+        {"discount_minor": line.discount_minor + 1},
+        {"tax_minor": line.tax_minor + 1},
+        {"shipping_minor": line.shipping_minor + 1},
+    )[pick(14)]
     return msgspec.structs.replace(line, **changed)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from schemas import messages as m
 from schemas.ids import order_id_ms
 from schemas.money import CURRENCIES
-from schemas.terms import TERMS
+from schemas.terms import CAPTURE_AT_SHIPPING, TERMS
 
 DAY_MS: Final = 86_400_000
 
@@ -39,6 +39,9 @@ def makes_sense(command: m.PlaceOrderLine) -> bool:
         1 <= command.quantity <= command.demand <= 1_000_000
         and 1 <= command.line <= command.line_count <= 2_000
         and 0 <= command.unit_price_minor <= 10**9
+        and 0 <= command.discount_minor <= command.quantity * command.unit_price_minor
+        and 0 <= command.tax_minor <= command.quantity * command.unit_price_minor
+        and 0 <= command.shipping_minor <= (0 if CAPTURE_AT_SHIPPING in command.terms else 10**9)
         and command.hold_seconds > 0
         and command.currency in CURRENCIES
         and (not command.terms or command.terms in TERMS)

@@ -136,17 +136,27 @@ def _has_the_orders_header(facts: OrderFacts, again: m.LineRepeated) -> bool:
         return False
     placed, order = _placed(facts, again), facts.order
     same_count = SHIP_AVAILABLE in order.terms or placed.line_count == order.line_count
-    return same_count and _header(placed) == (order.customer_id, order.terms, order.currency, order.payment_token)
+    return same_count and _header(placed) == (
+        order.customer_id,
+        order.terms,
+        order.currency,
+        order.payment_token,
+        order.shipping_minor,
+    )
 
 
 def _differs(facts: OrderFacts, again: m.LineRepeated) -> bool:
     placed = _placed(facts, again)
     same_count = SHIP_AVAILABLE in placed.terms or again.line_count == placed.line_count
-    return not same_count or (_header(again), again.unit_price_minor) != (_header(placed), placed.unit_price_minor)
+    return not same_count or (_header(again), _price(again)) != (_header(placed), _price(placed))
 
 
-def _header(fact: m.LineReserved | m.LineRepeated) -> tuple[str, str, str, str]:
-    return fact.customer_id, fact.terms, fact.currency, fact.payment_token
+def _header(fact: m.LineReserved | m.LineRepeated) -> tuple[str, str, str, str, int]:
+    return fact.customer_id, fact.terms, fact.currency, fact.payment_token, fact.shipping_minor
+
+
+def _price(fact: m.LineReserved | m.LineRepeated) -> tuple[int, int, int]:
+    return fact.unit_price_minor, fact.discount_minor, fact.tax_minor
 
 
 def _judge_nobodys_order(end: End) -> None:

@@ -50,10 +50,12 @@ class _Line(msgspec.Struct):
     quantity: int
     unit_price_minor: int
     is_refunded: bool = False
+    discount_minor: int = 0
+    tax_minor: int = 0
 
     @property
     def amount_minor(self) -> int:
-        return self.quantity * self.unit_price_minor
+        return self.quantity * self.unit_price_minor - self.discount_minor + self.tax_minor
 
 
 _lines_in: Final = msgspec.json.Decoder(dict[int, _Line]).decode
@@ -82,13 +84,14 @@ def _paid(event: m.OrderPaid, row: Row) -> bool:
 
 
 def _has_lines(ordered: Sequence[m.OrderedLine], row: Row) -> bool:
-    """Tell whether the order has each of these lines, of that SKU, at that price."""
+    """Tell whether the order has each of these lines, of that SKU, at that price and with those charges."""
     if not ordered:
         return True
     known = _lines_in(row["lines"])
     return all(
         (line := known.get(it.line)) is not None
         and (line.sku, line.quantity, line.unit_price_minor) == (it.sku, it.quantity, it.unit_price_minor)
+        and (line.discount_minor, line.tax_minor) == (it.discount_minor, it.tax_minor)
         for it in ordered
     )
 

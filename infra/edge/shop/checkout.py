@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from redis.exceptions import RedisError
@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from consumers.pages.reader import PagesUnavailableError
 from consumers.views.store import read_timeline, read_timelines
 from producers.checkout.carts import CartLine
+from producers.checkout.charges import NO_RULES
 from producers.checkout.quotes import Offer, differences, make_quote, order_of
 from producers.clients.order_commands import OrderCommandClient
 from producers.clients.orders import OrderClient
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from infra.edge.shop.shop import Shop
     from infra.edge.shop.visitors import Visitor
     from producers.checkout.carts import Carts
+    from producers.checkout.charges import ChargeRules
     from producers.checkout.quotes import Problem, Quote
     from producers.publisher import Publisher
     from schemas.messages import Product
@@ -57,6 +59,14 @@ class HeldByCart(msgspec.Struct, frozen=True):
     units: dict[str, int]
 
 
+class CheckoutOptions(NamedTuple):
+    """What a checkout goes by: for how long an unpaid order's units are held (s), and what is charged beside the prices."""
+
+    namespace: str
+    hold_seconds: int
+    rules: ChargeRules = NO_RULES
+
+
 class Checkout:
     """Quotes carts and places quotes. Raises CartsUnavailableError, PagesUnavailableError where Valkey does not answer."""
 
@@ -65,15 +75,18 @@ class Checkout:
         shop: Shop,
         carts: Carts,
         publisher: Publisher,
-        *,
         redis: Redis,
-        namespace: str,
-        hold_seconds: int,
+        options: CheckoutOptions,
     ) -> None:
-        self._redis, self._namespace = redis, namespace
+        self._redis, self._namespace = redis, options.namespace
         self._shop, self._carts = shop, carts
         self._orders, self._commands = OrderClient(publisher), OrderCommandClient(publisher)
-        self._hold_seconds = hold_seconds
+        self._hold_seconds, self._rules = options.hold_seconds, options.rules
+
+    @property
+    def takes_codes(self) -> bool:
+        """Whether there is any discount that a code gives."""
+        return bool(self._rules.discounts)
 
     async def offers(self, skus: Sequence[str], cart_id: str = "") -> dict[str, Offer]:
         """Return the SKUs that there are as they can be bought now; what this cart's last order holds counts as there."""
@@ -95,12 +108,12 @@ class Checkout:
             return {sku: offer.title for sku, offer in (await self.offers(skus)).items()}
         return {}
 
-    async def quote(self, visitor: Visitor) -> Quote:
-        """Quote a visitor's cart."""
+    async def quote(self, visitor: Visitor, code: str = "") -> Quote:
+        """Quote a visitor's cart, with the discount of a code."""
         cart = await self._carts.read(visitor.cart_id)
-        return await self._quoted(cart.lines, visitor.cart_id, visitor.buyer_id)
+        return await self._quoted(cart.lines, visitor.cart_id, visitor.buyer_id, code)
 
-    async def _quoted(self, wanted: Sequence[CartLine], cart_id: str, buyer_id: str) -> Quote:
+    async def _quoted(self, wanted: Sequence[CartLine], cart_id: str, buyer_id: str, code: str) -> Quote:
         offers = await self.offers([line.sku for line in wanted], cart_id)
         quote = make_quote(
             wanted,
@@ -110,6 +123,8 @@ class Checkout:
             customer_id=buyer_id,
             currency=self._shop.currency,
             now_ms=time.time_ns() // 1_000_000,
+            rules=self._rules,
+            code=code,
         )
         problems = tuple(self._with_alternatives(problem, offers) for problem in quote.problems)
         return msgspec.structs.replace(quote, problems=problems)
@@ -144,7 +159,7 @@ class Checkout:
 
     async def _requote(self, quote: Quote) -> Quote:
         wanted = [CartLine(line.sku, line.quantity, line.unit_price_minor) for line in quote.lines]
-        return await self._quoted(wanted, quote.cart_id, quote.customer_id)
+        return await self._quoted(wanted, quote.cart_id, quote.customer_id, quote.code)
 
     async def _published(self, quote: Quote, claim: Claim) -> None:
         """Note what was published. The order is on the log: whatever is not noted now is noted when it is placed again."""

@@ -24,14 +24,16 @@ from consumers.search.rules import read_rules
 from infra.edge.server import HttpServer
 from infra.edge.shop.administration import LOOPBACK, administration_routes
 from infra.edge.shop.buying import cart_routes
-from infra.edge.shop.checkout import Checkout
+from infra.edge.shop.checkout import Checkout, CheckoutOptions
 from infra.edge.shop.demand import Demand, Signals
-from infra.edge.shop.ordering import Ordering, ordering_routes
+from infra.edge.shop.order_pages import order_routes
+from infra.edge.shop.ordering import Ordering, checkout_routes
 from infra.edge.shop.product_pages import ProductPages
 from infra.edge.shop.routes import application
 from infra.edge.shop.shop import Shop
 from infra.edge.shop.visitors import Visitors
 from producers.checkout.carts import Carts
+from producers.checkout.charges import read_charges
 from producers.checkout.signing import Signer
 from producers.clients.orders import DEFAULT_HOLD_SECONDS
 from producers.publisher import Publisher
@@ -113,6 +115,7 @@ class ShopProcess:
         shard: Shard = WHOLE,
         base_url: str = "",
         rules_path: Path | None = None,
+        charges_path: Path | None = None,
         partitions: int = 12,
         hot_products: int = HOT_PRODUCTS,
         secret: str = "",
@@ -135,26 +138,27 @@ class ShopProcess:
         self.shop = Shop(
             self.search, self.reader, currency, recommendations, in_demand=demand.now, signal=self._signals.note
         )
-        selling = self._selling(secret or secrets.token_urlsafe(32), namespace, host, base_url, hold_seconds)
+        checkout = CheckoutOptions(namespace, hold_seconds, read_charges(charges_path))
+        selling = self._selling(secret or secrets.token_urlsafe(32), host, base_url, checkout)
         pages = application(self.shop, selling)
         app = ProductPages(self.reader, pages, base_url=base_url, categories=self.shop.top_categories)
         self._server = HttpServer(app, host=host, port=port)
         self._stopping = asyncio.Event()
         self.listening = self._server.listening
 
-    def _selling(self, secret: str, namespace: str, host: str, base_url: str, hold_seconds: int) -> list[Any]:
+    def _selling(self, secret: str, host: str, base_url: str, options: CheckoutOptions) -> list[Any]:
         """Return the routes of carts, checkouts and orders; on loopback those without authentication too."""
         signer = Signer(secret)
         visitors = Visitors(signer, is_secure=base_url.startswith("https://"))
-        carts = Carts(self._stores[0], namespace)
-        checkout = Checkout(
-            self.shop, carts, self._publisher, redis=self._stores[0], namespace=namespace, hold_seconds=hold_seconds
-        )
+        carts = Carts(self._stores[0], options.namespace)
+        checkout = Checkout(self.shop, carts, self._publisher, self._stores[0], options)
+        ordering = Ordering(self.shop, carts, checkout, visitors, signer)
         is_here = host in LOOPBACK
         return [
             *(administration_routes(self._publisher) if is_here else ()),
             *cart_routes(self.shop, carts, checkout, visitors, may_sign_in=is_here),
-            *ordering_routes(Ordering(self.shop, carts, checkout, visitors, signer)),
+            *checkout_routes(ordering),
+            *order_routes(ordering),
         ]
 
     @property

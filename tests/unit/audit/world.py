@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from consumers.errors import NotDecidedError
 from consumers.inventory.repartition import repartition
 from consumers.inventory.state import Ledger
@@ -95,8 +97,12 @@ class World:
             payment_token=token,
             cart_id=cart,
             terms=terms,
-            order_id=new_order_id(self.now_ms),
         )
+        return self.place_request(request, keep)
+
+    def place_request(self, request: OrderRequest, keep: int | None = None) -> str:
+        """Publish an order under an id of now, or only its first `keep` lines; return its id."""
+        request = msgspec.structs.replace(request, order_id=new_order_id(self.now_ms))
         for command in place_order_lines(request)[:keep]:
             self.publish(outgoing(command))
         return request.order_id

@@ -68,6 +68,9 @@ DEVIATIONS: dict[str, tuple[Any, ...]] = {
     "payment_token": ("", "tok\n"),
     "hold_seconds": (0, -1, 1, MAX_HOLD_SECONDS, MAX_HOLD_SECONDS + 1),
     "cart_id": ("cart-1",),
+    "discount_minor": (5, -1, 501),
+    "tax_minor": (5,),
+    "shipping_minor": (495, MAX_UNIT_PRICE_MINOR + 1),
     "terms": ("ship_available", "capture_at_shipping", "nonsense"),
     "reference": ("INV-1", "INV 1", "INV-1 ", "re\u0301", "x" * 201),
 }

@@ -36,6 +36,9 @@ STORIES = [(LINE_1,), RESERVED, AUTHORIZED, COMMITTED, PAID, SHIPPED, DELIVERED,
 SAME = LineRepeated(line=1, line_count=2, sku="MUG")
 OTHERS: list[tuple[dict[str, Any], str]] = [
     ({"unit_price_minor": 700}, "unit_price_minor 500 was placed, 700 sent now"),
+    ({"discount_minor": 5}, "discount_minor 0 was placed, 5 sent now"),
+    ({"tax_minor": 5}, "tax_minor 0 was placed, 5 sent now"),
+    ({"shipping_minor": 5}, "shipping_minor 0 was placed, 5 sent now"),
     ({"currency": "GBP"}, "currency 'EUR' was placed, 'GBP' sent now"),
     ({"customer_id": "bea"}, "customer_id 'ann' was placed, 'bea' sent now"),
     ({"payment_token": "tok_bea"}, "payment_token differs"),

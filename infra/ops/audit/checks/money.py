@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from consumers.inventory.state import HoldState
 from consumers.payments.state import NOTHING_EXTERNAL
@@ -11,7 +11,7 @@ from schemas.validation import SAGA_REFUNDS
 from topology.states import OVER_ORDER_STATES, OrderState, PaymentState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from infra.ops.audit.checks.orders import Case
     from infra.ops.audit.report import Tallies, Tally
@@ -112,6 +112,8 @@ def _mismatch(case: Case) -> str | None:
     """Return how an order's money and goods disagree, None where they agree."""
     if case.payment is not None and case.order.amount_minor != case.payment.amount_minor:
         return f"the order is worth {case.amount(case.order.amount_minor)}, the payment {case.amount(case.payment.amount_minor)}"
+    if (wrong := _wrong_sum(case)) is not None:
+        return wrong
     if case.external.disputed_minor:
         return None  # what is to go back waits for the end of the dispute
     if case.order.state in _UNPAID:
@@ -121,11 +123,26 @@ def _mismatch(case: Case) -> str | None:
     return _leftover(case) if case.order.state in OVER_ORDER_STATES else _unpaid(case)
 
 
+def _wrong_sum(case: Case) -> str | None:
+    """Return how an order's amount is not the sum of its lines and charges; of one that is over, later lines are none of it."""
+    if case.order.state in OVER_ORDER_STATES or case.order.state == OrderState.PENDING:
+        return None
+    own = [line for line in case.order.lines.values() if not line.get("left_out")]
+    sum_minor = sum(_amount(line, line["quantity"]) for line in own) + _shipping(case)
+    if sum_minor == case.order.amount_minor:
+        return None
+    return f"its lines and charges come to {case.amount(sum_minor)}, it is worth {case.amount(case.order.amount_minor)}"
+
+
+def _amount(line: Mapping[str, Any], quantity: int) -> int:
+    return int(quantity * line["unit_price_minor"] - line.get("discount_minor", 0) + line.get("tax_minor", 0))
+
+
 def _unpaid(case: Case) -> str | None:
     """Return how what was paid is not what the goods cost that the customer has, or is to have."""
     if (held_minor := _held(case)) and (case.order.state in _SENT or not _captures_at_shipping(case)):
         return f"{case.amount(held_minor)} are still held, of which nothing will be captured"
-    kept_minor, goods_minor, kindness_minor = _kept(case), sum(_goods(case)), _kindness(case)
+    kept_minor, goods_minor, kindness_minor = _kept(case), sum(_goods(case)) + _shipping(case), _kindness(case)
     external = case.external
     gone_minor = external.refunded_minor + external.lost_minor
     least_minor = max(0, goods_minor - kindness_minor) - gone_minor
@@ -172,7 +189,12 @@ def _goods(case: Case) -> Iterator[int]:
     for hold in case.holds:
         line = case.order.lines.get(str(hold.line))
         if line is not None and line["sku"] == hold.sku and hold.state in is_paid and hold.line not in lost:
-            yield hold.quantity * line["unit_price_minor"]
+            yield _amount(line, hold.quantity)
+
+
+def _shipping(case: Case) -> int:
+    """Return what the order is charged for shipping. It is not given back with goods, only with the whole order."""
+    return next((line["shipping_minor"] for line in case.order.lines.values() if line.get("shipping_minor")), 0)
 
 
 def _lost_lines(case: Case) -> set[int]:
