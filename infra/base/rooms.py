@@ -186,8 +186,8 @@ def needs_of(name: str) -> tuple[Server, ...]:
         return ("kafka_bootstrap",)
     if name == CONSOLE:
         return ("kafka_bootstrap", "postgres_dsn")
-    if name in (SHOP, TRENDS):
+    if name == TRENDS:
         return ("kafka_bootstrap", "redis_url")
-    if name == API:
+    if name in (API, SHOP):
         return ("kafka_bootstrap", "postgres_dsn", "redis_url")
     return READERS[name] if name in READERS else ROOMS[name].needs

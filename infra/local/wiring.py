@@ -199,6 +199,7 @@ def _shop(wiring: Wiring) -> Runnable:
         base_url=settings.shop_base_url,
         rules_path=settings.search_rules,
         charges_path=settings.shop_charges,
+        postgres_dsn=settings.postgres_dsn or "",
         partitions=settings.partitions,
         secret=settings.shop_secret or _lasting_shop_secret(settings.state_dir / SHOP),
         hold_seconds=settings.hold_seconds,

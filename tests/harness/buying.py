@@ -92,9 +92,18 @@ async def shopper(shop: ShopProcess) -> AsyncIterator[Shopper]:
 
 @asynccontextmanager
 async def selling(
-    settings: Settings, folder: Path, products: list[m.Product], units: dict[str, int], *, webhooks: bool = False
+    settings: Settings,
+    folder: Path,
+    products: list[m.Product],
+    units: dict[str, int],
+    *,
+    webhooks: bool = False,
+    **options: Any,
 ) -> AsyncIterator[tuple[Shop, Catalogue, ShopProcess]]:
-    """Run a whole system that sells these products, in this process but for the payment processor and its receiver."""
+    """Run a whole system that sells these products, in this process but for the payment processor and its receiver.
+
+    `options` are the shop's; with `postgres_dsn` it keeps addresses.
+    """
     async with open_shop(in_miniature(settings), folder, webhooks=webhooks) as system, system.running():
         if webhooks:
             await system.supervisor.start(RECEIVER)
@@ -110,7 +119,7 @@ async def selling(
         )
         viewing = asyncio.create_task(views.run())
         try:
-            async with serving(system.settings) as shop:
+            async with serving(system.settings, **options) as shop:
 
                 async def stocked() -> bool:
                     product_ids = [product.product_id for product in products]

@@ -22,12 +22,12 @@ from producers.clients.order_commands import OrderCommandClient
 from producers.clients.orders import OrderClient
 from producers.errors import CartsUnavailableError
 from schemas.ids import new_order_id
-from schemas.messages import CancelOrder
+from schemas.messages import CancelOrder, RequestReturn
 from schemas.products import price_at
 from schemas.search import SearchQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -138,10 +138,11 @@ class Checkout:
         others = [(hit.slug, hit.title) for hit in hits if hit.product_id != offer.product_id]
         return msgspec.structs.replace(problem, alternatives=tuple(others[:ALTERNATIVES]))
 
-    async def place(self, quote: Quote, payment_token: str) -> Quote | None:
+    async def place(self, quote: Quote, payment_token: str, store: Callable[[], Awaitable[None]]) -> Quote | None:
         """Place a quote; None where it is placed, else the quote that there is now, with what has changed.
 
-        Raises PublishError: the cart is as it was, and placing the quote again is the same order.
+        `store` keeps what the log does not have, before the order is on it. Raises what it does, and PublishError: the cart is as it
+        was, and placing the quote again is the same order.
         """
         claim = await self._claim(quote.order_id)
         if claim is not None and claim.is_published:
@@ -152,6 +153,7 @@ class Checkout:
             offers = await self.offers([line.sku for line in quote.lines], quote.cart_id)
             if differences(quote, offers):
                 return await self._requote(quote)
+            await store()
             claim = await self._claimed(quote.order_id, Claim(payment_token))
         await self._orders.place([order_of(quote, claim.payment_token, self._hold_seconds)])
         await self._published(quote, claim)
@@ -203,6 +205,10 @@ class Checkout:
         """Return a buyer's latest orders, newest first, each as far as it is known."""
         ids = await _asked(self._redis.zrevrange(self._key("orders", buyer_id), 0, LISTED - 1))
         order_ids = [order_id.decode() for order_id in ids]
+        return await self.orders(order_ids)
+
+    async def orders(self, order_ids: Sequence[str]) -> list[tuple[str, OrderView | None]]:
+        """Return orders, each as far as it is known."""
         views = await _asked(read_timelines(self._redis, self._namespace, order_ids))
         return [(order_id, views.get(order_id)) for order_id in order_ids]
 
@@ -214,6 +220,10 @@ class Checkout:
     async def cancel(self, order_id: str) -> None:
         """Ask for a cancellation on the customer's behalf. Raises PublishError."""
         await self._commands.send([CancelOrder(order_id, "customer", "cancelled in the shop")])
+
+    async def send_back(self, order_id: str, return_id: str, lines: tuple[int, ...], reason: str) -> None:
+        """Ask for a return on the customer's behalf. Raises PublishError, InvalidOrderCommandError."""
+        await self._commands.send([RequestReturn(order_id, return_id, lines, reason)])
 
     def _key(self, kind: str, name: str) -> str:
         return f"{self._namespace}shop:{kind}:{{{name}}}"
@@ -239,6 +249,10 @@ def _offer(product: Product, sku: str, available: int, currency: str) -> Offer:
         available=available,
         category=product.category,
     )
+
+
+async def nothing() -> None:
+    """Store nothing: an order without anything that the log does not have."""
 
 
 async def _asked(answer: Awaitable[Any]) -> Any:

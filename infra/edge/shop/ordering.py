@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -10,6 +11,8 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from infra.edge.shop.answers import PRIVATE, frame, html, json, problem, see, wants_json
+from infra.edge.shop.checkout import nothing
+from infra.edge.shop.delivery import Address, AddressesUnavailableError, address_in, fields_of
 from infra.edge.shop.html import render
 from producers.checkout.quotes import opened_quote, sign_quote
 from producers.clients.orders import ACCEPTED_TOKEN
@@ -18,8 +21,11 @@ from schemas.limits import MAX_TEXT
 from schemas.money import format_minor
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from consumers.views.timeline import OrderView
     from infra.edge.shop.checkout import Checkout
+    from infra.edge.shop.delivery import Addresses
     from infra.edge.shop.shop import Shop
     from infra.edge.shop.visitors import Visitor, Visitors
     from producers.checkout.carts import Carts
@@ -36,20 +42,37 @@ _PURPOSE: Final = "order"
 
 
 class PlaceBody(msgspec.Struct, frozen=True):
-    """A quote as it was given out, and with what it is paid."""
+    """A quote as it was given out, with what it is paid, and where it goes; a program may leave that out."""
 
     quote: str
     payment_token: str = ACCEPTED_TOKEN
+    address: Address | None = None
 
 
 class Ordering:
     """What the routes share."""
 
-    def __init__(self, shop: Shop, carts: Carts, checkout: Checkout, visitors: Visitors, signer: Signer) -> None:
+    def __init__(
+        self,
+        shop: Shop,
+        carts: Carts,
+        checkout: Checkout,
+        visitors: Visitors,
+        signer: Signer,
+        *,
+        addresses: Addresses | None,
+    ) -> None:
         self.shop, self.carts, self.checkout, self.visitors = shop, carts, checkout, visitors
-        self.signer = signer
+        self.signer, self.addresses = signer, addresses
 
-    def quoted(self, request: Request[Any, Any, Any], quote: Quote, status: int, title: str = "") -> Response[bytes]:
+    async def quoted(
+        self,
+        request: Request[Any, Any, Any],
+        quote: Quote,
+        status: int,
+        title: str = "",
+        address: Address | None = None,
+    ) -> Response[bytes]:
         """Return a quote for people or programs, with the token that places it where it can be placed."""
         token = sign_quote(self.signer, quote) if quote.can_be_placed else ""
         if wants_json(request):
@@ -72,13 +95,24 @@ class Ordering:
             takes_codes=self.checkout.takes_codes,
             total=format_minor(quote.total_minor, quote.currency),
             problems=[(each, _text_of(each, quote.currency)) for each in quote.problems],
+            fields=await self._fields(request, address),
             cards=CARDS,
             minutes=15,
             **frame(self.shop),
         )  # fmt: skip
         return html(page, PRIVATE, status)
 
-    def address(self, visitor: Visitor, order_id: str) -> str:
+    async def _fields(self, request: Request[Any, Any, Any], address: Address | None) -> list[dict[str, str]]:
+        """Return the fields of an address as they are asked for: with what was sent and its faults, or where the last order went."""
+        if self.addresses is None:
+            return []
+        if address is not None:
+            return fields_of(address, address.faults())
+        with contextlib.suppress(AddressesUnavailableError):
+            address = await self.addresses.latest(self.visitors.of(request).buyer_id)
+        return fields_of(address, {})
+
+    def location(self, visitor: Visitor, order_id: str) -> str:
         """Return where a buyer finds an order: a guest by a link that only they have."""
         if visitor.customer_id:
             return f"/orders/{order_id}"
@@ -104,13 +138,13 @@ def checkout_routes(shared: Ordering) -> list[Any]:
     @post("/checkouts")
     async def check_out(request: Request[Any, Any, Any]) -> Response[bytes]:
         quote = await shared.checkout.quote(shared.visitors.of(request), _code_in(request))
-        return shared.quoted(request, quote, 201 if quote.can_be_placed and wants_json(request) else 200)
+        return await shared.quoted(request, quote, 201 if quote.can_be_placed and wants_json(request) else 200)
 
     @get("/checkout")
     async def look(request: Request[Any, Any, Any]) -> Response[bytes]:
         # A page of its own, so that the back button leads to it without sending a form again.
         quote = await shared.checkout.quote(shared.visitors.of(request), _code_in(request))
-        return shared.quoted(request, quote, 200)
+        return await shared.quoted(request, quote, 200)
 
     @post("/checkouts/{order_id:str}/orders")
     async def place(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[bytes]:
@@ -121,10 +155,14 @@ def checkout_routes(shared: Ordering) -> list[Any]:
             return problem(
                 shared.shop, request, 422, "That cannot be placed", "The quote is none of ours, or not yours."
             )
-        changed = await shared.checkout.place(quote, body.payment_token)
+        if (refusal := await _unusable_address(shared, request, quote, body.address)) is not None:
+            return refusal
+        changed = await shared.checkout.place(
+            quote, body.payment_token, _storing(shared.addresses, quote, body.address)
+        )
         if changed is not None:
-            return shared.quoted(request, changed, 409, "Something has changed meanwhile")
-        location = shared.address(visitor, order_id)
+            return await shared.quoted(request, changed, 409, "Something has changed meanwhile")
+        location = shared.location(visitor, order_id)
         if wants_json(request):
             return json({"order_id": order_id, "links": {"self": location}}, PRIVATE | {"Location": location}, 202)
         return see(location)
@@ -144,7 +182,26 @@ async def _place_body(request: Request[Any, Any, Any]) -> PlaceBody:
     token = str(form.get("payment_token", ""))
     if token not in dict(CARDS):
         raise msgspec.ValidationError("Choose a card.")
-    return PlaceBody(str(form.get("quote", "")), token)
+    return PlaceBody(str(form.get("quote", "")), token, address_in(form))
+
+
+async def _unusable_address(
+    shared: Ordering, request: Request[Any, Any, Any], quote: Quote, address: Address | None
+) -> Response[bytes] | None:
+    """Return the answer to an address that no parcel can go to; None where there is nothing wrong with it."""
+    if address is None or not (faults := address.faults()):
+        return None
+    title = "The address cannot be used"
+    if wants_json(request):
+        detail = "; ".join(f"{field} {fault}" for field, fault in faults.items())
+        return problem(shared.shop, request, 422, title, detail, errors=faults)
+    return await shared.quoted(request, quote, 422, title, address)
+
+
+def _storing(addresses: Addresses | None, quote: Quote, address: Address | None) -> Callable[[], Awaitable[None]]:
+    if addresses is None or address is None:
+        return nothing
+    return lambda: addresses.store(quote.order_id, quote.customer_id, address)
 
 
 def _text_of(each: Problem, currency: str) -> str:

@@ -25,13 +25,16 @@ from infra.edge.server import HttpServer
 from infra.edge.shop.administration import LOOPBACK, administration_routes
 from infra.edge.shop.buying import cart_routes
 from infra.edge.shop.checkout import Checkout, CheckoutOptions
+from infra.edge.shop.delivery import Addresses
 from infra.edge.shop.demand import Demand, Signals
+from infra.edge.shop.order_actions import action_routes
 from infra.edge.shop.order_pages import order_routes
 from infra.edge.shop.ordering import Ordering, checkout_routes
 from infra.edge.shop.product_pages import ProductPages
 from infra.edge.shop.routes import application
 from infra.edge.shop.shop import Shop
 from infra.edge.shop.visitors import Visitors
+from infra.edge.shop.watching import OrderWatch
 from producers.checkout.carts import Carts
 from producers.checkout.charges import read_charges
 from producers.checkout.signing import Signer
@@ -116,6 +119,7 @@ class ShopProcess:
         base_url: str = "",
         rules_path: Path | None = None,
         charges_path: Path | None = None,
+        postgres_dsn: str = "",
         partitions: int = 12,
         hot_products: int = HOT_PRODUCTS,
         secret: str = "",
@@ -138,6 +142,8 @@ class ShopProcess:
         self.shop = Shop(
             self.search, self.reader, currency, recommendations, in_demand=demand.now, signal=self._signals.note
         )
+        self._watch = OrderWatch(self._stores[0], namespace)
+        self._addresses = Addresses(postgres_dsn) if postgres_dsn else None
         checkout = CheckoutOptions(namespace, hold_seconds, read_charges(charges_path))
         selling = self._selling(secret or secrets.token_urlsafe(32), host, base_url, checkout)
         pages = application(self.shop, selling)
@@ -152,13 +158,14 @@ class ShopProcess:
         visitors = Visitors(signer, is_secure=base_url.startswith("https://"))
         carts = Carts(self._stores[0], options.namespace)
         checkout = Checkout(self.shop, carts, self._publisher, self._stores[0], options)
-        ordering = Ordering(self.shop, carts, checkout, visitors, signer)
+        ordering = Ordering(self.shop, carts, checkout, visitors, signer, addresses=self._addresses)
         is_here = host in LOOPBACK
         return [
             *(administration_routes(self._publisher) if is_here else ()),
             *cart_routes(self.shop, carts, checkout, visitors, may_sign_in=is_here),
             *checkout_routes(ordering),
-            *order_routes(ordering),
+            *order_routes(ordering, self._watch),
+            *action_routes(ordering),
         ]
 
     @property
@@ -178,12 +185,15 @@ class ShopProcess:
                 work = [tasks.create_task(run) for run in runs]
                 serving = tasks.create_task(self._server.run())
                 await self._stopping.wait()
+                self._watch.close()
                 self._server.stop()
                 await serving
                 for task in work:
                     task.cancel()
         finally:
             await self._purger.close()
+            if self._addresses is not None:
+                await self._addresses.close()
             await self._publisher.close()
             for client in (*self._stores, self._writer):
                 await client.aclose()

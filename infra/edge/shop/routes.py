@@ -16,10 +16,18 @@ from consumers.pages.tiles import draw_tile
 from consumers.pages.view import crumbs_of, view_of
 from infra.edge.shop.addresses import address_of, price_text, read_query
 from infra.edge.shop.answers import frame, html, json, problem, wants_json
+from infra.edge.shop.delivery import AddressesUnavailableError
 from infra.edge.shop.html import cards, related_cards, render
 from infra.edge.shop.product_pages import RETRY_AFTER_S
 from infra.edge.shop.visitors import own_pages_only
-from producers.errors import CartChangedError, CartFullError, CartsUnavailableError, InvalidProductError, PublishError
+from producers.errors import (
+    CartChangedError,
+    CartFullError,
+    CartsUnavailableError,
+    InvalidOrderCommandError,
+    InvalidProductError,
+    PublishError,
+)
 from schemas.money import format_minor
 from schemas.search import SearchQuery
 from schemas.shop import Crumb
@@ -36,7 +44,11 @@ NEW_PRODUCTS: Final = 12
 MAX_BODY_BYTES: Final = 128 * 1024
 _STATIC: Final = {
     name: (files("infra.edge.shop").joinpath("static", name).read_bytes(), media_type)
-    for name, media_type in (("shop.css", "text/css"), ("htmx.min.js", "text/javascript"))
+    for name, media_type in (
+        ("shop.css", "text/css"),
+        ("htmx.min.js", "text/javascript"),
+        ("live.js", "text/javascript"),
+    )
 }
 
 
@@ -66,10 +78,12 @@ def application(shop: Shop, more: Sequence[Any] = ()) -> Litestar:
         PermissionDeniedException: forbidden,
         PagesUnavailableError: unavailable,
         CartsUnavailableError: unavailable,
+        AddressesUnavailableError: unavailable,
         PublishError: unavailable,
         CartChangedError: moved_on,
         CartFullError: unusable,
         InvalidProductError: unusable,
+        InvalidOrderCommandError: unusable,
         msgspec.ValidationError: unusable,
         msgspec.DecodeError: unusable,
     }

@@ -10,6 +10,9 @@ SELECT from_ms, until_ms FROM dropped_weeks ORDER BY from_ms;
 -- name: forget_indexed_orders
 DELETE FROM search.orders WHERE order_id IN (SELECT order_id FROM search.orders WHERE order_id < $1 ORDER BY order_id LIMIT $2);
 
+-- name: forget_addresses
+DELETE FROM edge.addresses WHERE order_id IN (SELECT order_id FROM edge.addresses WHERE order_id < $1 ORDER BY order_id LIMIT $2);
+
 -- name: forget_imported_returns
 DELETE FROM imported_returns WHERE (source, external_id) IN (
     SELECT source, external_id FROM imported_returns WHERE order_id < $1 LIMIT $2

@@ -100,7 +100,7 @@ async def _delete_finished(
 ) -> None:
     """Delete finished rows of the tables that have no weeks."""
     oldest, _ = Week.of(max(0, done.floor_ms - retention_ms)).bounds
-    for table in ("imports", "imported_returns", "indexed_orders"):
+    for table in ("imports", "imported_returns", "indexed_orders", "addresses"):
         done.deleted[table] = await _in_portions(connection, QUERIES[f"forget_{table}"], oldest)
     done.deleted["purchases"] = await _in_portions(connection, QUERIES["forget_purchases"])
     done.deleted["decided_ranges"] = 0

@@ -21,6 +21,7 @@ STRAY: Final[dict[str, tuple[Any, ...]]] = {
     "terms": tuple(sorted(TERMS)),
     "reason": ("insufficient_stock", "replaced", "payment_timeout"),
     "reference": ("", "parcel-1"),
+    "shipping_minor": (45, 0),
     "requested_by": ("customer", "merchant", "a passer-by"),
 }
 ONWARD: Final = set(OrderState) - OVER_ORDER_STATES
@@ -33,6 +34,7 @@ def likely(order: Order, dice: random.Random) -> m.Message:
     of = dice.choice(onward if onward and dice.random() < 0.6 else list(heard))
     line = dice.choice((1, 2, 3)[: order.line_count or 3])
     fits = {**USUAL, "order_id": A, "line": line, "sku": SKUS[line], "demand": 1, "reason": "insufficient_stock"}
+    fits |= {"discount_minor": 5 * line, "tax_minor": line, "shipping_minor": 45}
     fits["reference"] = "parcel-1" if order.captures_at_shipping else ""
     if order.state is OrderState.UNKNOWN:
         fits |= {name: dice.choice(STRAY[name]) for name in ("line_count", "terms")}

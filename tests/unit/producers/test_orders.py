@@ -23,7 +23,14 @@ from schemas.money import MAX_MINOR
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 
 LINES = st.lists(
-    st.builds(OrderLine, st.sampled_from(["MUG", "TIN", "JAR"]), st.integers(1, 50), st.integers(0, 10_000)),
+    st.builds(
+        OrderLine,
+        st.sampled_from(["MUG", "TIN", "JAR"]),
+        st.integers(1, 50),
+        st.integers(0, 10_000),
+        discount_minor=st.just(0),
+        tax_minor=st.just(0),
+    ),
     min_size=1,
     max_size=20,
 ).map(tuple)
@@ -100,7 +107,7 @@ def test_demand_is_what_this_line_and_the_later_ones_want_of_its_sku(lines: tupl
     assert [it.line for it in commands] == list(range(1, len(lines) + 1))
     for index, command in enumerate(commands):
         assert command.demand == sum(line.quantity for line in lines[index:] if line.sku == command.sku)
-        assert (command.sku, command.quantity, command.unit_price_minor) == lines[index]
+        assert (command.sku, command.quantity, command.unit_price_minor) == lines[index][:3]
 
 
 @given(LINES, st.integers(0, 200))
