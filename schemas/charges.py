@@ -1,4 +1,7 @@
-"""What an order may cost beside its units: discounts and tax of each line, shipping of the whole."""
+"""What an order may cost beside its units: discounts and tax of each line, shipping of the whole.
+
+Decision: docs/decisions, 047.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 from infra.base.settings import Settings
 from schemas import messages as m
@@ -27,6 +28,8 @@ RULES = {
     "discounts": {"TEN": {"rate_bp": 1_000}},
 }
 HOME = {"name": "Ann Lee", "street": "1 High St", "postcode": "N1 1AA", "city": "London", "country": "GB"}
+
+FOREIGN: Any = {"Sec-Fetch-Site": "cross-site"}
 
 
 async def streamed(buyer: Shopper, location: str) -> list[str]:
@@ -59,7 +62,7 @@ async def bought(system: Shop, buyer: Shopper) -> tuple[str, Answer]:
 
 async def test_what_was_shown_is_charged_followed_sent_back_and_erased(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "charges.json").write_text(json.dumps(RULES))
-    options = {"charges_path": tmp_path / "charges.json", "postgres_dsn": settings.postgres_dsn}
+    options: dict[str, Any] = {"charges_path": tmp_path / "charges.json", "postgres_dsn": settings.postgres_dsn}
     async with (
         selling(settings, tmp_path, [MUG, TEA], {"MUG": 9, "TEA": 9}, **options) as (system, _, shop),
         shopper(shop) as buyer,
@@ -125,7 +128,7 @@ async def refused_to_strangers(stranger: Shopper, order_id: str) -> None:
 
 
 async def erased(buyer: Shopper, *, kept: int) -> None:
-    foreign = await buyer.post("/addresses/erase", **{"Sec-Fetch-Site": "cross-site"})
+    foreign = await buyer.post("/addresses/erase", **FOREIGN)
     assert foreign.status == 403
     answer = await buyer.post("/addresses/erase", Accept="application/json")
     assert json.loads(answer.text) == {"erased": 1 - kept, "kept": kept}
@@ -137,7 +140,7 @@ async def cancelled_before_it_left(system: Shop, buyer: Shopper) -> None:
     location = (await buyer.post(action, form | HOME)).headers["location"]
     await buyer.order(location, "paid")
     cancel = location.replace("?", "/cancel?")
-    assert (await buyer.post(cancel, **{"Sec-Fetch-Site": "cross-site"})).status == 403
+    assert (await buyer.post(cancel, **FOREIGN)).status == 403
     assert (await buyer.post(cancel)).status == 303
     page = await buyer.order(location, "cancelled")
     await shows(buyer, location, "Paid back <b>GBP 15.94</b>")
