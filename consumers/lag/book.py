@@ -187,10 +187,11 @@ def _judged(look: Look, group: _Group, place: Place, at: _Position, window: Wind
             look.at_ms - found.time_lag_ms if found.waits and found.time_lag_ms is not None else None,
             owner is not None,
             ((claimed.moved_at_ms if claimed is not None else None) or 0) if group.has_claims else None,
+            claimed is not None and claimed.paused != "",
         )
     )
     rates = window.rates()
-    verdict, why, flags = _verdict(group, topic, found, window, is_claimed=claimed is not None)
+    verdict, why, flags = _verdict(group, topic, found, window, claimed)
     gain = rates.passed - rates.written if rates is not None else 0.0
     return PartitionLag(
         topic=topic,
@@ -214,13 +215,15 @@ def _judged(look: Look, group: _Group, place: Place, at: _Position, window: Wind
 
 
 def _verdict(
-    group: _Group, topic: str, measured: Measured, window: Window, *, is_claimed: bool
+    group: _Group, topic: str, measured: Measured, window: Window, claimed: Claimed | None
 ) -> tuple[Verdict | None, str, tuple[Flag, ...]]:
     flags = measured.flags
-    if group.has_claims and not is_claimed:
+    if group.has_claims and claimed is None:
         flags = (*flags, Flag.UNCLAIMED)
     if group.read_topics and topic not in group.read_topics:
         return None, "nobody in the group reads this topic any more", (*flags, Flag.ABANDONED)
+    if claimed is not None and claimed.paused:
+        return Verdict.PAUSED, claimed.paused, flags
     verdict, why = window.verdict()
     if flags and verdict is Verdict.OK and (odd := next((_ODD[flag] for flag in flags if flag in _ODD), None)):
         return Verdict.WARN, odd, flags

@@ -11,6 +11,8 @@ class Verdict(StrEnum):
     """How a partition of a group is doing (the names are Burrow's); `worst` orders them."""
 
     OK = "OK"
+    PAUSED = "PAUSED"
+    """An operator has paused it; nothing is decided until it is resumed."""
     WARN = "WARN"
     """It moves, but its lag only grows; or its position cannot be right."""
     REWIND = "REWIND"
@@ -74,10 +76,14 @@ class LogRange(msgspec.Struct, frozen=True):
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """A room's position in PostgreSQL, and when a batch last moved it (None: never)."""
+    """A room's position in PostgreSQL, and when a batch last moved it (None: never).
+
+    `paused` is who has paused it and why, "" where nobody has.
+    """
 
     position: int
     moved_at_ms: int | None
+    paused: str = ""
 
 
 class Waiting(msgspec.Struct, frozen=True):

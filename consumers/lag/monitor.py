@@ -26,7 +26,10 @@ CLAIMS_SECONDS: Final = 3.0
 """How long PostgreSQL may take to answer; then the positions of our rooms are unknown."""
 
 CLAIMS_QUERY: Final = """
-SELECT room, partition, next_offsets, (extract(epoch FROM committed_at) * 1000)::bigint AS moved_at_ms FROM claims
+SELECT c.room, c.partition, c.next_offsets, (extract(epoch FROM c.committed_at) * 1000)::bigint AS moved_at_ms,
+    coalesce((SELECT 'by ' || p.by_whom || ': ' || p.why FROM pauses p
+              WHERE p.room = c.room AND coalesce(p.partition, c.partition) = c.partition LIMIT 1), '') AS paused
+FROM claims c
 """
 
 
@@ -88,9 +91,9 @@ async def read_claims(
 ) -> Claims:
     """Read the positions of all rooms: room -> (its group, its topics as Kafka names them, in the order of its offsets)."""
     found: Claims = {}
-    for room, partition, next_offsets, moved_at_ms in await connection.fetch(CLAIMS_QUERY):
+    for room, partition, next_offsets, moved_at_ms, paused in await connection.fetch(CLAIMS_QUERY):
         if room in rooms:
             group, topics = rooms[room]
             for topic, offset in zip(topics, next_offsets, strict=False):  # a room may have come to read one more
-                found[group, topic, partition] = Claimed(offset, moved_at_ms)
+                found[group, topic, partition] = Claimed(offset, moved_at_ms, paused)
     return found

@@ -33,6 +33,7 @@ class Sample(NamedTuple):
     """Timestamp of the first waiting record."""
     owned: bool
     moved_at_ms: int | None = None
+    paused: bool = False
 
 
 class Rates(NamedTuple):
@@ -45,17 +46,20 @@ class Rates(NamedTuple):
 class Window:
     """The samples of the last minute, oldest first, and what was noticed while they came in."""
 
-    __slots__ = ("_back_ms", "_samples", "_still_since_ms", "_why_back")
+    __slots__ = ("_back_ms", "_paused_at_ms", "_samples", "_still_since_ms", "_why_back")
 
     def __init__(self) -> None:
         self._samples: deque[Sample] = deque()
         self._still_since_ms = 0
+        self._paused_at_ms = 0
         self._back_ms: int | None = None
         self._why_back = ""
 
     def add(self, sample: Sample) -> None:
         """Take the next sample; what is older than the window is dropped."""
         samples = self._samples
+        if sample.paused:
+            self._paused_at_ms = sample.at_ms
         if not samples or not samples[-1].waits or samples[-1].position != sample.position:
             self._still_since_ms = sample.at_ms
         if samples and sample.position < samples[-1].position:
@@ -74,7 +78,7 @@ class Window:
         return Rates(max(0, last.end - first.end) / seconds, max(0, last.position - first.position) / seconds)
 
     def verdict(self) -> tuple[Verdict, str]:
-        """Judge the window; return the verdict and its reason ("" for OK). Needs a sample."""
+        """Judge the window; return the verdict and its reason ("" for OK). Needs a sample that is not paused."""
         last = self._samples[-1]
         if self._back_ms is not None and self._back_ms >= last.at_ms - WINDOW_MS:
             return Verdict.REWIND, self._why_back
@@ -92,8 +96,11 @@ class Window:
     def _still_since(self, last: Sample) -> int:
         """Return since when records wait at this position, as far as is known.
 
-        One look is enough where the move and the waiting record have times of their own.
+        One look is enough where the move and the waiting record have times of their own. While it was paused it had to stand.
         """
+        return max(self._paused_at_ms, self._stood_since(last))
+
+    def _stood_since(self, last: Sample) -> int:
         if last.moved_at_ms is None or last.waits_since_ms is None:
             return self._still_since_ms
         return min(self._still_since_ms, max(last.moved_at_ms, last.waits_since_ms))

@@ -114,6 +114,8 @@ class BatchDecider:
         found = []
         for hosted, slices in work:
             claim = hosted.claims[number]
+            if claim.is_paused:
+                continue
             partitioning = self._ownership.partitioning
             shares = (self._hosting.share(number, each, claim, partitioning) for each in slices)
             if theirs := [each for each in shares if each is not None]:

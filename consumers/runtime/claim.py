@@ -31,7 +31,7 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
 
     Records that concern the room in nothing are passed over: `passed` has their ranges, as (source, first, next) one after
     the other, since the room's last batch, and `passed_at` when the first of them came (monotonic, s). `held` are the DecodedSlices that a
-    room which gathers has not decided yet, from `held_at` on.
+    room which gathers has not decided yet, from `held_at` on. While it `is_paused` the room decides nothing there (pausing.py).
     """
 
     partition: int
@@ -47,6 +47,7 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
     passed_at: float = 0.0
     held: list[Any] = []
     held_at: float = 0.0
+    is_paused: bool = False
 
     def return_to(self, next_offsets: Sequence[int], at_ms: int, batch: int) -> None:
         """Go back to a position in the database; what was passed over beyond it is read again."""
@@ -102,6 +103,11 @@ class HostedPartition(msgspec.Struct, eq=False):
     claims: list[Claim[Any]]
     next_offsets: list[int]
     thorough_below: list[int] = []
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether all rooms are paused here, so that nothing is read."""
+        return all(claim.is_paused for claim in self.claims)
 
     @property
     def is_thorough(self) -> bool:

@@ -39,11 +39,13 @@ class FetchPositions:
         }
 
     async def current(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, tuple[HostedPartition, int]]:
-        """Return the claims and the fetch position of every partition that is read, without those that have reached their stop."""
+        """Return the claims and the fetch position of every partition that is read, without those that have reached their stop, or are paused."""
         positions: dict[TopicPartition, tuple[HostedPartition, int]] = {}
         for tp in self._ownership.claimed_tps(consumer):
             stop, hosted = self._ownership.partitioning.stop(tp.partition), self._ownership.claims.get(tp.partition)
-            if hosted is not None and (stop is None or hosted.next_offsets[self._source(tp)] < stop):
+            if hosted is None or hosted.is_paused:
+                continue
+            if stop is None or hosted.next_offsets[self._source(tp)] < stop:
                 with contextlib.suppress(IllegalStateError):  # revoked meanwhile
                     positions[tp] = hosted, await consumer.position(tp)
         return positions

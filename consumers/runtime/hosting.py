@@ -52,12 +52,16 @@ class Hosting:
         return any(room.is_barrier(message) for room in self.rooms)
 
     def least_offsets(self, claims: Sequence[Claim[Any]]) -> list[int]:
-        """Return, for each topic, the position of the room that is furthest behind."""
-        found: dict[int, int] = {}
+        """Return, for each topic, the position of the room that is furthest behind.
+
+        A room that is paused counts where no other reads the topic: it is gone back to when it resumes.
+        """
+        found: dict[int, tuple[bool, int]] = {}
         for places, claim in zip(self.sources, claims, strict=True):
             for place, offset in zip(places, claim.next_offsets, strict=True):
-                found[place] = min(offset, found.get(place, offset))
-        return [found[place] for place in range(len(self.topics))]
+                its = claim.is_paused, offset
+                found[place] = min(its, found.get(place, its))
+        return [found[place][1] for place in range(len(self.topics))]
 
     def begin_again(self, hosted: HostedPartition) -> None:
         """Have the reader go back to what a room has held and not decided; the other rooms leave out what they have."""

@@ -33,6 +33,7 @@ from consumers.runtime.log_reader import LogReader
 from consumers.runtime.log_watch import watch_log
 from consumers.runtime.meter import Meter
 from consumers.runtime.ownership import Ownership
+from consumers.runtime.pausing import Pausing
 from consumers.runtime.postgres.commit import commit, commit_statement
 from consumers.runtime.postgres.database import Database
 from consumers.runtime.postgres.outbox import Outbox
@@ -92,6 +93,9 @@ class PartitionOwner:
             self.name, group, ClaimsAssignor.name, lambda member: is_room(member.metadata), self.readiness
         )
         self._reader = LogReader(self._hosting, options, self._ownership, self._database, self.readiness)
+        self._pausing = Pausing(
+            self._hosting, self._ownership, self._database, drop=self._reader.revoked, wake=self._reader.wake
+        )
         self.costs = RoomCosts(self._hosting, self._ownership)
         self._decider = BatchDecider(self._hosting, self._ownership, self._database, self._lifecycle, self.costs)
         self._claiming = Claiming(
@@ -136,6 +140,7 @@ class PartitionOwner:
         await self._group.until_joinable(self._consumer, self._lifecycle)
         self._consumer.subscribe(self._hosting.topics, listener=self._rebalance())
         while self._lifecycle.running:
+            await self._pausing.look(self._consumer)
             await self._claiming.claim_assigned(self._consumer, self._nothing_under_way)
             await self._reminders.append()
             await self._resume_effects()
@@ -204,12 +209,9 @@ class PartitionOwner:
             return BUSY_WAIT_SECONDS
         waits_since = min((it.waits_since for each in self._claims.values() for it in each.claims), default=math.inf)
         passed_over = waits_since + PATIENCE_SECONDS - time.monotonic()
-        wakes = (
-            max(passed_over, BUSY_WAIT_SECONDS),
-            self._reminders.next_in_seconds(),
-            self._ownership.watcher.next_look,
-        )
-        return max(0.0, min(*wakes, REST_SECONDS))
+        looks = min(self._ownership.watcher.next_look, self._pausing.next_look)
+        wakes = min(max(passed_over, BUSY_WAIT_SECONDS), self._reminders.next_in_seconds(), looks, REST_SECONDS)
+        return max(0.0, wakes)
 
     def _steps(self, slices: list[DecodedSlice]) -> list[BatchStep]:
         """Cut what was read into steps; without any, one moves the positions of rooms that passed over records."""
@@ -288,10 +290,10 @@ class PartitionOwner:
         )
 
     def _lag(self) -> int:
-        """Return how many records wait to be decided; none where no restart brings what is waited for: a server, a release, a room."""
+        """Return how many records wait to be decided; none where no restart brings what is waited for, be it an operator."""
         if self._database.outage.lasts or self._publisher.outage.lasts or self._reader.waits_for_others:
             return 0
-        tps = self._ownership.claimed_tps(self._consumer)
+        tps = [it for it in self._ownership.claimed_tps(self._consumer) if not self._pausing.holds_up(it.partition)]
         return self._ownership.durable.lag(self._consumer, tps, self._ownership.partitioning)
 
     def _new_consumer(self) -> AIOKafkaConsumer:

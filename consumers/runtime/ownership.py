@@ -24,8 +24,9 @@ from consumers.runtime.claim import HostedPartition, adopt_rules
 from consumers.runtime.claim_rows import ClaimRows
 from consumers.runtime.durable_positions import DurablePositions
 from consumers.runtime.handover import HandoverTimer
-from consumers.runtime.kafka.seeking import resumed, seek
+from consumers.runtime.kafka.seeking import paused, resumed, seek
 from consumers.runtime.log_identity import source_log
+from consumers.runtime.pausing import Pauses
 from consumers.runtime.postgres.outbox import level_keys
 from consumers.runtime.postgres.partitioning_watcher import PartitioningWatcher
 
@@ -68,6 +69,7 @@ class Ownership:
         self._unclaimed: dict[int, float] = {}
         self.durable = DurablePositions(rooms)
         self.rows = ClaimRows(rooms, group, database)
+        self.pauses = Pauses()
 
     def tps_of(self, partition: int) -> list[TopicPartition]:
         """Return this partition of every topic of the rooms."""
@@ -93,7 +95,7 @@ class Ownership:
 
     def _claim_all_again(self) -> None:
         log.info("partitioning_changed", room=self._name, partitioning=str(self.partitioning))
-        self.fenced(list(self._held().values()))
+        self.fenced(list(self.held().values()))
         self._unclaimed = dict.fromkeys(self._unclaimed, 0.0)
 
     # --- gaining ------------------------------------------------------------------------------------------------------
@@ -160,9 +162,7 @@ class Ownership:
         identity = (await source_log(consumer._client, self.topics)).identity  # noqa: SLF001
         begins = await consumer.beginning_offsets(tps)
         committed = dict(zip(tps, await asyncio.gather(*map(consumer.committed, tps)), strict=True))
-        hosted = [
-            await self._claim_rows(each, [begins[tp] for tp in self.tps_of(each)], identity) for each in partitions
-        ]
+        hosted = [await self._claim_rows(it, [begins[tp] for tp in self.tps_of(it)], identity) for it in partitions]
         # After the rows, so that a change which did not fence them is seen here.
         if await self.watcher.look():
             self._claim_all_again()
@@ -198,6 +198,7 @@ class Ownership:
         claims = []
         for room in self._rooms:
             claim, rules_version, silent_seconds = await self.rows.claim(room, partition, first_offsets, identity)
+            claim.is_paused = self.pauses.cover(room.name, partition)
             adopt_rules(room, claim, rules_version)
             self._handovers[room.name].claimed(claim, silent_seconds)
             claims.append(claim)
@@ -211,18 +212,20 @@ class Ownership:
         self._hosting.begin_again(claim)
         if is_resumed := resumed(consumer, self.tps_of(claim.partition), claim.next_offsets):
             self.claims[claim.partition] = claim
+            if claim.is_paused:
+                paused(consumer, self.tps_of(claim.partition))
         return is_resumed
 
     def epochs(self) -> dict[int, int]:
         """Return the sum of the rooms' epochs, which grows with each claim, of every partition that is held here."""
-        return {partition: sum(each.epoch for each in hosted.claims) for partition, hosted in self._held().items()}
+        return {partition: sum(each.epoch for each in hosted.claims) for partition, hosted in self.held().items()}
 
     async def reload(self, consumer: AIOKafkaConsumer) -> None:
         """Return to the positions in the database, with empty memories. A claim that was raised meanwhile is lost.
 
         What was decided beyond them is read and decided again, with all that it touches loaded.
         """
-        held = self._held()
+        held = self.held()
         for number, room in enumerate(self._rooms):
             for row in await self.rows.stored(room, held):
                 hosted = held[row["partition"]]
@@ -244,7 +247,8 @@ class Ownership:
         room.rules_adopted(claim.state, claim.rules_version)
         await self._notify_room(room, claim)
 
-    def _held(self) -> dict[int, HostedPartition]:
+    def held(self) -> dict[int, HostedPartition]:
+        """Return the claims in use and those in a rebalance."""
         return {**self._suspended, **self.claims}
 
     def reads(self, fetched: FetchedSlice) -> None:
@@ -274,19 +278,14 @@ class Ownership:
 
     def fenced_in(self, partitions: Iterable[int], claims: Sequence[Claim[Any]]) -> None:
         """Give up these partitions, if they are still held under one of the claims that were fenced."""
-        held = self._held()
-        self.fenced(
-            [
-                held[each]
-                for each in partitions
-                if each in held and any(it is own for it in claims for own in held[each].claims)
-            ]
-        )
+        held = self.held()
+        here = [held[each] for each in partitions if each in held]
+        self.fenced([each for each in here if any(it is own for it in claims for own in each.claims)])
 
     def fenced(self, claims: Iterable[HostedPartition]) -> None:
         """Stop deciding at once; if the partition is still assigned here a session later, claim it again."""
         for claim in claims:
-            if self._held().get(claim.partition) is claim:
+            if self.held().get(claim.partition) is claim:
                 self._give_up(claim, self._retry_seconds)
 
     def _give_up(self, claim: HostedPartition, retry_seconds: float) -> None:

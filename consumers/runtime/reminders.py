@@ -42,7 +42,8 @@ class Reminders:
 
     def _by_room(self) -> Iterator[tuple[Room[Any], Claim[Any]]]:
         for hosted in self._claims.values():
-            yield from zip(self._rooms, hosted.claims, strict=True)
+            pairs = zip(self._rooms, hosted.claims, strict=True)
+            yield from ((room, claim) for room, claim in pairs if not claim.is_paused)
 
 
 def _now_ms() -> int:

@@ -36,6 +36,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "run": ("up", "room"),
         "serve": ("up",),
         "stop": ("down",),
+        "pause": ("room pause",),
         "settings": ("config",),
         "env": ("config",),
         "topics": ("topology diff",),
@@ -91,10 +92,10 @@ class Group(TyperGroup):
         )
 
 
-def new_group(name: str, help_: str) -> typer.Typer:
+def new_group(name: str, help_: str, cls: type[Group] = Group) -> typer.Typer:
     """Return a group to add commands to. Help and errors are plain text: boxes break commands and ids in two."""
     return typer.Typer(
-        name=name, help=help_, cls=Group, no_args_is_help=True, add_completion=False, rich_markup_mode=None
+        name=name, help=help_, cls=cls, no_args_is_help=True, add_completion=False, rich_markup_mode=None
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from consumers.lag.model import GroupLag, Verdict
+from consumers.lag.model import GroupLag, PartitionLag, Verdict
 from infra.base.connections import address_of, database
 from infra.base.readiness import folder_of, read_readiness
 from infra.ops.business.measure import BusinessLag, Demand, business_lag, demand
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from consumers.lag.model import LagReport
     from infra.base.settings import Settings
 
+MOST_LISTED: Final = 3
+"""Partitions of a group with one verdict that are named one by one; more of them are one problem."""
 _BAD: Final = frozenset({Verdict.STALL, Verdict.STOP, Verdict.REWIND})
 
 
@@ -99,13 +101,37 @@ def _of_groups(report: LagReport) -> Iterator[Problem]:
             yield Problem(
                 "warning", f"{group.unknown} partitions of {group.group} could not be measured", "`lastunit lag`"
             )
-        for part in group.partitions:
-            if part.verdict is None or part.verdict is Verdict.OK:
-                continue
-            severity = "error" if group.ours and part.verdict in _BAD else "warning"
-            room = group.group.rpartition(".")[2]
-            to_do = f"`lastunit room {room}`" if group.ours and part.verdict is Verdict.STOP else "docs/guides/lag.md"
-            yield Problem(severity, f"{group.group} {part.topic}/{part.partition} {part.verdict}: {part.why}", to_do)
+        for verdict in Verdict:
+            if verdict is not Verdict.OK and (parts := [it for it in group.partitions if it.verdict is verdict]):
+                yield from _of_partitions(group, verdict, parts)
+
+
+def _of_partitions(group: GroupLag, verdict: Verdict, parts: list[PartitionLag]) -> Iterator[Problem]:
+    """Yield each partition of a group with this verdict; as one problem where they are many."""
+    severity = "error" if group.ours and verdict in _BAD else "warning"
+    if len(parts) <= MOST_LISTED:
+        for part in parts:
+            yield Problem(
+                severity, f"{group.group} {_placed(part)} {verdict}: {part.why}", _to_do(group, verdict, part.partition)
+            )
+        return
+    which = "all" if len(parts) == len(group.partitions) else f"{len(parts)} of {len(group.partitions)}"
+    what = f"{group.group} {verdict} in {which} partitions, as {_placed(parts[0])}: {parts[0].why}"
+    yield Problem(severity, what, _to_do(group, verdict, None))
+
+
+def _placed(part: PartitionLag) -> str:
+    return f"{part.topic}/{part.partition}"
+
+
+def _to_do(group: GroupLag, verdict: Verdict, partition: int | None) -> str:
+    room = group.group.rpartition(".")[2]
+    if verdict is Verdict.PAUSED:
+        is_whole = all(part.verdict is verdict for part in group.partitions)
+        if partition is None and not is_whole:
+            return "`lastunit room paused`"
+        return f"`lastunit room resume {room}{'' if is_whole else f' --partition {partition}'}`"
+    return f"`lastunit room {room}`" if group.ours and verdict is Verdict.STOP else "docs/guides/lag.md"
 
 
 def _of_processes(processes: list[Process]) -> Iterator[Problem]:

@@ -182,7 +182,7 @@ class Trusting(Ownership):
         self.rows.epochs = self._remembered  # type: ignore[method-assign,assignment]
 
     async def _remembered(self, partitions: Iterable[int], _identity: LogIdentity) -> dict[int, list[int]]:
-        return {each: [claim.epoch for claim in self._held()[each].claims] for each in partitions}
+        return {each: [claim.epoch for claim in self.held()[each].claims] for each in partitions}
 
 
 def _has_kept(logs: Any, partition: int) -> bool:

@@ -20,6 +20,13 @@ def seek(consumer: AIOKafkaConsumer, tps: Sequence[TopicPartition], offsets: Seq
             consumer.seek(tp, offset)
 
 
+def paused(consumer: AIOKafkaConsumer, tps: Sequence[TopicPartition]) -> None:
+    """Read these partitions no longer, those excepted that Kafka has revoked meanwhile."""
+    for tp in tps:
+        with contextlib.suppress(IllegalStateError):
+            consumer.pause(tp)
+
+
 def resumed(consumer: AIOKafkaConsumer, tps: Sequence[TopicPartition], offsets: Sequence[int]) -> bool:
     """Read paused partitions from these offsets on. Return False where Kafka has revoked one meanwhile."""
     try:

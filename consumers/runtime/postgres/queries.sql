@@ -80,6 +80,9 @@ LEFT JOIN holds h ON h.order_id = w.order_id AND h.line = w.line AND h.sku = w.s
 LEFT JOIN orders o ON o.order_id = w.order_id
 LEFT JOIN fulfilments f ON f.order_id = w.order_id;
 
+-- name: pauses
+SELECT room, partition FROM pauses WHERE room = ANY($1::text[]);
+
 -- name: unpublished
 SELECT room, partition, batch, records FROM outbox
 WHERE room = ANY($1::text[]) AND partition = ANY($2::integer[]) ORDER BY room, partition, batch;

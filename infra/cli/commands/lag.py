@@ -1,6 +1,6 @@
 """Show how far each consumer group is behind.
 
-Exit status: 0 every verdict is OK, 3 the worst is WARN, 4 it is REWIND, STALL or STOP, 1 something could not be measured.
+Exit status: 0 every verdict is OK, 3 the worst is WARN or PAUSED, 4 it is REWIND, STALL or STOP, 1 something could not be measured.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ HEADERS: Final = ("group", "state", "members", "lag", "time lag", "in/s", "out/s
 LOOK_SECONDS: Final = 3.0
 STYLES: Final = {
     Verdict.OK: "green",
+    Verdict.PAUSED: "cyan",
     Verdict.WARN: "yellow",
     Verdict.REWIND: "magenta",
     Verdict.STALL: "bold red",
@@ -109,7 +110,7 @@ def _status(report: LagReport, groups: Sequence[GroupLag]) -> int:
         return ALARMED
     if not report.up or any(group.unknown for group in groups):
         return FAILED
-    return WARNED if Verdict.WARN in verdicts else 0
+    return WARNED if verdicts & {Verdict.WARN, Verdict.PAUSED} else 0
 
 
 def _document(report: LagReport, groups: Sequence[GroupLag]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from infra.edge.console.actions import ACTIONS, Action, UnusableActionError, car
 from infra.edge.console.answers import Console, page, see, session_cookie, visitor_of
 from infra.edge.console.gate import COOKIE
 from infra.edge.console.guard import has_token, local_path, refused
+from infra.ops.pausing import UnusablePauseError
 from producers.clients.stock import new_command_id
 from producers.errors import ProducerError
 
@@ -79,7 +80,7 @@ def _acting(console: Console) -> list[Any]:
         try:
             await carry_out(console.settings, action, subject, by=visitor.name, why=why, own_id=own_id)
         except (InfraError, ProducerError) as error:
-            status = 400 if isinstance(error, UnusableActionError) else 503
+            status = 400 if isinstance(error, UnusableActionError | UnusablePauseError) else 503
             return _form(request, action, subject, own_id, why=why, problem=str(error), status=status)
         log.info("operator_acted", action=name, subject=subject_name(action, subject), by=visitor.name, why=why)
         return see(f"/{action.kind}?id={quote(subject, safe='')}&done={name}")

@@ -12,9 +12,11 @@ import msgspec
 
 from infra.base.connections import address_of, kafka_publisher
 from infra.base.errors import InfraError
+from infra.ops import pausing
 from infra.ops.letters import redriving
 from infra.ops.letters.reading import ACKNOWLEDGE, REDRIVE, Filter, Letter, LetterState, read_letters, subject_of
 from infra.ops.log import Log
+from infra.ops.pausing import PAUSE, RESUME, Place
 from producers.clients.order_commands import MERCHANT, OPERATOR, OrderCommandClient, check_order_command
 from producers.clients.stock import StockClient, check_stock_command
 from producers.errors import InvalidOrderCommandError, InvalidStockCommandError
@@ -40,10 +42,10 @@ class UnusableActionError(InfraError):
 
 
 class Action(msgspec.Struct, frozen=True):
-    """One thing that can be done to an order, a SKU or a dead letter; `effect` is what follows, in a sentence."""
+    """One thing that can be done to an order, a SKU, a dead letter or a room; `effect` is what follows, in a sentence."""
 
     name: str
-    kind: Literal["order", "sku", "letter"]
+    kind: Literal["order", "sku", "letter", "room"]
     button: str
     effect: str
 
@@ -83,7 +85,16 @@ _OF_LETTERS: Final = (
     ),
     Action(ACKNOWLEDGE, "letter", "Nothing is to be done", "The letter is no longer listed as open; nothing is sent."),
 )
-ACTIONS: Final = {action.name: action for action in (*_OF_ORDERS, *_OF_SKUS, *_OF_LETTERS)}
+_OF_ROOMS: Final = (
+    Action(
+        PAUSE,
+        "room",
+        "Pause it",
+        "Nothing more is decided there after the batch in hand, until it is resumed; what comes in waits on the log.",
+    ),
+    Action(RESUME, "room", "Resume it", "It goes on where it stood."),
+)
+ACTIONS: Final = {action.name: action for action in (*_OF_ORDERS, *_OF_SKUS, *_OF_LETTERS, *_OF_ROOMS)}
 _NOT_TO_CANCEL: Final = CLOSED_ORDER_STATES | {OrderState.SHIPPED}
 _NEEDS_SOMEBODY: Final = frozenset({PaymentState.VOID_FAILED, PaymentState.REFUND_FAILED, PaymentState.LAPSED})
 
@@ -105,6 +116,12 @@ def actions_of_letter(letter: Letter) -> Sequence[Action]:
     """Return what can be done about a dead letter."""
     redrive, acknowledge = _OF_LETTERS
     return (redrive, acknowledge) if letter.state is LetterState.OPEN else (redrive,)
+
+
+def action_of_room(*, is_paused: bool) -> Action:
+    """Return what can be done to a room, or to one partition of it, as it stands."""
+    pause, resume = _OF_ROOMS
+    return resume if is_paused else pause
 
 
 def subject_name(action: Action, subject: str) -> str:
@@ -144,6 +161,10 @@ async def carry_out(settings: Settings, action: Action, subject: str, *, by: str
         raise UnusableActionError(f"Give the reason in 1 to {MAX_WHY} printable characters.")
     if action.kind == "letter":
         await _carry_out_letter(settings, action, subject, by, why)
+        return
+    if action.kind == "room":
+        change = pausing.pause if action.name == PAUSE else pausing.resume
+        await change(settings, Place.of(subject), by=by, why=why)
         return
     command = command_of(action, subject, why, own_id)
     note = m.OperatorAction(subject_name(action, subject), action.name, by, why, type(command).__name__)

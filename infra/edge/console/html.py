@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from consumers.lag.model import State, Verdict
 from infra.base.spans import age, moment
+from infra.edge.console.plotting import svg_of
 
 if TYPE_CHECKING:
     from consumers.lag.model import GroupLag, PartitionLag
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 HEAT_MS: Final = (1, 1_000, 5_000, 15_000, 60_000)
 """Time lags from which a cell of the heat strip is one step warmer."""
-CHART_WIDTH: Final = 240
-CHART_HEIGHT: Final = 48
 LETTERS_SHOWN: Final = 10
+PROBLEMS_SHOWN: Final = 3
+"""The rest is folded away, so that the flow of orders stays in sight on a telephone."""
 
 _environment: Final = Environment(
     loader=PackageLoader("infra.edge.console"),
@@ -72,20 +73,23 @@ def overview_values(watch: Watch) -> dict[str, Any]:
     """Return what the overview shows."""
     observed = watch.observed
     groups = observed.lag.groups if observed.lag else []
+    now_ms = time.time_ns() // 1_000_000
     return {
         "is_ready": watch.is_ready,
-        "problems": watch.problems,
+        "problems": watch.problems[:PROBLEMS_SHOWN],
+        "more_problems": watch.problems[PROBLEMS_SHOWN:],
+        "hottest": observed.demand[0].sku if observed.demand else "",
         "groups": [
             (group, [_cell(part) for part in group.partitions]) for group in sorted(groups, key=lambda it: not it.ours)
         ],
-        "now_ms": time.time_ns() // 1_000_000,
+        "now_ms": now_ms,
         "steps": _steps(observed.business) if observed.business else [],
         "business": observed.business,
         "demand": watch.observed.demand,
         "letters": [letter for letter in watch.letters if letter.state == "open"][-LETTERS_SHOWN:],
         "open_letters": observed.open_letters or {},
         "processes": observed.processes,
-        "chart": _chart(watch),
+        "chart": svg_of(watch.history.lag_of_groups(now_ms, watch.own_groups)),
         "longest": _longest(groups),
     }
 
@@ -99,6 +103,8 @@ def _cell(part: PartitionLag) -> Cell:
     text = f"{where}: {part.lag} behind, {age(part.time_lag_ms)}, {part.verdict or 'abandoned'}"
     if part.why:
         text += f", {part.why}"
+    if part.verdict is Verdict.PAUSED:
+        return Cell("paused", text)
     if part.verdict in {Verdict.STALL, Verdict.STOP, Verdict.REWIND}:
         return Cell("bad", text)
     return Cell(str(sum((part.time_lag_ms or 0) >= step for step in HEAT_MS)), text)
@@ -115,16 +121,3 @@ def _steps(business: BusinessLag) -> list[Step]:
 
 def _longest(groups: list[GroupLag]) -> int:
     return max((group.time_lag_ms or 0 for group in groups if group.ours), default=0)
-
-
-def _chart(watch: Watch) -> str:
-    """Return the last hour's longest time lag as the points of an SVG polyline; "" while there are too few."""
-    series = list(watch.series)
-    if len(series) < 2:  # noqa: PLR2004  a line has two ends
-        return ""
-    top = max(1_000, *(point.time_lag_ms for point in series))
-    last = series[-1].at_ms
-    return " ".join(
-        f"{CHART_WIDTH - (last - point.at_ms) / 15_000:.1f},{CHART_HEIGHT - point.time_lag_ms / top * (CHART_HEIGHT - 2):.1f}"
-        for point in series
-    )

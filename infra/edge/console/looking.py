@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -75,11 +76,13 @@ async def sku_values(settings: Settings, watch: Watch, sku: str) -> dict[str, An
         levels = await levels_of([sku], connection)
         if not levels:
             return None
+        watch.history.take_levels(time.time_ns() // 1_000_000, levels)
         movements = await movements_of(sku, connection, MOST_ROWS)
         return {
             "level": levels[0],
             "bar": _bar(levels[0]),
             "chart": _chart(levels[0], movements),
+            "has_demand": watch.window.by_second(sku) != {},
             "holders": await holders_of(sku, connection, MOST_ROWS),
             "movements": movements,
             "orders": await find_orders(connection, OrderQuery(sku=sku), MOST_ROWS),

@@ -9,7 +9,7 @@ from litestar import Request, Response, get
 from litestar.response import Stream
 
 from infra.base.errors import InfraError
-from infra.edge.console import looking
+from infra.edge.console import looking, owning
 from infra.edge.console.actions import ACTIONS
 from infra.edge.console.answers import Console, followed, page, see, visitor_of
 from infra.edge.console.html import render
@@ -27,6 +27,9 @@ def page_routes(console: Console) -> list[Any]:
     """Return the routes of the pages."""
     settings, watch = console.settings, console.watch
 
+    async def group(name: str) -> Values:
+        return owning.group_values(settings, watch, name)
+
     async def letters(_: str) -> Values:
         return looking.letters_values(watch)
 
@@ -37,6 +40,8 @@ def page_routes(console: Console) -> list[Any]:
         *_page(console, "order", lambda it: looking.order_values(settings, watch, it)),
         *_page(console, "sku", lambda it: looking.sku_values(settings, watch, it)),
         *_page(console, "customer", lambda it: looking.customer_values(settings, it)),
+        *_page(console, "group", group),
+        _room(console),
         *_page(console, "letters", letters),
         *_page(console, "letter", letter),
         _search(console),
@@ -70,6 +75,17 @@ def _page(console: Console, name: str, values_of: Callable[[str], Awaitable[Valu
         return followed(console, visitor, live)
 
     return [show, events]
+
+
+def _room(console: Console) -> Any:
+    @get("/room", sync_to_thread=False)
+    def room(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Send whoever acted on a room, or on a partition of it, to the page of its group."""
+        name, done = _named(request).partition("/")[0], str(request.query_params.get("done", ""))
+        group = quote(console.settings.namespace + name, safe="")
+        return see(f"/group?id={group}&done={quote(done, safe='')}")
+
+    return room
 
 
 def _search(console: Console) -> Any:

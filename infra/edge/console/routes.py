@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,7 @@ from infra.edge.console.answers import SECURITY, Console, followed, page, visito
 from infra.edge.console.guard import guarded
 from infra.edge.console.html import overview_values, render
 from infra.edge.console.pages import page_routes
+from infra.edge.console.plotting import race
 from infra.edge.console.watching import shown
 from infra.ops.exposition import SystemCollector
 
@@ -29,6 +31,9 @@ _STATIC: Final = {
     for name, media_type in (
         ("console.css", "text/css"),
         ("console.js", "text/javascript"),
+        ("plots.js", "text/javascript"),
+        ("uplot.css", "text/css"),
+        ("uplot.min.js", "text/javascript"),
         ("icon.svg", "image/svg+xml"),
     )
 }
@@ -40,6 +45,7 @@ def application(console: Console) -> Litestar:
         route_handlers=[
             *_overview(console),
             *_machines(console.watch),
+            _series(console.watch),
             *page_routes(console),
             *acting_routes(console),
             _static(),
@@ -105,6 +111,27 @@ def _machines(watch: Watch) -> list[Any]:
         return Response(body, status_code=code, media_type="text/plain", headers=SECURITY)
 
     return [status, metrics, live, ready]
+
+
+def _series(watch: Watch) -> Any:
+    @get("/series/{kind:str}", sync_to_thread=False)
+    def series(request: Request[Any, Any, Any], kind: FromPath[str]) -> Response[bytes]:
+        """Return a chart's figures: kind is groups, or group, sku or race, which take an id."""
+        name, now_ms = str(request.query_params.get("id", "")), time.time_ns() // 1_000_000
+        match kind:
+            case "groups":
+                chart = watch.history.lag_of_groups(now_ms, watch.own_groups)
+            case "group":
+                chart = watch.history.lag_of(name, now_ms)
+            case "sku":
+                chart = watch.history.levels_of(name, now_ms)
+            case "race":
+                chart = race(watch, name, now_ms // 1000)
+            case _:
+                return Response(b"", status_code=404, headers=SECURITY)
+        return Response(msgspec.json.encode(chart), media_type="application/json", headers=SECURITY)
+
+    return series
 
 
 def _static() -> Any:

@@ -1,12 +1,12 @@
-"""Looks at the system again and again, keeps the latest of each look and the last hour of lag."""
+"""Looks at the system again and again, keeps the latest of each look and the last hour of its figures."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections import Counter, deque
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import structlog
@@ -14,6 +14,7 @@ import structlog
 from infra.base.connections import address_of, database
 from infra.base.errors import InfraError
 from infra.base.readiness import folder_of, read_readiness
+from infra.edge.console.history import History
 from infra.ops.business.measure import DemandWindow, business_lag
 from infra.ops.exposition import Observed
 from infra.ops.lag import lag_monitor
@@ -34,16 +35,6 @@ SHOP_SECONDS: Final = 5.0
 """How often the tables, the demand and the dead letters are looked at while nobody follows a page."""
 FOLLOWED_SECONDS: Final = 1.0
 """And while somebody does."""
-HOUR_SECONDS: Final = 3_600.0
-SERIES_SECONDS: Final = 15.0
-"""A point of a series lasts so long, so an hour is 240 points."""
-
-
-class Point(NamedTuple):
-    """The longest time lag of our rooms within `SERIES_SECONDS`, ms; `at_ms` is its beginning."""
-
-    at_ms: int
-    time_lag_ms: int
 
 
 class Watch:
@@ -52,7 +43,8 @@ class Watch:
     def __init__(self, settings: Settings) -> None:
         self.observed = Observed()
         self.letters: list[Letter] = []
-        self.series: deque[Point] = deque(maxlen=round(HOUR_SECONDS / SERIES_SECONDS))
+        self.history = History()
+        self.window = DemandWindow()
         self.version = 0
         self.is_over = False
         self._settings = settings
@@ -71,13 +63,18 @@ class Watch:
         )
 
     @property
+    def own_groups(self) -> list[str]:
+        """The names of our groups, as of the latest look."""
+        return [group.group for group in self.observed.lag.groups if group.ours] if self.observed.lag else []
+
+    @property
     def is_ready(self) -> bool:
         """Whether there is anything to show."""
         return self.observed.lag is not None and self.observed.business is not None
 
-    def actions_about(self, subject: str) -> list[Handling]:
-        """Return what operators did about one subject, as of the latest look."""
-        return self._book.actions_about(subject)
+    def actions_about(self, *subjects: str) -> list[Handling]:
+        """Return what operators did about these subjects, as of the latest look."""
+        return self._book.actions_about(*subjects)
 
     @contextlib.contextmanager
     def followed(self) -> Iterator[None]:
@@ -119,22 +116,19 @@ class Watch:
         self.observed.lag = report
         if report.up:
             self.observed.lag_updated_ms = report.at_ms
-            longest = max((group.time_lag_ms or 0 for group in report.groups if group.ours), default=0)
-            begin_ms = report.at_ms - report.at_ms % round(SERIES_SECONDS * 1000)
-            if self.series and self.series[-1].at_ms == begin_ms:
-                longest = max(longest, self.series.pop().time_lag_ms)
-            self.series.append(Point(begin_ms, longest))
+            self.history.take_lag(report)
         self._read_processes()
         self.version += 1
 
     async def _watch_shop(self) -> None:
-        settings, window = self._settings, DemandWindow()
+        settings = self._settings
         async with Log(address_of("kafka_bootstrap", settings), settings.namespace) as records:
             while True:
-                demand = await window.refresh(records)
+                demand = await self.window.refresh(records)
                 async with database(settings) as connection:
                     business = await business_lag(connection)
                     levels = await levels_of([it.sku for it in demand], connection)
+                self.history.take_levels(business.at_ms, levels)
                 self.letters = await self._book.refresh(records)
                 self.observed.demand, self.observed.business, self.observed.levels = demand, business, levels
                 still_open = (it for it in self.letters if it.state is LetterState.OPEN)

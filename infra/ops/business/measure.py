@@ -127,6 +127,19 @@ class DemandWindow:
         self._answers = deque((at_ms, answer) for at_ms, answer in self._answers if at_ms >= since_ms)
         return self._counted(most)
 
+    def by_second(self, sku: str) -> dict[int, tuple[int, int]]:
+        """Return units reserved and lines refused for want of units in each second (s since the epoch) that had either."""
+        units: Counter[int] = Counter()
+        refused: Counter[int] = Counter()
+        for at_ms, answer in self._answers:
+            if answer.sku != sku:
+                continue
+            if isinstance(answer, LineReserved):
+                units[at_ms // 1000] += answer.quantity
+            elif answer.reason == "insufficient_stock":
+                refused[at_ms // 1000] += 1
+        return {second: (units[second], refused[second]) for second in sorted(units.keys() | refused.keys())}
+
     def _take(self, records: Sequence[Record]) -> None:
         for record in records:
             try:

@@ -115,9 +115,10 @@ class LetterBook:
         await self._read_on(log, OPERATOR_ACTIONS, self._actions)
         return letters_of(self._records, self._actions)
 
-    def actions_about(self, subject: str) -> list[Handling]:
-        """Return what operators did about one subject of operator.actions, as of the last refresh, the oldest first."""
-        found = ((record, _read(record)) for record in self._actions if record.key == subject.encode())
+    def actions_about(self, *subjects: str) -> list[Handling]:
+        """Return what operators did about these subjects of operator.actions, as of the last refresh, the oldest first."""
+        keys = {subject.encode() for subject in subjects}
+        found = ((record, _read(record)) for record in self._actions if record.key in keys)
         did = [_handling(record, action) for record, action in found if isinstance(action, OperatorAction)]
         return sorted(did, key=lambda it: it.at_ms)
 

@@ -98,6 +98,18 @@ def test_one_look_tells_a_stall_of_our_rooms_because_their_last_move_is_stored()
     assert only_group(ours(waiting={(*T0, 90): Waiting(NOW_MS - 9_000)})).verdict is Verdict.OK
 
 
+def test_a_paused_partition_is_paused_and_no_stall_with_who_and_why() -> None:
+    paused = {("inventory", *T0): Claimed(90, NOW_MS - 10_000, "by ann: stock count")}
+    [found] = only_group(ours(claimed=paused)).partitions
+    assert (found.verdict, found.why, found.lag) == (Verdict.PAUSED, "by ann: stock count", 10)
+
+
+def test_a_partition_that_resumes_has_ten_seconds_before_its_standing_still_is_a_stall() -> None:
+    paused = {("inventory", *T0): Claimed(90, NOW_MS - 10_000, "by ann: stock count")}
+    assert only_group(ours(claimed=paused), ours(9)).verdict is Verdict.OK
+    assert only_group(ours(claimed=paused), ours(10)).verdict is Verdict.STALL
+
+
 def test_one_look_tells_a_stop_of_our_rooms_where_nobody_has_moved_it_of_late() -> None:
     nobody = {"inventory": GroupLook(state="Empty")}
     assert only_group(ours(groups=nobody)).verdict is Verdict.STALL

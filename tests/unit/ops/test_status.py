@@ -74,3 +74,31 @@ def test_errors_come_before_warnings() -> None:
         QUIET, past_deadline=[PastDeadline("orders", 2, 0)], parked_webhooks=1, holds_expired=4
     )
     assert [problem.severity for problem in found(business=late, letters=5)] == ["error", "error", "warning", "warning"]
+
+
+def partitions(*verdicts: Verdict, room: str = "inventory") -> LagReport:
+    parts = [
+        PartitionLag(topic="t", partition=at, state=State.MEASURED, as_of_ms=0, verdict=it, why="by ann: count")
+        for at, it in enumerate(verdicts)
+    ]
+    return report(max(verdicts, key=list(Verdict).index), group=room, partitions=parts)
+
+
+def test_a_paused_partition_is_a_warning_with_the_command_that_resumes_it() -> None:
+    [problem] = found(partitions(Verdict.OK, Verdict.PAUSED))
+    assert (problem.severity, problem.to_do) == ("warning", "`lastunit room resume inventory --partition 1`")
+    assert problem.what == "inventory t/1 PAUSED: by ann: count"
+    [problem] = found(partitions(*[Verdict.PAUSED] * 5))
+    assert (problem.what, problem.to_do) == (
+        "inventory PAUSED in all partitions, as t/0: by ann: count",
+        "`lastunit room resume inventory`",
+    )
+    [problem] = found(partitions(Verdict.OK, *[Verdict.PAUSED] * 5))
+    assert problem.to_do == "`lastunit room paused`"
+
+
+def test_many_partitions_of_one_verdict_are_one_problem_and_few_are_named() -> None:
+    assert len(found(partitions(Verdict.OK, *[Verdict.STALL] * 3))) == 3
+    assert [it.what for it in found(partitions(Verdict.OK, *[Verdict.STALL] * 4))] == [
+        "inventory STALL in 4 of 5 partitions, as t/1: by ann: count"
+    ]

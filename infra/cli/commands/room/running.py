@@ -18,7 +18,7 @@ def _known(names: list[str]) -> list[str]:
     return names
 
 
-def room(
+def run(
     names: Annotated[
         list[str],
         typer.Argument(
