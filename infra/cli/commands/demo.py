@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -11,9 +12,10 @@ from infra.cli.arguments import MAX_INT
 from infra.local.stack import progress_for, run_until_interrupted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from infra.local.demo.inputs import Race
-    from infra.local.demo.place import Place
-    from infra.local.demo.result import Result
+    from infra.local.demo.run import Run
 
 GENERATED_ORDERS: Final = 5_000
 MAX_STOCK_FACTOR: Final = 1_000.0
@@ -45,7 +47,7 @@ def demo(
     from infra.local.demo.run import run_demo  # noqa: PLC0415
 
     settings = output.quiet_settings()
-    finished: list[tuple[Result, Place]] = []
+    finished: list[Run] = []
     with output.errors_shown():
         race = race_of(orders, stock_factor=stock_factor, seed=seed, terms=terms)
 
@@ -53,17 +55,23 @@ def demo(
             finished.append(await run_demo(race, settings, progress_for()))
 
         code = run_until_interrupted(work(), "Stopping the demo and removing what it made.")
-    for result, place in finished:
-        _show(race, result, verbose=verbose, as_json=as_json)
-        if not result.is_good:
-            output.fail(f"Logs and data are kept in {place.settings.state_dir} until a later demo.")
+    for run in finished:
+        if as_json:
+            output.print_json(run.result, indent=False)
+        else:
+            _show(race, run, settings.state_dir, verbose=verbose)
+        if not run.result.is_good:
+            output.fail(f"Logs and data are kept in {run.place.settings.state_dir} until a later demo.")
     raise typer.Exit(code)
 
 
-def _show(race: Race, result: Result, *, verbose: bool, as_json: bool) -> None:
+def _show(race: Race, run: Run, folder: Path, *, verbose: bool) -> None:
+    """Print the run, and leave its pictures in a folder."""
+    from infra.local.demo.page import write_page  # noqa: PLC0415
     from infra.local.demo.report import print_report  # noqa: PLC0415
 
-    if as_json:
-        output.print_json(result, indent=False)
-    else:
-        print_report(output.stdout(), race, result, verbose=verbose)
+    try:
+        pictures = os.path.relpath(write_page(folder, race, run.result, run.log))
+    except OSError as error:
+        pictures = f"none, as they cannot be written: {error}"
+    print_report(output.stdout(), race, run.result, pictures=pictures, verbose=verbose)

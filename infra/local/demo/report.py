@@ -24,10 +24,10 @@ _NEXT: Final = "Next: `make up` keeps a system running; README.md goes on from t
 _COLUMN: Final = 40
 
 
-def print_report(console: Console, race: Race, result: Result, *, verbose: bool = False) -> None:
-    """Print everything that `lastunit demo` found out; the CPU figures only where it is `verbose`."""
+def print_report(console: Console, race: Race, result: Result, *, pictures: str = "", verbose: bool = False) -> None:
+    """Print everything that `lastunit demo` found out, and where its `pictures` are; the CPU figures only where it is `verbose`."""
     console.print()
-    for line in _story(race, result):
+    for line in story(race, result):
         console.print(line, style="bold" if line.startswith(race.title) else None)
     console.print()
     _print_promises(console, result)
@@ -39,9 +39,12 @@ def print_report(console: Console, race: Race, result: Result, *, verbose: bool 
         _print_cpu(console, result)
     console.print()
     console.print(_verdict(result))
+    if pictures:
+        console.print(f"Pictures of this run: {pictures}")
 
 
-def _story(race: Race, result: Result) -> Iterator[str]:
+def story(race: Race, result: Result) -> Iterator[str]:
+    """Yield what happened, line by line."""
     yield f"{race.title}, {result.lines:,} lines, in {result.seconds:,.1f} s ({result.orders_per_second:,.0f} orders/s)"
     yield from race.notes
     yield ""
@@ -85,9 +88,14 @@ def _print_promises(console: Console, result: Result) -> None:
 
 
 def _sentence(name: str, holds: bool) -> Text:
-    when_it_holds, when_broken = PROMISES[name][:2] if name in PROMISES else _OWN[name]
     mark = Text("✓ ", "green") if holds else Text("✗ ", "bold red")
-    return mark.append(when_it_holds if holds else when_broken, "default" if holds else "bold red")
+    return mark.append(sentence_of(name, holds=holds), "default" if holds else "bold red")
+
+
+def sentence_of(name: str, *, holds: bool) -> str:
+    """Return an invariant in words, as it holds or is broken."""
+    when_it_holds, when_broken = PROMISES[name][:2] if name in PROMISES else _OWN[name]
+    return when_it_holds if holds else when_broken
 
 
 def _print_cpu(console: Console, result: Result) -> None:

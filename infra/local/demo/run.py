@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from infra.local.demo.books import read_books
-from infra.local.demo.log import read_log
+from infra.local.demo.log import LogFigures, read_log
 from infra.local.demo.place import Place, fresh_place
 from infra.local.demo.result import Result, result_of
 from infra.local.demo.watch import watching
@@ -30,15 +30,23 @@ PUBLISHED_AT_ONCE: Final = 500
 """Orders in one list to the publisher; the next list is encoded while the rooms work on this one."""
 
 
-async def run_demo(race: Race, settings: Settings, progress: Progress) -> tuple[Result, Place]:
+class Run(NamedTuple):
+    """A demo that is over: what it found out, what its log shows, and where it ran."""
+
+    result: Result
+    log: LogFigures
+    place: Place
+
+
+async def run_demo(race: Race, settings: Settings, progress: Progress) -> Run:
     """Run the race in a fresh place and return its figures. Raises InfraError, TopologyError, PublishError."""
     async with fresh_place(settings) as place, running_system(place.settings, progress) as system:
-        result = await _race(race, system, progress)
+        result, log = await _race(race, system, progress)
         place.keep = not result.is_good
-    return result, place
+    return Run(result, log, place)
 
 
-async def _race(race: Race, system: System, progress: Progress) -> Result:
+async def _race(race: Race, system: System, progress: Progress) -> tuple[Result, LogFigures]:
     settings = system.settings
     publisher = Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace)
     async with watching(settings) as watch, publisher:
@@ -61,7 +69,7 @@ async def _race(race: Race, system: System, progress: Progress) -> Result:
     async with heartbeat(progress, lambda: f"  {decided:,} decisions, {time.monotonic() - began:.0f} s"):
         audit = await verify(settings, processor_url=settings.processor_url, on_progress=count)
         log = await read_log(settings, race.flash_sku)
-    return result_of(race, position=position, books=books, log=log, audit=audit, cpu_seconds=used)
+    return result_of(race, position=position, books=books, log=log, audit=audit, cpu_seconds=used), log
 
 
 async def _place_orders(race: Race, client: OrderClient, used: dict[str, float]) -> None:

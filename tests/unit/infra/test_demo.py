@@ -12,6 +12,7 @@ from infra.base.errors import InfraError
 from infra.local.demo.books import Books, Level, Position
 from infra.local.demo.inputs import Race, file_race, race_of
 from infra.local.demo.log import Claim, LogFigures
+from infra.local.demo.page import page_of, under_way, write_page
 from infra.local.demo.report import print_report
 from infra.local.demo.result import Percentiles, Result, percentiles, result_of, unfinished
 from infra.ops.audit import Report
@@ -184,3 +185,22 @@ def test_every_order_of_a_race_has_its_terms() -> None:
     assert {it.terms for it in contest.orders} == {"ship_available"}
     with pytest.raises(InvalidOrderError):
         race_of("20", stock_factor=None, seed=1, terms="by_tomorrow")
+
+
+def test_the_page_has_the_race_the_orders_under_way_and_how_they_ended_and_needs_nothing_else(tmp_path: Path) -> None:
+    early, late = order(MUG=2), order(MUG=2)
+    books = ended({early: ("paid", ""), late: ("rejected", "insufficient_stock")}, MUG=Level(3, 0, 2, 3))
+    contest = msgspec.structs.replace(race(early, late, MUG=3), title="a <race>")
+    claims = [Claim(0, early.order_id, 2, None), Claim(1, late.order_id, 2, 1)]
+    log = LogFigures({early.order_id: (0, 2_000), late.order_id: (500, 1_000)}, claims)
+    path = write_page(tmp_path, contest, figures(contest, books, claims=claims), log)
+    page = path.read_text(encoding="utf-8")
+    assert page == page_of(contest, figures(contest, books, claims=claims), log)
+    assert page.count("<svg") == 3
+    assert "a &lt;race&gt;" in page
+    assert "rejected: insufficient stock" in page
+    assert not any(it in page for it in ("<script", "src=", "href=", "url("))
+
+
+def test_orders_under_way_rise_as_they_are_placed_and_fall_as_they_end() -> None:
+    assert under_way({"a": (1_000, 4_000), "b": (2_000, 3_000)}) == [(0.0, 1.0), (1.0, 2.0), (2.0, 1.0), (3.0, 0.0)]
