@@ -9,7 +9,7 @@ BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra lastunit_client
 PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4
 
-.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser alerts asyncapi docs client-wheel lock bench soak
+.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser screenshots alerts asyncapi docs client-wheel lock bench soak
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -76,6 +76,10 @@ browser: .venv ## Install Chromium, playwright and axe-core, test the pages
 	@mkdir -p .lastunit/browser && cp tests/browser/package*.json .lastunit/browser/
 	@cd .lastunit/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@$(BIN)/pytest tests/browser $(ARGS)
+
+# Chromium and playwright come by `make browser`.
+screenshots: .venv ## Photograph console and shop at work, into docs/pictures
+	@$(BIN)/python -m docs.tools.pictures
 
 asyncapi: .venv ## Install AsyncAPI's parser, check docs/reference/asyncapi.yaml with it
 	@command -v npm >/dev/null || { echo "AsyncAPI's parser needs Node.js 18 or newer, with npm." >&2; exit 1; }

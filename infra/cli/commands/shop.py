@@ -45,7 +45,7 @@ def demo(
     settings = quiet_settings()
     with errors_shown():
         drafts = read_products(products).drafts if products else list(seeded_catalogue(seed, number))
-        run(_fill(settings, drafts, seed))
+        run(fill(settings, drafts, seed))
     skus = sum(len(draft.variants) for draft in drafts)
     if as_json:
         print_json({"products": len(drafts), "skus": skus})
@@ -55,7 +55,8 @@ def demo(
         raise typer.Exit(FAILED)
 
 
-async def _fill(settings: Settings, drafts: Sequence[ProductDraft], seed: int) -> None:
+async def fill(settings: Settings, drafts: Sequence[ProductDraft], seed: int) -> None:
+    """Put products and their stock into a system. Raises InfraError, PublishError."""
     draw = random.Random(seed)  # noqa: S311  stock to repeat, not a secret
     units = {variant.sku: draw.choice(UNITS) for draft in drafts for variant in draft.variants}
     await put_drafts(settings, drafts)
