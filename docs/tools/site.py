@@ -6,6 +6,7 @@ import html
 import itertools
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -79,6 +80,10 @@ def main() -> int:
             _anchor(tokens)
             body = renderer.renderer.render(tokens, renderer.options, {})
         target.write_text(_document(page, body, chapters), encoding="utf-8")
+    for picture in _found("docs/pictures/*.webp"):
+        target = folder / picture.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(picture, target)
     sys.stdout.write(f"{len(pages)} pages in {folder}/index.html\n")
     return 0
 

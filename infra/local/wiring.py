@@ -204,6 +204,7 @@ def _shop(wiring: Wiring) -> Runnable:
         secret=settings.shop_secret or _lasting_shop_secret(settings.state_dir / SHOP),
         hold_seconds=settings.hold_seconds,
         in_use=wiring.in_use,
+        requests=RequestMetrics(wiring.metrics.registry, SHOP),
     )
 
 

@@ -1,6 +1,8 @@
 """Pauses a room or one partition of it, and lets it go on: a row that its owners read, noted on operator.actions before.
 
 A note without an effect is harmless, an effect without a note is not.
+
+Decisions: docs/decisions, 045.
 """
 
 from __future__ import annotations

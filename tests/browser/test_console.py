@@ -65,6 +65,7 @@ async def test_every_page_is_readable_and_accessible(
             "customer": "/customer?id=customer-1",
             "letters": "/letters",
             "letter": f"/letter?id={letter.id}",
+            "group": f"/group?id={at_work.settings.namespace}inventory",
             "suspend": "/act/suspend?id=TIN",
         }
         for name, path in pages.items():
@@ -100,6 +101,23 @@ async def test_what_happens_is_on_the_pages_within_two_seconds(
             row = overview.page.locator("tr", has=overview.page.locator("th", has_text="TIN"))
             await row.locator("td", has_text=lines).first.wait_for()
             assert time.monotonic() - began < UPDATE_SECONDS
+    await context.close()
+
+
+async def test_charts_are_drawn_without_an_inline_script_and_outlive_the_updates_of_their_page(
+    browser: Any, console: ConsoleProcess, at_work: Shop
+) -> None:
+    context = await browser.new_context(viewport={"width": 390, "height": 844})
+    with visited(Visitor(await context.new_page(), console.address)) as one:
+        await one.page.goto(one.address + "/sku?id=TIN")
+        await one.page.locator(".uplot canvas").nth(1).wait_for()  # the level, and the race
+        await one.page.evaluate("document.querySelector('.uplot').dataset.kept = 'yes'")
+        await at_work.place(order(("TIN", 1)))
+        await one.page.locator(".legend dd", has_text="35").first.wait_for()
+        assert await one.page.locator(".uplot[data-kept=yes]").count() == 1
+        answer = await one.page.evaluate("fetch('/series/race?id=TIN').then((it) => it.json())")
+        assert [line["name"] for line in answer["lines"]] == ["units sold", "orders refused"]
+        assert answer["lines"][0]["values"][-1] >= 1
     await context.close()
 
 

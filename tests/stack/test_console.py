@@ -197,6 +197,32 @@ async def test_who_has_no_key_reads_and_only_an_operator_acts_with_the_reason_no
             await shop.until(is_out)
 
 
+async def test_an_operator_pauses_and_resumes_a_partition(shop: Shop) -> None:
+    operator, operator_id = await key(shop, "console:read", "console:operate")
+    async with console_of(shop) as console, browser_of(console) as browser, shop.running("inventory"):
+        async with browser.post("/signin", data={"key": operator}) as answer:
+            assert answer.status == 200
+        await shop.until(lambda: console.watch.is_ready)
+        token = await token_in(browser, "/act/pause_room?id=inventory%2F1")
+        pause = {"id": "inventory/1", "why": "stock count", "own_id": "", "token": token}
+        async with browser.post("/act/pause_room", data=pause) as answer:
+            assert (answer.status, answer.url.path) == (200, "/group")
+        for nowhere in ("kitchen", "inventory/99"):
+            async with browser.post("/act/pause_room", data={**pause, "id": nowhere}) as answer:
+                assert answer.status == 400, nowhere
+
+        async def is_paused() -> bool:
+            async with browser.get("/group", params={"id": f"{shop.settings.namespace}inventory"}) as answer:
+                text = await answer.text()
+            resume = 'href="/act/resume_room?id=inventory%2F1"' in text
+            return resume and f"PAUSED: by {operator_id}: stock count" in text and "<b>pause_room</b>" in text
+
+        await shop.until(is_paused)
+        async with browser.post("/act/resume_room", data={**pause, "why": "counted"}) as answer:
+            assert (answer.status, answer.url.path) == (200, "/group")
+        assert await shop.value("SELECT count(*) FROM pauses") == 0
+
+
 async def test_beyond_loopback_nobody_reads_without_a_key(shop: Shop) -> None:
     with pytest.raises(SettingsError, match="nobody could sign in"):
         async with console_of(shop, console_host="0.0.0.0"):  # noqa: S104  that is refused

@@ -21,6 +21,7 @@ from consumers.pages.reader import HOT_PRODUCTS, PageReader
 from consumers.recommendations.reader import Recommendations
 from consumers.search.node import SearchNode
 from consumers.search.rules import read_rules
+from infra.edge.measured import Measured
 from infra.edge.server import HttpServer
 from infra.edge.shop.administration import LOOPBACK, administration_routes
 from infra.edge.shop.buying import cart_routes
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consumers.pages.node import Shard
+    from infra.ops.process_metrics import RequestMetrics
     from schemas.messages import Product
 
 log = structlog.get_logger()
@@ -125,6 +127,7 @@ class ShopProcess:
         secret: str = "",
         hold_seconds: int = DEFAULT_HOLD_SECONDS,
         in_use: Mapping[str, int] | None = None,
+        requests: RequestMetrics | None = None,
     ) -> None:
         self._stores = [valkey(url) for url in (redis_url, replica_url) if url]
         self._writer = Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=5)
@@ -148,7 +151,7 @@ class ShopProcess:
         selling = self._selling(secret or secrets.token_urlsafe(32), host, base_url, checkout)
         pages = application(self.shop, selling)
         app = ProductPages(self.reader, pages, base_url=base_url, categories=self.shop.top_categories)
-        self._server = HttpServer(app, host=host, port=port)
+        self._server = HttpServer(app if requests is None else Measured(app, requests), host=host, port=port)
         self._stopping = asyncio.Event()
         self.listening = self._server.listening
 
