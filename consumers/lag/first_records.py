@@ -21,6 +21,19 @@ Position = tuple[str, int, int]
 """Topic, partition and offset."""
 
 
+def furthest_behind(positions: Iterable[Position]) -> list[Position]:
+    """Return one position of each partition, as a consumer stands at one place: the first, which stands still if any does.
+
+    What stands still is remembered; read last, it would never be read while the others move on faster than they are read.
+    """
+    found: dict[tuple[str, int], Position] = {}
+    for topic, partition, offset in positions:
+        before = found.get((topic, partition))
+        if before is None or offset < before[2]:
+            found[topic, partition] = (topic, partition, offset)
+    return list(found.values())
+
+
 class FirstRecords:
     """Reads first records without a group: nobody's position moves by it. Blocking."""
 
@@ -46,9 +59,7 @@ class FirstRecords:
         found: dict[Position, Waiting] = {}
         deadline = time.monotonic() + LOOK_SECONDS
         while unread and time.monotonic() < deadline:
-            # One position of a partition at a time: a consumer stands at one place.
-            by_place = {(topic, partition): (topic, partition, offset) for topic, partition, offset in unread}
-            now = list(by_place.values())[:MOST_PARTITIONS]
+            now = furthest_behind(unread)[:MOST_PARTITIONS]
             found |= self._read(now, deadline)
             unread = sorted(set(unread) - set(now))
         # That there is no record yet holds for a moment only.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 STEP_MS: Final = 15_000
 POINTS: Final = 240
 """An hour of steps."""
+LEAST_POINTS: Final = 40
 MOST_SKUS: Final = 500
 """SKUs whose levels are kept; the one that was seen longest ago goes first."""
 UNITS: Final = ("available", "reserved", "allocated")
@@ -123,6 +124,10 @@ class History:
 
 
 def _chart(unit: str, now_ms: int, hours: dict[str, Hour]) -> Chart:
+    """Return the hour, from where something is known on; of ten minutes at least."""
     last = now_ms // STEP_MS
     at_s = [(last - POINTS + 1 + place) * STEP_MS / 1000 for place in range(POINTS)]
-    return Chart(unit, at_s, [Line(name, hour.values(now_ms)) for name, hour in hours.items()])
+    values = {name: hour.values(now_ms) for name, hour in hours.items()}
+    known = (place for line in values.values() for place, value in enumerate(line) if value is not None)
+    first = min(min(known, default=POINTS), POINTS - LEAST_POINTS)
+    return Chart(unit, at_s[first:], [Line(name, line[first:]) for name, line in values.items()])

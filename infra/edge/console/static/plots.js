@@ -10,14 +10,19 @@ const colourOf = (place) => `hsl(${(8 + place * 137) % 360} 70% ${isDark() ? 68 
 const shapeOf = (chart) => JSON.stringify([chart.unit, chart.lines.map((it) => it.name), isDark()]);
 
 const optionsOf = (node, chart) => {
+  const clock = (_, moments) => {
+    const digits = moments.some((it) => it % 60) ? 19 : 16;
+    return moments.map((it) => new Date(it * 1000).toISOString().slice(11, digits));
+  };
   const axis = { stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } };
   return {
     width: node.clientWidth,
     height: HEIGHT,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     legend: { show: chart.lines.length <= MOST_NAMED },
     scales: { y: { range: (_, least, most) => [0, Math.max(1, most || 0) * 1.05] } },
-    axes: [axis, { ...axis, size: 56, label: chart.unit, labelSize: 18 }],
-    series: [{}, ...chart.lines.map((it, place) => ({ label: it.name, stroke: colourOf(place), width: 2, points: { show: false } }))],
+    axes: [{ ...axis, values: clock, space: 80 }, { ...axis, size: 56, label: chart.unit, labelSize: 18 }],
+    series: [{ label: "UTC", value: (_, at) => at ? new Date(at * 1000).toISOString().slice(11, 19) : "" }, ...chart.lines.map((it, place) => ({ label: it.name, stroke: colourOf(place), width: 2, points: { show: false } }))],
   };
 };
 
