@@ -26,7 +26,7 @@ from consumers.runtime.durable_positions import DurablePositions
 from consumers.runtime.handover import HandoverTimer
 from consumers.runtime.kafka.seeking import paused, resumed, seek
 from consumers.runtime.log_identity import source_log
-from consumers.runtime.pausing import Pauses
+from consumers.runtime.pauses import Pauses
 from consumers.runtime.postgres.outbox import level_keys
 from consumers.runtime.postgres.partitioning_watcher import PartitioningWatcher
 

@@ -17,7 +17,7 @@ from consumers.runtime.kafka.seeking import paused, resumed, seek
 from consumers.runtime.postgres.queries import QUERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     import asyncpg
     from aiokafka import AIOKafkaConsumer
@@ -32,22 +32,6 @@ log = structlog.get_logger()
 CHANNEL: Final = "lastunit_pauses"
 LOOK_SECONDS: Final = 30.0
 """How long an owner may not know of a pause whose notification was lost, or never came, as behind some pools of connections."""
-
-
-class Pauses:
-    """Rooms and partitions as of the latest look; a partition of None is every one of its room."""
-
-    def __init__(self) -> None:
-        self._rows: frozenset[tuple[str, int | None]] = frozenset()
-
-    def replace(self, rows: Iterable[tuple[str, int | None]]) -> bool:
-        """Take what was read; return whether anything has changed."""
-        before, self._rows = self._rows, frozenset(rows)
-        return self._rows != before
-
-    def cover(self, room: str, partition: int) -> bool:
-        """Tell whether a partition of a room is paused."""
-        return bool(self._rows) and not self._rows.isdisjoint({(room, None), (room, partition)})
 
 
 class Pausing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from consumers.runtime.claim import Claim, HostedPartition
 from consumers.runtime.hosting import Hosting
-from consumers.runtime.pausing import Pauses
+from consumers.runtime.pauses import Pauses
 from infra.base.rooms import FOLLOWERS, replayed_rooms
 
 ROOMS = [room for room in replayed_rooms() if room.name in FOLLOWERS]
