@@ -9,7 +9,7 @@ BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra lastunit_client
 PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4
 
-.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser screenshots alerts asyncapi docs client-wheel lock bench soak
+.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser screenshots alerts asyncapi clients docs wheel client-wheel lock bench soak
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -87,18 +87,31 @@ asyncapi: .venv ## Install AsyncAPI's parser, check docs/reference/asyncapi.yaml
 	@cd .lastunit/asyncapi && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@$(BIN)/pytest tests/asyncapi $(ARGS)
 
+# Node with npm and Go are left out where they are missing; their tests say so.
+clients: .venv ## Install what the programs of docs/clients need, test them
+	@command -v kcat >/dev/null && pkg-config --exists rdkafka avro-c 2>/dev/null || { apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends curl gcc libc6-dev pkg-config kcat librdkafka-dev libavro-dev; }
+	@mkdir -p .lastunit/clients/node && cp docs/clients/node/package*.json .lastunit/clients/node/
+	@! command -v npm >/dev/null || { cd .lastunit/clients/node && npm ci --ignore-scripts --no-audit --no-fund --silent; }
+	@! command -v go >/dev/null || { cd docs/clients/go && go mod download; }
+	@$(BIN)/python -m tests.harness.maven docs/clients/java/jars.lock .lastunit/clients/java
+	@$(BIN)/pytest tests/stack/test_foreign_programs.py -m release $(ARGS)
+
 docs: .venv ## Write generated documents anew, build the site in .lastunit/docs
 	@$(BIN)/python -m consumers.diagrams
 	@$(BIN)/python -m docs.tools.reference
 	@$(BIN)/python -m docs.tools.dashboards
 	@$(BIN)/python -m docs.tools.site .lastunit/docs
 
+wheel: .venv ## Build lastunit as a wheel with one top-level name, in dist/
+	@$(BIN)/python -m docs.tools.wheel dist
+
 client-wheel: .venv ## Build lastunit-client for other systems, in dist/
 	@$(BIN)/python -m docs.tools.client_wheel dist
 
 lock: .venv ## Resolve the newest allowed versions into the locks
-	@$(BIN)/uv pip compile pyproject.toml --group build --extra shop --extra api $(LOCK) --output-file requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra shop --extra api --constraint requirements.lock $(LOCK) \
+	@$(BIN)/uv pip compile pyproject.toml --group build --extra shop --extra api --extra tracing $(LOCK) --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra shop --extra api --extra tracing --constraint requirements.lock $(LOCK) \
 	  --output-file requirements-dev.lock
 	@$(BIN)/uv pip compile --group bench --no-emit-package numpy --no-emit-package scipy $(LOCK) \
 	  --output-file tests/benchmarks/requirements.lock

@@ -20,6 +20,7 @@ ROOT: Final = Path(__file__).parents[2]
 CHAPTERS: Final = {
     "": ("README.md", "ARCHITECTURE.md", "CHANGELOG.md"),
     "Guides": ("docs/guides/*.md",),
+    "Other languages": ("docs/clients/README.md", "docs/clients/*/README.md"),
     "Reference": (
         "docs/reference/*.md",
         "docs/reference/asyncapi.yaml",
