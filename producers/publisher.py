@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOr
 from producers.abandoning import abandon
 from producers.errors import PublishError
 from producers.outage import Outage
+from producers.tracing import IS_ON, TRACES
 from topology.partitioner import partitions_of
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Publisher:
         """
         if not records:
             return
+        if IS_ON:
+            records = TRACES.carried(records)
         waiting = _Waiting(records, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._sender is None or self._sender.done():

@@ -28,7 +28,7 @@ MAX_RECORD_BYTES: Final = 1 * MIB
 """Largest batch of records that a topic takes whose messages are all smaller; a single record has to fit into it."""
 MAX_ENVELOPE_BYTES: Final = 4 * 1024
 """What Kafka and our publisher add to a value: a batch's head (61 bytes), a record's lengths, a key (at most
-MAX_TEXT_BYTES) and the headers ce_id and lastunit_forwarded."""
+MAX_TEXT_BYTES) and the headers ce_id, lastunit_forwarded and traceparent."""
 LETTER_TO_SOURCE: Final = 5
 """A letter numbers the headers of one name, of which the smallest have two bytes: at worst it is so many times as large
 as its source."""

@@ -18,6 +18,7 @@ from consumers.runtime.claim import adopt_rules
 from consumers.runtime.deciding.batch import Batch, DecodedSlice, PartitionBatch, adopted_rules, messages_in
 from consumers.runtime.deciding.decision import CLOCK_STEP_MS, decide_records, last_value
 from consumers.runtime.log_identity import record_digest
+from producers.tracing import IS_ON, TRACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -193,6 +194,8 @@ class BatchDecider:
                 source = room.sources[each.source].name
                 decided, claim.at_ms = decide_records(room, claim.state, source, each.readings, claim.at_ms)
                 outputs += decided
+                if IS_ON:
+                    TRACES.continue_in(room.name, source, each.readings)
             else:
                 adopt_rules(room, claim, adoption.version)
             claim.next_offsets[each.source] = each.next

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from redis.asyncio import Redis
@@ -27,6 +27,7 @@ from infra.edge.receiver import WebhookRoutes
 from infra.edge.server import HttpServer
 from producers.outage import Readiness
 from producers.publisher import Publisher
+from producers.tracing import IS_ON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,11 @@ class ApiProcess:
             namespace=options.namespace,
             max_in_flight=options.max_in_flight,
         )
-        served = self.app if intake is None else WebhookRoutes(intake(self.publisher), self.app)
+        served: Any = self.app if intake is None else WebhookRoutes(intake(self.publisher), self.app)
+        if IS_ON:
+            from infra.edge.traced import Traced  # noqa: PLC0415  OpenTelemetry's packages need not be there
+
+            served = Traced(served)
         self._server = HttpServer(
             served if requests is None else Measured(served, requests),
             host=options.host,
