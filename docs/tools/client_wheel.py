@@ -12,31 +12,22 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-ROOT: Final = Path(__file__).parents[2]
+from docs.tools.moved_package import ROOT, Move, UnfitSourceError, file_of, rewritten
+
 CLIENT: Final = "lastunit_client"
 INSIDE: Final = ("schemas", "topology", "producers", "consumers")
 """Packages of ours that stand inside the client's."""
 REPLACED: Final = {"structlog": f"{CLIENT}.logs"}
 """Packages that the client does without, and what stands in for each."""
+MOVE: Final = Move(CLIENT, INSIDE, REPLACED)
+OPTIONAL: Final = frozenset({"opentelemetry"})
+"""Packages that the client uses where they are installed."""
 DATA: Final = ("schemas/lock.json", "schemas/history/*.avsc", "schemas/codec/flat.c", f"{CLIENT}/py.typed")
 ROOTS: Final = (f"{CLIENT}.commands", f"{CLIENT}.logs", "schemas.codec.build")
 """Modules that nothing imports, and that are in the wheel all the same."""
 MAX_DEPENDENCIES: Final = 6
-
-
-class UnfitSourceError(Exception):
-    """A module cannot be moved into the client's package as it stands."""
-
-
-class Change(NamedTuple):
-    """Text to replace in one line (from 0), between two columns counted in bytes of UTF-8."""
-
-    line: int
-    begin: int
-    end: int
-    text: str
 
 
 def build(folder: Path) -> Path:
@@ -48,7 +39,7 @@ def build(folder: Path) -> Path:
         target = tree / _place(file.relative_to(ROOT))
         target.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".py":
-            target.write_text(rewritten(file), encoding="utf-8")
+            target.write_text(rewritten(file, MOVE), encoding="utf-8")
         else:
             shutil.copyfile(file, target)
     shutil.copyfile(ROOT / "LICENSE", tree / "LICENSE")
@@ -75,46 +66,14 @@ def modules_needed() -> tuple[set[Path], set[str]]:
             if first not in sys.stdlib_module_names:
                 foreign.add(first)
             continue
-        file = _file_of(name)
+        file = file_of(name)
         if file is None or file in files:
             continue
         files.add(file)
         parts = name.split(".")
         waiting += [".".join(parts[:count]) for count in range(1, len(parts))]
         waiting += _imported_by(file)
-    return files, foreign - REPLACED.keys()
-
-
-def rewritten(file: Path) -> str:
-    """Return the source of a module with its imports as they are inside the client's package. Raises UnfitSourceError."""
-    source = file.read_text(encoding="utf-8")
-    lines = source.encode().split(b"\n")
-    changes = [change for node in ast.walk(ast.parse(source)) for change in _changes(node, file)]
-    for line, begin, end, text in sorted(changes, reverse=True):
-        lines[line] = lines[line][:begin] + text.encode() + lines[line][end:]
-    return b"\n".join(lines).decode()
-
-
-def _changes(node: ast.AST, file: Path) -> list[Change]:
-    """Return what has to change about one node of a module's tree."""
-    match node:
-        case ast.ImportFrom(module=str(module), level=0) if module.partition(".")[0] in INSIDE:
-            begin = node.col_offset + len("from ")
-            return [Change(node.lineno - 1, begin, begin + len(module), f"{CLIENT}.{module}")]
-        case ast.Import(names=[ast.alias(name=name, asname=None)]) if name in (*INSIDE, *REPLACED):
-            parent, _, module = REPLACED.get(name, f"{CLIENT}.{name}").rpartition(".")
-            renamed = f"from {parent} import {module}" + (f" as {name}" if module != name else "")
-            return [Change(node.lineno - 1, node.col_offset, node.end_col_offset or 0, renamed)]
-        case ast.Import(names=names) if any(name.name.partition(".")[0] in (*INSIDE, *REPLACED) for name in names):
-            raise UnfitSourceError(f"{file}:{node.lineno}: write `from {names[0].name} import ...`, which can be moved")
-        case ast.Constant(value=str(text)) if _names_a_module(text):
-            raise UnfitSourceError(f"{file}:{node.lineno}: the text {text!r} names a module, which moves: derive it")
-    return []
-
-
-def _names_a_module(text: str) -> bool:
-    is_ours = text.partition(".")[0] in INSIDE and all(part.isidentifier() for part in text.split("."))
-    return is_ours and "." in text and _file_of(text) is not None
+    return files, foreign - REPLACED.keys() - OPTIONAL
 
 
 def _imported_by(file: Path) -> list[str]:
@@ -125,12 +84,6 @@ def _imported_by(file: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
     return found
-
-
-def _file_of(module: str) -> Path | None:
-    path = ROOT.joinpath(*module.split("."))
-    candidates = (path.with_suffix(".py"), path / "__init__.py")
-    return next((file for file in candidates if file.is_file()), None)
 
 
 def _place(file: Path) -> Path:

@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from docs.tools import client_wheel
+from docs.tools.moved_package import UnfitSourceError, rewritten
 from infra.base.settings import Settings
 from schemas.ids import is_order_id
 from tests.harness.client_wheel import program_environment
@@ -68,8 +69,8 @@ def test_the_wheel_has_one_name_and_few_dependencies(tmp_path: Path) -> None:
 def test_a_text_that_names_a_module_is_found(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text('load("schemas.codec.wire")\n')
-    with pytest.raises(client_wheel.UnfitSourceError, match="names a module"):
-        client_wheel.rewritten(module)
+    with pytest.raises(UnfitSourceError, match="names a module"):
+        rewritten(module, client_wheel.MOVE)
 
 
 @pytest.mark.slow
