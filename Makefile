@@ -9,7 +9,7 @@ BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra lastunit_client
 PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4
 
-.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser screenshots alerts asyncapi clients docs wheel client-wheel lock bench soak
+.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser screenshots alerts asyncapi clients registry docs wheel client-wheel lock bench soak
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -96,6 +96,10 @@ clients: .venv ## Install what the programs of docs/clients need, test them
 	@! command -v go >/dev/null || { cd docs/clients/go && go mod download; }
 	@$(BIN)/python -m tests.harness.maven docs/clients/java/jars.lock .lastunit/clients/java
 	@$(BIN)/pytest tests/stack/test_foreign_programs.py -m release $(ARGS)
+
+registry: .venv ## Fetch Apicurio Registry (160 MB), register our schemas in it
+	@$(BIN)/python -m tests.harness.maven tests/harness/registry.lock .lastunit/registry
+	@$(BIN)/pytest tests/stack/test_schema_registry.py -m release $(ARGS)
 
 docs: .venv ## Write generated documents anew, build the site in .lastunit/docs
 	@$(BIN)/python -m consumers.diagrams

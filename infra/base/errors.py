@@ -49,3 +49,7 @@ class NotOursError(StackError):
 
 class MigrationError(InfraError):
     """The database's tables are not those of this release, and applying more would not make them so."""
+
+
+class RegistryError(InfraError):
+    """The schema registry does not answer, or does not take our schemas under their ids."""

@@ -17,6 +17,7 @@ from consumers.runtime.postgres.database import is_outage
 from infra.base.errors import SettingsError
 from infra.base.migrate import MIGRATIONS, read_migrations
 from infra.base.partitions import fixed_partitions
+from infra.base.schema_registry import require_own_ids
 from infra.base.settings import PREFIX, redacted
 from producers.outage import Outage
 from topology import admin
@@ -42,6 +43,8 @@ async def until_possible(settings: Settings, needs: Collection[str], readiness: 
     Return how many partitions are in use of the topics whose number is fixed, by plain topic name; nothing for a process
     without a database. Raises ClusterMismatchError, CoPartitioningError, SettingsError.
     """
+    if settings.schema_registry_url:
+        await require_own_ids(settings.schema_registry_url)
     actual = await _until_topics(settings, readiness)
     return await _until_tables(settings, actual, readiness) if "postgres_dsn" in needs else {}
 

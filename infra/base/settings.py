@@ -130,6 +130,10 @@ class Settings(BaseSettings):
     search_rules: Path | None = Field(
         default=None, description="JSON file of synonyms and pinned products; unset: none"
     )
+    schema_registry_url: str = Field(
+        default="",
+        description="A registry with Confluent's API whose ids have to mean what ours mean; unset: the lock file alone",
+    )
     cluster_id: str | None = Field(
         default=None, description="Kafka cluster id to insist on, so that offsets never meet another log; unset: any"
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from infra.cli.arguments import name_argument
+from infra.cli.commands.schemas.registry import faults_in_registry
 from infra.cli.output import FAILED, AsJson, fail, print_json, print_table, print_text, stdout
 from schemas.codec.changes import changes_of
 from schemas.codec.lock import Locked, Schema, full_name, latest, read_current, read_history, read_lock
@@ -59,12 +60,15 @@ def diff(message: Message, *, as_json: AsJson = False) -> None:
 
 
 def check(*, as_json: AsJson = False) -> None:
-    """Check that every schema is sound and reads all that the log ever held. Exit status 1: one is not."""
+    """Check that every schema is sound and reads all that the log ever held. Exit status 1: one is not.
+
+    Where LASTUNIT_SCHEMA_REGISTRY_URL names a registry, each id has to mean there what it means here.
+    """
     try:
         from schemas.codec.check import find_all  # noqa: PLC0415  it needs a package that only development has
     except ImportError:
         fail("Apache Avro's own checker is not installed here; `make .venv` installs it.")
-    faults = find_all()
+    faults = [*find_all(), *faults_in_registry()]
     if as_json:
         print_json({"sound": not faults, "faults": faults})
     else:
