@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ from tests.harness.waiting import until
 from topology import admin
 
 EXAMPLES = 4
-MANY_EXAMPLES = 400
+MANY_EXAMPLES = 500
 """Of each of two dozen operations."""
 MUTATED = 1_000
 VERY_MANY_MUTATED = 80_000
@@ -94,8 +94,11 @@ async def test_whatever_is_sent_is_answered_as_the_document_has_it(settings: Set
 
 
 @pytest.mark.slow
-async def test_much_more_of_it(settings: Settings) -> None:
-    assert await fuzzed(settings, MANY_EXAMPLES) > MANY_EXAMPLES * 20
+@pytest.mark.timeout(3_600)
+async def test_much_more_of_it(settings: Settings, record_property: Callable[[str, object], None]) -> None:
+    count = await fuzzed(settings, MANY_EXAMPLES)
+    record_property("requests", count)
+    assert count > MANY_EXAMPLES * 20
 
 
 # --- requests whose bytes are not as HTTP or JSON has it ------------------------------------------------------------------
@@ -146,7 +149,10 @@ async def test_no_bytes_make_the_server_fail(settings: Settings, monkeypatch: py
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-async def test_no_bytes_of_very_many_make_the_server_fail(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_bytes_of_very_many_make_the_server_fail(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
     monkeypatch.setattr(server, "REQUEST_SECONDS", 0.2)
     statuses = await statuses_of_mutated_requests(settings, seed=2, cases=VERY_MANY_MUTATED)
+    record_property("statuses", dict(sorted(statuses.items())))
     assert statuses.total() == VERY_MANY_MUTATED
