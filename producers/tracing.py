@@ -17,7 +17,7 @@ import importlib.util
 import os
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -26,12 +26,11 @@ from topology.topics import ORDER_EVENTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from producers.publisher import Outgoing
-
 TRACEPARENT: Final = "traceparent"
 MAX_REMEMBERED: Final = 100_000
 """Records, and orders, whose traces are known to this process; the oldest are forgotten first."""
 _OFF: Final = ("", "none")
+T = TypeVar("T")
 
 
 class TracedRecord(Protocol):
@@ -89,8 +88,8 @@ class Traces:
                 if source == ORDER_EVENTS.name and record.key is not None:
                     _remember(self._by_key, record.key, found)
 
-    def carried(self, records: Sequence[Outgoing]) -> Sequence[Outgoing]:
-        """Return what is to be published, with the trace of what it follows from, or of the request that publishes it.
+    def carried(self, records: Sequence[T]) -> Sequence[T]:
+        """Return what is to be published (Outgoing of producers.publisher), with the trace of what it follows from, or of the request that publishes it.
 
         A result that comes from outside the log has the trace of its order.
         """
@@ -99,7 +98,7 @@ class Traces:
             return records
         return [self._carried(record, current) for record in records]
 
-    def _carried(self, record: Outgoing, current: bytes | None) -> Outgoing:
+    def _carried(self, record: Any, current: bytes | None) -> Any:
         if record.headers is not None:
             return record  # sent on whole, with the headers that it had
         found = self._by_cause.get(record.event_id.rpartition(b"/")[0]) or current
