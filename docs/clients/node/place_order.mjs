@@ -1,7 +1,7 @@
 // Places an order with kafkajs and follows it: LASTUNIT_KAFKA_BOOTSTRAP=host:port LASTUNIT_SCHEMAS=schemas node place_order.mjs
 import kafkajs from 'kafkajs'
 import { v7 as uuidv7 } from 'uuid'
-import { commandsOf, decode, encode } from './contract.mjs'
+import { commandsOf, decode, encode, PLACE_ORDER_LINE } from './contract.mjs'
 
 const { Kafka, Partitioners, logLevel } = kafkajs
 const namespace = process.env.LASTUNIT_NAMESPACE ?? '' // what the topics' names begin with, on a shared cluster
@@ -25,7 +25,7 @@ const begins = await admin.fetchTopicOffsets(events) // before the order is plac
 await producer.send({
   topic: `${namespace}inventory.commands`,
   acks: -1,
-  messages: commands.map(command => ({ key: command.sku, value: encode('PlaceOrderLine', command) }))
+  messages: commands.map(command => ({ key: command.sku, value: encode(PLACE_ORDER_LINE, command) }))
 })
 console.log(`order ${orderId}`)
 

@@ -1,7 +1,7 @@
 // The same with @platformatic/kafka (Node 20.19 or newer). Its default partitioner is not Java's: name the one that is.
 import { compatibilityPartitioner, Consumer, Producer } from '@platformatic/kafka'
 import { v7 as uuidv7 } from 'uuid'
-import { commandsOf, decode, encode } from './contract.mjs'
+import { commandsOf, decode, encode, PLACE_ORDER_LINE } from './contract.mjs'
 
 const namespace = process.env.LASTUNIT_NAMESPACE ?? ''
 const events = `${namespace}order.events`
@@ -25,7 +25,7 @@ await producer.send({
   messages: commands.map(command => ({
     topic: `${namespace}inventory.commands`,
     key: Buffer.from(command.sku),
-    value: encode('PlaceOrderLine', command)
+    value: encode(PLACE_ORDER_LINE, command)
   }))
 })
 console.log(`order ${orderId}`)
