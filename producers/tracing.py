@@ -83,10 +83,10 @@ class Traces:
                 "messaging.kafka.message.key": (record.key or b"").decode(errors="replace"),
                 "messaging.consumer.group.name": room,
             }
-            if (found := _span(name, parent, record.timestamp, attributes)) is not None:
-                _remember(self._by_cause, f"{source}/{record.partition}/{record.offset}".encode(), found)
+            if (traceparent := _span(name, parent, record.timestamp, attributes)) is not None:
+                _remember(self._by_cause, f"{source}/{record.partition}/{record.offset}".encode(), traceparent)
                 if source == ORDER_EVENTS.name and record.key is not None:
-                    _remember(self._by_key, record.key, found)
+                    _remember(self._by_key, record.key, traceparent)
 
     def carried(self, records: Sequence[T]) -> Sequence[T]:
         """Return what is to be published (Outgoing of producers.publisher), with the trace of what it follows from, or of the request that publishes it.
@@ -101,13 +101,13 @@ class Traces:
     def _carried(self, record: Any, current: bytes | None) -> Any:
         if record.headers is not None:
             return record  # sent on whole, with the headers that it had
-        found = self._by_cause.get(record.event_id.rpartition(b"/")[0]) or current
-        if found is None and not record.event_id:
-            found = self._by_key.get(record.key or b"")
-        if found is None:
+        traceparent = self._by_cause.get(record.event_id.rpartition(b"/")[0]) or current
+        if traceparent is None and not record.event_id:
+            traceparent = self._by_key.get(record.key or b"")
+        if traceparent is None:
             return record
         own = (("ce_id", record.event_id),) if record.event_id else ()
-        return msgspec.structs.replace(record, event_id=b"", headers=(*own, (TRACEPARENT, found)))
+        return msgspec.structs.replace(record, event_id=b"", headers=(*own, (TRACEPARENT, traceparent)))
 
 
 TRACES: Final = Traces()

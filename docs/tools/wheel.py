@@ -53,8 +53,8 @@ def build(folder: Path) -> Path:
 
 def _project() -> str:
     """Return the wheel's pyproject.toml: the head of ours, with the console script where it is inside the package."""
-    head, found, _ = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("\n[dependency-groups]\n")
-    if not found or SCRIPT not in head:
+    head, groups, _ = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("\n[dependency-groups]\n")
+    if not groups or SCRIPT not in head:
         raise ValueError(f"pyproject.toml has no [dependency-groups] behind [project.scripts] with {SCRIPT}")
     script = SCRIPT.replace('"infra', f'"{PACKAGE}.infra')
     return f'{head.replace(SCRIPT, script)}\n[tool.hatch.build.targets.wheel]\npackages = ["{PACKAGE}"]\n'

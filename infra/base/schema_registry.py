@@ -44,15 +44,17 @@ async def compare(url: str, lock: Sequence[Locked] | None = None) -> Differences
     lock = read_lock() if lock is None else lock
     limit = asyncio.Semaphore(AT_ONCE)
 
-    async def found(session: aiohttp.ClientSession, entry: Locked) -> bool | None:
+    async def is_same(session: aiohttp.ClientSession, entry: Locked) -> bool | None:
         async with limit:
             text = await _schema_of(session, entry.id)
         return None if text is None else _same(text, entry)
 
     async with _opened(url) as session:
-        answers = await asyncio.gather(*(found(session, entry) for entry in lock))
+        answers = await asyncio.gather(*(is_same(session, entry) for entry in lock))
     pairs = list(zip(lock, answers, strict=True))
-    return Differences([entry for entry, it in pairs if it is None], [entry for entry, it in pairs if it is False])
+    return Differences(
+        [entry for entry, same in pairs if same is None], [entry for entry, same in pairs if same is False]
+    )
 
 
 async def register(url: str) -> list[Locked]:
@@ -61,18 +63,18 @@ async def register(url: str) -> list[Locked]:
     A registry that gives numbers itself gives the next one: that fits an empty one, and one that has all before. Raises
     RegistryError at the first that gets another number, naming what to do, and where the registry does not answer.
     """
-    found = await compare(url)
-    if found.other:
-        raise RegistryError(_clash(found.other))
+    differences = await compare(url)
+    if differences.other:
+        raise RegistryError(_clash(differences.other))
     async with _opened(url) as session:
         takes_ids = await _import_mode(session, "IMPORT")
         try:
-            for entry in found.missing:
+            for entry in differences.missing:
                 await _register(session, entry, with_id=takes_ids)
         finally:
             if takes_ids:
                 await _import_mode(session, "READWRITE")
-    return list(found.missing)
+    return list(differences.missing)
 
 
 async def require_own_ids(url: str) -> None:
@@ -81,15 +83,15 @@ async def require_own_ids(url: str) -> None:
     Raises SettingsError where an id means another schema there: readers that go by the registry would misread our records.
     """
     try:
-        found = await compare(url)
+        differences = await compare(url)
     except RegistryError as error:
         log.warning("schema_registry_away", error=str(error))
         return
-    if found.other:
-        raise SettingsError(_clash(found.other))
-    if found.missing:
+    if differences.other:
+        raise SettingsError(_clash(differences.other))
+    if differences.missing:
         log.warning(
-            "schemas_not_in_registry", ids=[entry.id for entry in found.missing], mend="lastunit schemas register"
+            "schemas_not_in_registry", ids=[entry.id for entry in differences.missing], mend="lastunit schemas register"
         )
 
 

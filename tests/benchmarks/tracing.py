@@ -47,21 +47,22 @@ class Fetched:
 
 def us_a_record(*, is_on: bool, has_trace: bool) -> float:
     """Return the CPU time in us that a record of a batch costs, its following record included; the median of the rounds."""
-    traces, found = Traces(), []
+    traces, costs = Traces(), []
     headers = [("ce_id", b"order.events/0/1/0"), *([("traceparent", TRACEPARENT)] if has_trace else ())]
     for number in range(ROUNDS):
         offsets = range(number * RECORDS, (number + 1) * RECORDS)
         readings = [(Fetched(offset, headers), MESSAGE) for offset in offsets]
         outputs = [
-            Outgoing("order.events", BY_KEY, b"key", b"value", f"order.events/0/{it}/0".encode()) for it in offsets
+            Outgoing("order.events", BY_KEY, b"key", b"value", f"order.events/0/{offset}/0".encode())
+            for offset in offsets
         ]
         began = time.process_time_ns()
         if is_on:
             traces.continue_in("orders", "order.events", readings)
         if is_on:
             traces.carried(outputs)
-        found.append((time.process_time_ns() - began) / 1_000 / RECORDS)
-    return round(statistics.median(found), 3)
+        costs.append((time.process_time_ns() - began) / 1_000 / RECORDS)
+    return round(statistics.median(costs), 3)
 
 
 def main() -> None:

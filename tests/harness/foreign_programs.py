@@ -24,14 +24,14 @@ COMPILER: Final = "org.eclipse.jdt.internal.compiler.batch.Main"
 
 def node(folder: Path, program: str) -> list[str]:
     """Build nothing: lay the program beside the packages that npm installed."""
-    found = _tool("node")
+    interpreter = _tool("node")
     packages = INSTALLED / "node/node_modules"
     if not packages.is_dir():
         pytest.skip("there are no npm packages; `make clients` installs them")
     for source in (CLIENTS / "node").glob("*.mjs"):
         shutil.copy(source, folder)
     (folder / "node_modules").symlink_to(packages)
-    return [found, str(folder / program)]
+    return [interpreter, str(folder / program)]
 
 
 def java(folder: Path) -> list[str]:
@@ -48,11 +48,11 @@ def java(folder: Path) -> list[str]:
 
 def go(folder: Path) -> list[str]:
     """Build with the modules that go.sum names, from the cache of modules alone."""
-    found = _tool("go")
+    compiler = _tool("go")
     for name in ("main.go", "go.mod", "go.sum"):
         shutil.copy(CLIENTS / "go" / name, folder)
     offline = {"GOPROXY": "off", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local"}
-    built = _tried([found, "build", "-o", folder / "place_order", "."], folder, offline)
+    built = _tried([compiler, "build", "-o", folder / "place_order", "."], folder, offline)
     if "GOPROXY=off" in built.stderr or "go.mod requires go" in built.stderr:
         pytest.skip(f"`make clients` installs it: {built.stderr.strip().splitlines()[-1]}")
     assert not built.returncode, built.stderr
@@ -103,10 +103,10 @@ KAFKA_PROGRAMS: Final[dict[str, Callable[[Path], list[str]]]] = {
 
 
 def _tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         pytest.skip(f"there is no {name} here; see `make clients`")
-    return found
+    return path
 
 
 def _listed(path: str) -> str:

@@ -68,8 +68,8 @@ async def run(command: list[str], shop: Shop, **variables: str) -> Output:
 async def placed(shop: Shop, order_id: str) -> list[tuple[int, PlaceOrderLine]]:
     """Return where the order's lines are, and what they are."""
     records = [(each.partition, decode(each.value)) for each in await shop.records(INVENTORY_COMMANDS)]
-    found = [(partition, it) for partition, it in records if isinstance(it, PlaceOrderLine)]
-    return sorted((each for each in found if each[1].order_id == order_id), key=lambda each: each[1].line)
+    lines = [(partition, line) for partition, line in records if isinstance(line, PlaceOrderLine)]
+    return sorted((each for each in lines if each[1].order_id == order_id), key=lambda each: each[1].line)
 
 
 @pytest.mark.parametrize("language", KAFKA_PROGRAMS)
@@ -86,12 +86,12 @@ async def test_it_places_an_order_that_is_paid_and_one_that_is_refused(
     assert (another.status, another.events[-1]) == (1, "OrderRejected")
     assert (output.status, is_order_id(output.order_id), output.events[-1]) == (0, True, "OrderPaid")
     assert output.events.count("LineReserved") == 3
-    assert [(it.sku, it.quantity, it.demand, it.line_count) for _, it in lines] == [
+    assert [(line.sku, line.quantity, line.demand, line.line_count) for _, line in lines] == [
         ("MUG", 1, 2, 3),
         ("TEA", 2, 2, 3),
         ("MUG", 1, 1, 3),
     ]
-    assert [partition for partition, _ in lines] == [partition_of(it.sku.encode(), PARTITIONS) for _, it in lines]
+    assert [partition for partition, _ in lines] == [partition_of(line.sku.encode(), PARTITIONS) for _, line in lines]
 
 
 @pytest.mark.parametrize("program", [c, librdkafka_in_python])
@@ -104,8 +104,8 @@ async def test_with_librdkafkas_default_lines_are_elsewhere(
     running = asyncio.create_task(run(command, shop, PARTITIONER="consistent_random"))
 
     async def places() -> list[tuple[int, str]] | None:
-        found = [(each.partition, (each.key or b"").decode()) for each in await shop.records(INVENTORY_COMMANDS)]
-        lines = [(partition, sku) for partition, sku in found if sku in {"MUG", "TEA"}]
+        keys = [(each.partition, (each.key or b"").decode()) for each in await shop.records(INVENTORY_COMMANDS)]
+        lines = [(partition, sku) for partition, sku in keys if sku in {"MUG", "TEA"}]
         return lines if len(lines) == 3 else None
 
     lines = await shop.until(places)

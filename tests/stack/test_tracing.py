@@ -52,7 +52,7 @@ class Collector:
 
 
 async def placed(shop: Shop, traceparent: str) -> str:
-    """Place an order over HTTP as soon as the API listens; return its id."""
+    """Place an order over HTTP as soon as the API listens; return named id."""
     url = f"http://127.0.0.1:{shop.settings.api_port}/v1/orders"
 
     async def answer() -> str | None:
@@ -68,13 +68,15 @@ async def placed(shop: Shop, traceparent: str) -> str:
 
 
 async def trace_ids(shop: Shop, order_id: str) -> dict[str, str] | None:
-    """Return the trace id of each record of the order by its message's name, once the order is paid."""
+    """Return the trace id of each record of the order by named message's name, once the order is paid."""
     records = [record for record in await shop.records(ORDER_EVENTS) if record.key == order_id.encode()]
     if all(message_type(record.value) is not OrderPaid for record in records):
         return None
-    records += [it for it in await shop.records(INVENTORY_COMMANDS) if message_type(it.value) is PlaceOrderLine]
+    records += [
+        record for record in await shop.records(INVENTORY_COMMANDS) if message_type(record.value) is PlaceOrderLine
+    ]
     headers = [(message_type(record.value).__name__, dict(record.headers)) for record in records]
-    return {name: (its.get("traceparent") or b"").decode()[3:35] for name, its in headers}
+    return {name: (named.get("traceparent") or b"").decode()[3:35] for name, named in headers}
 
 
 @pytest.mark.parametrize("is_on", [True, False])
@@ -92,9 +94,15 @@ async def test_every_record_of_an_order_belongs_to_the_trace_of_its_request_wher
             for name in (PROCESSOR, "inventory", "saga", "api"):
                 await shop.supervisor.start(name)
             order_id = await placed(shop, TRACEPARENT)
-            found = await shop.until(lambda: trace_ids(shop, order_id))
-            assert {"PlaceOrderLine", "LineReserved", "OrderReserved", "PaymentAuthorized", "OrderPaid"} <= found.keys()
-            assert set(found.values()) == {TRACE_ID if is_on else ""}, found
+            by_message = await shop.until(lambda: trace_ids(shop, order_id))
+            assert {
+                "PlaceOrderLine",
+                "LineReserved",
+                "OrderReserved",
+                "PaymentAuthorized",
+                "OrderPaid",
+            } <= by_message.keys()
+            assert set(by_message.values()) == {TRACE_ID if is_on else ""}, by_message
             wanted = {"POST /v1/orders", "inventory PlaceOrderLine", "orders LineReserved", "payments OrderReserved"}
             if is_on:
                 await shop.until(lambda: wanted <= {name for trace_id, name in collector.spans if trace_id == TRACE_ID})

@@ -24,7 +24,7 @@ import lastunit, schemas
 for module in pkgutil.walk_packages(lastunit.__path__, "lastunit."):
     if not module.name.endswith(".__main__"):
         importlib.import_module(module.name)
-print(schemas.OWNER, *(name for name in sys.modules if name.partition(".")[0] in {ours} - {"schemas"}))
+print(schemas.OWNER, *(name for name in sys.modules if name.partition(".")[0] in {names} - {"schemas"}))
 """
 
 
@@ -73,7 +73,7 @@ def test_it_has_one_name_and_everything_that_is_no_module(built: Path) -> None:
 
 
 def test_each_module_is_found_beside_somebody_elses(scripts: Path, tmp_path: Path) -> None:
-    program = IMPORT_EVERYTHING.replace("{ours}", repr(set(wheel.INSIDE)))
+    program = IMPORT_EVERYTHING.replace("{names}", repr(set(wheel.INSIDE)))
     done = subprocess.run(
         [scripts / "python", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
     )

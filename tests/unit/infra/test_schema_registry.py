@@ -30,8 +30,8 @@ class Registry:
         return web.json_response({"mode": self.mode})
 
     async def schema(self, request: web.Request) -> web.Response:
-        found = self.schemas.get(int(request.match_info["id"]))
-        return web.json_response({"schema": found} if found else {}, status=200 if found else 404)
+        schema = self.schemas.get(int(request.match_info["id"]))
+        return web.json_response({"schema": schema} if schema else {}, status=200 if schema else 404)
 
     async def add(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -56,8 +56,8 @@ class Registry:
 
 def without_inherited_namespaces(text: str) -> str:
     """Write a schema as Apicurio does: a record within a record has no namespace where it is the outer one's."""
-    head, found, inner = text.partition('"fields"')
-    return head + found + inner.replace(', "namespace": "lastunit"', "")
+    head, separator, inner = text.partition('"fields"')
+    return head + separator + inner.replace(', "namespace": "lastunit"', "")
 
 
 @pytest.mark.parametrize("takes_ids", [True, False])
@@ -73,8 +73,8 @@ async def test_each_schema_gets_its_own_number_and_another_time_nothing_is_left(
 
 
 async def test_names_that_a_registry_writes_shorter_mean_the_same() -> None:
-    shortened = {it.id: without_inherited_namespaces(canonical(read_history(it))) for it in LOCK}
-    assert shortened != {it.id: canonical(read_history(it)) for it in LOCK}
+    shortened = {entry.id: without_inherited_namespaces(canonical(read_history(entry))) for entry in LOCK}
+    assert shortened != {entry.id: canonical(read_history(entry)) for entry in LOCK}
     async with Registry(takes_ids=False, schemas=shortened).listening() as url:
         assert await compare(url) == ([], [])
 
@@ -86,7 +86,7 @@ async def test_another_default_is_another_schema() -> None:
 
 
 async def test_what_was_added_since_is_added() -> None:
-    registry = Registry(takes_ids=False, schemas={it.id: canonical(read_history(it)) for it in LOCK[:-2]})
+    registry = Registry(takes_ids=False, schemas={entry.id: canonical(read_history(entry)) for entry in LOCK[:-2]})
     async with registry.listening() as url:
         assert await register(url) == list(LOCK[-2:])
 

@@ -42,11 +42,11 @@ def faults_in_registry() -> Iterator[str]:
     if not url:
         return
     try:
-        found = asyncio.run(schema_registry.compare(url))
+        differences = asyncio.run(schema_registry.compare(url))
     except RegistryError as error:
         yield str(error)
         return
-    for entry in found.other:
+    for entry in differences.other:
         yield f"id {entry.id} means another schema in the registry than {entry.name} version {entry.version}"
-    for entry in found.missing:
+    for entry in differences.missing:
         yield f"id {entry.id}, {entry.name} version {entry.version}, is not in the registry; run `lastunit schemas register`"
