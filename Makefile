@@ -13,7 +13,7 @@ PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
-	  /^[-.a-z]+:.*## / && $$1 != "help" {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[-.a-z]+:.*## / && $$1 != "help" {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ## Use it
 
