@@ -9,7 +9,7 @@ BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra lastunit_client
 PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4
 
-.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga browser screenshots alerts asyncapi clients registry docs wheel client-wheel lock bench soak
+.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga chaos-shoppers browser screenshots alerts asyncapi clients registry docs wheel client-wheel lock bench soak
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -64,6 +64,9 @@ faults: .venv ## All crash points, 500 of the model's cases, on real servers
 
 chaos-saga: .venv ## Kill every process every few seconds: ORDERS=10000 SEED=n
 	@$(BIN)/python -m tests.chaos $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+chaos-shoppers: .venv ## Shoppers buy while every process is killed: SHOPPERS=1000 SEED=n
+	@$(BIN)/python -m tests.chaos.shoppers $(if $(SHOPPERS),--shoppers $(SHOPPERS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 alerts: ## Test the alert rules, firing and quiet, with promtool
 	@command -v promtool >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; }

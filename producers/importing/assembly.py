@@ -53,9 +53,10 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fingerprint(self) -> bytes:
-        """Digest of what is ordered, to notice an invoice that has changed."""
+        """Digest of what is ordered, to notice an invoice that has changed; earlier ones knew nothing of charges."""
+        lines = tuple(line if any(line[3:]) else line[:3] for line in self.lines)
         currency = () if self.currency == LEGACY_CURRENCY else (self.currency,)
-        return hashlib.sha256(msgspec.msgpack.encode((self.customer_id, self.lines, *currency))).digest()
+        return hashlib.sha256(msgspec.msgpack.encode((self.customer_id, lines, *currency))).digest()
 
 
 class CreditNote(msgspec.Struct, frozen=True, kw_only=True):

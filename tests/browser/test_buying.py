@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from infra.base.settings import Settings
 from infra.edge.shop.process import ShopProcess
+from schemas import messages as m
 from tests.browser.conftest import Visitor, visited
 from tests.harness.buying import selling
 from tests.harness.shop import Shop
@@ -19,11 +20,23 @@ from tests.unit.search.shelf import product
 MUG = current(product("MUG", "Red Mug", price=350, category="Kitchen/Mugs", product_type="mugs & cups"))
 POT = current(product("POT", "Tea Pot", price=1990, category="Kitchen/Pots", product_type="teapots"))
 
+HOME = {"name": "Ann Lee", "street": "1 High St", "postcode": "N1 1AA", "city": "London", "country": "GB"}
+
 
 @pytest.fixture
 async def system(settings: Settings, tmp_path: Path) -> AsyncIterator[tuple[Shop, ShopProcess]]:
-    async with selling(settings, tmp_path, [MUG, POT], {"MUG": 4, "POT": 9}, webhooks=True) as (rooms, _, shop):
+    (tmp_path / "charges.json").write_text(
+        '{"shipping_minor": 495, "tax_bp": 2000, "discounts": {"TEN": {"rate_bp": 1000}}}'
+    )
+    options: dict[str, Any] = {"charges_path": tmp_path / "charges.json", "postgres_dsn": settings.postgres_dsn}
+    units = {"MUG": 4, "POT": 9}
+    async with selling(settings, tmp_path, [MUG, POT], units, webhooks=True, **options) as (rooms, _, shop):
         yield rooms, shop
+
+
+async def fill_in_the_address(page: Any) -> None:
+    for field, text in HOME.items():
+        await page.fill(f"[name={field}]", text)
 
 
 async def test_from_a_search_to_one_paid_order_however_often_it_is_clicked(
@@ -55,12 +68,19 @@ async def test_from_a_search_to_one_paid_order_however_often_it_is_clicked(
         await look("cart")
         await page.click("text=To the checkout")
         await page.locator("h1", has_text="Checkout").wait_for()
+        await page.fill("#code", "TEN")
+        await page.click("text=Apply")
+        await page.locator("tfoot", has_text="GBP -0.70").wait_for()
+        await page.locator(".sum", has_text="GBP 11.25").wait_for()
+        await fill_in_the_address(page)
         await look("checkout")
         other = await context.new_page()
         await other.goto(f"{shop.address}/cart")
         await page.dblclick("text=Order and pay")
         await page.locator(".state.paid").wait_for()
         await look("order")
+        await sent_back(rooms, page, look)
+        await page.go_back()
         await page.go_back()
         await other.click("text=To the checkout")
         await other.locator("text=Your cart is empty").wait_for()
@@ -73,6 +93,21 @@ async def test_from_a_search_to_one_paid_order_however_often_it_is_clicked(
     await context.close()
 
 
+async def sent_back(rooms: Shop, page: Any, look: Callable[[str], Awaitable[None]]) -> None:
+    """Ship the only order, let it arrive and ask for a return: the page follows by itself."""
+    order_id = await rooms.value("SELECT order_id::text FROM orders")
+    await rooms.say(m.ShipOrder(order_id, "S1", (), "post", "T1"))
+    await page.locator(".state.shipped").wait_for()
+    await rooms.say(m.ConfirmDelivery(order_id, "S1"))
+    await page.locator(".state.delivered").wait_for()
+    await look("order-delivered")
+    await page.check("input[name=line]")
+    await page.fill("#reason", "too small")
+    await page.click("text=Ask for the return")
+    await page.locator("text=Return 1: asked for").wait_for()
+    await look("order-returned")
+
+
 async def test_a_declined_card_a_confirmed_one_and_a_session_that_ended_without_javascript(
     browser: Any, system: tuple[Shop, ShopProcess]
 ) -> None:
@@ -83,11 +118,14 @@ async def test_a_declined_card_a_confirmed_one_and_a_session_that_ended_without_
         await visitor.go(f"/p/{POT.slug}")
         await page.click("text=Add to cart")
         await page.click("text=To the checkout")
+        await page.click("text=Order and pay")  # the browser asks for what is missing
+        await fill_in_the_address(page)
         await page.check("text=A card that is declined")
         await page.click("text=Order and pay")
         await page.locator(".state.rejected").wait_for()  # the page loads itself again
         await page.click("text=Put these back into the cart")
         await page.click("text=To the checkout")
+        assert await page.input_value("[name=street]") == HOME["street"]  # where the last one went
         await page.check("text=A card that asks for a confirmation")
         await page.click("text=Order and pay")
         await page.locator("text=Confirm the payment").wait_for()

@@ -31,7 +31,7 @@ _LINE_STATES: Final = {
     "reserved": "held for you",
     "committed": "yours",
     "released": "given back",
-    "shipped": "on its way or there",
+    "shipped": "sent",
     "returned": "came back",
 }
 _RETURN_STATES: Final = {
