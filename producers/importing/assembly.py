@@ -1,8 +1,8 @@
 """The rows of one order, put together: an order whose total is the invoice's, a credit note, or the reason why neither. Pure.
 
-What the customer is charged is the sum of the lines. Whatever an invoice has beside its goods (postage, discounts, fees)
-is therefore left out, spread over the lines or made a line of its own, as the caller says by name; of what the caller says
-nothing about, the order is not placed.
+What the customer is charged is the sum of the lines and of the charges beside them. Whatever an invoice has beside its goods (postage, discounts, fees)
+is therefore charged as what it is, left out, spread over the lines or made a line of its own, as the caller says by name; of what
+the caller says nothing about, the order is not placed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from producers.importing.faults import Fault, FaultError, Reject
 from producers.importing.formats import CHARGES, ENDED, Field, is_adjustment, is_credit, is_goods
 from producers.importing.layout import Layout
 from producers.importing.options import CANCELLED, ReadOptions
-from producers.importing.pricing import Priced, whole
+from producers.importing.pricing import Priced, as_recorded, whole
 from producers.importing.rows import Row, amount
 from schemas.errors import UnknownCurrencyError
 from schemas.money import minor_units
@@ -50,13 +50,16 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
     dated: str = ""
     left_out: Mapping[str, int] = {}
     rounded_minor: int = 0
+    shipping_minor: int = 0
 
     @property
     def fingerprint(self) -> bytes:
         """Digest of what is ordered, to notice an invoice that has changed; earlier ones knew nothing of charges."""
-        lines = tuple(line if any(line[3:]) else line[:3] for line in self.lines)
+        shipping = (self.shipping_minor,) if self.shipping_minor else ()
         currency = () if self.currency == LEGACY_CURRENCY else (self.currency,)
-        return hashlib.sha256(msgspec.msgpack.encode((self.customer_id, lines, *currency))).digest()
+        return hashlib.sha256(
+            msgspec.msgpack.encode((self.customer_id, as_recorded(self.lines), *currency, *shipping))
+        ).digest()
 
 
 class CreditNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +137,7 @@ def _assemble(order: str, rows: Sequence[Row], layout: Layout, options: ReadOpti
         dated=heads[Field.DATE].text if Field.DATE in heads else "",
         left_out=settled.left_out,
         rounded_minor=settled.rounded_minor,
+        shipping_minor=settled.shipping_minor,
     )
 
 

@@ -13,7 +13,7 @@ from producers.clients.orders import OrderLine
 from producers.importing.faults import Fault, FaultError
 from producers.importing.formats import CHARGES, Field
 from producers.importing.options import TOTAL, ReadOptions
-from producers.importing.pricing import Priced, priced, spread_over, whole
+from producers.importing.pricing import Priced, charged, priced, spread_over, whole
 from schemas.money import format_minor, minor_units
 
 REFUND: Final = CHARGES[Field.REFUND]
@@ -29,11 +29,12 @@ Charges = dict[str, Fraction]
 
 
 class Settled(NamedTuple):
-    """An order's lines as they are placed, what was left out of them by name, and what rounding added, in minor units."""
+    """An order's lines as they are placed, what was left out of them by name, what rounding added, and shipping, in minor units."""
 
     lines: tuple[OrderLine, ...]
     left_out: Mapping[str, int]
     rounded_minor: int
+    shipping_minor: int
 
 
 def add_charge(charges: Charges, name: str, value: Fraction) -> None:
@@ -52,7 +53,7 @@ def bill(goods: Sequence[Priced], charges: Charges, options: ReadOptions, curren
 
 
 class Bill(msgspec.Struct, frozen=True):
-    """An order's lines, what is spread over them, what is left out, and the charges about which the caller says nothing."""
+    """An order's lines, what is spread over them, what is left out or charged, and the charges about which the caller says nothing."""
 
     goods: list[Priced]
     rounded: Fraction
@@ -62,12 +63,14 @@ class Bill(msgspec.Struct, frozen=True):
     lines: list[Priced]
     spread: int
     waived: Charges
+    charged: Charges
     untreated: Charges
 
     @property
     def total(self) -> Fraction:
         """What the order would come to with all that is left out of it."""
-        return sum((line.total for line in self.lines), self.spread + _sum_without_refund(self.waived))
+        beside = self.spread + _sum_without_refund(self.waived) + sum(self.charged.values())
+        return sum((line.total for line in self.lines), beside)
 
     def complete(self) -> Settled:
         """Return the order's lines where no total is known: nothing may be untreated. Raises FaultError."""
@@ -111,16 +114,21 @@ class Bill(msgspec.Struct, frozen=True):
                 Fault.CHARGE,
                 f"{_shown({REFUND: self.untreated[REFUND]}, self.currency)} went back already; --waive {REFUND} places it",
             )
+        minor = {name: whole(value, 0, self.currency, name) for name, value in self.charged.items()}
+        less = -sum(value for value in minor.values() if value < 0)
+        tax = max(0, minor.get(TAX, 0))
         return Settled(
-            lines=tuple(spread_over(self.lines, spread, self.currency)),
+            lines=charged(list(spread_over(self.lines, spread, self.currency)), less, tax),
             left_out={name: round(value) for name, value in left_out.items()},
             rounded_minor=round(self.rounded),
+            shipping_minor=sum(value for name, value in minor.items() if value > 0 and name != TAX),
         )
 
 
 def _bill(goods: list[Priced], rounded: Fraction, charges: Charges, options: ReadOptions, currency: str) -> Bill:
     lines, spread = list(goods), 0
     waived: Charges = {}
+    beside: Charges = {}
     untreated: Charges = {}
     for name, value in sorted(charges.items()):
         key = name.casefold()
@@ -130,11 +138,13 @@ def _bill(goods: list[Priced], rounded: Fraction, charges: Charges, options: Rea
             untreated[name] = value
         elif key in options.spread:
             spread += whole(value, 0, currency, name)
+        elif key in options.charged:
+            beside[name] = value
         elif key in options.as_lines:
             lines.append(_as_line(name, value, options.as_lines[key], currency))
         else:
             untreated[name] = value
-    return Bill(goods, rounded, charges, options, currency, lines, spread, waived, untreated)
+    return Bill(goods, rounded, charges, options, currency, lines, spread, waived, beside, untreated)
 
 
 def _as_line(name: str, value: Fraction, sku: str, currency: str) -> Priced:
@@ -171,4 +181,4 @@ def _explaining(charges: Charges, difference: Fraction) -> Charges:
 def _ways(charges: Charges) -> str:
     names = ",".join(sorted(charges))
     one = min(charges)
-    return f"place it with --waive {names}, --spread {names} or --as-line {one}=SKU"
+    return f"place it with --charge {names}, --waive {names}, --spread {names} or --as-line {one}=SKU"

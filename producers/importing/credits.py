@@ -11,6 +11,7 @@ import msgspec
 from producers.clients.requests import require_text
 from producers.errors import InvalidOrderCommandError
 from producers.importing.assembly import CreditNote
+from producers.importing.pricing import as_recorded
 from producers.importing.register import Imported, Return
 from schemas.messages import RequestReturn
 
@@ -73,5 +74,5 @@ def request_return(source: str, credit: CreditNote, returned: Return) -> Request
 
 def fingerprint(credit: CreditNote) -> bytes:
     """Return a digest of what is credited, to notice a credit note that has changed."""
-    content = (credit.customer_id, credit.currency, credit.lines, credit.credits)
+    content = (credit.customer_id, credit.currency, as_recorded(credit.lines), credit.credits)
     return hashlib.sha256(msgspec.msgpack.encode(content)).digest()

@@ -279,6 +279,7 @@ async def _credited(
 def _request(invoice: Invoice, placing: PlacingOptions) -> OrderRequest:
     return OrderRequest(
         lines=invoice.lines,
+        shipping_minor=invoice.shipping_minor,
         customer_id=invoice.customer_id,
         currency=invoice.currency,
         payment_token=placing.payment_token,

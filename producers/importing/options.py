@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -53,8 +54,9 @@ class SkuCase(StrEnum):
 class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to read a file. What is empty follows from the file's own header.
 
-    `waived`, `spread` and `as_lines` name charges beside the goods (shipping, tax, discount, fee, refund, total, or the code
-    of a row that is no goods), in lower case: left out of the order, spread over its lines, or a line of the given SKU.
+    `waived`, `spread`, `charged` and `as_lines` name charges beside the goods (shipping, tax, discount, fee, refund, total, or the
+    code of a row that is no goods), in lower case: left out of the order, spread over its lines, charged as what they are, or a line
+    of the given SKU.
     """
 
     format: str = ""
@@ -67,6 +69,7 @@ class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     rounding: Rounding | None = None
     waived: frozenset[str] = frozenset()
     spread: frozenset[str] = frozenset()
+    charged: frozenset[str] = frozenset()
     as_lines: Mapping[str, str] = MappingProxyType({})
     sku_case: SkuCase = SkuCase.KEEP
     whole_customer_ids: bool = False
@@ -95,10 +98,13 @@ def checked(options: ReadOptions) -> ReadOptions:
         )
     if options.encoding:
         _require_text_encoding(options.encoding)
-    if twice := sorted(
-        (options.waived & options.spread) | ((options.waived | options.spread) & options.as_lines.keys())
-    ):
-        raise UnusableOptionError(f"{', '.join(twice)}: waive it, spread it, or place it as a line, one of the three")
+    named = Counter([*options.waived, *options.spread, *options.charged, *options.as_lines])
+    if twice := sorted(name for name, times in named.items() if times > 1):
+        raise UnusableOptionError(
+            f"{', '.join(twice)}: waive, spread, charge it or place it as a line, one of the four"
+        )
+    if unfit := sorted(options.charged & {TOTAL, CANCELLED, "refund"}):
+        raise UnusableOptionError(f"{', '.join(unfit)} is no charge that an order can have")
     for name, sku in options.as_lines.items():
         require_text(UnusableOptionError, f"the SKU for {name}", sku)
     return options

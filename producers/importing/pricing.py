@@ -8,6 +8,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from producers.checkout.charges import apportion
 from producers.clients.orders import OrderLine
 from producers.importing.faults import Fault, FaultError
 from producers.importing.options import Rounding
@@ -91,6 +92,24 @@ def spread_over(lines: Sequence[Priced], amount: int, currency: str) -> Iterator
             totals[at] += 1
     for line, total in zip(lines, totals, strict=True):
         yield from _split(line.sku, line.quantity, total)
+
+
+def as_recorded(lines: Sequence[OrderLine]) -> tuple[tuple[str | int, ...], ...]:
+    """Return lines as they have been on record from the first: without charges where there are none."""
+    return tuple(line if any(line[3:]) else line[:3] for line in lines)
+
+
+def charged(lines: Sequence[OrderLine], discount_minor: int, tax_minor: int) -> tuple[OrderLine, ...]:
+    """Return the lines with a discount and tax handed out to them. Raises FaultError where they cannot bear it."""
+    prices = [line.quantity * line.unit_price_minor for line in lines]
+    if not 0 <= discount_minor <= sum(prices) or not 0 <= tax_minor <= sum(prices) - discount_minor:
+        raise FaultError(Fault.CHARGE, "the charges are more than the goods cost; place it with --spread or --waive")
+    discounts = apportion(discount_minor, prices)
+    taxes = apportion(tax_minor, [price - less for price, less in zip(prices, discounts, strict=True)])
+    return tuple(
+        line._replace(discount_minor=less, tax_minor=tax)
+        for line, less, tax in zip(lines, discounts, taxes, strict=True)
+    )
 
 
 def _split(sku: str, quantity: int, total: int) -> Iterator[OrderLine]:

@@ -11,6 +11,7 @@ import msgspec
 
 from producers.clients.orders import OrderLine
 from producers.importing.assembly import CreditNote, Invoice
+from producers.importing.pricing import as_recorded
 
 RECORD: Final = """
 INSERT INTO imports (source, external_id, order_id, lines, fingerprint, customer_id, content, dated)
@@ -143,7 +144,7 @@ class Register:
 
 
 def _content(invoice: Invoice) -> bytes:
-    return msgspec.msgpack.encode((invoice.currency, invoice.lines))
+    return msgspec.msgpack.encode((invoice.currency, as_recorded(invoice.lines)))
 
 
 def _decode(content: bytes) -> tuple[str, tuple[OrderLine, ...]]:

@@ -205,8 +205,10 @@ async def _rage(
 
 async def _is_stocked(address: str) -> bool:
     try:
-        async with aiohttp.ClientSession() as session, session.get(f"{address}/cart?add={SKUS[-1]}:1") as answer:
-            page = await answer.text()
+        jar = aiohttp.CookieJar(unsafe=True)  # or it would keep no cookies of an address without a name
+        async with aiohttp.ClientSession(cookie_jar=jar) as session:
+            async with session.get(f"{address}/cart?add={SKUS[-1]}:1") as answer:
+                page = await answer.text()
             return answer.status == 200 and "Sold out" not in page and "To the checkout" in page
     except (aiohttp.ClientError, OSError):
         return False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from producers.clients.orders import OrderLine
@@ -11,6 +13,7 @@ from producers.errors import UnusableFileError
 from producers.importing.assembly import Invoice
 from producers.importing.faults import Fault
 from producers.importing.options import Rounding, parse_map
+from producers.importing.pricing import as_recorded
 from tests.unit.importing.files import (
     GERMAN,
     NORTHWIND,
@@ -94,6 +97,34 @@ def test_shopify_charges_the_orders_total_or_is_not_placed(tmp_path: Path) -> No
     assert [invoice.left_out for invoice in waived.invoices] == [{"shipping": 500}, {"discount": -190}]
     assert totals(read(path, spread=frozenset({"total"})).invoices) == {"#9001": 4000, "#9002": 810}
     assert totals(read(path, waived=frozenset({"total"})).invoices) == {"#9001": 3500, "#9002": 1000}
+
+
+def test_charges_are_placed_as_what_they_are(tmp_path: Path) -> None:
+    on_top = SHOPIFY.replace("35.00,5.00,7.60,40.00", "35.00,5.00,7.60,47.60")
+    charged = frozenset({"shipping", "discount", "tax"})
+    first, second = read(written(tmp_path, on_top), charged=charged).invoices
+    assert [sum(line.amount_minor for line in it.lines) + it.shipping_minor for it in (first, second)] == [4760, 810]
+    assert (first.shipping_minor, sum(line.tax_minor for line in first.lines)) == (500, 760)
+    assert (second.shipping_minor, [line.discount_minor for line in second.lines]) == (0, [190])
+    assert first.left_out == second.left_out == {}
+    waived = read(written(tmp_path, on_top), waived=charged).invoices
+    assert [line[:3] for line in first.lines] == [line[:3] for line in waived[0].lines]
+    assert first.fingerprint != waived[0].fingerprint
+
+
+def test_what_was_imported_before_there_were_charges_is_known_again() -> None:
+    invoice = Invoice(
+        number="1", customer_id="c", currency="GBP", lines=(OrderLine("MUG", 2, 500),), rows=1, first_row=1
+    )
+    assert invoice.fingerprint == sha256(msgspec.msgpack.encode(("c", (("MUG", 2, 500),)))).digest()
+    assert as_recorded(invoice.lines) == (("MUG", 2, 500),)
+
+
+def test_goods_bear_no_more_charges_than_they_cost(tmp_path: Path) -> None:
+    rows = ("9011,10001,plate,1,2026-01-05,5.00,c1,UK", "9011,D,Discount,-1,2026-01-05,5.01,c1,UK")
+    found = read(written(tmp_path, retail(*rows)), charged=frozenset({"d"}))
+    assert found.reject.fault == Fault.CHARGE
+    assert "more than the goods cost" in found.reject.reason
 
 
 def test_taxes_on_top_count_and_taxes_in_the_prices_do_not(tmp_path: Path) -> None:

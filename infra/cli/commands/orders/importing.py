@@ -72,6 +72,9 @@ def import_(
         ),
     ] = None,
     spread: Annotated[Texts, typer.Option(metavar="NAME,...", help="Charges to share out among the lines.")] = None,
+    charge: Annotated[
+        Texts, typer.Option(metavar="NAME,...", help="Charges to place as discount, tax or shipping of the order.")
+    ] = None,
     as_line: Annotated[
         Texts, typer.Option(metavar="NAME=SKU", help="A charge to place as a line of this SKU. Repeatable.")
     ] = None,
@@ -126,6 +129,7 @@ def import_(
                 rounding=rounding,
                 waived=parse_names(waive or ()),
                 spread=parse_names(spread or ()),
+                charged=parse_names(charge or ()),
                 as_lines=parse_as_lines(as_line or ()),
                 sku_case=sku_case,
                 whole_customer_ids=whole_customer_ids,
