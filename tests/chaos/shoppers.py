@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -35,7 +35,7 @@ from tests.benchmarks.harness.options import ROOT, Options
 from tests.benchmarks.harness.servers import running_servers
 from tests.chaos.killing import Killer
 from tests.chaos.run import REST_SECONDS, SESSION_MS
-from tests.chaos.walk import Walk, Walked
+from tests.chaos.walk import Click, Walk, Walked
 from tests.harness.buying import Shopper
 from tests.harness.reading import Catalogue
 from tests.harness.shop import Shop
@@ -71,7 +71,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """What came of it; amounts are minor units."""
+    """What came of it; amounts are minor units. Prices that were just over were charged `charged_within_grace` times."""
 
     plan: Plan
     breaches: list[str] = []
@@ -82,6 +82,7 @@ class Result(msgspec.Struct, kw_only=True):
     requoted: int = 0
     price_changes: int = 0
     charged_within_grace: int = 0
+    longest_over_ms: int = 0
     requests: int = 0
     paid_minor: int = 0
     seconds: float = 0.0
@@ -114,15 +115,16 @@ class Prices:
             await self._catalogue.put([self.products[sku]])
             self.past[sku].append((now_ms, minor))
 
-    def fits(self, sku: str, minor: int, at_ms: int) -> tuple[bool, bool]:
-        """Return whether a price was true at a time, and whether it was within the grace."""
-        spans = [
-            (price, since, end)
-            for (since, price), (end, _) in zip(self.past[sku], [*self.past[sku][1:], (2**62, 0)], strict=True)
+    def over_ms(self, sku: str, minor: int, at_ms: int) -> int | None:
+        """Return for how long a price was over at a time, 0 where it was true; None where it had never been."""
+        past = self.past[sku]
+        ends = [since for since, _ in past[1:]] + [2**62]
+        over = [
+            max(0, at_ms - end)
+            for (since, price), end in zip(past, ends, strict=True)
+            if price == minor and since <= at_ms
         ]
-        true = any(price == minor and since <= at_ms < end for price, since, end in spans)
-        late = any(price == minor and since <= at_ms < end + STALE_MS for price, since, end in spans)
-        return true, late
+        return min(over, default=None)
 
 
 async def run(plan: Plan, settings: Settings, folder: Path, say: Callable[[str], None]) -> Result:
@@ -217,7 +219,6 @@ async def _is_stocked(address: str) -> bool:
 async def _judge(shop: Shop, prices: Prices, walks: list[Walked], result: Result) -> None:
     """Hold the orders that there are against the clicks, what was shown against what was charged, and all books."""
     clicks = [click for walk in walks for click in walk.clicks]
-    placed = {click.order_id: click for click in clicks if click.locations}
     rows = {
         row["order_id"]: row
         for row in await shop.database.fetch("SELECT order_id::text, state, amount_minor FROM orders")
@@ -229,12 +230,7 @@ async def _judge(shop: Shop, prices: Prices, walks: list[Walked], result: Result
     result.paid_minor = await shop.value(
         "SELECT coalesce(sum(captured_minor - refunded_minor), 0)::bigint FROM payments"
     )
-    result.breaches += [f"click {order_id} is no order" for order_id in placed.keys() - rows.keys()]
-    result.breaches += [f"order {order_id} was clicked by nobody" for order_id in rows.keys() - placed.keys()]
-    result.breaches += [f"{click.order_id} leads to {click.locations}" for click in clicks if len(click.locations) > 1]
-    for order_id, row in rows.items():
-        if order_id in placed and row["amount_minor"] not in (0, placed[order_id].shown_minor):
-            result.breaches.append(f"{order_id} showed {placed[order_id].shown_minor}, charged {row['amount_minor']}")
+    result.breaches += breaches_of(clicks, {order_id: row["amount_minor"] for order_id, row in rows.items()})
     await _judge_prices(shop, prices, result)
     report = await shop.audit()
     result.breaches += [
@@ -242,15 +238,31 @@ async def _judge(shop: Shop, prices: Prices, walks: list[Walked], result: Result
     ]
 
 
+def breaches_of(clicks: Sequence[Click], amounts: Mapping[str, int]) -> list[str]:
+    """Hold clicks against the orders that there are, by their amounts: one that came to nothing was never priced."""
+    placed = {click.order_id: click for click in clicks if click.locations}
+    found = [f"click {order_id} is no order" for order_id in placed.keys() - amounts.keys()]
+    found += [f"order {order_id} was clicked by nobody" for order_id in amounts.keys() - placed.keys()]
+    found += [f"{click.order_id} leads to {click.locations}" for click in clicks if len(click.locations) > 1]
+    found += [
+        f"{order_id} showed {click.shown_minor}, charged {amounts[order_id]}"
+        for order_id, click in placed.items()
+        if amounts.get(order_id, 0) not in (0, click.shown_minor)
+    ]
+    return found
+
+
 async def _judge_prices(shop: Shop, prices: Prices, result: Result) -> None:
     """Each line's price was true when it came on the log, or had just ended."""
     for record in await shop.records(INVENTORY_COMMANDS):
         command: Any = decode(record.value or b"")
         if isinstance(command, m.PlaceOrderLine):
-            true, late = prices.fits(command.sku, command.unit_price_minor, record.timestamp)
-            result.charged_within_grace += not true
-            if not late:
+            over_ms = prices.over_ms(command.sku, command.unit_price_minor, record.timestamp)
+            if over_ms is None or over_ms > STALE_MS:
                 result.breaches.append(f"{command.order_id} {command.sku} was charged {command.unit_price_minor}")
+            elif over_ms:
+                result.charged_within_grace += 1
+                result.longest_over_ms = max(result.longest_over_ms, over_ms)
 
 
 def _say(text: str) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS: Final = 180.0
 """How long a shopper tries again what was not answered."""
 PAUSE_SECONDS: Final = 0.4
+LOOK_SECONDS: Final = 1.0
 HOME: Final = {"name": "Ann Lee", "street": "1 High St", "postcode": "N1 1AA", "city": "London", "country": "GB"}
 _PLACE: Final = re.compile(r'action="/checkouts/([^/]+)/orders"')
 _QUOTE: Final = re.compile(r'name="quote" value="([^"]+)"')
@@ -101,7 +102,7 @@ class Walk:
                     await self._asked(lambda: self._shopper.post(location.replace("?", "/cancel?")))
                 elif state is not None and state[1] in _OVER and not (self.walked.cancelled and state[1] == "paid"):
                     return state[1]
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def _asked(self, ask: Callable[[], Any]) -> Answer:
         """Return an answer; what got none, or 503, is tried again, as people do."""
