@@ -276,10 +276,14 @@ async def main() -> int:
     parser.add_argument("--shoppers", type=int, default=plan.shoppers, help=f"how many (default {plan.shoppers:,})")
     parser.add_argument("--seed", type=int, help="draws walks, prices and kills (default: one that is printed)")
     parser.add_argument("--rate", type=float, default=plan.per_second, help="shoppers a second (default 8)")
+    pause = plan.kill_pause_seconds
+    parser.add_argument(
+        "--pause", type=float, nargs=2, default=pause, help="between two kills of a process, s: from to"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where servers, logs and the result are kept")
     given = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
-    plan = Plan(shoppers=given.shoppers, seed=seed, per_second=given.rate)
+    plan = Plan(shoppers=given.shoppers, seed=seed, per_second=given.rate, kill_pause_seconds=tuple(given.pause))
     folder = given.folder.absolute()
     _say(f"seed {plan.seed}: {plan.shoppers:,} shoppers, {plan.per_second:g} a second")
     shutil.rmtree(folder / "system", ignore_errors=True)

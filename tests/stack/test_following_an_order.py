@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from infra.base.settings import Settings
 from schemas import messages as m
 from schemas.codec.wire import decode
 from tests.harness.buying import Answer, Shopper, form_of, selling, shopper
+from tests.harness.cli import lastunit
 from tests.harness.shop import Shop
 from tests.harness.waiting import until
 from tests.stack.test_shop import current
@@ -75,6 +77,8 @@ async def test_what_was_shown_is_charged_followed_sent_back_and_erased(settings:
         assert await system.value("SELECT captured_minor FROM payments") == 2_628
         assert await no_address_on_the_log(system)
         await refused_to_strangers(stranger, order_id)
+        printed = await lastunit({**os.environ, **system.settings.environment()}, "shop", "address", order_id)
+        assert printed.output.splitlines() == ["Ann Lee", "1 High St", "N1 1AA London", "GB"]
         await erased(buyer, kept=1)
 
         following = asyncio.create_task(streamed(buyer, location))

@@ -1,4 +1,4 @@
-"""Fill the shop that runs here, to look at it."""
+"""Fill the shop that runs here; show where an order goes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from infra.base.connections import kafka_publisher
-from infra.cli.arguments import MAX_INT
+from infra.base.connections import database, kafka_publisher
+from infra.cli.arguments import MAX_INT, name_argument
 from infra.cli.commands.catalogue import put_drafts
 from infra.cli.groups import new_group
-from infra.cli.output import FAILED, AsJson, errors_shown, print_json, quiet_settings, run, stdout
+from infra.cli.output import FAILED, AsJson, errors_shown, fail, print_json, quiet_settings, run, stdout
+from infra.edge.shop.delivery import address_of
 from producers.clients.stock import StockClient, receipts_of
 from producers.importing.productfile import read_products
 from producers.importing.seeded_catalogue import seeded_catalogue
+from schemas.ids import is_order_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.base.settings import Settings
+    from infra.edge.shop.delivery import Address
     from producers.clients.catalogue import ProductDraft
 
-app = new_group("shop", "Fill the shop that runs here, to look at it.")
+app = new_group("shop", "Fill the shop that runs here; show where an order goes.")
 SKUS_A_DELIVERY: Final = 2_000
 UNITS: Final = (0, 0, 1, 3, 8, 25, 60, 150)
 """Stock of a demonstration's SKUs: some sold out, some nearly, most there."""
@@ -53,6 +56,29 @@ def demo(
         stdout().print(f"{len(drafts):,} products with {skus:,} SKUs are on their way into the shop.")
     if not drafts:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def address(
+    order_id: Annotated[str, name_argument("ORDER_ID", "An order of the shop.")], *, as_json: AsJson = False
+) -> None:
+    """Show where an order of the shop goes, for whoever packs it."""
+    settings = quiet_settings()
+    if not is_order_id(order_id):
+        fail(f"{order_id[:64]!r} is no order id.")
+    with errors_shown():
+        home = run(_address(settings, order_id))
+    if home is None:
+        fail(f"There is no address of {order_id}: it was placed without one, or its buyer has erased it.")
+    if as_json:
+        print_json(home)
+    else:
+        stdout().print("\n".join(home.rows), markup=False)
+
+
+async def _address(settings: Settings, order_id: str) -> Address | None:
+    async with database(settings) as connection:
+        return await address_of(connection, order_id)
 
 
 async def fill(settings: Settings, drafts: Sequence[ProductDraft], seed: int) -> None:

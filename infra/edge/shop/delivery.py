@@ -100,7 +100,8 @@ class Addresses:
 
     async def of_order(self, order_id: str) -> Address | None:
         """Return where an order goes."""
-        return _read(await self._run(lambda it: it.fetchrow(QUERIES["address_of_order"], order_id)))
+        address: Address | None = await self._run(lambda connection: address_of(connection, order_id))
+        return address
 
     async def latest(self, buyer_id: str) -> Address | None:
         """Return where a buyer's latest order went."""
@@ -126,6 +127,11 @@ class Addresses:
     async def close(self) -> None:
         """Close the connection."""
         await self._database.close()
+
+
+async def address_of(connection: asyncpg.Connection, order_id: str) -> Address | None:
+    """Return where an order goes; None where there is no address of it (any more)."""
+    return _read(await connection.fetchrow(QUERIES["address_of_order"], order_id))
 
 
 def _read(row: asyncpg.Record | None) -> Address | None:
