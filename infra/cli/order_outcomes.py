@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 from consumers.views.timeline import OrderView, TimelineEvent
 from producers.clients.order_commands import OrderCommand
 from schemas import messages as m
+from topology.answers import ANSWERS, REFERENCES, reference_of
 
 REFUSED: Final = m.OrderCommandRefused.__name__
-NAMES: Final = ("shipment_id", "return_id", "refund_id")
-"""Fields by which a command names what it is about; its outcome names the same."""
-SETTLED_BY: Final[Mapping[type[m.Message], tuple[type[m.Message], ...]]] = MappingProxyType(
-    {
-        m.CancelOrder: (m.OrderCancelled,),
-        m.ShipOrder: (m.ShipmentShipped,),
-        m.ConfirmDelivery: (m.ShipmentDelivered,),
-        m.ReportLostParcel: (m.ShipmentLost,),
-        m.RequestReturn: (m.ReturnRequested,),
-        m.ApproveReturn: (m.ReturnApproved,),
-        m.RefuseReturn: (m.ReturnRefused,),
-        m.ReceiveReturn: (m.ReturnReceived,),
-        m.RefundOrder: (m.PaymentRefunded, m.PaymentRefundFailed, m.RefundReduced),
-        m.RetryOrder: (
-            m.PaymentVoided,
-            m.PaymentVoidFailed,
-            m.PaymentRefunded,
-            m.PaymentRefundFailed,
-            m.RefundReduced,
-            m.PaymentAuthorized,
-            m.PaymentLapsed,
-        ),
-        m.ResolveOrder: (m.PaymentResolved,),
-    }
-)
-"""The events of which one shows that a command has had its effect; OrderCommandRefused shows that it has none."""
 
 
 def outcome_of(command: OrderCommand, view: OrderView, known: frozenset[str]) -> TimelineEvent | None:
@@ -45,8 +18,8 @@ def outcome_of(command: OrderCommand, view: OrderView, known: frozenset[str]) ->
     What the order was known for before counts where it names what the command names, with the same content: a repeat has had
     its effect, and one with other content is refused.
     """
-    reference = next((getattr(command, name) for name in NAMES if hasattr(command, name)), "")
-    settled = {message.__name__ for message in SETTLED_BY[type(command)]}
+    reference = reference_of(command)
+    settled = {message.__name__ for message in ANSWERS[type(command)]}
     earlier = [event for event in view.events if event.event_id in known]
     if _stands_for_something_else(command, reference, earlier):
         settled = set()
@@ -67,7 +40,7 @@ def _stands_for_something_else(command: OrderCommand, reference: str, earlier: l
     """Return whether the id that a command gives to something new was given before, to something with other content."""
     data: dict[str, Any] = {}
     for event in earlier:
-        if event.type != REFUSED and reference in (event.data.get(name) for name in NAMES):
+        if event.type != REFUSED and reference in (event.data.get(name) for name in REFERENCES):
             if event.type == m.PaymentRefunded.__name__:  # one refund may take several operations
                 data["amount_minor"] = data.get("amount_minor", 0) + event.data["amount_minor"]
             data = {**event.data, **data}
@@ -96,5 +69,5 @@ def _plain(value: Any) -> Any:
 
 def _is_about(event: TimelineEvent, reference: str, known: frozenset[str]) -> bool:
     if reference:
-        return reference in (event.data.get(name) for name in NAMES)
+        return reference in (event.data.get(name) for name in REFERENCES)
     return event.event_id not in known or event.type == m.OrderCancelled.__name__

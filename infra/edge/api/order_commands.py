@@ -30,10 +30,10 @@ from infra.edge.api.bodies import (
 )
 from infra.edge.api.operations import OPTIONAL, REQUIRED, command
 from infra.edge.api.orders import links_of, require_order_id
-from infra.edge.api.outcomes import reference_of
 from infra.edge.api.requests import body_of, named_in_path, wait_seconds
 from schemas import messages as m
 from schemas.ids import new_order_id
+from topology.answers import reference_of
 
 if TYPE_CHECKING:
     from infra.edge.api.service import Service
