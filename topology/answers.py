@@ -31,7 +31,7 @@ ANSWERS: Final[Mapping[type[m.Message], tuple[type[m.Message], ...]]] = MappingP
         m.ResolveOrder: (m.PaymentResolved,),
     }
 )
-"""The events of which one follows a command that is obeyed; one that is not is answered by OrderCommandRefused."""
+"""The events of which one follows a command that is obeyed; one that is not is answered by OrderCommandRefused, one that cannot be processed by RecordDeadLettered."""
 REFERENCES: Final = ("shipment_id", "return_id", "refund_id")
 """Fields by which a command names what it is about; its answer names the same."""
 

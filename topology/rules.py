@@ -18,7 +18,9 @@ from topology.topics import TOPICS
 
 UNVERSIONED: Final = 0
 """What was decided before rules had versions: replayed by its published outcomes, never decided again."""
-NEWEST: Final = 1
+FORWARDS_MISROUTED: Final = 2
+"""From this version on a record in the wrong partition is sent on, and a dead letter is an event of its order too (decision 043)."""
+NEWEST: Final = 2
 """What this release decides by. A process that meets a later version stops."""
 
 VERSIONED: Final = tuple(topic for topic in TOPICS if AdoptRules in topic.also_carries)

@@ -344,6 +344,7 @@ TERMINAL_FACTS: Final[Mapping[type[m.Message], SagaStep]] = MappingProxyType(
         m.PaymentVoidFailed: SagaStep.AUTHORIZE,
         m.PaymentRefundFailed: SagaStep.REFUND,
         m.RefundReduced: SagaStep.REFUND,
+        m.RecordDeadLettered: SagaStep.REFUND,
         m.ReturnRequested: SagaStep.SEND_BACK,
         m.OrderNotification: SagaStep.NOTIFY,
         m.StockLevel: SagaStep.STOCK,
@@ -351,6 +352,10 @@ TERMINAL_FACTS: Final[Mapping[type[m.Message], SagaStep]] = MappingProxyType(
     }
 )
 """Facts that end a step: no room has to react, they stand on the timeline for people and views."""
+
+
+OF_ANY_RECORD: Final = frozenset({m.RecordDeadLettered})
+"""What a room publishes beside the dead letter of any record that names an order; so no reaction names it."""
 
 
 def messages_accepted_by(room: str) -> frozenset[type[m.Message]]:

@@ -146,6 +146,7 @@ ORDER_EVENTS: Final = Topic(
         m.OrderCancelled,
         m.OrderCommandRefused,
         m.OrderCommandUnmatched,
+        m.RecordDeadLettered,
         m.PaymentRequiresAction,
         m.PaymentAuthorized,
         m.PaymentDeclined,

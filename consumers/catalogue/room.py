@@ -11,7 +11,7 @@ from consumers.catalogue.evolve import evolve
 from consumers.catalogue.state import CatalogueState
 from consumers.catalogue.transitions import ROOM, decide
 from consumers.runtime.deciding.now import Now
-from consumers.runtime.room import Changes, Room
+from consumers.runtime.room import Changes, Room, Routing
 from topology.saga import messages_accepted_by
 from topology.topics import CATALOGUE_COMMANDS
 
@@ -30,6 +30,7 @@ class CatalogueRoom(Room[CatalogueState]):
     sources = (CATALOGUE_COMMANDS,)
     accepts = messages_accepted_by(ROOM)
     save = store.QUERIES["save"]
+    routing = Routing.FORWARDS
     cache_limit = 20_000  # whole products, of a few kilobytes each
 
     @override

@@ -1,9 +1,10 @@
 """Binds intake to the runtime: it follows order.commands and appends what is lawful to order.events.
 
 A stateless room. What it appends has an id that derives from the command's position, so whatever is decided again is appended
-under the same id. From there on an order's commands and facts have one order, that of order.events.
+under the same id. From there on an order's commands and facts have one order, that of order.events. A command in the wrong
+partition is appended where its order belongs like any other.
 
-Decisions: docs/decisions, 037.
+Decisions: docs/decisions, 037, 043.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from consumers.runtime.deciding.validation import require_order_id, require_valid
-from consumers.runtime.room import Changes, Room
+from consumers.runtime.room import Changes, Room, Routing
 from schemas import messages as m
 from schemas.validation import CHECKED
 from topology.saga import INTAKE, messages_accepted_by
@@ -32,6 +33,7 @@ class IntakeRoom(Room[None]):
     sources = topics_read_by(INTAKE)
     accepts = messages_accepted_by(INTAKE)
     names_outcomes = f"{INTAKE}:"
+    routing = Routing.DECIDES
     save = ""
 
     @override

@@ -14,7 +14,7 @@ from consumers.inventory.runs import reserve_run
 from consumers.inventory.state import Ledger
 from consumers.inventory.transitions import ROOM, decide
 from consumers.runtime.deciding.now import Now
-from consumers.runtime.room import Changes, Room, Tombstone
+from consumers.runtime.room import Changes, Room, Routing, Tombstone
 from schemas import messages as m
 from topology.saga import messages_accepted_by
 from topology.topics import INVENTORY_COMMANDS
@@ -40,6 +40,7 @@ class InventoryRoom(Room[Ledger]):
     cache_limit = 60_000
     fetch_min_bytes = 32_768  # some 200 commands, which at ten thousand a second are there before the wait is over
     may_be_repartitioned = True
+    routing = Routing.FORWARDS
     run_type = m.PlaceOrderLine
 
     @override

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from consumers.runtime.claim import Claim, HostedPartition
-    from consumers.runtime.deciding.record import Record
+    from consumers.runtime.deciding.record import MisroutedRecord, Record
     from consumers.runtime.hosting import Hosting
     from consumers.runtime.lifecycle import ProcessLifecycle
     from consumers.runtime.ownership import Ownership
@@ -108,6 +108,7 @@ class BatchDecider:
         for hosted, theirs in work:
             self._hand_out(hosted, theirs)
         parts = [part for number, theirs in shares if theirs for part in self._decide_room(number, theirs)]
+        self._costs.misrouting.report(self._ownership.partitioning.partitions)
         return Batch([*parts, *self._late_parts(parts)], is_thorough)
 
     def _shares(self, number: int, work: Sequence[tuple[HostedPartition, Sequence[DecodedSlice]]]) -> list[Share]:
@@ -192,10 +193,21 @@ class BatchDecider:
             _require_room_contiguous(room, each, claim)
             if (adoption := adopted_rules(each)) is None:
                 source = room.sources[each.source].name
-                decided, claim.at_ms = decide_records(room, claim.state, source, each.readings, claim.at_ms)
+                misrouted: list[tuple[Record, MisroutedRecord]] = []
+                decided, claim.at_ms = decide_records(
+                    room,
+                    claim.state,
+                    source,
+                    each.readings,
+                    claim.at_ms,
+                    rules_version=claim.rules_version,
+                    misrouted=misrouted,
+                )
                 outputs += decided
                 if IS_ON:
                     TRACES.continue_in(room.name, source, each.readings)
+                if misrouted:
+                    self._costs.misrouting.note(source, misrouted)
             else:
                 adopt_rules(room, claim, adoption.version)
             claim.next_offsets[each.source] = each.next

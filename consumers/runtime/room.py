@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -55,6 +56,17 @@ class Changes(msgspec.Struct):
     effects: Sequence[Any] = ()
 
 
+class Routing(Enum):
+    """What a room does with records in the wrong partition of the topics that it reads."""
+
+    REFUSES = auto()
+    """They are dead letters: its topic is written by rooms, and they do not err."""
+    FORWARDS = auto()
+    """It sends them on to where their key belongs: one room for each topic that the outside writes."""
+    DECIDES = auto()
+    """It decides them wherever they stand, as it keeps nothing by key."""
+
+
 class Subscriber(Protocol):
     """A reader of a topic; `accepts` are the messages that it decodes."""
 
@@ -77,6 +89,8 @@ class Room(ABC, Generic[S]):
     """Those of `guards` so frequent that `save` confirms them: it raises 23000 where one is not, and each is asked about then."""
     names_outcomes: str = ""
     """What stands before an outcome's number in its id, where others have answered the same records (`intake:`)."""
+    routing: Routing = Routing.REFUSES
+    """What it does with records that stand in the wrong partition of its topics."""
     save: str
     """CTEs that write `Changes.columns` (from $10 on), under names of their own, each `FROM ..., guard`: see `consumers/runtime/postgres/queries.sql`."""
     may_be_repartitioned: bool = False

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
+from consumers.runtime.misrouting import MisroutingReport
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,12 +54,13 @@ class RoomCost(msgspec.Struct):
 
 
 class RoomCosts:
-    """The costs of the rooms of one owner, by name."""
+    """The costs of the rooms of one owner, by name; `misrouting` has what they met in the wrong partition."""
 
     def __init__(self, hosting: Hosting, ownership: Ownership) -> None:
         self.by_room = {room.name: RoomCost() for room in hosting.rooms}
         self._rooms = hosting.rooms
         self._ownership = ownership
+        self.misrouting = MisroutingReport()
 
     def lags(self, consumer: AIOKafkaConsumer) -> dict[str, int]:
         """Return how many records of its claims each room has not decided durably, as far as this process knows of them."""

@@ -21,7 +21,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from consumers.errors import RefusedError
 from consumers.runtime.background import BackgroundTasks
-from consumers.runtime.deciding.record import read
+from consumers.runtime.deciding.partitioning import Partitioning
+from consumers.runtime.deciding.record import MisroutedRecord, read
 from consumers.runtime.kafka.consumer import started
 from consumers.runtime.kafka.rebalance import Rebalance
 from consumers.runtime.lifecycle import ProcessLifecycle
@@ -70,6 +71,8 @@ class ViewsOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ACCEPTED: Final[frozenset[type[Message]]] = frozenset(ORDER_EVENTS.carries)
+_UNKNOWN: Final = Partitioning(1)
+"""How many partitions are in use is not known here; rooms alone write events, each to its home."""
 
 
 class OrderViews:
@@ -198,8 +201,9 @@ class OrderViews:
     def _read(self, records: Sequence[Any], by_order: dict[str, list[TimelineEvent]]) -> None:
         for record in records:
             try:
-                # How many partitions are in use is not known here; rooms alone write events, each to its home.
-                message = read(ACCEPTED, record, record.partition)
+                message = read(ACCEPTED, record, record.partition, _UNKNOWN)
+                if isinstance(message, MisroutedRecord):  # without a key
+                    raise message.refusal(record)
             except RefusedError as refusal:
                 self.skipped += 1
                 log.warning("event_skipped", partition=record.partition, offset=record.offset, reason=str(refusal))

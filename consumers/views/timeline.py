@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from consumers.views.money import MoneyFold, MoneyView
-from schemas.messages import Message
+from schemas.messages import Message, RecordDeadLettered
 from schemas.terms import CAPTURE_AT_SHIPPING
 from topology.states import FINAL_ORDER_STATES, FulfilmentState, OrderState, PaymentState, ReturnState
 from topology.timeline import (
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 NOT_FOR_VIEWS: Final = frozenset({"order_id", "payment_token"})
 """The order's id is the key already; a payment token is nobody's business who looks on."""
+
+
+DEAD_LETTERED: Final = RecordDeadLettered.__name__
 
 
 class TimelineEvent(msgspec.Struct, frozen=True):
@@ -86,6 +89,11 @@ class OrderView(msgspec.Struct):
     def is_known(self) -> bool:
         """Whether anything but refused commands is known of the order: nobody may have placed it."""
         return self.state is not OrderState.UNKNOWN
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether there is something to show of it: an order of which only a dead letter is known is not known, but explained."""
+        return self.is_known or any(event.type == DEAD_LETTERED for event in self.events)
 
     @property
     def is_final(self) -> bool:
@@ -174,7 +182,7 @@ def _fold_line(lines: dict[tuple[int, str], LineView], event: TimelineEvent) -> 
     line.tax_minor = line.tax_minor or data.get("tax_minor", 0)
 
 
-_REFUSALS: Final = frozenset({"OrderCommandRefused", "OrderCommandUnmatched"})
+_REFUSALS: Final = frozenset({"OrderCommandRefused", "OrderCommandUnmatched", DEAD_LETTERED})
 _LINE_ANSWERS: Final = frozenset({"LineReserved", "LineRejected"})
 """The events that carry what the client calls the order; in others a reference is a shipment, a refund or a return."""
 _AXES: Final[tuple[Literal["order", "payment", "fulfilment"], ...]] = ("order", "payment", "fulfilment")

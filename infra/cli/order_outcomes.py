@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from consumers.views.timeline import OrderView, TimelineEvent
+from consumers.views.timeline import DEAD_LETTERED, OrderView, TimelineEvent
 from producers.clients.order_commands import OrderCommand
 from schemas import messages as m
 from topology.answers import ANSWERS, REFERENCES, reference_of
@@ -30,6 +30,9 @@ def outcome_of(command: OrderCommand, view: OrderView, known: frozenset[str]) ->
         if event.type == REFUSED:
             about = (event.data["command"], event.data["reference"])
             if event.event_id not in known and about == (type(command).__name__, reference):
+                return event
+        elif event.type == DEAD_LETTERED:
+            if event.event_id not in known and event.data["message_type"] == type(command).__name__:
                 return event
         elif event.type in settled and _is_about(event, reference, known):
             return event

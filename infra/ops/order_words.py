@@ -31,6 +31,7 @@ WORDS: Final = {
     "OrderCancelRequested": "the {requested_by} wants the order cancelled",
     "OrderCancelled": "the order ends without a sale, its goods and its money go back",
     "OrderCommandRefused": "{command} {reference} is refused{detail}",
+    "RecordDeadLettered": "{message_type} on {topic} could not be processed by {room}, nothing changed{detail}",
     "OrderCommandUnmatched": "{command} {reference} finds nothing of the order where it is to be done",
     "PaymentRequiresAction": "the customer has to confirm the payment until {until} at {action_url}",
     "PaymentAuthorized": "{amount} is set aside",
@@ -104,6 +105,8 @@ def _facts(data: dict[str, Any], currency: str) -> dict[str, Any]:
     if "lines" in data:
         facts["lines"] = _lines(data["lines"])
     facts["detail"] = f": {data['detail']}" if data.get("detail") else ""  # events of before have none
+    if "message_type" in data:
+        facts["message_type"] = data["message_type"] or "a record"
     if "presumed" in data:
         facts["presumed"] = ", for all that we know" * bool(data["presumed"])
     if "reference" in data:

@@ -7,6 +7,7 @@ process whose loop is busy or stuck is seen.
 from __future__ import annotations
 
 import time
+from collections import Counter as Counted
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
@@ -139,7 +140,19 @@ class CostCollector(Collector):
         for room, cost in (it for costs in self._costs for it in costs.by_room.items()):
             cpu.add_metric([room], cost.cpu_seconds)
             steps.add_metric([room], list(zip(bounds, accumulate(cost.within), strict=True)), cost.step_seconds)
-        yield from (cpu, steps)
+        misrouted = CounterMetricFamily(
+            "lastunit_misrouted_records", "Records in a partition where their key does not belong", labels=["topic"]
+        )
+        for topic, count in self._misrouted().items():
+            misrouted.add_metric([topic], count)
+        yield from (cpu, steps, misrouted)
+
+    def _misrouted(self) -> Counted[str]:
+        """Return how many records of each topic the rooms met in a wrong partition; several rooms may read one topic."""
+        total: Counted[str] = Counted()
+        for costs in self._costs:
+            total.update(costs.misrouting.count)
+        return total
 
 
 class RequestMetrics:

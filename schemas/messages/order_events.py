@@ -88,6 +88,22 @@ class OrderCommandUnmatched(Message, frozen=True):
     reference: str
 
 
+class RecordDeadLettered(Message, frozen=True):
+    """A record about an order could not be processed by a room: it is a dead letter, and nothing changed.
+
+    `message_type` is what the record says, such as PlaceOrderLine, empty where nothing can be read in it; `detail` is cut off.
+    """
+
+    order_id: str
+    room: str
+    topic: str
+    partition: int
+    offset: int
+    message_type: str
+    reason: str
+    detail: str
+
+
 ORDER_EVENTS: tuple[type[Message], ...] = (
     OrderReserved,
     OrderRejected,
@@ -97,4 +113,5 @@ ORDER_EVENTS: tuple[type[Message], ...] = (
     OrderCancelled,
     OrderCommandRefused,
     OrderCommandUnmatched,
+    RecordDeadLettered,
 )

@@ -17,6 +17,7 @@ import msgspec
 from tests.benchmarks.harness.baseline import Baseline
 from tests.benchmarks.harness.contenders import DOES_NOT, ROW_LOCK, contenders, figure_names
 from tests.benchmarks.harness.facts import setup_facts
+from tests.benchmarks.harness.lanes import OursMisrouted
 from tests.benchmarks.harness.orders import HOT_SKU, hot
 from tests.benchmarks.harness.program import run_benchmark
 from tests.benchmarks.harness.report import at_most
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 SHARES: Final = {
     "ours": 1.0,
+    "ours_misrouted": 0.5,
     "ours_python_codec": 0.8,
     "row_lock_batched": 0.6,
     "row_lock_batched_python_codec": 0.5,
@@ -61,6 +63,8 @@ PYTHON_BARS: Final = {
     "hot_sku_python_codec_vs_row_lock_batched_python_codec": 1.4,
     "hot_sku_python_codec_vs_row_lock": 20,
 }
+MISROUTED_BAR: Final = 2.5
+"""How many times as much CPU an order may cost of which every record is in the wrong partition."""
 CPU_BARS_US: Final = {"ours": 13, "ours_python_codec": 18}
 RELAY_PAUSES_MS: Final = (0, 5, 20, 50)
 
@@ -98,6 +102,8 @@ async def run(options: Options, report: Report) -> None:
     async with running_servers(options) as servers, AsyncExitStack() as open_lanes:
         report.setup = await setup_facts(servers)
         lanes = contenders(servers, report, options, in_python_too=True)
+        if options.wants("ours_misrouted"):
+            lanes["ours_misrouted"] = OursMisrouted("ours_misrouted", servers)
         for lane in lanes.values():
             await open_lanes.enter_async_context(lane)
         if not options.quick:
@@ -112,8 +118,21 @@ async def run(options: Options, report: Report) -> None:
     judge(report, trials)
 
 
+def _judge_misrouted(report: Report, trials: Mapping[str, list[Trial]]) -> None:
+    """Compare what an order costs where it belongs and where it does not."""
+    if not {"ours", "ours_misrouted"} <= trials.keys():
+        return
+    mine, astray = (
+        median(trial.cpu_us_per_order["lane"] for trial in trials[name]) for name in ("ours", "ours_misrouted")
+    )
+    report.figure("hot_sku_misrouted_cpu_us_per_order", astray)
+    report.figure("hot_sku_misrouted_cpu_ratio", astray / mine)
+    report.bars["hot_sku_misrouted_cpu_ratio"] = at_most(astray / mine, MISROUTED_BAR)
+
+
 def judge(report: Report, trials: Mapping[str, list[Trial]]) -> None:
     """Compute figures and bars."""
+    _judge_misrouted(report, trials)
     for mine, prefix, bars in (
         ("ours", "hot_sku", BARS),
         ("ours_python_codec", "hot_sku_python_codec", PYTHON_BARS),

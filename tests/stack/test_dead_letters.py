@@ -79,7 +79,7 @@ def malformed() -> list[Bad]:
     return [
         Bad("empty_value", b"MUG", None),
         Bad("empty_value", None, b""),
-        Bad("key_mismatch", None, whole),
+        Bad("key_mismatch", b"TEE", whole),
         Bad("unknown_schema_id", b"MUG", b"\x00\xff\xff\xff\xff" + whole[5:]),
         Bad("truncated_body", b"MUG", whole[:40]),
         Bad("trailing_bytes", b"MUG", whole + b"\x00"),

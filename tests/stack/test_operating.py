@@ -20,6 +20,7 @@ from infra.ops.business.measure import business_lag, demand
 from infra.ops.letters.reading import Letter, LetterState, read_letters
 from infra.ops.letters.redriving import acknowledge, plan, redrive
 from infra.ops.status import read_status
+from producers.publisher import FORWARDED
 from schemas.messages import ReceiveStock
 from tests.harness.cli import lastunit
 from tests.harness.shop import PARTITIONS, Level, Shop, in_miniature, open_shop, order
@@ -38,9 +39,9 @@ async def letters_of(shop: Shop) -> list[Letter]:
 
 
 def astray(message: ReceiveStock) -> object:
-    """The record of a message in a partition where it does not belong."""
+    """The record of a message that was forwarded once and stands in a partition where it does not belong."""
     wrong = (partition_of(message.sku.encode(), PARTITIONS) + 1) % PARTITIONS
-    return msgspec.structs.replace(outgoing(message), partition=wrong)
+    return msgspec.structs.replace(outgoing(message), partition=wrong, headers=((FORWARDED, b"once already"),))
 
 
 async def test_a_dead_letter_is_shown_edited_and_sent_again_and_takes_effect_once(shop: Shop) -> None:

@@ -15,6 +15,7 @@ from infra.base.settings import Settings
 from infra.ops.overdue.orders import Stuck
 from infra.ops.overdue.report import all_that_waits
 from producers.clients.orders import place_order_lines
+from producers.publisher import FORWARDED
 from tests.harness.cli import lastunit
 from tests.harness.shop import PARTITIONS, Shop, in_miniature, open_shop, order
 from topology.partitioner import partition_of
@@ -48,7 +49,8 @@ async def test_a_line_that_became_a_dead_letter_is_named_by_its_order(shop: Shop
     first, second = map(outgoing, place_order_lines(half))
     [alone] = map(outgoing, place_order_lines(whole))
     wrong = (partition_of(b"TIN", PARTITIONS) + 1) % PARTITIONS
-    misrouted = [msgspec.structs.replace(record, partition=wrong) for record in (second, alone)]
+    once = ((FORWARDED, b"once already"),)
+    misrouted = [msgspec.structs.replace(record, partition=wrong, headers=once) for record in (second, alone)]
     async with shop.running("inventory", "orders"):
         await shop.publisher.publish([first, *misrouted])
         await shop.until_quiet("inventory", "orders")

@@ -21,7 +21,7 @@ from consumers.inventory.state import Ledger
 from consumers.runtime.owner import PartitionOwner
 from infra.base.settings import Settings
 from producers.clients.orders import place_order_lines
-from producers.publisher import BY_KEY, Outgoing, Publisher
+from producers.publisher import BY_KEY, FORWARDED, Outgoing, Publisher
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
 from tests.harness.shop import Level, Shop, in_miniature, open_shop, order
@@ -45,6 +45,7 @@ class Poison(NamedTuple):
     key: bytes | None
     value: bytes | None
     partition: int = BY_KEY
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def poison() -> list[Poison]:
@@ -61,7 +62,7 @@ def poison() -> list[Poison]:
         Poison("unknown_schema_id", b"MUG", b"\x00\x7f\xff\xff\xff" + encode(line)[5:]),
         Poison("truncated_body", b"MUG", encode(line)[:-3]),
         Poison("key_mismatch", b"TIN", encode(line)),
-        Poison("wrong_partition", b"MUG", encode(line), (home + 1) % 3),
+        Poison("wrong_partition", b"MUG", encode(line), (home + 1) % 3, ((FORWARDED, b"once already"),)),
         Poison("invalid_order_id", b"MUG", encode(crooked)),
         Poison("invalid_text", long_sku.encode(), encode(wordy)),
         Poison("invalid_quantity", b"MUG", encode(m.ReceiveStock("r-2", "MUG", 0))),
@@ -75,7 +76,7 @@ async def publish_raw(shop: Shop, poisons: Sequence[Poison]) -> None:
     try:
         for it in poisons:
             chosen = partition_of(it.key or b"", 3) if it.partition == BY_KEY else it.partition
-            headers = [("trace", b"\x01\x02"), ("empty", None)]
+            headers = [("trace", b"\x01\x02"), ("empty", None), *it.headers]
             topic = INVENTORY_COMMANDS.in_namespace(shop.settings.namespace)
             await producer.send_and_wait(topic, it.value, it.key, partition=chosen, headers=headers)
     finally:

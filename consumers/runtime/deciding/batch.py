@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from consumers.errors import RefusedError
-from consumers.runtime.deciding.record import MAX_KEY_BYTES, MisroutedRecord, Reading, read, refusal_or_misrouted
+from consumers.runtime.deciding.record import MAX_KEY_BYTES, Forward, MisroutedRecord, Reading, read
 from schemas.messages import AdoptRules
 from topology.partitioner import partitions_of
 
@@ -123,10 +123,10 @@ def _decode(
     refused: list[int] = []
     for record, home_partition in zip(records, homes, strict=True):
         try:
-            message = read(accepted, record, home_partition)
+            message = read(accepted, record, home_partition, partitioning)
         except RefusedError as refusal:
             refused.append(len(readings))
-            readings.append((record, refusal_or_misrouted(refusal, record, home_partition, partitioning.earlier)))
+            readings.append((record, refusal))
         else:
             if message is not None:
                 readings.append((record, message))
@@ -153,7 +153,7 @@ def decode_slice(
 
 def messages_in(slices: Iterable[DecodedSlice]) -> list[Message]:
     """Return the messages that are to be decided, in their order."""
-    others = (RefusedError, MisroutedRecord, AdoptRules)
+    others = (RefusedError, MisroutedRecord, Forward, AdoptRules)
     return [read_as for each in slices for _, read_as in each.readings if not isinstance(read_as, others)]
 
 

@@ -12,13 +12,16 @@ import msgspec
 import structlog
 
 from consumers.errors import EvolveFailedError, RefusedError
-from consumers.runtime.deciding.record import MAX_KEY_BYTES, MalformedRecord, MisroutedRecord
+from consumers.runtime.deciding.letters import Letters
+from consumers.runtime.deciding.record import MisroutedRecord
+from consumers.runtime.deciding.routing import forwarded, settle
 from consumers.runtime.room import Tombstone
-from producers.publisher import BY_KEY, FORWARDED, Outgoing
+from producers.publisher import BY_KEY, Outgoing
 from schemas.codec.wire import encode, encode_all
-from schemas.messages import DeadLetter, Message, StockLevel
+from schemas.messages import Message, StockLevel
 from schemas.stock_levels import LevelVersion, tombstone_id
-from topology.topics import ADDRESSED_TO_A_PARTITION, DEAD_LETTERS, LOG_NAMES, STOCK_LEVELS, key_of, keys_of
+from topology.rules import NEWEST
+from topology.topics import ADDRESSED_TO_A_PARTITION, LOG_NAMES, STOCK_LEVELS, key_of, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,52 +59,24 @@ def last_value(record: Message | Tombstone, generation: int, partition: int, off
     return outgoing(record)
 
 
-def dead_letter(room: str, record: Record, source: str, refusal: RefusedError, at_ms: int) -> Outgoing:
-    """Keep a refused record whole, with the reason; keyed as its source was, by the beginning of a key that none can be."""
-    letter = DeadLetter(
-        room=room,
-        topic=source,
-        partition=record.partition,
-        offset=record.offset,
-        key=record.key,
-        value=record.body if isinstance(record, MalformedRecord) else record.value,
-        headers=_named_once(record.headers),
-        reason=refusal.reason,
-        detail=refusal.detail,
-        at_ms=at_ms,
-    )
-    event_id = f"{source}/{record.partition}/{record.offset}/dead:{room}".encode()
-    key = record.key and record.key[:MAX_KEY_BYTES]
-    return Outgoing(DEAD_LETTERS.name, BY_KEY, key, encode(letter), event_id)
-
-
-def _named_once(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, bytes]:
-    """Return every header. One whose name is taken gets its place in the list as well: `name#2`. No value becomes b""."""
-    found: dict[str, bytes] = {}
-    for place, (name, value) in enumerate(headers, start=1):
-        free = name
-        while free in found:
-            free += f"#{place}"
-        found[free] = value or b""
-    return found
-
-
-def reroute(record: Record, source: str, home_partition: int) -> Outgoing:
-    """Send a record on, whole, to where its key belongs now, with the place that it comes from in a header of its own."""
-    headers = tuple((name, value) for name, value in record.headers if name != FORWARDED)
-    event_id = f"{source}/{record.partition}/{record.offset}/forward".encode()
-    return Outgoing(source, home_partition, record.key, record.value, event_id, headers)
-
-
 def decide_records(
-    room: Room[S], state: S, source: str, readings: Sequence[Reading], at_ms: int, *, step_ms: int = CLOCK_STEP_MS
+    room: Room[S],
+    state: S,
+    source: str,
+    readings: Sequence[Reading],
+    at_ms: int,
+    *,
+    rules_version: int = NEWEST,
+    step_ms: int = CLOCK_STEP_MS,
+    misrouted: list[tuple[Record, MisroutedRecord]] | None = None,
 ) -> tuple[list[Outgoing], int]:
     """Decide records in their order; return the outputs and the time by which the last one was decided.
 
     That is the latest append time, in ms since the epoch. It does not follow a broker's clock back by less than
     CLOCK_STEP_MS, as clocks of brokers differ; it does follow a larger step, as a clock that was a day ahead for a moment
     would push every deadline by a day otherwise. (`step_ms` is another limit where an audit decides again what a room decided
-    of two topics: one may have been read much later than the other, which is no step of a clock.)
+    of two topics: one may have been read much later than the other, which is no step of a clock.) Records in the wrong partition
+    are added to `misrouted`, if it is given.
 
     Each outcome has an id that derives from its cause. A record that is refused, whose decision failed or cannot be encoded
     changes nothing and becomes a dead letter: a room evolves its state only when all its outcomes are taken.
@@ -110,7 +85,9 @@ def decide_records(
     outputs: list[Outgoing] = []
     for run in _runs(readings, room.run_type):
         found = _decide_run(room, state, source, run, at_ms, step_ms=step_ms) if len(run) >= LEAST_RUN else None
-        decided, at_ms = found or _decide_each(room, state, source, run, at_ms, step_ms=step_ms)
+        decided, at_ms = found or _decide_each(
+            room, state, source, run, at_ms, rules_version=rules_version, step_ms=step_ms, misrouted=misrouted
+        )
         outputs += decided
     return outputs, at_ms
 
@@ -151,41 +128,58 @@ def _decide_run(
 
 
 def _decide_each(
-    room: Room[S], state: S, source: str, readings: Sequence[Reading], at_ms: int, *, step_ms: int
+    room: Room[S],
+    state: S,
+    source: str,
+    readings: Sequence[Reading],
+    at_ms: int,
+    *,
+    rules_version: int,
+    step_ms: int,
+    misrouted: list[tuple[Record, MisroutedRecord]] | None,
 ) -> tuple[list[Outgoing], int]:
     outputs: list[Outgoing] = []
-    outcomes_of = room.names_outcomes
-    for record, read_as in readings:
+    letters = Letters(room.name, source, rules_version)
+    for record, found in readings:
+        read_as = found
         if record.timestamp > at_ms or record.timestamp < at_ms - step_ms:
             at_ms = record.timestamp
-        if isinstance(read_as, RefusedError):
-            outputs.append(_refused(room.name, record, source, read_as, at_ms))
-            continue
         if isinstance(read_as, MisroutedRecord):
-            outputs.append(reroute(record, source, read_as.home_partition))
-            continue
-        before = len(outputs)
-        try:
-            for index, outcome in enumerate(room.decide(state, read_as, at_ms)):
-                if isinstance(outcome, RefusedError):
-                    outputs.append(dead_letter(room.name, record, source, outcome, at_ms))
-                else:
-                    event_id = f"{source}/{record.partition}/{record.offset}/{outcomes_of}{index}".encode()
-                    partition = record.partition if type(outcome) in ADDRESSED_TO_A_PARTITION else BY_KEY
-                    outputs.append(outgoing(outcome, event_id, partition))
-        except EvolveFailedError:
-            raise
-        except RefusedError as refusal:
-            del outputs[before:]
-            outputs.append(_refused(room.name, record, source, refusal, at_ms))
-        except Exception as error:
-            log.exception("decision_failed", room=room.name, source=source, offset=record.offset)
-            del outputs[before:]
-            failure = RefusedError("decision_failed", repr(error))
-            outputs.append(_refused(room.name, record, source, failure, at_ms))
+            if misrouted is not None:
+                misrouted.append((record, read_as))
+            read_as = settle(room.routing, read_as, record, rules_version)
+        if isinstance(read_as, Message):
+            outputs += _decide(room, state, record, read_as, at_ms, letters=letters)
+        elif isinstance(read_as, RefusedError):
+            outputs += _refused(letters, record, read_as, at_ms)
+        else:
+            outputs.append(forwarded(record, source, read_as))
     return outputs, at_ms
 
 
-def _refused(room: str, record: Record, source: str, refusal: RefusedError, at_ms: int) -> Outgoing:
-    log.warning("dead_letter", room=room, source=source, offset=record.offset, reason=refusal.reason)
-    return dead_letter(room, record, source, refusal, at_ms)
+def _decide(
+    room: Room[S], state: S, record: Record, message: Message, at_ms: int, *, letters: Letters
+) -> list[Outgoing]:
+    """Return what the room makes of a message; its dead letter where it can make nothing of it."""
+    outputs: list[Outgoing] = []
+    place = f"{letters.source}/{record.partition}/{record.offset}/{room.names_outcomes}"
+    try:
+        for index, outcome in enumerate(room.decide(state, message, at_ms)):
+            if isinstance(outcome, RefusedError):
+                outputs += letters.of(record, outcome, at_ms)
+            else:
+                partition = record.partition if type(outcome) in ADDRESSED_TO_A_PARTITION else BY_KEY
+                outputs.append(outgoing(outcome, f"{place}{index}".encode(), partition))
+    except EvolveFailedError:
+        raise
+    except RefusedError as refusal:
+        return _refused(letters, record, refusal, at_ms)
+    except Exception as error:
+        log.exception("decision_failed", room=room.name, source=letters.source, offset=record.offset)
+        return _refused(letters, record, RefusedError("decision_failed", repr(error)), at_ms)
+    return outputs
+
+
+def _refused(letters: Letters, record: Record, refusal: RefusedError, at_ms: int) -> list[Outgoing]:
+    log.warning("dead_letter", room=letters.room, source=letters.source, offset=record.offset, reason=refusal.reason)
+    return letters.of(record, refusal, at_ms)

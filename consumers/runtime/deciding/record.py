@@ -1,4 +1,4 @@
-"""A record as it was fetched, and what is read in it: a message, a refusal, or that it belongs to another partition. Pure."""
+"""A record as it was fetched, and what is read in it: a message, a refusal, or that it stands in the wrong place. Pure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from schemas.errors import DecodeError
 from schemas.limits import MAX_TEXT_BYTES
 from schemas.messages import Message
 from topology.partitioner import partition_of
-from topology.topics import MAX_RECORD_BYTES, key_of
+from topology.topics import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from consumers.runtime.deciding.partitioning import Partitioning
+
 MAX_KEY_BYTES: Final = MAX_TEXT_BYTES + 1
 """As much of a key is hashed and published: a longer one is no message's, and hashing a megabyte takes 0.25 s."""
-MAX_REROUTED_BYTES: Final = MAX_RECORD_BYTES // 2
-"""A rerouted record gets one header more, and must fit its topic still; only foreign headers can make one so large."""
-
 WRONG_PARTITION: Final = "wrong_partition"
 MALFORMED_HEADERS: Final = "malformed_headers"
 MALFORMED_ATTRIBUTES: Final = "malformed_attributes"
@@ -57,22 +56,45 @@ class MalformedRecord(msgspec.Struct, kw_only=True):
 
 
 class MisroutedRecord(msgspec.Struct, frozen=True):
-    """The record stands where its key belonged under an earlier number of partitions.
+    """The record stands where its `key` does not belong, or came without the key of its `message`: `routing.py` says what is to be done.
 
-    It is not decided here and is no dead letter: it is rerouted, whole, to `home_partition`, where its key belongs now.
+    `is_of_earlier_number`: it stands where its key belonged under an earlier number of partitions.
     """
 
     home_partition: int
+    key: bytes
+    message: Message
+    is_of_earlier_number: bool = False
+
+    def refusal(self, record: Record) -> RefusedError:
+        """Return why nothing is decided about the record where it stands."""
+        if record.key is None:
+            return key_mismatch(record, self.key)
+        return RefusedError(
+            WRONG_PARTITION,
+            f"key {self.key!r} belongs to partition {self.home_partition}, not {record.partition}; partition by murmur2, "
+            "Java's default (librdkafka: partitioner=murmur2_random)",
+        )
 
 
-ReadAs: TypeAlias = Message | RefusedError | MisroutedRecord
+class Forward(msgspec.Struct, frozen=True):
+    """The record is decided nowhere here: it is sent on, whole, to `home_partition` under its key."""
+
+    home_partition: int
+    key: bytes
+
+
+ReadAs: TypeAlias = Message | RefusedError | MisroutedRecord | Forward
 Reading: TypeAlias = tuple[Record, ReadAs]
 
 
-def read(accepted: frozenset[type[Message]], record: Record, home_partition: int) -> Message | None:
+def read(
+    accepted: frozenset[type[Message]], record: Record, home_partition: int, partitioning: Partitioning
+) -> Message | MisroutedRecord | None:
     """Return the record's message, or None where its type is not among the accepted ones.
 
-    `home_partition` is the one that the record's key belongs to. Raises RefusedError for what must not be decided here.
+    `home_partition` is the one that the record's key belongs to. Raises RefusedError for what no message can be read in, or
+    whose key is another's.
     """
     try:
         message = decode_if(record.value, accepted)
@@ -86,25 +108,15 @@ def read(accepted: frozenset[type[Message]], record: Record, home_partition: int
     if key is None:
         return message
     if record.key != key:
-        raise RefusedError("key_mismatch", f"the record's key is {record.key!r}, its message belongs to {key!r}")
+        if record.key is not None:
+            raise key_mismatch(record, key)
+        return MisroutedRecord(partition_of(key, partitioning.partitions), key, message)
     if home_partition != record.partition:
-        raise RefusedError(
-            WRONG_PARTITION,
-            f"key {key!r} belongs to partition {home_partition}, not {record.partition}; partition by murmur2, Java's "
-            "default (librdkafka: partitioner=murmur2_random)",
-        )
+        belonged = {partition_of(key, partitions) for partitions in partitioning.earlier}
+        return MisroutedRecord(home_partition, key, message, record.partition in belonged)
     return message
 
 
-def refusal_or_misrouted(
-    refusal: RefusedError, record: Record, home_partition: int, earlier: Sequence[int]
-) -> RefusedError | MisroutedRecord:
-    """Distinguish a producer that knew one of the `earlier` numbers of partitions from one that errs."""
-    if refusal.reason != WRONG_PARTITION or _size(record) > MAX_REROUTED_BYTES:
-        return refusal
-    belonged = {partition_of(record.key or b"", partitions) for partitions in earlier}
-    return MisroutedRecord(home_partition) if record.partition in belonged else refusal
-
-
-def _size(record: Record) -> int:
-    return len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
+def key_mismatch(record: Record, key: bytes) -> RefusedError:
+    """Return the refusal of a record that does not have the key of its message."""
+    return RefusedError("key_mismatch", f"the record's key is {record.key!r}, its message belongs to {key!r}")

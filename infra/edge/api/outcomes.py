@@ -19,6 +19,8 @@ def answering(command: m.Message) -> Callable[[m.Message], bool]:
     def answers(event: m.Message) -> bool:
         if isinstance(event, m.OrderCommandRefused):
             return event.command == name and event.reference == reference
+        if isinstance(event, m.RecordDeadLettered):
+            return event.message_type == name
         if not isinstance(event, kinds):
             return False
         named = next((str(getattr(event, it)) for it in _NAMED_BY if hasattr(event, it)), reference)

@@ -15,6 +15,7 @@ from consumers.runtime.room import INTERNAL_EVENTS
 from infra.ops.audit.outputs import Copies, Output, is_shared, outcome_of, room_of, take
 from schemas.codec.wire import decode
 from schemas.errors import DecodeError
+from schemas.messages import RecordDeadLettered
 from topology.rules import UNVERSIONED
 from topology.topics import DEAD_LETTERS
 
@@ -61,7 +62,9 @@ class Facts(Generic[S]):
         before the record; the one after it is returned, as `decide_records` finds it.
         """
         message = reading[1]
-        decided, at_ms = decide_records(self._preview, state, source, [reading], at_ms, step_ms=step_ms)
+        decided, at_ms = decide_records(
+            self._preview, state, source, [reading], at_ms, rules_version=version, step_ms=step_ms
+        )
         mine = take(said, self._room.name, whole=not is_shared(source) or _answers(decided))
         now = [Output(it.topic, it.key, it.value or b"", it.headers or ()) for it in decided]
         then = [mine[name].contents[0] for name in sorted(mine, key=_place)]
@@ -115,4 +118,5 @@ def _facts(said: list[Output]) -> Iterator[Message]:
     for output in said:
         if output.topic != DEAD_LETTERS.name:
             with suppress(DecodeError):
-                yield decode(output.value)
+                if not isinstance(fact := decode(output.value), RecordDeadLettered):
+                    yield fact

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from consumers.errors import RefusedError
-from consumers.runtime.deciding.record import MisroutedRecord, ReadAs
+from consumers.runtime.deciding.record import Forward, ReadAs
 from infra.base.connections import address_of
 from infra.base.rooms import BOOKKEEPERS, replayed_rooms
 from infra.ops.audit.generations import replay_stages
@@ -148,7 +147,7 @@ def _audited(decision: Decision, published: Published, states: _States, state: A
         room,
         decision.record.timestamp,
         _input_name(message),
-        {"detail": str(message)} if isinstance(message, RefusedError | MisroutedRecord) else public_fields(message),
+        {"detail": str(message)} if not isinstance(message, Message) else public_fields(message),
         [Outcome(type(outcome).__name__, public_fields(outcome)) for outcome in outcomes],
         before,
         after,
@@ -159,9 +158,9 @@ def _audited(decision: Decision, published: Published, states: _States, state: A
 
 
 def _input_name(read_as: ReadAs) -> str:
-    if isinstance(read_as, MisroutedRecord):
+    if isinstance(read_as, Forward):
         return "sent on"
-    return "unusable" if isinstance(read_as, RefusedError) else type(read_as).__name__
+    return type(read_as).__name__ if isinstance(read_as, Message) else "unusable"
 
 
 def _things(room: str, message: Message) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from consumers.errors import NotDecidedError
+from consumers.runtime.deciding.letters import OF_AN_ORDER
 from producers.publisher import FORWARDED
 from schemas.codec.wire import decode, decode_if
 from schemas.errors import DecodeError
@@ -35,7 +36,7 @@ SOURCES: Final = {topic.name: topic for topic in (INVENTORY_COMMANDS, ORDER_COMM
 _NAMES: Final = {name.encode(): name for name in SOURCES}
 OUTPUT_TOPICS: Final = (DEAD_LETTERS, ORDER_EVENTS, INVENTORY_COMMANDS, ORDER_NOTIFICATIONS)
 """Topics that carry the rooms' answers, letters first: they name events that are no answer. Others publish on inventory.commands too."""
-_DEAD: Final = "dead:"
+_LETTERS: Final = ("dead:", OF_AN_ORDER)
 _NOTICE: Final = "notifications:"
 _TAKEN_IN: Final = f"{INTAKE}:"
 _WITHOUT_CAUSE: Final = SAID_WITHOUT_CAUSE | {AdoptRules}
@@ -238,9 +239,9 @@ def placed_by(letter: DeadLetter) -> PlaceOrderLine | None:
 
 
 def room_of(outcome: str) -> str | None:
-    """Return the room that an outcome names: of a dead letter, a notification, a command taken in; None for any other."""
+    """Return the room that an outcome names: of a dead letter and its event, a notification, a command taken in; else None."""
     if outcome.startswith(_NOTICE):
         return "notifications"
     if outcome.startswith(_TAKEN_IN):
         return INTAKE
-    return outcome.removeprefix(_DEAD) if outcome.startswith(_DEAD) else None
+    return next((outcome.removeprefix(it) for it in _LETTERS if outcome.startswith(it)), None)

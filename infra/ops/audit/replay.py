@@ -12,7 +12,8 @@ import msgspec
 
 from consumers.runtime.deciding.batch import accepted_by, decode_records
 from consumers.runtime.deciding.decision import decide_records
-from consumers.runtime.deciding.record import ReadAs
+from consumers.runtime.deciding.record import MisroutedRecord, ReadAs
+from consumers.runtime.deciding.routing import settle
 from infra.ops.audit.course import Course
 from infra.ops.audit.facts import Facts
 from infra.ops.audit.forged import as_judged
@@ -100,6 +101,8 @@ class Replay(Generic[S]):
         name = self.course.sources[source].name
         for record, read_as in decode_records(accepted_by(self.room), records, self._partitioning):
             message = read_as
+            if isinstance(message, MisroutedRecord):
+                message = settle(self.room.routing, message, record, self.rules_version)
             if answers is not None and type(read_as) in self.room.guards:
                 message = as_judged(self.room.name, read_as, answers(name, self.partition).get(record.offset, {}))
             if isinstance(message, AdoptRules):
@@ -125,7 +128,13 @@ class Replay(Generic[S]):
                     yield Decision(name, record, self.at_ms, message, [], self.rules_version, by_facts)
                     continue
             outputs, self.at_ms = decide_records(
-                self.room, self.state, name, [(record, message)], self.at_ms, step_ms=step_ms
+                self.room,
+                self.state,
+                name,
+                [(record, message)],
+                self.at_ms,
+                rules_version=self.rules_version,
+                step_ms=step_ms,
             )
             yield Decision(name, record, self.at_ms, message, outputs, self.rules_version)
 

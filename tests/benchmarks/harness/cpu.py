@@ -35,7 +35,7 @@ class CpuMeter:
         return {name: _of_tree(root) for name, root in self._roots.items()}
 
 
-def us_per_order(before: CpuSeconds, after: CpuSeconds, orders: int) -> dict[str, float]:
+def us_per_order(before: CpuSeconds, after: CpuSeconds, orders: float) -> dict[str, float]:
     """Return microseconds of CPU an order, by process group."""
     return {name: round((after[name] - before[name]) * 1e6 / orders, 1) for name in after if name in before}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import asyncpg
 import msgspec
+from typing_extensions import override
 
 from infra.local.stack import ChildProcess
 from producers.clients.stock import StockClient, receipts_of
@@ -19,6 +20,7 @@ from tests.benchmarks.harness.orders import publish
 from tests.benchmarks.harness.outcomes import LaneTopics, lane_topics
 from tests.benchmarks.harness.servers import environment
 from tests.harness.waiting import until
+from topology.partitioner import partition_of
 from topology.topics import INVENTORY_COMMANDS
 
 if TYPE_CHECKING:
@@ -106,6 +108,10 @@ class Lane(ABC):
         log_path = folder / f"{self.name}-{self.started}.log"
         return await ChildProcess.spawn(self.name, self.command(), log_path=log_path, env=self.environment(), cwd=ROOT)
 
+    async def done(self, outcomes: int) -> float:
+        """Return how many orders' worth of work is done, where so many outcomes are there."""
+        return outcomes
+
     async def audit(self) -> list[str]:
         """Compare the books with all outcomes so far."""
         return (await self.books()).breaches(sold=self.sold)
@@ -163,6 +169,29 @@ class Ours(Lane):
 
     async def _positions(self) -> int:
         return (await self.row("SELECT coalesce(sum(next_offsets[1]), 0)::bigint AS n FROM claims"))["n"]
+
+
+class OursMisrouted(Ours):
+    """The product, and a client that puts every record one partition beside its own: each is forwarded, then decided."""
+
+    _placed = 0
+
+    @override
+    async def place(self, orders: Orders) -> None:
+        partitions = self.servers.settings.partitions
+        await publish(
+            self.publisher,
+            [
+                msgspec.structs.replace(it, partition=(partition_of(it.key or b"", partitions) + 1) % partitions)
+                for it in orders.records
+            ],
+        )
+        self._placed = await self.topics.count(INVENTORY_COMMANDS)
+
+    @override
+    async def done(self, outcomes: int) -> float:
+        """Return the mean of the orders forwarded and decided: forwarding may be far ahead."""
+        return (await self.topics.count(INVENTORY_COMMANDS) - self._placed + outcomes) / 2
 
 
 _OUR_BOOKS: Final = """

@@ -46,7 +46,7 @@ class Trial(msgspec.Struct, frozen=True):
 class _Reading(msgspec.Struct, frozen=True):
     """Where things stood at one moment."""
 
-    outcomes: int
+    orders: float
     cpu: CpuSeconds
     wal_bytes: int
 
@@ -68,7 +68,7 @@ async def backlog_trial(lane: Lane, skus: Sequence[str], *, units: dict[str, int
     found += await lane.audit()
     if code != 0:
         found.append(f"the process ended with exit code {code}")
-    counted = last.outcomes - first.outcomes
+    counted = last.orders - first.orders
     seconds, rate = rate_of([outcome.at_ms for outcome in outcomes])
     return Trial(
         lane.name,
@@ -97,7 +97,7 @@ async def _watch(lane: Lane, process: ChildProcess, before: int, orders: int) ->
 
     async def reading() -> _Reading:
         cpu, wal = meter.read({"lane": process.pid}), await lane.servers.wal_bytes()
-        return _Reading(await lane.topics.count() - before, cpu, wal)
+        return _Reading(await lane.done(await lane.topics.count() - before), cpu, wal)
 
     first: _Reading | None = None
     seen, moved_at = 0, time.perf_counter()
@@ -109,7 +109,7 @@ async def _watch(lane: Lane, process: ChildProcess, before: int, orders: int) ->
             first = await reading()
         if first is not None and count >= orders:
             last = await reading()
-            return first if last.outcomes > first.outcomes else _nothing(last), last
+            return first if last.orders > first.orders else _nothing(last), last
         if not process.running or time.perf_counter() - moved_at > STILL_SECONDS:
             raise RuntimeError(f"{lane.name} stands at {seen} of {orders} outcomes:\n{process.log_tail(40)}")
         await asyncio.sleep(SAMPLE_SECONDS)

@@ -7,7 +7,7 @@ import pytest
 
 from consumers.runtime.deciding.decision import outgoing
 from producers.clients.orders import OrderLine, OrderRequest, place_order_lines
-from producers.publisher import Outgoing
+from producers.publisher import FORWARDED, Outgoing
 from schemas import messages as m
 from schemas.codec.wire import encode
 from schemas.ids import new_order_id
@@ -248,7 +248,8 @@ async def test_an_order_that_was_lost_to_a_dead_letter_is_named_until_it_is_plac
     [line] = place_order_lines(request)
     record = outgoing(line)
     wrong = (partition_of(b"MUG", PARTITIONS) + 1) % PARTITIONS
-    world.publish(msgspec.structs.replace(record, partition=wrong))
+    once = ((FORWARDED, b"once already"),)
+    world.publish(msgspec.structs.replace(record, partition=wrong, headers=once))
     if placed_again:
         world.publish(record)
     world.run()

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from consumers.errors import RefusedError
-from consumers.runtime.deciding.decision import dead_letter, outgoing
+from consumers.runtime.deciding.decision import outgoing
+from consumers.runtime.deciding.letters import dead_letter
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
 from tests.unit.audit.memory import Kept

@@ -13,7 +13,8 @@ import msgspec
 from consumers.errors import NotDecidedError
 from consumers.inventory.repartition import repartition
 from consumers.inventory.state import Ledger
-from consumers.runtime.deciding.decision import dead_letter, outgoing
+from consumers.runtime.deciding.decision import outgoing
+from consumers.runtime.deciding.letters import dead_letter
 from consumers.runtime.deciding.partitioning import Generation, Partitioning, partitioning_of
 from consumers.runtime.room import Room
 from infra.base.rooms import replayed_rooms

@@ -55,10 +55,14 @@ def test_batches_are_counted_by_reader_and_records_by_room() -> None:
 
 def test_what_an_owner_counts_of_its_rooms_is_shown() -> None:
     metrics, cost = ProcessMetrics(), RoomCost(cpu_seconds=1.5)
+    misrouting = SimpleNamespace(count={"inventory.commands": 3})
     cost.took(0.004)
     cost.took(99.0)
-    metrics.registry.register(CostCollector([cast("Any", SimpleNamespace(by_room={"orders": cost}))]))
+    metrics.registry.register(
+        CostCollector([cast("Any", SimpleNamespace(by_room={"orders": cost}, misrouting=misrouting))])
+    )
     assert value(metrics, "lastunit_room_cpu_seconds_total", room="orders") == 1.5
+    assert value(metrics, "lastunit_misrouted_records_total", topic="inventory.commands") == 3
     buckets = [
         value(metrics, "lastunit_room_step_seconds_bucket", room="orders", le=le) for le in ("0.002", "0.005", "+Inf")
     ]

@@ -14,7 +14,8 @@ from consumers.notifications.room import NotificationsRoom
 from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
 from consumers.runtime.deciding.decision import NO_STEP_MS, decide_records, outgoing
-from consumers.runtime.deciding.record import Record
+from consumers.runtime.deciding.partitioning import Partitioning
+from consumers.runtime.deciding.record import Record, read
 from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.room import Room
 from infra.base.rooms import replayed_rooms
@@ -24,7 +25,7 @@ from schemas.codec.wire import decode, encode
 from schemas.ids import event_id
 from tests.given_when_then import NOW_MS, A, B, ExpireHolds, LineRejected, LineReserved, PlaceOrderLine, ReceiveStock
 from tests.samples import samples
-from tests.unit.runtime.records import ARecord, home_of, record
+from tests.unit.runtime.records import PARTITIONS, ARecord, home_of, record
 
 SOURCE = "inventory.commands"
 ROOM = InventoryRoom()
@@ -225,7 +226,9 @@ def test_an_answer_that_cannot_be_written_down_is_a_dead_letter_and_leaves_no_tr
     assert letter_of(says).reason == "decision_failed"
     assert "beyond an Avro long" in letter_of(says).detail
     assert (ledger.holds, ledger.new_holds, ledger.stocks["MUG"].reserved) == ({}, {}, 0)
-    assert [type(each) for each in said(says)] == [m.DeadLetter], "neither is the answer before it said"
+    assert [type(each) for each in said(says)] == [m.DeadLetter, m.RecordDeadLettered], (
+        "nor is the answer before it said"
+    )
 
 
 class EvolvesByHalf(InventoryRoom):
@@ -261,9 +264,7 @@ def test_whichever_room_fails_to_evolve_nothing_of_its_batch_may_be_committed(
 
 def test_a_dead_letters_detail_is_short_however_long_the_key() -> None:
     """dead.letters takes 2 MiB: a letter that is refused there would stop its partition."""
-    from consumers.runtime.deciding.record import read  # noqa: PLC0415  goes to the top when this passes
-
     huge = ARecord(home_of(STOCKED), 1, 0, b"\xff" * 500_000, encode(STOCKED))
     with pytest.raises(RefusedError) as caught:
-        read(ROOM.accepts, huge, home_of(STOCKED))
+        read(ROOM.accepts, huge, home_of(STOCKED), Partitioning(PARTITIONS))
     assert len(caught.value.detail) < 10_000

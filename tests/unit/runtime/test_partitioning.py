@@ -16,7 +16,8 @@ from consumers.runtime.claim import HostedPartition
 from consumers.runtime.deciding.batch import DecodedSlice, FetchedSlice, decode_records, decode_slice
 from consumers.runtime.deciding.decision import decide_records
 from consumers.runtime.deciding.partitioning import Generation, Partitioning, partitioning_of
-from consumers.runtime.deciding.record import MAX_REROUTED_BYTES, MisroutedRecord
+from consumers.runtime.deciding.record import Forward, MisroutedRecord
+from consumers.runtime.deciding.routing import MAX_FORWARDED_BYTES, settle
 from producers.publisher import FORWARDED, Outgoing
 from schemas.codec.wire import encode
 from tests.given_when_then import PlaceOrderLine
@@ -122,12 +123,12 @@ def test_whichever_number_a_producer_knew_its_record_is_decided_in_one_partition
 
 @settings(max_examples=samples(300), deadline=None, derandomize=True)
 @given(SKUS, GROWTH, st.integers(0, 39))
-def test_what_was_right_by_no_number_is_a_dead_letter(sku: str, counts: list[int], partition: int) -> None:
+def test_what_was_right_by_no_number_is_an_error_of_a_partitioners(sku: str, counts: list[int], partition: int) -> None:
     right = {partition_of(sku.encode(), count) for count in counts}
     message = read_as(published(sku, partition), partitioning_by(*counts))
     if partition not in right:
-        assert isinstance(message, RefusedError)
-        assert message.reason == "wrong_partition"
+        assert isinstance(message, MisroutedRecord)
+        assert not message.is_of_earlier_number
 
 
 def moved() -> tuple[str, Partitioning, int]:
@@ -163,11 +164,13 @@ def test_nothing_is_decided_where_it_is_sent_on_but_its_time_counts() -> None:
     assert (ledger.stocks, ledger.holds, at_ms) == ({}, {}, 1_000)
 
 
-@pytest.mark.parametrize("size", [MAX_REROUTED_BYTES, 100])
+@pytest.mark.parametrize("size", [MAX_FORWARDED_BYTES, 100])
 def test_what_is_too_large_to_be_sent_on_is_a_dead_letter(size: int) -> None:
     sku, partitioning, before = moved()
-    message = read_as(published(sku, before, ("huge", b"x" * size)), partitioning)
+    record = published(sku, before, ("huge", b"x" * size))
+    settled = settle(ROOM.routing, read_as(record, partitioning), record, rules_version=1)
     if size == 100:
-        assert isinstance(message, MisroutedRecord)
+        assert isinstance(settled, Forward)
     else:
-        assert message.reason == "wrong_partition"
+        assert isinstance(settled, RefusedError)
+        assert settled.reason == "wrong_partition"

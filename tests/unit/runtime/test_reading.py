@@ -9,7 +9,7 @@ from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.runtime.deciding.batch import decode_records
-from consumers.runtime.deciding.decision import dead_letter
+from consumers.runtime.deciding.letters import dead_letter
 from consumers.runtime.deciding.partitioning import Partitioning
 from consumers.runtime.deciding.record import MisroutedRecord, read
 from schemas import messages as m
@@ -26,36 +26,43 @@ from tests.samples import samples
 from tests.unit.runtime.records import PARTITIONS, ARecord, home_of, record
 
 INVENTORY, ORDERS = InventoryRoom(), OrdersRoom()
+HERE = Partitioning(PARTITIONS)
 MUG = PlaceOrderLine(sku="MUG")
 
 
 def refused(change: Callable[[ARecord], ARecord]) -> RefusedError:
     faulty = change(record(MUG))
     with pytest.raises(RefusedError) as caught:
-        read(INVENTORY.accepts, faulty, home_of(MUG))
+        read(INVENTORY.accepts, faulty, home_of(MUG), HERE)
     return caught.value
 
 
 def test_a_record_where_it_belongs_is_read() -> None:
-    assert read(INVENTORY.accepts, record(MUG), home_of(MUG)) == MUG
+    assert read(INVENTORY.accepts, record(MUG), home_of(MUG), HERE) == MUG
 
 
 @pytest.mark.parametrize("fact", [OrderPaid(), LineCommandRefused(command="ReleaseLine")])
 def test_what_a_room_does_not_hear_is_skipped_even_if_its_body_is_broken(fact: m.Message) -> None:
     whole = record(fact)
     broken = msgspec.structs.replace(whole, value=(whole.value or b"")[:-1], key=b"another key")
-    assert read(ORDERS.accepts, broken, home_of(fact)) is None
+    assert read(ORDERS.accepts, broken, home_of(fact), HERE) is None
 
 
-@pytest.mark.parametrize("key", [None, b"", b"TEE", b"mug"])
+@pytest.mark.parametrize("key", [b"", b"TEE", b"mug"])
 def test_a_key_that_is_not_the_messages_is_refused(key: bytes | None) -> None:
     assert refused(lambda it: msgspec.structs.replace(it, key=key)).reason == "key_mismatch"
 
 
-def test_a_key_in_a_partition_where_it_does_not_belong_is_refused_and_the_sender_is_told_how_to_partition() -> None:
-    refusal = refused(lambda it: msgspec.structs.replace(it, partition=(it.partition + 1) % PARTITIONS))
-    assert refusal.reason == "wrong_partition"
-    assert "murmur2" in refusal.detail
+def test_a_record_where_its_key_does_not_belong_is_read_with_the_partition_where_it_does() -> None:
+    there = (home_of(MUG) + 1) % PARTITIONS
+    astray = msgspec.structs.replace(record(MUG), partition=there)
+    assert read(INVENTORY.accepts, astray, home_of(MUG), HERE) == MisroutedRecord(home_of(MUG), b"MUG", MUG)
+
+
+@pytest.mark.parametrize("partition", range(2))
+def test_a_record_without_a_key_belongs_under_that_of_its_message(partition: int) -> None:
+    keyless = msgspec.structs.replace(record(MUG), key=None, partition=(home_of(MUG) + partition) % PARTITIONS)
+    assert read(INVENTORY.accepts, keyless, 0, HERE) == MisroutedRecord(home_of(MUG), b"MUG", MUG)
 
 
 @pytest.mark.parametrize(
@@ -90,21 +97,24 @@ HEADERS = st.lists(st.tuples(st.text(max_size=3), st.one_of(st.none(), st.binary
 def test_whatever_the_bytes_are_they_are_read_or_refused_and_what_is_refused_is_kept_whole(
     records: list[ARecord],
 ) -> None:
-    for it, read_as in decode_records(INVENTORY.accepts, records, Partitioning(PARTITIONS)):
+    for it, read_as in decode_records(INVENTORY.accepts, records, HERE):
         if isinstance(read_as, RefusedError):
             kept = decode(dead_letter("inventory", it, "inventory.commands", read_as, 1).value)
             assert isinstance(kept, m.DeadLetter)
             assert (kept.key, kept.value, kept.reason) == (it.key, it.value, read_as.reason)
             assert list(kept.headers.values()) == [value or b"" for _, value in it.headers]
+        elif isinstance(read_as, MisroutedRecord):
+            assert it.key in {None, read_as.key}
+            assert encode(read_as.message) == it.value
         else:
-            assert not isinstance(read_as, MisroutedRecord)
+            assert isinstance(read_as, m.Message)
             assert encode(read_as) == it.value
 
 
 def test_what_is_addressed_to_a_partition_needs_no_key() -> None:
     expiry = ExpireHolds()
     asked = ARecord(partition=7, offset=0, timestamp=0, key=None, value=encode(expiry))
-    assert read(INVENTORY.accepts, asked, home_partition=3) == expiry
+    assert read(INVENTORY.accepts, asked, home_partition=3, partitioning=HERE) == expiry
 
 
 def test_messages_of_other_rooms_are_left_out_and_refused_ones_are_kept() -> None:
@@ -116,7 +126,7 @@ def test_messages_of_other_rooms_are_left_out_and_refused_ones_are_kept() -> Non
         record(release, 15),
         msgspec.structs.replace(record(receive, 19), value=encode(OrderPaid())),
     ]
-    readings = decode_records(INVENTORY.accepts, records, Partitioning(PARTITIONS))
+    readings = decode_records(INVENTORY.accepts, records, HERE)
     assert [(it.offset, type(read_as)) for it, read_as in readings] == [
         (10, m.PlaceOrderLine),
         (14, RefusedError),
@@ -125,11 +135,11 @@ def test_messages_of_other_rooms_are_left_out_and_refused_ones_are_kept() -> Non
 
 
 def test_a_whole_batch_is_checked_against_its_partition() -> None:
-    """Ten keys of many lengths in the partition of one: all but that one are refused."""
+    """Ten keys of many lengths in the partition of one: all but that one are misrouted."""
     skus = [f"SKU-{'x' * n}" for n in range(10)]
     home = home_of(ReceiveStock(sku=skus[0]))
     records = [msgspec.structs.replace(record(ReceiveStock(sku=sku), n), partition=home) for n, sku in enumerate(skus)]
-    readings = decode_records(INVENTORY.accepts, records, Partitioning(PARTITIONS))
+    readings = decode_records(INVENTORY.accepts, records, HERE)
     at_home = [home_of(ReceiveStock(sku=sku)) == home for sku in skus]
-    assert [not isinstance(read_as, RefusedError) for _, read_as in readings] == at_home
+    assert [not isinstance(read_as, MisroutedRecord) for _, read_as in readings] == at_home
     assert not all(at_home)

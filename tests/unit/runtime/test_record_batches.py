@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from consumers.errors import RefusedError
 from consumers.inventory.room import InventoryRoom
-from consumers.runtime.deciding.decision import dead_letter
+from consumers.runtime.deciding.letters import dead_letter
+from consumers.runtime.deciding.partitioning import Partitioning
 from consumers.runtime.deciding.record import (
     MALFORMED_ATTRIBUTES,
     MALFORMED_HEADERS,
@@ -191,7 +192,7 @@ def test_a_record_with_such_a_name_is_refused_whole_and_its_bytes_can_be_had_aga
     [record] = salvaged(placed(batch_of([(b"MUG", value, headers)]), 3))
     assert isinstance(record, MalformedRecord)
     with pytest.raises(RefusedError) as refusal:
-        read(InventoryRoom.accepts, record, 0)
+        read(InventoryRoom.accepts, record, 0, Partitioning(1))
     assert refusal.value.reason == MALFORMED_HEADERS
     letter = decode(dead_letter("inventory", record, TP.topic, refusal.value, 9).value)
     assert isinstance(letter, DeadLetter)

@@ -60,3 +60,13 @@ def test_an_event_about_another_refund_is_no_answer() -> None:
     asked = some(m.RefundOrder, refund_id="r-1")
     assert answering(asked)(some(m.RefundReduced, refund_id="r-1"))
     assert not answering(asked)(some(m.RefundReduced, refund_id="r-2"))
+
+
+@pytest.mark.parametrize("command", ANSWERS)
+def test_a_dead_letter_of_such_a_command_answers_it_at_both_doors(command: type[m.Message]) -> None:
+    for name, answers in ((command.__name__, True), ("PlaceOrderLine", False)):
+        letter = some(m.RecordDeadLettered, message_type=name)
+        assert answering(some(command))(letter) == answers
+        view = view_of(A, [event_of(letter, event_id="e/1", at_ms=1, offset=1)])
+        assert (outcome_of(some(command), view, frozenset()) is not None) == answers
+        assert outcome_of(some(command), view, frozenset({"e/1"})) is None

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from consumers.views.store import read_timeline
-from consumers.views.timeline import OrderView, TimelineEvent
+from consumers.views.timeline import DEAD_LETTERED, OrderView, TimelineEvent
 from infra.base.connections import kafka_publisher, redis_client
 from infra.base.settings import Settings
 from infra.cli.arguments import name_argument, name_option, seconds_option
@@ -29,7 +29,7 @@ from schemas.money import MAX_MINOR
 
 POLL_SECONDS: Final = 0.05
 FAILURES: Final = frozenset(
-    {REFUSED, *(it.__name__ for it in (m.PaymentVoidFailed, m.PaymentRefundFailed, m.PaymentLapsed))}
+    {REFUSED, DEAD_LETTERED, *(it.__name__ for it in (m.PaymentVoidFailed, m.PaymentRefundFailed, m.PaymentLapsed))}
 )
 
 

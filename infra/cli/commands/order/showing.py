@@ -8,23 +8,29 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Final
 
+import msgspec
 import typer
 from rich.text import Text
 
 from consumers.views.store import read_timeline
 from consumers.views.timeline import OrderView, TimelineEvent
-from infra.base.connections import redis_client
+from infra.base.connections import address_of, redis_client
+from infra.base.errors import InfraError
 from infra.base.settings import Settings
 from infra.base.spans import moment
 from infra.cli.arguments import seconds_option
 from infra.cli.output import FAILED, AsJson, fail, print_json, quiet_settings, run, screen_width, stderr, stdout
 from infra.cli.references import OrderName, order_id_of
 from infra.cli.timeline import timeline
+from infra.ops.log import Log
+from infra.ops.misrouted import MisroutedCommand, causes, misrouted_commands
 from infra.ops.order_words import describe
 from infra.ops.view_state import redis_trouble, view_state
 from schemas.money import format_minor
 
 POLL_SECONDS: Final = 0.1
+LOOK_SECONDS: Final = 5.0
+"""How long the log is looked at for commands that stood in a wrong partition."""
 
 Timeout = Annotated[float, seconds_option("How long to wait for the order's end.")]
 
@@ -34,21 +40,46 @@ def show(order: OrderName, *, as_json: AsJson = False) -> None:
     settings = quiet_settings()
     order_id = order_id_of(order, settings)
     view = run(_view(order_id, settings))
-    if view is None or not view.is_known:
+    if view is None or not view.is_explained:
         _require_complete_view(order_id, settings)
         view = run(_view(order_id, settings))
-    if view is None or not view.is_known:
+    if view is None or not view.is_explained:
         fail(
             f"No order {order_id} is known. Check the id; one placed a moment ago may not have been decided yet "
             "(`lastunit order watch` waits for it)."
         )
     if trouble := run(redis_trouble(settings)):
         stderr().print(f"The view may lack what happened of late: {trouble}.", markup=False)
+    misrouted = run(_misrouted(view, settings))
     if as_json:
-        print_json(view)
+        print_json(msgspec.to_builtins(view) | ({"misrouted": misrouted} if misrouted else {}))
         return
     for line in timeline(view, screen_width()):
         stdout().print(line)
+    for it in misrouted:
+        stdout().print(_words(it), markup=False)
+
+
+async def _misrouted(view: OrderView, settings: Settings) -> list[MisroutedCommand]:
+    """Return the order's commands that stood in a wrong partition; none, with a word about it, where Kafka does not answer."""
+    if not causes(view.events):
+        return []
+    try:
+        async with (
+            asyncio.timeout(LOOK_SECONDS),
+            Log(address_of("kafka_bootstrap", settings), settings.namespace) as log,
+        ):
+            return await misrouted_commands(log, view.events)
+    except (InfraError, TimeoutError):
+        stderr().print("Kafka does not answer: whether the order's commands stood in the right partition is not known.")
+        return []
+
+
+def _words(it: MisroutedCommand) -> str:
+    place = (
+        f"{it.command} stood at {it.topic}/{it.partition}/{it.offset}, its key belongs in partition {it.home_partition}"
+    )
+    return f"{place}; it was forwarded. Put there by {it.put_by}." if it.put_by else f"{place}; it was forwarded."
 
 
 def _require_complete_view(order_id: str, settings: Settings) -> None:
