@@ -22,7 +22,7 @@ from topology.saga import INTAKE, REACTIONS
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from consumers.runtime.deciding.record import Record
     from consumers.views.timeline import TimelineEvent
@@ -65,11 +65,19 @@ async def misrouted_commands(log: Log, events: Iterable[TimelineEvent]) -> list[
             found += [(record, *place) for record in records if (place := first_place(record, topic)) is not None]
     counts = {topic: len(await log.ends(_TOPICS.get(topic, ORDER_COMMANDS))) for topic in {it[1] for it in found}}
     places = {topic: {(record.key or b"", at) for record, of, at, _ in found if of == topic} for topic in counts}
-    put_by = {topic: them.text if (them := suspect(places[topic], count)) else "" for topic, count in counts.items()}
+    put_by = {topic: _put_by(places[topic], count) for topic, count in counts.items()}
     return [
         MisroutedCommand(_name(record), topic, partition, offset, record.partition, put_by[topic])
         for record, topic, partition, offset in found
     ]
+
+
+def _put_by(places: Collection[tuple[bytes, int]], partitions: int) -> str:
+    """Return who puts these keys there. Of an earlier number of the topic's partitions only PostgreSQL knows."""
+    them = suspect(places, partitions)
+    if them is None:
+        return ""
+    return them.text if them.partitioner is not None else f"{them.text} (unless the topic had fewer partitions then)"
 
 
 def causes(events: Iterable[TimelineEvent]) -> list[tuple[str, int, int]]:
