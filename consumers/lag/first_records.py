@@ -75,8 +75,10 @@ class FirstRecords:
         consumer = self._connected()
         left = {(topic, partition): (topic, partition, offset) for topic, partition, offset in positions}
         found: dict[Position, Waiting] = {}
-        consumer.assign([TopicPartition(*position) for position in positions])
+        places = [TopicPartition(*position) for position in positions]
+        consumer.assign(places)
         try:
+            consumer.resume(places)  # librdkafka keeps a partition paused over another assignment
             while left and (seconds := deadline - time.monotonic()) > 0:
                 message = consumer.poll(seconds)
                 if message is None:

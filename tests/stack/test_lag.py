@@ -16,6 +16,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
+from consumers.lag import first_records
 from consumers.lag.model import Flag, GroupLag, LagReport, PartitionLag, State, Verdict
 from infra.base.settings import Settings
 from infra.local.stack.jars import jar_directory
@@ -256,3 +257,18 @@ async def test_a_frozen_owner_is_a_stall_within_15_seconds_on_the_command_line(s
         assert time.monotonic() - frozen_at < 15
     finally:
         shop.supervisor.resume("inventory")
+
+
+async def test_a_partition_that_moves_on_is_read_at_each_of_its_positions(
+    shop: Shop, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_records, "LOOK_SECONDS", 20.0)
+    await write(shop, topic, 0, 1_000, 2_000, 3_000)
+    reader = first_records.FirstRecords({"bootstrap.servers": shop.settings.kafka_bootstrap or "", "log_level": 0})
+    try:
+        for offset in range(3):
+            position = (topic, 0, offset)
+            found = await asyncio.to_thread(reader.at, [position], {topic: "id"})
+            assert found[position].at_ms == 1_000 * (offset + 1)
+    finally:
+        await asyncio.to_thread(reader.close)

@@ -9,9 +9,11 @@ import pytest
 import pytest_asyncio
 
 from consumers.runtime import owner as owners
+from consumers.runtime import pausing
 from consumers.runtime.owner import PartitionOwner
 from consumers.runtime.postgres import partitioning_watcher
 from infra.base.settings import Settings
+from infra.ops.pausing import Place, pause, resume
 from tests.harness.shop import PARTITIONS, Shop, in_miniature, open_shop, order
 from tests.harness.waiting import one_turn
 
@@ -25,6 +27,7 @@ async def shop(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """A shop whose owners, once at rest, move for nothing but what wakes them. The broker answers as ever."""
     monkeypatch.setattr(owners, "REST_SECONDS", FOR_EVER_SECONDS)
     monkeypatch.setattr(partitioning_watcher, "LOOK_SECONDS", FOR_EVER_SECONDS)
+    monkeypatch.setattr(pausing, "LOOK_SECONDS", FOR_EVER_SECONDS)
     async with open_shop(in_miniature(settings), tmp_path) as opened:
         yield opened
 
@@ -47,6 +50,18 @@ async def test_a_record_in_any_partition_wakes_it(shop: Shop) -> None:
         await shop.place(order(("SKU-0", 1)))
         await at_rest(shop, owner)
     assert {level.on_hand for level in (await shop.levels()).values()} == {1}
+
+
+async def test_a_pause_wakes_it_and_so_does_its_end_and_a_connection_that_was_lost(shop: Shop) -> None:
+    owner = PartitionOwner(shop.room("inventory"), shop.options(), shop.publisher)
+    async with shop.owning(owner):
+        await at_rest(shop, owner)
+        await pause(shop.settings, Place("inventory", 1), by="ann", why="a test")
+        await shop.until(lambda: owner._pausing.holds_up(1))
+        await shop.value("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '% load'")
+        await resume(shop.settings, Place("inventory", 1), by="ann", why="a test")
+        await shop.until(lambda: not owner._pausing.holds_up(1))
+        await at_rest(shop, owner)
 
 
 async def test_a_stop_and_a_rebalance_wake_it(shop: Shop) -> None:
