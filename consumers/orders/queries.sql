@@ -49,9 +49,10 @@ confirmed_money AS MATERIALIZED (
 ),
 inserted_orders AS (
     INSERT INTO orders (order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count,
-        amount_minor, lines, deadline_ms, updated_at_ms)
+        amount_minor, lines, deadline_ms, updated_at_ms, is_open)
     SELECT n.order_id, n.partition, n.state, n.reason, n.customer_id, n.payment_token, n.currency, n.terms, n.line_count,
-        n.amount_minor, n.lines::jsonb, n.deadline_ms, n.updated_at_ms
+        n.amount_minor, n.lines::jsonb, n.deadline_ms, n.updated_at_ms,
+        n.state IN ('pending', 'reserved', 'committing', 'placed')
     FROM unnest($10::uuid[], $11::integer[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
         $17::text[], $18::integer[], $19::bigint[], $20::text[], $21::bigint[], $22::bigint[])
         AS n (order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count, amount_minor,
@@ -59,9 +60,10 @@ inserted_orders AS (
 ),
 updated_orders AS (
     INSERT INTO orders (order_id, partition, state, reason, customer_id, payment_token, currency, terms, line_count,
-        amount_minor, lines, deadline_ms, updated_at_ms)
+        amount_minor, lines, deadline_ms, updated_at_ms, is_open)
     SELECT c.order_id, o.partition, c.state, c.reason, o.customer_id, c.payment_token, c.currency, o.terms, c.line_count,
-        c.amount_minor, c.lines::jsonb, c.deadline_ms, c.updated_at_ms
+        c.amount_minor, c.lines::jsonb, c.deadline_ms, c.updated_at_ms,
+        c.state IN ('pending', 'reserved', 'committing', 'placed')
     FROM unnest($23::uuid[], $24::text[], $25::text[], $26::text[], $27::text[], $28::integer[], $29::bigint[],
         $30::text[], $31::bigint[], $32::bigint[])
         AS c (order_id, state, reason, payment_token, currency, line_count, amount_minor, lines, deadline_ms,
@@ -70,5 +72,6 @@ updated_orders AS (
     ON CONFLICT (order_id) DO UPDATE
     SET state = excluded.state, reason = excluded.reason, payment_token = excluded.payment_token,
         currency = excluded.currency, line_count = excluded.line_count, amount_minor = excluded.amount_minor,
-        lines = excluded.lines, deadline_ms = excluded.deadline_ms, updated_at_ms = excluded.updated_at_ms
+        lines = excluded.lines, deadline_ms = excluded.deadline_ms, updated_at_ms = excluded.updated_at_ms,
+        is_open = excluded.is_open
 )

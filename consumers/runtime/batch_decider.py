@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 PATIENCE_SECONDS: Final = 0.3
-"""How long the position of a room that was concerned in nothing waits for its next batch before it is made durable alone, and the records
-of a room that gathers for more of them."""
+"""How long the records of a room that gathers wait for more of them, and positions that rooms passed over for anything else to come."""
+MOST_PASSED_SECONDS: Final = 2.0
+"""How long the position of a room that was concerned in nothing waits for its next batch, while others go on: it is written for nobody
+but who reads on after a crash."""
 MOST_HELD: Final = 2_000
 """Records that a room which gathers holds before it decides them all."""
 
@@ -66,6 +68,7 @@ class BatchDecider:
         self._costs = costs
         self._gathers = [room.gathers and len(hosting.rooms) > 1 for room in hosting.rooms]
         self._began = 0.0
+        self._read_at = 0.0
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
@@ -102,6 +105,8 @@ class BatchDecider:
             if each.partition in self._claims:
                 by_partition.setdefault(each.partition, []).append(each)
         work = [(self._claims[partition], theirs) for partition, theirs in by_partition.items()]
+        if work:
+            self._read_at = self._began
         shares = [(number, self._shares(number, work)) for number in range(len(self._rooms))]
         is_thorough = any(hosted.is_thorough for hosted, _ in work)
         await self._database.run_with_retry("load", lambda c: self._load(c, shares, thorough=is_thorough))
@@ -237,21 +242,27 @@ class BatchDecider:
 
     # --- positions of rooms that pass over records --------------------------------------------------------------------
 
-    def passed_long_ago(self) -> bool:
-        """Tell whether a room has passed over or held records for long enough, and has decided nothing since."""
-        before = time.monotonic() - (PATIENCE_SECONDS if self._lifecycle.running else 0)
-        return any(claim.waits_since <= before for it in self._claims.values() for claim in it.claims)
+    def moves_in_seconds(self) -> float:
+        """Return how long until a step is due that brings no records, for what rooms hold or passed over; infinite where there is nothing."""
+        claims = [claim for hosted in self._claims.values() for claim in hosted.claims]
+        held_at = min((claim.held_at for claim in claims if claim.held), default=math.inf)
+        passed_at = min((claim.passed_at for claim in claims if claim.passed), default=math.inf)
+        if min(held_at, passed_at) < math.inf and not self._lifecycle.running:
+            return 0.0
+        quiet_at = max(passed_at, self._read_at) + PATIENCE_SECONDS
+        return min(held_at + PATIENCE_SECONDS, passed_at + MOST_PASSED_SECONDS, quiet_at) - time.monotonic()
 
     def _late_parts(self, parts: Sequence[PartitionBatch[Any]]) -> list[PartitionBatch[Any]]:
-        """Move on the rooms that passed over records a while ago; all of them together, as the statement is paid for."""
-        if not (parts or self.passed_long_ago()):
+        """Move on the rooms that passed over records a while ago; all of them where there is nothing else to commit."""
+        if not parts and self.moves_in_seconds() > 0:
             return []
-        before = time.monotonic() - (PATIENCE_SECONDS / 2 if parts and self._lifecycle.running else 0)
+        waits = MOST_PASSED_SECONDS if parts and self._lifecycle.running else 0.0
+        before = time.monotonic() - waits
         return [
             self._decide_partition(room, claim, [])
             for hosted in self._claims.values()
             for room, claim in zip(self._rooms, hosted.claims, strict=True)
-            if claim.passed and claim.passed_at < before
+            if claim.passed and claim.passed_at <= before
         ]
 
 

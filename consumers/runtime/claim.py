@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -53,12 +52,6 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
         """Go back to a position in the database; what was passed over beyond it is read again."""
         self.next_offsets, self.at_ms, self.batch, self.passed = list(next_offsets), at_ms, batch, []
         self.held = []
-
-    @property
-    def waits_since(self) -> float:
-        """Since when something waits for the room's next batch (monotonic, s); infinite where nothing does."""
-        passed_at = self.passed_at if self.passed else math.inf
-        return min(passed_at, self.held_at) if self.held else passed_at
 
     def hold(self, slices: Iterable[Any], now: float) -> None:
         """Keep what is to be decided together with what comes after it."""

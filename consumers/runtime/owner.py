@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -19,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from consumers.errors import FencedError
 from consumers.runtime.background import BackgroundTasks
-from consumers.runtime.batch_decider import PATIENCE_SECONDS, BatchDecider
+from consumers.runtime.batch_decider import BatchDecider
 from consumers.runtime.claiming import Claiming
 from consumers.runtime.deciding.batch import Batch, BatchStep, DecodedSlice, PartitionBatch, steps
 from consumers.runtime.hosting import Hosting
@@ -207,15 +205,13 @@ class PartitionOwner:
         )
         if not is_at_rest:
             return BUSY_WAIT_SECONDS
-        waits_since = min((it.waits_since for each in self._claims.values() for it in each.claims), default=math.inf)
-        passed_over = waits_since + PATIENCE_SECONDS - time.monotonic()
         looks = min(self._ownership.watcher.next_look, self._pausing.next_look)
-        wakes = min(max(passed_over, BUSY_WAIT_SECONDS), self._reminders.next_in_seconds(), looks, REST_SECONDS)
-        return max(0.0, wakes)
+        wakes = (self._decider.moves_in_seconds(), self._reminders.next_in_seconds(), looks, REST_SECONDS)
+        return max(0.0, min(wakes))
 
     def _steps(self, slices: list[DecodedSlice]) -> list[BatchStep]:
         """Cut what was read into steps; without any, one moves the positions of rooms that passed over records."""
-        return steps(slices, self._hosting.is_barrier) or ([BatchStep([])] if self._decider.passed_long_ago() else [])
+        return steps(slices, self._hosting.is_barrier) or ([BatchStep([])] if self._decider.moves_in_seconds() <= 0 else [])
 
     async def _process(self, step: BatchStep) -> bool:
         """Decide a step while the one before it commits; then let it commit. Return False when positions went back."""

@@ -11,6 +11,7 @@ from infra.base.migrate import MIGRATIONS, migrate, read_migrations
 from infra.base.settings import Settings
 from schemas.codec.lock import read_lock
 from schemas.limits import GATHER_MS
+from topology.states import FINAL_ORDER_STATES, OrderState
 
 
 def written(folder: Path, **migrations: str) -> Path:
@@ -191,5 +192,43 @@ async def test_intake_goes_on_in_order_commands_where_the_room_stands_that_is_fu
             ("payments", 0, 7, 1),
             ("orders", 1, 0, 0),
         ]
+    finally:
+        await connection.close()
+
+
+async def test_claims_are_kept_as_their_columns_change_places_and_orders_that_wait_are_open(
+    settings: Settings, tmp_path: Path
+) -> None:
+    for migration in read_migrations(MIGRATIONS):
+        if migration.name < "0026":
+            (tmp_path / f"{migration.name}.sql").write_text(migration.sql)
+    dsn = dsn_of(settings)
+    await migrate(dsn, tmp_path)
+    connection = await asyncpg.connect(dsn)
+    columns = (
+        "room, partition, epoch, next_offsets, at_ms, batch, committed_at, cluster_id, topic_ids, last_records, "
+        "went_back_at, reread_up_to, rules_version, group_id"
+    )
+    everything = f"SELECT {columns} FROM claims ORDER BY room"
+    states = set(OrderState) - {OrderState.UNKNOWN}
+    waiting = states - FINAL_ORDER_STATES
+    try:
+        await connection.execute(
+            f"INSERT INTO claims ({columns}) VALUES ('orders', 0, 3, '{{70}}', 9, 5, now(), 'C', '{{e}}', '{{69:e}}', now(), "
+            "'{80}', 1, 'saga'), ('payments', 0, 1, '{0}', 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL)"
+        )
+        begun = (
+            "INSERT INTO orders (order_id, partition, state, reason, customer_id, payment_token, currency, line_count, "
+            "amount_minor, lines, updated_at_ms) VALUES ($1, 0, $2, '', '', '', '', 2, 0, '{}', 7)"
+        )
+        for number, state in enumerate(states):
+            await connection.execute(begun, f"01a0bf2a-1000-7c3e-8f00-00000000000{number:x}", state.value)
+        before = await connection.fetch(everything)
+        await migrate(dsn)
+        assert await connection.fetch(everything) == before
+        rows = await connection.fetch("SELECT state FROM orders WHERE is_open")
+        assert {row["state"] for row in rows} == waiting
+        await connection.execute(begun, "01a0bf2a-1000-7c3e-8f00-00000000000f", "paid")
+        assert await connection.fetchval("SELECT count(*) FROM orders WHERE is_open") == len(waiting) + 1, "as an earlier release writes it"
     finally:
         await connection.close()

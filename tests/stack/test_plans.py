@@ -15,7 +15,7 @@ from consumers.runtime.postgres.database import Database
 from consumers.runtime.postgres.sql import load_queries
 from infra.base.rooms import ROOMS
 from infra.base.settings import Settings
-from tests.harness.shop import Shop, in_miniature, open_shop
+from tests.harness.shop import Shop, in_miniature, open_shop, order
 
 READ_WHOLE = ("webhook_subscriptions",)
 """Every batch goes to every subscriber, so all of them are read; they are other systems, and do not grow with orders."""
@@ -80,3 +80,16 @@ async def test_a_claim_reads_only_the_orders_that_are_dated_later(connection: as
 async def test_an_update_by_a_join_reads_every_week_where_all_are_empty(connection: asyncpg.Connection) -> None:
     await connection.execute("ANALYZE")
     assert await whole_scans(connection, UPDATED_BY_JOIN) != []
+
+
+async def test_the_row_of_an_order_that_moves_on_gets_no_new_index_entries(shop: Shop) -> None:
+    """Of its three updates the last one does, which ends it: two are HOT."""
+    updates = (
+        "SELECT sum(n_tup_upd)::int AS all, sum(n_tup_hot_upd)::int AS hot FROM pg_stat_user_tables "
+        "WHERE schemaname = 'public' AND relname LIKE 'orders\\_%'"
+    )
+    async with shop.running("inventory", "orders", "payments"):
+        await shop.receive(MUG=5)
+        await shop.place(order(("MUG", 1)))
+        await shop.until(lambda: shop.value("SELECT state = 'paid' AND NOT is_open FROM orders"))
+    await shop.until(lambda: shop.value(f"SELECT (u.all, u.hot) = (3, 2) FROM ({updates}) AS u"))

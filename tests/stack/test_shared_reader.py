@@ -18,7 +18,6 @@ from consumers.errors import OtherGroupError
 from consumers.orders.room import OrdersRoom
 from consumers.orders.state import Order
 from consumers.runtime import batch_decider
-from consumers.runtime import owner as owners
 from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.owner import PartitionOwner
 from infra.base.rooms import FOLLOWERS
@@ -72,8 +71,7 @@ async def test_a_room_that_gathers_decides_many_records_in_one_step(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here it would gather for ever: it decides when its process ends."""
-    for module in (batch_decider, owners):
-        monkeypatch.setattr(module, "PATIENCE_SECONDS", LONG_SECONDS)
+    monkeypatch.setattr(batch_decider, "PATIENCE_SECONDS", LONG_SECONDS)
     async with hosted(shop, watchdog_seconds=LONG_SECONDS) as owner:
         await shop.place(*orders(5))
         await shop.until(lambda: _holds(owner, 5))
@@ -90,8 +88,7 @@ async def test_a_room_that_gathers_decides_many_records_in_one_step(
 async def test_what_a_room_has_gathered_is_read_again_after_a_rebalance(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (batch_decider, owners):
-        monkeypatch.setattr(module, "PATIENCE_SECONDS", LONG_SECONDS)
+    monkeypatch.setattr(batch_decider, "PATIENCE_SECONDS", LONG_SECONDS)
     async with hosted(shop, watchdog_seconds=LONG_SECONDS) as first:
         await shop.place(*orders(5))
         await shop.until(lambda: _holds(first, 5))

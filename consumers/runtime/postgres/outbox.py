@@ -1,13 +1,15 @@
 """Publishes the outputs of batches, in the order of their commits, and deletes the blobs that Kafka has acknowledged.
 
-The next blob does not wait for the deletion of the one before: until it is deleted it may be published twice, no more.
+The next blob does not wait for the deletion of the one before: until it is deleted it may be published twice, no more. So
+deletions gather for a moment, and go in one statement.
 
-Decision: docs/decisions, 010.
+Decisions: docs/decisions, 010, 041.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +35,8 @@ MAX_WAITING: Final = 16
 
 MAX_UNACKED_BYTES: Final = 32 * 1024 * 1024
 """Committed bytes that Kafka has not acknowledged; beyond them commits wait too, whatever the number of blobs."""
+DELETE_AFTER_SECONDS: Final = 0.2
+"""How long acknowledged blobs wait for others to be deleted with."""
 OBJECT_BYTES: Final = 300
 """What a record takes in memory beside its value."""
 
@@ -61,6 +65,7 @@ class Outbox:
         self._acknowledged: dict[tuple[str, int], int] = {}
         self._worker: asyncio.Task[None] | None = None
         self._cleaner: asyncio.Task[None] | None = None
+        self._is_draining = asyncio.Event()
 
     def start(self) -> None:
         """Begin to publish."""
@@ -82,7 +87,9 @@ class Outbox:
         await asyncio.wait({drained, self._worker}, return_when=asyncio.FIRST_COMPLETED)
         drained.cancel()
         if self._cleaner is not None:
+            self._is_draining.set()
             await asyncio.wait({self._cleaner})
+            self._is_draining.clear()
 
     async def stop(self) -> None:
         """Publish what waits, then end."""
@@ -120,7 +127,7 @@ class Outbox:
                 self._count(-_bytes_of(records))
                 self._waiting.task_done()
             if self._cleaner is None or self._cleaner.done():
-                self._cleaner = self._background.start(self._delete_acknowledged(), f"outbox cleaner {self._name}")
+                self._cleaner = self._background.start(self._delete_later(), f"outbox cleaner {self._name}")
 
     def _count(self, more_bytes: int) -> None:
         self._unacked_bytes += more_bytes
@@ -134,6 +141,11 @@ class Outbox:
             return
         await self._publisher.publish([record for *_, records in blobs for record in records])
         self._acknowledged.update({(room, partition): batch for room, partition, batch, _ in blobs})
+
+    async def _delete_later(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_draining.wait(), DELETE_AFTER_SECONDS)
+        await self._delete_acknowledged()
 
     async def _delete_acknowledged(self) -> None:
         """Delete what Kafka has acknowledged; what is acknowledged meanwhile goes with the next statement."""

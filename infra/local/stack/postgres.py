@@ -31,6 +31,8 @@ _OPTIONS = {
     "synchronous_commit": "on",  # offsets and stock are the truth; a committed batch survives a power cut
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",  # fewer checkpoints, hence fewer full-page images, under load
+    "checkpoint_timeout": "15min",
+    "wal_compression": "pglz",  # of those images, which are mostly text
     "max_connections": "200",
     "log_checkpoints": "off",
 }

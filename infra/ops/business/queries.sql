@@ -1,7 +1,7 @@
 -- name: waiting
 -- Every state in which an order, its money or its goods wait for something, with the longest wait. Ages are the rows' own.
 SELECT 'order' AS axis, state, count(*) AS count, min(updated_at_ms) AS oldest_ms
-FROM orders WHERE state IN ('pending', 'reserved', 'committing', 'placed') GROUP BY state
+FROM orders WHERE is_open AND state IN ('pending', 'reserved', 'committing', 'placed') GROUP BY state
 UNION ALL
 SELECT 'payment', state, count(*), min(updated_at_ms)
 FROM payments WHERE state IN ('requires_action', 'lapsed', 'void_failed', 'refund_failed') GROUP BY state

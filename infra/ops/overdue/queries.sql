@@ -13,8 +13,10 @@ WITH waiting AS (
             SELECT line FROM generate_series(1, o.line_count) AS line WHERE NOT o.lines ? line::text
         ) ELSE '{}' END AS missing
     FROM orders o
-    WHERE o.state IN ('pending', 'reserved', 'committing')
+    WHERE o.is_open AND (
+        o.state IN ('pending', 'reserved', 'committing')
         OR (o.state = 'placed' AND o.terms NOT LIKE '%capture_at_shipping%')
+    )
     UNION ALL
     SELECT p.order_id, 'payment', p.state,
         CASE p.state
