@@ -102,7 +102,7 @@ class Room(ABC, Generic[S]):
     cache_limit: int = 1_000_000
     """Entries in memory, of all partitions of one process together, beyond which the largest memories are emptied."""
     fetch_min_bytes: int = 262_144
-    """Bytes that make a batch worth its price: while the process is busy, the broker waits for them, but not long (fetch_pacing.py)."""
+    """Bytes that make a batch worth its price: with fewer of them a busy process pauses before it fetches again (fetch_pacing.py)."""
 
     @abstractmethod
     def new_state(self, partition: int) -> S:

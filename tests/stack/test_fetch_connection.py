@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from consumers.runtime.kafka.fetch_connection import call_off_other_fetches, install_fetch_connection
-from consumers.runtime.kafka.fetch_pacing import MOST_MS, Wait, ask_for
+from consumers.runtime.kafka.fetch_connection import (
+    LET_BE_MS,
+    Pause,
+    call_off_other_fetches,
+    install_fetch_connection,
+    pace_fetches,
+)
+from consumers.runtime.kafka.fetch_pacing import Wait, ask_for
 from infra.base.settings import Settings
 from tests.harness.waiting import until
 from topology import admin
@@ -47,13 +53,17 @@ class Reading:
     def asked(self) -> dict[TopicPartition, int]:
         """Return what the fetch under way asks for."""
         under_way = self.consumer._fetcher._client._under_way
-        return dict(*under_way.values())
+        return dict(*(fetch.asked for fetch in under_way.values()))
 
     async def write(self, tp: TopicPartition) -> None:
         await self.producer.send_and_wait(tp.topic, b"", partition=tp.partition)
 
     async def read(self) -> list[TopicPartition]:
-        return list(await self.consumer.getmany(timeout_ms=int(SOON_SECONDS * 1000)))
+        return list(await self.records())
+
+    async def records(self) -> dict[TopicPartition, list[Any]]:
+        found: dict[TopicPartition, list[Any]] = await self.consumer.getmany(timeout_ms=int(SOON_SECONDS * 1000))
+        return found
 
 
 @pytest_asyncio.fixture
@@ -99,7 +109,7 @@ async def test_a_fetch_that_is_not_called_off_leaves_out_what_came_later(reading
 
 
 async def test_a_fetch_that_ends_soon_is_let_be_as_a_busy_room_gathers_what_it_leaves_out(reading: Reading) -> None:
-    ask_for(reading.consumer, Wait(MOST_MS, 1))
+    ask_for(reading.consumer, Wait(LET_BE_MS, 1))
     await reading.write(reading.first)
     assert await reading.read() == [reading.first], "the long fetch is over"
     connections = reading.consumer._client._conns
@@ -107,3 +117,29 @@ async def test_a_fetch_that_ends_soon_is_let_be_as_a_busy_room_gathers_what_it_l
     call_off_other_fetches(reading.consumer, {reading.first: 1, reading.second: 0})
     assert before.connected()
     assert reading.asked() == {}
+
+
+async def test_a_fetch_that_pauses_is_answered_with_all_that_came_meanwhile(reading: Reading) -> None:
+    pace_fetches(reading.consumer, Pause(0.5, 1_000))
+    await reading.write(reading.first)
+    assert await reading.read() == [reading.first]
+    for _ in range(2):
+        await reading.write(reading.first)
+    assert [len(records) for records in (await reading.records()).values()] == [2]
+
+
+async def test_a_fetch_does_not_pause_after_an_answer_that_is_large_enough(reading: Reading) -> None:
+    pace_fetches(reading.consumer, Pause(10 * SOON_SECONDS, 1))
+    for _ in range(3):
+        await reading.write(reading.first)
+        assert await reading.read() == [reading.first]
+
+
+async def test_a_fetch_that_pauses_is_called_off_as_others_are(reading: Reading) -> None:
+    pace_fetches(reading.consumer, Pause(0.5, 1_000))
+    await reading.write(reading.first)
+    assert await reading.read() == [reading.first]
+    await reading.until_asked(reading.first, 1)
+    reading.consumer.seek(reading.first, 0)
+    call_off_other_fetches(reading.consumer, {reading.first: 0})
+    assert await reading.read() == [reading.first]

@@ -52,8 +52,8 @@ def always_busy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wait(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    for bound in ("LEAST_MS", "MOST_MS"):
-        monkeypatch.setattr(fetch_pacing, bound, round(seconds * 1000))
+    for bound in ("LEAST_SECONDS", "MOST_SECONDS"):
+        monkeypatch.setattr(fetch_pacing, bound, seconds)
 
 
 async def test_commands_that_trickle_in_are_gathered_while_the_process_is_busy(shop: Shop) -> None:

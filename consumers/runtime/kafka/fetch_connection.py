@@ -2,21 +2,23 @@
 
 A broker answers the requests of a connection one after the other, so whatever is asked behind a fetch that waits for records
 waits with it. aiokafka sends fetches on the connection of all other requests, and leaves one under way that knows nothing of
-a partition which was claimed, or of a position that was sought, meanwhile. A room at rest has its fetches wait for long.
+a partition which was claimed, or of a position that was sought, meanwhile. Fetches wait for long where nothing comes.
 
-Decisions: docs/decisions, 039.
+After an answer the next fetch can be made to pause: then it is answered at once, with all that came meanwhile.
+
+Decisions: docs/decisions, 039, 042.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
-
-from consumers.runtime.kafka.fetch_pacing import MOST_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_SECONDS: Final = 1.0
 """How often the fetcher looks by itself for what to ask. All that matters wakes it; aiokafka looks five times a second."""
+LET_BE_MS: Final = 100
+"""A fetch that waits for no longer is not called off: a busy room's ends soon, and what it leaves out gathers meanwhile."""
 _FETCHES: Final = "fetches"
 """Names the connections; aiokafka's own groups are numbers."""
 
@@ -35,13 +39,47 @@ class _Nothing:
     topics: Final = ()
 
 
+class Pause(NamedTuple):
+    """What a fetch waits for after the answer to the one before: `seconds`, unless that had `enough_bytes` (or nothing)."""
+
+    seconds: float = 0.0
+    enough_bytes: int = 0
+
+
+class _Fetch:
+    """A fetch that pauses, or is on its way, and the positions that it asks for."""
+
+    def __init__(self, request: FetchRequest) -> None:
+        self.asked = {
+            TopicPartition(topic, partition): offset
+            for topic, partitions in request.topics
+            for partition, offset, _ in partitions
+        }
+        self.is_sent = False
+        self._called_off = asyncio.Event()
+
+    @property
+    def is_called_off(self) -> bool:
+        return self._called_off.is_set()
+
+    def call_off(self) -> None:
+        self._called_off.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for so long, or until it is called off."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._called_off.wait(), seconds)
+
+
 class FetchConnection:
     """What aiokafka's fetcher takes for its client."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._under_way: dict[int, dict[TopicPartition, int]] = {}
-        """For each node the positions that its fetch asks for, while that may wait for long."""
+        self._under_way: dict[int, _Fetch] = {}
+        """For each node, where it may wait for long."""
+        self._not_before: dict[int, float] = {}
+        self.pause = Pause()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -50,44 +88,52 @@ class FetchConnection:
         """Send a request, a fetch on a connection of its own. Raises what AIOKafkaClient raises."""
         if not isinstance(request, FetchRequest):
             return await self._client.send(node_id, request)
-        if request._max_wait_ms <= MOST_MS:  # noqa: SLF001  it has no public name
-            return await self._client.send(node_id, request, group=_FETCHES)
-        asked = {
-            TopicPartition(topic, partition): offset
-            for topic, partitions in request.topics
-            for partition, offset, _ in partitions
-        }
-        self._under_way[node_id] = asked
+        fetch = _Fetch(request)
+        if request._max_wait_ms > LET_BE_MS:  # noqa: SLF001  it has no public name
+            self._under_way[node_id] = fetch
         try:
-            return await self._client.send(node_id, request, group=_FETCHES)
+            if (seconds := self._not_before.get(node_id, 0.0) - time.monotonic()) > 0:
+                await fetch.pause(seconds)
+            if fetch.is_called_off:
+                return _Nothing
+            fetch.is_sent = True
+            response = await self._client.send(node_id, request, group=_FETCHES)
         except asyncio.CancelledError:
-            self._close(node_id)  # else the next fetch would wait until the broker has answered this one
+            self._end(node_id, fetch)  # else the next fetch would wait until the broker has answered this one
             raise
         except KafkaError:
-            if self._under_way.get(node_id) is asked:
+            if not fetch.is_called_off:
                 raise
             return _Nothing
         finally:
-            if self._under_way.get(node_id) is asked:
+            if self._under_way.get(node_id) is fetch:
                 del self._under_way[node_id]
+        has_pause = 0 < _bytes_of(response) < self.pause.enough_bytes
+        self._not_before[node_id] = time.monotonic() + self.pause.seconds if has_pause else 0.0
+        return response
 
     def call_off(self, positions: Mapping[TopicPartition, int]) -> None:
         """End each fetch under way that leaves out one of these positions, of a partition which its node leads.
 
-        The fetcher then asks anew, for what is to be read by now. A busy room's fetches are let be: they end soon, and what
-        they leave out gathers meanwhile.
+        The fetcher then asks anew, for what is to be read by now. A fetch of a busy room is let be (LET_BE_MS).
         """
         for tp, position in positions.items():
             node_id = self._client.cluster.leader_for_partition(tp)
-            asked = self._under_way.get(node_id)
-            if asked is not None and asked.get(tp) != position:
+            fetch = self._under_way.get(node_id)
+            if fetch is not None and fetch.asked.get(tp) != position:
                 del self._under_way[node_id]
-                self._close(node_id)
+                fetch.call_off()
+                self._end(node_id, fetch)
 
-    def _close(self, node_id: int) -> None:
+    def _end(self, node_id: int, fetch: _Fetch) -> None:
         connection = self._client._conns.get((node_id, _FETCHES))  # noqa: SLF001  it has no public way to close one
-        if connection is not None:
+        if fetch.is_sent and connection is not None:
             connection.close()
+
+
+def _bytes_of(response: Any) -> int:
+    """Return the size of the records in an answer; they are the last field of each partition."""
+    return sum(len(partition[-1] or b"") for _, partitions in response.topics for partition in partitions)
 
 
 def install_fetch_connection(consumer: AIOKafkaConsumer) -> None:
@@ -100,3 +146,8 @@ def install_fetch_connection(consumer: AIOKafkaConsumer) -> None:
 def call_off_other_fetches(consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int]) -> None:
     """End the fetches under way that do not ask for these positions; to be called before a long wait for records."""
     consumer._fetcher._client.call_off(positions)  # noqa: SLF001
+
+
+def pace_fetches(consumer: AIOKafkaConsumer, pause: Pause) -> None:
+    """Have a consumer pause so from the next answer on."""
+    consumer._fetcher._client.pause = pause  # noqa: SLF001

@@ -1,13 +1,14 @@
-"""How long the broker gathers records for a room before it answers: the longer, the busier the room is.
+"""How long a room pauses before it fetches again: the longer, the busier it is.
 
 A batch costs a room about 4 ms of CPU however small it is, and the broker, PostgreSQL and whoever follows the room as much
 again. Rooms that take two or three orders at a time fill two cores at a third of what they could do, and an order is slower,
-for it waits for a core at every step. A room that has little to do answers at once.
+for it waits for a core at every step. But an order takes ten steps, and waits for a pause in each: so it is short, and counts from
+the last answer, which is decided meanwhile. A room that has little to do does not pause.
 
 Busy is who does not wait for records, be it that he decides or commits, or that his process waits for a core: a share of
 the CPU would fall just when the machine is full.
 
-Decisions: docs/decisions, 003, 035.
+Decisions: docs/decisions, 003, 035, 042.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from consumers.runtime.kafka.fetch_connection import LET_BE_MS, Pause, pace_fetches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,12 +29,10 @@ REST_SECONDS: Final = 5.0
 
 Nothing waits behind that answer, and a fetch that leaves out what is to be read is called off (fetch_connection.py).
 """
-LEAST_MS: Final = 25
-"""The least of a busy room: what is asked of the broker while the room decides leaves out what it decides, which lies there
-for as long."""
-MOST_MS: Final = 100
-MS_A_SHARE: Final = 200.0
-"""Milliseconds of waiting for a room that is always busy: the most is reached where it is so for half of the time."""
+LEAST_SECONDS: Final = 0.01
+MOST_SECONDS: Final = 0.03
+SECONDS_A_SHARE: Final = 0.033
+"""Of pause, for a room that is always busy."""
 WINDOW_SECONDS: Final = 0.25
 
 
@@ -43,13 +44,14 @@ class Wait(NamedTuple):
 
 
 AT_REST: Final = Wait(round(REST_SECONDS * 1000), 1)
+BUSY: Final = Wait(LET_BE_MS, 1)
 
 
-def wait_for(share: float, fetch_min_bytes: int) -> Wait:
+def pause_for(share: float, enough_bytes: int) -> Pause:
     """Return what suits a room that is busy for this share of the time. Pure."""
     if share < IDLE_SHARE:
-        return AT_REST
-    return Wait(round(min(max(LEAST_MS, share * MS_A_SHARE), MOST_MS)), fetch_min_bytes)
+        return Pause()
+    return Pause(min(max(LEAST_SECONDS, share * SECONDS_A_SHARE), MOST_SECONDS), enough_bytes)
 
 
 def ask_for(consumer: Any, wait: Wait) -> None:
@@ -59,22 +61,23 @@ def ask_for(consumer: Any, wait: Wait) -> None:
 
 
 class FetchPacing:
-    """Watches how busy a room is. `clock` is in seconds and never steps back."""
+    """Watches how busy a room is. `enough_bytes` are worth a batch at once; `clock` is in seconds and never steps back."""
 
-    def __init__(self, fetch_min_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.wait = wait_for(0.0, fetch_min_bytes)
-        self._fetch_min_bytes = fetch_min_bytes
+    def __init__(self, enough_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.pause = Pause()
+        self._enough_bytes = enough_bytes
         self._clock = clock
         self._since = clock()
         self._waited = 0.0
 
     @contextmanager
     def reading(self, consumer: Any) -> Iterator[None]:
-        """Read from an AIOKafkaConsumer that has started, which asks for our `wait` from its next request on."""
+        """Read from an AIOKafkaConsumer that has started and fetches on a connection of its own, which pauses as we do."""
         began = self._clock()
         if (passed := began - self._since) >= WINDOW_SECONDS:
-            self.wait = wait_for(1 - self._waited / passed, self._fetch_min_bytes)
+            self.pause = pause_for(1 - self._waited / passed, self._enough_bytes)
             self._since, self._waited = began, 0.0
-        ask_for(consumer, self.wait)
+        ask_for(consumer, BUSY if self.pause.seconds else AT_REST)
+        pace_fetches(consumer, self.pause)
         yield
         self._waited += self._clock() - began
