@@ -174,12 +174,19 @@ class BatchDecider:
         return parts
 
     def _decide_share(self, number: int, claim: Claim[Any], slices: list[DecodedSlice]) -> PartitionBatch[Any] | None:
-        """Decide a room's share; None where nothing of it concerns the room, which passes over it."""
+        """Decide a room's share; None where nothing comes of it, be it that nothing concerns the room: it passes over it."""
+        room = self._rooms[number]
         if any(each.readings for each in slices):
-            return self._decide_partition(self._rooms[number], claim, slices)
+            next_offsets, passed, passed_at = claim.next_offsets, claim.passed, claim.passed_at
+            rules_version = claim.rules_version
+            part = self._decide_partition(room, claim, slices)
+            if part.has_results or part.rules_version != rules_version:
+                return part
+            claim.batch -= 1
+            claim.next_offsets, claim.passed, claim.passed_at = next_offsets, passed, passed_at
         now = time.monotonic()
         for each in slices:
-            _require_room_contiguous(self._rooms[number], each, claim)
+            _require_room_contiguous(room, each, claim)
             claim.pass_over(each.source, each.first, each.next, now)
             if each.last is not None:
                 claim.last_records = list(claim.last_records)

@@ -94,6 +94,11 @@ class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
     rules_version: int = 0
     began: float = 0.0
 
+    @property
+    def has_results(self) -> bool:
+        """Tell whether something is to be written or published, or begins with it, beside the position."""
+        return bool(self.outputs or self.changes.effects or any(map(len, self.changes.columns)))
+
 
 class Batch(msgspec.Struct, eq=False):
     """A decided step; `is_thorough` tells whether all that its messages touch was loaded for it."""

@@ -8,7 +8,6 @@ ALTER TABLE claims RENAME COLUMN group_id TO earlier_group_id;
 ALTER TABLE claims ADD COLUMN cluster_id text, ADD COLUMN topic_ids text[], ADD COLUMN group_id text;
 UPDATE claims SET cluster_id = earlier_cluster_id, topic_ids = earlier_topic_ids, group_id = earlier_group_id;
 ALTER TABLE claims DROP COLUMN earlier_cluster_id, DROP COLUMN earlier_topic_ids, DROP COLUMN earlier_group_id;
-ALTER TABLE claims SET (fillfactor = 10);  -- a few dozen rows: the more versions fit into a page, the more seldom it is pruned
 COMMENT ON COLUMN claims.cluster_id IS 'Set by the first claim; a claim of another log is refused (lastunit topology rebase).';
 COMMENT ON COLUMN claims.topic_ids IS 'Kafka''s id of each source topic, in the order of next_offsets.';
 COMMENT ON COLUMN claims.group_id IS 'The consumer group of the last claim; NULL: claimed by an earlier release.';
