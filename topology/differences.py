@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from topology.topics import FOREVER, TOPICS
+from topology.topics import FOREVER, ORDER_EVENTS, TOPICS
 
 REPLICAS: Final = 3
 """Copies of each partition where there are enough brokers: one may fail while another is being serviced."""
@@ -136,9 +136,11 @@ def compare(
 ) -> TopologyDiff:
     """Return how the topics of `namespace` in `cluster` differ from TOPICS with `partitions` partitions each.
 
-    `in_use` has the recorded numbers by plain topic name, where there are any: they count for more than what is declared.
+    `in_use` has the recorded numbers by plain topic name, where there are any: they count for more than what is declared. That of
+    order.events is the system's own: it holds for topics without a record too.
     """
     in_use = in_use or {}
+    declared = in_use.get(ORDER_EVENTS.name, partitions)
     replicas = min(REPLICAS, cluster.brokers)
     missing: list[MissingTopic] = []
     other_partitions: list[CountDifference] = []
@@ -146,7 +148,7 @@ def compare(
     configs: list[ConfigDifference] = []
     surplus: list[CountDifference] = []
     for topic in TOPICS:
-        name, wanted = topic.in_namespace(namespace), in_use.get(topic.name, partitions)
+        name, wanted = topic.in_namespace(namespace), in_use.get(topic.name, declared)
         found = cluster.topics.get(name)
         if found is None:
             missing.append(MissingTopic(name, wanted, replicas, topic.kafka_configs(replicas)))

@@ -173,7 +173,12 @@ class Settings(BaseSettings):
     )
 
     # Throughput and ownership.
-    partitions: int = Field(default=12, ge=1, le=1024, description="Partitions of each topic when it is created")
+    partitions: int = Field(
+        default=12,
+        ge=1,
+        le=1024,
+        description="Partitions of each topic of a new system (`lastunit up` and `demo` with a Kafka of their own: 4, unless set)",
+    )
     codec: Literal["auto", "c", "python"] = Field(
         default="auto", description="What encodes messages: C where it is built, C alone, Python alone"
     )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from infra.base.connections import database
 from infra.base.migrate import migrate
@@ -14,6 +15,10 @@ from infra.base.settings import Settings
 from infra.local.stack import Progress, Stack, embedded_stack
 from infra.local.supervisor import Supervisor
 from topology import admin
+from topology.topics import ORDER_EVENTS
+
+FEW_PARTITIONS: Final = 4
+"""Of each topic of a new system on one machine: each costs every room a part of its batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,7 @@ async def running_system(
     Raises InfraError or TopologyError: something is in use, does not start, or is not what the settings name.
     """
     async with embedded_stack(settings, progress) as stack:
-        found = stack.endpoints.applied_to(settings)
-        await _prepare(settings, found)
+        found = await _prepared(settings, stack.endpoints.applied_to(settings))
         async with Supervisor(
             found,
             report=progress.report,
@@ -70,15 +74,21 @@ async def running_system(
             yield System(stack, supervisor)
 
 
-async def _prepare(settings: Settings, found: Settings) -> None:
-    """Create what is missing: tables and topics. In a Kafka that is not ours only when its id was given too."""
+async def _prepared(settings: Settings, found: Settings) -> Settings:
+    """Create what is missing: tables and topics. In a Kafka that is not ours only when its id was given too.
+
+    Return the settings with the number of partitions that this system has: as recorded, else as given, else a few.
+    """
     await migrate(found.postgres_dsn or "")
     async with database(found) as connection:
         in_use = await recorded_partitions(connection)
+    is_given = "partitions" in settings.model_fields_set or settings.kafka_bootstrap
+    partitions = in_use.get(ORDER_EVENTS.name, settings.partitions if is_given else FEW_PARTITIONS)
     await admin.apply(
         found.kafka_bootstrap or "",
         namespace=found.namespace,
-        partitions=found.partitions,
+        partitions=partitions,
         in_use=in_use,
         expected_cluster_id=settings.cluster_id if settings.kafka_bootstrap else found.cluster_id,
     )
+    return found.model_copy(update={"partitions": partitions})

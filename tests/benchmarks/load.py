@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from infra.local.supervisor import Supervisor
+from infra.local.system import FEW_PARTITIONS
 from infra.ops.audit import verify
 from producers.clients.stock import StockClient, receipts_of
 from producers.publisher import Publisher
@@ -113,7 +114,7 @@ async def run(options: Options, report: Report) -> None:
     loads: dict[int, list[Load]] = {}
     async with running_servers(options) as servers, AsyncExitStack() as open_ones:
         report.setup = await setup_facts(servers)
-        settings = await servers.shop("load")
+        settings = await servers.shop("load", partitions=options.partitions or FEW_PARTITIONS)
         publisher = await open_ones.enter_async_context(
             Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace)
         )

@@ -10,9 +10,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from infra.base.connections import database
+from infra.base.partitions import fixed_partitions
 from infra.base.settings import Settings
+from infra.local.system import FEW_PARTITIONS, _prepared
 from tests.harness.waiting import until
-from topology.admin import Applied, _until_ready, _Wanted, apply, check, diff
+from topology.admin import Applied, _until_ready, _Wanted, apply, check, diff, partitions_of
 from topology.differences import ConfigDifference, CountDifference
 from topology.errors import (
     ChangeFailedError,
@@ -194,3 +197,20 @@ async def test_topics_that_do_not_show_in_time_are_named(namespace: str, admin: 
 async def test_a_broker_that_does_not_answer_is_named() -> None:
     with pytest.raises(KafkaUnreachableError, match=r"127\.0\.0\.1:1 .*LASTUNIT_KAFKA_BOOTSTRAP"):
         await diff("127.0.0.1:1")
+
+
+@pytest.mark.parametrize("given", [None, PARTITIONS])
+async def test_a_system_keeps_the_number_of_partitions_with_which_it_began(
+    settings: Settings, given: int | None
+) -> None:
+    """Its first room records it; what the settings say then no longer matters, nor what a release takes for a default."""
+    own_kafka = settings.model_copy(update={"kafka_bootstrap": None})
+    began_as = own_kafka if given is None else own_kafka.model_copy(update={"partitions": given})
+    began = await _prepared(began_as, settings)
+    assert began.partitions == (given or FEW_PARTITIONS)
+    async with database(settings) as connection:
+        actual = await partitions_of(bootstrap(settings), settings.namespace)
+        await fixed_partitions(connection, actual, settings.namespace)
+    for later in (own_kafka, own_kafka.model_copy(update={"partitions": 9})):
+        assert (await _prepared(later, settings)).partitions == began.partitions
+    assert set((await partitions_of(bootstrap(settings), settings.namespace)).values()) == {began.partitions}
