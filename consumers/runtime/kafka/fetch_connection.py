@@ -6,7 +6,7 @@ a partition which was claimed, or of a position that was sought, meanwhile. Fetc
 
 After an answer the next fetch can be made to pause: then it is answered at once, with all that came meanwhile.
 
-Decisions: docs/decisions, 039, 042.
+Decisions: docs/decisions, 039, 041.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ the last answer, which is decided meanwhile. A room that has little to do does n
 Busy is who does not wait for records, be it that he decides or commits, or that his process waits for a core: a share of
 the CPU would fall just when the machine is full.
 
-Decisions: docs/decisions, 003, 035, 042.
+Decisions: docs/decisions, 003, 035, 041.
 """
 
 from __future__ import annotations
