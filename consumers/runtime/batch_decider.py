@@ -2,7 +2,7 @@
 
 What is decided is ahead of the database: `owner.py` commits it.
 
-Decisions: docs/decisions, 040.
+Decisions: docs/decisions, 040, 041.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 One process owns a partition at a time. The row in `claims` decides which one (`epoch`) and how far it is (`next_offsets`);
 Kafka's group only proposes. Batch n+1 is decided while n commits and n-1 is published; the order per partition holds.
 Several rooms that read the same log share one reader (hosting.py); one room alone is the same code.
+
+Decisions: docs/decisions, 042.
 """
 
 from __future__ import annotations
@@ -211,7 +213,8 @@ class PartitionOwner:
 
     def _steps(self, slices: list[DecodedSlice]) -> list[BatchStep]:
         """Cut what was read into steps; without any, one moves the positions of rooms that passed over records."""
-        return steps(slices, self._hosting.is_barrier) or ([BatchStep([])] if self._decider.moves_in_seconds() <= 0 else [])
+        found = steps(slices, self._hosting.is_barrier)
+        return found or ([BatchStep([])] if self._decider.moves_in_seconds() <= 0 else [])
 
     async def _process(self, step: BatchStep) -> bool:
         """Decide a step while the one before it commits; then let it commit. Return False when positions went back."""

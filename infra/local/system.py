@@ -1,4 +1,7 @@
-"""The whole system on one machine: servers, topics, tables, then the processes that do the work."""
+"""The whole system on one machine: servers, topics, tables, then the processes that do the work.
+
+Decisions: docs/decisions, 041.
+"""
 
 from __future__ import annotations
 

@@ -205,17 +205,20 @@ async def test_claims_are_kept_as_their_columns_change_places_and_orders_that_wa
     dsn = dsn_of(settings)
     await migrate(dsn, tmp_path)
     connection = await asyncpg.connect(dsn)
-    columns = (
-        "room, partition, epoch, next_offsets, at_ms, batch, committed_at, cluster_id, topic_ids, last_records, "
-        "went_back_at, reread_up_to, rules_version, group_id"
+    everything = (
+        "SELECT room, partition, epoch, next_offsets, at_ms, batch, committed_at, cluster_id, topic_ids, last_records, "
+        "went_back_at, reread_up_to, rules_version, group_id FROM claims ORDER BY room"
     )
-    everything = f"SELECT {columns} FROM claims ORDER BY room"
     states = set(OrderState) - {OrderState.UNKNOWN}
     waiting = states - FINAL_ORDER_STATES
     try:
         await connection.execute(
-            f"INSERT INTO claims ({columns}) VALUES ('orders', 0, 3, '{{70}}', 9, 5, now(), 'C', '{{e}}', '{{69:e}}', now(), "
-            "'{80}', 1, 'saga'), ('payments', 0, 1, '{0}', 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL)"
+            """
+            INSERT INTO claims (room, partition, epoch, next_offsets, at_ms, batch, committed_at, cluster_id, topic_ids,
+                last_records, went_back_at, reread_up_to, rules_version, group_id)
+            VALUES ('orders', 0, 3, '{70}', 9, 5, now(), 'C', '{e}', '{69:e}', now(), '{80}', 1, 'saga'),
+                ('payments', 0, 1, '{0}', 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL)
+            """
         )
         begun = (
             "INSERT INTO orders (order_id, partition, state, reason, customer_id, payment_token, currency, line_count, "
@@ -229,6 +232,8 @@ async def test_claims_are_kept_as_their_columns_change_places_and_orders_that_wa
         rows = await connection.fetch("SELECT state FROM orders WHERE is_open")
         assert {row["state"] for row in rows} == waiting
         await connection.execute(begun, "01a0bf2a-1000-7c3e-8f00-00000000000f", "paid")
-        assert await connection.fetchval("SELECT count(*) FROM orders WHERE is_open") == len(waiting) + 1, "as an earlier release writes it"
+        assert await connection.fetchval("SELECT count(*) FROM orders WHERE is_open") == len(waiting) + 1, (
+            "as an earlier release writes it"
+        )
     finally:
         await connection.close()

@@ -1,6 +1,6 @@
 """The one statement that makes a batch durable, and what to believe when its answer is lost.
 
-Decision: docs/decisions, 002.
+Decisions: docs/decisions, 002, 042.
 """
 
 from __future__ import annotations
