@@ -1,12 +1,12 @@
-"""How long a room pauses before it fetches again: the longer, the busier it is.
+"""How long a room pauses before it fetches again: shortly where a core is idle, the longer the less one is.
 
 A batch costs a room about 4 ms of CPU however small it is, and the broker, PostgreSQL and whoever follows the room as much
-again. Rooms that take two or three orders at a time fill two cores at a third of what they could do, and an order is slower,
-for it waits for a core at every step. But an order takes ten steps, and waits for a pause in each: so it is short, and counts from
-the last answer, which is decided meanwhile. A room that has little to do does not pause.
+again. On a full machine rooms that take two or three orders at a time do a third of what they could, and an order is slower,
+for it waits for a core at every step. But an order takes ten steps, and waits for a pause in each: so while a core is idle the pause
+is short. It counts from the last answer, which is decided meanwhile. A room that has little to do does not pause.
 
 Busy is who does not wait for records, be it that he decides or commits, or that his process waits for a core: a share of
-the CPU would fall just when the machine is full.
+the CPU would fall just when the machine is full. Whether it is full the kernel knows: how long our thread could run and did not.
 
 Decisions: docs/decisions, 003, 035, 041.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from consumers.runtime.kafka.fetch_connection import LET_BE_MS, Pause, pace_fetches
@@ -30,10 +31,11 @@ REST_SECONDS: Final = 5.0
 Nothing waits behind that answer, and a fetch that leaves out what is to be read is called off (fetch_connection.py).
 """
 LEAST_SECONDS: Final = 0.01
-MOST_SECONDS: Final = 0.03
-SECONDS_A_SHARE: Final = 0.033
-"""Of pause, for a room that is always busy."""
+MOST_SECONDS: Final = 0.1
+SECONDS_A_SHARE: Final = 0.25
+"""Of pause, for a thread that always waits for a core: the most is reached where it does so for two fifths of the time."""
 WINDOW_SECONDS: Final = 0.25
+SCHEDSTAT: Final = Path("/proc/self/schedstat")
 
 
 class Wait(NamedTuple):
@@ -47,11 +49,19 @@ AT_REST: Final = Wait(round(REST_SECONDS * 1000), 1)
 BUSY: Final = Wait(LET_BE_MS, 1)
 
 
-def pause_for(share: float, enough_bytes: int) -> Pause:
-    """Return what suits a room that is busy for this share of the time. Pure."""
-    if share < IDLE_SHARE:
+def pause_for(busy: float, delayed: float, enough_bytes: int) -> Pause:
+    """Return what suits a room that is busy, and whose thread waits for a core, for these shares of the time. Pure."""
+    if busy < IDLE_SHARE:
         return Pause()
-    return Pause(min(max(LEAST_SECONDS, share * SECONDS_A_SHARE), MOST_SECONDS), enough_bytes)
+    return Pause(min(max(LEAST_SECONDS, delayed * SECONDS_A_SHARE), MOST_SECONDS), enough_bytes)
+
+
+def run_delay_seconds() -> float:
+    """Return for how long the main thread could run and had no core, so far; 0 where the kernel does not say (sched-stats.rst)."""
+    try:
+        return int(SCHEDSTAT.read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def ask_for(consumer: Any, wait: Wait) -> None:
@@ -61,13 +71,21 @@ def ask_for(consumer: Any, wait: Wait) -> None:
 
 
 class FetchPacing:
-    """Watches how busy a room is. `enough_bytes` are worth a batch at once; `clock` is in seconds and never steps back."""
+    """Watches how busy a room is, and its machine. `enough_bytes` are worth a batch at once.
 
-    def __init__(self, enough_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+    `clock` is in seconds and never steps back, nor does `run_delay`, in seconds.
+    """
+
+    def __init__(
+        self,
+        enough_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+        run_delay: Callable[[], float] = run_delay_seconds,
+    ) -> None:
         self.pause = Pause()
         self._enough_bytes = enough_bytes
-        self._clock = clock
-        self._since = clock()
+        self._clock, self._run_delay = clock, run_delay
+        self._since, self._delayed_before = clock(), run_delay()
         self._waited = 0.0
 
     @contextmanager
@@ -75,8 +93,11 @@ class FetchPacing:
         """Read from an AIOKafkaConsumer that has started and fetches on a connection of its own, which pauses as we do."""
         began = self._clock()
         if (passed := began - self._since) >= WINDOW_SECONDS:
-            self.pause = pause_for(1 - self._waited / passed, self._enough_bytes)
-            self._since, self._waited = began, 0.0
+            delayed = self._run_delay()
+            self.pause = pause_for(
+                1 - self._waited / passed, (delayed - self._delayed_before) / passed, self._enough_bytes
+            )
+            self._since, self._waited, self._delayed_before = began, 0.0, delayed
         ask_for(consumer, BUSY if self.pause.seconds else AT_REST)
         pace_fetches(consumer, self.pause)
         yield

@@ -1,37 +1,43 @@
-"""A room pauses the longer between its fetches, the busier it is; an idle room takes what is there."""
+"""A busy room pauses between its fetches, the longer the less of a core it gets; an idle room takes what is there."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.runtime.kafka import fetch_pacing
 from consumers.runtime.kafka.fetch_connection import Pause
 from consumers.runtime.kafka.fetch_pacing import (
     AT_REST,
+    BUSY,
     IDLE_SHARE,
     LEAST_SECONDS,
     MOST_SECONDS,
     WINDOW_SECONDS,
     FetchPacing,
     pause_for,
+    run_delay_seconds,
 )
 
 BYTES = 1_000
 
 
-@given(st.floats(0, 64))
-def test_the_pause_is_bounded_and_grows_with_the_work(share: float) -> None:
-    less, more = pause_for(share, BYTES), pause_for(share * 1.5, BYTES)
-    if share < IDLE_SHARE:
-        assert less == Pause()
+@given(st.floats(0, 64), st.floats(0, 64))
+def test_the_pause_is_bounded_and_grows_as_cores_are_lacking(busy: float, delayed: float) -> None:
+    less, more = pause_for(busy, delayed, BYTES), pause_for(busy, delayed * 1.5, BYTES)
+    if busy < IDLE_SHARE:
+        assert less == more == Pause()
     else:
         assert LEAST_SECONDS <= less.seconds <= more.seconds <= MOST_SECONDS
         assert less.enough_bytes == more.enough_bytes == BYTES
 
 
 def test_who_has_little_to_do_takes_what_is_there() -> None:
-    assert pause_for(0.0, BYTES) == Pause()
-    assert pause_for(1.0, BYTES) == Pause(MOST_SECONDS, BYTES)
+    assert pause_for(0.0, 1.0, BYTES) == Pause()
+    assert pause_for(1.0, 1.0, BYTES) == Pause(MOST_SECONDS, BYTES)
 
 
 class Consumer:
@@ -39,15 +45,27 @@ class Consumer:
 
 
 def test_a_window_is_judged_by_how_little_was_waited_in_it() -> None:
-    now = 0.0
-    gathering = FetchPacing(BYTES, lambda: now)
+    now = delay = 0.0
+    gathering = FetchPacing(BYTES, lambda: now, lambda: delay)
     pauses = []
     for busy, waited in [(0.0, WINDOW_SECONDS), (WINDOW_SECONDS, 0.0), (0.0, WINDOW_SECONDS), (0.0, 0.0)]:
         now += busy
+        delay += busy / 2
         with gathering.reading(Consumer):
             pauses.append(gathering.pause)
             assert Consumer._fetcher._client.pause == gathering.pause  # type: ignore[attr-defined]
+            wait = (Consumer._fetcher._fetch_max_wait_ms, Consumer._fetcher._fetch_min_bytes)  # type: ignore[attr-defined]
+            assert wait == (BUSY if gathering.pause.seconds else AT_REST)
             now += waited
-    half = pause_for(0.5, BYTES)
-    assert pauses == [Pause(), half, half, Pause()]
-    assert (Consumer._fetcher._fetch_max_wait_ms, Consumer._fetcher._fetch_min_bytes) == AT_REST  # type: ignore[attr-defined]
+    busy_pause = pause_for(0.5, 0.25, BYTES)
+    assert pauses == [Pause(), busy_pause, busy_pause, Pause()]
+
+
+def test_the_time_without_a_core_never_steps_back() -> None:
+    before = run_delay_seconds()
+    assert 0 <= before <= run_delay_seconds()
+
+
+def test_a_kernel_that_does_not_tell_it_makes_no_pause_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_pacing, "SCHEDSTAT", tmp_path / "absent")
+    assert run_delay_seconds() == 0
