@@ -20,3 +20,18 @@ ALTER TABLE orders ALTER COLUMN is_open SET DEFAULT true;
 COMMENT ON COLUMN orders.is_open IS 'Whether its state is one in which it waits for something: pending, reserved, committing, placed.';
 DROP INDEX orders_unfinished;
 CREATE INDEX orders_open ON orders (partition) WHERE is_open;
+
+-- Room in the page for the versions of an order that is under way; of the weeks that are there already too.
+DO $$
+DECLARE
+    week regclass;
+BEGIN
+    FOR week IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'orders'::regclass LOOP
+        EXECUTE format('ALTER TABLE %s SET (fillfactor = 50)', week);
+    END LOOP;
+END
+$$;
+
+-- An order has few SKUs: a list of entries to be sorted in later costs more than to sort them in.
+ALTER INDEX search.orders_of_sku SET (fastupdate = off);
+SELECT gin_clean_pending_list('search.orders_of_sku'::regclass);
