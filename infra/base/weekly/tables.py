@@ -62,12 +62,12 @@ def _one_of(states: Iterable[object]) -> str:
 TABLES: Final = (
     Table("holds", "order_id", f"state IN ({', '.join(str(int(state)) for state in sorted(LIVE))})"),
     Table("movements", "id", "false"),
-    Table("orders", "order_id", f"state NOT IN ({_one_of(CLOSED_ORDER_STATES)})", 50),  # so that its updates find room in their page
+    Table("orders", "order_id", f"state NOT IN ({_one_of(CLOSED_ORDER_STATES)})", 50),
     Table("payments", "order_id", f"state NOT IN ({_one_of(SETTLED_PAYMENT_STATES)})", 70),
     Table("payment_attempts", "order_id", f"result = '{PENDING}'"),
     Table("fulfilments", "order_id", "waits_for <> ''", 70),
 )
-"""All rows of a week go together, so that the tables agree about an order."""
+"""All rows of a week go together, so that the tables agree about an order. An order's updates shall find room in their page."""
 
 
 class Partition(msgspec.Struct, frozen=True):
