@@ -170,7 +170,7 @@ def _parts(sizes: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
 
 
 def _outgoing(messages: list[Command]) -> list[Outgoing]:
-    return [Outgoing(TOPIC_NAMES[type(it)], BY_KEY, key_of(it), wire.encode(it)) for it in messages]
+    return [Outgoing(TOPIC_NAMES[type(message)], BY_KEY, key_of(message), wire.encode(message)) for message in messages]
 
 
 def _check(command: object) -> None:

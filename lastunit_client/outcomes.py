@@ -112,7 +112,7 @@ class Outcomes:
         if (known := self._watched.get(order_id)) is not None:
             return known
         if len(self._watched) >= MAX_WATCHED:
-            idle = next((each for each, it in self._watched.items() if not it.asked), None)
+            idle = next((watched_id for watched_id, order in self._watched.items() if not order.asked), None)
             self._watched.pop(idle or "", None)
         watched = self._watched[order_id] = _Watched(order_id, is_whole=is_whole)
         return watched

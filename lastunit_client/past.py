@@ -94,7 +94,7 @@ class Past:
         await consumer.start()
         try:
             consumer.assign(list(times))
-            found = await consumer.offsets_for_times(times)
+            first = await consumer.offsets_for_times(times)
         finally:
             await consumer.stop()
-        return {tp.partition: at.offset if at is not None else ends[tp.partition] for tp, at in found.items()}
+        return {tp.partition: at.offset if at is not None else ends[tp.partition] for tp, at in first.items()}

@@ -221,11 +221,11 @@ class Publisher:
         for record in records:
             by_topic.setdefault(record.topic, []).append(record)
         groups: dict[tuple[str, int], list[Outgoing]] = {}
-        for topic, ours in by_topic.items():
+        for topic, topic_records in by_topic.items():
             name = self._namespace + topic
             count = await self._partitions_of(producer, topic)
-            computed = partitions_of([record.key or b"" for record in ours], count)
-            for record, partition in zip(ours, computed, strict=True):
+            computed = partitions_of([record.key or b"" for record in topic_records], count)
+            for record, partition in zip(topic_records, computed, strict=True):
                 chosen = partition if record.partition == BY_KEY else record.partition
                 groups.setdefault((name, chosen), []).append(record)
             if (highest := max(partition for topic_name, partition in groups if topic_name == name)) >= count:

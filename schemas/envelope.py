@@ -71,4 +71,4 @@ def rfc3339(time_ms: int) -> str:
 
 def _derived_id(headers: Sequence[tuple[str, bytes]]) -> re.Match[bytes] | None:
     """Return the id that a room derived from the record that it decided; what others call `ce_id` is unique to them."""
-    return next((found for name, value in headers if name == "ce_id" and (found := _derived(value or b""))), None)
+    return next((match for name, value in headers if name == "ce_id" and (match := _derived(value or b""))), None)

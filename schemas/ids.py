@@ -111,8 +111,8 @@ def command_uuid(command_id: str) -> str:
 
     A UUIDv7 may stand alone, or after a word and a slash, as in `adjust/<UUIDv7>`.
     """
-    found = _uuid7_of_command(command_id)
-    return found[1] if found else NIL_UUID
+    match = _uuid7_of_command(command_id)
+    return match[1] if match else NIL_UUID
 
 
 _uuid7_of_command: Final = re.compile(rf"(?:[^/]*/)?({_UUID7.pattern})").fullmatch

@@ -38,8 +38,8 @@ def version_of(level: StockLevel | None, headers: Iterable[tuple[str, bytes | No
     if level is not None:
         return LevelVersion(level.generation, level.offset)
     for name, value in headers:
-        if name == "ce_id" and (found := _TOMBSTONE_ID.fullmatch(value or b"")):
-            return LevelVersion(int(found[1]), int(found[2]))
+        if name == "ce_id" and (match := _TOMBSTONE_ID.fullmatch(value or b"")):
+            return LevelVersion(int(match[1]), int(match[2]))
     return UNVERSIONED
 
 

@@ -99,15 +99,15 @@ async def check(
     expected_cluster_id: str | None = None,
 ) -> None:
     """Raise TopologyDiffersError where `diff` finds anything."""
-    found = await diff(
+    differences = await diff(
         bootstrap,
         namespace=namespace,
         partitions=partitions,
         in_use=in_use,
         expected_cluster_id=expected_cluster_id,
     )
-    if found:
-        raise TopologyDiffersError(found)
+    if differences:
+        raise TopologyDiffersError(differences)
 
 
 async def apply(
@@ -136,14 +136,16 @@ async def apply(
             raise ClusterNotNamedError(bootstrap, cluster.cluster_id)
         _require_cluster(expected_cluster_id, cluster, bootstrap)
         wanted = _Wanted(namespace, partitions, in_use or {})
-        found = wanted.compared(cluster)
-        if reasons := found.refusals(allowed):
-            raise ChangesRefusedError(found, reasons)
-        await _create(client, found.missing)
-        await _alter(client, found.configs)
+        differences = wanted.compared(cluster)
+        if reasons := differences.refusals(allowed):
+            raise ChangesRefusedError(differences, reasons)
+        await _create(client, differences.missing)
+        await _alter(client, differences.configs)
         await _until_ready(client, wanted, deadline_seconds)
     await begin_with_newest(bootstrap, [topic.in_namespace(namespace) for topic in VERSIONED])
-    return Applied(cluster.cluster_id, tuple(new.topic for new in found.missing), found.configs, found.replicas)
+    return Applied(
+        cluster.cluster_id, tuple(new.topic for new in differences.missing), differences.configs, differences.replicas
+    )
 
 
 async def partitions_of(bootstrap: str, namespace: str = "") -> dict[str, int]:
@@ -154,9 +156,9 @@ async def partitions_of(bootstrap: str, namespace: str = "") -> dict[str, int]:
     async with _connected(bootstrap) as client:
         cluster = await topic_metadata(client._client, [topic.in_namespace(namespace) for topic in TOPICS])  # noqa: SLF001
     return {
-        topic.name: found.partitions
+        topic.name: observed.partitions
         for topic in TOPICS
-        if (found := cluster.topics.get(topic.in_namespace(namespace))) is not None
+        if (observed := cluster.topics.get(topic.in_namespace(namespace))) is not None
     }
 
 

@@ -149,20 +149,20 @@ def compare(
     surplus: list[CountDifference] = []
     for topic in TOPICS:
         name, wanted = topic.in_namespace(namespace), in_use.get(topic.name, declared)
-        found = cluster.topics.get(name)
-        if found is None:
+        observed = cluster.topics.get(name)
+        if observed is None:
             missing.append(MissingTopic(name, wanted, replicas, topic.kafka_configs(replicas)))
             continue
-        if found.partitions > wanted and topic.name in in_use and not topic.may_get_more_partitions:
-            surplus.append(CountDifference(name, wanted, found.partitions))
-        elif found.partitions < wanted or (found.partitions > wanted and not topic.may_get_more_partitions):
-            other_partitions.append(CountDifference(name, wanted, found.partitions))
-        if found.replication_factor < replicas:
-            other_replicas.append(CountDifference(name, replicas, found.replication_factor))
+        if observed.partitions > wanted and topic.name in in_use and not topic.may_get_more_partitions:
+            surplus.append(CountDifference(name, wanted, observed.partitions))
+        elif observed.partitions < wanted or (observed.partitions > wanted and not topic.may_get_more_partitions):
+            other_partitions.append(CountDifference(name, wanted, observed.partitions))
+        if observed.replication_factor < replicas:
+            other_replicas.append(CountDifference(name, replicas, observed.replication_factor))
         configs += [
-            ConfigDifference(name, config, value, found.configs.get(config))
-            for config, value in topic.kafka_configs(found.replication_factor).items()
-            if found.configs.get(config) != value
+            ConfigDifference(name, config, value, observed.configs.get(config))
+            for config, value in topic.kafka_configs(observed.replication_factor).items()
+            if observed.configs.get(config) != value
         ]
     return TopologyDiff(
         cluster.cluster_id,

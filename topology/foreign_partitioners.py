@@ -32,26 +32,26 @@ def crc32(key: bytes) -> int:
 
 def fnv1a(key: bytes) -> int:
     """Hash as Sarama's NewHashPartitioner and librdkafka's `fnv1a`, which drop the sign."""
-    found = 0x811C9DC5
+    digest = 0x811C9DC5
     for byte in key:
-        found = (found ^ byte) * 0x01000193 & _UINT32
-    return abs(_int32(found))
+        digest = (digest ^ byte) * 0x01000193 & _UINT32
+    return abs(_int32(digest))
 
 
 def kafkajs_legacy(key: bytes) -> int:
     """Hash as kafkajs' LegacyPartitioner: murmur2 whose products are rounded to doubles, and whose last word comes twice."""
     length = len(key)
     padded = key + b"\0" * 4
-    found: float = _int32(_SEED ^ length)
+    digest: float = _int32(_SEED ^ length)
     for at in range(0, length, 4):
         word: float = _int32(int.from_bytes(padded[at : at + 4], "little"))
         mixed = _int32(float(word) * _MIX)
         mixed = _int32(mixed ^ (mixed & _UINT32) >> 24)
-        found = _int32(float(found) * _MIX) ^ _int32(float(mixed) * _MIX)
+        digest = _int32(float(digest) * _MIX) ^ _int32(float(mixed) * _MIX)
     if rest := length % 4:
-        found = _int32(_int32(found) ^ int.from_bytes(key[length - rest :], "little"))
-        found = float(found) * _MIX
-    last = _int32(found)
+        digest = _int32(_int32(digest) ^ int.from_bytes(key[length - rest :], "little"))
+        digest = float(digest) * _MIX
+    last = _int32(digest)
     last = _int32(last ^ (last & _UINT32) >> 13)
     last = _int32(float(last) * _MIX)
     return _int32(last ^ (last & _UINT32) >> 15) & _POSITIVE

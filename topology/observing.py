@@ -24,17 +24,19 @@ async def observe(client: AIOKafkaAdminClient, namespace: str) -> ObservedCluste
     All topics are asked for, not ours: a cluster that creates topics by itself would create those that are asked for.
     """
     described = await client.describe_cluster()
-    ours = {topic.in_namespace(namespace) for topic in TOPICS}
-    found = {topic["topic"]: topic["partitions"] for topic in await client.describe_topics() if topic["topic"] in ours}
-    configs = await _configs(client, found)
+    names = {topic.in_namespace(namespace) for topic in TOPICS}
+    partitions = {
+        topic["topic"]: topic["partitions"] for topic in await client.describe_topics() if topic["topic"] in names
+    }
+    configs = await _configs(client, partitions)
     topics = {
         name: ObservedTopic(
-            partitions=len(found[name]),
-            replication_factor=min((len(partition["replicas"]) for partition in found[name]), default=0),
+            partitions=len(partitions[name]),
+            replication_factor=min((len(partition["replicas"]) for partition in partitions[name]), default=0),
             configs=configs[name],
-            leaderless=sum(partition["leader"] < 0 for partition in found[name]),
+            leaderless=sum(partition["leader"] < 0 for partition in partitions[name]),
         )
-        for name in found
+        for name in partitions
         if name in configs
     }
     return ObservedCluster(described["cluster_id"], len(described["brokers"]), topics)
@@ -43,12 +45,12 @@ async def observe(client: AIOKafkaAdminClient, namespace: str) -> ObservedCluste
 async def _configs(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str | None]]:
     """Return the configs of the topics; one that the asked broker does not know yet is left out."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    found: dict[str, dict[str, str | None]] = {}
+    configs: dict[str, dict[str, str | None]] = {}
     for response in await client.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
             if code == UnknownTopicOrPartitionError.errno:
                 continue
             if code:
                 raise for_code(code)(f"the configs of {name}: {message}")
-            found[name] = {entry[0]: entry[1] for entry in entries}
-    return found
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+    return configs

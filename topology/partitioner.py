@@ -53,8 +53,8 @@ def partitions_of(keys: Sequence[bytes], partitions: int) -> list[int]:
 
 
 def _partitions(hashes: Hashes, partitions: int) -> list[int]:
-    found: list[int] = ((hashes & _POSITIVE) % partitions).tolist()
-    return found
+    numbers: list[int] = ((hashes & _POSITIVE) % partitions).tolist()
+    return numbers
 
 
 def _hashes(keys: Sequence[bytes], length: int) -> Hashes:

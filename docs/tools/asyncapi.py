@@ -89,7 +89,7 @@ def document() -> dict[str, Any]:
         "components": {
             "messages": {
                 name: _message(kind, schemas[name], locked[f"{NAMESPACE}.{name}"])
-                for name, kind in ((it.__name__, it) for it in m.MESSAGES)
+                for name, kind in ((message.__name__, message) for message in m.MESSAGES)
             },
             "schemas": {"HeadersOfDecided": _headers(decided=True), "Headers": _headers(decided=False)},
         },
@@ -112,7 +112,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
         "title": topic.name,
         "description": " ".join([_key(topic), _partitions(topic), _kept(topic)]),
         "servers": [_ref("servers", "kafka")],
-        "messages": {it.__name__: _ref("components", "messages", it.__name__) for it in _all(topic)},
+        "messages": {message.__name__: _ref("components", "messages", message.__name__) for message in _all(topic)},
         "bindings": {
             "kafka": {
                 "topic": topic.name,
@@ -128,7 +128,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 
 def _key(topic: Topic) -> str:
-    by_partition = [it.__name__ for it in _all(topic) if it in {*ADDRESSED_TO_A_PARTITION}]
+    by_partition = [message.__name__ for message in _all(topic) if message in {*ADDRESSED_TO_A_PARTITION}]
     keyless = f" Sent to a partition by its number, without a key: {', '.join(by_partition)}." if by_partition else ""
     return f"Keyed by `{topic.key}`.{keyless}"
 
@@ -156,7 +156,7 @@ def _received(topic: Topic, sent: tuple[type[m.Message], ...]) -> dict[str, Any]
         "title": f"Send commands to {topic.name}",
         "summary": f"What other systems may send to {topic.name}.",
         "channel": _ref("channels", _id(topic)),
-        "messages": [_ref("channels", _id(topic), "messages", it.__name__) for it in sent],
+        "messages": [_ref("channels", _id(topic), "messages", message.__name__) for message in sent],
         "bindings": {"kafka": {"groupId": {"type": "string", "enum": readers_of(topic)}, **BINDING}},
     }
 
@@ -172,7 +172,7 @@ def _sent(topic: Topic) -> dict[str, Any]:
         "title": f"Read {topic.name}",
         "summary": f"What other systems may read from {topic.name}.",
         "channel": _ref("channels", _id(topic)),
-        "messages": [_ref("channels", _id(topic), "messages", it.__name__) for it in topic.carries],
+        "messages": [_ref("channels", _id(topic), "messages", message.__name__) for message in topic.carries],
         "bindings": {"kafka": {"groupId": taken, **BINDING}},
     }
 
@@ -214,7 +214,7 @@ def _examples(kind: type[m.Message]) -> dict[str, Any]:
 def _answers(kind: type[m.Message]) -> str:
     """Return which rooms answer a message with what."""
     answers = [
-        f"{reaction.room} answers with {', '.join(it.__name__ for it in reaction.outputs)}"
+        f"{reaction.room} answers with {', '.join(output.__name__ for output in reaction.outputs)}"
         for reaction in REACTIONS
         if reaction.on is kind and reaction.outputs
     ]
@@ -224,7 +224,7 @@ def _answers(kind: type[m.Message]) -> str:
 
 
 def _outputs(room: str, kind: type[m.Message]) -> tuple[type[m.Message], ...]:
-    return next((it.outputs for it in REACTIONS if it.room == room and it.on is kind), ())
+    return next((reaction.outputs for reaction in REACTIONS if reaction.room == room and reaction.on is kind), ())
 
 
 def _key_of(kind: type[m.Message]) -> dict[str, Any]:
@@ -256,7 +256,7 @@ def _headers(*, decided: bool) -> dict[str, Any]:
 
 
 def _all(topic: Topic) -> tuple[type[m.Message], ...]:
-    return (*topic.carries, *(it for it in topic.also_carries if it not in topic.carries))
+    return (*topic.carries, *(message for message in topic.also_carries if message not in topic.carries))
 
 
 def _id(topic: Topic, *, upper: bool = False) -> str:

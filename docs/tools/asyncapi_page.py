@@ -24,8 +24,8 @@ _PAGES: Final = Environment(
 
 def title(text: str) -> str:
     """Return the document's title."""
-    found: str = _load(text)["info"]["title"]
-    return found
+    heading: str = _load(text)["info"]["title"]
+    return heading
 
 
 def body(text: str, name: str) -> str:
@@ -39,7 +39,9 @@ def body(text: str, name: str) -> str:
         channels=channels.values(),
         messages=document["components"]["messages"],
         sections=_sections(channels),
-        operations=[(it, channels[_last(it["channel"])]) for it in document["operations"].values()],
+        operations=[
+            (operation, channels[_last(operation["channel"])]) for operation in document["operations"].values()
+        ],
         headers=document["components"]["schemas"]["Headers"]["properties"],
         last=_last,
         markdown=_markdown,
@@ -51,8 +53,8 @@ def body(text: str, name: str) -> str:
 
 
 def _load(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
-    return found
+    document: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    return document
 
 
 def _sections(channels: dict[str, Any]) -> list[tuple[dict[str, Any], list[str]]]:

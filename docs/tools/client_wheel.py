@@ -35,7 +35,7 @@ def build(folder: Path) -> Path:
     tree = folder / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     modules, distributions = modules_needed()
-    for file in sorted({*modules, *(found for pattern in DATA for found in ROOT.glob(pattern))}):
+    for file in sorted({*modules, *(path for pattern in DATA for path in ROOT.glob(pattern))}):
         target = tree / _place(file.relative_to(ROOT))
         target.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".py":
@@ -77,13 +77,13 @@ def modules_needed() -> tuple[set[Path], set[str]]:
 
 
 def _imported_by(file: Path) -> list[str]:
-    found: list[str] = []
+    modules: list[str] = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found += [name.name for name in node.names]
+            modules += [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
-    return found
+            modules += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+    return modules
 
 
 def _place(file: Path) -> Path:
@@ -92,9 +92,9 @@ def _place(file: Path) -> Path:
 
 def _project(foreign: set[str]) -> str:
     """Return the wheel's pyproject.toml; version bounds are those of the whole system."""
-    ours: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = {name.replace("_", "-") for name in foreign}
-    needed = sorted(each for each in ours["dependencies"] if each.partition(">")[0] in names)
+    needed = sorted(each for each in project["dependencies"] if each.partition(">")[0] in names)
     if len(needed) != len(names) or len(needed) > MAX_DEPENDENCIES:
         raise UnfitSourceError(
             f"the client imports {sorted(foreign)}; at most {MAX_DEPENDENCIES}, all in pyproject.toml"
@@ -107,12 +107,12 @@ build-backend = "hatchling.build"
 
 [project]
 name = "lastunit-client"
-version = "{ours["version"]}"
+version = "{project["version"]}"
 description = "Publishes order, stock and catalogue commands to Lastunit, and waits for how orders come out"
-license = "{ours["license"]}"
+license = "{project["license"]}"
 license-files = ["LICENSE"]
 readme = "README.md"
-requires-python = "{ours["requires-python"]}"
+requires-python = "{project["requires-python"]}"
 dependencies = [
 {listed}]
 

@@ -82,8 +82,8 @@ _USUAL: Final[Mapping[str, Any]] = MappingProxyType(
 _SPECIAL: Final[Mapping[type[m.Message], Mapping[str, Any]]] = MappingProxyType(
     {
         **{
-            it: {"lines": (1,)}
-            for it in (m.ShipmentRequested, m.ShipmentShipped, m.ShipmentLost, m.ReturnRequested, m.ReturnReceived)
+            message: {"lines": (1,)}
+            for message in (m.ShipmentRequested, m.ShipmentShipped, m.ShipmentLost, m.ReturnRequested, m.ReturnReceived)
         },
         m.AdjustStock: {"change": -1, "reason": "broken"},
         m.SuspendSale: {"reason": "recall"},

@@ -86,9 +86,9 @@ def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
         return
     context = command.make_context(path[-1], [], resilient_parsing=True)
     for name in command.list_commands(context):
-        found = command.get_command(context, name)
-        if not found.hidden:
-            yield from _commands(found, (*path, name))
+        child = command.get_command(context, name)
+        if not child.hidden:
+            yield from _commands(child, (*path, name))
 
 
 def _parameter(parameter: Any, context: Any) -> str:

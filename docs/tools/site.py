@@ -131,7 +131,7 @@ def _highlight(code: str, language: str, _: str) -> str:
     """Return a diagram as a list of its arrows, and nothing for other code, which is shown as it is."""
     if language != "mermaid":
         return ""
-    rows = [found.groups() for line in code.splitlines() if (found := _ARROW.match(line))]
+    rows = [match.groups() for line in code.splitlines() if (match := _ARROW.match(line))]
     arrows = [
         f"{source} {'--&gt;' if arrow == '-->' else '..&gt;'} {target}  {html.escape(re.sub(r'<br/>', ' ', above or after or ''))}"
         for source, arrow, above, target, after in rows

@@ -177,14 +177,14 @@ def _problems_of(line: CartLine, offer: Offer | None) -> list[Problem]:
         return [Problem(kind="unknown", sku=line.sku, wanted=line.quantity)]
     if offer.price_minor is None:
         return [Problem(kind="not_sold", sku=line.sku, title=offer.title, wanted=line.quantity)]
-    found = []
+    problems = []
     if not 0 < line.quantity <= min(offer.available, MAX_QUANTITY):
         kind: ProblemKind = "too_few" if offer.available > 0 else "sold_out"
-        found.append(
+        problems.append(
             Problem(kind=kind, sku=line.sku, title=offer.title, wanted=line.quantity, available=max(0, offer.available))
         )
     if line.seen_minor is not None and line.seen_minor != offer.price_minor:
-        found.append(
+        problems.append(
             Problem(
                 kind="price_changed",
                 sku=line.sku,
@@ -193,7 +193,7 @@ def _problems_of(line: CartLine, offer: Offer | None) -> list[Problem]:
                 new_minor=offer.price_minor,
             )
         )
-    return found
+    return problems
 
 
 def differences(quote: Quote, offers: Mapping[str, Offer]) -> list[Problem]:

@@ -114,7 +114,9 @@ def _assemble(order: str, rows: Sequence[Row], layout: Layout, options: ReadOpti
     if layout.house and _is_booking(order, heads, lines):
         return Adjustment(**about)
     if not lines and (back or (layout.house and is_credit(order))):
-        returned = tuple(OrderLine(it.sku, -it.quantity, whole(it.unit, it.row, currency, "the price")) for it in back)
+        returned = tuple(
+            OrderLine(row.sku, -row.quantity, whole(row.unit, row.row, currency, "the price")) for row in back
+        )
         credited = heads[Field.CREDITS].text if Field.CREDITS in heads else ""
         return CreditNote(**about, customer_id=customer, currency=currency, lines=returned, credits=credited)
     if layout.house and is_credit(order):
@@ -177,11 +179,11 @@ def _with_order_charges(
     charges: Charges, heads: Mapping[Field, _Head], currency: str, layout: Layout, options: ReadOptions
 ) -> Charges:
     """Return the charges of the rows and those of the order, by name, in minor units."""
-    found = dict(charges)
+    all_charges = dict(charges)
     for field in _ORDER_CHARGES:
         if head := heads.get(field):
-            add_charge(found, CHARGES[field], _minor(head, field, currency, layout, options))
-    return found
+            add_charge(all_charges, CHARGES[field], _minor(head, field, currency, layout, options))
+    return all_charges
 
 
 def _minor(head: _Head, field: Field, currency: str, layout: Layout, options: ReadOptions) -> Fraction:

@@ -48,7 +48,7 @@ def add_charge(charges: Charges, name: str, value: Fraction) -> None:
 def bill(goods: Sequence[Priced], charges: Charges, options: ReadOptions, currency: str) -> Bill:
     """Return what an order of these goods and charges is charged. Raises FaultError."""
     lines = priced(goods, currency, options.rounding)
-    exact = sum((it.total for it in goods), Fraction(0))
+    exact = sum((priced_line.total for priced_line in goods), Fraction(0))
     return _bill(lines, sum(line.total for line in lines) - exact, charges, options, currency)
 
 

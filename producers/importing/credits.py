@@ -36,7 +36,7 @@ def returned_by(credit: CreditNote, orders: Sequence[Imported], numbers: Sequenc
     """
     if not credit.lines:
         return "it credits money, not goods"
-    named = [it for it in orders if it.number in numbers]
+    named = [order for order in orders if order.number in numbers]
     if credit.credits and not named:
         return f"no imported order has the number {credit.credits}"
     for order in named or orders:

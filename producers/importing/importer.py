@@ -114,16 +114,16 @@ async def import_orders(
     with _Run(path, reading, placing, rejects, on_progress, dry_run=False) as run:
         register = Register(connection, run.report.source)
         client = OrderClient(publisher)
-        found = run.candidates()
-        while chunk := list(itertools.islice(found, CHUNK_ORDERS)):
+        candidates = run.candidates()
+        while chunk := list(itertools.islice(candidates, CHUNK_ORDERS)):
             if due := await _due(register, chunk, run, placing.ended):
                 if placing.receive_stock:
                     await StockClient(publisher).receive(_receipts(due, run.report))
-                await client.place([it.request for it in due])
-                await register.mark_published([it.invoice.number for it in due])
-                for it in due:
-                    run.report.placed.add(it.invoice)
-                on_placed([(it.invoice.number, it.request) for it in due])
+                await client.place([candidate.request for candidate in due])
+                await register.mark_published([candidate.invoice.number for candidate in due])
+                for candidate in due:
+                    run.report.placed.add(candidate.invoice)
+                on_placed([(candidate.invoice.number, candidate.request) for candidate in due])
                 log.info("orders_imported", source=run.report.source, orders=run.report.placed.orders)
         for credit in run.credits:
             run.report.credit(await _credited(credit, register, publisher, run, wanted=placing.return_credits))
@@ -220,35 +220,37 @@ class _Run:
 
 async def _due(register: Register, chunk: list[_Candidate], run: _Run, ended: Ended | None) -> list[_Candidate]:
     """Put new orders on record, and return those to publish, each under the id that is on record."""
-    known = await register.record([(it.invoice, it.request.order_id) for it in chunk])
+    known = await register.record([(candidate.invoice, candidate.request.order_id) for candidate in chunk])
     over: frozenset[str] = frozenset()
     if ended is not None:
         over = await ended([entry.order_id for entry in known.values()])
     due = []
-    for it in chunk:
-        entry = known[it.invoice.number]
-        if entry.order_id in over and await register.replace(it.invoice, entry.order_id, it.request.order_id):
+    for candidate in chunk:
+        entry = known[candidate.invoice.number]
+        if entry.order_id in over and await register.replace(
+            candidate.invoice, entry.order_id, candidate.request.order_id
+        ):
             run.report.placed_again += 1
-            due.append(it)
-        elif entry.fingerprint != it.invoice.fingerprint:
-            run.leave_changed(it, entry.order_id)
+            due.append(candidate)
+        elif entry.fingerprint != candidate.invoice.fingerprint:
+            run.leave_changed(candidate, entry.order_id)
         elif entry.is_published:
-            run.report.already_imported.add(it.invoice)
+            run.report.already_imported.add(candidate.invoice)
         else:
-            it.request = msgspec.structs.replace(it.request, order_id=entry.order_id)
-            due.append(it)
+            candidate.request = msgspec.structs.replace(candidate.request, order_id=entry.order_id)
+            due.append(candidate)
     return due
 
 
 def _receipts(due: Sequence[_Candidate], report: ImportReport) -> list[Receipt]:
     """Return the receipts of what these orders need, under ids that derive from theirs: sent again, they are the same."""
     receipts = []
-    for it in due:
+    for candidate in due:
         units: Counter[str] = Counter()
-        for line in it.request.lines:
+        for line in candidate.request.lines:
             units[line.sku] += line.quantity
         for sku, quantity in units.items():
-            receipts.append(Receipt(sku=sku, quantity=quantity, command_id=f"import/{it.request.order_id}"))
+            receipts.append(Receipt(sku=sku, quantity=quantity, command_id=f"import/{candidate.request.order_id}"))
             report.received[sku] = report.received.get(sku, 0) + quantity
     return receipts
 
@@ -262,10 +264,10 @@ async def _credited(
     returned = await register.return_of(credit.number)
     if returned is None:
         numbers = numbers_of(credit, house=run.file.layout.house)
-        found = returned_by(credit, await register.orders_for(credit, numbers), numbers)
-        if isinstance(found, str):
-            return Credited(credit.number, credit.first_row, found)
-        returned = await register.record_return(credit.number, found)
+        return_or_reason = returned_by(credit, await register.orders_for(credit, numbers), numbers)
+        if isinstance(return_or_reason, str):
+            return Credited(credit.number, credit.first_row, return_or_reason)
+        returned = await register.record_return(credit.number, return_or_reason)
     if returned.fingerprint != fingerprint(credit):
         return Credited(credit.number, credit.first_row, "was imported with other content, and has changed since")
     try:

@@ -49,10 +49,10 @@ def layout_of(header: Sequence[str], options: ReadOptions) -> Layout:
     if options.columns:
         own = Format(name="map", source=OWN_SOURCE, columns={})
         return _layout(names, _with_own_columns(own, options), options)
-    known = [it for it in GUESSED if not _missing(names, it)]
+    known = [format_ for format_ in GUESSED if not _missing(names, format_)]
     if not known:
         raise UnusableFileError(_unknown(names))
-    return _layout(names, max(known, key=lambda it: len(it.columns)), options)
+    return _layout(names, max(known, key=lambda format_: len(format_.columns)), options)
 
 
 def _with_own_columns(base: Format, options: ReadOptions) -> Format:
@@ -74,13 +74,13 @@ def _layout(header: tuple[str, ...], known: Format, options: ReadOptions) -> Lay
     places: dict[Field, int] = {}
     for field in known.columns:
         names = known.names(field)
-        found = next(filter(None, (_places(header, name) for name in names)), [])
-        if len(found) > 1:
+        matching = next(filter(None, (_places(header, name) for name in names)), [])
+        if len(matching) > 1:
             raise UnusableFileError(
-                f"two columns are named {header[found[0]][:MAX_SHOWN]!r}, and {field} could be either; rename one"
+                f"two columns are named {header[matching[0]][:MAX_SHOWN]!r}, and {field} could be either; rename one"
             )
-        if found:
-            places[field] = found[0]
+        if matching:
+            places[field] = matching[0]
         elif field is Field.QUANTITY and names[0].isascii() and names[0].isdecimal() and len(names[0]) < MAX_SHOWN:
             quantity = int(names[0])
         elif field not in known.optional:
@@ -110,8 +110,8 @@ def _places(header: Sequence[str], name: str) -> list[int]:
 
 
 def _lacks(header: Sequence[str], field: Field, names: Sequence[str], known: Format) -> str:
-    near = difflib.get_close_matches(names[0], [it for it in header if it], n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(repr(it[:MAX_SHOWN]) for it in near)}?" if near else ""
+    near = difflib.get_close_matches(names[0], [column for column in header if column], n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(repr(column[:MAX_SHOWN]) for column in near)}?" if near else ""
     format_ = "" if known.name == "map" else f" of the format {known.name}"
     return (
         f"there is no column {names[0][:MAX_SHOWN]!r}, which holds {field}{format_}.{hint} "
@@ -123,10 +123,10 @@ def _unknown(header: Sequence[str]) -> str:
     return (
         f"its columns are those of no known export: {_columns(header)}. Name them, as in "
         '--map order="Order ID",sku=SKU,quantity=Quantity,price="Unit price" (see docs/guides/importing.md), or give '
-        f"--format, one of {', '.join(it.name for it in FORMATS)}"
+        f"--format, one of {', '.join(format_.name for format_ in FORMATS)}"
     )
 
 
 def _columns(header: Sequence[str]) -> str:
-    shown = ", ".join(repr(it[:MAX_SHOWN]) for it in header[:SHOWN_COLUMNS])
+    shown = ", ".join(repr(column[:MAX_SHOWN]) for column in header[:SHOWN_COLUMNS])
     return f"{shown}, ..." if len(header) > SHOWN_COLUMNS else shown or "none"

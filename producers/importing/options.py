@@ -82,7 +82,11 @@ def checked(options: ReadOptions) -> ReadOptions:
         raise UnusableOptionError(
             f"format {options.format[:MAX_NAME]!r} is not known; give one of {', '.join(BY_NAME)}"
         )
-    if options.columns and not options.format and (missing := [it for it in REQUIRED if it not in options.columns]):
+    if (
+        options.columns
+        and not options.format
+        and (missing := [field for field in REQUIRED if field not in options.columns])
+    ):
         raise UnusableOptionError(
             f"the map lacks {', '.join(missing)}; name their columns, as in {missing[0]}=COLUMN "
             "(quantity=1 for one unit a row)"
@@ -115,13 +119,13 @@ def parse_map(texts: Iterable[str]) -> dict[Field, str]:
     columns: dict[Field, str] = {}
     for text in texts:
         for part in _NEXT_FIELD.split(text):
-            found = _FIELD.match(part)
-            column = part[found.end() :].strip() if found else ""
-            if found is None or not column:
+            match = _FIELD.match(part)
+            column = part[match.end() :].strip() if match else ""
+            if match is None or not column:
                 raise UnusableOptionError(
                     f"map {part[:MAX_NAME]!r}: give FIELD=COLUMN, with FIELD one of {', '.join(Field)}"
                 )
-            field = Field(found[1].lower())
+            field = Field(match[1].lower())
             if field in columns:
                 raise UnusableOptionError(f"map {part[:MAX_NAME]!r}: {field} is named twice")
             columns[field] = column

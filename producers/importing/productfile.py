@@ -61,11 +61,11 @@ def read_products(path: Path, currency: str = DEFAULT_CURRENCY) -> ProductFile:
         raise UnusableFileError(f"{path} cannot be read: {error}") from error
 
 
-def _gather(found: Iterable[ProductDraft | Rejected]) -> ProductFile:
+def _gather(products: Iterable[ProductDraft | Rejected]) -> ProductFile:
     drafts: list[ProductDraft] = []
     rejected: list[Rejected] = []
     seen: set[str] = set()
-    for number, each in enumerate(found, start=1):
+    for number, each in enumerate(products, start=1):
         if isinstance(each, Rejected):
             rejected.append(each)
         elif each.product_id in seen:

@@ -105,10 +105,10 @@ def _read_line(row: Row, texts: Mapping[Field, str], layout: Layout, options: Re
 def amount(text: str, field: Field, layout: Layout, options: ReadOptions) -> Decimal:
     """Return the amount in a cell, in major units; a reduction is negative, however it is written. Raises FaultError."""
     try:
-        found = number(text, decimal_comma=options.decimal_comma)
+        figure = number(text, decimal_comma=options.decimal_comma)
     except FaultError as error:
         raise error.at(column=layout.column(field)) from None
-    return -abs(found) if field in REDUCTIONS else found
+    return -abs(figure) if field in REDUCTIONS else figure
 
 
 def _require(text: str, field: Field, layout: Layout) -> None:

@@ -32,7 +32,7 @@ def stock_in(path: Path) -> list[Receipt]:
     """
     encoding, _ = encoding_of(path, "")
     headers = {delimiter: _header(path, encoding, delimiter) for delimiter in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda it: len(headers[it]))
+    delimiter = max(DELIMITERS, key=lambda candidate: len(headers[candidate]))
     sku_place, unit_place = _places(path, headers[delimiter])
     units: dict[str, int] = {}
     faults: list[str] = []

@@ -131,9 +131,9 @@ def _in_sources(current: Mapping[str, Schema]) -> Iterator[str]:
 def _between_struct(struct: type[Message], schema: Schema) -> Iterator[str]:
     name = struct.__name__
     fields = msgspec.structs.fields(struct)
-    ours, theirs = [field.name for field in fields], [field["name"] for field in schema["fields"]]
-    if ours != theirs:
-        yield f"{name}: the struct's fields are {ours}, the schema's {theirs}; make names and order equal"
+    in_struct, in_schema = [field.name for field in fields], [field["name"] for field in schema["fields"]]
+    if in_struct != in_schema:
+        yield f"{name}: the struct's fields are {in_struct}, the schema's {in_schema}; make names and order equal"
         return
     for field, avro_field in zip(fields, schema["fields"], strict=True):
         allowed = next((avro_types for python_type, avro_types in AVRO_TYPES if python_type == field.type), ())
@@ -156,11 +156,11 @@ def _between(current: Mapping[str, Schema], lock: tuple[Locked, ...], root: Path
 
 def main() -> int:
     """Print the findings; the exit code is 1 if there are any."""
-    found = find_all()
-    sys.stdout.writelines(f"{finding}\n" for finding in found)
-    if not found:
+    findings = find_all()
+    sys.stdout.writelines(f"{finding}\n" for finding in findings)
+    if not findings:
         sys.stdout.write(f"schemas: {len(read_lock())} versions of {len(MESSAGES)} messages agree\n")
-    return 1 if found else 0
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

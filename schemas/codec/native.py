@@ -33,14 +33,14 @@ def load() -> ModuleType | None:
     if choice == "python":
         return None
     try:
-        found: ModuleType | None = importlib.import_module("._flat", __package__)
+        extension: ModuleType | None = importlib.import_module("._flat", __package__)
     except ImportError:
-        found = None
-    if found is not None and digest() != found.SOURCE_DIGEST:
-        found = None
-    if found is None and choice == "c":
+        extension = None
+    if extension is not None and digest() != extension.SOURCE_DIGEST:
+        extension = None
+    if extension is None and choice == "c":
         raise CodecError(f"{VARIABLE} is `c`, but there is no build of {SOURCE}; run `make .venv` with a C compiler")
-    return found
+    return extension
 
 
 _flat: Final = load()

@@ -67,10 +67,10 @@ def decode_if(value: bytes | None, types: Container[type[Message]]) -> Message |
     Raises DecodeError, and nothing else, for whatever is none.
     """
     head = value[:5] if value else b""
-    found = _types.get(head)
-    if value is None or found is None:
+    kind = _types.get(head)
+    if value is None or kind is None:
         raise _refusal(value)
-    return _decoders[head](value) if found in types else None
+    return _decoders[head](value) if kind in types else None
 
 
 def message_type(value: bytes | None) -> type[Message]:
@@ -78,16 +78,16 @@ def message_type(value: bytes | None) -> type[Message]:
 
     Raises DecodeError where there is no id that we know.
     """
-    found = _types.get(value[:5]) if value else None
-    if found is None:
+    kind = _types.get(value[:5]) if value else None
+    if kind is None:
         raise _refusal(value)
-    return found
+    return kind
 
 
 def schema_id_of(value: bytes) -> int:
     """Return the schema id in a Kafka value of the wire format, whether this release knows it or not."""
-    found: int = HEAD.unpack_from(value)[1]
-    return found
+    schema_id: int = HEAD.unpack_from(value)[1]
+    return schema_id
 
 
 def use_ids(wire_ids: Mapping[int, int] = MappingProxyType({})) -> None:
