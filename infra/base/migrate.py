@@ -97,14 +97,18 @@ def not_yet_applied(migrations: Sequence[Migration], applied: dict[str, str]) ->
             f"The database has migrations that this release does not know: {', '.join(strangers)}."
             " Run the release that made them, or a later one."
         )
-    edited = [it.name for it in migrations if it.name in applied and applied[it.name] != it.sha256]
+    edited = [
+        migration.name
+        for migration in migrations
+        if migration.name in applied and applied[migration.name] != migration.sha256
+    ]
     if edited:
         raise MigrationError(
             f"{edited[0]}.sql was edited after this database applied it. Restore the file and put the change into a new"
             " migration; a throwaway database is made anew by `make clean`."
         )
-    missing = [it for it in migrations if it.name not in applied]
-    if overtaken := _names(it for it in missing if it.name < max(applied, default="")):
+    missing = [migration for migration in migrations if migration.name not in applied]
+    if overtaken := _names(migration for migration in missing if migration.name < max(applied, default="")):
         raise MigrationError(
             f"{overtaken} was added below {max(applied)}, which this database has applied already; renumber it above."
         )

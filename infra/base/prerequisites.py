@@ -54,7 +54,7 @@ async def _until_topics(settings: Settings, readiness: Readiness) -> dict[str, i
     kafka, bootstrap = Outage("Kafka", readiness), settings.kafka_bootstrap or ""
     while True:
         try:
-            found = await admin.diff(
+            differences = await admin.diff(
                 bootstrap,
                 namespace=settings.namespace,
                 partitions=settings.partitions,
@@ -65,7 +65,7 @@ async def _until_topics(settings: Settings, readiness: Readiness) -> dict[str, i
             await kafka.wait(error.__cause__ or error, "topics")
             continue
         kafka.ended("topics")
-        lacking = [*(f"{missing.topic} is missing" for missing in found.missing), *found.too_small()]
+        lacking = [*(f"{missing.topic} is missing" for missing in differences.missing), *differences.too_small()]
         if not lacking:
             readiness.cleared(TOPICS)
             return actual

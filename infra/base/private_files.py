@@ -25,13 +25,13 @@ def write_private(path: Path, text: str) -> None:
 def lasting_text(path: Path, make: Callable[[], str]) -> str:
     """Return what the file holds, written now by `make` where it is missing or empty."""
     try:
-        found = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        found = ""
-    if not found:
-        found = make()
-        write_private(path, found + "\n")
-    return found
+        text = ""
+    if not text:
+        text = make()
+        write_private(path, text + "\n")
+    return text
 
 
 def _private(path: str, flags: int) -> int:

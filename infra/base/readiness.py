@@ -53,15 +53,15 @@ def folder_of(settings: Settings) -> Path:
 
 def read_readiness(folder: Path) -> list[ProcessReadiness]:
     """Return what each process shows, by name and pid; leave out what ended without removing its file."""
-    found = []
+    processes = []
     for path in sorted(folder.glob("*.json")):
         try:
             shown = msgspec.json.decode(path.read_bytes(), type=ProcessReadiness)
         except (OSError, msgspec.MsgspecError):
             continue  # removed, or written by another release
         if psutil.pid_exists(shown.pid):
-            found.append(shown)
-    return found
+            processes.append(shown)
+    return processes
 
 
 class ReadinessFile:

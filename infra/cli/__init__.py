@@ -33,7 +33,7 @@ class _Commands(Group):
     _is_listing = False
 
     def list_commands(self, _ctx: Any) -> list[str]:
-        return sorted(found.name for found in pkgutil.iter_modules([str(COMMANDS)]))
+        return sorted(module.name for module in pkgutil.iter_modules([str(COMMANDS)]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.list_commands(ctx):

@@ -55,8 +55,8 @@ def moment(given: str | datetime) -> datetime:
         return given
     text = given.strip()
     try:
-        found = datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else None
-        aware = found and (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        parsed = datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else None
+        aware = parsed and (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         aware = None
     if aware is None:

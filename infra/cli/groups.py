@@ -83,8 +83,11 @@ class Group(TyperGroup):
         group = " ".join(ctx.command_path.split()[1:])
         word = name.lower().replace("_", "-")
         own = difflib.get_close_matches(word[:60], self.list_commands(ctx), n=2, cutoff=0.7)
-        found = IN_GROUP.get((group, word)) or [*(f"{group} {it}".strip() for it in own), *ELSEWHERE.get(word, ())]
-        near = [f"`{PROGRAM} {name}`" for name in dict.fromkeys(found)]
+        meant = IN_GROUP.get((group, word)) or [
+            *(f"{group} {command}".strip() for command in own),
+            *ELSEWHERE.get(word, ()),
+        ]
+        near = [f"`{PROGRAM} {name}`" for name in dict.fromkeys(meant)]
         return (
             f" Did you mean {' or '.join(near)}?"
             if near

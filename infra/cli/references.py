@@ -21,17 +21,17 @@ def order_id_of(name: str, settings: Settings) -> str:
     """Return the id of the order that is meant; end the command unless it is one."""
     if is_order_id(name):
         return name
-    found = run(_named(name, settings))
-    if not found:
+    orders = run(_named(name, settings))
+    if not orders:
         fail(
             f"No order has the id or the reference {name!r}. An id has 36 lower-case characters, as `lastunit order place` "
             "prints it.",
             MISUSED,
         )
-    if len(found) > 1:
-        shown = ", ".join(f"{it.order_id} ({it.source})" for it in found[:SHOWN])
-        fail(f"{len(found):,} orders have the reference {name!r}; give the id of one: {shown}", MISUSED)
-    return found[0].order_id
+    if len(orders) > 1:
+        shown = ", ".join(f"{order.order_id} ({order.source})" for order in orders[:SHOWN])
+        fail(f"{len(orders):,} orders have the reference {name!r}; give the id of one: {shown}", MISUSED)
+    return orders[0].order_id
 
 
 def checked_order_id(name: str) -> str:

@@ -29,11 +29,11 @@ def table(
 
     A column that is empty in every row is left out.
     """
-    cells = [[it if isinstance(it, Text) else Text(it) for it in row] for row in rows]
+    cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     used = [at for at in range(len(headers)) if not cells or any(row[at].plain for row in cells)]
     names = [headers[at] for at in used]
     cells = [[row[at] for at in used] for row in cells]
-    widths = [max(cell_len(it.plain) for it in column) for column in zip(map(Text, names), *cells, strict=True)]
+    widths = [max(cell_len(cell.plain) for cell in column) for column in zip(map(Text, names), *cells, strict=True)]
     if any(names):
         yield _line([Text(name, "bold") for name in names], widths, [name in right for name in names])
     before = sum(widths[:-1]) + len(GAP) * (len(widths) - 1)
@@ -48,7 +48,7 @@ def table(
 
 def paragraph(text: str, width: int) -> str:
     """Return a text broken between words to lines of at most `width` columns, where its words allow it."""
-    return "\n".join(it.plain for it in _wrapped(Text(text), width))
+    return "\n".join(line.plain for line in _wrapped(Text(text), width))
 
 
 def _line(cells: Sequence[Text], widths: Sequence[int], right: Sequence[bool]) -> Text:

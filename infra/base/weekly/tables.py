@@ -94,15 +94,18 @@ async def partitions(connection: asyncpg.Connection) -> list[Partition]:
     ]
 
 
-def weeks_of(found: Sequence[Partition]) -> set[Week]:
+def weeks_of(existing: Sequence[Partition]) -> set[Week]:
     """Return the weeks that every table has."""
-    by_table = {table.name: {it.week for it in found if it.table == table.name and it.week} for table in TABLES}
+    by_table = {
+        table.name: {partition.week for partition in existing if partition.table == table.name and partition.week}
+        for table in TABLES
+    }
     return set.intersection(*by_table.values())
 
 
 async def misplaced_weeks(connection: asyncpg.Connection, latest_ms: int) -> set[Week]:
     """Return the weeks up to a moment of which the default partitions have rows."""
-    found: set[Week] = set()
+    weeks: set[Week] = set()
     for table in TABLES:
         query = f"SELECT {table.key} FROM {table.default} WHERE {table.key} >= $1 ORDER BY {table.key} LIMIT 1"  # noqa: S608  our own names
         reached = UUID(int=0)
@@ -110,19 +113,19 @@ async def misplaced_weeks(connection: asyncpg.Connection, latest_ms: int) -> set
             week = Week.of(first.int >> 80)
             if week.from_ms > latest_ms:
                 break
-            found.add(week)
+            weeks.add(week)
             reached = week.bounds[1]
-    return found
+    return weeks
 
 
 async def live_rows(connection: asyncpg.Connection, week: Week) -> Live:
     """Return what a week has that is not finished, by table."""
-    found: Live = {}
+    live: Live = {}
     for table in TABLES:
         query = f"SELECT count(*) FROM (SELECT FROM {table.of(week)} WHERE {table.is_live} LIMIT {MOST_LIVE}) AS live"  # noqa: S608  our own names
         if count := await connection.fetchval(query):
-            found[table.name] = count
-    return found
+            live[table.name] = count
+    return live
 
 
 async def create(connection: asyncpg.Connection, *weeks: Week) -> None:

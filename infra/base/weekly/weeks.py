@@ -29,10 +29,10 @@ class Week(NamedTuple):
     @classmethod
     def named(cls, name: str) -> Self | None:
         """Return the week that a name such as 2026_w48 is of, None for any other text."""
-        found = _NAME.fullmatch(name)
-        if found is None:
+        match = _NAME.fullmatch(name)
+        if match is None:
             return None
-        monday = date.fromisocalendar(int(found["year"]), int(found["number"]), 1)
+        monday = date.fromisocalendar(int(match["year"]), int(match["number"]), 1)
         return cls.of(int(datetime(monday.year, monday.month, monday.day, tzinfo=UTC).timestamp() * 1000))
 
     @property

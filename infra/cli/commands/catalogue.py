@@ -73,20 +73,20 @@ def import_(
     """Put the products of a file. Exit status 1: some could not be read; the others are put all the same."""
     settings = quiet_settings()
     with errors_shown():
-        found = read_products(file, currency)
-        if not dry_run and found.drafts:
-            run(put_drafts(settings, found.drafts, publish=publish))
+        products = read_products(file, currency)
+        if not dry_run and products.drafts:
+            run(put_drafts(settings, products.drafts, publish=publish))
     if as_json:
-        rejected = [each._asdict() for each in found.rejected]
-        print_json({"put": 0 if dry_run else len(found.drafts), "read": len(found.drafts), "rejected": rejected})
+        rejected = [each._asdict() for each in products.rejected]
+        print_json({"put": 0 if dry_run else len(products.drafts), "read": len(products.drafts), "rejected": rejected})
     else:
         verb = "would be put" if dry_run else "were put"
-        stdout().print(f"{len(found.drafts):,} products {verb}, {len(found.rejected):,} could not be read.")
-        for each in found.rejected[:LISTED]:
+        stdout().print(f"{len(products.drafts):,} products {verb}, {len(products.rejected):,} could not be read.")
+        for each in products.rejected[:LISTED]:
             stderr().print(f"row {each.row}: {each.reason}")
-        if len(found.rejected) > LISTED:
-            stderr().print(f"and {len(found.rejected) - LISTED:,} more; --json lists all")
-    if found.rejected or not found.drafts:
+        if len(products.rejected) > LISTED:
+            stderr().print(f"and {len(products.rejected) - LISTED:,} more; --json lists all")
+    if products.rejected or not products.drafts:
         raise typer.Exit(FAILED)
 
 
@@ -192,7 +192,7 @@ async def _outcomes(settings: Settings, commands: Sequence[CatalogueCommand], se
     from consumers.following.follower import Followed, Follower  # noqa: PLC0415  three commands need it
     from topology.topics import CATALOGUE_EVENTS  # noqa: PLC0415
 
-    found: dict[str, Any] = {}
+    by_command: dict[str, Any] = {}
     complete = asyncio.Event()
     wanted = {command.command_id for command in commands}
 
@@ -200,8 +200,8 @@ async def _outcomes(settings: Settings, commands: Sequence[CatalogueCommand], se
         for record in records:
             command_id = getattr(record.message, "command_id", "")
             if command_id in wanted:
-                found[command_id] = record.message
-        if len(found) == len(wanted):
+                by_command[command_id] = record.message
+        if len(by_command) == len(wanted):
             complete.set()
 
     follower = Follower(
@@ -223,13 +223,13 @@ async def _outcomes(settings: Settings, commands: Sequence[CatalogueCommand], se
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
-    return [found[command.command_id] for command in commands]
+    return [by_command[command.command_id] for command in commands]
 
 
 def _report(outcomes: Sequence[Any], *, as_json: bool) -> None:
     refused = [outcome for outcome in outcomes if type(outcome).__name__ == "CatalogueCommandRefused"]
     if as_json:
-        print_json([{"event": type(it).__name__} | msgspec.to_builtins(it) for it in outcomes])
+        print_json([{"event": type(outcome).__name__} | msgspec.to_builtins(outcome) for outcome in outcomes])
     else:
         for name, number in Counter(type(outcome).__name__ for outcome in outcomes if outcome not in refused).items():
             stdout().print(f"{name}: {number}, version {outcomes[-1].version}")

@@ -47,8 +47,8 @@ def create(
     """Make a key and print it. It is not shown again: only its SHA-256 is kept."""
     if unknown := sorted(set(scope) - set(ALL_SCOPES)):
         fail(f"There is no scope {', '.join(unknown)[:SHOWN]!r}; give some of {', '.join(ALL_SCOPES)}.", MISUSED)
-    scopes = [it for it in ALL_SCOPES if it in scope]
-    _show_made(_in_database(lambda it: create_key(it, name, scopes, _lifetime(days))), as_json=as_json)
+    scopes = [known for known in ALL_SCOPES if known in scope]
+    _show_made(_in_database(lambda connection: create_key(connection, name, scopes, _lifetime(days))), as_json=as_json)
 
 
 @app.command("list")
@@ -58,14 +58,14 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the keys that are good, without their secrets."""
-    found = _in_database(lambda it: list_keys(it, with_ended=all_))
+    keys = _in_database(lambda connection: list_keys(connection, with_ended=all_))
     if as_json:
-        print_json(found)
-    elif not found:
+        print_json(keys)
+    elif not keys:
         stdout().print("There is no key; `lastunit keys create NAME --scope SCOPE` makes one.")
     else:
         headers = ("key", "name", "begins", "client", "made", "expires", "revoked", "last used", "scopes")
-        print_table(headers, map(_cells, found), wrap=True)
+        print_table(headers, map(_cells, keys), wrap=True)
 
 
 @app.command()
@@ -79,7 +79,9 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """Make a new key in the place of one, with its name and scopes, and print it. Both are good during the overlap."""
-    made = _in_database(lambda it: rotate_key(it, key_id, overlap=overlap * DAY, lifetime=_lifetime(days)))
+    made = _in_database(
+        lambda connection: rotate_key(connection, key_id, overlap=overlap * DAY, lifetime=_lifetime(days))
+    )
     _show_made(made, as_json=as_json)
     if not as_json:
         stdout().print(f"{key_id} is good for {counted(round(overlap), 'more day')} at most.")
@@ -88,7 +90,7 @@ def rotate(
 @app.command()
 def revoke(key_id: KeyId, *, as_json: AsJson = False) -> None:
     """End a key now: every process refuses it within seconds."""
-    revoked = _in_database(lambda it: revoke_key(it, key_id))
+    revoked = _in_database(lambda connection: revoke_key(connection, key_id))
     if as_json:
         print_json(revoked)
     else:

@@ -161,8 +161,8 @@ def _line(report: LagReport, group: GroupLag, part: PartitionLag) -> Text:
         return text.append(f"UNKNOWN, {known}", "yellow")
     if part.state is State.NO_COMMIT:
         return text.append("no commit", "dim")
-    said = " ".join(filter(None, [str(part.verdict or ""), part.why, *part.flags]))
-    return text.append(said, STYLES[part.verdict] if part.verdict is not None else "dim")
+    judgement = " ".join(filter(None, [str(part.verdict or ""), part.why, *part.flags]))
+    return text.append(judgement, STYLES[part.verdict] if part.verdict is not None else "dim")
 
 
 def _verdict(group: GroupLag) -> Text:

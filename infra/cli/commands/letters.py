@@ -72,11 +72,11 @@ def list_letters(
 ) -> None:
     """List dead letters, the oldest first."""
     states = _states(state, () if every else (LetterState.OPEN,))
-    found = _found(quiet_settings(), Filter((), room, topic, reason, key, states))
+    letters = _found(quiet_settings(), Filter((), room, topic, reason, key, states))
     if as_json:
-        print_json([_document(letter) for letter in found])
+        print_json([_document(letter) for letter in letters])
         return
-    if not found:
+    if not letters:
         stdout().print("There is no such dead letter.")
         return
     rows = [
@@ -89,7 +89,7 @@ def list_letters(
             letter.source.reason,
             letter.state,
         )
-        for letter in found
+        for letter in letters
     ]
     print_table(("id", "since (UTC)", "room", "record", "key", "reason", "state"), rows)
 
@@ -175,15 +175,15 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write dead letters to a file, a JSON document a line; bytes are in base64."""
-    found = _found(quiet_settings(), Filter((), room, topic, reason, key, _states(state, ())))
+    letters = _found(quiet_settings(), Filter((), room, topic, reason, key, _states(state, ())))
     try:
-        file.write_bytes(b"".join(msgspec.json.encode(_document(letter)) + b"\n" for letter in found))
+        file.write_bytes(b"".join(msgspec.json.encode(_document(letter)) + b"\n" for letter in letters))
     except (OSError, ValueError) as error:
         fail(f"{str(file)[:SHOWN]} cannot be written: {getattr(error, 'strerror', None) or error}.")
     if as_json:
-        print_json({"file": str(file), "letters": len(found)})
+        print_json({"file": str(file), "letters": len(letters)})
     else:
-        stdout().print(f"{counted(len(found), 'dead letter')} written to {file}.")
+        stdout().print(f"{counted(len(letters), 'dead letter')} written to {file}.")
 
 
 # --- what they share ------------------------------------------------------------------------------------------------------
@@ -203,12 +203,12 @@ def _meant(settings: Settings, ids: Sequence[str] | None, wanted: Filter, state:
     wanted = msgspec.structs.replace(wanted, ids=tuple(ids or ()), states=states)
     if wanted == Filter(states=states):
         fail("Name letters by their ids, or by --room, --topic, --reason or --key.", 2)
-    found = _found(settings, wanted)
-    if missing := set(wanted.ids) - {letter.id for letter in found}:
+    letters = _found(settings, wanted)
+    if missing := set(wanted.ids) - {letter.id for letter in letters}:
         fail(
             f"There is no dead letter {', '.join(sorted(missing))} in the wanted state; see `lastunit letters list --all`."
         )
-    return found
+    return letters
 
 
 async def _read(settings: Settings) -> list[Letter]:

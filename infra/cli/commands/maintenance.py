@@ -76,8 +76,8 @@ def _list(shown: Shown) -> None:
         print_text(f"Only {shown.weeks_ahead} weeks are ahead: `lastunit maintenance run` makes more.", "bold red")
     matter = [week for week in shown.weeks if week.rows or week.is_past or week.from_ms <= shown.at_ms]
     rows = [
-        (it.name, _moment(it.from_ms), f"{it.rows:,}", _size(it.bytes), _moment(it.gone_at_ms), _note(it))
-        for it in sorted(matter, key=lambda it: not it.is_past)
+        (week.name, _moment(week.from_ms), f"{week.rows:,}", _size(week.bytes), _moment(week.gone_at_ms), _note(week))
+        for week in sorted(matter, key=lambda week: not week.is_past)
     ]
     rows += [(other.name, "", f"{other.rows:,}", _size(other.bytes), "never", "") for other in shown.others]
     print_table(("week", "from", "rows", "size", "dropped after", ""), rows, right={"rows", "size"})

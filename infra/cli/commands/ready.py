@@ -17,15 +17,15 @@ Name = Annotated[
 def ready(process: Name = "", *, as_json: AsJson = False) -> None:
     """Tell whether the processes here are ready. Exit status 1: one is not, hangs, or none runs."""
     folder = folder_of(quiet_settings())
-    found = [it for it in read_readiness(folder) if process in {"", it.process}]
+    processes = [shown for shown in read_readiness(folder) if process in {"", shown.process}]
     if as_json:
-        print_json([{"alive": it.is_alive, **_fields(it)} for it in found])
+        print_json([{"alive": shown.is_alive, **_fields(shown)} for shown in processes])
     else:
-        for it in found:
-            stdout().print(_line(it), markup=False)
-    if not found:
+        for shown in processes:
+            stdout().print(_line(shown), markup=False)
+    if not processes:
         fail(f"No process shows itself in {folder}.")
-    if not all(it.ready and it.is_alive for it in found):
+    if not all(shown.ready and shown.is_alive for shown in processes):
         raise typer.Exit(FAILED)
 
 
@@ -33,9 +33,9 @@ def _fields(readiness: ProcessReadiness) -> dict[str, object]:
     return {name: getattr(readiness, name) for name in readiness.__struct_fields__}
 
 
-def _line(it: ProcessReadiness) -> str:
-    if not it.is_alive:
-        return f"{it.process} ({it.pid}) hangs: it has shown nothing since it should have"
-    if it.ready:
-        return f"{it.process} ({it.pid}) is ready"
-    return f"{it.process} ({it.pid}) is not ready: {'; '.join(it.obstacles.values())}"
+def _line(shown: ProcessReadiness) -> str:
+    if not shown.is_alive:
+        return f"{shown.process} ({shown.pid}) hangs: it has shown nothing since it should have"
+    if shown.ready:
+        return f"{shown.process} ({shown.pid}) is ready"
+    return f"{shown.process} ({shown.pid}) is not ready: {'; '.join(shown.obstacles.values())}"

@@ -112,5 +112,5 @@ async def _with_redis(settings: Settings, name: str) -> Generation | None:
 
     work: Any = building.roll_back if name == "roll_back" else store.read_current
     async with redis_client(settings) as redis:
-        found: Generation | None = await work(redis, settings.namespace)
-        return found
+        generation: Generation | None = await work(redis, settings.namespace)
+        return generation

@@ -36,20 +36,20 @@ def adopt(
     Upgrade every process before: one of an earlier release stops as soon as it meets a version that it does not know.
     Adopting again changes nothing, and nothing goes back.
     """
-    found = run(adopt_everywhere(quiet_settings(), version, timeout_seconds=timeout))
-    _show(found, as_json=as_json)
-    if lacking := [each for each in found if each.least < version]:
+    by_partition = run(adopt_everywhere(quiet_settings(), version, timeout_seconds=timeout))
+    _show(by_partition, as_json=as_json)
+    if lacking := [each for each in by_partition if each.least < version]:
         fail(
             f"Version {version} is on the log and not in force yet in {len(lacking)} partitions: see that the rooms run."
         )
 
 
-def _show(found: list[InForce], *, as_json: bool) -> None:
+def _show(by_partition: list[InForce], *, as_json: bool) -> None:
     if as_json:
-        print_json({"newest": NEWEST, "partitions": [msgspec.to_builtins(each) for each in found]})
+        print_json({"newest": NEWEST, "partitions": [msgspec.to_builtins(each) for each in by_partition]})
         return
     table = Table("topic", "partitions", "version in force", box=None, pad_edge=False)
-    for topic, partitions in groupby(found, attrgetter("topic")):
+    for topic, partitions in groupby(by_partition, attrgetter("topic")):
         for versions, alike in groupby(partitions, attrgetter("versions")):
             numbers = [each.partition for each in alike]
             span = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"

@@ -28,13 +28,13 @@ def top(
 async def _watch(settings: Settings, every: float, *, as_json: bool) -> None:
     while True:
         try:
-            found: Status | None = await read_status(settings)
+            status: Status | None = await read_status(settings)
             trouble = ""
         except InfraError as error:  # what is away comes back, and then this goes on
-            found, trouble = None, str(error)
+            status, trouble = None, str(error)
         if as_json:
-            print_json(found or {"error": trouble}, indent=False)
+            print_json(status or {"error": trouble}, indent=False)
         else:
             stdout().clear()
-            print_status(found) if found else print_text(trouble)
+            print_status(status) if status else print_text(trouble)
         await asyncio.sleep(every)

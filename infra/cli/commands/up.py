@@ -90,7 +90,7 @@ def command_of(settings: Settings) -> str:
 def _show(addresses: dict[str, str], command: str) -> None:
     console = output.stdout()
     console.print("\nLastunit runs. Ctrl-C stops it, and so does `make down`.\n")
-    output.print_table(("", ""), [it for it in addresses.items() if it[1]])
+    output.print_table(("", ""), [address for address in addresses.items() if address[1]])
     console.print(
         "\nTry, in another terminal:\n"
         f"  {command} stock receive MUG 10\n"

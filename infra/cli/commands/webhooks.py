@@ -91,7 +91,7 @@ def add(
     """Send notifications to another system from now on. Prints the secret by which it knows that we are us; it is not shown again."""
     if unknown := sorted(set(kind or ()) - set(KINDS)):
         fail(f"There is no kind {', '.join(unknown)[:SHOWN]!r}; give some of {', '.join(KINDS)}.", MISUSED)
-    if twice := [it for it, times in Counter(kind or ()).items() if times > 1]:
+    if twice := [kind_ for kind_, times in Counter(kind or ()).items() if times > 1]:
         fail(f"{', '.join(twice)} is given twice; give each kind once.", MISUSED)
     subscription_id = f"sub-{new_order_id()}"
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
@@ -105,17 +105,19 @@ def add(
 @app.command("list")
 def list_(*, as_json: AsJson = False) -> None:
     """List the subscriptions, and how many deliveries wait or are parked."""
-    found = [Subscription(**row) for row in run(_fetch(LIST))]
+    subscriptions = [Subscription(**row) for row in run(_fetch(LIST))]
     if as_json:
-        print_json(found)
+        print_json(subscriptions)
         return
-    for it in found:
-        disabled = f"\n  disabled: {it.disabled_because}; `lastunit webhooks retry` enables it" * bool(
-            it.disabled_because
+    for subscription in subscriptions:
+        disabled = f"\n  disabled: {subscription.disabled_because}; `lastunit webhooks retry` enables it" * bool(
+            subscription.disabled_because
         )
-        receives = f"\n  receives {', '.join(it.kinds) or 'everything'}; {it.waiting:,} waiting, {it.parked:,} parked"
-        stdout().print(Text.assemble((it.subscription_id, "bold"), f"  {it.url}", receives, disabled))
-    if not found:
+        receives = f"\n  receives {', '.join(subscription.kinds) or 'everything'}; {subscription.waiting:,} waiting, {subscription.parked:,} parked"
+        stdout().print(
+            Text.assemble((subscription.subscription_id, "bold"), f"  {subscription.url}", receives, disabled)
+        )
+    if not subscriptions:
         stdout().print("There is no subscription; `lastunit webhooks add URL` makes one.")
 
 
@@ -126,16 +128,18 @@ def parked(
     as_json: AsJson = False,
 ) -> None:
     """List what was tried for days and not taken."""
-    found = [Parked(*row) for row in run(_fetch(PARKED, subscription))]
+    deliveries = [Parked(*row) for row in run(_fetch(PARKED, subscription))]
     if as_json:
-        print_json(found)
+        print_json(deliveries)
         return
-    for it in found:
-        last = f"\n  {it.parked_because}; the last at {moment(it.last_attempt_at_ms)[:19]} UTC: {it.last_error}"
-        stdout().print(Text.assemble((it.subscription_id, "bold"), f"  notification {it.notification_id}", last))
+    for delivery in deliveries:
+        last = f"\n  {delivery.parked_because}; the last at {moment(delivery.last_attempt_at_ms)[:19]} UTC: {delivery.last_error}"
+        stdout().print(
+            Text.assemble((delivery.subscription_id, "bold"), f"  notification {delivery.notification_id}", last)
+        )
     stdout().print(
         "`lastunit webhooks retry SUBSCRIPTION` sends these once more, `drop` forgets them."
-        if found
+        if deliveries
         else "Nothing is parked."
     )
 

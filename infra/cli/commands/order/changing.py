@@ -29,7 +29,7 @@ from schemas.money import MAX_MINOR
 
 POLL_SECONDS: Final = 0.05
 FAILURES: Final = frozenset(
-    {REFUSED, DEAD_LETTERED, *(it.__name__ for it in (m.PaymentVoidFailed, m.PaymentRefundFailed, m.PaymentLapsed))}
+    {REFUSED, DEAD_LETTERED, *(event.__name__ for event in (m.PaymentVoidFailed, m.PaymentRefundFailed, m.PaymentLapsed))}
 )
 
 
@@ -189,13 +189,13 @@ def _carry_out(command: OrderCommand, timeout_seconds: float, *, as_json: bool, 
     with errors_shown():
         check_order_command(command)
     name = type(command).__name__
-    found = run(_send(command, quiet_settings(), timeout_seconds, must_be_known=must_be_known))
-    if found is None:
+    outcome = run(_send(command, quiet_settings(), timeout_seconds, must_be_known=must_be_known))
+    if outcome is None:
         fail(
             f"No outcome of {name} came within {timeout_seconds:g} s; it is in the log and will be decided. See that "
             f"the rooms run (`lastunit up`), and what came of it: `lastunit order show {command.order_id}`."
         )
-    event, view = found
+    event, view = outcome
     accepted = event.type not in FAILURES
     if as_json:
         states: dict[str, Any] = {"state": view.state, "payment": view.payment, "fulfilment": view.fulfilment}

@@ -51,13 +51,13 @@ def find(
         from_ms=_ms(since or day),
         until_ms=_ms(until) if day is None else _end_of(day),
     )
-    found = run(_found(quiet_settings(), query, limit))
+    orders = run(_found(quiet_settings(), query, limit))
     if as_json:
-        print_json(found)
+        print_json(orders)
         return
-    print_table(("placed", "order", "state", "customer", "reference", "SKUs"), map(_cells, found))
-    if len(found) in {0, limit}:
-        stdout().print(f"The latest {limit:,}; there may be more: --limit." if found else "No order is found.")
+    print_table(("placed", "order", "state", "customer", "reference", "SKUs"), map(_cells, orders))
+    if len(orders) in {0, limit}:
+        stdout().print(f"The latest {limit:,}; there may be more: --limit." if orders else "No order is found.")
 
 
 def reindex(*, as_json: AsJson = False) -> None:

@@ -43,7 +43,7 @@ def import_(
         typer.Option(
             "--format",
             metavar="NAME",
-            help=f"Whose export it is: {', '.join(it.name for it in FORMATS)}; unset: by its header.",
+            help=f"Whose export it is: {', '.join(known_format.name for known_format in FORMATS)}; unset: by its header.",
         ),
     ] = "",
     map_: Annotated[

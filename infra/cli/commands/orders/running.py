@@ -179,7 +179,7 @@ async def _answers(redis: Redis, namespace: str, report: ImportReport, deadline:
     answers: dict[str, str] = {}
     requested = {credit.number: credit for credit in report.credits if credit.return_id}
     while requested:
-        views = await read_timelines(redis, namespace, [it.order_id for it in requested.values()])
+        views = await read_timelines(redis, namespace, [credit.order_id for credit in requested.values()])
         for number, credited in list(requested.items()):
             view = views.get(credited.order_id)
             if view is not None and (answer := _answer(view, credited.return_id)):

@@ -23,23 +23,23 @@ def stuck(
 ) -> None:
     """List the orders and the partitions of the log that wait for something, why, and what can be done."""
     before_ms = time.time_ns() // 1_000_000 - round(older_than * 1000)
-    found = run(all_that_waits(quiet_settings(), before_ms=before_ms, limit=limit))
+    cases = run(all_that_waits(quiet_settings(), before_ms=before_ms, limit=limit))
     if as_json:
-        print_json(found)
+        print_json(cases)
         return
-    for it in found:
-        stdout().print(_lines(it))
-    if not found:
+    for case in cases:
+        stdout().print(_lines(case))
+    if not cases:
         stdout().print(f"Nothing has waited for {older_than:g} s or longer.")
 
 
-def _lines(it: Stuck) -> Text:
+def _lines(case: Stuck) -> Text:
     """Return what waits as a few lines that fit any terminal: ids and commands must stay whole."""
-    until = "" if it.deadline_ms is None else f", until {moment(it.deadline_ms)[:19]}"
+    until = "" if case.deadline_ms is None else f", until {moment(case.deadline_ms)[:19]}"
     return Text.assemble(
-        (it.order_id or "the log", "bold"),
-        f"  {it.axis} {it.state}\n",
-        f"  waits for  {it.waits_for}, since {moment(it.since_ms)[:19]}{until} UTC\n",
-        f"  cause      {it.cause}\n" if it.cause else "",
-        f"  to do      {it.what_to_do}",
+        (case.order_id or "the log", "bold"),
+        f"  {case.axis} {case.state}\n",
+        f"  waits for  {case.waits_for}, since {moment(case.since_ms)[:19]}{until} UTC\n",
+        f"  cause      {case.cause}\n" if case.cause else "",
+        f"  to do      {case.what_to_do}",
     )

@@ -55,12 +55,12 @@ def reconcile(
     now_ms = time.time_ns() // 1_000_000
     since_ms, before_ms = max(0, now_ms - round(days * DAY_MS)), now_ms - round(older_than * 1000)
     options = Options(since_ms, before_ms, fix=fix, most=limit)
-    found = run(_reconcile(settings, options, timeout if book else None))
+    report = run(_reconcile(settings, options, timeout if book else None))
     if as_json:
-        print_json(document_of(found))
+        print_json(document_of(report))
     else:
-        show(found, book=book, fix=fix)
-    if not found.holds:
+        show(report, book=book, fix=fix)
+    if not report.holds:
         raise typer.Exit(FAILED)
 
 

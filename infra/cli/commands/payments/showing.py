@@ -63,8 +63,8 @@ def show(report: Report, *, book: bool, fix: bool) -> None:
     for each in report.differences:
         print_text(f"{each.order_id}, authorisation {each.authorization_id}")
         print_table(("what", *_BOTH, "result"), _difference_rows(each), right=_BOTH, wrap=True)
-    for found in report.orphans:
-        print_text(_orphan_line(found))
+    for orphan in report.orphans:
+        print_text(_orphan_line(orphan))
     if report.differences or report.orphans:
         stdout().print()
     print_text(_verdict(report, book=book, fix=fix))
@@ -113,43 +113,45 @@ def _total_rows(report: Report) -> list[tuple[str, ...]]:
     ]
 
 
-def _difference_rows(found: Difference) -> list[tuple[str, ...]]:
+def _difference_rows(difference: Difference) -> list[tuple[str, ...]]:
     """Return a row for each figure that differs; where more than figures differ, for each that is not zero."""
-    ours, theirs = found.ours, found.processor or Books(found.ours.currency, Sums())
-    result = found.result or NOT_ASKED
+    own_books, processor_books = difference.ours, difference.processor or Books(difference.ours.currency, Sums())
+    result = difference.result or NOT_ASKED
     rows: list[tuple[str, ...]] = []
-    if found.why != OTHER_FIGURES:
-        rows.append((found.why, "", "", result))
+    if difference.why != OTHER_FIGURES:
+        rows.append((difference.why, "", "", result))
     for name, word in _WORDS.items():
-        own, other = getattr(ours.sums, name), getattr(theirs.sums, name)
-        if own != other or (ours.currency != theirs.currency and own):
-            rows.append((word, shown_minor(own, ours.currency), shown_minor(other, theirs.currency), result))
+        own, other = getattr(own_books.sums, name), getattr(processor_books.sums, name)
+        if own != other or (own_books.currency != processor_books.currency and own):
+            rows.append(
+                (word, shown_minor(own, own_books.currency), shown_minor(other, processor_books.currency), result)
+            )
     return rows
 
 
-def _difference(found: Difference) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.structs.asdict(found)
+def _difference(difference: Difference) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.structs.asdict(difference)
     for side in ("ours", "processor"):
         books: Books | None = document[side]
         document[side] = {"currency": books.currency, **msgspec.structs.asdict(books.sums)} if books else None
     return document
 
 
-def _orphan(found: OrphanFound) -> dict[str, Any]:
-    payment, operation = found.orphan.payment, found.orphan.operation
+def _orphan(orphan: OrphanFound) -> dict[str, Any]:
+    payment, operation = orphan.orphan.payment, orphan.orphan.operation
     return {
         "order_id": payment.order_id,
         "authorization_id": payment.authorization_id,
-        "why": found.orphan.why,
+        "why": orphan.orphan.why,
         "operation": operation.kind,
         "amount_minor": operation.amount_minor,
         "currency": operation.currency,
-        "result": found.result,
+        "result": orphan.result,
     }
 
 
-def _orphan_line(found: OrphanFound) -> str:
-    payment, operation = found.orphan.payment, found.orphan.operation
+def _orphan_line(orphan: OrphanFound) -> str:
+    payment, operation = orphan.orphan.payment, orphan.orphan.operation
     amount = shown_minor(operation.amount_minor, operation.currency)
     head = f"{payment.order_id}, authorisation {payment.authorization_id}"
-    return f"{head}: {found.orphan.why}; {operation.kind.value} {amount}: {found.result or NOT_ASKED}"
+    return f"{head}: {orphan.orphan.why}; {operation.kind.value} {amount}: {orphan.result or NOT_ASKED}"

@@ -46,15 +46,17 @@ def diff(message: Message, *, as_json: AsJson = False) -> None:
     versions: list[tuple[Locked | None, Schema]] = [
         (entry, read_history(entry)) for entry in read_lock() if entry.name == full_name(schema)
     ]
-    found = [
+    changes = [
         (f"version {entry.version} (id {entry.id})" if entry else "not registered", change)
         for (_, before), (entry, after) in zip(versions, [*versions[1:], (None, schema)], strict=True)
         for change in changes_of(before, after)
     ]
     if as_json:
-        print_json([{"version": version, "field": it.field, "change": it.what} for version, it in found])
-    elif found:
-        print_table(("Version", "Field", "Change"), [(version, it.field, it.what) for version, it in found])
+        print_json([{"version": version, "field": change.field, "change": change.what} for version, change in changes])
+    elif changes:
+        print_table(
+            ("Version", "Field", "Change"), [(version, change.field, change.what) for version, change in changes]
+        )
     else:
         stdout().print(f"{message} is as it was in its first version.", markup=False)
 
@@ -81,12 +83,12 @@ def check(*, as_json: AsJson = False) -> None:
 
 
 def _schema(message: str) -> Schema:
-    found = read_current().get(message)
-    if found is None:
+    schema = read_current().get(message)
+    if schema is None:
         near = [name for name in read_current() if message.lower() in name.lower()]
         hint = f"; there are {', '.join(near[:5])}" if near else "; `docs/reference/messages.md` lists all"
         fail(f"There is no message {message!r}{hint}.")
-    return found
+    return schema
 
 
 def _type_text(avro_type: Any) -> str:

@@ -75,15 +75,15 @@ def reconcile(
     """
     counts = dict(map(_count, counted or ()))
     wanted = sorted({*(skus or ()), *counts}) or None
-    found = run(sides_of(quiet_settings(), wanted))
-    if missing := sorted(set(wanted or ()) - {it.sku for it in found}):
+    compared = run(sides_of(quiet_settings(), wanted))
+    if missing := sorted(set(wanted or ()) - {sides.sku for sides in compared}):
         fail(f"Nothing is known of {', '.join(missing)}. Check the SKU: `lastunit stock show`.")
-    proposals = {it.sku: change for it in found if (change := _proposed(it, counts.get(it.sku)))}
+    proposals = {sides.sku: change for sides in compared if (change := _proposed(sides, counts.get(sides.sku)))}
     if as_json:
-        print_json([_document(it, proposals.get(it.sku)) for it in found])
+        print_json([_document(sides, proposals.get(sides.sku)) for sides in compared])
     else:
-        _print(found, proposals)
-    if proposals or not all(it.agree for it in found):
+        _print(compared, proposals)
+    if proposals or not all(sides.agree for sides in compared):
         raise typer.Exit(FAILED)
 
 
@@ -144,7 +144,10 @@ def ledger_lines(entries: Sequence[Entry], width: int) -> list[Text]:
         return lines
     narrow = table(("time", "what", "change", "available"), [row[:4] for row in rows], right={"available"})
     header = next(narrow)
-    pairs = ((line, Text(f"  {it.cause}  {it.note}".rstrip(), "dim")) for line, it in zip(narrow, entries, strict=True))
+    pairs = (
+        (line, Text(f"  {entry.cause}  {entry.note}".rstrip(), "dim"))
+        for line, entry in zip(narrow, entries, strict=True)
+    )
     return [header, *chain.from_iterable(pairs)]
 
 

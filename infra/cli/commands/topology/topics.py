@@ -44,17 +44,17 @@ class Target:
 def check(*, as_json: AsJson = False) -> None:
     """Exit with status 1 when the topics are not as declared."""
     with _errors(as_json=as_json):
-        found = _diff(_target())
-    _show(found, as_json=as_json)
-    if found:
+        differences = _diff(_target())
+    _show(differences, as_json=as_json)
+    if differences:
         raise typer.Exit(DIFFERS)
 
 
 def diff(*, as_json: AsJson = False) -> None:
     """Show what differs."""
     with _errors(as_json=as_json):
-        found = _diff(_target())
-    _show(found, as_json=as_json)
+        differences = _diff(_target())
+    _show(differences, as_json=as_json)
 
 
 def apply(
@@ -126,32 +126,38 @@ def _diff(target: Target) -> TopologyDiff:
     )
 
 
-def _show(found: TopologyDiff, *, as_json: bool) -> None:
+def _show(differences: TopologyDiff, *, as_json: bool) -> None:
     if as_json:
-        print_json({"same": not found, **_document(found)})
+        print_json({"same": not differences, **_document(differences)})
         return
-    if not found:
-        print_text(f"The topics of cluster {found.cluster_id} are as declared.")
-        _show_notes(found)
+    if not differences:
+        print_text(f"The topics of cluster {differences.cluster_id} are as declared.")
+        _show_notes(differences)
         return
-    rows = [(it.topic, "topic", f"{it.partitions} partitions", "missing", "creates it") for it in found.missing]
+    rows = [
+        (topic.topic, "topic", f"{topic.partitions} partitions", "missing", "creates it")
+        for topic in differences.missing
+    ]
     rows += [
         (partition.topic, "partitions", str(partition.wanted), str(partition.actual), "refuses")
-        for partition in found.partitions
+        for partition in differences.partitions
     ]
-    rows += [(it.topic, "replicas", str(it.wanted), str(it.actual), "leaves it to you") for it in found.replicas]
-    for it in found.configs:
-        answer = f"only with --allow {it.name}" if it.may_lose_data else "alters it"
-        rows.append((it.topic, it.config, it.wanted, it.actual or "not known", answer))
-    print_text(f"Cluster {found.cluster_id}")
+    rows += [
+        (count.topic, "replicas", str(count.wanted), str(count.actual), "leaves it to you")
+        for count in differences.replicas
+    ]
+    for config in differences.configs:
+        answer = f"only with --allow {config.name}" if config.may_lose_data else "alters it"
+        rows.append((config.topic, config.config, config.wanted, config.actual or "not known", answer))
+    print_text(f"Cluster {differences.cluster_id}")
     print_table(("topic", "what", "declared", "in the cluster", "apply"), rows)
-    for line in (*found.refusals(), *map(_replicas_hint, found.replicas)):
+    for line in (*differences.refusals(), *map(_replicas_hint, differences.replicas)):
         print_text(line)
-    _show_notes(found)
+    _show_notes(differences)
 
 
-def _show_notes(found: TopologyDiff) -> None:
-    for note in found.notes():
+def _show_notes(differences: TopologyDiff) -> None:
+    for note in differences.notes():
         print_text(note)
 
 
@@ -162,9 +168,9 @@ def _replicas_hint(count: CountDifference) -> str:
     )
 
 
-def _document(found: TopologyDiff) -> dict[str, Any]:
-    configs = [{**asdict(config), "may_lose_data": config.may_lose_data} for config in found.configs]
-    return {**asdict(found), "configs": configs}
+def _document(differences: TopologyDiff) -> dict[str, Any]:
+    configs = [{**asdict(config), "may_lose_data": config.may_lose_data} for config in differences.configs]
+    return {**asdict(differences), "configs": configs}
 
 
 @contextmanager
