@@ -79,8 +79,8 @@ class SystemCollector(Collector):
         ready = GaugeMetricFamily(
             "lastunit_ready", "Whether a process here is ready, 1 or 0", labels=["process", "pid"]
         )
-        for it in observed.processes:
-            ready.add_metric([it.process, str(it.pid)], it.ready and it.alive)
+        for process in observed.processes:
+            ready.add_metric([process.process, str(process.pid)], process.ready and process.alive)
         yield ready
 
 
@@ -177,9 +177,9 @@ def _business(business: BusinessLag) -> Iterator[Metric]:
     oldest = GaugeMetricFamily(
         "lastunit_waiting_oldest_seconds", "How long the longest waits", labels=["axis", "state"]
     )
-    for it in business.waiting:
-        waiting.add_metric([it.axis, it.state], it.count)
-        oldest.add_metric([it.axis, it.state], (business.at_ms - it.oldest_ms) / 1000)
+    for orders in business.waiting:
+        waiting.add_metric([orders.axis, orders.state], orders.count)
+        oldest.add_metric([orders.axis, orders.state], (business.at_ms - orders.oldest_ms) / 1000)
     overdue = GaugeMetricFamily("lastunit_deadlines_overdue", "Deadlines over and not ended", labels=["room"])
     for late in business.past_deadline:
         overdue.add_metric([late.room], late.count)
@@ -203,10 +203,10 @@ def _demand(demand: list[Demand], levels: list[Level]) -> Iterator[Metric]:
     lines = GaugeMetricFamily("lastunit_demand_lines", "Lines answered within a minute", labels=["sku"])
     units = GaugeMetricFamily("lastunit_demand_units", "Units reserved within a minute", labels=["sku"])
     sold_out = GaugeMetricFamily("lastunit_demand_sold_out", "Lines refused within a minute", labels=["sku"])
-    for it in demand:
-        lines.add_metric([it.sku], it.lines)
-        units.add_metric([it.sku], it.units)
-        sold_out.add_metric([it.sku], it.sold_out)
+    for sku_demand in demand:
+        lines.add_metric([sku_demand.sku], sku_demand.lines)
+        units.add_metric([sku_demand.sku], sku_demand.units)
+        sold_out.add_metric([sku_demand.sku], sku_demand.sold_out)
     stock = GaugeMetricFamily("lastunit_stock_units", "Units of a SKU in demand", labels=["sku", "where"])
     for level in levels:
         for where in ("available", "reserved", "allocated", "quarantined"):

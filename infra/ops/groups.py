@@ -23,34 +23,34 @@ if TYPE_CHECKING:
 async def owners_by_group(bootstrap: str, groups: Sequence[str]) -> dict[str, Owners]:
     """Return who owns what in each group; nobody does in one that is empty or rebalances. Raises UnreadableError."""
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    found: dict[str, Owners] = {group: {} for group in groups}
+    owners: dict[str, Owners] = {group: {} for group in groups}
     try:
         await client.start()
         for group in groups:
             described = await describe_group(client._client, group)  # noqa: SLF001
-            found[group] = {partition: member for member in described.members for partition in member.partitions}
+            owners[group] = {partition: member for member in described.members for partition in member.partitions}
     except GroupCoordinatorNotAvailableError:
-        return found  # of a cluster where nobody has ever been in any group
+        return owners  # of a cluster where nobody has ever been in any group
     except KafkaError as error:
         raise UnreadableError(f"Kafka at {bootstrap} does not describe its consumer groups: {error}") from error
     finally:
         await client.close()
-    return found
+    return owners
 
 
 async def strangers_in(bootstrap: str, groups: Sequence[str]) -> dict[str, list[str]]:
     """Return the members of each group that are no rooms, in words. Raises UnreadableError."""
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    found: dict[str, list[str]] = {}
+    strangers: dict[str, list[str]] = {}
     try:
         await client.start()
         for group in groups:
             described = await describe_group(client._client, group)  # noqa: SLF001
-            found[group] = [str(member) for member in described.members if not is_room(member.metadata)]
+            strangers[group] = [str(member) for member in described.members if not is_room(member.metadata)]
     except GroupCoordinatorNotAvailableError:
         return {}  # of a cluster where nobody has ever been in any group
     except KafkaError as error:
         raise UnreadableError(f"Kafka at {bootstrap} does not describe its consumer groups: {error}") from error
     finally:
         await client.close()
-    return found
+    return strangers

@@ -66,21 +66,21 @@ class Log:
     async def ends(self, topic: Topic) -> list[int]:
         """Return each partition's end: the offset that its next record will have. Raises UnreadableError for no topic."""
         tps = await self._partitions(topic)
-        found = await (await self._consumer(0)).end_offsets(tps)
-        return [found[tp] for tp in tps]
+        offsets = await (await self._consumer(0)).end_offsets(tps)
+        return [offsets[tp] for tp in tps]
 
     async def begins(self, topic: Topic) -> list[int]:
         """Return the offset of each partition's first record."""
         tps = await self._partitions(topic)
-        found = await (await self._consumer(0)).beginning_offsets(tps)
-        return [found[tp] for tp in tps]
+        offsets = await (await self._consumer(0)).beginning_offsets(tps)
+        return [offsets[tp] for tp in tps]
 
     async def offsets_since(self, topic: Topic, at_ms: int) -> list[int]:
         """Return each partition's first offset from this time on (ms since the epoch), its end where there is none."""
         tps = await self._partitions(topic)
         consumer = await self._consumer(0)
-        found, ends = await consumer.offsets_for_times(dict.fromkeys(tps, at_ms)), await self.ends(topic)
-        return [found[tp].offset if found[tp] is not None else end for tp, end in zip(tps, ends, strict=True)]
+        offsets, ends = await consumer.offsets_for_times(dict.fromkeys(tps, at_ms)), await self.ends(topic)
+        return [offsets[tp].offset if offsets[tp] is not None else end for tp, end in zip(tps, ends, strict=True)]
 
     async def identity(self, topics: Sequence[Topic]) -> LogIdentity:
         """Return which cluster this is, and Kafka's ids of these topics. Raises UnreadableError for no topic."""
@@ -163,12 +163,12 @@ class Log:
         consumer = await self._consumer(0)
         # A consumer without a subscription knows no topics, and asking for their names does not change that.
         cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001
-        found = cluster.partitions_for_topic(name)
-        if not found:
+        partitions = cluster.partitions_for_topic(name)
+        if not partitions:
             raise UnreadableError(f"There is no topic {name}; is LASTUNIT_NAMESPACE right? `lastunit topology check`.")
         # Without this the first question for an offset finds no leader, and is asked again after a back-off.
         await consumer._client.add_topic(name)  # noqa: SLF001
-        return [TopicPartition(name, partition) for partition in sorted(found)]
+        return [TopicPartition(name, partition) for partition in sorted(partitions)]
 
 
 class _Cursor:

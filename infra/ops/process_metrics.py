@@ -137,7 +137,7 @@ class CostCollector(Collector):
             "lastunit_room_step_seconds", "From taking a step's records until it is durable", labels=["room"]
         )
         bounds = [*map(str, STEP_SECONDS), "+Inf"]
-        for room, cost in (it for costs in self._costs for it in costs.by_room.items()):
+        for room, cost in (room_cost for costs in self._costs for room_cost in costs.by_room.items()):
             cpu.add_metric([room], cost.cpu_seconds)
             steps.add_metric([room], list(zip(bounds, accumulate(cost.within), strict=True)), cost.step_seconds)
         misrouted = CounterMetricFamily(

@@ -65,8 +65,8 @@ async def plan_rebase(database: asyncpg.Connection, log: Log) -> RebasePlan:
                 plan.at_the_beginning += 1
             elif not last:
                 plan.unverified.append(where)
-            elif (found := await _digest_at(log, topic, row["partition"], last)) != last:
-                plan.refused.append(f"{where}: {'another record stands' if found else 'no record stands'} before it")
+            elif (digest := await _digest_at(log, topic, row["partition"], last)) != last:
+                plan.refused.append(f"{where}: {'another record stands' if digest else 'no record stands'} before it")
             else:
                 plan.verified += 1
     return plan

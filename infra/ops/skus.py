@@ -34,7 +34,7 @@ def did_you_mean(sku: str, near: list[str]) -> str:
 
 
 async def _near(connection: asyncpg.Connection, sku: str) -> list[str]:
-    found = [row["sku"] for row in await connection.fetch(CANDIDATES, sku, MOST_CANDIDATES)]
-    by_case = {it.casefold(): it for it in found}
+    skus = [row["sku"] for row in await connection.fetch(CANDIDATES, sku, MOST_CANDIDATES)]
+    by_case = {candidate.casefold(): candidate for candidate in skus}
     close = difflib.get_close_matches(sku.casefold(), by_case, n=NEAR, cutoff=0.6)
-    return [by_case[it] for it in close]
+    return [by_case[casefolded] for casefolded in close]

@@ -73,7 +73,8 @@ async def read_status(settings: Settings) -> Status:
         wanted = await demand(log)
         letters = await read_letters(log)
     processes = [
-        Process(it.process, it.pid, it.ready, it.is_alive, it.obstacles) for it in read_readiness(folder_of(settings))
+        Process(shown.process, shown.pid, shown.ready, shown.is_alive, shown.obstacles)
+        for shown in read_readiness(folder_of(settings))
     ]
     open_letters = Counter(letter.source.reason for letter in letters if letter.state is LetterState.OPEN)
     return Status(
@@ -89,8 +90,8 @@ async def read_status(settings: Settings) -> Status:
 
 def problems(report: LagReport, business: BusinessLag, processes: list[Process], open_letters: int) -> list[Problem]:
     """Return what needs somebody, the errors first. Pure."""
-    found = [*_of_groups(report), *_of_processes(processes), *_of_the_shop(business, open_letters)]
-    return sorted(found, key=lambda problem: problem.severity != "error")
+    all_problems = [*_of_groups(report), *_of_processes(processes), *_of_the_shop(business, open_letters)]
+    return sorted(all_problems, key=lambda problem: problem.severity != "error")
 
 
 def _of_groups(report: LagReport) -> Iterator[Problem]:
@@ -135,12 +136,14 @@ def _to_do(group: GroupLag, verdict: Verdict, partition: int | None) -> str:
 
 
 def _of_processes(processes: list[Process]) -> Iterator[Problem]:
-    for it in processes:
-        if not it.alive:
-            yield Problem("error", f"{it.process} (process {it.pid}) hangs", "end it; it is started again")
-        elif not it.ready:
+    for process in processes:
+        if not process.alive:
+            yield Problem("error", f"{process.process} (process {process.pid}) hangs", "end it; it is started again")
+        elif not process.ready:
             yield Problem(
-                "error", f"{it.process} is not ready: {'; '.join(it.obstacles.values())}", "docs/guides/outages.md"
+                "error",
+                f"{process.process} is not ready: {'; '.join(process.obstacles.values())}",
+                "docs/guides/outages.md",
             )
 
 

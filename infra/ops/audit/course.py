@@ -89,7 +89,7 @@ def course_of(
 
 def beginning(room: str, partition: int, taken_over: Mapping[tuple[str, int], TakenOver]) -> TakenOver:
     """Return where a room begins to decide its log: intake where the last of the others had left it."""
-    others = [it for (_, p), it in taken_over.items() if p == partition] if room == INTAKE else []
+    others = [start for (_, p), start in taken_over.items() if p == partition] if room == INTAKE else []
     return min(others, default=_FIRST) if len(others) == len(EARLIER_SOURCES) else _FIRST
 
 

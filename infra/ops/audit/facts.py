@@ -50,7 +50,7 @@ class Facts(Generic[S]):
         state: S,
         source: str,
         reading: Reading,
-        said: Mapping[str, Copies],
+        published: Mapping[str, Copies],
         *,
         at_ms: int,
         version: int,
@@ -65,9 +65,9 @@ class Facts(Generic[S]):
         decided, at_ms = decide_records(
             self._preview, state, source, [reading], at_ms, rules_version=version, step_ms=step_ms
         )
-        mine = take(said, self._room.name, whole=not is_shared(source) or _answers(decided))
-        now = [Output(it.topic, it.key, it.value or b"", it.headers or ()) for it in decided]
-        then = [mine[name].contents[0] for name in sorted(mine, key=_place)]
+        own = take(published, self._room.name, whole=not is_shared(source) or _answers(decided))
+        now = [Output(record.topic, record.key, record.value or b"", record.headers or ()) for record in decided]
+        then = [own[name].contents[0] for name in sorted(own, key=_place)]
         if now == then:
             return None
         differing = set(self._subjects(now, then))
@@ -77,14 +77,16 @@ class Facts(Generic[S]):
             return None
         with suppress(Exception):  # the state of what is followed by facts may lack what the fact is about
             self._room.evolve(state, message, list(_facts(then)), at_ms)  # type: ignore[arg-type]
-        return mine, at_ms
+        return own, at_ms
 
     def _own(self, message: ReadAs) -> set[str]:
         return {subject} if (subject := subject_of(self._room.name, message)) is not None else set()
 
     def _subjects(self, now: list[Output], then: list[Output]) -> Iterator[str]:
         """Yield what the outcomes that only one of the two has are about."""
-        for output in [it for it in now if it not in then] + [it for it in then if it not in now]:
+        for output in [outcome for outcome in now if outcome not in then] + [
+            outcome for outcome in then if outcome not in now
+        ]:
             with suppress(DecodeError):
                 if (subject := subject_of(self._room.name, decode(output.value))) is not None:
                     yield subject
@@ -101,11 +103,11 @@ class _Preview(Generic[S]):
 
     def decide(self, state: S, message: Message, at_ms: int) -> Iterator[Any]:
         """Iterate over the outcomes that would leave the room."""
-        return (it for it in self._outcomes(state, message, at_ms) if type(it) not in INTERNAL_EVENTS)
+        return (outcome for outcome in self._outcomes(state, message, at_ms) if type(outcome) not in INTERNAL_EVENTS)
 
 
 def _answers(decided: list[Outgoing]) -> bool:
-    return any(room_of(outcome_of(it.event_id, it.topic)) is None for it in decided)
+    return any(room_of(outcome_of(record.event_id, record.topic)) is None for record in decided)
 
 
 def _place(outcome: str) -> tuple[int, str]:
@@ -114,8 +116,8 @@ def _place(outcome: str) -> tuple[int, str]:
     return (int(number), "") if number.isdigit() else (1 << 31, outcome)
 
 
-def _facts(said: list[Output]) -> Iterator[Message]:
-    for output in said:
+def _facts(outputs: list[Output]) -> Iterator[Message]:
+    for output in outputs:
         if output.topic != DEAD_LETTERS.name:
             with suppress(DecodeError):
                 if not isinstance(fact := decode(output.value), RecordDeadLettered):

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 CE_ID: Final = "ce_id"
 
 
-def as_judged(room: str, message: ReadAs, said: Mapping[str, Copies]) -> ReadAs:
+def as_judged(room: str, message: ReadAs, published: Mapping[str, Copies]) -> ReadAs:
     """Return a guarded event as the room read it: as refused, where `said` about its record has the letter."""
-    if (copies := said.get(f"dead:{room}")) is None or not isinstance(message, Message):
+    if (copies := published.get(f"dead:{room}")) is None or not isinstance(message, Message):
         return message
     letters = filter(None, (letter_of_forged(output.value) for output in copies.contents))
     return next((NotDecidedError(message, letter.detail) for letter in letters), message)

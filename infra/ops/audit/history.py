@@ -136,9 +136,9 @@ class _States:
 
 def _audited(decision: Decision, published: Published, states: _States, state: Any) -> AuditedDecision:
     tallies, room = Tallies(), states.room
-    said = match(decision, published.answers(decision.source, decision.record.partition), room, tallies)
+    outputs = match(decision, published.answers(decision.source, decision.record.partition), room, tallies)
     examples = tallies["replay_gives_the_same_decisions"].examples + tallies["no_position_decided_twice"].examples
-    outcomes = [decode(it.value) for it in (decision.outputs if decision.by_facts is None else said)]
+    outcomes = [decode(output.value) for output in (decision.outputs if decision.by_facts is None else outputs)]
     message = decision.message
     messages = [*outcomes, message] if isinstance(message, Message) else outcomes
     before, after = states.change((name for each in messages for name in _things(room, each)), state)

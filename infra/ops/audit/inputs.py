@@ -84,7 +84,10 @@ class AuditInputs:
 
     def _counts(self) -> dict[str, list[int]]:
         return {
-            name: [self._in_use(name), *(it.partitions for it in self.database.generations.get(name, ()))]
+            name: [
+                self._in_use(name),
+                *(generation.partitions for generation in self.database.generations.get(name, ())),
+            ]
             for name in self.ends
         }
 
@@ -101,7 +104,7 @@ class AuditInputs:
     def _in_use(self, name: str) -> int:
         """Return how many partitions of a topic are in use: of the order.* topics as many as each of them has."""
         shared = [topic.name for topic in CO_PARTITIONED if topic.name in self.ends]
-        return min(len(self.ends[it]) for it in (shared if name in shared else [name]))
+        return min(len(self.ends[topic_name]) for topic_name in (shared if name in shared else [name]))
 
     def first_kept(self, room: Room[Any], partition: int) -> tuple[str, int] | None:
         """Return a source of which records are gone that the room has decided, and where it begins now: no replay is possible."""

@@ -109,16 +109,16 @@ async def sides_of(settings: Settings, skus: Collection[str] | None = None) -> l
         homes: dict[int, list[Any]] = {}
         for row in rows:
             homes.setdefault(_home(inputs, room, row[0]), []).append(row)
-        found: list[Sides] = []
+        compared: list[Sides] = []
         async for stage in _stages(inputs, room, homes):
             async for _ in inputs.decisions(stage.replay, stage.replay.partition, stage.ranges):
                 pass
             stock_of = stage.replay.state.stock
-            found += [
+            compared += [
                 Sides(row[0], Units(*row[1:5]), Units(*row[5:9]), _units(stock_of(row[0])))
                 for row in (homes[stage.replay.partition] if stage.is_last else ())
             ]
-        return sorted(found, key=lambda it: it.sku)
+        return sorted(compared, key=lambda sides: sides.sku)
 
 
 @asynccontextmanager
@@ -145,7 +145,9 @@ async def _stages(inputs: AuditInputs, room: InventoryRoom, asked: Collection[in
 
 
 def _entry(decision: Decision, sku: str, movements: list[Any], before: Units, after: Units) -> Entry:
-    facts: list[Any] = [fact for it in decision.outputs if getattr(fact := decode(it.value), "sku", None) == sku]
+    facts: list[Any] = [
+        fact for output in decision.outputs if getattr(fact := decode(output.value), "sku", None) == sku
+    ]
     lines = [f"{fact.order_id}/{fact.line}" for fact in facts if hasattr(fact, "order_id")]
     if movements:
         kind, cause, note = movements[0].kind, movements[0].command_id, movements[0].note

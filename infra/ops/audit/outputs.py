@@ -139,12 +139,12 @@ class Published:
         if (letter := letter_of_forged(value)) is not None:
             self._forged.add((letter.topic, letter.partition, letter.offset))
 
-    def _keep(self, event_id: EventId, said: Output, tallies: Tallies) -> None:
+    def _keep(self, event_id: EventId, output: Output, tallies: Tallies) -> None:
         copies = self._copies(event_id)
-        if said in copies.published:
+        if output in copies.published:
             tallies["each_command_took_effect_once"].count(published_again=1)
         else:
-            copies.published.append(said)
+            copies.published.append(output)
 
     def _copies(self, event_id: EventId) -> Copies:
         at_offset = self.answers(event_id.topic, event_id.partition).setdefault(event_id.offset, {})
@@ -153,7 +153,7 @@ class Published:
 
 def derived_id(record: Record, topic: str) -> EventId | None:
     """Return the id of a record that a room published or forwarded, None for one that others did."""
-    ids = dict(reversed([it for it in record.headers if it[0] in (FORWARDED, "ce_id")]))
+    ids = dict(reversed([header for header in record.headers if header[0] in (FORWARDED, "ce_id")]))
     raw = ids.get(FORWARDED) or ids.get("ce_id")
     return parse_id(raw, topic) if raw is not None else None
 
@@ -197,8 +197,8 @@ def take(at_offset: Mapping[str, Copies], room: str, *, whole: bool) -> dict[str
     Who does not answer leaves the answer to the others; what is left in the end no room explains (`report_unexplained`).
     """
     return {
-        outcome: it
-        for outcome, it in at_offset.items()
+        outcome: copies
+        for outcome, copies in at_offset.items()
         if (speaker := room_of(outcome)) == room or (speaker is None and whole)
     }
 

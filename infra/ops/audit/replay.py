@@ -114,7 +114,7 @@ class Replay(Generic[S]):
             step_ms = self.course.step_ms(source, record.offset)
             if answers is not None and (self.rules_version == UNVERSIONED or self.facts.subjects):
                 published = answers(name, self.partition).get(record.offset, {})
-                found = self.facts.instead(
+                followed = self.facts.instead(
                     self.state,
                     name,
                     (record, message),
@@ -123,8 +123,8 @@ class Replay(Generic[S]):
                     version=self.rules_version,
                     step_ms=step_ms,
                 )
-                if found is not None:
-                    by_facts, self.at_ms = found
+                if followed is not None:
+                    by_facts, self.at_ms = followed
                     yield Decision(name, record, self.at_ms, message, [], self.rules_version, by_facts)
                     continue
             outputs, self.at_ms = decide_records(
@@ -212,7 +212,9 @@ def _check_copies(name: str, copies: Copies, expected: Output, tallies: Tallies)
 def _check_ways(name: str, copies: Copies, tallies: Tallies) -> None:
     contents = copies.contents
     if len(contents) > 1:
-        words = f"{name} was published in {len(contents)} ways: {' and '.join(describe(it) for it in contents)}"
+        words = (
+            f"{name} was published in {len(contents)} ways: {' and '.join(describe(content) for content in contents)}"
+        )
         tallies["each_command_took_effect_once"].breach(words)
         tallies["no_position_decided_twice"].breach(words)
 

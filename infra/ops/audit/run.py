@@ -294,7 +294,7 @@ class Audit:
         rows = await self._database.orders(partition)
         for row in rows.orders:
             self._lost.exclude(row.order_id)
-        found = cases(rows, self._in_progress)
-        check_progress(found, self._database.now_ms, self.tallies["every_order_is_final_or_waits"])
-        check_money(found, rows.payments, self.tallies)
-        check_goods(found, rows.fulfilments, self.tallies["goods_are_where_they_should_be"])
+        order_cases = cases(rows, self._in_progress)
+        check_progress(order_cases, self._database.now_ms, self.tallies["every_order_is_final_or_waits"])
+        check_money(order_cases, rows.payments, self.tallies)
+        check_goods(order_cases, rows.fulfilments, self.tallies["goods_are_where_they_should_be"])

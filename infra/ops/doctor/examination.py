@@ -112,7 +112,7 @@ async def _postgres(settings: Settings) -> Iterable[Finding]:
 
 async def _letters(settings: Settings) -> Iterable[Finding]:
     async with _log(settings) as log:
-        return findings.of_letters([it for it in await read_letters(log) if it.state is LetterState.OPEN])
+        return findings.of_letters([letter for letter in await read_letters(log) if letter.state is LetterState.OPEN])
 
 
 async def _strangers(settings: Settings) -> Iterable[Finding]:

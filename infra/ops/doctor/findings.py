@@ -44,10 +44,12 @@ def of_topics(diff: TopologyDiff) -> Iterator[Finding]:
     for count in diff.partitions:
         to_do = "lastunit topology repartition --help, for inventory.commands; others keep their number"
         yield Finding("error", f"{count.topic} has {count.actual} partitions, wanted {count.wanted}", to_do)
-    for it in diff.configs:
-        allow = f" --allow {it.name}" if it.may_lose_data else ""
-        why = ": deadlines would follow the clocks of producers" if it.config == "message.timestamp.type" else ""
-        yield Finding("error", f"{it.topic} has {it.config}={it.actual}, wanted {it.wanted}{why}", _APPLY + allow)
+    for config in diff.configs:
+        allow = f" --allow {config.name}" if config.may_lose_data else ""
+        why = ": deadlines would follow the clocks of producers" if config.config == "message.timestamp.type" else ""
+        yield Finding(
+            "error", f"{config.topic} has {config.config}={config.actual}, wanted {config.wanted}{why}", _APPLY + allow
+        )
     for count in diff.replicas:
         to_do = f"kafka-reassign-partitions, to give {count.topic} {count.wanted} replicas"
         yield Finding("warning", f"{count.topic} has {count.actual} replicas, wanted {count.wanted}", to_do)
@@ -96,8 +98,8 @@ def of_strangers(strangers: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
 
 def of_letters(letters: Sequence[Letter]) -> Iterator[Finding]:
     """Yield producers with a wrong partitioner, by the open letters that they caused."""
-    if wrong := [it for it in letters if it.source.reason == "wrong_partition"]:
-        topics = ", ".join(sorted({it.source.topic for it in wrong}))
+    if wrong := [letter for letter in letters if letter.source.reason == "wrong_partition"]:
+        topics = ", ".join(sorted({letter.source.topic for letter in wrong}))
         yield Finding(
             "error",
             f"{len(wrong)} records of {topics} came to wrong partitions: a producer does not partition by murmur2",

@@ -21,7 +21,7 @@ async def find_suspect(log: Log, letters: Iterable[Letter], about: Letter) -> Su
 
     Raises UnreadableError.
     """
-    topic = next((it for it in TOPICS if it.name == about.source.topic), None)
+    topic = next((declared for declared in TOPICS if declared.name == about.source.topic), None)
     if about.source.reason != WRONG_PARTITION or topic is None:
         return None
     places = {

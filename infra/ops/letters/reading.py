@@ -118,9 +118,9 @@ class LetterBook:
     def actions_about(self, *subjects: str) -> list[Handling]:
         """Return what operators did about these subjects of operator.actions, as of the last refresh, the oldest first."""
         keys = {subject.encode() for subject in subjects}
-        found = ((record, _read(record)) for record in self._actions if record.key in keys)
-        did = [_handling(record, action) for record, action in found if isinstance(action, OperatorAction)]
-        return sorted(did, key=lambda it: it.at_ms)
+        actions = ((record, _read(record)) for record in self._actions if record.key in keys)
+        did = [_handling(record, action) for record, action in actions if isinstance(action, OperatorAction)]
+        return sorted(did, key=lambda handling: handling.at_ms)
 
     async def _read_on(self, log: Log, topic: Topic, into: list[Any]) -> None:
         for partition, end in enumerate(await log.ends(topic)):
@@ -139,14 +139,14 @@ def letters_of(records: Iterable[Any], actions: Iterable[Any]) -> list[Letter]:
     for record in actions:
         if isinstance(action := _read(record), OperatorAction) and action.action in _STATE_AFTER:
             handled.setdefault(action.subject, []).append(_handling(record, action))
-    found = []
+    letters = []
     for record in records:
         if isinstance(source := _read(record), DeadLetter):
             letter_id = f"{record.partition}/{record.offset}"
             done = sorted(handled.get(subject_of(letter_id), ()), key=lambda did: did.at_ms)
             state = _STATE_AFTER[done[-1].action] if done else LetterState.OPEN
-            found.append(Letter(letter_id, record.timestamp, source, state, tuple(done)))
-    return sorted(found, key=lambda letter: letter.dead_at_ms)
+            letters.append(Letter(letter_id, record.timestamp, source, state, tuple(done)))
+    return sorted(letters, key=lambda letter: letter.dead_at_ms)
 
 
 def _handling(record: Any, action: OperatorAction) -> Handling:

@@ -32,28 +32,30 @@ async def all_that_waits(settings: Settings, *, before_ms: int, limit: int = 1_0
         servers = [*await older_database(connection, now_ms), *await unused_partitions(log, now_ms)]
         lagging = await lags(connection, log, bootstrap, settings.namespace)
         dead = await dead_lines(log)
-        found = await waiting_orders(connection, before_ms=before_ms, limit=limit)
+        waiting = await waiting_orders(connection, before_ms=before_ms, limit=limit)
         known = await connection.fetch(
             "SELECT order_id::text FROM orders WHERE order_id = ANY($1::uuid[])", [order_id for order_id, _ in dead]
         )
     why = causes(lagging, dead)
-    for it in found:
-        if it.missing and it.order_id is not None:
-            _explain(it, why.get(it.order_id, {}), is_all_decided=not any(lag.room == "inventory" for lag in lagging))
+    for order in waiting:
+        if order.missing and order.order_id is not None:
+            _explain(
+                order, why.get(order.order_id, {}), is_all_decided=not any(lag.room == "inventory" for lag in lagging)
+            )
     in_tables = {row["order_id"] for row in known}
-    found += [_lost(*key, line) for key, line in dead.items() if key[0] not in in_tables and line.at_ms <= before_ms]
-    found += [_partition(lag) for lag in lagging if lag.since_ms <= before_ms]
-    return [*servers, *found][:limit]
+    waiting += [_lost(*key, line) for key, line in dead.items() if key[0] not in in_tables and line.at_ms <= before_ms]
+    waiting += [_partition(lag) for lag in lagging if lag.since_ms <= before_ms]
+    return [*servers, *waiting][:limit]
 
 
-def _explain(it: Stuck, by_line: dict[int, str], *, is_all_decided: bool) -> None:
+def _explain(order: Stuck, by_line: dict[int, str], *, is_all_decided: bool) -> None:
     """Name the cause of each missing line of a pending order."""
     never_came = "no record of it is on inventory.commands" if is_all_decided else "no record of it was found yet"
-    it.cause = "; ".join(f"line {line}: {by_line.get(line, never_came)}" for line in it.missing)
-    if any("dead letter" in by_line.get(line, "") for line in it.missing) or not by_line:
-        it.what_to_do = PUBLISH_AGAIN
+    order.cause = "; ".join(f"line {line}: {by_line.get(line, never_came)}" for line in order.missing)
+    if any("dead letter" in by_line.get(line, "") for line in order.missing) or not by_line:
+        order.what_to_do = PUBLISH_AGAIN
     else:
-        it.what_to_do = SEE_THE_PARTITION
+        order.what_to_do = SEE_THE_PARTITION
 
 
 def _lost(order_id: str, line: int, letter: DeadLine) -> Stuck:

@@ -62,7 +62,7 @@ async def lags(connection: asyncpg.Connection, log: Log, bootstrap: str, namespa
     alone = {room: f"{namespace}{room}" for room in ROOMS}
     groups = {(row["room"], row["partition"]): row["group_id"] or alone.get(row["room"], "") for row in rows}
     owners = await owners_by_group(bootstrap, sorted({*alone.values(), *groups.values()} - {""}))
-    found: list[Lag] = []
+    undecided: list[Lag] = []
     for room in ROOMS:
         for place, topic in enumerate(topics_read_by(room)):
             name = topic.in_namespace(namespace)
@@ -74,12 +74,12 @@ async def lags(connection: asyncpg.Connection, log: Log, bootstrap: str, namespa
                     owner = owners[group].get((name, partition)) or owners[alone[room]].get((name, partition))
                     lag = await _lag(log, topic, partition, first, end)
                     if lag is not None:
-                        found.append(
+                        undecided.append(
                             lag._replace(
                                 room=room, owner=f"{owner.client_id} at {owner.host}" if owner is not None else None
                             )
                         )
-    return sorted(found, key=lambda lag: lag.since_ms)
+    return sorted(undecided, key=lambda lag: lag.since_ms)
 
 
 async def _lag(log: Log, topic: Topic, partition: int, first: int, end: int) -> Lag | None:
@@ -105,13 +105,13 @@ class DeadLine(NamedTuple):
 
 async def dead_lines(log: Log) -> dict[tuple[str, int], DeadLine]:
     """Return the order lines that became dead letters, by order id and line."""
-    found: dict[tuple[str, int], DeadLine] = {}
+    lines: dict[tuple[str, int], DeadLine] = {}
     async for letter in _letters(log):
         if (line := _placed(letter.value)) is not None:
             where = f"{letter.topic}/{letter.partition}/{letter.offset}"
             cause = f"{where} is a dead letter: {letter.reason}, {letter.detail}"
-            found[line.order_id, line.line] = DeadLine(cause, letter.at_ms)
-    return found
+            lines[line.order_id, line.line] = DeadLine(cause, letter.at_ms)
+    return lines
 
 
 async def _letters(log: Log) -> AsyncIterator[DeadLetter]:
@@ -134,12 +134,12 @@ def _placed(value: bytes | None) -> PlaceOrderLine | None:
     return message if isinstance(message, PlaceOrderLine) else None
 
 
-def causes(found: Iterable[Lag], dead: Mapping[tuple[str, int], DeadLine]) -> dict[str, dict[int, str]]:
+def causes(lagging: Iterable[Lag], dead: Mapping[tuple[str, int], DeadLine]) -> dict[str, dict[int, str]]:
     """Return why order lines have no answer: order id -> line -> cause."""
     by_order: defaultdict[str, dict[int, str]] = defaultdict(dict)
     for (order_id, line), letter in dead.items():
         by_order[order_id][line] = letter.cause
-    for lag in found:
+    for lag in lagging:
         if lag.topic == INVENTORY_COMMANDS.name:
             for (order_id, line), offset in lag.lines.items():
                 by_order[order_id][line] = f"{lag.topic}/{lag.partition}/{offset} is not decided: {lag.cause}"

@@ -43,10 +43,13 @@ class Booking:
     async def book(self, differences: Sequence[Difference]) -> bool:
         """Return whether all of them were decided and read in time; what came of it the books show. Raises PublishError."""
         await self._publisher.publish(
-            [outgoing(InspectPayment(it.order_id, it.authorization_id, CAUSE)) for it in differences]
+            [
+                outgoing(InspectPayment(difference.order_id, difference.authorization_id, CAUSE))
+                for difference in differences
+            ]
         )
         ends = await self._log.ends(ORDER_EVENTS)
-        orders = {it.order_id for it in differences}
+        orders = {difference.order_id for difference in differences}
         deadline = asyncio.get_running_loop().time() + self.timeout_seconds
         while not await self._is_done(ends, orders):
             if self._stands_still or asyncio.get_running_loop().time() >= deadline:
@@ -61,7 +64,7 @@ class Booking:
         if any(decided.get(partition, 0) < end for partition, end in enumerate(ends)):
             return False
         known = await OurBooks(self._connection).known(orders)
-        return not any(it.payment is not None and is_moving(it.payment) for it in known.values())
+        return not any(order.payment is not None and is_moving(order.payment) for order in known.values())
 
 
 @asynccontextmanager

@@ -76,8 +76,8 @@ def known_of(payment: Payment | None) -> Known:
         [attempt for attempt in payment.attempts.values() if attempt.kind is OperationKind.AUTHORIZE] if payment else []
     )
     return Known(
-        frozenset(it.authorization_id for it in asked if it.result in (SUCCEEDED, REQUIRES_ACTION)),
-        is_asking=any(it.result == PENDING for it in asked),
+        frozenset(attempt.authorization_id for attempt in asked if attempt.result in (SUCCEEDED, REQUIRES_ACTION)),
+        is_asking=any(attempt.result == PENDING for attempt in asked),
         payment=payment,
     )
 
@@ -89,20 +89,22 @@ def books_of(payment: Payment, authorization_id: str) -> Books:
 
 def difference_of(processor_payment: ProcessorPayment, payment: Payment) -> Difference | None:
     """Return where the processor's books of one of the payment's authorisations differ from ours, None where they agree."""
-    ours = books_of(payment, processor_payment.authorization_id)
-    theirs = Books(processor_payment.currency, as_read(payment, processor_payment))
-    if ours == theirs and processor_payment.order_id == payment.order_id:
+    own_books = books_of(payment, processor_payment.authorization_id)
+    processor_books = Books(processor_payment.currency, as_read(payment, processor_payment))
+    if own_books == processor_books and processor_payment.order_id == payment.order_id:
         return None
-    why = OTHER_FIGURES if ours.currency == theirs.currency else OTHER_CURRENCY
+    why = OTHER_FIGURES if own_books.currency == processor_books.currency else OTHER_CURRENCY
     if processor_payment.order_id != payment.order_id:
         why = OTHER_ORDER
-    return Difference(payment.order_id, processor_payment.authorization_id, payment.state.value, why, ours, theirs)
+    return Difference(
+        payment.order_id, processor_payment.authorization_id, payment.state.value, why, own_books, processor_books
+    )
 
 
 def only_ours(payment: Payment, authorization_id: str) -> Difference:
     """Return the difference that the processor does not know an authorisation at all."""
-    ours = books_of(payment, authorization_id)
-    return Difference(payment.order_id, authorization_id, payment.state.value, ONLY_OURS, ours, None)
+    own_books = books_of(payment, authorization_id)
+    return Difference(payment.order_id, authorization_id, payment.state.value, ONLY_OURS, own_books, None)
 
 
 def is_moving(payment: Payment) -> bool:

@@ -115,17 +115,17 @@ class _Comparison:
         known = await self._ours.known(payment.order_id for payment in chunk)
         differing: dict[Authorization, Difference | None] = {}
         others: list[ProcessorPayment] = []
-        for found in chunk:
-            payment = known[found.order_id].payment if is_ours(found, known) else None
+        for processor_payment in chunk:
+            payment = known[processor_payment.order_id].payment if is_ours(processor_payment, known) else None
             if payment is None:
-                others.append(found)
-            elif (difference := difference_of(found, payment)) is not None:
-                differing[Authorization(found.order_id, found.authorization_id)] = difference
+                others.append(processor_payment)
+            elif (difference := difference_of(processor_payment, payment)) is not None:
+                differing[Authorization(processor_payment.order_id, processor_payment.authorization_id)] = difference
             else:
-                self._agrees(payment, found.authorization_id)
+                self._agrees(payment, processor_payment.authorization_id)
         differing |= await self._judge_others(others, known)
         await self._ours.see(
-            [found.authorization_id for found in chunk if is_ours(found, known)]
+            [processor_payment.authorization_id for processor_payment in chunk if is_ours(processor_payment, known)]
             + [name.authorization_id for name in differing]
         )
         await self._settle(differing)
@@ -141,20 +141,20 @@ class _Comparison:
     ) -> dict[Authorization, None]:
         """Count, name and give back what no order stands for; return what an order does that the processor does not name."""
         report, before_ms = self._report, self._options.before_ms
-        orphans = [orphan for found in others if (orphan := orphan_of(found, known)) is not None]
+        orphans = [orphan for payment in others if (orphan := orphan_of(payment, known)) is not None]
         ids = [orphan.payment.authorization_id for orphan in orphans]
         owned = {each.authorization_id: each for each in (await self._ours.owners(ids) if ids else [])}
-        for found in others:
-            if not is_order_id(found.order_id):
+        for payment in others:
+            if not is_order_id(payment.order_id):
                 report.strangers += 1
-            elif found.order_id not in known and self._ours.is_forgotten(found.order_id):
+            elif payment.order_id not in known and self._ours.is_forgotten(payment.order_id):
                 report.forgotten += 1
-            elif (orphan := orphan_of(found, known)) is None:
-                is_asking = found.order_id in known and known[found.order_id].is_asking
+            elif (orphan := orphan_of(payment, known)) is None:
+                is_asking = payment.order_id in known and known[payment.order_id].is_asking
                 report.under_way += is_asking
                 report.given_back += not is_asking
-            elif found.authorization_id not in owned:
-                if found.created_at_ms >= before_ms:
+            elif payment.authorization_id not in owned:
+                if payment.created_at_ms >= before_ms:
                     report.under_way += 1
                 else:
                     result = await self._give_back(orphan) if self._options.fix else ""
@@ -232,18 +232,22 @@ class _Comparison:
         self, names: Sequence[Authorization], moving: set[Authorization]
     ) -> dict[Authorization, Difference]:
         """Read both sides of each; return what differs and add to `moving` what is under way. What agrees is counted."""
-        theirs: list[ProcessorPayment | None] = []
+        processor_payments: list[ProcessorPayment | None] = []
         for start in range(0, len(names), TOGETHER):
             asked = (self._processor.payment(each.authorization_id) for each in names[start : start + TOGETHER])
-            theirs += await asyncio.gather(*asked)
+            processor_payments += await asyncio.gather(*asked)
         known = await self._ours.known(name.order_id for name in names)
         differing: dict[Authorization, Difference] = {}
-        for name, found in zip(names, theirs, strict=True):
+        for name, processor_payment in zip(names, processor_payments, strict=True):
             payment = known[name.order_id].payment if name.order_id in known else None
             if payment is None:
                 moving.add(name)
                 continue
-            difference = only_ours(payment, name.authorization_id) if found is None else difference_of(found, payment)
+            difference = (
+                only_ours(payment, name.authorization_id)
+                if processor_payment is None
+                else difference_of(processor_payment, payment)
+            )
             if difference is None:
                 self._agrees(payment, name.authorization_id)
             elif is_moving(payment):

@@ -54,11 +54,11 @@ def floor_ms(claims: Iterable[Position], ends: Mapping[str, Sequence[int]], now_
     the clocks. Where a room lags, it has not judged anything before the time by which it judged last; where it has
     judged nothing yet, nothing is known.
     """
-    claimed = {(it.room, it.partition): it for it in claims}
-    found = now_ms
+    claimed = {(claim.room, claim.partition): claim for claim in claims}
+    lowest_ms = now_ms
     for room in bookkeepers():
         for partition, end in enumerate(ends[room.sources[0].name]):
             claim = claimed.get((room.name, partition))
             if end > (claim.next_offsets[0] if claim is not None else 0):
-                found = min(found, claim.at_ms if claim is not None else 0)
-    return found
+                lowest_ms = min(lowest_ms, claim.at_ms if claim is not None else 0)
+    return lowest_ms

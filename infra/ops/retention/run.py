@@ -82,7 +82,7 @@ async def turn_weeks(connection: asyncpg.Connection, done: Done, retention_ms: i
     past = past_weeks(existing, done.floor_ms, retention_ms)
     live = {week: await tables.live_rows(connection, week) for week in past}
     todo = plan(done.at_ms, done.floor_ms, retention_ms, existing=existing, misplaced=misplaced, live=live)
-    done.kept = {it.week.name: it.live for it in todo.keep}
+    done.kept = {kept.week.name: kept.live for kept in todo.keep}
     for weeks, act, names in ((todo.create, tables.create, done.created), (todo.drop, tables.drop, done.dropped)):
         for week in weeks:
             try:

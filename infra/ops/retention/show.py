@@ -56,18 +56,18 @@ async def look(settings: Settings) -> Shown:
         kafka.in_use = await recorded_partitions(connection)
         ends = await log_ends(kafka)
         floor = floor_ms(await positions(connection), ends, now_ms)
-        found = await tables.partitions(connection)
-        weeks = tables.weeks_of(found)
+        partitions = await tables.partitions(connection)
+        weeks = tables.weeks_of(partitions)
         shown = [
             _shown(
                 week,
-                [it for it in found if it.week == week],
+                [partition for partition in partitions if partition.week == week],
                 gone_at_ms(week, retention_ms),
                 await tables.live_rows(connection, week) if is_past(week, floor, retention_ms) else None,
             )
             for week in sorted(weeks)
         ]
-        others = [it for it in found if it.week is None]
+        others = [partition for partition in partitions if partition.week is None]
         return Shown(at_ms=now_ms, floor_ms=floor, weeks_ahead=weeks_ahead(now_ms, weeks), weeks=shown, others=others)
 
 

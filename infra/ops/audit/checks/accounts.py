@@ -53,12 +53,12 @@ class Accounts:
         self._done: set[tuple[str, str]] = set()
         self._tallies = tallies
 
-    def post(self, command: object, said: Sequence[Output], position: str) -> None:
+    def post(self, command: object, outputs: Sequence[Output], position: str) -> None:
         """Write down one command with what was published about it, in the order of the log."""
         if hasattr(command, "command_id"):
-            self._post_stock(command, said, position)
-        for it in said:
-            if it.topic == ORDER_EVENTS.name and (fact := _message(it)) is not None:
+            self._post_stock(command, outputs, position)
+        for output in outputs:
+            if output.topic == ORDER_EVENTS.name and (fact := _message(output)) is not None:
                 self._check_refusal(command, fact, position)
                 self._apply_fact(command, fact, position)
 
@@ -80,13 +80,18 @@ class Accounts:
 
     # --- commands about a SKU itself ----------------------------------------------------------------------------------
 
-    def _post_stock(self, command: Any, said: Sequence[Output], position: str) -> None:
+    def _post_stock(self, command: Any, outputs: Sequence[Output], position: str) -> None:
         """Write down a stock command, once for each id and SKU, unless it was refused: that is remembered too."""
         name = (command.command_id, command.sku)
         if name in self._done:
             return
         account = self._account(command.sku)
-        letters = [letter for it in said if it.topic == DEAD_LETTERS.name if (letter := _message(it)) is not None]
+        letters = [
+            letter
+            for output in outputs
+            if output.topic == DEAD_LETTERS.name
+            if (letter := _message(output)) is not None
+        ]
         if letters:
             if any(getattr(letter, "reason", "") == f"{type(command).__name__}_refused" for letter in letters):
                 self._done.add(name)
@@ -161,8 +166,8 @@ class Accounts:
                 why = "suspended" if account.suspended else "retired"
                 self._tallies["stock_within_bounds"].breach(f"{position}: {fact.sku} was reserved although {why}")
         elif isinstance(fact, m.LineReleased) and isinstance(command, m.PlaceOrderLine):
-            mine = _cart_of(command)
-            if not mine[1] or line.cart != mine or fact.order_id >= command.order_id:
+            cart = _cart_of(command)
+            if not cart[1] or line.cart != cart or fact.order_id >= command.order_id:
                 self._tallies["every_refusal_was_justified"].breach(
                     f"{position}: order {command.order_id} took over what {fact.order_id}, of no earlier checkout of "
                     f"its cart, held of {fact.sku}"
@@ -206,9 +211,9 @@ def _cart_of(command: object) -> Cart:
     return "", "", ""
 
 
-def _message(said: Output) -> m.Message | None:
+def _message(output: Output) -> m.Message | None:
     """Return the message that was said; one that cannot be read is the replay's finding, not ours."""
     try:
-        return decode(said.value)
+        return decode(output.value)
     except DecodeError:
         return None

@@ -44,13 +44,13 @@ async def _notifications(inputs: AuditInputs) -> AsyncIterator[OrderNotification
     """Yield what was published, and what stands in the outbox."""
     for row in inputs.outbox:
         for output in row.records:
-            if output.topic == ORDER_NOTIFICATIONS.name and (found := _read(output.value)) is not None:
-                yield found
+            if output.topic == ORDER_NOTIFICATIONS.name and (notification := _read(output.value)) is not None:
+                yield notification
     for partition, end in enumerate(inputs.ends[ORDER_NOTIFICATIONS.name]):
         async for records in inputs.log.read(ORDER_NOTIFICATIONS, partition, end):
             for record in records:
-                if (found := _read(record.value)) is not None:
-                    yield found
+                if (notification := _read(record.value)) is not None:
+                    yield notification
 
 
 def _read(value: bytes | None) -> OrderNotification | None:

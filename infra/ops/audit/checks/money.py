@@ -55,31 +55,31 @@ def check_money(all_cases: Iterable[Case], payments: Iterable[PaymentRow], talli
 
 def check_ledger(case: Case, tally: Tally) -> None:
     """Check that a payment's figures are the sums of what was done, and that none went back that was not there."""
-    if (it := case.payment) is None:
+    if (payment := case.payment) is None:
         if case.attempts:
             tally.breach(f"{case}: there are {len(case.attempts)} payment attempts, but no payment")
         return
     tally.count(ledgers=1)
     money = case.amount
     for kind, column in _COLUMNS.items():
-        figure, done = getattr(it, column), sum(_amounts(case.attempts, kind)) + getattr(case.external, column, 0)
-        tally.count_money(it.currency, **{column: figure})
+        figure, done = getattr(payment, column), sum(_amounts(case.attempts, kind)) + getattr(case.external, column, 0)
+        tally.count_money(payment.currency, **{column: figure})
         if figure != done:
             tally.breach(
                 f"{case}: {column.removesuffix('_minor')} is {money(figure)}, what was done comes to {money(done)}"
             )
-    held_minor = it.authorized_minor - it.captured_minor - it.voided_minor
-    gone_minor = it.refunded_minor + case.external.disputed_minor + case.external.lost_minor
-    if case.at_rest and it.amount_minor and not _fits(case.money, held_minor, it.captured_minor, gone_minor):
-        figures = f"{money(held_minor)} held, {money(it.captured_minor)} captured and {money(gone_minor)} refunded or withdrawn"
+    held_minor = payment.authorized_minor - payment.captured_minor - payment.voided_minor
+    gone_minor = payment.refunded_minor + case.external.disputed_minor + case.external.lost_minor
+    if case.at_rest and payment.amount_minor and not _fits(case.money, held_minor, payment.captured_minor, gone_minor):
+        figures = f"{money(held_minor)} held, {money(payment.captured_minor)} captured and {money(gone_minor)} refunded or withdrawn"
         tally.breach(f"{case}: that is not how money stands of which {figures}")
-    if it.captured_minor + it.voided_minor > it.authorized_minor:
+    if payment.captured_minor + payment.voided_minor > payment.authorized_minor:
         tally.breach(
-            f"{case}: {money(it.captured_minor)} captured and {money(it.voided_minor)} voided of "
-            f"{money(it.authorized_minor)} authorised"
+            f"{case}: {money(payment.captured_minor)} captured and {money(payment.voided_minor)} voided of "
+            f"{money(payment.authorized_minor)} authorised"
         )
-    if it.refunded_minor > it.captured_minor:
-        tally.breach(f"{case}: {money(it.refunded_minor)} refunded of {money(it.captured_minor)} captured")
+    if payment.refunded_minor > payment.captured_minor:
+        tally.breach(f"{case}: {money(payment.refunded_minor)} refunded of {money(payment.captured_minor)} captured")
 
 
 def _fits(state: PaymentState, held_minor: int, captured_minor: int, gone_minor: int) -> bool:

@@ -104,10 +104,10 @@ def cases(rows: OrderRows, in_progress: Collection[str]) -> list[Case]:
 
 
 def _by_order(rows: Iterable[HoldRow]) -> dict[str, list[HoldRow]]:
-    found: dict[str, list[HoldRow]] = {}
+    by_order: dict[str, list[HoldRow]] = {}
     for row in rows:
-        found.setdefault(row.order_id, []).append(row)
-    return found
+        by_order.setdefault(row.order_id, []).append(row)
+    return by_order
 
 
 def check_progress(all_cases: Iterable[Case], now_ms: int, tally: Tally) -> None:

@@ -101,7 +101,7 @@ def check_books(
         lines = now.get(case.order.order_id, [])
         if not case.at_rest or earlier.get(case.order.order_id, []) != lines:
             continue
-        theirs = _Sums(
+        actual = _Sums(
             sum(line.authorized_minor for line in lines),
             sum(line.captured_minor for line in lines),
             sum(line.voided_minor for line in lines),
@@ -109,39 +109,41 @@ def check_books(
             sum(line.disputed_minor for line in lines),
             sum(line.lost_minor for line in lines),
         )
-        held_minor = theirs.authorized - theirs.captured - theirs.voided
+        held_minor = actual.authorized - actual.captured - actual.voided
         tally.count(books_compared=1)
         tally.count_money(
             lines[0].currency if lines else case.order.currency,
-            books_captured_minor=theirs.captured,
+            books_captured_minor=actual.captured,
             books_held_minor=held_minor,
-            books_refunded_minor=theirs.refunded,
+            books_refunded_minor=actual.refunded,
         )
-        ours = _ours(case)
+        expected = _ours(case)
         if case.payment is not None and 0 < case.payment.expires_at_ms <= now_ms:
-            theirs, ours = (it._replace(authorized=0, voided=0) for it in (theirs, ours))
-        if theirs != ours:
-            tally.breach(f"{case}: {_difference(ours, theirs, case)}")
+            actual, expected = (sums._replace(authorized=0, voided=0) for sums in (actual, expected))
+        if actual != expected:
+            tally.breach(f"{case}: {_difference(expected, actual, case)}")
 
 
 def _ours(case: Case) -> _Sums:
     """Return what we believe the processor to have: what was done by hand is not on its books."""
-    if (it := case.payment) is None:
+    if (payment := case.payment) is None:
         return _Sums(0, 0, 0, 0, 0, 0)
     by_hand = {"void": 0, "refund": 0}
     for attempt in case.attempts:
         if attempt.result == RESOLVED:
             by_hand[attempt.kind] += attempt.amount_minor
-    voided, refunded = it.voided_minor - by_hand["void"], it.refunded_minor - by_hand["refund"]
+    voided, refunded = payment.voided_minor - by_hand["void"], payment.refunded_minor - by_hand["refund"]
     external = case.external
-    return _Sums(it.authorized_minor, it.captured_minor, voided, refunded, external.disputed_minor, external.lost_minor)
+    return _Sums(
+        payment.authorized_minor, payment.captured_minor, voided, refunded, external.disputed_minor, external.lost_minor
+    )
 
 
-def _difference(ours: _Sums, theirs: _Sums, case: Case) -> str:
+def _difference(expected: _Sums, actual: _Sums, case: Case) -> str:
     return "; ".join(
-        f"the processor has {case.amount(its)} {name}, by our books it should be {case.amount(should)}"
-        for name, its, should in zip(_Sums._fields, theirs, ours, strict=True)
-        if its != should
+        f"the processor has {case.amount(has)} {name}, by our books it should be {case.amount(should)}"
+        for name, has, should in zip(_Sums._fields, actual, expected, strict=True)
+        if has != should
     )
 
 

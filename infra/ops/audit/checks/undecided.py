@@ -72,10 +72,10 @@ def _subjects(decision: Decision) -> set[str]:
     command_id = getattr(decision.message, "command_id", None)
     if command_id is not None:
         return {command_id}
-    found: set[str] = set()
+    subjects: set[str] = set()
     for output in decision.outputs:
         try:
-            found.add(getattr(decode(output.value), "order_id", ""))
+            subjects.add(getattr(decode(output.value), "order_id", ""))
         except DecodeError:
             continue
-    return found - {""}
+    return subjects - {""}
