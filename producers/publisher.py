@@ -138,26 +138,26 @@ class Publisher:
             try:
                 await self._send_until_acknowledged([record for waiting in together for record in waiting.records])
             except PublishError as error:
-                await self._tell_apart(together, error)
+                await self._send_apart(together, error)
             except BaseException as error:
-                _tell(together, error)
+                _settle(together, error)
                 if not isinstance(error, Exception):
                     raise
             else:
-                _tell(together, None)
+                _settle(together, None)
 
-    async def _tell_apart(self, together: list[_Waiting], error: PublishError) -> None:
-        """Tell everyone, unless one list's record is too large: that is no reason to refuse the others."""
+    async def _send_apart(self, together: list[_Waiting], error: PublishError) -> None:
+        """Settle every list with the error; where a list has a record that is too large, send each list by itself."""
         if len(together) == 1 or not isinstance(error.__cause__, MessageSizeTooLargeError):
-            _tell(together, error)
+            _settle(together, error)
             return
         for waiting in together:
             try:
                 await self._send_until_acknowledged(waiting.records)
             except PublishError as own_error:
-                _tell([waiting], own_error)
+                _settle([waiting], own_error)
             else:
-                _tell([waiting], None)
+                _settle([waiting], None)
 
     async def _send_until_acknowledged(self, records: Sequence[Outgoing]) -> None:
         deadline = asyncio.get_running_loop().time() + self._give_up_seconds
@@ -240,7 +240,7 @@ class Publisher:
         return len(await producer.partitions_for(self._namespace + topic))
 
 
-def _tell(together: list[_Waiting], error: BaseException | None) -> None:
+def _settle(together: list[_Waiting], error: BaseException | None) -> None:
     for waiting in together:
         if waiting.done.done():  # its caller was cancelled meanwhile
             continue

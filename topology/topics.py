@@ -260,7 +260,7 @@ TOPIC_NAMES: Final[dict[type[m.Message], str]] = {message: topic.name for messag
 """The name of the topic that carries a message from whoever sends it."""
 LOG_NAMES: Final[dict[type[m.Message], str]] = TOPIC_NAMES | dict.fromkeys(m.ORDER_COMMANDS, ORDER_EVENTS.name)
 """The name of the topic where rooms decide about a message, and where rooms publish it: what the outside asks of an order gets there through intake."""
-SAID_WITHOUT_CAUSE: Final[frozenset[type[m.Message]]] = frozenset(
+APPENDED_WITHOUT_CAUSE: Final[frozenset[type[m.Message]]] = frozenset(
     {m.RecordPaymentResult, m.InspectPayment, m.RecordPaymentInspection, m.EndWaits}
 )
 """Commands that our own processes append to order.events; they answer no record, so they carry no id."""

@@ -57,14 +57,14 @@ class Circuit(Generic[T]):
         """Return a permit to ask the processor now, or None: stand in the line."""
         before = self.state
         permit = self._breaker.enter(self._clock())
-        self._say_what_changed(before)
+        self._log_change(before)
         return permit
 
     def record(self, permit: Permit, *, failed: bool) -> None:
         """Take note of how the call with this permit ended. Who waits is let go when that closes the circuit."""
         before = self.state
         self._breaker.record(permit, self._clock(), failed=failed)
-        self._say_what_changed(before)
+        self._log_change(before)
         if self.state is CircuitState.CLOSED:
             released, self._waiting = self._waiting, deque()
             for one in released:
@@ -94,13 +94,13 @@ class Circuit(Generic[T]):
                 self._release(self._waiting.popleft())
         self._wake_after(wait_seconds)
 
-    def _say_what_changed(self, before: CircuitState) -> None:
+    def _log_change(self, before: CircuitState) -> None:
         if self.state is before:
             return
-        say = log.warning if self.state is CircuitState.OPEN else log.info
+        write = log.warning if self.state is CircuitState.OPEN else log.info
         name = {
             CircuitState.OPEN: "circuit_opened",
             CircuitState.HALF_OPEN: "circuit_half_open",
             CircuitState.CLOSED: "circuit_closed",
         }[self.state]
-        say(name, processor=self._processor, waiting=self.waiting)
+        write(name, processor=self._processor, waiting=self.waiting)

@@ -51,11 +51,11 @@ class CertificateFiles:
 
     def _state(self) -> _State:
         """Return what changes when a file is written, or another takes its place."""
-        found = []
+        states = []
         for file in self._files:
             try:
                 stat = file.stat()
-                found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
+                states.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
             except OSError:
-                found.append((0, 0, 0))
-        return tuple(found)
+                states.append((0, 0, 0))
+        return tuple(states)

@@ -50,7 +50,7 @@ _BY_SIGNAL: Final = 128
 
 def process_name(rooms: Sequence[RoomName]) -> str:
     """Return the name of a process of these rooms: that of their host, if they are all of one."""
-    hosts = [host for host, theirs in HOSTS.items() if set(theirs) == set(rooms)]
+    hosts = [host for host, hosted in HOSTS.items() if set(hosted) == set(rooms)]
     return hosts[0] if hosts else "+".join(rooms)
 
 
@@ -142,12 +142,12 @@ def with_servers(rooms: Sequence[RoomName], settings: Settings) -> Settings:
     missing = [server for server in servers_of(rooms) if not getattr(settings, server) and server not in elsewhere]
     if not missing:
         return settings
-    found = _found_here(settings)
-    if lacking := [PREFIX + server.upper() for server in missing if not found.get(server)]:
+    addresses = _found_here(settings)
+    if lacking := [PREFIX + server.upper() for server in missing if not addresses.get(server)]:
         raise NotRunningError(f"Nothing runs here. Start the system with `lastunit up`, or name {', '.join(lacking)}.")
-    update: dict[str, str | None] = {server: found[server] for server in missing}
+    update: dict[str, str | None] = {server: addresses[server] for server in missing}
     if "kafka_bootstrap" in update and settings.cluster_id is None:
-        update["cluster_id"] = found["cluster_id"]
+        update["cluster_id"] = addresses["cluster_id"]
     return settings.model_copy(update=update)
 
 

@@ -128,14 +128,14 @@ class SupervisedProcess:
             failures = 1 if lived_seconds >= STEADY_SECONDS else failures + 1
             log.info("process_ended", process=self.name, exit_code=code, lived_seconds=round(lived_seconds, 1))
             if code == NEEDS_A_PERSON:
-                self._on_failure(self.failure(f"ended with {_said(code)}: it needs a person"))
+                self._on_failure(self.failure(f"ended with {_described(code)}: it needs a person"))
                 return
             if not await self._started_again(pause_seconds(failures), code):
                 return
 
     async def _started_again(self, after_seconds: float, code: int) -> bool:
         """Begin the next life after the pause, unless it is unwanted by then."""
-        self._report(f"{self.name} ended with {_said(code)}; starting it again in {after_seconds:.1f} s")
+        self._report(f"{self.name} ended with {_described(code)}; starting it again in {after_seconds:.1f} s")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._unwanted.wait(), after_seconds)
             return False
@@ -151,5 +151,5 @@ def pause_seconds(failures: int) -> float:
     return min(FIRST_PAUSE_SECONDS * 2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
 
 
-def _said(code: int) -> str:
+def _described(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit status {code}"

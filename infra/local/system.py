@@ -38,7 +38,7 @@ class System:
 
     async def until_failure(self) -> None:
         """Wait until a server dies or a process cannot be kept up, then raise its error."""
-        watches = [asyncio.create_task(it.until_failure()) for it in (self.stack, self.supervisor)]
+        watches = [asyncio.create_task(part.until_failure()) for part in (self.stack, self.supervisor)]
         try:
             done, _ = await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
             await done.pop()
@@ -62,9 +62,9 @@ async def running_system(
     Raises InfraError or TopologyError: something is in use, does not start, or is not what the settings name.
     """
     async with embedded_stack(settings, progress) as stack:
-        found = await _prepared(settings, stack.endpoints.applied_to(settings))
+        addressed = await _prepared(settings, stack.endpoints.applied_to(settings))
         async with Supervisor(
-            found,
+            addressed,
             report=progress.report,
             processor_options=processor_options,
             webhooks=webhooks,
@@ -77,21 +77,21 @@ async def running_system(
             yield System(stack, supervisor)
 
 
-async def _prepared(settings: Settings, found: Settings) -> Settings:
+async def _prepared(settings: Settings, addressed: Settings) -> Settings:
     """Create what is missing: tables and topics. In a Kafka that is not ours only when its id was given too.
 
     Return the settings with the number of partitions that this system has: as recorded, else as given, else a few.
     """
-    await migrate(found.postgres_dsn or "")
-    async with database(found) as connection:
+    await migrate(addressed.postgres_dsn or "")
+    async with database(addressed) as connection:
         in_use = await recorded_partitions(connection)
     is_given = "partitions" in settings.model_fields_set or settings.kafka_bootstrap
     partitions = in_use.get(ORDER_EVENTS.name, settings.partitions if is_given else FEW_PARTITIONS)
     await admin.apply(
-        found.kafka_bootstrap or "",
-        namespace=found.namespace,
+        addressed.kafka_bootstrap or "",
+        namespace=addressed.namespace,
         partitions=partitions,
         in_use=in_use,
-        expected_cluster_id=settings.cluster_id if settings.kafka_bootstrap else found.cluster_id,
+        expected_cluster_id=settings.cluster_id if settings.kafka_bootstrap else addressed.cluster_id,
     )
-    return found.model_copy(update={"partitions": partitions})
+    return addressed.model_copy(update={"partitions": partitions})

@@ -46,9 +46,12 @@ def write_targets(settings: Settings) -> Path:
 
 def _targets(settings: Settings) -> list[dict[str, Any]]:
     system = f"{settings.console_host}:{settings.console_port}"
-    found = [_target(system, {"process": SYSTEM, "worker": CONSOLE})] if settings.console_port else []
-    shown = [it for it in read_readiness(folder_of(settings)) if it.metrics]
-    return [*found, *(_target(it.metrics, {"process": it.process, "worker": str(it.pid)}) for it in shown)]
+    targets = [_target(system, {"process": SYSTEM, "worker": CONSOLE})] if settings.console_port else []
+    shown = [process for process in read_readiness(folder_of(settings)) if process.metrics]
+    return [
+        *targets,
+        *(_target(process.metrics, {"process": process.process, "worker": str(process.pid)}) for process in shown),
+    ]
 
 
 def _target(address: str, labels: dict[str, str]) -> dict[str, Any]:

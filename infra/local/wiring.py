@@ -102,8 +102,8 @@ async def built(rooms: Sequence[RoomName], wiring: Wiring, resources: AsyncExitS
         await resources.enter_async_context(maintained(settings))
     shared = _Resources(settings, publisher, wiring.readiness)
     owners = [
-        PartitionOwner(theirs, _options(settings), publisher, wiring.readiness, wiring.metrics.meter_of(theirs))
-        for theirs in _by_log([entry.build(shared) for entry in entries])
+        PartitionOwner(of_one_log, _options(settings), publisher, wiring.readiness, wiring.metrics.meter_of(of_one_log))
+        for of_one_log in _by_log([entry.build(shared) for entry in entries])
     ]
     wiring.metrics.registry.register(CostCollector([owner.costs for owner in owners]))
     return owners[0] if len(owners) == 1 else SideBySide(owners)
@@ -111,10 +111,10 @@ async def built(rooms: Sequence[RoomName], wiring: Wiring, resources: AsyncExitS
 
 def _by_log(rooms: Sequence[Room[Any]]) -> list[list[Room[Any]]]:
     """Return the rooms by the log that they read: those of one share a reader, and each log has its own."""
-    found: dict[tuple[Topic, ...], list[Room[Any]]] = {}
+    by_log: dict[tuple[Topic, ...], list[Room[Any]]] = {}
     for room in rooms:
-        found.setdefault(room.sources, []).append(room)
-    return list(found.values())
+        by_log.setdefault(room.sources, []).append(room)
+    return list(by_log.values())
 
 
 @dataclass(frozen=True, slots=True)

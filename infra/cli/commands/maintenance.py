@@ -41,7 +41,7 @@ def run_now(
     if as_json:
         print_json(done)
     else:
-        _say(done)
+        _print_done(done)
 
 
 @app.command()
@@ -56,7 +56,7 @@ def show(*, as_json: AsJson = False) -> None:
         raise typer.Exit(FAILED)
 
 
-def _say(done: Done) -> None:
+def _print_done(done: Done) -> None:
     would = "would be " if done.dry_run else ""
     lines = [
         f"{len(done.created)} weeks {would}made: {', '.join(done.created)}" if done.created else "",

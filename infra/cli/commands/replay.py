@@ -86,7 +86,7 @@ async def _print_decisions(settings: Settings, wanted: DecisionFilter, *, is_det
             stdout().print(_in_words(step))
     if as_json:
         verdict = {"decisions": decisions, "equal": first is None, "first_difference": first}
-        print_json({**verdict, "by_facts": by_version.facts, "rules": by_version.found()}, indent=False)
+        print_json({**verdict, "by_facts": by_version.facts, "rules": by_version.documents()}, indent=False)
     elif first is None:
         stdout().print(Text(f"{decisions:,} decisions, all equal to the published events", "bold green"))
     else:
@@ -111,7 +111,7 @@ class Ranges:
         first_last = self._offsets.setdefault((step.room, where, step.rules_version), [int(offset), int(offset)])
         first_last[1] = int(offset)
 
-    def found(self) -> list[dict[str, object]]:
+    def documents(self) -> list[dict[str, object]]:
         """Return the ranges of what was decided; `partition` is topic/partition, `first` and `last` are offsets."""
         return [
             {"room": room, "partition": where, "version": version, "first": first, "last": last}

@@ -79,10 +79,10 @@ async def rotate_key(
 
 async def revoke_key(connection: asyncpg.Connection, key_id: str) -> KeyRow:
     """End a key for good; a second time changes nothing. Raises NoSuchKeyError."""
-    found = _row(await connection.fetchrow(QUERIES["revoke_key"], key_id))
-    if found is None:
+    revoked = _row(await connection.fetchrow(QUERIES["revoke_key"], key_id))
+    if revoked is None:
         raise NoSuchKeyError(f"There is no key {key_id!r}; `lastunit keys list --all` shows every one.")
-    return found
+    return revoked
 
 
 async def list_keys(connection: asyncpg.Connection, *, with_ended: bool) -> list[KeyRow]:

@@ -54,12 +54,12 @@ def read_keys(text: bytes) -> tuple[TokenKey, ...]:
     try:
         document = msgspec.json.decode(text)
         given = document["keys"]
-        found = tuple(key for each in given if isinstance(each, dict) and (key := _usable(each)) is not None)
+        keys = tuple(key for each in given if isinstance(each, dict) and (key := _usable(each)) is not None)
     except (msgspec.DecodeError, TypeError, KeyError) as error:
         raise UnreadableKeySetError("it is no JWKS document") from error
-    if not found:
+    if not keys:
         raise UnreadableKeySetError(f"it has no key for {', '.join(_ALGORITHMS.values())}")
-    return found
+    return keys
 
 
 def _usable(given: dict[str, Any]) -> TokenKey | None:
@@ -110,13 +110,13 @@ class KeySet:
 
         Raises CannotTellError where the keys could not be read for too long.
         """
-        found = self._known(kid, algorithm)
+        key = self._known(kid, algorithm)
         is_reading = self._reading is not None and not self._reading.done()
-        if found is None and (is_reading or time.monotonic() - self._tried_at > REFETCH_SECONDS):
+        if key is None and (is_reading or time.monotonic() - self._tried_at > REFETCH_SECONDS):
             await self._read_together()
-            found = self._known(kid, algorithm)
+            key = self._known(kid, algorithm)
         self.require_fresh()
-        return found
+        return key
 
     def require_fresh(self) -> None:
         """Raise CannotTellError where the keys could not be read for too long."""
@@ -131,8 +131,8 @@ class KeySet:
 
     def _known(self, kid: str | None, algorithm: str) -> TokenKey | None:
         of_algorithm = [key for key in self._keys if key.algorithm == algorithm]
-        found = of_algorithm if kid is None else [key for key in of_algorithm if key.kid == kid]
-        return found[0] if len(found) == 1 else None
+        matching = of_algorithm if kid is None else [key for key in of_algorithm if key.kid == kid]
+        return matching[0] if len(matching) == 1 else None
 
     async def _read_together(self) -> None:
         """Read the keys, once for all that ask meanwhile."""

@@ -31,8 +31,8 @@ def new_key() -> str:
 
 def is_key(text: str) -> bool:
     """Return whether a text is a key by its form and its checksum; whether it is anybody's is another question."""
-    found = PATTERN.fullmatch(text)
-    return found is not None and _checksum(found[1]) == found[2]
+    match = PATTERN.fullmatch(text)
+    return match is not None and _checksum(match[1]) == match[2]
 
 
 def digest_of(key: str) -> bytes:
@@ -45,8 +45,8 @@ def _checksum(secret: str) -> str:
 
 
 def _base62(number: int, digits: int) -> str:
-    found = []
+    encoded = []
     for _ in range(digits):
         number, digit = divmod(number, 62)
-        found.append(_DIGITS[digit])
-    return "".join(reversed(found))
+        encoded.append(_DIGITS[digit])
+    return "".join(reversed(encoded))

@@ -117,7 +117,7 @@ class RateLimits:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self._take_lots(
-                        {client: sum(it.requests for it in asked) for client, asked in waiting.items()}
+                        {client: sum(question.requests for question in asked) for client, asked in waiting.items()}
                     )
                 is_taken = True
                 self._note_back()
@@ -136,10 +136,10 @@ class RateLimits:
                 pipeline.incrby(key, size)
                 pipeline.pexpire(key, self._window_ms, nx=True)
                 pipeline.pttl(key)
-            found = await pipeline.execute()
+            replies = await pipeline.execute()
         now = time.monotonic()
         self._forget(now)
-        for (client, size), used, left_ms in zip(sizes.items(), found[::3], found[2::3], strict=True):
+        for (client, size), used, left_ms in zip(sizes.items(), replies[::3], replies[2::3], strict=True):
             before = max(0, self.quota - (used - size))
             granted = min(size, before)
             lot = self._lots.get(client)

@@ -45,10 +45,10 @@ def repeat_fault(values: list[Any]) -> str | None:
 def too_large_demand(lines: Iterable[tuple[str, int]]) -> list[int]:
     """Return the places of (SKU, quantity) lines whose SKU is wanted, by them and those before, more than one order may."""
     demand: dict[str, int] = {}
-    found = []
+    places = []
     for place, (sku, quantity) in enumerate(lines):
         before = demand.get(sku, 0)
         demand[sku] = before + quantity
         if before <= MAX_QUANTITY < demand[sku]:
-            found.append(place)
-    return found
+            places.append(place)
+    return places

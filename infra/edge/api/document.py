@@ -166,12 +166,12 @@ def _coded(text: str) -> Markup:
 
 def _by_tag(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return the operations as the page shows them, by their tags, in the order of the routes."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_tag: dict[str, list[dict[str, Any]]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             entry = {"method": method.upper(), "path": path, **operation}
-            found.setdefault(operation.get("tags", ["Other"])[0], []).append(entry)
-    return found
+            by_tag.setdefault(operation.get("tags", ["Other"])[0], []).append(entry)
+    return by_tag
 
 
 def _schema_text(schema: dict[str, Any]) -> str:

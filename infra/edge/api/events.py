@@ -86,11 +86,11 @@ def read_vector(text: str) -> dict[int, int]:
     """Return the next offset of each partition that an event id names. Raises ProblemError for anything else."""
     try:
         pairs = [part.split(":") for part in text.split(",") if part.strip()]
-        found = {_number(partition): _number(offset) for partition, offset in pairs}
+        next_offsets = {_number(partition): _number(offset) for partition, offset in pairs}
     except ValueError:
         detail = "is no id of an event here; it reads partition:offset,..."
         raise ProblemError(BAD_HEADER, f"{LAST_ID} {detail}", errors=[Fault(detail, header=LAST_ID)]) from None
-    return found
+    return next_offsets
 
 
 def write_vector(positions: dict[int, int]) -> str:

@@ -171,7 +171,9 @@ class IdempotencyKeys:
 
     async def _write(self) -> None:
         while self._asked or self._done:
-            waiting = [it for it in self._asked if not it.answer.done()]  # a cancelled one's key may have come again
+            waiting = [
+                question for question in self._asked if not question.answer.done()
+            ]  # a cancelled one's key may have come again
             asked, self._asked = waiting[:MOST_TOGETHER], waiting[MOST_TOGETHER:]
             done, self._done = self._done, []
 
@@ -184,21 +186,21 @@ class IdempotencyKeys:
                 return await _claimed(connection, asked) if asked else []
 
             try:
-                found = await self._database.run("keys", work)
+                claimed = await self._database.run("keys", work)
             except Exception as error:  # each request gets it
                 failure = KeysUnavailableError(repr(error))
                 if not isinstance(error, ConnectionLostError):
                     log.exception("keys_not_written", keys=len(asked))
-                _settle([*(it.answer for it in asked), *(future for _, future in done)], failure)
+                _settle([*(question.answer for question in asked), *(future for _, future in done)], failure)
                 continue
             for _, future in done:
                 if not future.done():
                     future.set_result(None)
-            _answer(asked, found)
+            _answer(asked, claimed)
 
 
 async def _claimed(connection: asyncpg.Connection, asked: list[_Asked]) -> list[Any]:
-    rows = sorted((it.client, it.key, it.fingerprint, it.subject_id) for it in asked)
+    rows = sorted((question.client, question.key, question.fingerprint, question.subject_id) for question in asked)
     return list(await connection.fetch(QUERIES["claim_keys"], *columns(rows, 4), LEASE))
 
 

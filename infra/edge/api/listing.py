@@ -82,10 +82,11 @@ def listing_routes(find: Callable[[OrderQuery, int], Awaitable[list[IndexedOrder
         other parameters; an order that is placed meanwhile moves nothing.
         """
         wanted, limit = read_query(dict(request.query_params.items()))
-        found = await find(wanted, limit + 1)
-        page, more = found[:limit], len(found) > limit
+        matching = await find(wanted, limit + 1)
+        page, more = matching[:limit], len(matching) > limit
         orders = [
-            ListedOrder(it.order_id, it.placed_at_ms, it.customer_id, it.reference, it.state, it.skus) for it in page
+            ListedOrder(order.order_id, order.placed_at_ms, order.customer_id, order.reference, order.state, order.skus)
+            for order in page
         ]
         cursor = write_cursor(page[-1].placed_at_ms, page[-1].order_id) if more else None
         return Response(OrderPage(orders, cursor), headers={"Cache-Control": "no-store"})

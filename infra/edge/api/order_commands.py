@@ -55,7 +55,11 @@ def _parcels(service: Service) -> list[Any]:
     async def cancel(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Ask for an order to end of which nothing was shipped. Whether it ends is an event."""
         return await _obey(
-            service, request, order_id, CancelBody, lambda it, _: m.CancelOrder(order_id, it.requested_by, it.reason)
+            service,
+            request,
+            order_id,
+            CancelBody,
+            lambda body, _: m.CancelOrder(order_id, body.requested_by, body.reason),
         )
 
     @_declared(
@@ -68,8 +72,8 @@ def _parcels(service: Service) -> list[Any]:
             request,
             order_id,
             ShipmentBody,
-            lambda it, own: m.ShipOrder(
-                order_id, it.shipment_id or f"shipment-{own}", tuple(it.lines), it.carrier, it.tracking
+            lambda body, derived_id: m.ShipOrder(
+                order_id, body.shipment_id or f"shipment-{derived_id}", tuple(body.lines), body.carrier, body.tracking
             ),
         )
 
@@ -77,7 +81,7 @@ def _parcels(service: Service) -> list[Any]:
     async def deliver(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Note that a parcel has arrived."""
         return await _obey(
-            service, request, order_id, DeliveryBody, lambda it, _: m.ConfirmDelivery(order_id, it.shipment_id)
+            service, request, order_id, DeliveryBody, lambda body, _: m.ConfirmDelivery(order_id, body.shipment_id)
         )
 
     @_declared(
@@ -90,7 +94,11 @@ def _parcels(service: Service) -> list[Any]:
     async def lose(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Note that a parcel will not arrive; what was paid for its lines goes back."""
         return await _obey(
-            service, request, order_id, LossBody, lambda it, _: m.ReportLostParcel(order_id, it.shipment_id, it.reason)
+            service,
+            request,
+            order_id,
+            LossBody,
+            lambda body, _: m.ReportLostParcel(order_id, body.shipment_id, body.reason),
         )
 
     return [cancel, ship, deliver, lose]
@@ -105,7 +113,9 @@ def _returns(service: Service) -> list[Any]:
             request,
             order_id,
             ReturnBody,
-            lambda it, own: m.RequestReturn(order_id, it.return_id or f"return-{own}", tuple(it.lines), it.reason),
+            lambda body, derived_id: m.RequestReturn(
+                order_id, body.return_id or f"return-{derived_id}", tuple(body.lines), body.reason
+            ),
         )
 
     @_declared("returns/{return_id:str}/approval", "approveReturn", FULFILMENT_WRITE, NamedBody, {})
@@ -131,7 +141,7 @@ def _returns(service: Service) -> list[Any]:
             request,
             order_id,
             RefusalBody,
-            lambda it, _: m.RefuseReturn(order_id, named_in_path("return_id", return_id), it.reason),
+            lambda body, _: m.RefuseReturn(order_id, named_in_path("return_id", return_id), body.reason),
         )
 
     @_declared(
@@ -150,8 +160,8 @@ def _returns(service: Service) -> list[Any]:
             request,
             order_id,
             ReturnReceiptBody,
-            lambda it, _: m.ReceiveReturn(
-                order_id, named_in_path("return_id", return_id), tuple(it.lines), it.disposition
+            lambda body, _: m.ReceiveReturn(
+                order_id, named_in_path("return_id", return_id), tuple(body.lines), body.disposition
             ),
         )
 
@@ -169,13 +179,17 @@ def _money(service: Service) -> list[Any]:
             request,
             order_id,
             RefundBody,
-            lambda it, own: m.RefundOrder(order_id, it.refund_id or f"refund-{own}", it.amount_minor, it.reason),
+            lambda body, derived_id: m.RefundOrder(
+                order_id, body.refund_id or f"refund-{derived_id}", body.amount_minor, body.reason
+            ),
         )
 
     @_declared("retry", "retryOrder", REFUNDS_WRITE, RetryBody, {"requested_by": "operator"})
     async def retry(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Ask the processor again for a void or a refund that failed."""
-        return await _obey(service, request, order_id, RetryBody, lambda it, _: m.RetryOrder(order_id, it.requested_by))
+        return await _obey(
+            service, request, order_id, RetryBody, lambda body, _: m.RetryOrder(order_id, body.requested_by)
+        )
 
     @_declared(
         "resolution",
@@ -187,7 +201,11 @@ def _money(service: Service) -> list[Any]:
     async def resolve(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
         """Note that a failed void or refund was done by hand."""
         return await _obey(
-            service, request, order_id, ResolutionBody, lambda it, _: m.ResolveOrder(order_id, it.requested_by, it.note)
+            service,
+            request,
+            order_id,
+            ResolutionBody,
+            lambda body, _: m.ResolveOrder(order_id, body.requested_by, body.note),
         )
 
     return [refund, retry, resolve]

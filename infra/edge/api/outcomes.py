@@ -23,7 +23,7 @@ def answering(command: m.Message) -> Callable[[m.Message], bool]:
             return event.message_type == name
         if not isinstance(event, kinds):
             return False
-        named = next((str(getattr(event, it)) for it in _NAMED_BY if hasattr(event, it)), reference)
+        named = next((str(getattr(event, field)) for field in _NAMED_BY if hasattr(event, field)), reference)
         return reference in {"", named}  # a command about the whole order is answered whatever the event names
 
     return answers

@@ -29,12 +29,12 @@ T = TypeVar("T", bound=msgspec.Struct)
 def read(body: bytes, kind: type[T]) -> T:
     """Return a body as a struct. Raises ProblemError with every fault of it."""
     try:
-        found = msgspec.json.decode(body, type=kind)
+        struct = msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _problem(body, kind, error) from error
-    if faults := list(islice(_meant(found, ""), MAX_FAULTS)):
+    if faults := list(islice(_meant(struct, ""), MAX_FAULTS)):
         raise invalid(faults)
-    return found
+    return struct
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -71,7 +71,7 @@ def _check_of(hint: Any) -> Check | None:
             return check
     if _element_of(hint) is not None:
         return None
-    return next((found for option in get_args(hint) if (found := _check_of(option)) is not None), None)
+    return next((element_check for option in get_args(hint) if (element_check := _check_of(option)) is not None), None)
 
 
 def _element_of(hint: Any) -> Any:
@@ -120,13 +120,13 @@ def faults_of(document: Any, kind: Any, pointer: str = "") -> Iterator[Fault]:
     if _is_struct(plain) and isinstance(document, dict):
         yield from _faults_of_object(document, plain, pointer)
         return
-    found = False
+    has_faults = False
     if (element_kind := _element_of(kind)) is not None and isinstance(document, list):
         for number, element in enumerate(document):
             for fault in faults_of(element, element_kind, f"{pointer}/{number}"):
-                found = True
+                has_faults = True
                 yield fault
-    if found:
+    if has_faults:
         return
     try:
         value = msgspec.convert(document, kind)

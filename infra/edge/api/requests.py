@@ -61,8 +61,8 @@ def _bad_key(detail: str) -> ProblemError:
 
 def wait_seconds(headers: Mapping[str, str]) -> int:
     """Return how long the client prefers to wait for an outcome (RFC 7240), at most MAX_WAIT_SECONDS; 0: not at all."""
-    found = _PREFER_WAIT.search(headers.get("Prefer", ""))
-    return min(int(found[1]), MAX_WAIT_SECONDS) if found else 0
+    match = _PREFER_WAIT.search(headers.get("Prefer", ""))
+    return min(int(match[1]), MAX_WAIT_SECONDS) if match else 0
 
 
 def named_in_path(name: str, segment: str) -> str:

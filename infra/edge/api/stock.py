@@ -71,14 +71,18 @@ def _counts(service: Service) -> list[Any]:
     async def receive(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
         """Add units that came in."""
         return await _obey(
-            service, request, sku, ReceiptBody, lambda it, *ids: m.ReceiveStock(ids[0], ids[1], it.quantity)
+            service, request, sku, ReceiptBody, lambda body, *ids: m.ReceiveStock(ids[0], ids[1], body.quantity)
         )
 
     @_declared("adjustments", "adjustStock", STOCK_WRITE, AdjustmentBody, {"change": -1, "reason": "broken"})
     async def adjust(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
         """Correct a count."""
         return await _obey(
-            service, request, sku, AdjustmentBody, lambda it, *ids: m.AdjustStock(ids[0], ids[1], it.change, it.reason)
+            service,
+            request,
+            sku,
+            AdjustmentBody,
+            lambda body, *ids: m.AdjustStock(ids[0], ids[1], body.change, body.reason),
         )
 
     @_declared("quarantine", "clearQuarantine", STOCK_WRITE, QuarantineBody, {"quantity": 1, "disposition": "scrap"})
@@ -89,7 +93,7 @@ def _counts(service: Service) -> list[Any]:
             request,
             sku,
             QuarantineBody,
-            lambda it, *ids: m.ClearQuarantine(ids[0], ids[1], it.quantity, it.disposition),
+            lambda body, *ids: m.ClearQuarantine(ids[0], ids[1], body.quantity, body.disposition),
         )
 
     return [receive, adjust, clear]
@@ -100,14 +104,14 @@ def _sales(service: Service) -> list[Any]:
     async def limit(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
         """Limit what one customer may hold and buy."""
         return await _obey(
-            service, request, sku, LimitBody, lambda it, *ids: m.SetPurchaseLimit(ids[0], ids[1], it.limit)
+            service, request, sku, LimitBody, lambda body, *ids: m.SetPurchaseLimit(ids[0], ids[1], body.limit)
         )
 
     @_declared("suspensions", "suspendSale", SALES_WRITE, SuspensionBody, {"reason": "recalled"})
     async def suspend(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
         """Take a SKU off sale; what is held or allocated goes on."""
         return await _obey(
-            service, request, sku, SuspensionBody, lambda it, *ids: m.SuspendSale(ids[0], ids[1], it.reason)
+            service, request, sku, SuspensionBody, lambda body, *ids: m.SuspendSale(ids[0], ids[1], body.reason)
         )
 
     @_declared("resumptions", "resumeSale", SALES_WRITE, NamedBody, {})

@@ -179,11 +179,11 @@ async def carry_out(settings: Settings, action: Action, subject: str, *, by: str
 async def _carry_out_letter(settings: Settings, action: Action, letter_id: str, by: str, why: str) -> None:
     wanted = Filter((letter_id,), states=())
     async with Log(address_of("kafka_bootstrap", settings), settings.namespace) as records:
-        found = [letter for letter in await read_letters(records) if wanted.takes(letter)]
-    if not found:
+        letters = [letter for letter in await read_letters(records) if wanted.takes(letter)]
+    if not letters:
         raise UnusableActionError(f"There is no dead letter {letter_id[:40]}.")
     async with kafka_publisher(settings) as publisher:
         if action.name == REDRIVE:
-            await redriving.redrive(publisher, redriving.plan(found), by=by, why=why)
+            await redriving.redrive(publisher, redriving.plan(letters), by=by, why=why)
         else:
-            await redriving.acknowledge(publisher, found, by=by, why=why)
+            await redriving.acknowledge(publisher, letters, by=by, why=why)

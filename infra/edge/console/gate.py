@@ -96,7 +96,7 @@ class Gate:
             log.warning("console_sign_in_refused", sender=sender_of(scope), error=str(error))
             raise
         session_id = secrets.token_urlsafe(32)
-        self._sessions = {known: it for known, it in self._sessions.items() if it.ends_at > time.time()}
+        self._sessions = {known: session for known, session in self._sessions.items() if session.ends_at > time.time()}
         while len(self._sessions) >= MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         self._sessions[session_id] = Session(principal, secrets.token_urlsafe(32), time.time() + SESSION_SECONDS)

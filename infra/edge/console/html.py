@@ -80,7 +80,8 @@ def overview_values(watch: Watch) -> dict[str, Any]:
         "more_problems": watch.problems[PROBLEMS_SHOWN:],
         "hottest": observed.demand[0].sku if observed.demand else "",
         "groups": [
-            (group, [_cell(part) for part in group.partitions]) for group in sorted(groups, key=lambda it: not it.ours)
+            (group, [_cell(part) for part in group.partitions])
+            for group in sorted(groups, key=lambda group: not group.ours)
         ],
         "now_ms": now_ms,
         "steps": _steps(observed.business) if observed.business else [],
@@ -111,12 +112,14 @@ def _cell(part: PartitionLag) -> Cell:
 
 
 def _steps(business: BusinessLag) -> list[Step]:
-    waiting = {(it.axis, it.state): it for it in business.waiting}
-    found = []
+    waiting = {(orders.axis, orders.state): orders for orders in business.waiting}
+    steps = []
     for name, room, axis, state in STEPS:
-        it = waiting.get((axis, state))
-        found.append(Step(name, room, it.count if it else 0, business.at_ms - it.oldest_ms if it else None))
-    return found
+        orders = waiting.get((axis, state))
+        steps.append(
+            Step(name, room, orders.count if orders else 0, business.at_ms - orders.oldest_ms if orders else None)
+        )
+    return steps
 
 
 def _longest(groups: list[GroupLag]) -> int:

@@ -107,7 +107,7 @@ def letters_values(watch: Watch) -> dict[str, Any]:
 
 def letter_values(watch: Watch, letter_id: str) -> dict[str, Any] | None:
     """Return what one dead letter's page shows; None where there is none of this id."""
-    letter = next((it for it in watch.letters if it.id == letter_id), None)
+    letter = next((letter for letter in watch.letters if letter.id == letter_id), None)
     if letter is None:
         return None
     value, message = letter.source.value or b"", letter.message
@@ -121,7 +121,7 @@ def letter_values(watch: Watch, letter_id: str) -> dict[str, Any] | None:
     }
 
 
-class Found(NamedTuple):
+class Matches(NamedTuple):
     """What a text may be the name of; `near` are SKUs that are spelt like it, where it is none."""
 
     orders: Sequence[str]
@@ -140,17 +140,17 @@ class Found(NamedTuple):
         return [(page, name) for page, names in pages for name in names]
 
 
-async def search(settings: Settings, text: str) -> Found:
+async def search(settings: Settings, text: str) -> Matches:
     """Find an order by id or reference, a SKU, or a customer of this name. Raises InfraError."""
     if is_order_id(text.lower()):
-        return Found([text.lower()], (), (), ())
+        return Matches([text.lower()], (), (), ())
     async with database(settings) as connection:
-        orders = [it.order_id for it in await orders_named(connection, text)][:MOST_ROWS]
+        orders = [order.order_id for order in await orders_named(connection, text)][:MOST_ROWS]
         near = await unknown_skus(connection, [text])
         customers = [text] if await _has_orders(connection, text) else []
     is_sku = text not in near
-    found = bool(orders or customers or is_sku)
-    return Found(orders, [text] if is_sku else [], customers, () if found else near[text])
+    is_known = bool(orders or customers or is_sku)
+    return Matches(orders, [text] if is_sku else [], customers, () if is_known else near[text])
 
 
 async def _has_orders(connection: asyncpg.Connection, customer_id: str) -> bool:

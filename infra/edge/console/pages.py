@@ -37,9 +37,9 @@ def page_routes(console: Console) -> list[Any]:
         return looking.letter_values(watch, letter_id)
 
     return [
-        *_page(console, "order", lambda it: looking.order_values(settings, watch, it)),
-        *_page(console, "sku", lambda it: looking.sku_values(settings, watch, it)),
-        *_page(console, "customer", lambda it: looking.customer_values(settings, it)),
+        *_page(console, "order", lambda order_id: looking.order_values(settings, watch, order_id)),
+        *_page(console, "sku", lambda sku: looking.sku_values(settings, watch, sku)),
+        *_page(console, "customer", lambda customer_id: looking.customer_values(settings, customer_id)),
         *_page(console, "group", group),
         _room(console),
         *_page(console, "letters", letters),
@@ -95,13 +95,13 @@ def _search(console: Console) -> Any:
         if not text:
             return see("/")
         try:
-            found = await looking.search(console.settings, text)
+            matches = await looking.search(console.settings, text)
         except InfraError as error:
             return page(request, "problem.html", status=503, title="Nothing can be sought now", detail=str(error))
-        if len(found.addresses) == 1:
-            [(kind, name)] = found.addresses
+        if len(matches.addresses) == 1:
+            [(kind, name)] = matches.addresses
             return see(f"/{kind}?id={quote(name, safe='')}")
-        return page(request, "found.html", status=200 if found.addresses else 404, text=text, found=found)
+        return page(request, "found.html", status=200 if matches.addresses else 404, text=text, matches=matches)
 
     return search
 

@@ -127,12 +127,12 @@ class Watch:
                 demand = await self.window.refresh(records)
                 async with database(settings) as connection:
                     business = await business_lag(connection)
-                    levels = await levels_of([it.sku for it in demand], connection)
+                    levels = await levels_of([sku_demand.sku for sku_demand in demand], connection)
                 self.history.take_levels(business.at_ms, levels)
                 self.letters = await self._book.refresh(records)
                 self.observed.demand, self.observed.business, self.observed.levels = demand, business, levels
-                still_open = (it for it in self.letters if it.state is LetterState.OPEN)
-                self.observed.open_letters = dict(Counter(it.source.reason for it in still_open).most_common())
+                still_open = (letter for letter in self.letters if letter.state is LetterState.OPEN)
+                self.observed.open_letters = dict(Counter(letter.source.reason for letter in still_open).most_common())
                 self.version += 1
                 await self._pause()
 
@@ -146,8 +146,8 @@ class Watch:
 
     def _read_processes(self) -> None:
         self.observed.processes = [
-            Process(it.process, it.pid, it.ready, it.is_alive, it.obstacles)
-            for it in read_readiness(folder_of(self._settings))
+            Process(process.process, process.pid, process.ready, process.is_alive, process.obstacles)
+            for process in read_readiness(folder_of(self._settings))
         ]
 
 

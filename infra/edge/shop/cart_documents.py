@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from infra.edge.shop.visitors import Visitors
     from producers.checkout.carts import Cart, Carts
 
-MINE: Final = "me"
+OWN_CART: Final = "me"
 """Instead of a cart's id: the cart of whoever asks."""
 _MAX_SEEN: Final = 2**53
 
@@ -50,7 +50,7 @@ def document_routes(carts: Carts, visitors: Visitors) -> list[Any]:
     """
 
     def named(request: Request[Any, Any, Any], cart_id: str) -> str:
-        if cart_id == MINE:
+        if cart_id == OWN_CART:
             return visitors.of(request).cart_id
         if not is_guest_id(cart_id):
             raise NotFoundException("There is no such cart.")

@@ -94,13 +94,13 @@ class Checkout:
         owners = await reader.owners(skus)
         products = await reader.products(list(dict.fromkeys(owners.values())))
         own = await self._held_by(cart_id) if cart_id else {}
-        found = {}
+        offers = {}
         for sku, product_id in owners.items():
             product = products.get(product_id)
             if product is not None and any(variant.sku == sku for variant in product.variants):
                 available = reader.levels_of(product)[sku].available + own.get(sku, 0)
-                found[sku] = _offer(product, sku, available, self._shop.currency)
-        return found
+                offers[sku] = _offer(product, sku, available, self._shop.currency)
+        return offers
 
     async def titles(self, skus: Sequence[str]) -> dict[str, str]:
         """Return what SKUs are called; nothing where that cannot be looked up now."""
@@ -214,8 +214,8 @@ class Checkout:
 
     async def is_buyer(self, buyer_id: str, order_id: str) -> bool:
         """Return whether an order was placed here by this buyer."""
-        found = await _asked(self._redis.zscore(self._key("orders", buyer_id), order_id))
-        return found is not None
+        score = await _asked(self._redis.zscore(self._key("orders", buyer_id), order_id))
+        return score is not None
 
     async def cancel(self, order_id: str) -> None:
         """Ask for a cancellation on the customer's behalf. Raises PublishError."""

@@ -50,13 +50,13 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def faults(self) -> dict[str, str]:
         """Return what is wrong, by field: all of it at once."""
-        found = {}
+        faults = {}
         for field, _, _ in FIELDS:
             if (fault := find_text_fault(getattr(self, field))) is not None:
-                found[field] = fault
-        if "country" not in found and not _is_country(self.country):
-            found["country"] = "is no country code of two letters, such as GB"
-        return found
+                faults[field] = fault
+        if "country" not in faults and not _is_country(self.country):
+            faults["country"] = "is no country code of two letters, such as GB"
+        return faults
 
     @property
     def rows(self) -> list[str]:
@@ -105,11 +105,11 @@ class Addresses:
 
     async def latest(self, buyer_id: str) -> Address | None:
         """Return where a buyer's latest order went."""
-        return _read(await self._run(lambda it: it.fetchrow(QUERIES["latest_address"], buyer_id)))
+        return _read(await self._run(lambda connection: connection.fetchrow(QUERIES["latest_address"], buyer_id)))
 
     async def order_ids(self, buyer_id: str) -> list[str]:
         """Return the orders of a buyer that have an address."""
-        rows = await self._run(lambda it: it.fetch(QUERIES["orders_with_address"], buyer_id))
+        rows = await self._run(lambda connection: connection.fetch(QUERIES["orders_with_address"], buyer_id))
         return [str(row["order_id"]) for row in rows]
 
     async def erase(self, buyer_id: str, order_ids: Collection[str]) -> int:

@@ -34,10 +34,10 @@ def order_routes(shared: Ordering, watch: OrderWatch) -> list[Any]:
     @get("/orders")
     async def history(request: Request[Any, Any, Any]) -> Response[bytes]:
         visitor = shared.visitors.of(request)
-        found = await shared.checkout.history(visitor.buyer_id)
+        orders = await shared.checkout.history(visitor.buyer_id)
         rows = [
             {"order_id": order_id, "address": shared.location(visitor, order_id), **shown_order(view)}
-            for order_id, view in found
+            for order_id, view in orders
         ]
         if wants_json(request):
             return json(rows, PRIVATE)
@@ -72,8 +72,8 @@ async def _address(shared: Ordering, order_id: str) -> list[str]:
     """Return where an order goes, as it is written on a parcel; nothing where that is not known, or not now."""
     if shared.addresses is not None:
         with contextlib.suppress(AddressesUnavailableError):
-            found = await shared.addresses.of_order(order_id)
-            return [] if found is None else found.rows
+            address = await shared.addresses.of_order(order_id)
+            return [] if address is None else address.rows
     return []
 
 

@@ -136,14 +136,14 @@ def _charges(view: OrderView) -> list[tuple[str, str]]:
 
 
 def _parcels(view: OrderView) -> list[dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
+    parcels: dict[str, dict[str, str]] = {}
     for event in view.events:
         if (state := _PARCEL_EVENTS.get(event.type)) is not None:
-            parcel = found.setdefault(event.data["shipment_id"], {"carrier": "", "tracking": ""})
+            parcel = parcels.setdefault(event.data["shipment_id"], {"carrier": "", "tracking": ""})
             parcel["state"] = state
             for name in ("carrier", "tracking"):
                 parcel[name] = event.data.get(name, parcel[name])
-    return list(found.values())
+    return list(parcels.values())
 
 
 def _steps(view: OrderView) -> list[tuple[str, str]]:
@@ -157,7 +157,9 @@ def _steps(view: OrderView) -> list[tuple[str, str]]:
 
 def _refused(view: OrderView) -> str:
     """Return what the customer asked for last and did not get, with the reason."""
-    asked = [it.data for it in view.events if it.type == "OrderCommandRefused" and it.data["command"] in _REFUSED]
+    asked = [
+        event.data for event in view.events if event.type == "OrderCommandRefused" and event.data["command"] in _REFUSED
+    ]
     return f"{_REFUSED[asked[-1]['command']]}: {asked[-1]['reason'].replace('_', ' ')}." if asked else ""
 
 

@@ -165,25 +165,25 @@ def _about_products(shop: Shop) -> list[Any]:
 
     @get("/products/{product_id:str}/related")
     async def related(request: Request[Any, Any, Any], product_id: FromPath[str]) -> Response[bytes]:
-        found = await shop.related(product_id)
+        products = await shop.related(product_id)
         shop.signal("seen", product_id)
         headers = {"Cache-Control": "public, max-age=5", "Vary": "Accept, HX-Request"}
         if wants_json(request):
-            return json(found, headers)
+            return json(products, headers)
         if request.headers.get("hx-request"):
-            return html(render("_related.html", hits=related_cards(found)), headers)
-        return html(render("related.html", hits=related_cards(found), **frame(shop)), headers)
+            return html(render("_related.html", hits=related_cards(products)), headers)
+        return html(render("related.html", hits=related_cards(products), **frame(shop)), headers)
 
     @get("/me/suggestions")
     async def suggestions(request: Request[Any, Any, Any]) -> Response[bytes]:
-        found = await shop.for_customer(
+        products = await shop.for_customer(
             request.query_params.get("customer", ""), request.query_params.getall("have", [])
         )
         headers = {"Cache-Control": "private, no-store"}
         return (
-            json(found, headers)
+            json(products, headers)
             if wants_json(request)
-            else html(render("related.html", hits=related_cards(found), **frame(shop)), headers)
+            else html(render("related.html", hits=related_cards(products), **frame(shop)), headers)
         )
 
     return [availability, related, suggestions]

@@ -76,9 +76,9 @@ def file_race(path: Path, *, stock_factor: float) -> Race:
     file = OrderFile(path, ReadOptions())
     orders: list[OrderRequest] = []
     left_out = 0
-    for found, _ in file.orders():
+    for assembled, _ in file.orders():
         try:
-            orders.append(_request(found))
+            orders.append(_request(assembled))
         except InvalidOrderError:
             left_out += 1
     if not orders:
@@ -89,10 +89,10 @@ def file_race(path: Path, *, stock_factor: float) -> Race:
     return Race(f"{len(orders):,} orders of {path.name}", orders, stock, notes=notes)
 
 
-def _request(found: Assembled) -> OrderRequest:
+def _request(assembled: Assembled) -> OrderRequest:
     """Return what places an invoice. Raises InvalidOrderError for what cannot be placed."""
-    if not isinstance(found, Invoice):
+    if not isinstance(assembled, Invoice):
         raise InvalidOrderError("it is no order")
-    order = OrderRequest(lines=found.lines, customer_id=found.customer_id, currency=found.currency)
+    order = OrderRequest(lines=assembled.lines, customer_id=assembled.customer_id, currency=assembled.currency)
     place_order_lines(order)
     return order

@@ -120,19 +120,23 @@ def _flash_sale(sku: str, race: Race, books: Books, claims: Sequence[Claim], sol
     """Return how the race for the SKU went, by the order in which its lines were decided."""
     refused = [claim for claim in claims if claim.available is not None]
     last = max(
-        (it for it in claims if it.available is None and books.orders.get(it.order_id, ("", ""))[0] == OrderState.PAID),
+        (
+            claim
+            for claim in claims
+            if claim.available is None and books.orders.get(claim.order_id, ("", ""))[0] == OrderState.PAID
+        ),
         key=lambda claim: claim.place,
         default=None,
     )
-    after = next((it for it in refused if last is not None and it.place > last.place), None)
+    after = next((claim for claim in refused if last is not None and claim.place > last.place), None)
     return FlashSale(sku, race.stock.get(sku, 0), race.demand()[sku], sold, last, after, len(refused))
 
 
 def unfinished(race: Race, position: Position) -> dict[str, int]:
     """Return what is not over, by its name; empty when all is."""
-    never_heard_of = len(race.orders) - sum(position.states.values())
+    unknown = len(race.orders) - sum(position.states.values())
     stuck = {f"orders still {state}": n for state, n in position.states.items() if state not in FINAL_ORDER_STATES}
-    return {**({"orders unknown": never_heard_of} if never_heard_of else {}), **stuck, **position.loose_ends}
+    return {**({"orders unknown": unknown} if unknown else {}), **stuck, **position.loose_ends}
 
 
 def units_of_paid_orders(race: Race, books: Books) -> Counter[str]:

@@ -93,7 +93,7 @@ class Processor:
         if fault is Fault.UNAVAILABLE:
             return self._unavailable()
         if fault is Fault.SILENT_UNEXECUTED:
-            return await self._say_nothing(http)
+            return await self._withhold_answer(http)
         return await self._deliver(http, await self._execute_once(request), fault)
 
     async def _confirm(self, http: web.BaseRequest, authorization_id: str) -> web.Response:
@@ -119,8 +119,8 @@ class Processor:
         if key in self._in_flight:
             return await self._deliver(http, problem(CONFLICT, "key_in_flight"), fault)
         entry = self._books.find(key)
-        found = problem(NOT_FOUND, "operation_unknown") if entry is None else operation(entry, self.base_url)
-        return await self._deliver(http, found, fault)
+        response = problem(NOT_FOUND, "operation_unknown") if entry is None else operation(entry, self.base_url)
+        return await self._deliver(http, response, fault)
 
     async def _list_payments(self, http: web.BaseRequest) -> web.StreamResponse:
         since, cursor = http.query.get("since_ms") or "0", http.query.get("cursor") or "0"
@@ -165,10 +165,10 @@ class Processor:
         if fault is Fault.LOST_ANSWER and http.transport is not None:
             http.transport.abort()
         if fault in {Fault.SILENT_EXECUTED, Fault.SILENT_UNEXECUTED}:
-            return await self._say_nothing(http)
+            return await self._withhold_answer(http)
         return answer
 
-    async def _say_nothing(self, http: web.BaseRequest) -> web.StreamResponse:
+    async def _withhold_answer(self, http: web.BaseRequest) -> web.StreamResponse:
         """Wait until the client gives up, or hang up on a client that never does."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + self._plan.settings.hang_seconds

@@ -30,7 +30,9 @@ def write_lock(path: Path = LOCK_PATH) -> int:
     """Resolve COORDINATES and write the lock; returns the number of jars."""
     with tempfile.TemporaryDirectory() as folder:
         context = MavenContext(repo_cache=Path(folder))
-        jars = sorted(f"{_coordinate(found)} {sha256_of(found.artifact.resolve())}" for found in _resolve(context))
+        jars = sorted(
+            f"{_coordinate(dependency)} {sha256_of(dependency.artifact.resolve())}" for dependency in _resolve(context)
+        )
     header = "# Every jar of the embedded Kafka, by coordinate and SHA-256; written by `python -m infra.local.stack.jarlock`.\n"
     path.write_text(header + "\n".join(jars) + "\n")
     return len(jars)
@@ -40,7 +42,7 @@ def _resolve(context: MavenContext) -> list[Dependency]:
     excluded = [context.project(group, artifact) for group, artifact in EXCLUDED]
     wanted = [context.create_dependency(coordinate, excluded) for coordinate in COORDINATES]
     inputs, transitive = context.resolver.resolve(wanted)
-    needed = (found for found in transitive if found.scope in {"compile", "runtime"})
+    needed = (dependency for dependency in transitive if dependency.scope in {"compile", "runtime"})
     return [*inputs, *needed, *(context.create_dependency(coordinate) for coordinate in SINGLE)]
 
 

@@ -97,17 +97,17 @@ class Kafka(ServerPart):
         self._jars = await _jars_on_disk(self._cache_dir, self._progress)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._config.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
-        found = formatted_cluster_id(self._logs)
-        if found is None:
-            found = self._wanted_cluster_id or _new_cluster_id()
-            tool = ["kafka.tools.StorageTool", "format", "--cluster-id", found, "--config", str(self._config)]
+        cluster_id = formatted_cluster_id(self._logs)
+        if cluster_id is None:
+            cluster_id = self._wanted_cluster_id or _new_cluster_id()
+            tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", str(self._config)]
             await self.run_tool("Kafka's StorageTool", self._java("-Xmx128m", "-XX:TieredStopAtLevel=1", classes=tool))
-        if self._wanted_cluster_id not in {None, found}:
+        if self._wanted_cluster_id not in {None, cluster_id}:
             raise StateMismatchError(
-                f"LASTUNIT_CLUSTER_ID is {self._wanted_cluster_id}, but {self.folder} holds cluster {found}."
+                f"LASTUNIT_CLUSTER_ID is {self._wanted_cluster_id}, but {self.folder} holds cluster {cluster_id}."
                 " Unset it, or set LASTUNIT_STATE_DIR to the directory of that cluster."
             )
-        self.cluster_id = found
+        self.cluster_id = cluster_id
 
     def command(self) -> list[str | Path]:
         """See ServerPart."""

@@ -34,9 +34,9 @@ async def _guarded(main: Coroutine[object, object, int | None], stopping: str) -
         received.append(number)
         if len(received) == 1:
             task.cancel()
-            _say(f"\n{stopping}")
+            _print_line(f"\n{stopping}")
         elif len(received) == 2:  # noqa: PLR2004  the second signal
-            _say("Still stopping; once more to end at once.")
+            _print_line("Still stopping; once more to end at once.")
         else:
             os._exit(_BY_SIGNAL + received[0])
 
@@ -55,7 +55,7 @@ async def _guarded(main: Coroutine[object, object, int | None], stopping: str) -
     return _BY_SIGNAL + received[0] if received else code or 0
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     """Print it if anyone still listens: a closed terminal must not keep a process from stopping."""
     with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)

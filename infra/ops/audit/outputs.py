@@ -16,12 +16,12 @@ from schemas.messages import AdoptRules, DeadLetter, PlaceOrderLine
 from topology.partitioner import partition_of, partitions_of
 from topology.saga import INTAKE
 from topology.topics import (
+    APPENDED_WITHOUT_CAUSE,
     DEAD_LETTERS,
     INVENTORY_COMMANDS,
     ORDER_COMMANDS,
     ORDER_EVENTS,
     ORDER_NOTIFICATIONS,
-    SAID_WITHOUT_CAUSE,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ OUTPUT_TOPICS: Final = (DEAD_LETTERS, ORDER_EVENTS, INVENTORY_COMMANDS, ORDER_NO
 _LETTERS: Final = ("dead:", OF_AN_ORDER)
 _NOTICE: Final = "notifications:"
 _TAKEN_IN: Final = f"{INTAKE}:"
-_WITHOUT_CAUSE: Final = SAID_WITHOUT_CAUSE | {AdoptRules}
+_WITHOUT_CAUSE: Final = APPENDED_WITHOUT_CAUSE | {AdoptRules}
 _ID_PARTS: Final = 4
 _NOT_DECIDED: Final = NotDecidedError.REASON.encode()
 

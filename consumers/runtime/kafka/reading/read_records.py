@@ -126,7 +126,7 @@ def _flaw(record: Any) -> tuple[str, str] | None:
             return MALFORMED_HEADERS, f"the name of header {place} is not UTF-8: {name[:_SHOWN_BYTES]!r}"
     if getattr(record, "has_odd_attributes", False):
         return MALFORMED_ATTRIBUTES, "the record's attributes, which Kafka does not use, must be 0"
-    if (said := getattr(record, "said_offset", None)) is not None:
+    if (said := getattr(record, "written_offset", None)) is not None:
         return MALFORMED_OFFSET, f"the record says that its offset is {said}, the broker gave it {record.offset}"
     return None
 

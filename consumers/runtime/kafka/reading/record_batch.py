@@ -44,7 +44,7 @@ RawHeaders = list[tuple[str | bytes, bytes | None]]
 class RawRecord(msgspec.Struct):
     """A record as it stands in its batch; a header name that is not UTF-8 is bytes. `timestamp` in ms since the epoch.
 
-    `offset` is the broker's; `said_offset` what the record says of itself where that is another. `has_odd_attributes` where
+    `offset` is the broker's; `written_offset` what is written in the record where that is another. `has_odd_attributes` where
     aiokafka is misled by them: it reads the byte as a number that may go on in the next one.
     """
 
@@ -55,7 +55,7 @@ class RawRecord(msgspec.Struct):
     value: bytes | None
     headers: RawHeaders
     has_odd_attributes: bool = False
-    said_offset: int | None = None
+    written_offset: int | None = None
     checksum: None = None
 
 
@@ -126,7 +126,7 @@ class RecordBatch:
                     f"the batch at {self.base_offset} holds no whole record: {error}"
                 ) from error
             if record.offset != number and not self._was_compacted:
-                record.offset, record.said_offset = number, record.offset
+                record.offset, record.written_offset = number, record.offset
             yield record
         if at != len(body):
             raise CorruptRecordException(f"{len(body) - at} bytes are left after the records at {self.base_offset}")

@@ -205,9 +205,9 @@ def _carry_out(command: OrderCommand, timeout_seconds: float, *, as_json: bool, 
         reason = event.data.get("reason", "")
         if event.type == m.OrderCancelled.__name__ and view.events == [event]:
             words = f"{event.type}: no order of this id was known; should it still come, it is cancelled"
-        told_why = f"{words} ({reason})" if reason else words
+        sentence = f"{words} ({reason})" if reason else words
         help_ = advice(reason) if event.type == REFUSED else ""
-        (stdout() if accepted else stderr()).print(Text(f"{told_why}: {help_}" if help_ else told_why))
+        (stdout() if accepted else stderr()).print(Text(f"{sentence}: {help_}" if help_ else sentence))
     if not accepted:
         raise typer.Exit(FAILED)
 

@@ -117,14 +117,14 @@ def check_books(
             books_held_minor=held_minor,
             books_refunded_minor=actual.refunded,
         )
-        expected = _ours(case)
+        expected = _expected(case)
         if case.payment is not None and 0 < case.payment.expires_at_ms <= now_ms:
             actual, expected = (sums._replace(authorized=0, voided=0) for sums in (actual, expected))
         if actual != expected:
             tally.breach(f"{case}: {_difference(expected, actual, case)}")
 
 
-def _ours(case: Case) -> _Sums:
+def _expected(case: Case) -> _Sums:
     """Return what we believe the processor to have: what was done by hand is not on its books."""
     if (payment := case.payment) is None:
         return _Sums(0, 0, 0, 0, 0, 0)
