@@ -104,55 +104,55 @@ class BatchDecider:
         for each in slices:
             if each.partition in self._claims:
                 by_partition.setdefault(each.partition, []).append(each)
-        work = [(self._claims[partition], theirs) for partition, theirs in by_partition.items()]
+        work = [(self._claims[partition], hosted_slices) for partition, hosted_slices in by_partition.items()]
         if work:
             self._read_at = self._began
         shares = [(number, self._shares(number, work)) for number in range(len(self._rooms))]
         is_thorough = any(hosted.is_thorough for hosted, _ in work)
         await self._database.run_with_retry("load", lambda c: self._load(c, shares, thorough=is_thorough))
-        for hosted, theirs in work:
-            self._hand_out(hosted, theirs)
-        parts = [part for number, theirs in shares if theirs for part in self._decide_room(number, theirs)]
+        for hosted, hosted_slices in work:
+            self._hand_out(hosted, hosted_slices)
+        parts = [part for number, room_shares in shares if room_shares for part in self._decide_room(number, room_shares)]
         self._costs.misrouting.report(self._ownership.partitioning.partitions)
         return Batch([*parts, *self._late_parts(parts)], is_thorough)
 
     def _shares(self, number: int, work: Sequence[tuple[HostedPartition, Sequence[DecodedSlice]]]) -> list[Share]:
         """Return what one room has to decide, claim by claim."""
-        found = []
+        room_shares = []
         for hosted, slices in work:
             claim = hosted.claims[number]
             if claim.is_paused:
                 continue
             partitioning = self._ownership.partitioning
             shares = (self._hosting.share(number, each, claim, partitioning) for each in slices)
-            if theirs := [each for each in shares if each is not None]:
-                found.append((claim, theirs))
-        return self._gathered(number, found) if self._gathers[number] else found
+            if claim_slices := [each for each in shares if each is not None]:
+                room_shares.append((claim, claim_slices))
+        return self._gathered(number, room_shares) if self._gathers[number] else room_shares
 
     def _gathered(self, number: int, shares: Sequence[Share]) -> list[Share]:
         """Hold a room's shares until the first of a partition has waited for long enough; return what is to be decided now.
 
         What has waited for half as long goes with it. Slices without a record for the room are passed over at once.
         """
-        now, found = time.monotonic(), []
-        for claim, theirs in shares:
-            if claim.held or any(each.readings for each in theirs):
-                claim.hold(theirs, now)
+        now, ready = time.monotonic(), []
+        for claim, claim_slices in shares:
+            if claim.held or any(each.readings for each in claim_slices):
+                claim.hold(claim_slices, now)
             else:
-                found.append((claim, theirs))
+                ready.append((claim, claim_slices))
         holding = [hosted.claims[number] for hosted in self._claims.values() if hosted.claims[number].held]
         records = sum(len(each.readings) for claim in holding for each in claim.held)
         is_over = not self._lifecycle.running or records > MOST_HELD
         if is_over or any(claim.held_at <= now - PATIENCE_SECONDS for claim in holding):
             before = math.inf if is_over else now - PATIENCE_SECONDS / 2
-            found += [(claim, claim.take_held()) for claim in holding if claim.held_at <= before]
-        return found
+            ready += [(claim, claim.take_held()) for claim in holding if claim.held_at <= before]
+        return ready
 
     async def _load(
         self, connection: asyncpg.Connection, shares: Sequence[tuple[int, Sequence[Share]]], *, thorough: bool
     ) -> None:
-        for number, theirs in shares:
-            loads = [(claim.state, messages) for claim, slices in theirs if (messages := messages_in(slices))]
+        for number, room_shares in shares:
+            loads = [(claim.state, messages) for claim, slices in room_shares if (messages := messages_in(slices))]
             if loads:
                 await self._rooms[number].load(connection, loads, thorough=thorough)
 
@@ -168,8 +168,8 @@ class BatchDecider:
     def _decide_room(self, number: int, shares: Sequence[Share]) -> list[PartitionBatch[Any]]:
         """Decide one room's shares, and count what that costs."""
         before = time.thread_time()
-        parts = [part for claim, mine in shares if (part := self._decide_share(number, claim, mine))]
-        records = sum(len(each.readings) for _, mine in shares for each in mine)
+        parts = [part for claim, slices in shares if (part := self._decide_share(number, claim, slices))]
+        records = sum(len(each.readings) for _, slices in shares for each in slices)
         self._costs.decided(self._rooms[number].name, records, time.thread_time() - before)
         return parts
 

@@ -76,7 +76,7 @@ class ClaimRows:
         own = self._identity_for(room, identity)
         stored = LogIdentity(row["cluster_id"], tuple(row["topic_ids"] or ()))
         if row["cluster_id"] is not None and stored != own:
-            raise OtherLogError(room.name, row["partition"], stored=stored, found=own)
+            raise OtherLogError(room.name, row["partition"], stored=stored, actual=own)
 
     async def require_own_group(self, partitions: Sequence[int]) -> None:
         """Raise OtherGroupError where a process of another consumer group has claimed one of these partitions.

@@ -56,12 +56,12 @@ class Hosting:
 
         A room that is paused counts where no other reads the topic: it is gone back to when it resumes.
         """
-        found: dict[int, tuple[bool, int]] = {}
+        least: dict[int, tuple[bool, int]] = {}
         for places, claim in zip(self.sources, claims, strict=True):
             for place, offset in zip(places, claim.next_offsets, strict=True):
-                its = claim.is_paused, offset
-                found[place] = min(its, found.get(place, its))
-        return [found[place][1] for place in range(len(self.topics))]
+                position = claim.is_paused, offset
+                least[place] = min(position, least.get(place, position))
+        return [least[place][1] for place in range(len(self.topics))]
 
     def begin_again(self, hosted: HostedPartition) -> None:
         """Have the reader go back to what a room has held and not decided; the other rooms leave out what they have."""

@@ -93,7 +93,7 @@ class LogReader:
             self._buffer.put(await self._positions.slices(consumer, begin, fetched))
         taken = self._buffer.take(self._batch_records, claims)
         self._positions.rewind(consumer, self._buffer.dropped())
-        decoded = [found for fetched in taken if (found := self._decode(fetched)) is not None]
+        decoded = [decoded_slice for fetched in taken if (decoded_slice := self._decode(fetched)) is not None]
         kept, newer = await self._newer.hold_back(decoded)
         is_thorough = any(hosted.is_thorough for hosted in claims.values())
         kept, undecided = await self._origins.hold_back(kept, partial(log_ends, consumer), thorough=is_thorough)

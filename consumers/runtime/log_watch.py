@@ -41,7 +41,7 @@ async def watch_log(
             continue
         outage.ended("topics")
         if known is not None and current.identity != known.identity:
-            raise OtherLogError(hosting.name, 0, stored=known.identity, found=current.identity)
+            raise OtherLogError(hosting.name, 0, stored=known.identity, actual=current.identity)
         if known is None or current.partitions != known.partitions:
             _name_surplus(hosting, current, partitions_in_use())
         known = current

@@ -45,7 +45,7 @@ class NewerSchemas:
         """Return the slices up to the first record of a newer release in each, and what begins with such a record."""
         if not any(decoded.refused for decoded in slices):
             return list(slices), []
-        await self._look_up({found for decoded in slices for _, found in unknown_schemas(decoded)})
+        await self._look_up({schema_id for decoded in slices for _, schema_id in unknown_schemas(decoded)})
         kept, held = [], []
         for decoded in slices:
             newer = next((each for each in unknown_schemas(decoded) if each[1] in self._registered), None)
@@ -61,7 +61,11 @@ class NewerSchemas:
 
     async def first_in(self, partition: int, records: Sequence[Any]) -> int | None:
         """Return the place of the first record of a newer release among a partition's; None where there is none."""
-        unknown = [(at, found) for at, it in enumerate(records) if (found := unknown_schema_id(it.value)) is not None]
+        unknown = [
+            (at, schema_id)
+            for at, record in enumerate(records)
+            if (schema_id := unknown_schema_id(record.value)) is not None
+        ]
         if not unknown:
             return None
         await self._look_up({schema_id for _, schema_id in unknown})
@@ -98,12 +102,12 @@ class NewerSchemas:
 
 def unknown_schemas(decoded: DecodedSlice) -> list[tuple[int, int]]:
     """Return the refused readings that name a schema this process does not know: (place among the readings, schema id)."""
-    found = []
+    unknown = []
     for at in decoded.refused:
         record, refusal = decoded.readings[at]
         if getattr(refusal, "reason", None) == UnknownSchemaIdError.reason:
-            found.append((at, _schema_id(record)))
-    return found
+            unknown.append((at, _schema_id(record)))
+    return unknown
 
 
 def _schema_id(record: Record) -> int:

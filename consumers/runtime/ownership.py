@@ -280,7 +280,7 @@ class Ownership:
         """Give up these partitions, if they are still held under one of the claims that were fenced."""
         held = self.held()
         here = [held[each] for each in partitions if each in held]
-        self.fenced([each for each in here if any(it is own for it in claims for own in each.claims)])
+        self.fenced([each for each in here if any(fenced_claim is own for fenced_claim in claims for own in each.claims)])
 
     def fenced(self, claims: Iterable[HostedPartition]) -> None:
         """Stop deciding at once; if the partition is still assigned here a session later, claim it again."""

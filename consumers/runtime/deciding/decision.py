@@ -84,8 +84,8 @@ def decide_records(
     """
     outputs: list[Outgoing] = []
     for run in _runs(readings, room.run_type):
-        found = _decide_run(room, state, source, run, at_ms, step_ms=step_ms) if len(run) >= LEAST_RUN else None
-        decided, at_ms = found or _decide_each(
+        decided_run = _decide_run(room, state, source, run, at_ms, step_ms=step_ms) if len(run) >= LEAST_RUN else None
+        decided, at_ms = decided_run or _decide_each(
             room, state, source, run, at_ms, rules_version=rules_version, step_ms=step_ms, misrouted=misrouted
         )
         outputs += decided

@@ -53,13 +53,13 @@ def assign(
     for topic in sorted(partitions):
         if subscribers := frozenset(name for name, member in members.items() if topic in member.topics):
             together[subscribers].append(topic)
-    found: dict[str, dict[str, list[int]]] = {name: {} for name in members}
+    assignment: dict[str, dict[str, list[int]]] = {name: {} for name in members}
     for subscribers, topics in together.items():
         numbers = {number for topic in topics for number in partitions[topic]}
-        for name, theirs in share(numbers, {name: members[name].claims for name in subscribers}).items():
+        for name, own_numbers in share(numbers, {name: members[name].claims for name in subscribers}).items():
             for topic in topics:
-                found[name][topic] = [number for number in theirs if number in partitions[topic]]
-    return found
+                assignment[name][topic] = [number for number in own_numbers if number in partitions[topic]]
+    return assignment
 
 
 def share(partitions: Iterable[int], claims: Mapping[str, Mapping[int, int]]) -> dict[str, list[int]]:
@@ -106,7 +106,7 @@ class ClaimsAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokaf
         self.is_alone = False
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        """Say what we want and what we hold."""
+        """Return the topics that are wanted and the claims that are held."""
         self.is_alone = False  # only the leader of a group shares it out
         user_data = msgspec.msgpack.encode(UserData(dict(self._claims())))
         return ConsumerProtocolMemberMetadata(PROTOCOL_VERSION, sorted(topics), user_data)
@@ -116,7 +116,7 @@ class ClaimsAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokaf
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         """Share out for the whole group, as its leader. A member that is no room gets nothing: it would decide nothing."""
         self.is_alone = len(members) == 1
-        user_data = {name: user_data_in(it.user_data) for name, it in members.items()}
+        user_data = {name: user_data_in(member.user_data) for name, member in members.items()}
         asking = {
             name: Member(frozenset(members[name].subscription), data.claims)
             for name, data in user_data.items()
@@ -158,8 +158,8 @@ def is_room(metadata: bytes) -> bool:
 def _moved(shares: Mapping[str, Mapping[str, list[int]]], members: Mapping[str, Member]) -> int:
     """Count the partitions that leave a member which holds them."""
     held = holdings(
-        {number for theirs in shares.values() for numbers in theirs.values() for number in numbers},
+        {number for by_topic in shares.values() for numbers in by_topic.values() for number in numbers},
         {name: member.claims for name, member in members.items()},
     )
-    gets = {name: {number for numbers in theirs.values() for number in numbers} for name, theirs in shares.items()}
+    gets = {name: {number for numbers in by_topic.values() for number in numbers} for name, by_topic in shares.items()}
     return sum(len(set(numbers) - gets[name]) for name, numbers in held.items())

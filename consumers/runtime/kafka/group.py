@@ -76,7 +76,7 @@ def _member(member_id: str, client_id: str, host: str, metadata: bytes | None, a
 
 
 class GroupWatch:
-    """Names the strangers in one room's group. `is_ours` judges a member by what it said when it joined."""
+    """Names the strangers in one room's group. `is_ours` judges a member by its request to join."""
 
     def __init__(
         self, room: str, group_id: str, protocol: str, is_ours: Callable[[GroupMember], bool], readiness: Readiness

@@ -30,7 +30,7 @@ class RecordWait:
     async def until_records(self, consumer: Any, seconds: float) -> None:
         """Return when the consumer got records that nobody has read, after a call of `wake`, or after so many seconds.
 
-        To be called when a read has just returned nothing. Raises what aiokafka tells its readers, such as KafkaError where
+        To be called when a read has just returned nothing. Raises what aiokafka raises to its readers, such as KafkaError where
         the group must not be read.
         """
         if not self._called:

@@ -101,7 +101,7 @@ class OriginCheck:
 
     def _by_room(self, slices: Sequence[DecodedSlice], *, thorough: bool) -> dict[str, list[Guarded]]:
         """Return the guarded events whose rows are to be asked, by the room that decides them; refuse impossible ids."""
-        found: dict[str, list[Guarded]] = {}
+        by_room: dict[str, list[Guarded]] = {}
         kinds = self._all if thorough else self._asked
         for decoded in slices if kinds else ():
             for at, (record, message) in enumerate(decoded.readings):
@@ -114,8 +114,8 @@ class OriginCheck:
                 if isinstance(origin, str):
                     _refuse(decoded, at, origin)
                 else:
-                    found.setdefault(confirmation.room, []).append(Guarded(decoded, at, origin, order_id))
-        return found
+                    by_room.setdefault(confirmation.room, []).append(Guarded(decoded, at, origin, order_id))
+        return by_room
 
     async def _compare(self, room: str, guarded: Sequence[Guarded]) -> list[Guarded]:
         """Refuse what the room's rows do not confirm; return what the room has not come to yet."""
@@ -147,15 +147,15 @@ class OriginCheck:
         except KafkaError as error:
             log.warning("ends_unknown", room=self._name, error=repr(error))
             return list(undecided)
-        found = []
+        pending = []
         for each, tp in zip(undecided, tps, strict=True):
             topic, _, partition, offset = each.origin
             end = ends.get(tp, 0)
             if offset < end:
-                found.append(each)
+                pending.append(each)
             else:
                 _refuse(each.decoded, each.at, f"its id names {topic}/{partition}/{offset}, and that log ends at {end}")
-        return found
+        return pending
 
     def _waits(self, held: DecodedSlice, origin: EventOrigin) -> None:
         at = (held.partition, held.source)

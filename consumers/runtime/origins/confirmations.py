@@ -89,10 +89,11 @@ def _has_lines(ordered: Sequence[m.OrderedLine], row: Row) -> bool:
         return True
     known = _lines_in(row["lines"])
     return all(
-        (line := known.get(it.line)) is not None
-        and (line.sku, line.quantity, line.unit_price_minor) == (it.sku, it.quantity, it.unit_price_minor)
-        and (line.discount_minor, line.tax_minor) == (it.discount_minor, it.tax_minor)
-        for it in ordered
+        (line := known.get(ordered_line.line)) is not None
+        and (line.sku, line.quantity, line.unit_price_minor)
+        == (ordered_line.sku, ordered_line.quantity, ordered_line.unit_price_minor)
+        and (line.discount_minor, line.tax_minor) == (ordered_line.discount_minor, ordered_line.tax_minor)
+        for ordered_line in ordered
     )
 
 

@@ -44,24 +44,29 @@ def captured(event: m.PaymentCaptured, row: Row) -> bool:
 def _is_done(kind: str, event: m.PaymentAuthorized | m.PaymentCaptured, reference: str, row: Row) -> bool:
     wanted = (kind, event.amount_minor, reference, event.authorization_id)
     return any(
-        (it.kind, it.amount_minor, it.reference, it.authorization_id) == wanted and it.result in _DONE
-        for it in _attempts_in(row["attempts"])
+        (attempt.kind, attempt.amount_minor, attempt.reference, attempt.authorization_id) == wanted
+        and attempt.result in _DONE
+        for attempt in _attempts_in(row["attempts"])
     )
 
 
 def declined(_: m.PaymentDeclined, row: Row) -> bool:
     """An authorisation came to nothing: it was refused, or cancelled before its customer confirmed it."""
     return any(
-        (it.kind == "authorize" and it.result in _NOT_AUTHORIZED)
-        or (it.kind == "void" and it.reference == "unconfirmed" and it.result in _CANCELLED)
-        for it in _attempts_in(row["attempts"])
+        (attempt.kind == "authorize" and attempt.result in _NOT_AUTHORIZED)
+        or (attempt.kind == "void" and attempt.reference == "unconfirmed" and attempt.result in _CANCELLED)
+        for attempt in _attempts_in(row["attempts"])
     )
 
 
 def capture_failed(event: m.PaymentCaptureFailed, row: Row) -> bool:
     """Nothing is captured for that shipment or order, and the rows show why: it was refused, or there was nothing to capture."""
-    captures = [it for it in _attempts_in(row["attempts"]) if it.kind == "capture" and it.reference == event.reference]
-    if any(it.result in _MAY_BE_DONE for it in captures) or (row["at_shipping"] and not event.reference):
+    captures = [
+        attempt
+        for attempt in _attempts_in(row["attempts"])
+        if attempt.kind == "capture" and attempt.reference == event.reference
+    ]
+    if any(capture.result in _MAY_BE_DONE for capture in captures) or (row["at_shipping"] and not event.reference):
         return False
     return bool(captures) or row["order_over"] or row["all_shipped"] or lapsed(event, row)
 
@@ -69,7 +74,8 @@ def capture_failed(event: m.PaymentCaptureFailed, row: Row) -> bool:
 def lapsed(_: m.PaymentLapsed | m.PaymentCaptureFailed, row: Row) -> bool:
     """An authorisation is over, by time or by somebody at the processor."""
     return row["external"] != "{}" or any(
-        it.kind == "void" and it.reference in ("lapsed", "unconfirmed") for it in _attempts_in(row["attempts"])
+        attempt.kind == "void" and attempt.reference in ("lapsed", "unconfirmed")
+        for attempt in _attempts_in(row["attempts"])
     )
 
 

@@ -91,12 +91,12 @@ async def commit(
 async def _took_effect(database: Database, parts: Sequence[PartitionBatch[Any]]) -> bool:
     """Tell whether the positions are the batch's already. Raises FencedError for partitions with another owner."""
     rows = await _positions(database, parts)
-    found = {(row["room"], row["partition"]): (row["epoch"], list(row["next_offsets"])) for row in rows}
+    stored = {(row["room"], row["partition"]): (row["epoch"], list(row["next_offsets"])) for row in rows}
     wanted = {(part.room.name, part.claim.partition): part for part in parts}
-    if lost := [key for key, part in wanted.items() if not _is_ours(found.get(key), part)]:
+    if lost := [key for key, part in wanted.items() if not _is_ours(stored.get(key), part)]:
         rooms = ", ".join(dict.fromkeys(room for room, _ in lost))
         raise FencedError(rooms, sorted({partition for _, partition in lost}))
-    return all(found[key][1] == part.new_offsets for key, part in wanted.items())
+    return all(stored[key][1] == part.new_offsets for key, part in wanted.items())
 
 
 async def _positions(database: Database, parts: Sequence[PartitionBatch[Any]]) -> list[Any]:
@@ -109,8 +109,8 @@ async def _positions(database: Database, parts: Sequence[PartitionBatch[Any]]) -
             await database.outage.wait(lost.cause, "commit")
 
 
-def _is_ours(found: tuple[int, list[int]] | None, part: PartitionBatch[Any]) -> bool:
-    return found is not None and found[0] == part.claim.epoch and found[1] in (part.old_offsets, part.new_offsets)
+def _is_ours(stored: tuple[int, list[int]] | None, part: PartitionBatch[Any]) -> bool:
+    return stored is not None and stored[0] == part.claim.epoch and stored[1] in (part.old_offsets, part.new_offsets)
 
 
 def _rooms_with_changes(parts: Iterable[PartitionBatch[Any]]) -> list[Room[Any]]:
@@ -132,9 +132,14 @@ def _arguments(saving: Sequence[Room[Any]], parts: Sequence[PartitionBatch[Any]]
     columns = [
         array_literal(column)
         for room in saving
-        for column in _joined([it for it in parts if it.room.name == room.name])
+        for column in _joined([part for part in parts if part.room.name == room.name])
     ]
-    return [*fence, *columns, [array_literal(it.last_records) for it in parts], [it.rules_version for it in parts]]
+    return [
+        *fence,
+        *columns,
+        [array_literal(part.last_records) for part in parts],
+        [part.rules_version for part in parts],
+    ]
 
 
 def _joined(parts: Sequence[PartitionBatch[Any]]) -> Iterable[Sequence[Any]]:

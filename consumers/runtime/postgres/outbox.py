@@ -109,13 +109,15 @@ class Outbox:
         rows = await self._database.run_with_retry(
             ASYNC_COMMIT, lambda connection: connection.fetch(QUERIES["unpublished"], self._rooms, partitions)
         )
-        blobs = [(room, p, batch, msgspec.msgpack.decode(it, type=list[Outgoing])) for room, p, batch, it in rows]
+        blobs = [
+            (room, p, batch, msgspec.msgpack.decode(packed, type=list[Outgoing])) for room, p, batch, packed in rows
+        ]
         await self._publish(blobs)
         await self._delete_acknowledged()
-        found: dict[tuple[str, int], list[list[Outgoing]]] = {(r, p): [] for r in self._rooms for p in partitions}
+        republished: dict[tuple[str, int], list[list[Outgoing]]] = {(r, p): [] for r in self._rooms for p in partitions}
         for room, partition, _, records in blobs:
-            found[room, partition].append(records)
-        return found
+            republished[room, partition].append(records)
+        return republished
 
     async def _work(self) -> None:
         while True:

@@ -88,13 +88,17 @@ class NumberedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has n
                 raise CorruptRecordException(f"a batch of {self._tp} has another checksum than it says")
             if not self._is_passed_over(batch):
                 number = batch.base_offset
-                for it in batch:
-                    if it.offset != number:
-                        raise OffsetMismatchError(f"record {number} of {self._tp} says that its offset is {it.offset}")
+                for record in batch:
+                    if record.offset != number:
+                        raise OffsetMismatchError(
+                            f"record {number} of {self._tp} says that its offset is {record.offset}"
+                        )
                     number += 1
                     if number > self.next_fetch_offset:
                         self.next_fetch_offset = number
-                        yield FetchedRecord(partition, it.offset, it.timestamp, it.key, it.value, it.headers)
+                        yield FetchedRecord(
+                            partition, record.offset, record.timestamp, record.key, record.value, record.headers
+                        )
             self.next_fetch_offset = batch.next_offset
 
     def _is_passed_over(self, batch: Any) -> bool:

@@ -51,7 +51,7 @@ async def read_records(
     """
     install_offset_check(consumer)
     try:
-        found: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(
+        fetched: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(
             *only, timeout_ms=timeout_ms, max_records=max_records
         )
     except _UNPARSED as error:
@@ -59,8 +59,8 @@ async def read_records(
         anew = await _read_anew(consumer, await positions(), max_records)
         if anew is None:
             raise
-        found = anew
-    return found
+        fetched = anew
+    return fetched
 
 
 async def _read_anew(
@@ -78,11 +78,11 @@ async def _read_anew(
     share = max(1, max_records // max(1, len(waiting)))
     read = {tp: await _read(consumer, tp, position, share) for tp, position in waiting.items()}
     # Only now, because a read that fails must leave every partition where its reader is.
-    found: dict[TopicPartition, Sequence[Any]] = {
+    fetched: dict[TopicPartition, Sequence[Any]] = {
         tp: records for tp, (records, following) in read.items() if _seek(consumer, tp, following) and records
     }
     moved = any(following > waiting[tp] for tp, (_, following) in read.items())
-    return found if moved or unread else None
+    return fetched if moved or unread else None
 
 
 def _has_more(consumer: AIOKafkaConsumer, tp: TopicPartition, position: int) -> bool:
@@ -126,8 +126,8 @@ def _flaw(record: Any) -> tuple[str, str] | None:
             return MALFORMED_HEADERS, f"the name of header {place} is not UTF-8: {name[:_SHOWN_BYTES]!r}"
     if getattr(record, "has_odd_attributes", False):
         return MALFORMED_ATTRIBUTES, "the record's attributes, which Kafka does not use, must be 0"
-    if (said := getattr(record, "written_offset", None)) is not None:
-        return MALFORMED_OFFSET, f"the record says that its offset is {said}, the broker gave it {record.offset}"
+    if (written := getattr(record, "written_offset", None)) is not None:
+        return MALFORMED_OFFSET, f"the record says that its offset is {written}, the broker gave it {record.offset}"
     return None
 
 

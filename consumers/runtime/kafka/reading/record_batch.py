@@ -169,17 +169,17 @@ def _headers(body: bytes, at: int) -> tuple[RawHeaders, int]:
     count, at = _varint(body, at)
     if count < 0:
         raise CorruptRecordException(f"{count} headers")
-    found: RawHeaders = []
+    headers: RawHeaders = []
     for _ in range(count):
         name, at = _nullable(body, at)
         if name is None:
             raise CorruptRecordException("a header without a name")
         value, at = _nullable(body, at)
         try:
-            found.append((name.decode(), value))
+            headers.append((name.decode(), value))
         except UnicodeDecodeError:
-            found.append((name, value))
-    return found, at
+            headers.append((name, value))
+    return headers, at
 
 
 def _nullable(body: bytes, at: int) -> tuple[bytes | None, int]:
