@@ -105,10 +105,10 @@ class Follower:
 
     def position(self) -> dict[str, dict[int, int]]:
         """Return up to where each topic was read: {topic: {partition: next offset}}."""
-        found: dict[str, dict[int, int]] = {}
+        by_topic: dict[str, dict[int, int]] = {}
         for (topic, partition), offset in sorted(self.positions.items()):
-            found.setdefault(topic, {})[partition] = offset
-        return found
+            by_topic.setdefault(topic, {})[partition] = offset
+        return by_topic
 
     async def run(self) -> None:
         """Follow until cancelled."""

@@ -154,9 +154,9 @@ def _approve(fulfilment: Fulfilment, message: Message, outcome: m.ReturnApproved
 
 def _refuse(fulfilment: Fulfilment, message: Message, outcome: m.ReturnRefused, *_: object) -> None:
     del message
-    found = fulfilment.returns[outcome.return_id]
-    state = ReturnState.RECEIVED if found.received else ReturnState.REFUSED
-    fulfilment.returns[outcome.return_id] = replace(found, state=state, until_ms=0)
+    return_ = fulfilment.returns[outcome.return_id]
+    state = ReturnState.RECEIVED if return_.received else ReturnState.REFUSED
+    fulfilment.returns[outcome.return_id] = replace(return_, state=state, until_ms=0)
 
 
 def _receive(fulfilment: Fulfilment, message: Message, outcome: m.ReturnReceived, *_: object) -> None:

@@ -105,8 +105,8 @@ def _note_back(fulfilment: Fulfilment, message: m.LineReturned | m.LineCommandRe
     ):
         return
     fulfilment.lines[message.line] = replace(line, state=LineState.RETURNED)
-    if isinstance(message, m.LineReturned) and (found := fulfilment.return_of(message.line)) is not None:
-        fulfilment.returns[found[0]] = received_of(found[1], (message.line,), message.disposition)
+    if isinstance(message, m.LineReturned) and (known_return := fulfilment.return_of(message.line)) is not None:
+        fulfilment.returns[known_return[0]] = received_of(known_return[1], (message.line,), message.disposition)
 
 
 def _note_delivery(fulfilment: Fulfilment, message: m.ConfirmDelivery) -> None:

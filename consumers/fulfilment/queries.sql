@@ -12,7 +12,7 @@ SELECT order_id, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms
 FROM fulfilments WHERE is_lapsed AND order_id = ANY($1::uuid[]);
 
 -- name: dated_later
--- The latest first: where there are too many, the first one tells behind what nothing is.
+-- The latest first: where there are too many, no order stands behind the first one.
 SELECT order_id FROM fulfilments WHERE partition = $1 AND order_id > $2::uuid ORDER BY order_id DESC LIMIT $3;
 
 -- name: load_due

@@ -44,7 +44,7 @@ _FAULTS: Final = (
     "return_under_way",
     "unknown_line",
 )
-"""Why a line cannot be sent back; of several lines' reasons the last of these is said."""
+"""Why a line cannot be sent back; of several lines' reasons the last of these is given."""
 _LINE_FAULTS: Final = {
     LineState.WITHDRAWN: "line_withdrawn",
     LineState.RETURNING: "line_already_returned",
@@ -67,41 +67,41 @@ def _fault(fulfilment: Fulfilment, number: int, at_ms: int) -> str | None:
 
 def approve_return(fulfilment: Fulfilment, command: m.ApproveReturn, now: Now) -> list[Message]:
     """Let a return come; one that did already was approved."""
-    found = _return_of(fulfilment, command)
-    if found is None:
+    return_ = _return_of(fulfilment, command)
+    if return_ is None:
         return [refused(command, "unknown_return")]
-    if found.state is ReturnState.REQUESTED:
+    if return_.state is ReturnState.REQUESTED:
         return [m.ReturnApproved(command.order_id, command.return_id, now.at_ms + now.deadlines.return_arrival_ms)]
-    return [refused(command, "return_refused")] if found.state is ReturnState.REFUSED else []
+    return [refused(command, "return_refused")] if return_.state is ReturnState.REFUSED else []
 
 
 def refuse_return(fulfilment: Fulfilment, command: m.RefuseReturn, _: Now) -> list[Message]:
     """Do not let a return come; once it is approved, the customer counts on it."""
-    found = _return_of(fulfilment, command)
-    if found is None:
+    return_ = _return_of(fulfilment, command)
+    if return_ is None:
         return [refused(command, "unknown_return")]
-    if found.state is ReturnState.REQUESTED:
+    if return_.state is ReturnState.REQUESTED:
         return [m.ReturnRefused(command.order_id, command.return_id, command.reason)]
-    return [] if found.state is ReturnState.REFUSED else [refused(command, "return_approved")]
+    return [] if return_.state is ReturnState.REFUSED else [refused(command, "return_approved")]
 
 
 def receive_return(fulfilment: Fulfilment, command: m.ReceiveReturn, _: Now) -> list[Message]:
     """Take in lines of an approved return, all or some; inventory books them, and their money follows."""
-    found = _return_of(fulfilment, command)
+    return_ = _return_of(fulfilment, command)
     asked = tuple(sorted(command.lines))
-    if found is None:
+    if return_ is None:
         return [refused(command, "unknown_return")]
-    lines = asked or found.missing or found.lines
-    if not set(lines) <= set(found.lines):
+    lines = asked or return_.missing or return_.lines
+    if not set(lines) <= set(return_.lines):
         return [refused(command, "unknown_line")]
-    if any(number in found.received for number in lines):
-        here = {number: found.received[number] for number in lines if number in found.received}
+    if any(number in return_.received for number in lines):
+        here = {number: return_.received[number] for number in lines if number in return_.received}
         if here == dict.fromkeys(lines, command.disposition):
             return []
         detail = ", ".join(f"line {number} is here: {disposition}" for number, disposition in here.items())
         return [refused(command, "line_already_returned", detail)]
-    if found.state is not ReturnState.APPROVED:
-        return [refused(command, "not_approved" if found.state is ReturnState.REQUESTED else "return_refused")]
+    if return_.state is not ReturnState.APPROVED:
+        return [refused(command, "not_approved" if return_.state is ReturnState.REQUESTED else "return_refused")]
     back = [
         m.ReturnLine(command.order_id, number, fulfilment.lines[number].sku, "returned", command.disposition)
         for number in lines

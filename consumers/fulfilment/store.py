@@ -69,7 +69,7 @@ def changes(state: OrderKeyedState[Fulfilment]) -> Changes:
 
 def _ordered(event: m.OrderPlaced | m.OrderPaid) -> tuple[Any, ...]:
     """Return what the row of orders has to have, its lines among it."""
-    lines = {it.line: line_of_order(it) for it in event.lines}
+    lines = {line.line: line_of_order(line) for line in event.lines}
     head = (event.order_id, event.amount_minor, event.currency, json_of(lines))
     return (*head, event.terms, 1) if isinstance(event, m.OrderPlaced) else (*head, "", 0)
 

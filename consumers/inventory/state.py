@@ -150,8 +150,8 @@ class Ledger:
 
     def stock(self, sku: str) -> Stock:
         """Return a SKU's level; a SKU never received has none."""
-        found = self.stocks.get(sku)
-        return found if found is not None else Stock()
+        stock = self.stocks.get(sku)
+        return stock if stock is not None else Stock()
 
     def due(self, as_of_ms: int, limit: int) -> list[HoldKey]:
         """Return the first `limit` holds whose time was over, ordered by (expires_at_ms, order_id, line, sku)."""

@@ -93,7 +93,7 @@ def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[
     That is: where all that the batch wants of a SKU exceeds what is there; where a restriction is in force, or may come
     into force within the batch; and where a later order of the same cart is known.
     """
-    found: dict[HoldKey, Ledger] = {}
+    holds: dict[HoldKey, Ledger] = {}
     for ledger, messages in loads:
         placed = [message for message in messages if type(message) is m.PlaceOrderLine]
         doubtful = _doubtful_skus(ledger, placed, messages)
@@ -103,8 +103,8 @@ def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[
         for message in placed:
             is_late = bool(message.cart_id) and latest[_cart(message)] > message.order_id
             if (message.sku in doubtful or is_late) and (key := _key(message)) not in ledger.holds:
-                found[key] = ledger
-    return found
+                holds[key] = ledger
+    return holds
 
 
 def _doubtful_skus(ledger: Ledger, placed: Sequence[m.PlaceOrderLine], messages: Sequence[Message]) -> set[str]:
@@ -216,9 +216,11 @@ async def _load_purchases(
     for ledger, messages in loads:
         limits = {message.sku for message in messages if type(message) is m.SetPurchaseLimit}
         placed = [message for message in messages if type(message) is m.PlaceOrderLine]
-        limited = {sku for sku in {it.sku for it in placed} if sku in limits or ledger.stock(sku).purchase_limit}
+        limited = {
+            sku for sku in {command.sku for command in placed} if sku in limits or ledger.stock(sku).purchase_limit
+        }
         if limited:
-            buyers.update({(it.sku, it.customer_id): ledger for it in placed if it.sku in limited})
+            buyers.update({(command.sku, command.customer_id): ledger for command in placed if command.sku in limited})
     unseen = {buyer: ledger for buyer, ledger in buyers.items() if buyer not in ledger.purchases}
     if not unseen:
         return

@@ -49,7 +49,7 @@ class _Track(msgspec.Struct):
 class _Group(NamedTuple):
     name: str
     look: GroupLook
-    ours: Ours | None
+    own: Ours | None
     """None of a foreign group."""
     has_claims: bool
     """Whether PostgreSQL has its positions."""
@@ -57,10 +57,10 @@ class _Group(NamedTuple):
     """The topics that a foreign group's members have partitions of; none while it rebalances. Others are abandoned (klag#92)."""
 
     @classmethod
-    def of(cls, name: str, look: GroupLook, ours: Ours | None) -> _Group:
+    def of(cls, name: str, look: GroupLook, own: Ours | None) -> _Group:
         """Derive what holds for all of its partitions."""
-        read = frozenset(topic for topic, _ in look.owners) if ours is None else frozenset()
-        return cls(name, look, ours, ours is not None and ours.claims, read)
+        read = frozenset(topic for topic, _ in look.owners) if own is None else frozenset()
+        return cls(name, look, own, own is not None and own.claims, read)
 
 
 class _Position(NamedTuple):
@@ -69,10 +69,10 @@ class _Position(NamedTuple):
 
 
 class LagBook:
-    """Reports of one cluster. `ours` has the groups of ours by the name that Kafka has for them."""
+    """Reports of one cluster. `own_groups` has our groups by the name that Kafka has for them."""
 
-    def __init__(self, ours: Mapping[str, Ours]) -> None:
-        self._ours = ours
+    def __init__(self, own_groups: Mapping[str, Ours]) -> None:
+        self._own_groups = own_groups
         self._tracks: dict[str, dict[Place, _Track]] = {}
         self._groups: dict[str, GroupLook] = {}
         self._reports: dict[str, GroupLag] = {}
@@ -82,10 +82,10 @@ class LagBook:
         if look.listed is None:  # nothing is known anew
             seen = self._groups
         else:
-            seen = {name: GroupLook(state="Absent") for name in self._ours.keys() - look.listed} | look.groups
+            seen = {name: GroupLook(state="Absent") for name in self._own_groups.keys() - look.listed} | look.groups
             self._groups = {name: group for name, group in (self._groups | seen).items() if self._is_there(look, name)}
         groups = {
-            name: self._group(look, _Group.of(name, group, self._ours.get(name)))
+            name: self._group(look, _Group.of(name, group, self._own_groups.get(name)))
             if name in seen
             else self._reports[name]
             for name, group in sorted(self._groups.items())
@@ -101,7 +101,7 @@ class LagBook:
         )
 
     def _is_there(self, look: Look, name: str) -> bool:
-        return name in self._ours or look.listed is None or name in look.listed
+        return name in self._own_groups or look.listed is None or name in look.listed
 
     def _group(self, look: Look, group: _Group) -> GroupLag:
         tracks = self._tracks.setdefault(group.name, {})
@@ -114,7 +114,7 @@ class LagBook:
         times = [part.time_lag_ms for part in counted if part.time_lag_ms is not None]
         return GroupLag(
             group=group.name,
-            ours=group.ours is not None,
+            ours=group.own is not None,
             state=group.look.state,
             members=group.look.members,
             lag=sum(lags) if lags else None,
@@ -126,15 +126,15 @@ class LagBook:
 
     def _places(self, look: Look, group: _Group, tracks: Mapping[Place, _Track]) -> set[Place]:
         """Return what the group reads: where it has a position or a member, and all of a room's topics."""
-        found = set(group.look.owners)
+        places = set(group.look.owners)
         if look.listed is None or group.look.committed is None:
-            found |= tracks.keys()
+            places |= tracks.keys()
         else:
-            found |= group.look.committed.keys()
-        if group.ours is not None:
-            found |= {place for place in look.logs if place[0] in group.ours.topics}
-            found |= {place for place in tracks if place[0] in group.ours.topics}
-        return found if look.listed is None else {place for place in found if place[0] in look.topic_ids}
+            places |= group.look.committed.keys()
+        if group.own is not None:
+            places |= {place for place in look.logs if place[0] in group.own.topics}
+            places |= {place for place in tracks if place[0] in group.own.topics}
+        return places if look.listed is None else {place for place in places if place[0] in look.topic_ids}
 
 
 def _partition(look: Look, group: _Group, place: Place, tracks: dict[Place, _Track]) -> PartitionLag:
@@ -175,23 +175,23 @@ def _judged(look: Look, group: _Group, place: Place, at: _Position, window: Wind
     topic, partition = place
     position, claimed = at
     log = look.logs[place]
-    found = measure(log, position, look.waiting.get((topic, partition, max(position, log.start))), look.at_ms)
+    measured = measure(log, position, look.waiting.get((topic, partition, max(position, log.start))), look.at_ms)
     owner = group.look.owners.get(place)
     window.add(
         Sample(
             look.at_ms,
             position,
             log.end,
-            found.lag,
-            found.waits,
-            look.at_ms - found.time_lag_ms if found.waits and found.time_lag_ms is not None else None,
+            measured.lag,
+            measured.waits,
+            look.at_ms - measured.time_lag_ms if measured.waits and measured.time_lag_ms is not None else None,
             owner is not None,
             ((claimed.moved_at_ms if claimed is not None else None) or 0) if group.has_claims else None,
             claimed is not None and claimed.paused != "",
         )
     )
     rates = window.rates()
-    verdict, why, flags = _verdict(group, topic, found, window, claimed)
+    verdict, why, flags = _verdict(group, topic, measured, window, claimed)
     gain = rates.passed - rates.written if rates is not None else 0.0
     return PartitionLag(
         topic=topic,
@@ -202,11 +202,11 @@ def _judged(look: Look, group: _Group, place: Place, at: _Position, window: Wind
         log_end=log.end,
         committed=(group.look.committed or {}).get(place),
         decided=claimed.position if claimed is not None else None,
-        lag=found.lag,
-        time_lag_ms=found.time_lag_ms,
+        lag=measured.lag,
+        time_lag_ms=measured.time_lag_ms,
         in_per_second=rates.written if rates is not None else None,
         out_per_second=rates.passed if rates is not None else None,
-        catch_up_seconds=0.0 if not found.lag else found.lag / gain if gain > 0 else None,
+        catch_up_seconds=0.0 if not measured.lag else measured.lag / gain if gain > 0 else None,
         verdict=verdict,
         why=why,
         flags=flags,

@@ -56,25 +56,25 @@ class FirstRecords:
         wanted = {(topic_ids.get(position[0], ""), position): position for position in positions}
         self._known = {key: waiting for key, waiting in self._known.items() if key in wanted}
         unread = sorted(position for key, position in wanted.items() if key not in self._known)
-        found: dict[Position, Waiting] = {}
+        read: dict[Position, Waiting] = {}
         deadline = time.monotonic() + LOOK_SECONDS
         while unread and time.monotonic() < deadline:
             now = furthest_behind(unread)[:MOST_PARTITIONS]
-            found |= self._read(now, deadline)
+            read |= self._read(now, deadline)
             unread = sorted(set(unread) - set(now))
         # That there is no record yet holds for a moment only.
         self._known |= {
             (topic_ids.get(position[0], ""), position): waiting
-            for position, waiting in found.items()
+            for position, waiting in read.items()
             if waiting.at_ms is not None
         }
-        return found | {position: self._known[key] for key, position in wanted.items() if key in self._known}
+        return read | {position: self._known[key] for key, position in wanted.items() if key in self._known}
 
     def _read(self, positions: list[Position], deadline: float) -> dict[Position, Waiting]:
         """Read one record at each position, each of another partition."""
         consumer = self._connected()
         left = {(topic, partition): (topic, partition, offset) for topic, partition, offset in positions}
-        found: dict[Position, Waiting] = {}
+        first_records: dict[Position, Waiting] = {}
         places = [TopicPartition(*position) for position in positions]
         consumer.assign(places)
         try:
@@ -88,16 +88,16 @@ class FirstRecords:
                 if position is None or (error is None and (message.offset() or 0) < position[2]):
                     continue
                 if error is None:
-                    found[position] = Waiting(message.timestamp()[1])
+                    first_records[position] = Waiting(message.timestamp()[1])
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  its public name
-                    found[position] = Waiting(None)
+                    first_records[position] = Waiting(None)
                 del left[position[:2]]
                 consumer.pause([TopicPartition(*position[:2])])
         except KafkaException:
-            return found
+            return first_records
         finally:
             consumer.unassign()
-        return found
+        return first_records
 
     def _connected(self) -> Consumer:
         if self._consumer is None:

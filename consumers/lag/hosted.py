@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 SEPARATOR: Final = "+"
 
 
-def with_hosted_rooms(groups: Mapping[str, GroupLook], ours: Mapping[str, Ours]) -> dict[str, GroupLook]:
+def with_hosted_rooms(groups: Mapping[str, GroupLook], own_groups: Mapping[str, Ours]) -> dict[str, GroupLook]:
     """Put the groups of the rooms in the place of each group that hosts them, with its members and positions.
 
     A room that runs alone as well keeps what it is: then the two fence each other, and both are to be seen.
     """
-    found = {name: group for name, group in groups.items() if not is_host(name, ours)}
-    for name in groups.keys() - found.keys():
-        for room in _rooms_in(name, ours):
-            if room not in found or not found[room].members:
-                found[room] = _of(groups[name], ours[room])
-    return found
+    listed = {name: group for name, group in groups.items() if not is_host(name, own_groups)}
+    for name in groups.keys() - listed.keys():
+        for room in _rooms_in(name, own_groups):
+            if room not in listed or not listed[room].members:
+                listed[room] = _of(groups[name], own_groups[room])
+    return listed
 
 
-def is_host(name: str, ours: Mapping[str, Ours]) -> bool:
+def is_host(name: str, own_groups: Mapping[str, Ours]) -> bool:
     """Tell whether a group is that of several of our rooms."""
-    return any(_rooms_in(name, ours))
+    return any(_rooms_in(name, own_groups))
 
 
-def _rooms_in(name: str, ours: Mapping[str, Ours]) -> Iterator[str]:
+def _rooms_in(name: str, own_groups: Mapping[str, Ours]) -> Iterator[str]:
     """Yield our groups that a group stands for: of `ns.orders+payments` those are `ns.orders` and `ns.payments`."""
     first, *others = name.split(SEPARATOR)
-    if first not in ours or not others:
+    if first not in own_groups or not others:
         return
-    namespace = next((each.removesuffix(others[0]) for each in ours if _fits(each, first, others[0])), None)
+    namespace = next((each.removesuffix(others[0]) for each in own_groups if _fits(each, first, others[0])), None)
     if namespace is not None:
-        yield from (room for room in (first, *(namespace + other for other in others)) if room in ours)
+        yield from (room for room in (first, *(namespace + other for other in others)) if room in own_groups)
 
 
 def _fits(group: str, first: str, other: str) -> bool:
@@ -52,5 +52,7 @@ def _of(host: GroupLook, room: Ours) -> GroupLook:
         state=host.state,
         members=host.members,
         owners={place: owner for place, owner in host.owners.items() if place[0] in room.topics},
-        committed=None if committed is None else {it: at for it, at in committed.items() if it[0] in room.topics},
+        committed=None
+        if committed is None
+        else {place: at for place, at in committed.items() if place[0] in room.topics},
     )

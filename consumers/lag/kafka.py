@@ -37,9 +37,9 @@ Claims = dict[tuple[str, str, int], Claimed]
 
 
 class Cluster:
-    """One cluster. Blocking: call it in a thread of its own. `ours` has our groups, as Kafka names them."""
+    """One cluster. Blocking: call it in a thread of its own. `own_groups` has our groups, as Kafka names them."""
 
-    def __init__(self, bootstrap: str, ours: Mapping[str, Ours]) -> None:
+    def __init__(self, bootstrap: str, own_groups: Mapping[str, Ours]) -> None:
         quiet: dict[str, str | int | float | bool] = {
             "bootstrap.servers": bootstrap,
             "log_level": 0,
@@ -47,7 +47,7 @@ class Cluster:
         }
         self._admin = AdminClient(quiet)
         self._first_records = FirstRecords(quiet)
-        self._ours = ours
+        self._own_groups = own_groups
 
     def close(self) -> None:
         """Leave the cluster."""
@@ -66,7 +66,8 @@ class Cluster:
             errors.append(f"Kafka does not answer: {_text(error)}")
             return Look(at_ms=_now_ms(), listed=None, claimed=read_claims(), errors=errors)
         groups = with_hosted_rooms(
-            self._groups([name for name in names if wanted(name) or is_host(name, self._ours)], errors), self._ours
+            self._groups([name for name in names if wanted(name) or is_host(name, self._own_groups)], errors),
+            self._own_groups,
         )
         claims = read_claims()
         if claims is None:
@@ -133,8 +134,8 @@ class Cluster:
         """Return every partition that a group reads, and all of our rooms' topics."""
         places = {place for group in groups.values() for place in (*(group.committed or ()), *group.owners)}
         places |= {(topic, partition) for _, topic, partition in claims or ()}
-        for ours in self._ours.values():
-            places |= {(topic, number) for topic in ours.topics for number in range(partitions.get(topic, 0))}
+        for own_group in self._own_groups.values():
+            places |= {(topic, number) for topic in own_group.topics for number in range(partitions.get(topic, 0))}
         return {(topic, partition) for topic, partition in places if partition < partitions.get(topic, 0)}
 
     def _logs(self, places: Iterable[tuple[str, int]], errors: list[str]) -> dict[tuple[str, int], LogRange]:
@@ -155,15 +156,15 @@ class Cluster:
         answers = self._admin.list_offsets(
             dict.fromkeys(wanted, spec), isolation_level=isolation, request_timeout=REQUEST_SECONDS
         )
-        found: dict[tuple[str, int], int] = {}
+        offsets: dict[tuple[str, int], int] = {}
         failed: dict[str, int] = {}
         for tp, answer in answers.items():
             try:
-                found[tp.topic, tp.partition] = answer.result(FUTURE_SECONDS).offset
+                offsets[tp.topic, tp.partition] = answer.result(FUTURE_SECONDS).offset
             except (KafkaException, TimeoutError) as error:
                 failed[_text(error)] = failed.get(_text(error), 0) + 1
         errors += [f"offsets of {count} partitions are not known: {why}" for why, count in failed.items()]
-        return found
+        return offsets
 
     # --- what waits ---------------------------------------------------------------------------------------------------
 
@@ -196,16 +197,16 @@ class Cluster:
             for topic, partition in group.committed or ():
                 if (topic, partition) in logs and not self._has_claims(name):
                     yield topic, partition, (group.committed or {})[topic, partition]
-        for name, ours in self._ours.items():
-            if not ours.claims or claims is None:
+        for name, own_group in self._own_groups.items():
+            if not own_group.claims or claims is None:
                 continue
             for (topic, partition), log in logs.items():
-                if topic in ours.topics:
+                if topic in own_group.topics:
                     position = position_of(None, claims.get((name, topic, partition)), first=log.start)
                     yield topic, partition, position if position is not None else log.start
 
     def _has_claims(self, group: str) -> bool:
-        return group in self._ours and self._ours[group].claims
+        return group in self._own_groups and self._own_groups[group].claims
 
 
 def _group_look(description: Any, positions: Any) -> GroupLook:

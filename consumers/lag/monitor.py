@@ -34,18 +34,20 @@ FROM claims c
 
 
 class LagMonitor:
-    """Watches the lag of one cluster. `ours` has our groups by the name that Kafka has for them.
+    """Watches the lag of one cluster. `own_groups` has our groups by the name that Kafka has for them.
 
     `read_claims` reads the rooms' positions in PostgreSQL; whatever it raises of asyncpg, OSError or TimeoutError means
     that they are unknown.
     """
 
-    def __init__(self, bootstrap: str, ours: Mapping[str, Ours], read_claims: Callable[[], Awaitable[Claims]]) -> None:
+    def __init__(
+        self, bootstrap: str, own_groups: Mapping[str, Ours], read_claims: Callable[[], Awaitable[Claims]]
+    ) -> None:
         self.latest: LagReport | None = None
-        self._ours = ours
+        self._own_groups = own_groups
         self._read_claims = read_claims
-        self._cluster = Cluster(bootstrap, ours)
-        self._book = LagBook(ours)
+        self._cluster = Cluster(bootstrap, own_groups)
+        self._book = LagBook(own_groups)
 
     async def close(self) -> None:
         """Leave the cluster."""
@@ -59,7 +61,9 @@ class LagMonitor:
             return asyncio.run_coroutine_threadsafe(self._claims(), loop).result()
 
         began = time.perf_counter()
-        look = await asyncio.to_thread(self._cluster.look, claims, wanted=lambda group: foreign or group in self._ours)
+        look = await asyncio.to_thread(
+            self._cluster.look, claims, wanted=lambda group: foreign or group in self._own_groups
+        )
         self.latest = self._book.report(look, time.perf_counter() - began)
         return self.latest
 
@@ -90,10 +94,10 @@ async def read_claims(
     connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, rooms: Mapping[str, tuple[str, tuple[str, ...]]]
 ) -> Claims:
     """Read the positions of all rooms: room -> (its group, its topics as Kafka names them, in the order of its offsets)."""
-    found: Claims = {}
+    claims: Claims = {}
     for room, partition, next_offsets, moved_at_ms, paused in await connection.fetch(CLAIMS_QUERY):
         if room in rooms:
             group, topics = rooms[room]
             for topic, offset in zip(topics, next_offsets, strict=False):  # a room may have come to read one more
-                found[group, topic, partition] = Claimed(offset, moved_at_ms, paused)
-    return found
+                claims[group, topic, partition] = Claimed(offset, moved_at_ms, paused)
+    return claims

@@ -62,7 +62,7 @@ def _the_order(event: Any) -> tuple[str, str]:
 
 
 def _stage(event: m.PaymentChangedExternally) -> str:
-    """Return what tells one change of an authorisation's money from the next: the figures that it leaves."""
+    """Return what distinguishes one change of an authorisation's money from the next: the figures that it leaves."""
     return f"{event.authorization_id}:{event.left_minor}:{event.disputed_minor}:{event.gone_minor}"
 
 

@@ -144,10 +144,10 @@ class Deliverer:
         async with aiohttp.ClientSession(timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
             while True:
                 self._woken.clear()
-                found = await self._due()
-                for delivery in found:
+                deliveries = await self._due()
+                for delivery in deliveries:
                     self._begin(background, session, delivery)
-                if not found:
+                if not deliveries:
                     await self._wait()
 
     async def _wait(self) -> None:
@@ -166,16 +166,16 @@ class Deliverer:
         limit = room + len(under_way)
 
         async def fetch(connection: asyncpg.Connection) -> list[Any]:
-            mine = array_literal(sorted(self._partitions))
-            due = list(await connection.fetch(QUERIES["due"], mine, _now_ms(), array_literal(saturated), limit))
+            partitions = array_literal(sorted(self._partitions))
+            due = list(await connection.fetch(QUERIES["due"], partitions, _now_ms(), array_literal(saturated), limit))
             self._has_subscribers = bool(due) or await connection.fetchval(QUERIES["has_subscribers"])
             return due
 
         rows = await self._persistently("deliveries", fetch)
-        found = [it for it in (Delivery(*row) for row in rows) if it.key not in under_way]
+        deliveries = [delivery for delivery in (Delivery(*row) for row in rows) if delivery.key not in under_way]
         taken: Counter[str] = Counter(self._busy)
         fitting = []
-        for delivery in found[:room]:
+        for delivery in deliveries[:room]:
             if taken[delivery.subscription_id] < PER_SUBSCRIBER:
                 taken[delivery.subscription_id] += 1
                 fitting.append(delivery)

@@ -149,12 +149,12 @@ class PageNode:
     async def _when_there(self, work: Callable[[], Awaitable[dict[Position, int]]]) -> dict[Position, int]:
         while True:
             try:
-                found = await work()
+                positions = await work()
             except (RedisError, OSError, TimeoutError) as error:
                 await self._outage.wait(error, "positions")
             else:
                 self._outage.ended("positions")
-                return found
+                return positions
 
     async def _write(self) -> None:
         while True:
@@ -194,10 +194,10 @@ class PageNode:
             if self._waiting.is_set() or not written:
                 continue
             try:
-                found = await self._read_positions()
+                stored = await self._read_positions()
             except (RedisError, OSError, TimeoutError):
                 continue  # the writer waits for it and reports
-            if any(found.get(position, 0) < offset for position, offset in written.items()):
+            if any(stored.get(position, 0) < offset for position, offset in written.items()):
                 log.warning("pages_lost", shard=str(self._shard))
                 following.cancel()
                 self._written, self._positions, self._follower.positions = {}, {}, {}

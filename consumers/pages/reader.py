@@ -88,17 +88,19 @@ class PageReader:
 
     async def product(self, product_id: str) -> Product | None:
         """Return a product; None where there is none. Raises PagesUnavailableError."""
-        found = await self.products([product_id])
-        return found.get(product_id)
+        products = await self.products([product_id])
+        return products.get(product_id)
 
     async def products(self, product_ids: Sequence[str]) -> dict[str, Product]:
         """Return those of many products that there are. Raises PagesUnavailableError if one can be asked of nobody."""
-        found = {product_id: product for product_id in product_ids if (product := self.cached(product_id)) is not None}
-        if missing := [product_id for product_id in product_ids if product_id not in found]:
+        products = {
+            product_id: product for product_id in product_ids if (product := self.cached(product_id)) is not None
+        }
+        if missing := [product_id for product_id in product_ids if product_id not in products]:
             for product_id, product in (await self._read(missing)).items():
                 if (latest := self._keep(product_id, product)) is not None:
-                    found[product_id] = latest
-        return found
+                    products[product_id] = latest
+        return products
 
     async def owners(self, skus: Sequence[str]) -> dict[str, str]:
         """Return which product has each of these SKUs, of those that some product has. Raises PagesUnavailableError."""

@@ -34,8 +34,8 @@ async def confirmation_of(processor: PaymentProcessor, void: Operation) -> Proce
 
     Raises the errors of PaymentProcessor.look_up.
     """
-    found = await processor.look_up(authorization_of(void))
-    return found if found is not None and found.result == "succeeded" else None
+    result = await processor.look_up(authorization_of(void))
+    return result if result is not None and result.result == "succeeded" else None
 
 
 async def confirmation_instead(processor: PaymentProcessor, void: Operation) -> ProcessorResult | None:

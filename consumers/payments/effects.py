@@ -232,10 +232,10 @@ class EffectRunner:
             if call.step is CallPhase.PERFORM:
                 call.answered(await self._processor.perform(operation))
             elif call.step is CallPhase.LOOK_UP:
-                if (found := await self._processor.look_up(operation)) is None:
+                if (result := await self._processor.look_up(operation)) is None:
                     call.step = CallPhase.PERFORM
                 else:
-                    call.answered(found)
+                    call.answered(result)
             elif call.step is CallPhase.SEE_BEFORE:
                 call.saw(await confirmation_instead(self._processor, operation))
             elif call.step is CallPhase.SEE_AFTER:
@@ -290,7 +290,7 @@ class EffectRunner:
         (self._loops_call_later or asyncio.get_running_loop().call_later)(seconds, callback)
 
     def _is_current(self, call: Call) -> bool:
-        """Say whether this call still stands; one that was forgotten while it waited does not."""
+        """Return whether this call still stands; one that was forgotten while it waited does not."""
         return self._calls.get(call.operation.operation_id) is call
 
     def _drop(self, call: Call) -> None:

@@ -57,28 +57,28 @@ def inspect(payment: Payment, command: m.InspectPayment, now: Now) -> list[Outco
     return start_or_queue(payment, wanted)
 
 
-def record_inspection(payment: Payment, found: m.RecordPaymentInspection, now: Now) -> list[Outcome]:
+def record_inspection(payment: Payment, reading: m.RecordPaymentInspection, now: Now) -> list[Outcome]:
     """Book what the processor has beyond our own operations; of what was not to be read now, nothing.
 
     Raises RefusedError for figures that no processor can have.
     """
-    attempt = payment.attempts.get(found.operation_id)
+    attempt = payment.attempts.get(reading.operation_id)
     if attempt is None:
-        raise RefusedError("unknown_operation", f"{found.operation_id!r} was never asked for this order")
+        raise RefusedError("unknown_operation", f"{reading.operation_id!r} was never asked for this order")
     is_awaited = payment.under_way == attempt.operation_id and attempt.reference != UNCONFIRMED
     if (
         not is_awaited
-        or not payment.knows(found.authorization_id)
-        or found.authorization_id != attempt.authorization_id
+        or not payment.knows(reading.authorization_id)
+        or reading.authorization_id != attempt.authorization_id
     ):
         return []
-    _require_sense(payment, found)
-    outcomes = _book(payment, found)
+    _require_sense(payment, reading)
+    outcomes = _book(payment, reading)
     if attempt.kind is OperationKind.INSPECT:
         outcomes.append(AttemptResolved(attempt.operation_id, SUCCEEDED))
         return [*outcomes, *conclude_resolve(applied(payment, outcomes))]
     refused = m.RecordPaymentResult(
-        found.order_id, found.operation_id, FAILED, found.authorization_id, found.refusal or FAILED
+        reading.order_id, reading.operation_id, FAILED, reading.authorization_id, reading.refusal or FAILED
     )
     return [*outcomes, *_RECORD[attempt.kind](applied(payment, outcomes), refused, now)]
 
@@ -90,29 +90,29 @@ _RECORD: Final = {
 }
 
 
-def _require_sense(payment: Payment, found: m.RecordPaymentInspection) -> None:
+def _require_sense(payment: Payment, reading: m.RecordPaymentInspection) -> None:
     figures = (
-        found.authorized_minor,
-        found.captured_minor,
-        found.voided_minor,
-        found.refunded_minor,
-        found.disputed_minor,
-        found.lost_minor,
+        reading.authorized_minor,
+        reading.captured_minor,
+        reading.voided_minor,
+        reading.refunded_minor,
+        reading.disputed_minor,
+        reading.lost_minor,
     )
-    fits = found.captured_minor + found.voided_minor <= found.authorized_minor
+    fits = reading.captured_minor + reading.voided_minor <= reading.authorized_minor
     if (
         min(figures) < 0
         or not fits
-        or found.refunded_minor > found.captured_minor
-        or found.currency != payment.currency
+        or reading.refunded_minor > reading.captured_minor
+        or reading.currency != payment.currency
     ):
-        raise RefusedError("invalid_inspection", f"{figures} {found.currency} of {found.authorization_id!r}")
+        raise RefusedError("invalid_inspection", f"{figures} {reading.currency} of {reading.authorization_id!r}")
 
 
-def _book(payment: Payment, found: m.RecordPaymentInspection) -> list[Outcome]:
+def _book(payment: Payment, reading: m.RecordPaymentInspection) -> list[Outcome]:
     """Return what changed, what it does to what a person has booked by hand, and to what is owed."""
-    name = found.authorization_id
-    before, after = payment.external.get(name, NOTHING_EXTERNAL), beyond_ours(payment, found)
+    name = reading.authorization_id
+    before, after = payment.external.get(name, NOTHING_EXTERNAL), beyond_ours(payment, reading)
     if after == before:
         return []
     taken_back = _counted_twice(payment, before, after)
@@ -147,13 +147,13 @@ def _counted_twice(payment: Payment, before: ExternalMoney, after: ExternalMoney
         OperationKind.VOID: captured_minor + voided_minor - payment.authorized_minor,
         OperationKind.REFUND: refunded_minor - captured_minor,
     }
-    found: list[tuple[Attempt, int]] = []
+    taken_back: list[tuple[Attempt, int]] = []
     for attempt in payment.attempts.values():
         minor = min(attempt.amount_minor, too_many.get(attempt.kind, 0))
         if attempt.result == RESOLVED and minor > 0:
             too_many[attempt.kind] -= minor
-            found.append((attempt, minor))
-    return found
+            taken_back.append((attempt, minor))
+    return taken_back
 
 
 def _reduced(attempt: Attempt, minor: int) -> AttemptResolved:

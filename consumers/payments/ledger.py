@@ -43,29 +43,31 @@ def booked(payment: Payment, authorization_id: str) -> Sums:
     return own.plus(Sums(0, *msgspec.structs.astuple(external)))
 
 
-def as_read(payment: Payment, found: Reading) -> Sums:
+def as_read(payment: Payment, reading: Reading) -> Sums:
     """Return what the processor has.
 
     Where time has ended the authorisation by our books, the rest of it is given back, whether the processor has noticed
     already or not.
     """
     is_over = any(
-        it.reference == LAPSE and it.authorization_id == found.authorization_id and it.result == SUCCEEDED
-        for it in payment.attempts.values()
+        attempt.reference == LAPSE
+        and attempt.authorization_id == reading.authorization_id
+        and attempt.result == SUCCEEDED
+        for attempt in payment.attempts.values()
     )
     return Sums(
-        found.authorized_minor,
-        found.captured_minor,
-        found.authorized_minor - found.captured_minor if is_over else found.voided_minor,
-        found.refunded_minor,
-        found.disputed_minor,
-        found.lost_minor,
+        reading.authorized_minor,
+        reading.captured_minor,
+        reading.authorized_minor - reading.captured_minor if is_over else reading.voided_minor,
+        reading.refunded_minor,
+        reading.disputed_minor,
+        reading.lost_minor,
     )
 
 
-def beyond_ours(payment: Payment, found: Reading) -> ExternalMoney:
+def beyond_ours(payment: Payment, reading: Reading) -> ExternalMoney:
     """Return what the processor has of an authorisation beyond our own operations: others moved it."""
-    own, read = _own(payment, found.authorization_id), as_read(payment, found)
+    own, read = _own(payment, reading.authorization_id), as_read(payment, reading)
     return ExternalMoney(
         read.captured_minor - own.captured_minor,
         read.voided_minor - own.voided_minor,

@@ -151,7 +151,10 @@ def _gave_without_goods(payment: Payment) -> bool:
     if payment.external:
         return True
     asked: tuple[Attempt | QueuedOperation, ...] = (*payment.attempts.values(), *payment.queue)
-    return any(it.kind is OperationKind.REFUND and not it.reference.startswith(SAGA_REFUNDS) for it in asked)
+    return any(
+        operation.kind is OperationKind.REFUND and not operation.reference.startswith(SAGA_REFUNDS)
+        for operation in asked
+    )
 
 
 def _refund(message: m.RefundRequested | m.RefundOrder, amount_minor: int) -> QueuedOperation:
@@ -161,9 +164,11 @@ def _refund(message: m.RefundRequested | m.RefundOrder, amount_minor: int) -> Qu
 def _asked_minor(payment: Payment, refund_id: str) -> int:
     """Return what is, was or will be given back for a refund id."""
     queue = sum(
-        it.amount_minor for it in payment.queue if it.kind is OperationKind.REFUND and it.reference == refund_id
+        operation.amount_minor
+        for operation in payment.queue
+        if operation.kind is OperationKind.REFUND and operation.reference == refund_id
     )
-    return queue + sum(it.amount_minor for it in payment.of_reference(OperationKind.REFUND, refund_id))
+    return queue + sum(attempt.amount_minor for attempt in payment.of_reference(OperationKind.REFUND, refund_id))
 
 
 def _abandon(payment: Payment) -> list[Outcome]:

@@ -155,7 +155,7 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
         self, operation: Operation, payment: ProcessorPayment, refused: ProcessorResult | None
     ) -> None:
         """Put on the log where the processor has the money of an authorisation, and why it refused the operation, if so."""
-        found = m.RecordPaymentInspection(
+        reading = m.RecordPaymentInspection(
             operation.order_id,
             operation.operation_id,
             operation.authorization_id,
@@ -168,4 +168,4 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
             payment.lost_minor,
             "" if refused is None else recordable(refused).reason or refused.result,
         )
-        await self._publisher.publish([outgoing(found)])
+        await self._publisher.publish([outgoing(reading)])

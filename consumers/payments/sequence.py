@@ -70,7 +70,9 @@ def start_next(payment: Payment) -> list[Outcome]:
 def _first_in_line(payment: Payment) -> QueuedOperation | None:
     """Return what is next. Refunds wait while money is disputed: no processor refunds that, and who keeps it is not known."""
     waits = payment.disputed_minor > 0
-    return next((it for it in payment.queue if not (waits and it.kind is OperationKind.REFUND)), None)
+    return next(
+        (operation for operation in payment.queue if not (waits and operation.kind is OperationKind.REFUND)), None
+    )
 
 
 def _take_turn(payment: Payment, wanted: QueuedOperation) -> list[Outcome]:

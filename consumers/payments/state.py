@@ -148,7 +148,7 @@ class Payment(OrderRecord):
     @property
     def gone_minor(self) -> int:
         """What of the money that pays for goods was refunded at the processor without us, or is lost."""
-        covered = sum(it.amount_minor for it in self.attempts.values() if it.result == COVERED)
+        covered = sum(attempt.amount_minor for attempt in self.attempts.values() if attempt.result == COVERED)
         captured = sum(money.captured_minor for money in self.external.values())
         gone = sum(money.refunded_minor + money.lost_minor for money in self.external.values())
         return max(0, gone - (captured - covered))
@@ -162,7 +162,7 @@ class Payment(OrderRecord):
         for attempt in self.attempts.values():
             if attempt.result == COVERED or (attempt.reference == UNCOVERED and attempt.result != SUPERSEDED):
                 used += attempt.amount_minor
-        captured = sum(it.captured_minor - it.refunded_minor for it in self.external.values())
+        captured = sum(money.captured_minor - money.refunded_minor for money in self.external.values())
         return max(0, min(captured - used, self.left_minor))
 
     @property
@@ -172,7 +172,9 @@ class Payment(OrderRecord):
             return 0
         if self.at_shipping:
             return self.uncovered_minor if self.all_shipped else 0
-        is_paid = any(it.result in (SUCCEEDED, COVERED) for it in self.of_reference(OperationKind.CAPTURE, ""))
+        is_paid = any(
+            capture.result in (SUCCEEDED, COVERED) for capture in self.of_reference(OperationKind.CAPTURE, "")
+        )
         return self.uncovered_minor if is_paid else 0
 
     @property
@@ -197,11 +199,11 @@ class Payment(OrderRecord):
 
     def latest(self, kind: OperationKind) -> Attempt | None:
         """Return the last attempt of a kind."""
-        found = None
+        latest = None
         for attempt in self.attempts.values():
-            if attempt.kind is kind and (found is None or attempt.number > found.number):
-                found = attempt
-        return found
+            if attempt.kind is kind and (latest is None or attempt.number > latest.number):
+                latest = attempt
+        return latest
 
     def next_number(self, kind: OperationKind) -> int:
         """Return the number that the next attempt of a kind gets, from 1."""
@@ -210,7 +212,9 @@ class Payment(OrderRecord):
 
     def knows(self, authorization_id: str) -> bool:
         """Tell whether an authorisation of this order has this name."""
-        of_order = (it.authorization_id for it in self.attempts.values() if it.kind is OperationKind.AUTHORIZE)
+        of_order = (
+            attempt.authorization_id for attempt in self.attempts.values() if attempt.kind is OperationKind.AUTHORIZE
+        )
         return authorization_id != "" and authorization_id in of_order
 
     def failed(self) -> list[Attempt]:

@@ -107,10 +107,10 @@ class StripeProcessor:
     async def payment(self, authorization_id: str) -> ProcessorPayment | None:
         """Ask where the money of a PaymentIntent is; see PaymentProcessor.payment."""
         try:
-            found = await self._client.v1.payment_intents.retrieve_async(
+            intent = await self._client.v1.payment_intents.retrieve_async(
                 authorization_id, {"expand": ["latest_charge"]}
             )
-            return await self._payment_of(found.to_dict())
+            return await self._payment_of(intent.to_dict())
         except UnitsError as error:
             raise NotUnderstoodError(f"Stripe's books hold an amount that has no minor units: {error}") from error
         except stripe.StripeError as error:
@@ -196,8 +196,8 @@ class StripeProcessor:
             return authorization_of(named.to_dict())
         query = f"metadata['operation_id']:'{operation.operation_id}'"
         params: Params = {"query": query, "limit": 1, "expand": ["data.latest_charge"]}
-        found = await self._client.v1.payment_intents.search_async(params)  # type: ignore[arg-type]
-        return authorization_of(found.data[0].to_dict()) if found.data else None
+        page = await self._client.v1.payment_intents.search_async(params)  # type: ignore[arg-type]
+        return authorization_of(page.data[0].to_dict()) if page.data else None
 
     async def _find_capture(self, operation: Operation) -> ProcessorResult | None:
         """Return whether the last capture was this one: an order's operations are performed one at a time.
@@ -230,8 +230,8 @@ class StripeProcessor:
         disputes: list[Document] = []
         if charge and not isinstance(charge, str) and charge.get("disputed"):
             params: Params = {"payment_intent": intent["id"], "limit": PAGE}
-            found = await self._client.v1.disputes.list_async(params)  # type: ignore[arg-type]
-            disputes = [it.to_dict() async for it in found.auto_paging_iter()]
+            page = await self._client.v1.disputes.list_async(params)  # type: ignore[arg-type]
+            disputes = [dispute.to_dict() async for dispute in page.auto_paging_iter()]
         return payment_of(intent, disputes)
 
     async def _find_refund(self, operation: Operation) -> ProcessorResult | None:
@@ -239,9 +239,9 @@ class StripeProcessor:
         refunds = await self._client.v1.refunds.list_async(params)  # type: ignore[arg-type]
         refund: Any
         async for refund in refunds.auto_paging_iter():
-            found = refund.to_dict()
-            if (found.get("metadata") or {}).get("operation_id") == operation.operation_id:
-                return refund_of(found, operation)
+            document = refund.to_dict()
+            if (document.get("metadata") or {}).get("operation_id") == operation.operation_id:
+                return refund_of(document, operation)
         return None
 
 

@@ -68,13 +68,13 @@ def from_stripe(amount: int, currency: str) -> int:
 def _ratio(currency: str) -> tuple[int, int]:
     """Return by what minor units are multiplied, and by what divided, to become Stripe's units; one of them is 1."""
     try:
-        ours = minor_units(currency)
+        decimals = minor_units(currency)
     except UnknownCurrencyError as error:
         raise UnitsError(NOT_SUPPORTED, str(error)) from error
-    theirs = MINOR_UNITS_AT_STRIPE.get(currency, 2)
-    if ours != theirs and currency not in _KNOWN_TO_DIFFER:
-        raise UnitsError(NOT_SUPPORTED, f"{currency} has {ours} decimals in ISO 4217, and Stripe does not list it")
-    return 10 ** max(0, theirs - ours), 10 ** max(0, ours - theirs)
+    stripe_decimals = MINOR_UNITS_AT_STRIPE.get(currency, 2)
+    if decimals != stripe_decimals and currency not in _KNOWN_TO_DIFFER:
+        raise UnitsError(NOT_SUPPORTED, f"{currency} has {decimals} decimals in ISO 4217, and Stripe does not list it")
+    return 10 ** max(0, stripe_decimals - decimals), 10 ** max(0, decimals - stripe_decimals)
 
 
 _KNOWN_TO_DIFFER: Final = SENT_WITH_TWO_DECIMALS | {"MGA"}

@@ -60,7 +60,7 @@ _AFTER_INSPECTION: Final = (
     S.REFUNDED,
     S.DISPUTED,
 )
-"""Where a payment may stand once the processor has told how it stands there."""
+"""Where a payment may stand once it is known how it stands at the processor."""
 
 _AT_REST: Final[Row] = {
     m.OrderReserved: ignore_duplicate,

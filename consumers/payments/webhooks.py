@@ -142,18 +142,18 @@ def _authorization(intent: Document, cause: str) -> Received | None:
     if is_over and was_held and not lapsed:
         return _checked(InspectPayment(order_id, str(intent["id"]), cause))
     try:
-        found = authorization_of(intent)
+        result = authorization_of(intent)
     except OutcomeUnknownError:
         return None  # Stripe does not know itself yet; another event follows
     return _checked(
         RecordPaymentResult(
             order_id,
             str(names["operation_id"]),
-            "lapsed" if lapsed else found.result,
-            found.authorization_id,
-            found.reason,
-            found.action_url,
-            found.expires_at_ms,
+            "lapsed" if lapsed else result.result,
+            result.authorization_id,
+            result.reason,
+            result.action_url,
+            result.expires_at_ms,
         )
     )
 

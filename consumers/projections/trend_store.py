@@ -65,8 +65,8 @@ async def count(
         arguments.append(len(counts))
         for member, number in counts.items():
             arguments += (number, member)
-    found = await cast("Awaitable[bytes]", redis.eval(_COUNT, len(keys), *keys, *arguments))
-    return int(found) if found else None
+    position = await cast("Awaitable[bytes]", redis.eval(_COUNT, len(keys), *keys, *arguments))
+    return int(position) if position else None
 
 
 async def read_hours(
@@ -77,8 +77,8 @@ async def read_hours(
     for source in sources:
         for hour in hours:
             pipeline.zrevrange(f"{_tag(namespace, source)}:{hour}", 0, best - 1, withscores=True)
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for rows in await pipeline.execute():
         for member, number in rows:
-            found[member.decode()] += int(number)
-    return found
+            counts[member.decode()] += int(number)
+    return counts

@@ -54,7 +54,7 @@ class PaidOrders:
 
     def baskets(self, product_of: Mapping[str, str]) -> list[Basket]:
         """Return the latest orders, in the order of their payment; SKUs that no product has are left out."""
-        found = [
+        baskets = [
             Basket(
                 order_id,
                 self._customers.get(order_id, ""),
@@ -63,7 +63,7 @@ class PaidOrders:
             )
             for order_id, (at_ms, skus) in self._paid.items()
         ]
-        return sorted(found, key=lambda basket: (basket.at_ms, basket.order_id))[-MOST_ORDERS:]
+        return sorted(baskets, key=lambda basket: (basket.at_ms, basket.order_id))[-MOST_ORDERS:]
 
 
 class Outcome(NamedTuple):

@@ -72,12 +72,12 @@ def _nearest(row: int, similarity: Any, together: Any, items: list[str], neighbo
         )
     )
     best = np.argsort(-scores, kind="stable")[: neighbours + 1]
-    found = (
+    nearest = (
         Neighbour(items[column], round(float(score), 4), int(counts[column]))
         for column, score in zip(columns[best].tolist(), scores[best].tolist(), strict=True)
         if column != row and counts[column] >= LEAST_TOGETHER and score > 0
     )
-    return tuple(found)[:neighbours]
+    return tuple(nearest)[:neighbours]
 
 
 def recommend(model: Mapping[str, Sequence[Neighbour]], having: Iterable[str], limit: int) -> list[Neighbour]:

@@ -33,7 +33,10 @@ class Recommendations:
             model = await store.read_neighbours(self._redis, self._namespace, [product_id])
         except (RedisError, OSError, TimeoutError) as error:
             return _none(error)
-        return [Recommended(it.item, together(it.together)) for it in model.get(product_id, ())[:WANTED]]
+        return [
+            Recommended(neighbour.item, together(neighbour.together))
+            for neighbour in model.get(product_id, ())[:WANTED]
+        ]
 
     async def for_customer(self, customer_id: str, having: Sequence[str]) -> list[list[Recommended]]:
         """Return what a customer buys again and again, and what goes with what they have or bought last."""
@@ -48,7 +51,10 @@ class Recommendations:
         known = bought_again([(purchase.at_ms, purchase.products) for purchase in purchases], WANTED)
         return [
             [Recommended(product_id, again(times)) for product_id, times in known if product_id not in having],
-            [Recommended(it.item, together(it.together)) for it in item_item.recommend(model, own, WANTED)],
+            [
+                Recommended(neighbour.item, together(neighbour.together))
+                for neighbour in item_item.recommend(model, own, WANTED)
+            ],
         ]
 
 

@@ -126,5 +126,5 @@ async def write_purchases(redis: Redis, namespace: str, purchases: Iterable[tupl
 
 async def read_purchases(redis: Redis, namespace: str, customer_id: str) -> list[Purchase]:
     """Return what a customer bought, in no order."""
-    found = await cast("Awaitable[dict[bytes, bytes]]", redis.hgetall(_history_key(namespace, customer_id)))
-    return [_decode_purchase(value) for value in found.values()]
+    purchases = await cast("Awaitable[dict[bytes, bytes]]", redis.hgetall(_history_key(namespace, customer_id)))
+    return [_decode_purchase(value) for value in purchases.values()]

@@ -126,18 +126,22 @@ class Selection:
                 others = self._all_but(name)
                 own = of_facet == codes.names.index(name)
                 counts = np.where(own, self._counts(others, self._products_of(others)), counts)
-        found = np.flatnonzero(counts)
+        occurring = np.flatnonzero(counts)
         described = dict.fromkeys(self._query.filters, 0)
-        for number, total in enumerate(np.bincount(of_facet[found], counts[found], len(codes.names)).tolist()):
+        for number, total in enumerate(np.bincount(of_facet[occurring], counts[occurring], len(codes.names)).tolist()):
             if total:
                 described[codes.names[number]] = int(total)
         ranked = sorted(described, key=lambda name: (name not in self._query.filters, -described[name], name))
         shown = ranked[: max(MAX_FACETS, len(self._query.filters))]
         by_name: dict[str, dict[str, int]] = {name: {} for name in shown}
-        for code, facet, count in zip(found.tolist(), of_facet[found].tolist(), counts[found].tolist(), strict=True):
+        for code, facet, count in zip(
+            occurring.tolist(), of_facet[occurring].tolist(), counts[occurring].tolist(), strict=True
+        ):
             if (values := by_name.get(codes.names[facet])) is not None:
                 values[codes.values[code]] = count
-        return tuple(self._facet(name, by_name[name]) for name in sorted(shown, key=lambda it: (-described[it], it)))
+        return tuple(
+            self._facet(name, by_name[name]) for name in sorted(shown, key=lambda facet: (-described[facet], facet))
+        )
 
     def counts_of(self, name: str) -> dict[str, int]:
         """Return how many of `products` have each value of one facet, however many values there are."""
@@ -180,8 +184,8 @@ class Selection:
         values = [
             FacetValue(value, count, value in chosen) for value, count in (dict.fromkeys(chosen, 0) | counts).items()
         ]
-        values.sort(key=lambda it: (not it.chosen, -it.count, it.value))
-        shown = sorted(values[: max(MAX_VALUES, len(chosen))], key=lambda it: (-it.count, it.value))
+        values.sort(key=lambda value: (not value.chosen, -value.count, value.value))
+        shown = sorted(values[: max(MAX_VALUES, len(chosen))], key=lambda value: (-value.count, value.value))
         return Facet(name, tuple(shown), len(values) - len(shown))
 
     def price_ranges(self) -> tuple[PriceRange, ...]:

@@ -156,16 +156,16 @@ class SearchIndex:
 
 def attributes_of(product: Product) -> dict[str, list[str]]:
     """Return the values of a product by facet: its attributes, type, brand, and each level of its category."""
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for attribute in product.attributes:
-        found.setdefault(attribute.name, []).append(attribute.value)
+        values.setdefault(attribute.name, []).append(attribute.value)
     for name, value in (("type", product.product_type), ("brand", product.brand)):
         if value:
-            found[name] = [value]
+            values[name] = [value]
     names = [name for name in product.category.split("/") if name]
     if names:
-        found["category"] = ["/".join(names[: depth + 1]) for depth in range(len(names))]
-    return found
+        values["category"] = ["/".join(names[: depth + 1]) for depth in range(len(names))]
+    return values
 
 
 def _other_texts(product: Product) -> list[str]:

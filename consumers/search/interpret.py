@@ -126,13 +126,13 @@ class Interpreter:
 
     def _word(self, word: str, corrected: dict[str, tuple[str, ...]], *, unfinished: bool) -> Slot:
         """Return the slot of a word, and note for what it was taken if no product has it."""
-        found: list[Alternative] = []
+        alternatives: list[Alternative] = []
         if self._vocabulary.has(word):
-            found.append(Alternative((Term(stem(word)),)))
+            alternatives.append(Alternative((Term(stem(word)),)))
         if unfinished and self._vocabulary.with_prefix(word):
-            found.append(Alternative((Term(word, is_prefix=True),), 0.5))
-        if found:
-            return Slot((word,), tuple(found))
+            alternatives.append(Alternative((Term(word, is_prefix=True),), 0.5))
+        if alternatives:
+            return Slot((word,), tuple(alternatives))
         cuts = range(SHORTEST_PART, len(word) - SHORTEST_PART + 1)
         halves = [(word[:cut], word[cut:]) for cut in cuts]
         meant: list[tuple[str, ...]] = [pair for pair in halves if all(map(self._vocabulary.has, pair))]

@@ -86,10 +86,10 @@ class TextIndex:
         filled = [self._slot(slot) for slot in slots]
         everything = max(1, self._searcher.num_docs)
         for required in range(len(slots), 0, -1):
-            found = self._searcher.search(self._query(slots, filled, required), everything, count=False).hits
-            if found:
-                rows = self._searcher.fast_field_values("row", [address for _, address in found])
-                scores = np.fromiter((score for score, _ in found), np.float32, len(found))
+            hits = self._searcher.search(self._query(slots, filled, required), everything, count=False).hits
+            if hits:
+                rows = self._searcher.fast_field_values("row", [address for _, address in hits])
+                scores = np.fromiter((score for score, _ in hits), np.float32, len(hits))
                 return Matches(np.array(rows, np.int32), scores, required)
         return Matches(np.zeros(0, np.int32), np.zeros(0, np.float32), 0)
 

@@ -39,14 +39,14 @@ Phrase = tuple[str, ...]
 
 def alternatives_by_phrase(rules: SearchRules) -> dict[Phrase, tuple[Phrase, ...]]:
     """Return what may stand in a text instead of each phrase, as words."""
-    found: dict[Phrase, list[Phrase]] = {}
+    alternatives: dict[Phrase, list[Phrase]] = {}
     for group in rules.synonyms:
         phrases = [tuple(words(text)) for text in group]
         for phrase in phrases:
-            found.setdefault(phrase, []).extend(other for other in phrases if other != phrase)
+            alternatives.setdefault(phrase, []).extend(other for other in phrases if other != phrase)
     for rule in rules.one_way:
-        found.setdefault(tuple(words(rule.query)), []).extend(tuple(words(text)) for text in rule.also)
-    return {phrase: tuple(dict.fromkeys(others)) for phrase, others in found.items() if phrase}
+        alternatives.setdefault(tuple(words(rule.query)), []).extend(tuple(words(text)) for text in rule.also)
+    return {phrase: tuple(dict.fromkeys(others)) for phrase, others in alternatives.items() if phrase}
 
 
 def pins_by_phrase(rules: SearchRules) -> dict[Phrase, tuple[str, ...]]:

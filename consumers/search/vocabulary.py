@@ -74,8 +74,8 @@ class Vocabulary:
 
     def completions(self, prefix: str, limit: int) -> list[str]:
         """Return the words that begin so and that most products have."""
-        found = self.with_prefix(prefix)
-        return sorted(found, key=lambda word: (-self._products[word], word))[:limit]
+        candidates = self.with_prefix(prefix)
+        return sorted(candidates, key=lambda word: (-self._products[word], word))[:limit]
 
     def nearest(self, word: str, *, unfinished: bool) -> tuple[str, ...]:
         """Return the words that a word with a typo may stand for: all at the smallest distance that is allowed.
@@ -102,7 +102,7 @@ class Vocabulary:
                 for _, distance, index in extract(word, begins, scorer=OSA.distance, score_cutoff=1, limit=None)
             ]
         least = min((distance for _, distance, _ in whole), default=0)
-        return tuple(sorted(found for found, distance, _ in whole if distance == least))
+        return tuple(sorted(word for word, distance, _ in whole if distance == least))
 
     def _in_order(self) -> list[str]:
         if self._sorted is None:

@@ -94,8 +94,8 @@ class OrderIndex:
             rows: Sequence[Any] = await connection.fetch(QUERIES["read_positions"], list(partitions))
             return rows
 
-        found = {row["partition"]: row["next_offset"] for row in await self.database.run(ASYNC_COMMIT, read)}
-        return {partition: found.get(partition, 0) for partition in partitions}
+        stored = {row["partition"]: row["next_offset"] for row in await self.database.run(ASYNC_COMMIT, read)}
+        return {partition: stored.get(partition, 0) for partition in partitions}
 
     async def write(self, by_order: Mapping[str, Sequence[TimelineEvent]], reached: Mapping[int, int]) -> None:
         """Gather the events of orders, up to where each partition was read, and write what was gathered for long enough."""
@@ -120,12 +120,12 @@ class OrderIndex:
             list(self._reached),
             list(self._reached.values()),
             [UUID(order_id) for order_id, _ in rows],
-            [it.placed_at_ms for _, it in rows],
-            [it.customer_id for _, it in rows],
-            [it.reference for _, it in rows],
-            [SEPARATOR.join(sorted(it.skus)) for _, it in rows],
-            [it.state for _, it in rows],
-            [it.state_offset for _, it in rows],
+            [order.placed_at_ms for _, order in rows],
+            [order.customer_id for _, order in rows],
+            [order.reference for _, order in rows],
+            [SEPARATOR.join(sorted(order.skus)) for _, order in rows],
+            [order.state for _, order in rows],
+            [order.state_offset for _, order in rows],
         ]
 
         async def write(connection: asyncpg.Connection) -> None:

@@ -69,10 +69,10 @@ class Places:
             return
         wanted = sorted(self._unknown)
         stored = await store.read_positions(self._redis, self._namespace, wanted)
-        found = await self._earlier(stored)
-        log.info("views_placed", partitions=wanted, from_the_beginning=[p for p in wanted if found[p] is None])
-        for partition in [it for it in wanted if it in self._unknown]:
-            tp, position = self._tp(partition), found[partition]
+        positions = await self._earlier(stored)
+        log.info("views_placed", partitions=wanted, from_the_beginning=[p for p in wanted if positions[p] is None])
+        for partition in [number for number in wanted if number in self._unknown]:
+            tp, position = self._tp(partition), positions[partition]
             with contextlib.suppress(IllegalStateError):  # taken away meanwhile
                 if position is None:
                     await self.consumer.seek_to_beginning(tp)
@@ -100,8 +100,8 @@ class Places:
 
     async def forget_what_is_lost(self) -> None:
         """Look up anew what Redis has another position of than was written: it was emptied, or another process writes."""
-        found = await store.read_positions(self._redis, self._namespace, sorted(self.next_offsets))
-        self.forget(p for p, position in found.items() if position != self._in_redis.get(p))
+        positions = await store.read_positions(self._redis, self._namespace, sorted(self.next_offsets))
+        self.forget(p for p, position in positions.items() if position != self._in_redis.get(p))
 
     async def in_log(self) -> dict[TopicPartition, int]:
         """Return how far we have written, but at least where the log begins."""
@@ -111,11 +111,11 @@ class Places:
 
     async def positions(self) -> dict[TopicPartition, int]:
         """Return where the consumer reads on in every placed partition."""
-        found: dict[TopicPartition, int] = {}
+        positions: dict[TopicPartition, int] = {}
         for partition in list(self.next_offsets):
             with contextlib.suppress(IllegalStateError):  # taken away meanwhile
-                found[self._tp(partition)] = await self.consumer.position(self._tp(partition))
-        return found
+                positions[self._tp(partition)] = await self.consumer.position(self._tp(partition))
+        return positions
 
     # --- moving on ----------------------------------------------------------------------------------------------------
 
@@ -150,7 +150,7 @@ class Places:
         return sum(max(0, end - (self.next_offsets[p] or 0)) for p, end in ends.items() if end is not None)
 
     def to_commit(self) -> dict[TopicPartition, int]:
-        """Return the offsets that Kafka may be told."""
+        """Return the offsets that may be committed to Kafka."""
         assigned = self.consumer.assignment()
         return {
             tp: position

@@ -64,8 +64,8 @@ async def read_timelines(redis: Redis, namespace: str, order_ids: Sequence[str])
     pipeline = redis.pipeline(transaction=False)
     for order_id in order_ids:
         pipeline.hgetall(_order_key(namespace, order_id))
-    found = zip(order_ids, await pipeline.execute(), strict=True) if order_ids else ()
-    return {order_id: view_of(order_id, map(_decode, fields.values())) for order_id, fields in found if fields}
+    by_order = zip(order_ids, await pipeline.execute(), strict=True) if order_ids else ()
+    return {order_id: view_of(order_id, map(_decode, fields.values())) for order_id, fields in by_order if fields}
 
 
 async def count_events(redis: Redis, namespace: str, order_ids: Sequence[str]) -> list[int]:
@@ -85,10 +85,10 @@ async def read_positions(redis: Redis, namespace: str, partitions: Sequence[int]
     """Return the next offset to read of each partition."""
     if not partitions:
         return {}
-    found = await cast(
+    offsets = await cast(
         "Awaitable[list[bytes | None]]", redis.hmget(_positions_key(namespace), list(map(str, partitions)))
     )
-    return {p: None if at is None else int(at) for p, at in zip(partitions, found, strict=True)}
+    return {p: None if at is None else int(at) for p, at in zip(partitions, offsets, strict=True)}
 
 
 class MemoryState(NamedTuple):

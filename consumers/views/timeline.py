@@ -30,7 +30,7 @@ DEAD_LETTERED: Final = RecordDeadLettered.__name__
 class TimelineEvent(msgspec.Struct, frozen=True):
     """One event: `at_ms` is its append time (ms since the epoch, UTC), `offset` its place in the order's partition.
 
-    `event_id` is the ce_id that derives from its cause: two events of one id are one, said twice.
+    `event_id` is the ce_id that derives from its cause: two events of one id are one, published twice.
     """
 
     event_id: str
@@ -117,12 +117,12 @@ def event_of(message: Message, *, event_id: str, at_ms: int, offset: int) -> Tim
 
 
 def view_of(order_id: str, events: Iterable[TimelineEvent]) -> OrderView:
-    """Fold the events of one order, in the order of the log, each once however often it was said."""
+    """Fold the events of one order, in the order of the log, each once however often it was published."""
     view = OrderView(order_id)
     seen: set[str] = set()
     lines: dict[tuple[int, str], LineView] = {}
     money = MoneyFold(view.money)
-    for event in sorted(events, key=lambda it: it.offset):
+    for event in sorted(events, key=lambda event: event.offset):
         if event.event_id in seen:
             continue
         seen.add(event.event_id)
@@ -136,7 +136,7 @@ def view_of(order_id: str, events: Iterable[TimelineEvent]) -> OrderView:
         for axis, was, state in zip(_AXES, before, after, strict=True):
             if state is not was:
                 view.path.append(TimelineStep(axis, state.value, event.at_ms))
-    view.lines = sorted(lines.values(), key=lambda it: (it.line, it.sku))
+    view.lines = sorted(lines.values(), key=lambda line: (line.line, line.sku))
     return view
 
 
