@@ -1,1 +1,1 @@
-"""What is said: messages, their Avro schemas, the wire format, ids and money."""
+"""Contracts: messages, their Avro schemas, the wire format, ids and money."""

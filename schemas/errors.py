@@ -1,4 +1,4 @@
-"""What can be wrong with what is said. `reason` is the short word that dead letters and metrics carry."""
+"""What can be wrong with a message. `reason` is the short word that dead letters and metrics carry."""
 
 from __future__ import annotations
 

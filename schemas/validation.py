@@ -31,7 +31,7 @@ Rule: TypeAlias = Callable[[Any], "tuple[str, str] | None"]
 SAGA_REFUNDS: Final = (CANCELLED, OF_A_LINE, UNCOVERED)
 """How refund ids begin that the saga gives itself: no one else's may."""
 SAGA_SHIPMENTS: Final = (OF_A_LINE,)
-"""How the id of a parcel begins of which nobody told fulfilment: no one else's may."""
+"""How the id of a parcel begins that no command has named to fulfilment: no one else's may."""
 SAGA_MOVEMENTS: Final = re.compile(r"[0-9a-f-]{36}/[0-9]+/(shipment|return)")
 """What `inventory.evolve.line_movement_id` makes: under such an id a stock command would take a line's place in the ledger."""
 

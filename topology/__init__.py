@@ -1,1 +1,1 @@
-"""Where it is said and who reacts: topics, partitioner, order states, the saga table."""
+"""Where messages go and who reacts: topics, partitioner, order states, the saga table."""

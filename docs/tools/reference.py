@@ -23,7 +23,7 @@ REMAKE: Final = "`python -m docs.tools.reference`"
 
 
 def main() -> int:
-    """Write the files, or with --check say which are stale; return the exit status."""
+    """Write the files, or with --check print which are stale; return the exit status."""
     wanted = {
         "configuration.md": configuration(),
         "cli.md": command_line(),

@@ -1,4 +1,4 @@
-"""What the outside says about an order after it was placed: cancel it, ship it, take it back, give money back.
+"""Commands about an order after it was placed: cancel it, ship it, take it back, give money back.
 
 Each command takes effect once, however often it is sent: what it names (a shipment, a return, a refund) has an id.
 """

@@ -1,4 +1,4 @@
-"""What is said about stock itself: units come in, counts are corrected, sales are limited, suspended, ended.
+"""Commands about stock itself: units come in, counts are corrected, sales are limited, suspended, ended.
 
 Each command takes effect once, however often it is sent.
 """

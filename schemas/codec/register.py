@@ -100,7 +100,7 @@ def _avro_type(name: str, python_type: Any) -> Any:
 
 
 def main() -> int:
-    """Draft, register, and say what was done; the exit code is 1 if something stands against it."""
+    """Draft, register, and print what was done; the exit code is 1 if something stands against it."""
     try:
         sys.stdout.writelines(f"drafted {path}: give every field a doc\n" for path in draft_missing())
         added, against = register()

@@ -24,7 +24,7 @@ def _holds_bytes(avro_type: Any) -> bool:
 
 
 def find_fault(message: Message, schema: Schema) -> str | None:
-    """Say what is wrong with the first wrong field, or None. Bytes and maps are left to fastavro.
+    """Return what is wrong with the first wrong field, or None. Bytes and maps are left to fastavro.
 
     The limits on texts do not hold beside them: a dead letter must be able to hold anything.
     """
@@ -53,7 +53,7 @@ def _fault_of(value: Any, avro_type: Any, max_bytes: int | None, max_items: int 
 
 
 def _fault_of_array(values: Any, item_type: Any, max_items: int) -> str | None:
-    """Say what is wrong with the first wrong item of an array, of texts and integers or of flat records of them."""
+    """Return what is wrong with the first wrong item of an array, of texts and integers or of flat records of them."""
     if not isinstance(values, tuple):
         return f"is {type(values).__name__}, where a tuple belongs"
     if len(values) > max_items:
@@ -73,7 +73,7 @@ def _fault_of_array(values: Any, item_type: Any, max_items: int) -> str | None:
 
 
 def _fault_of_text(value: Any, max_bytes: int | None) -> str | None:
-    """Say what is wrong with a text; one without `max_bytes` may be of any length and hold NUL."""
+    """Return what is wrong with a text; one without `max_bytes` may be of any length and hold NUL."""
     if not isinstance(value, str):
         return f"is {type(value).__name__}, where text belongs"
     try:

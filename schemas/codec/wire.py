@@ -215,7 +215,7 @@ def unknown_schema_id(value: bytes | None) -> int | None:
 
 
 def _refusal(value: bytes | None) -> errors.DecodeError:
-    """Say why these bytes name no schema."""
+    """Return the error of bytes that name no schema."""
     if not value:
         return errors.EmptyValueError("the value is null or empty; only compacted topics have tombstones")
     if value[0] != MAGIC or len(value) < HEAD.size:

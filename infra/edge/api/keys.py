@@ -74,7 +74,7 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 def fingerprint_of(method: str, path: str, body: bytes) -> bytes:
-    """Return what tells one request from another: its method, its path and its body in its canonical form."""
+    """Return what distinguishes one request from another: its method, its path and its body in its canonical form."""
     return hashlib.sha256(b"\n".join((method.encode(), path.encode(), body))).digest()
 
 

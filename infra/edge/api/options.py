@@ -1,4 +1,4 @@
-"""What the API is told about where it runs, and what keeps it from listening there."""
+"""The options of the API: where it runs, and what keeps it from listening there."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ PUBLIC: Final = frozenset({"/docs", "/docs.css", "/openapi.json", "/healthz", "/
 PRINCIPAL: Final = "lastunit.principal"
 """Under this name a request's scope has who asks."""
 ADMITTED: Final = "lastunit.admitted"
-"""And under this one the function that tells of a principal whether it would be admitted still."""
+"""And under this one the function that checks whether a principal would still be admitted."""
 SCOPE: Final = "scope"
 """Under this name a route's options have the scope that it demands."""
 _REALM: Final = 'Bearer realm="lastunit"'

@@ -102,7 +102,7 @@ class OrderTail:
 
     @contextlib.asynccontextmanager
     async def listening(self, order_id: str = EVERYTHING) -> AsyncIterator[Listener]:
-        """Listen for the length of the block; what is appended after its beginning is heard of.
+        """Listen for the length of the block; what is appended after its beginning is received.
 
         Raises TooManyListenersError, TailUnavailableError.
         """

@@ -197,7 +197,7 @@ class Checkout:
         return {} if view is not None and view.is_decided else held.units
 
     async def order(self, order_id: str) -> OrderView | None:
-        """Return an order as the views have it; None where nothing of it was heard yet."""
+        """Return an order as the views have it; None where nothing of it is known yet."""
         view: OrderView | None = await _asked(read_timeline(self._redis, self._namespace, order_id))
         return view
 

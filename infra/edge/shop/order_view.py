@@ -62,7 +62,7 @@ _CANCELLABLE: Final = frozenset(
 
 
 def shown_order(view: OrderView | None, titles: Mapping[str, str] = NO_TITLES) -> dict[str, Any]:
-    """Return what an order's pages show of it; None: nothing was heard of it yet."""
+    """Return what an order's pages show of it; None: nothing is known of it yet."""
     if view is None:
         return _NOTHING
     return {

@@ -119,7 +119,7 @@ class Ordering:
         return f"/orders/{order_id}?key={self.signer.sign(_PURPOSE, order_id.encode())}"
 
     async def order(self, request: Request[Any, Any, Any], order_id: str) -> OrderView | None:
-        """Return an order of whoever asks, None where nothing was heard of it yet. Raises NotFoundException for others."""
+        """Return an order of whoever asks, None where nothing is known of it yet. Raises NotFoundException for others."""
         if not is_order_id(order_id):
             raise NotFoundException("There is no such order.")
         buyer_id = self.visitors.of(request).buyer_id

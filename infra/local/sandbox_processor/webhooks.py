@@ -105,7 +105,7 @@ class Webhooks:
                 self._send_later(self._plan.webhook_backoff_seconds(event.id, event.failures), event)
 
     async def _send(self, session: aiohttp.ClientSession, event: _Event) -> bool:
-        """Send it once; say whether it was taken."""
+        """Send it once; return whether it was taken."""
         body = _encode(event_document(event.entry, self._base_url)).decode()
         now = datetime.now(UTC)
         headers = {

@@ -58,7 +58,7 @@ class Facts(Generic[S]):
     ) -> tuple[dict[str, Copies], int] | None:
         """Return what was published about a record if it stands for a decision, and evolve the state by it; else None.
 
-        `said` is all that was published about the record, by outcome, by whatever room. `at_ms` is the latest append time
+        `published` is all that was published about the record, by outcome, by whatever room. `at_ms` is the latest append time
         before the record; the one after it is returned, as `decide_records` finds it.
         """
         message = reading[1]

@@ -28,7 +28,7 @@ CE_ID: Final = "ce_id"
 
 
 def as_judged(room: str, message: ReadAs, published: Mapping[str, Copies]) -> ReadAs:
-    """Return a guarded event as the room read it: as refused, where `said` about its record has the letter."""
+    """Return a guarded event as the room read it: as refused, where `published` about its record has the letter."""
     if (copies := published.get(f"dead:{room}")) is None or not isinstance(message, Message):
         return message
     letters = filter(None, (letter_of_forged(output.value) for output in copies.contents))

@@ -48,7 +48,7 @@ class AuditInputs:
             self.unused[topic.name] = await self.log.unused_records(topic) if topic in CO_PARTITIONED else 0
 
     async def published(self, asked: Sequence[int], tallies: Tallies) -> Published:
-        """Return what was said in answer to these partitions of the source topics."""
+        """Return what was published in answer to these partitions of the source topics."""
         published = Published(asked, self._counts())
         for row in self.outbox:
             for record in row.records:

@@ -212,7 +212,7 @@ def _cart_of(command: object) -> Cart:
 
 
 def _message(output: Output) -> m.Message | None:
-    """Return the message that was said; one that cannot be read is the replay's finding, not ours."""
+    """Return the message of an output; one that cannot be read is the replay's finding, not ours."""
     try:
         return decode(output.value)
     except DecodeError:
