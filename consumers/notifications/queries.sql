@@ -13,11 +13,11 @@ to_deliver AS (
 -- A subscriber and a partition at a time, each by the index: what waits behind one that is busy or slow is never looked at.
 SELECT d.subscription_id, d.notification_id, d.partition, d.body, d.attempts, s.url, s.secret
 FROM webhook_subscriptions s
-CROSS JOIN unnest($1::integer[]) AS mine (partition)
+CROSS JOIN unnest($1::integer[]) AS own (partition)
 CROSS JOIN LATERAL (
     SELECT w.subscription_id, w.notification_id, w.partition, w.body, w.attempts, w.next_attempt_at_ms
     FROM webhook_deliveries w
-    WHERE w.subscription_id = s.subscription_id AND w.partition = mine.partition AND w.parked_because IS NULL
+    WHERE w.subscription_id = s.subscription_id AND w.partition = own.partition AND w.parked_because IS NULL
         AND w.next_attempt_at_ms <= $2
     ORDER BY w.next_attempt_at_ms LIMIT $4
 ) d

@@ -63,7 +63,8 @@ def main() -> int:
     """Write the site into the folder of the command line; return the exit status."""
     folder = Path(sys.argv[1])
     chapters = {
-        name: [_page(path) for pattern in patterns for path in _found(pattern)] for name, patterns in CHAPTERS.items()
+        name: [_page(path) for pattern in patterns for path in _files_matching(pattern)]
+        for name, patterns in CHAPTERS.items()
     }
     pages = [page for chapter in chapters.values() for page in chapter]
     targets = {page.source: page.target for page in pages}
@@ -89,7 +90,7 @@ def main() -> int:
     return 0
 
 
-def _found(pattern: str) -> list[Path]:
+def _files_matching(pattern: str) -> list[Path]:
     return sorted(path for path in ROOT.glob(pattern) if path.is_file())
 
 

@@ -142,7 +142,7 @@ def with_servers(rooms: Sequence[RoomName], settings: Settings) -> Settings:
     missing = [server for server in servers_of(rooms) if not getattr(settings, server) and server not in elsewhere]
     if not missing:
         return settings
-    addresses = _found_here(settings)
+    addresses = _addresses_here(settings)
     if lacking := [PREFIX + server.upper() for server in missing if not addresses.get(server)]:
         raise NotRunningError(f"Nothing runs here. Start the system with `lastunit up`, or name {', '.join(lacking)}.")
     update: dict[str, str | None] = {server: addresses[server] for server in missing}
@@ -151,7 +151,7 @@ def with_servers(rooms: Sequence[RoomName], settings: Settings) -> Settings:
     return settings.model_copy(update=update)
 
 
-def _found_here(settings: Settings) -> dict[str, str | None]:
+def _addresses_here(settings: Settings) -> dict[str, str | None]:
     from infra.base.endpoints import running_stack  # noqa: PLC0415
     from infra.local.sandbox_processor.address import address_in  # noqa: PLC0415
 

@@ -72,7 +72,7 @@ def list_letters(
 ) -> None:
     """List dead letters, the oldest first."""
     states = _states(state, () if every else (LetterState.OPEN,))
-    letters = _found(quiet_settings(), Filter((), room, topic, reason, key, states))
+    letters = _matching(quiet_settings(), Filter((), room, topic, reason, key, states))
     if as_json:
         print_json([_document(letter) for letter in letters])
         return
@@ -124,7 +124,7 @@ def redrive(
 ) -> None:
     """Publish dead letters to their topics again, in their original order. A room takes what it has decided before for a duplicate."""
     settings = quiet_settings()
-    letters = _meant(settings, ids, Filter((), room, topic, reason, key), state)
+    letters = _selected(settings, ids, Filter((), room, topic, reason, key), state)
     planned = run(_planned(letters, changes or []))
     if not dry_run and planned:
         run(_redrive(settings, planned, by or getpass.getuser(), why))
@@ -155,7 +155,7 @@ def acknowledge(
 ) -> None:
     """Note that nothing is to be done about these letters; they are no longer listed as open."""
     settings = quiet_settings()
-    letters = _meant(settings, ids, Filter((), room, topic, reason, key), LetterState.OPEN)
+    letters = _selected(settings, ids, Filter((), room, topic, reason, key), LetterState.OPEN)
     run(_acknowledge(settings, letters, by or getpass.getuser(), why))
     if as_json:
         print_json({"letters": [letter.id for letter in letters]})
@@ -175,7 +175,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write dead letters to a file, a JSON document a line; bytes are in base64."""
-    letters = _found(quiet_settings(), Filter((), room, topic, reason, key, _states(state, ())))
+    letters = _matching(quiet_settings(), Filter((), room, topic, reason, key, _states(state, ())))
     try:
         file.write_bytes(b"".join(msgspec.json.encode(_document(letter)) + b"\n" for letter in letters))
     except (OSError, ValueError) as error:
@@ -193,17 +193,17 @@ def _states(given: str | None, otherwise: tuple[LetterState, ...]) -> tuple[Lett
     return otherwise if given is None else (LetterState(given),)
 
 
-def _found(settings: Settings, wanted: Filter) -> list[Letter]:
+def _matching(settings: Settings, wanted: Filter) -> list[Letter]:
     return [letter for letter in run(_read(settings)) if wanted.takes(letter)]
 
 
-def _meant(settings: Settings, ids: Sequence[str] | None, wanted: Filter, state: str | None) -> list[Letter]:
+def _selected(settings: Settings, ids: Sequence[str] | None, wanted: Filter, state: str | None) -> list[Letter]:
     """Return the letters that a command is about: named by id, or by filter. Ends the command where nothing names any."""
     states = _states(state, () if ids else (LetterState.OPEN,))
     wanted = msgspec.structs.replace(wanted, ids=tuple(ids or ()), states=states)
     if wanted == Filter(states=states):
         fail("Name letters by their ids, or by --room, --topic, --reason or --key.", 2)
-    letters = _found(settings, wanted)
+    letters = _matching(settings, wanted)
     if missing := set(wanted.ids) - {letter.id for letter in letters}:
         fail(
             f"There is no dead letter {', '.join(sorted(missing))} in the wanted state; see `lastunit letters list --all`."

@@ -32,7 +32,7 @@ def read(body: bytes, kind: type[T]) -> T:
         struct = msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _problem(body, kind, error) from error
-    if faults := list(islice(_meant(struct, ""), MAX_FAULTS)):
+    if faults := list(islice(_faults_of_fields(struct, ""), MAX_FAULTS)):
         raise invalid(faults)
     return struct
 
@@ -52,7 +52,7 @@ def _plan_of(kind: type[msgspec.Struct]) -> _Plan:
     return _Plan(checks, lists)
 
 
-def _meant(struct: msgspec.Struct, pointer: str) -> Iterator[Fault]:
+def _faults_of_fields(struct: msgspec.Struct, pointer: str) -> Iterator[Fault]:
     """Yield what is wrong with a struct all of whose fields have the right types."""
     plan = _plan_of(type(struct))
     for name, check in plan.checks:
@@ -60,7 +60,7 @@ def _meant(struct: msgspec.Struct, pointer: str) -> Iterator[Fault]:
             yield Fault(detail, pointer=f"{pointer}/{name}")
     for name in plan.lists:
         for number, element in enumerate(getattr(struct, name)):
-            yield from _meant(element, f"{pointer}/{name}/{number}")
+            yield from _faults_of_fields(element, f"{pointer}/{name}/{number}")
 
 
 def _check_of(hint: Any) -> Check | None:

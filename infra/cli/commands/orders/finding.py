@@ -51,7 +51,7 @@ def find(
         from_ms=_ms(since or day),
         until_ms=_ms(until) if day is None else _end_of(day),
     )
-    orders = run(_found(quiet_settings(), query, limit))
+    orders = run(_find(quiet_settings(), query, limit))
     if as_json:
         print_json(orders)
         return
@@ -69,7 +69,7 @@ def reindex(*, as_json: AsJson = False) -> None:
         stdout().print("The views' process reads order.events from its beginning, within seconds if it runs.")
 
 
-async def _found(settings: Settings, query: OrderQuery, limit: int) -> list[IndexedOrder]:
+async def _find(settings: Settings, query: OrderQuery, limit: int) -> list[IndexedOrder]:
     async with database(settings) as connection:
         return await find_orders(connection, query, limit)
 

@@ -137,21 +137,21 @@ def _difference(difference: Difference) -> dict[str, Any]:
     return document
 
 
-def _orphan(orphan: OrphanFound) -> dict[str, Any]:
-    payment, operation = orphan.orphan.payment, orphan.orphan.operation
+def _orphan(reported: OrphanFound) -> dict[str, Any]:
+    payment, operation = reported.orphan.payment, reported.orphan.operation
     return {
         "order_id": payment.order_id,
         "authorization_id": payment.authorization_id,
-        "why": orphan.orphan.why,
+        "why": reported.orphan.why,
         "operation": operation.kind,
         "amount_minor": operation.amount_minor,
         "currency": operation.currency,
-        "result": orphan.result,
+        "result": reported.result,
     }
 
 
-def _orphan_line(orphan: OrphanFound) -> str:
-    payment, operation = orphan.orphan.payment, orphan.orphan.operation
+def _orphan_line(reported: OrphanFound) -> str:
+    payment, operation = reported.orphan.payment, reported.orphan.operation
     amount = shown_minor(operation.amount_minor, operation.currency)
     head = f"{payment.order_id}, authorisation {payment.authorization_id}"
-    return f"{head}: {orphan.orphan.why}; {operation.kind.value} {amount}: {orphan.result or NOT_ASKED}"
+    return f"{head}: {reported.orphan.why}; {operation.kind.value} {amount}: {reported.result or NOT_ASKED}"
