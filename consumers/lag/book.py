@@ -18,7 +18,7 @@ from consumers.lag.model import (
     GroupLook,
     LagReport,
     Look,
-    Ours,
+    OwnGroup,
     PartitionLag,
     State,
     Verdict,
@@ -49,7 +49,7 @@ class _Track(msgspec.Struct):
 class _Group(NamedTuple):
     name: str
     look: GroupLook
-    own: Ours | None
+    own: OwnGroup | None
     """None of a foreign group."""
     has_claims: bool
     """Whether PostgreSQL has its positions."""
@@ -57,7 +57,7 @@ class _Group(NamedTuple):
     """The topics that a foreign group's members have partitions of; none while it rebalances. Others are abandoned (klag#92)."""
 
     @classmethod
-    def of(cls, name: str, look: GroupLook, own: Ours | None) -> _Group:
+    def of(cls, name: str, look: GroupLook, own: OwnGroup | None) -> _Group:
         """Derive what holds for all of its partitions."""
         read = frozenset(topic for topic, _ in look.owners) if own is None else frozenset()
         return cls(name, look, own, own is not None and own.claims, read)
@@ -71,7 +71,7 @@ class _Position(NamedTuple):
 class LagBook:
     """Reports of one cluster. `own_groups` has our groups by the name that Kafka has for them."""
 
-    def __init__(self, own_groups: Mapping[str, Ours]) -> None:
+    def __init__(self, own_groups: Mapping[str, OwnGroup]) -> None:
         self._own_groups = own_groups
         self._tracks: dict[str, dict[Place, _Track]] = {}
         self._groups: dict[str, GroupLook] = {}

@@ -26,12 +26,12 @@ def furthest_behind(positions: Iterable[Position]) -> list[Position]:
 
     What stands still is remembered; read last, it would never be read while the others move on faster than they are read.
     """
-    found: dict[tuple[str, int], Position] = {}
+    furthest: dict[tuple[str, int], Position] = {}
     for topic, partition, offset in positions:
-        before = found.get((topic, partition))
+        before = furthest.get((topic, partition))
         if before is None or offset < before[2]:
-            found[topic, partition] = (topic, partition, offset)
-    return list(found.values())
+            furthest[topic, partition] = (topic, partition, offset)
+    return list(furthest.values())
 
 
 class FirstRecords:

@@ -9,12 +9,12 @@ from consumers.lag.model import GroupLook
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from consumers.lag.model import Ours
+    from consumers.lag.model import OwnGroup
 
 SEPARATOR: Final = "+"
 
 
-def with_hosted_rooms(groups: Mapping[str, GroupLook], own_groups: Mapping[str, Ours]) -> dict[str, GroupLook]:
+def with_hosted_rooms(groups: Mapping[str, GroupLook], own_groups: Mapping[str, OwnGroup]) -> dict[str, GroupLook]:
     """Put the groups of the rooms in the place of each group that hosts them, with its members and positions.
 
     A room that runs alone as well keeps what it is: then the two fence each other, and both are to be seen.
@@ -27,12 +27,12 @@ def with_hosted_rooms(groups: Mapping[str, GroupLook], own_groups: Mapping[str, 
     return listed
 
 
-def is_host(name: str, own_groups: Mapping[str, Ours]) -> bool:
+def is_host(name: str, own_groups: Mapping[str, OwnGroup]) -> bool:
     """Tell whether a group is that of several of our rooms."""
     return any(_rooms_in(name, own_groups))
 
 
-def _rooms_in(name: str, own_groups: Mapping[str, Ours]) -> Iterator[str]:
+def _rooms_in(name: str, own_groups: Mapping[str, OwnGroup]) -> Iterator[str]:
     """Yield our groups that a group stands for: of `ns.orders+payments` those are `ns.orders` and `ns.payments`."""
     first, *others = name.split(SEPARATOR)
     if first not in own_groups or not others:
@@ -46,7 +46,7 @@ def _fits(group: str, first: str, other: str) -> bool:
     return group.endswith(other) and first.startswith(group.removesuffix(other))
 
 
-def _of(host: GroupLook, room: Ours) -> GroupLook:
+def _of(host: GroupLook, room: OwnGroup) -> GroupLook:
     committed = host.committed
     return GroupLook(
         state=host.state,

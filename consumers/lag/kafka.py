@@ -22,7 +22,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from consumers.lag.first_records import FirstRecords
 from consumers.lag.hosted import is_host, with_hosted_rooms
 from consumers.lag.measure import position_of
-from consumers.lag.model import Claimed, GroupLook, LogRange, Look, Ours, Waiting
+from consumers.lag.model import Claimed, GroupLook, LogRange, Look, OwnGroup, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,7 +39,7 @@ Claims = dict[tuple[str, str, int], Claimed]
 class Cluster:
     """One cluster. Blocking: call it in a thread of its own. `own_groups` has our groups, as Kafka names them."""
 
-    def __init__(self, bootstrap: str, own_groups: Mapping[str, Ours]) -> None:
+    def __init__(self, bootstrap: str, own_groups: Mapping[str, OwnGroup]) -> None:
         quiet: dict[str, str | int | float | bool] = {
             "bootstrap.servers": bootstrap,
             "log_level": 0,

@@ -60,7 +60,7 @@ class Flag(StrEnum):
     """The first waiting record is from the future by more than a second. Its time lag is clamped to 0."""
 
 
-class Ours(msgspec.Struct, frozen=True):
+class OwnGroup(msgspec.Struct, frozen=True):
     """A group of ours: the topics that it reads, as Kafka names them, and whether its positions are in PostgreSQL."""
 
     topics: frozenset[str]

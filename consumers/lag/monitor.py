@@ -16,7 +16,7 @@ from consumers.lag.model import Claimed
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from consumers.lag.model import LagReport, Ours
+    from consumers.lag.model import LagReport, OwnGroup
 
 log = structlog.get_logger()
 
@@ -41,7 +41,7 @@ class LagMonitor:
     """
 
     def __init__(
-        self, bootstrap: str, own_groups: Mapping[str, Ours], read_claims: Callable[[], Awaitable[Claims]]
+        self, bootstrap: str, own_groups: Mapping[str, OwnGroup], read_claims: Callable[[], Awaitable[Claims]]
     ) -> None:
         self.latest: LagReport | None = None
         self._own_groups = own_groups

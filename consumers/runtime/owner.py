@@ -292,7 +292,7 @@ class PartitionOwner:
         """Return how many records wait to be decided; none where no restart brings what is waited for, be it an operator."""
         if self._database.outage.lasts or self._publisher.outage.lasts or self._reader.waits_for_others:
             return 0
-        tps = [it for it in self._ownership.claimed_tps(self._consumer) if not self._pausing.holds_up(it.partition)]
+        tps = [tp for tp in self._ownership.claimed_tps(self._consumer) if not self._pausing.holds_up(tp.partition)]
         return self._ownership.durable.lag(self._consumer, tps, self._ownership.partitioning)
 
     def _new_consumer(self) -> AIOKafkaConsumer:

@@ -162,7 +162,10 @@ class Ownership:
         identity = (await source_log(consumer._client, self.topics)).identity  # noqa: SLF001
         begins = await consumer.beginning_offsets(tps)
         committed = dict(zip(tps, await asyncio.gather(*map(consumer.committed, tps)), strict=True))
-        hosted = [await self._claim_rows(it, [begins[tp] for tp in self.tps_of(it)], identity) for it in partitions]
+        hosted = [
+            await self._claim_rows(partition, [begins[tp] for tp in self.tps_of(partition)], identity)
+            for partition in partitions
+        ]
         # After the rows, so that a change which did not fence them is seen here.
         if await self.watcher.look():
             self._claim_all_again()
@@ -280,7 +283,9 @@ class Ownership:
         """Give up these partitions, if they are still held under one of the claims that were fenced."""
         held = self.held()
         here = [held[each] for each in partitions if each in held]
-        self.fenced([each for each in here if any(fenced_claim is own for fenced_claim in claims for own in each.claims)])
+        self.fenced(
+            [each for each in here if any(fenced_claim is own for fenced_claim in claims for own in each.claims)]
+        )
 
     def fenced(self, claims: Iterable[HostedPartition]) -> None:
         """Stop deciding at once; if the partition is still assigned here a session later, claim it again."""

@@ -82,7 +82,7 @@ def main() -> int:
             _anchor(tokens)
             body = renderer.renderer.render(tokens, renderer.options, {})
         target.write_text(_document(page, body, chapters), encoding="utf-8")
-    for picture in _found("docs/pictures/*.webp"):
+    for picture in _files_matching("docs/pictures/*.webp"):
         target = folder / picture.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(picture, target)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from consumers.lag.model import Ours
+from consumers.lag.model import OwnGroup
 from consumers.lag.monitor import CLAIMS_SECONDS, LagMonitor, read_claims
 from infra.base.connections import address_of
 from infra.base.rooms import READERS, ROOMS
@@ -28,11 +28,12 @@ def rooms_here(namespace: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     }
 
 
-def groups_here(namespace: str) -> dict[str, Ours]:
+def groups_here(namespace: str) -> dict[str, OwnGroup]:
     """Return our groups; the readers' positions are in Redis and Kafka, not in PostgreSQL."""
-    groups = {group: Ours(frozenset(topics)) for group, topics in rooms_here(namespace).values()}
+    groups = {group: OwnGroup(frozenset(topics)) for group, topics in rooms_here(namespace).values()}
     readers = {
-        f"{namespace}{name}": Ours(frozenset({ORDER_EVENTS.in_namespace(namespace)}), claims=False) for name in READERS
+        f"{namespace}{name}": OwnGroup(frozenset({ORDER_EVENTS.in_namespace(namespace)}), claims=False)
+        for name in READERS
     }
     return groups | readers
 

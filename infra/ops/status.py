@@ -103,7 +103,7 @@ def _of_groups(report: LagReport) -> Iterator[Problem]:
                 "warning", f"{group.unknown} partitions of {group.group} could not be measured", "`lastunit lag`"
             )
         for verdict in Verdict:
-            if verdict is not Verdict.OK and (parts := [it for it in group.partitions if it.verdict is verdict]):
+            if verdict is not Verdict.OK and (parts := [part for part in group.partitions if part.verdict is verdict]):
                 yield from _of_partitions(group, verdict, parts)
 
 

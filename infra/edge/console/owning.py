@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def group_values(settings: Settings, watch: Watch, name: str) -> dict[str, Any] | None:
     """Return what a group's page shows; None where there is none of this name."""
     lag = watch.observed.lag
-    group = next((it for it in lag.groups if it.group == name), None) if lag else None
+    group = next((group for group in lag.groups if group.group == name), None) if lag else None
     if group is None:
         return None
     room = name.removeprefix(settings.namespace)

@@ -41,5 +41,8 @@ def race(watch: Watch, sku: str, now_s: int) -> Chart:
         units, lines = by_second.get(second, (0, 0))
         sold, refused = sold + units, refused + lines
         totals.append((sold, refused))
-    lines_ = [Line("units sold", [it[0] for it in totals]), Line("orders refused", [it[1] for it in totals])]
+    lines_ = [
+        Line("units sold", [units for units, _ in totals]),
+        Line("orders refused", [lines for _, lines in totals]),
+    ]
     return Chart("in all", [float(second) for second in seconds], lines_)

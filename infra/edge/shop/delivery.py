@@ -114,7 +114,9 @@ class Addresses:
 
     async def erase(self, buyer_id: str, order_ids: Collection[str]) -> int:
         """Erase a buyer's addresses of these orders; return how many."""
-        status = await self._run(lambda it: it.execute(QUERIES["erase_addresses"], buyer_id, list(order_ids)))
+        status = await self._run(
+            lambda connection: connection.execute(QUERIES["erase_addresses"], buyer_id, list(order_ids))
+        )
         return int(str(status).rpartition(" ")[2])
 
     async def _run(self, work: Callable[[asyncpg.Connection], Awaitable[Any]]) -> Any:

@@ -70,13 +70,13 @@ def _svg(title: str, height: int, body: Sequence[str]) -> str:
 
 def _axes(x_name: str, x_top: float, y_top: float) -> str:
     ground = HEIGHT - BELOW
-    found = [f'<path class="axis" d="M{LEFT} {TOP}V{ground}H{WIDTH - RIGHT}"/>']
+    parts = [f'<path class="axis" d="M{LEFT} {TOP}V{ground}H{WIDTH - RIGHT}"/>']
     for share in (0, 0.5, 1):
         x, y = LEFT + share * (WIDTH - LEFT - RIGHT), _y(share * y_top, y_top)
-        found.append(f'<text x="{x:.0f}" y="{ground + 18}" text-anchor="middle">{share * x_top:,.4g}</text>')
-        found.append(f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{share * y_top:,.4g}</text>')
+        parts.append(f'<text x="{x:.0f}" y="{ground + 18}" text-anchor="middle">{share * x_top:,.4g}</text>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{share * y_top:,.4g}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
-    return "".join([*found, f'<text x="{middle:.0f}" y="{ground + 38}" text-anchor="middle">{escape(x_name)}</text>'])
+    return "".join([*parts, f'<text x="{middle:.0f}" y="{ground + 38}" text-anchor="middle">{escape(x_name)}</text>'])
 
 
 def _y(value: float, top: float) -> float:

@@ -86,11 +86,11 @@ def _race(claims: Sequence[Claim]) -> list[Curve]:
 def under_way(times: Mapping[str, tuple[int, int]]) -> list[tuple[float, float]]:
     """Return how many orders were placed and not final: (seconds since the first was placed, orders) at each change."""
     changes = sorted([(placed, 1) for placed, _ in times.values()] + [(final, -1) for _, final in times.values()])
-    began, orders, found = changes[0][0], 0, []
+    began, orders, points = changes[0][0], 0, []
     for at_ms, change in changes:
         orders += change
-        found.append(((at_ms - began) / 1000, float(orders)))
-    return found
+        points.append(((at_ms - began) / 1000, float(orders)))
+    return points
 
 
 def _ends(result: Result) -> dict[str, int]:

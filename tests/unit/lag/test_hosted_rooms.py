@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from consumers.lag.hosted import with_hosted_rooms
-from consumers.lag.model import GroupLook, Ours
+from consumers.lag.model import GroupLook, OwnGroup
 
 EVENTS, COMMANDS = "order.events", "order.commands"
 
 
-def ours(namespace: str) -> dict[str, Ours]:
+def ours(namespace: str) -> dict[str, OwnGroup]:
     both = frozenset({namespace + EVENTS, namespace + COMMANDS})
     return {
-        f"{namespace}orders": Ours(topics=both, claims=True),
-        f"{namespace}payments": Ours(topics=both, claims=True),
-        f"{namespace}notifications": Ours(topics=frozenset({namespace + EVENTS}), claims=True),
+        f"{namespace}orders": OwnGroup(topics=both, claims=True),
+        f"{namespace}payments": OwnGroup(topics=both, claims=True),
+        f"{namespace}notifications": OwnGroup(topics=frozenset({namespace + EVENTS}), claims=True),
     }
 
 

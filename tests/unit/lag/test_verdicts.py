@@ -12,14 +12,14 @@ from consumers.lag.model import (
     LagReport,
     LogRange,
     Look,
-    Ours,
+    OwnGroup,
     State,
     Verdict,
     Waiting,
 )
 from tests.unit.lag.test_public_complaints import NOW_MS, T0, look, partition
 
-OURS = {"inventory": Ours(frozenset({"t"}))}
+OURS = {"inventory": OwnGroup(frozenset({"t"}))}
 
 
 def ours(seconds: float = 0, **changes: object) -> Look:

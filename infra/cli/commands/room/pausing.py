@@ -43,11 +43,11 @@ def resume(room: Room, *, partition: Partition = None, why: Why, by: By = "", as
 
 def paused(*, as_json: AsJson = False) -> None:
     """List what is paused, by whom and why."""
-    found = run(_read(quiet_settings()))
+    pauses = run(_read(quiet_settings()))
     if as_json:
-        print_json(found)
-    elif found:
-        rows = [(it.place.text, moment(it.at_ms)[:19], it.by, it.why) for it in found]
+        print_json(pauses)
+    elif pauses:
+        rows = [(it.place.text, moment(it.at_ms)[:19], it.by, it.why) for it in pauses]
         print_table(("paused", "since (UTC)", "by", "why"), rows, wrap=True)
     else:
         stdout().print("Nothing is paused.")
