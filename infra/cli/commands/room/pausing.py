@@ -47,7 +47,7 @@ def paused(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(pauses)
     elif pauses:
-        rows = [(it.place.text, moment(it.at_ms)[:19], it.by, it.why) for it in pauses]
+        rows = [(pause_.place.text, moment(pause_.at_ms)[:19], pause_.by, pause_.why) for pause_ in pauses]
         print_table(("paused", "since (UTC)", "by", "why"), rows, wrap=True)
     else:
         stdout().print("Nothing is paused.")
