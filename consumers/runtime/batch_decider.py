@@ -112,7 +112,9 @@ class BatchDecider:
         await self._database.run_with_retry("load", lambda c: self._load(c, shares, thorough=is_thorough))
         for hosted, hosted_slices in work:
             self._hand_out(hosted, hosted_slices)
-        parts = [part for number, room_shares in shares if room_shares for part in self._decide_room(number, room_shares)]
+        parts = [
+            part for number, room_shares in shares if room_shares for part in self._decide_room(number, room_shares)
+        ]
         self._costs.misrouting.report(self._ownership.partitioning.partitions)
         return Batch([*parts, *self._late_parts(parts)], is_thorough)
 

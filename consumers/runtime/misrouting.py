@@ -30,15 +30,15 @@ class MisroutingReport:
         self._places: dict[str, dict[tuple[bytes, int], None]] = {}
         self._due = 0.0
 
-    def note(self, topic: str, found: Iterable[tuple[Record, MisroutedRecord]]) -> None:
+    def note(self, topic: str, misrouted: Iterable[tuple[Record, MisroutedRecord]]) -> None:
         """Count records of a topic. Those of an earlier number of partitions are no error of a partitioner's."""
-        errors = [(record, it) for record, it in found if not it.is_of_earlier_number]
+        errors = [(record, misrouting) for record, misrouting in misrouted if not misrouting.is_of_earlier_number]
         if not errors:
             return
         self.count[topic] = self.count.get(topic, 0) + len(errors)
         self._unnamed[topic] = self._unnamed.get(topic, 0) + len(errors)
         places = self._places.setdefault(topic, {})
-        places |= {(it.key, record.partition): None for record, it in errors[-MOST_KEYS:]}
+        places |= {(misrouting.key, record.partition): None for record, misrouting in errors[-MOST_KEYS:]}
         self._places[topic] = dict(list(places.items())[-MOST_KEYS:])
 
     def report(self, partitions: int) -> None:
@@ -46,13 +46,13 @@ class MisroutingReport:
         if not self._unnamed or time.monotonic() < self._due:
             return
         for topic, new in self._unnamed.items():
-            found = suspect(self._places[topic], partitions)
+            suspected = suspect(self._places[topic], partitions)
             log.warning(
                 "records_misrouted",
                 topic=topic,
                 new=new,
                 since_start=self.count[topic],
-                put_by=found.text if found is not None else "",
+                put_by=suspected.text if suspected is not None else "",
             )
         self._unnamed.clear()
         self._places.clear()

@@ -59,25 +59,32 @@ class MisroutedCommand(msgspec.Struct, frozen=True):
 
 async def misrouted_commands(log: Log, events: Iterable[TimelineEvent]) -> list[MisroutedCommand]:
     """Return those of an order's commands, in the order of their answers. Raises UnreadableError."""
-    found: list[tuple[Record, str, int, int]] = []
+    misrouted: list[tuple[Record, str, int, int]] = []
     for topic, partition, offset in causes(events):
         async for records in log.read(_TOPICS[topic], partition, offset + 1, start=offset):
-            found += [(record, *place) for record in records if (place := first_place(record, topic)) is not None]
-    counts = {topic: len(await log.ends(_TOPICS.get(topic, ORDER_COMMANDS))) for topic in {it[1] for it in found}}
-    places = {topic: {(record.key or b"", at) for record, of, at, _ in found if of == topic} for topic in counts}
+            misrouted += [(record, *place) for record in records if (place := first_place(record, topic)) is not None]
+    counts = {
+        topic: len(await log.ends(_TOPICS.get(topic, ORDER_COMMANDS)))
+        for topic in {topic for _, topic, _, _ in misrouted}
+    }
+    places = {topic: {(record.key or b"", at) for record, of, at, _ in misrouted if of == topic} for topic in counts}
     put_by = {topic: _put_by(places[topic], count) for topic, count in counts.items()}
     return [
         MisroutedCommand(_name(record), topic, partition, offset, record.partition, put_by[topic])
-        for record, topic, partition, offset in found
+        for record, topic, partition, offset in misrouted
     ]
 
 
 def _put_by(places: Collection[tuple[bytes, int]], partitions: int) -> str:
     """Return who puts these keys there. Of an earlier number of the topic's partitions only PostgreSQL knows."""
-    them = suspect(places, partitions)
-    if them is None:
+    suspected = suspect(places, partitions)
+    if suspected is None:
         return ""
-    return them.text if them.partitioner is not None else f"{them.text} (unless the topic had fewer partitions then)"
+    return (
+        suspected.text
+        if suspected.partitioner is not None
+        else f"{suspected.text} (unless the topic had fewer partitions then)"
+    )
 
 
 def causes(events: Iterable[TimelineEvent]) -> list[tuple[str, int, int]]:

@@ -140,8 +140,8 @@ def _decide_each(
 ) -> tuple[list[Outgoing], int]:
     outputs: list[Outgoing] = []
     letters = Letters(room.name, source, rules_version)
-    for record, found in readings:
-        read_as = found
+    for record, reading in readings:
+        read_as = reading
         if record.timestamp > at_ms or record.timestamp < at_ms - step_ms:
             at_ms = record.timestamp
         if isinstance(read_as, MisroutedRecord):

@@ -104,10 +104,10 @@ def _body(record: Record) -> bytes | None:
 
 def _named_once(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, bytes]:
     """Return every header. One whose name is taken gets its place in the list as well: `name#2`. No value becomes b""."""
-    found: dict[str, bytes] = {}
+    by_name: dict[str, bytes] = {}
     for place, (name, value) in enumerate(headers, start=1):
         free = name
-        while free in found:
+        while free in by_name:
             free += f"#{place}"
-        found[free] = value or b""
-    return found
+        by_name[free] = value or b""
+    return by_name

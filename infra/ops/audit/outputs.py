@@ -244,4 +244,4 @@ def room_of(outcome: str) -> str | None:
         return "notifications"
     if outcome.startswith(_TAKEN_IN):
         return INTAKE
-    return next((outcome.removeprefix(it) for it in _LETTERS if outcome.startswith(it)), None)
+    return next((outcome.removeprefix(prefix) for prefix in _LETTERS if outcome.startswith(prefix)), None)

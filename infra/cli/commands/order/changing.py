@@ -29,7 +29,11 @@ from schemas.money import MAX_MINOR
 
 POLL_SECONDS: Final = 0.05
 FAILURES: Final = frozenset(
-    {REFUSED, DEAD_LETTERED, *(event.__name__ for event in (m.PaymentVoidFailed, m.PaymentRefundFailed, m.PaymentLapsed))}
+    {
+        REFUSED,
+        DEAD_LETTERED,
+        *(event.__name__ for event in (m.PaymentVoidFailed, m.PaymentRefundFailed, m.PaymentLapsed)),
+    }
 )
 
 

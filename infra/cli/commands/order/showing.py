@@ -56,8 +56,8 @@ def show(order: OrderName, *, as_json: AsJson = False) -> None:
         return
     for line in timeline(view, screen_width()):
         stdout().print(line)
-    for it in misrouted:
-        stdout().print(_words(it), markup=False)
+    for command in misrouted:
+        stdout().print(_words(command), markup=False)
 
 
 async def _misrouted(view: OrderView, settings: Settings) -> list[MisroutedCommand]:
@@ -75,11 +75,13 @@ async def _misrouted(view: OrderView, settings: Settings) -> list[MisroutedComma
         return []
 
 
-def _words(it: MisroutedCommand) -> str:
-    place = (
-        f"{it.command} stood at {it.topic}/{it.partition}/{it.offset}, its key belongs in partition {it.home_partition}"
+def _words(command: MisroutedCommand) -> str:
+    place = f"{command.command} stood at {command.topic}/{command.partition}/{command.offset}, its key belongs in partition {command.home_partition}"
+    return (
+        f"{place}; it was forwarded. Put there by {command.put_by}."
+        if command.put_by
+        else f"{place}; it was forwarded."
     )
-    return f"{place}; it was forwarded. Put there by {it.put_by}." if it.put_by else f"{place}; it was forwarded."
 
 
 def _require_complete_view(order_id: str, settings: Settings) -> None:
