@@ -213,8 +213,8 @@ class PartitionOwner:
 
     def _steps(self, slices: list[DecodedSlice]) -> list[BatchStep]:
         """Cut what was read into steps; without any, one moves the positions of rooms that passed over records."""
-        found = steps(slices, self._hosting.is_barrier)
-        return found or ([BatchStep([])] if self._decider.moves_in_seconds() <= 0 else [])
+        cut = steps(slices, self._hosting.is_barrier)
+        return cut or ([BatchStep([])] if self._decider.moves_in_seconds() <= 0 else [])
 
     async def _process(self, step: BatchStep) -> bool:
         """Decide a step while the one before it commits; then let it commit. Return False when positions went back."""
