@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from consumers.views.timeline import TimelineEvent
 
 WORDS: Final = {
-    "LineReserved": "line {line} of {line_count}: {quantity} x {sku} at {price}, held until {until}",
+    "LineReserved": "line {line} of {line_count}: {quantity} x {sku} at {price}{charges}, held until {until}",
     "LineRejected": "line {line} of {line_count}: {quantity} x {sku} refused, {demand} wanted and {available} there",
     "LineRepeated": "line {line} was sent again",
     "LineReleased": "line {line}: {quantity} x {sku} given back",
@@ -116,7 +116,12 @@ def _facts(data: dict[str, Any], currency: str) -> dict[str, Any]:
 
 def _sums(data: dict[str, Any], currency: str) -> dict[str, str]:
     names = {"unit_price_minor": "price", "amount_minor": "amount", "asked_minor": "asked", "left_minor": "left"}
-    return {name: amount(data[field], currency) for field, name in names.items() if field in data}
+    sums = {name: amount(data[field], currency) for field, name in names.items() if field in data}
+    charges = (f"{text} {amount(data[field], currency)}" for field, text in _CHARGES.items() if data.get(field))
+    return sums | {"charges": "".join(charges)}
+
+
+_CHARGES: Final = {"discount_minor": ", less", "tax_minor": ", tax", "shipping_minor": ", shipping of the order"}
 
 
 def _lines(lines: Sequence[Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 
 from consumers.views.money import MoneyView
@@ -170,6 +171,10 @@ def test_nobody_who_looks_on_sees_how_it_is_paid() -> None:
 def test_every_event_of_an_order_has_its_words_and_no_other() -> None:
     assert WORDS.keys() == {message.__name__ for message in ORDER_EVENTS.carries}
     assert describe(events(RESERVED_1)[0], "GBP") == "line 1 of 2: 2 x MUG at GBP 2.50, held until 00:15:00"
+    charged = msgspec.structs.replace(RESERVED_1, discount_minor=50, tax_minor=20, shipping_minor=495)
+    assert describe(events(charged)[0], "GBP") == (
+        "line 1 of 2: 2 x MUG at GBP 2.50, less GBP 0.50, tax GBP 0.20, shipping of the order GBP 4.95, held until 00:15:00"
+    )
     assert describe(events(REJECTED_2)[0], "") == "line 2 of 2: 1 x TIN refused, 1 wanted and 0 there"
 
 
