@@ -31,10 +31,10 @@ from producers.publisher import Outgoing, Publisher
 from topology.topics import INVENTORY_COMMANDS
 
 DIRECTORY: Final = Path(__file__).parents[1] / "pictures"
-ORDERS: Final = 1_200
+ORDERS: Final = 600
 PRODUCTS: Final = 300
 SEED: Final = 1
-SECONDS: Final = 120
+SECONDS: Final = 90
 """How long orders trickle in, so that charts have something to show."""
 READY_SECONDS: Final = 180.0
 QUALITY: Final = 80
