@@ -15,7 +15,7 @@ from tests.harness.buying import Answer, Shopper
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PATIENCE_SECONDS: Final = 180.0
+PATIENCE_SECONDS: Final = 600.0
 """How long a shopper tries again what was not answered."""
 PAUSE_SECONDS: Final = 0.4
 LOOK_SECONDS: Final = 1.0
