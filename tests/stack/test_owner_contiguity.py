@@ -130,14 +130,19 @@ class Unsettled(PartitionOwner):
         self.durable += [span for part in parts for span in self._spans.pop(id(part))]
 
     async def _noted(self, slices: Iterable[DecodedSlice]) -> Batch:
-        """Decide, and note what each part consists of: its position alone does not tell what it left out."""
+        """Decide, and note what each part consists of: its position alone does not tell what it left out.
+
+        What the room passed over before is durable with it.
+        """
         taken = list(slices)
+        passed = {partition: hosted.claims[0].passed for partition, hosted in self._claims.items()}
         batch = await self._decide(taken)
         for part in batch.parts:
             partition = part.claim.partition
+            ends = iter(passed[partition])
             self._spans[id(part)] = [
-                (partition, decoded.first, decoded.next) for decoded in taken if decoded.partition == partition
-            ]
+                (partition, first, following) for _, first, following in zip(ends, ends, ends, strict=True)
+            ] + [(partition, decoded.first, decoded.next) for decoded in taken if decoded.partition == partition]
         return batch
 
 
@@ -270,7 +275,7 @@ async def test_without_any_guard_records_are_passed_over(shop: Shop, monkeypatch
     without_a_guard_in_the_buffer(monkeypatch)
     monkeypatch.setattr(batch_decider, "_require_contiguous", lambda *_, **__: None)
     owner = Unsettled(SmallMemory(), shop, once_while_a_step_waits_for_the_one_before())
-    await publish_route(shop, "barrier")
+    await publish_route(shop, "memory")
     async with shop.owning(owner):
         await shop.until_quiet("inventory")
     assert gaps(owner.durable)
