@@ -88,17 +88,17 @@ async def write_at_once(address: str, add: Callable[[Redis, str], Awaitable[None
 
 async def hot_cart(options: Options, report: Report, address: str) -> None:
     each = 10 if options.quick else 200
-    ours, theirs = [], []
+    function_rates, watch_rates = [], []
     redis = client_of(address)
     for number in range(options.rounds):
-        ours.append(await write_at_once(address, with_function, f"hot-{number}", each))
+        function_rates.append(await write_at_once(address, with_function, f"hot-{number}", each))
         cart = await Carts(redis).read(f"hot-{number}")
         if cart.units != min(999, WRITERS * each):
             report.breaches.append(f"{cart.units} units are in the cart, {WRITERS * each} were added")
-        theirs.append(await write_at_once(address, with_watch, f"hot-{number}", max(1, each // 10)))
-    report.spreads["additions a second, function"] = spread(ours)
-    report.spreads["additions a second, WATCH and MULTI"] = spread(theirs)
-    report.ratio("cart_vs_watch", paired(ours, theirs), 10)
+        watch_rates.append(await write_at_once(address, with_watch, f"hot-{number}", max(1, each // 10)))
+    report.spreads["additions a second, function"] = spread(function_rates)
+    report.spreads["additions a second, WATCH and MULTI"] = spread(watch_rates)
+    report.ratio("cart_vs_watch", paired(function_rates, watch_rates), 10)
     taken = []
     for number in range(100 if options.quick else 2_000):
         began = time.perf_counter()

@@ -50,9 +50,9 @@ async def capacity(lane: Lane, options: Options, report: Report) -> float:
     orders = options.share(SHARES[lane.name], 200)
 
     async def trial(count: int = orders) -> Trial:
-        found = await backlog_trial(lane, hot(count), units={HOT_SKU: count})
-        report.breaches += [f"{lane.name}: {breach}" for breach in found.breaches]
-        return found
+        measured = await backlog_trial(lane, hot(count), units={HOT_SKU: count})
+        report.breaches += [f"{lane.name}: {breach}" for breach in measured.breaches]
+        return measured
 
     if isinstance(lane, PostgresBaseline) and not options.quick:
         for setting in lane.tuned:
@@ -123,7 +123,7 @@ def judge(report: Report, trials: Trials) -> None:
 
 def lines_of(trials: Trials) -> list[Line]:
     """Return a line for each lane and percentile; a point's load is that of its first round."""
-    found = []
+    lines = []
     for lane in dict.fromkeys(name for name, _ in trials):
         for percentile in SHOWN:
             points = [
@@ -131,8 +131,8 @@ def lines_of(trials: Trials) -> list[Line]:
                 for (name, _), of_point in trials.items()
                 if name == lane
             ]
-            found.append(Line(f"{lane} {percentile}", points, is_dashed=percentile != SHOWN[0]))
-    return found
+            lines.append(Line(f"{lane} {percentile}", points, is_dashed=percentile != SHOWN[0]))
+    return lines
 
 
 if __name__ == "__main__":

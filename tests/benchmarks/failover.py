@@ -147,12 +147,12 @@ class Pair:
 
 def one_sku_a_partition(partitions: int) -> list[str]:
     """Return a SKU for each partition."""
-    found: dict[int, str] = {}
+    by_partition: dict[int, str] = {}
     for number in count():
         sku = f"SKU-{number:03}"
-        found.setdefault(partition_of(sku.encode(), partitions), sku)
-        if len(found) == partitions:
-            return list(found.values())
+        by_partition.setdefault(partition_of(sku.encode(), partitions), sku)
+        if len(by_partition) == partitions:
+            return list(by_partition.values())
     raise AssertionError
 
 
@@ -176,7 +176,7 @@ def gaps(
     for outcome in outcomes:
         at_ms[sku_of[outcome.order_id]].append(outcome.at_ms)
     silences = [(end - start, end, sku) for sku, times in at_ms.items() for start, end in pairwise(sorted(times))]
-    found = []
+    worst = []
     for event in events:
         around = [silence for silence in silences if event.at_ms <= silence[1] <= event.until_ms]
         length_ms, end_ms, sku = max(around, default=(0, 0, ""))
@@ -186,8 +186,8 @@ def gaps(
             for takeover in takeovers
             if takeover.partition == home and event.at_ms <= _ms(takeover) <= event.until_ms
         ]
-        found.append(_gap(event, length_ms / 1000, end_ms, by_whom[0] if by_whom else None))
-    return found
+        worst.append(_gap(event, length_ms / 1000, end_ms, by_whom[0] if by_whom else None))
+    return worst
 
 
 def _gap(event: Event, seconds: float, end_ms: float, successor: Takeover | None) -> Gap:
@@ -236,9 +236,9 @@ async def run(options: Options, report: Report) -> None:
         await publishing
         await pair.caught_up()
         await pair.stop()
-        said = await lane.topics.outcomes(since)
-        outcomes = once_each(said)
-        report.details["said_again"] = len(said) - len(outcomes)
+        published = await lane.topics.outcomes(since)
+        outcomes = once_each(published)
+        report.details["republished"] = len(published) - len(outcomes)
         lane.sold = sum(outcome.is_sale for outcome in outcomes)
         report.breaches = breaches(orders.ids[: loop.published], outcomes) + await lane.audit()
         session_seconds = lane.settings.session_timeout_ms / 1000
@@ -246,14 +246,14 @@ async def run(options: Options, report: Report) -> None:
     judge(report, gaps(pair.events, orders, outcomes, takeovers, lane.settings.partitions), session_seconds)
 
 
-def judge(report: Report, found: Sequence[Gap], session_seconds: float) -> None:
+def judge(report: Report, measured: Sequence[Gap], session_seconds: float) -> None:
     """Compute figures and bars; a bar holds for the worst."""
     report.setup["session_timeout_s"] = session_seconds
     limits = {"failover": session_seconds + AFTER_SESSION_SECONDS, "handover": HANDOVER_BAR_SECONDS, "join": None}
-    for gap in found:
+    for gap in measured:
         say(str(gap))
     for kind, limit in limits.items():
-        of_kind = [gap for gap in found if gap.kind == kind]
+        of_kind = [gap for gap in measured if gap.kind == kind]
         over: Spread = spread([gap.gap_s for gap in of_kind])
         report.spreads[kind] = over
         report.details[f"{kind}_gaps"] = [msgspec.to_builtins(gap) for gap in of_kind]

@@ -74,12 +74,12 @@ async def latency_trial(lane: Lane, rate: float, seconds: float) -> LatencyTrial
     code = await process.terminate(timeout_seconds=30)
     outcomes = await lane.topics.outcomes(since)
     lane.sold += sum(outcome.is_sale for outcome in outcomes)
-    found = breaches([*warm_up.ids, *offered.ids], outcomes) + await lane.audit()
+    problems = breaches([*warm_up.ids, *offered.ids], outcomes) + await lane.audit()
     if code != 0:
-        found.append(f"the process ended with exit code {code}")
+        problems.append(f"the process ended with exit code {code}")
     ms = latencies_ms(offered, outcomes)
     late = (offered.late_ms, offered.acknowledged_ms, offered.fell_behind)
-    return LatencyTrial(rate, count, ms, *late, found)
+    return LatencyTrial(rate, count, ms, *late, problems)
 
 
 def latencies_ms(offered: Offered, outcomes: Sequence[Outcome]) -> dict[str, float]:
@@ -91,8 +91,8 @@ def latencies_ms(offered: Offered, outcomes: Sequence[Outcome]) -> dict[str, flo
     for outcome in outcomes:
         if (due := due_ms.get(outcome.order_id)) is not None:
             histogram.record_value(max(1, round((outcome.at_ms + 1 - due) * 1000)))
-    found = {name: histogram.get_value_at_percentile(percent) / 1000 for name, percent in PERCENTILES.items()}
-    return {**found, "max": histogram.get_max_value() / 1000}
+    percentiles = {name: histogram.get_value_at_percentile(percent) / 1000 for name, percent in PERCENTILES.items()}
+    return {**percentiles, "max": histogram.get_max_value() / 1000}
 
 
 async def capacity(lane: PostgresBaseline, options: Options, report: Report) -> float:
@@ -100,9 +100,9 @@ async def capacity(lane: PostgresBaseline, options: Options, report: Report) -> 
     orders = options.share(CAPACITY_SHARE, 200)
 
     async def trial(count: int = orders) -> Trial:
-        found = await backlog_trial(lane, hot(count), units={HOT_SKU: count})
-        report.breaches += [f"{lane.name}: {breach}" for breach in found.breaches]
-        return found
+        measured = await backlog_trial(lane, hot(count), units={HOT_SKU: count})
+        report.breaches += [f"{lane.name}: {breach}" for breach in measured.breaches]
+        return measured
 
     if options.quick:
         return (await trial()).orders_per_s
@@ -118,12 +118,12 @@ async def run(options: Options, report: Report) -> None:
     trials: dict[str, list[LatencyTrial]] = {}
     async with running_servers(options) as servers, AsyncExitStack() as open_lanes:
         report.setup = await setup_facts(servers)
-        theirs = PostgresBaseline(ROW_LOCK, servers, "row_lock", variant="cte")
-        lanes: Mapping[str, Lane] = {"ours": Ours("ours", servers), ROW_LOCK: theirs}
+        baseline = PostgresBaseline(ROW_LOCK, servers, "row_lock", variant="cte")
+        lanes: Mapping[str, Lane] = {"ours": Ours("ours", servers), ROW_LOCK: baseline}
         for lane in lanes.values():
             await open_lanes.enter_async_context(lane)
-        base = await capacity(theirs, options, report)
-        theirs.relay_pause_ms = PROMPT_RELAY_PAUSE_MS
+        base = await capacity(baseline, options, report)
+        baseline.relay_pause_ms = PROMPT_RELAY_PAUSE_MS
         report.setup["row_lock_capacity_per_s"] = base
         report.setup["relay_pause_ms"] = {"at capacity": RELAY_PAUSE_MS, "at the loads": PROMPT_RELAY_PAUSE_MS}
         for number in range(options.rounds):
@@ -163,13 +163,13 @@ def judge(report: Report, trials: Mapping[str, list[LatencyTrial]]) -> None:
             report.spreads[f"{name} {percentile}"] = spread([trial.ms[percentile] for trial in of_load])
         report.remarks[f"{name} p50"] = f"{of_load[0].offered_per_s:,.0f} orders/s"
         report.details[name] = [msgspec.to_builtins(trial) for trial in of_load]
-    ours = [trial.ms["p99"] for trial in trials["ours at 8x"]]
-    theirs = [trial.ms["p99"] for trial in trials[f"{ROW_LOCK} at 0.5x"]]
-    ratio = paired(ours, theirs)
+    own_p99s = [trial.ms["p99"] for trial in trials["ours at 8x"]]
+    baseline_p99s = [trial.ms["p99"] for trial in trials[f"{ROW_LOCK} at 0.5x"]]
+    ratio = paired(own_p99s, baseline_p99s)
     report.ratio("p99_at_8x_vs_row_lock_at_half", ratio)
     report.bars["p99_at_8x_vs_row_lock_at_half"] = at_most(ratio.median, 1)
-    report.figure("p99_ms_at_8x", median(ours))
-    report.figure("row_lock_p99_ms_at_half", median(theirs))
+    report.figure("p99_ms_at_8x", median(own_p99s))
+    report.figure("row_lock_p99_ms_at_half", median(baseline_p99s))
 
 
 if __name__ == "__main__":

@@ -141,9 +141,9 @@ async def run(options: Options, report: Report) -> None:
                     f"round {number + 1} of {options.rounds}: {rate}/s: p50 {load.p50_ms:.0f}, p99 {load.p99_ms:.0f} ms,"
                     f" {load.under_way} under way, CPU {load.cpu_ms_in_all:.2f} ms an order: {_rounded(load.cpu_ms)}"
                 )
-        found = await verify(settings, processor_url=system.processor_url)
+        audit = await verify(settings, processor_url=system.processor_url)
         report.breaches += [
-            f"{finding.name}: {finding.detail} {finding.examples}" for finding in found.findings if not finding.holds
+            f"{finding.name}: {finding.detail} {finding.examples}" for finding in audit.findings if not finding.holds
         ]
     judge(report, idle, loads)
 

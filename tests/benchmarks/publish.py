@@ -36,24 +36,24 @@ async def by_client(options: Options, report: Report, servers: Servers) -> None:
     """Place the same orders by each client; a client that loses one is a breach."""
     settings = await servers.shop("clients")
     lanes = {**BULK, **SINGLE}
-    found: dict[str, list[Spent]] = {name: [] for name in lanes}
+    spent_by_lane: dict[str, list[Spent]] = {name: [] for name in lanes}
     sent = await _on_the_log(settings)
     for number in range(options.rounds):
         for name in list(lanes) if number % 2 == 0 else list(lanes)[::-1]:
             wanted = orders(options.orders if name in BULK else max(100, options.orders // SINGLES))
             spent = await lanes[name](settings, wanted)
-            found[name].append(spent)
+            spent_by_lane[name].append(spent)
             say(f"round {number + 1}: {name}: {spent.per_s:,.0f}/s, {spent.per_cpu_s:,.0f} a CPU second")
             sent += len(wanted)
     if (there := await _on_the_log(settings)) != sent:
         report.breaches.append(f"{there} records are on the log, {sent} were acknowledged")
-    for name, of_lane in found.items():
+    for name, of_lane in spent_by_lane.items():
         report.spreads[f"{name}, a CPU second"] = spread([each.per_cpu_s for each in of_lane])
         report.details[name] = {"per_s": [each.per_s for each in of_lane]}
         if times := [time_ms for each in of_lane for time_ms in each.taken_ms]:
             report.figure(f"{name}_p50_ms", float(np.percentile(times, 50)))
             report.figure(f"{name}_p99_ms", float(np.percentile(times, 99)))
-    rates = {name: [each.per_cpu_s for each in of_lane] for name, of_lane in found.items()}
+    rates = {name: [each.per_cpu_s for each in of_lane] for name, of_lane in spent_by_lane.items()}
     report.ratio("client_bulk_vs_hand_written", paired(rates["bulk_ours"], rates["bulk_hand_written"]), 1)
     report.ratio("client_bulk_vs_bytes", paired(rates["bulk_ours"], rates["bulk_of_bytes"]), 0.4)
     report.ratio("client_single_vs_bytes", paired(rates["single_ours"], rates["single_of_bytes"]))
@@ -68,27 +68,27 @@ async def by_http(options: Options, report: Report, servers: Servers) -> None:
     """Post the same orders to the API and to the bare handler."""
     settings = await servers.shop("http")
     seconds = 1.0 if options.quick else 8.0
-    ours, theirs, batches = [], [], []
+    api_rates, bare_rates, batches = [], [], []
     async with api(settings) as of_api, bare(settings) as of_bare:
         await _warm(of_api, of_bare)
         for number in range(options.rounds):
-            mine = await post(of_api, "/v1/orders", one_order(), seconds)
+            spent = await post(of_api, "/v1/orders", one_order(), seconds)
             other = await post(of_bare, "/v1/orders", one_order(), seconds)
             batch = await post(of_api, "/v1/orders:batch", many_orders(), seconds, connections=BATCHES_AT_ONCE)
-            ours.append(mine.per_cpu_s)
-            theirs.append(other.per_cpu_s)
+            api_rates.append(spent.per_cpu_s)
+            bare_rates.append(other.per_cpu_s)
             batches.append(batch.per_cpu_s * ORDERS_A_BATCH)
-            say(f"round {number + 1}: API {mine}, bare {other}, batches of {ORDERS_A_BATCH} {batch}")
-            rate = max(10.0, mine.per_s * OPEN_LOOP_LOAD)
+            say(f"round {number + 1}: API {spent}, bare {other}, batches of {ORDERS_A_BATCH} {batch}")
+            rate = max(10.0, spent.per_s * OPEN_LOOP_LOAD)
         for name, server in (("api", of_api), ("bare", of_bare)):
             open_loop = await post(server, "/v1/orders", one_order(), seconds, rate=rate)
             report.figure(f"{name}_open_loop_p50_ms", open_loop.p50_ms)
             report.figure(f"{name}_open_loop_p99_ms", open_loop.p99_ms)
     report.figure("open_loop_requests_per_s", rate)
-    report.spreads["requests, API, a CPU second"] = spread(ours)
-    report.spreads["requests, bare handler, a CPU second"] = spread(theirs)
+    report.spreads["requests, API, a CPU second"] = spread(api_rates)
+    report.spreads["requests, bare handler, a CPU second"] = spread(bare_rates)
     report.spreads["orders in batches, API, a CPU second"] = spread(batches)
-    report.ratio("http_vs_bare", paired(ours, theirs), 0.6)
+    report.ratio("http_vs_bare", paired(api_rates, bare_rates), 0.6)
     report.figure("batch_orders_per_cpu_s", spread(batches).median)
     report.bars["batch_orders_per_cpu_s"] = at_least(spread(batches).median, 10_000)
 

@@ -91,7 +91,7 @@ async def measure(options: Options, report: Report, size: int, with_postgresql: 
         "search": [f"/search?{query}" for query in goods.queries(500)],
     }
     texts = goods.misspelled(everything, 20 if options.quick else 200)
-    found: dict[tuple[str, str], list[Asked]] = defaultdict(list)
+    samples: dict[tuple[str, str], list[Asked]] = defaultdict(list)
     mrr: dict[str, float] = {}
     seconds = 0.5 if options.quick else SECONDS
     with ExitStack() as open_ones:
@@ -112,8 +112,8 @@ async def measure(options: Options, report: Report, size: int, with_postgresql: 
                 for route, accept in ROUTES.items():
                     await ask(port, paths[route], cpu, accept=accept, seconds=min(1.0, seconds))
                     for _ in range(options.rounds):
-                        found[lane, route].append(await ask(port, paths[route], cpu, accept=accept, seconds=seconds))
-                    half = found[lane, route][-1].per_s / 2
+                        samples[lane, route].append(await ask(port, paths[route], cpu, accept=accept, seconds=seconds))
+                    half = samples[lane, route][-1].per_s / 2
                     open_loop = await ask(port, paths[route], cpu, accept=accept, seconds=seconds, rate=half)
                     report.details[f"{lane}, {route}, {size}: p50 and p99 ms at {half:.0f}/s"] = [
                         open_loop.p50_ms,
@@ -121,26 +121,28 @@ async def measure(options: Options, report: Report, size: int, with_postgresql: 
                     ]
                     if size == max_size(options) and lane == "ours" and route == "search":
                         report.bars["search_p99_ms_at_half_load"] = at_most(open_loop.p99_ms, 20)
-    for (lane, route), asked in found.items():
-        report.spreads[f"{route}, {lane}, {size:,} products, per CPU second"] = spread([it.per_cpu_s for it in asked])
+    for (lane, route), asked in samples.items():
+        report.spreads[f"{route}, {lane}, {size:,} products, per CPU second"] = spread(
+            [sample.per_cpu_s for sample in asked]
+        )
     say(f"{size:,} products: MRR of misspelled titles {mrr}")
     report.details[f"mrr, {size}"] = mrr
     if size == max_size(options):
-        judge_size(report, found, mrr)
+        judge_size(report, samples, mrr)
 
 
 def max_size(options: Options) -> int:
     return SIZES[0] if options.quick else SIZES[-1]
 
 
-def judge_size(report: Report, found: dict[tuple[str, str], list[Asked]], mrr: dict[str, float]) -> None:
+def judge_size(report: Report, samples: dict[tuple[str, str], list[Asked]], mrr: dict[str, float]) -> None:
     """Compute the figures and bars of the largest catalogue."""
     for route, bar, least_ratio in (("page", 5_000, 3), ("search", 150, 5)):
-        own = [it.per_cpu_s for it in found["ours", route]]
+        own = [sample.per_cpu_s for sample in samples["ours", route]]
         report.figure(f"{route}s_per_cpu_s", spread(own).median)
         report.bars[f"{route}s_per_cpu_s"] = at_least(spread(own).median, bar)
-        if theirs := [it.per_cpu_s for it in found.get(("postgresql", route), [])]:
-            report.ratio(f"{route}_vs_postgresql", paired(own, theirs), least_ratio)
+        if baseline := [sample.per_cpu_s for sample in samples.get(("postgresql", route), [])]:
+            report.ratio(f"{route}_vs_postgresql", paired(own, baseline), least_ratio)
     if "postgresql" in mrr:
         report.figure("mrr_vs_postgresql", mrr["ours"] / max(mrr["postgresql"], 0.001))
         report.bars["mrr_vs_postgresql"] = at_least(mrr["ours"] / max(mrr["postgresql"], 0.001), 1)
@@ -160,9 +162,9 @@ def recommendations(report: Report) -> None:
     past = [items for at, _, items in rows if at < TEST_FROM]
     model = item_item.build(past)
     cases = completions([items for at, _, items in rows if at >= TEST_FROM], frozenset(model))
-    ours = judge(lambda given: [it.item for it in item_item.recommend(model, given, 10)], cases)
-    report.figure("item_item_hit_at_10", ours.hit)
-    report.figure("item_item_ndcg_at_10", ours.ndcg)
+    own = judge(lambda given: [neighbour.item for neighbour in item_item.recommend(model, given, 10)], cases)
+    report.figure("item_item_hit_at_10", own.hit)
+    report.figure("item_item_ndcg_at_10", own.ndcg)
     bought: defaultdict[str, list[tuple[int, tuple[str, ...]]]] = defaultdict(list)
     following: dict[str, frozenset[str]] = {}
     for number, (at, customer, items) in enumerate(rows):
@@ -193,10 +195,10 @@ def recommendations(report: Report) -> None:
         ids, _ = theirs_model.recommend(0, row, N=10, filter_already_liked_items=True)
         return [names[number] for number in ids]
 
-    theirs = judge(recommended, cases)
-    report.figure("item_item_vs_implicit", ours.hit / theirs.hit)
-    report.bars["item_item_vs_implicit"] = at_least(ours.hit / theirs.hit, 1)
-    report.details["implicit hit@10 and NDCG@10"] = [theirs.hit, theirs.ndcg]
+    reference = judge(recommended, cases)
+    report.figure("item_item_vs_implicit", own.hit / reference.hit)
+    report.bars["item_item_vs_implicit"] = at_least(own.hit / reference.hit, 1)
+    report.details["implicit hit@10 and NDCG@10"] = [reference.hit, reference.ndcg]
 
 
 async def run(options: Options, report: Report) -> None:

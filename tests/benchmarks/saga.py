@@ -101,16 +101,16 @@ def sellers(servers: Servers, report: Report, options: Options) -> list[Seller]:
     Each comes a second time, with a processor that takes its time.
     """
     lane = Ours("ours", servers)
-    ours = OurSeller("ours", lane)
-    found: list[Seller] = [
-        ours,
-        OurSeller(f"ours{SLOW}", lane, processor_ms=LATENCY_MS, sharing=ours),
-        OurSeller("ours_http", lane, processor_ms=LATENCY_MS, sharing=ours, over_http=True),
+    own = OurSeller("ours", lane)
+    all_sellers: list[Seller] = [
+        own,
+        OurSeller(f"ours{SLOW}", lane, processor_ms=LATENCY_MS, sharing=own),
+        OurSeller("ours_http", lane, processor_ms=LATENCY_MS, sharing=own, over_http=True),
     ]
 
     def take_in(seller: PostgresSeller | RestateSeller) -> None:
         slow = type(seller)(f"{seller.name}{SLOW}", seller.lane, processor_ms=LATENCY_MS, sharing=seller)
-        found.extend((seller, slow))
+        all_sellers.extend((seller, slow))
 
     take_in(PostgresSeller("asyncpg_batched", SagaBaseline("asyncpg_batched", servers, "sagas.orchestrator_batched")))
     take_in(PostgresSeller("asyncpg", SagaBaseline("asyncpg", servers, "sagas.orchestrator")))
@@ -126,7 +126,9 @@ def sellers(servers: Servers, report: Report, options: Options) -> list[Seller]:
         report.setup["restate-server"] = json.loads((server.parents[1] / "package.json").read_text())["version"]
     elif options.wants("restate"):
         report.skipped["restate"] = "not installed; make installs it before a benchmark, where there is npm"
-    return [seller for seller in found if options.wants(seller.name) or options.wants(seller.name.removesuffix(SLOW))]
+    return [
+        seller for seller in all_sellers if options.wants(seller.name) or options.wants(seller.name.removesuffix(SLOW))
+    ]
 
 
 class Bench:
@@ -185,12 +187,12 @@ class Bench:
     async def _offer(self, seller: Seller, rate: float) -> None:
         seconds = 1.0 if self._options.quick else LOAD_SECONDS
         orders = uniform(max(50, round(rate * seconds)), self._skus, next(self._seeds))
-        found = await latency_trial(seller, orders, rate)
+        latencies = await latency_trial(seller, orders, rate)
         say(
-            f"ours at {rate:,.0f}/s: p50 {found.p50_ms:.0f} ms, p99 {found.p99_ms:.0f} ms, load {found.late_ms:.1f} late"
+            f"ours at {rate:,.0f}/s: p50 {latencies.p50_ms:.0f} ms, p99 {latencies.p99_ms:.0f} ms, load {latencies.late_ms:.1f} late"
         )
-        self.latencies.append(found)
-        self._break("ours at half of its capacity", found.breaches)
+        self.latencies.append(latencies)
+        self._break("ours at half of its capacity", latencies.breaches)
 
     @asynccontextmanager
     async def _at_work(self, seller: Seller) -> AsyncIterator[None]:

@@ -150,11 +150,11 @@ async def _sample(
 
 async def _audit(settings: Settings, system: Supervisor, stream: Stream) -> list[str]:
     """Audit the books, and see that every order came to an end, or waits for its parcel, which nobody sends here."""
-    found = await verify(settings, processor_url=system.processor_url)
+    audit = await verify(settings, processor_url=system.processor_url)
     breaches = [
-        f"{finding.name}: {finding.detail} {finding.examples}" for finding in found.findings if not finding.holds
+        f"{finding.name}: {finding.detail} {finding.examples}" for finding in audit.findings if not finding.holds
     ]
-    progress = found.finding("every_order_is_final_or_waits").figure
+    progress = audit.finding("every_order_is_final_or_waits").figure
     ended = progress["final"] + progress.get("waiting_for_shipment", 0)
     if ended != stream.placed:
         breaches.append(f"{ended:,} of {stream.placed:,} orders came to an end")
@@ -171,15 +171,15 @@ def judge(report: Report, samples: Sequence[Sample]) -> None:
         report.figure(name, value)
         report.bars[name] = at_most(value, bar)
 
-    growth("p50_growth", lambda it: it.p50_ms, P50_BAR)
-    growth("p99_growth", lambda it: it.p99_ms, P99_BAR)
+    growth("p50_growth", lambda sample: sample.p50_ms, P50_BAR)
+    growth("p99_growth", lambda sample: sample.p99_ms, P99_BAR)
     for process in last[-1].rss_mib:
         if process != PROCESSOR:  # the stand-in for the card network keeps its books in memory
-            growth(f"memory_growth_{process}", lambda it, process=process: it.rss_mib[process], MEMORY_BAR)
+            growth(f"memory_growth_{process}", lambda sample, process=process: sample.rss_mib[process], MEMORY_BAR)
             report.spreads[f"rss {process}, MiB"] = spread([sample.rss_mib[process] for sample in samples])
     for name in last[-1].waiting:
-        before = max(it.waiting[name] for it in middle)
-        more = max(it.waiting[name] for it in last) - before
+        before = max(sample.waiting[name] for sample in middle)
+        more = max(sample.waiting[name] for sample in last) - before
         report.figure(f"more_{name}", more)
         report.bars[f"more_{name}"] = at_most(more, MORE_WAITING + before / 4)
         report.spreads[name] = spread([max(0.1, sample.waiting[name]) for sample in samples])

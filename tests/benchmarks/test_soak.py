@@ -28,8 +28,8 @@ async def test_a_minute_of_soak_leaves_sound_books_and_nothing_that_waits(tmp_pa
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, said = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    out, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
 
     result = json.loads(out.decode().splitlines()[-1])
     assert result["breaches"] == []

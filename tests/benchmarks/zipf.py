@@ -69,13 +69,13 @@ def shelves(lane: Lane, options: Options, skus: int) -> dict[str, int]:
 def turns(lane: Lane, options: Options, skus: int) -> dict[str, Callable[[], Awaitable[Trial]]]:
     """Return what a lane does in each round, by name; every round draws other orders."""
     orders, seeds = options.share(SHARES[lane.name]), count()
-    found: dict[str, Callable[[], Awaitable[Trial]]] = {
+    by_name: dict[str, Callable[[], Awaitable[Trial]]] = {
         f"{lane.name}_zipf": lambda: backlog_trial(lane, zipf(orders, skus, next(seeds))),
         f"{lane.name}_uniform": lambda: backlog_trial(lane, uniform(orders, skus, next(seeds))),
     }
     if isinstance(lane, Ours):
-        found["ours_hot"] = lambda: backlog_trial(lane, hot(orders), units={HOT_SKU: orders})
-    return found
+        by_name["ours_hot"] = lambda: backlog_trial(lane, hot(orders), units={HOT_SKU: orders})
+    return by_name
 
 
 async def prepare(lane: Lane, options: Options, skus: int) -> dict[str, float]:
@@ -109,11 +109,11 @@ async def run(options: Options, report: Report) -> None:
 def judge(report: Report, trials: Mapping[str, list[Trial]]) -> None:
     """Compute figures and bars."""
     for mix in ("zipf", "uniform"):
-        mine = f"ours_{mix}"
-        if mine in trials:
-            report.figure(f"{mix}_orders_per_s", median(rates(trials, mine)))
-        others = {name.removesuffix(f"_{mix}"): name for name in trials if name.endswith(mix) and name != mine}
-        compare(report, trials, mine, figure_names(mix, others), BARS)
+        own = f"ours_{mix}"
+        if own in trials:
+            report.figure(f"{mix}_orders_per_s", median(rates(trials, own)))
+        others = {name.removesuffix(f"_{mix}"): name for name in trials if name.endswith(mix) and name != own}
+        compare(report, trials, own, figure_names(mix, others), BARS)
     compare(report, trials, "ours_hot", {"hot_vs_uniform": "ours_uniform"}, BARS)
 
 

@@ -56,15 +56,15 @@ def shop(task: Task) -> Callable[[dict[str, Any]], tuple[int, bool]]:
 
     @DBOS.workflow(name="place")  # type: ignore[untyped-decorator]
     def place(known: dict[str, Any]) -> tuple[int, bool]:
-        found: tuple[int, bool] = sell(known)
-        return found
+        outcome: tuple[int, bool] = sell(known)
+        return outcome
 
     DBOS.launch()
 
     def run(known: dict[str, Any]) -> tuple[int, bool]:
         with SetWorkflowID(known["command"]["order_id"]):
-            found: tuple[int, bool] = place(known)
-            return found
+            outcome: tuple[int, bool] = place(known)
+            return outcome
 
     return run
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from producers.publisher import Publisher
-from tests.benchmarks.baselines.relay import said
+from tests.benchmarks.baselines.relay import outgoing
 from tests.benchmarks.baselines.source import Order, OrderSource, order_of
 from tests.benchmarks.baselines.task import Task, run_until_stopped
 
@@ -56,14 +56,16 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
     ):
         sell = await redis.script_load(SELL)
         left: Any = await redis.xrange(stream)
-        await publisher.publish([said(order_id, payload) for _, pairs in left for order_id, payload in pairs.items()])
+        await publisher.publish(
+            [outgoing(order_id, payload) for _, pairs in left for order_id, payload in pairs.items()]
+        )
         await redis.delete(stream)
 
         async def publish(calls: list[Call], replies: list[Any]) -> None:
             """Say what is new and take it off the stream; a redelivered order has no reply."""
             new = [(call, reply) for call, reply in zip(calls, replies, strict=True) if reply is not None]
             await publisher.publish(
-                [said(call.order_id, call.sale if sold else call.refusal) for call, (_, sold) in new]
+                [outgoing(call.order_id, call.sale if sold else call.refusal) for call, (_, sold) in new]
             )
             if new:
                 at_ms, number = new[-1][1][0].split(b"-")
@@ -96,10 +98,10 @@ class Call:
         self.refusal = order.rejected()
 
     def arguments(self, namespace: str) -> tuple[Any, ...]:
-        it = self.order.command
-        keys = (available_key(namespace, it.sku), holds_key(namespace), f"{namespace}events")
-        hold = f"{it.sku}/{it.quantity}/{self.order.expires_at_ms}"
-        return len(keys), *keys, self.order_id, it.quantity, hold, self.sale, self.refusal
+        command = self.order.command
+        keys = (available_key(namespace, command.sku), holds_key(namespace), f"{namespace}events")
+        hold = f"{command.sku}/{command.quantity}/{self.order.expires_at_ms}"
+        return len(keys), *keys, self.order_id, command.quantity, hold, self.sale, self.refusal
 
 
 if __name__ == "__main__":

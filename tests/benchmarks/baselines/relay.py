@@ -44,7 +44,7 @@ class Relay:
         await self._publisher.__aenter__()
         await self._connection.execute("SET synchronous_commit = off")
         rows = await self._connection.fetch("SELECT id, key, payload FROM outbox ORDER BY id")
-        self._waiting = [(row["id"], said(row["key"], row["payload"])) for row in rows]
+        self._waiting = [(row["id"], outgoing(row["key"], row["payload"])) for row in rows]
         self._rang.set()
         self._worker = asyncio.create_task(self._work())
         return self
@@ -58,7 +58,7 @@ class Relay:
 
     def put(self, row: int, key: bytes, payload: bytes) -> None:
         """Note that a row was committed. Call it in the event loop's thread."""
-        self._waiting.append((row, said(key, payload)))
+        self._waiting.append((row, outgoing(key, payload)))
         self._rang.set()
 
     async def _work(self) -> None:
@@ -77,6 +77,6 @@ class Relay:
         await self._connection.execute("DELETE FROM outbox WHERE id = ANY($1::text::bigint[])", numbers)
 
 
-def said(key: bytes, payload: bytes) -> Outgoing:
+def outgoing(key: bytes, payload: bytes) -> Outgoing:
     """Return the record of an outcome."""
     return Outgoing(ORDER_EVENTS.name, BY_KEY, key, payload)

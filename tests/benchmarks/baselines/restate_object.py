@@ -26,7 +26,7 @@ from hypercorn.config import Config
 
 from infra.local.stack import ChildProcess
 from producers.publisher import Publisher
-from tests.benchmarks.baselines.relay import said
+from tests.benchmarks.baselines.relay import outgoing
 from tests.benchmarks.baselines.source import Order, OrderSource, order_of
 from tests.benchmarks.baselines.task import Task, run_until_stopped
 from tests.harness.waiting import until
@@ -49,8 +49,8 @@ def shop(opening: int) -> restate.VirtualObject:
     @stock.handler()  # type: ignore[untyped-decorator]
     async def place(context: restate.ObjectContext, order: dict[str, Any]) -> bool:
         """Sell one line; return whether the units were there."""
-        found = await context.get("available")
-        available = opening if found is None else found
+        stored = await context.get("available")
+        available = opening if stored is None else stored
         if available < order["quantity"]:
             return False
         context.set("available", available - order["quantity"])
@@ -117,8 +117,8 @@ class NodeServices:
         """End it; return what the processor moved, in minor units, by operation."""
         if self._child is not None:
             await self._child.terminate()
-        found: dict[str, int] = json.loads((self._folder / "moved.json").read_text())
-        return found
+        moved_minor: dict[str, int] = json.loads((self._folder / "moved.json").read_text())
+        return moved_minor
 
 
 class Server:
@@ -148,8 +148,8 @@ class Server:
         headers = {"accept": "application/json"}
         async with session.post(f"{self._admin}/query", json=query, headers=headers) as answer:
             answer.raise_for_status()
-            found: list[dict[str, str]] = (await answer.json())["rows"]
-            return found
+            rows: list[dict[str, str]] = (await answer.json())["rows"]
+            return rows
 
     async def _registered(self, session: aiohttp.ClientSession) -> bool:
         deployment = {"uri": f"http://127.0.0.1:{self._services_port}", "force": True}
@@ -194,7 +194,7 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
             finally:
                 slots.release()
             outcome = order.reserved() if is_sold else order.rejected()
-            await publisher.publish([said(order.command.order_id.encode(), outcome)])
+            await publisher.publish([outgoing(order.command.order_id.encode(), outcome)])
             source.done([order])
 
         async with asyncio.TaskGroup() as sellers:
@@ -213,10 +213,10 @@ def books_of(stock: list[dict[str, str]], opening: int) -> dict[str, int]:
 
 async def call(session: aiohttp.ClientSession, ingress: str, order: Order) -> bool:
     """Ask the object through the ingress; the answer is durable when it comes."""
-    it = order.command
-    body = {"order_id": it.order_id, "quantity": it.quantity, "expires_at_ms": order.expires_at_ms}
-    headers = {"idempotency-key": it.order_id}
-    async with session.post(f"{ingress}/Stock/{it.sku}/place", json=body, headers=headers) as answer:
+    command = order.command
+    body = {"order_id": command.order_id, "quantity": command.quantity, "expires_at_ms": order.expires_at_ms}
+    headers = {"idempotency-key": command.order_id}
+    async with session.post(f"{ingress}/Stock/{command.sku}/place", json=body, headers=headers) as answer:
         answer.raise_for_status()
         return bool(await answer.json())
 

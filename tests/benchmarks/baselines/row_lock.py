@@ -32,18 +32,18 @@ async def skip_locked(connection: asyncpg.Connection, order: Order) -> asyncpg.R
 
 
 async def conditional_update(connection: asyncpg.Connection, order: Order) -> asyncpg.Record | None:
-    it = order.command
+    command = order.command
     async with connection.transaction():
-        if await connection.fetchval(QUERIES["decrement_if_there"], it.sku, it.quantity) is None:
+        if await connection.fetchval(QUERIES["decrement_if_there"], command.sku, command.quantity) is None:
             return await refuse(connection, order)
         return await connection.fetchrow(QUERIES["hold_and_say"], *in_full(order)[:-1])
 
 
 async def select_for_update(connection: asyncpg.Connection, order: Order) -> asyncpg.Record | None:
-    it = order.command
+    command = order.command
     async with connection.transaction():
-        available = await connection.fetchval(QUERIES["lock"], it.sku)
-        if available is None or available < it.quantity:
+        available = await connection.fetchval(QUERIES["lock"], command.sku)
+        if available is None or available < command.quantity:
             return await refuse(connection, order)
         return await connection.fetchrow(QUERIES["take_hold_and_say"], *in_full(order)[:-1])
 
@@ -62,14 +62,14 @@ VARIANTS: Final[Mapping[str, Callable[[asyncpg.Connection, Order], Awaitable[asy
 
 def in_full(order: Order) -> tuple[object, ...]:
     """Return the parameters of a statement that does everything."""
-    it = order.command
+    command = order.command
     return (
-        it.order_id,
-        it.line,
-        it.sku,
-        it.quantity,
+        command.order_id,
+        command.line,
+        command.sku,
+        command.quantity,
         order.expires_at_ms,
-        it.order_id.encode(),
+        command.order_id.encode(),
         order.reserved(),
         order.rejected(),
     )

@@ -43,7 +43,9 @@ class Batch(msgspec.Struct, frozen=True):
 
 def batch_of(orders: Sequence[Order]) -> Batch:
     rows = [
-        (it.order_id, it.line, it.sku, it.quantity, order.expires_at_ms) for order in orders for it in (order.command,)
+        (command.order_id, command.line, command.sku, command.quantity, order.expires_at_ms)
+        for order in orders
+        for command in (order.command,)
     ]
     columns = tuple(array_literal(column) for column in zip(*rows, strict=True))
     return Batch(

@@ -41,35 +41,35 @@ class Order(msgspec.Struct, frozen=True, gc=False):
 
     def reserved(self) -> bytes:
         """Return the event of a sale, as the product writes it."""
-        it = self.command
+        command = self.command
         return encode(
             LineReserved(
-                it.order_id,
-                it.line,
-                it.line_count,
-                it.sku,
-                it.quantity,
-                it.unit_price_minor,
-                it.currency,
-                it.customer_id,
-                it.payment_token,
+                command.order_id,
+                command.line,
+                command.line_count,
+                command.sku,
+                command.quantity,
+                command.unit_price_minor,
+                command.currency,
+                command.customer_id,
+                command.payment_token,
                 self.expires_at_ms,
             )
         )
 
     def rejected(self) -> bytes:
         """Return the event of a refusal; with one unit an order it means that none was left."""
-        it = self.command
+        command = self.command
         return encode(
             LineRejected(
-                it.order_id,
-                it.line,
-                it.line_count,
-                it.sku,
-                it.quantity,
-                it.demand,
+                command.order_id,
+                command.line,
+                command.line_count,
+                command.sku,
+                command.quantity,
+                command.demand,
                 0,
-                it.customer_id,
+                command.customer_id,
                 "insufficient_stock",
             )
         )
@@ -109,10 +109,10 @@ class OrderSource(Generic[T]):
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
-        mine = range(
+        partitions = range(
             process_number(), task.partitions, task.processes
         )  # fixed, so that nobody is kept waiting by a rebalance
-        self._consumer.assign([TopicPartition(self._topic, partition) for partition in mine])
+        self._consumer.assign([TopicPartition(self._topic, partition) for partition in partitions])
         self._under_way: dict[int, dict[int, None]] = {}
         self._ends: dict[int, int] = {}
         self._committing: asyncio.Task[None] | None = None
@@ -130,13 +130,13 @@ class OrderSource(Generic[T]):
 
     async def take(self, at_most: int = TOGETHER) -> list[T]:
         """Return the next orders; none when a tenth of a second brought none."""
-        found: list[T] = []
+        taken: list[T] = []
         for tp, records in (await self._consumer.getmany(timeout_ms=100, max_records=at_most)).items():
             orders = [order for record in records if (order := self._read(record)) is not None]
             self._under_way.setdefault(tp.partition, {}).update(dict.fromkeys(order.place[1] for order in orders))
             self._ends[tp.partition] = records[-1].offset + 1
-            found += orders
-        return found
+            taken += orders
+        return taken
 
     def done(self, orders: Sequence[T]) -> None:
         """Note that these orders' outcomes are durable."""

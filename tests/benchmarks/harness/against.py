@@ -41,16 +41,16 @@ def compare_checkouts(name: str, options: Options) -> int:
     """Run benchmark `name` here and at `options.against`, alternating; print the ratios, return the exit code."""
     there = checkout(options.against)
     roots = {HERE: ROOT, there.name: there}
-    found: dict[str, Results] = {label: [] for label in roots}
+    results: dict[str, Results] = {label: [] for label in roots}
     for number in range(options.rounds):
         for label in roots if number % 2 == 0 else reversed(roots):
             say(f"\n--- {name}, round {number + 1} of {options.rounds}: {label}")
-            found[label].append(_turn(name, roots[label], options))
+            results[label].append(_turn(name, roots[label], options))
     report = Report(
         name=f"{name}-against", title=f"{name}: {HERE} / {options.against}", unit="ratio", rounds=options.rounds
     )
     report.setup = {"revisions": {HERE: _git("describe", "--always", "--dirty"), options.against: there.name}}
-    judge(report, found[HERE], found[there.name])
+    judge(report, results[HERE], results[there.name])
     return emit(report, options.folder)
 
 
@@ -80,15 +80,15 @@ def judge(report: Report, here: Results, there: Results) -> None:
     for side, results in ((HERE, here), ("there", there)):
         report.breaches += [f"{side}: {breach}" for result in results for breach in result["breaches"]]
     for figure in _common(here, there):
-        mine, other = ([_flat(result)[figure] for result in results] for results in (here, there))
-        if min(other) <= 0 or min(mine) <= 0:
+        own, other = ([_flat(result)[figure] for result in results] for results in (here, there))
+        if min(other) <= 0 or min(own) <= 0:
             continue
-        over = paired(mine, other)
+        over = paired(own, other)
         report.spreads[figure] = over
         report.figure(figure, over.median)
-        report.remarks[figure] = f"{median(mine):,.4g} / {median(other):,.4g}"
-        report.details[figure] = {HERE: spread(mine), "there": spread(other)}
-        rounds = " ".join(f"{m / o:.3f}" for m, o in zip(mine, other, strict=True))
+        report.remarks[figure] = f"{median(own):,.4g} / {median(other):,.4g}"
+        report.details[figure] = {HERE: spread(own), "there": spread(other)}
+        rounds = " ".join(f"{m / o:.3f}" for m, o in zip(own, other, strict=True))
         say(f"{figure}: {over.median:.3f} ({rounds}): {report.remarks[figure]}")
 
 

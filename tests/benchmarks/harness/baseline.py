@@ -183,8 +183,8 @@ class RestateBaseline(Baseline):
 
     @override
     async def books(self) -> Books:
-        found = json.loads((self.state_dir / "books.json").read_text())
-        return Books(self.received, found["sold"], found["holds"])
+        document = json.loads((self.state_dir / "books.json").read_text())
+        return Books(self.received, document["sold"], document["holds"])
 
 
 def restate_server() -> Path | None:

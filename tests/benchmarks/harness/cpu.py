@@ -25,11 +25,11 @@ class CpuMeter:
 
     def read(self, pids: Mapping[str, int]) -> CpuSeconds:
         """Return what each has used so far; `pids` are the lane's processes by name, of which those that ended are left out."""
-        found = self._servers()
+        used = self._servers()
         for name, pid in pids.items():
             with contextlib.suppress(psutil.NoSuchProcess):
-                found[name] = _of_tree(psutil.Process(pid))
-        return found
+                used[name] = _of_tree(psutil.Process(pid))
+        return used
 
     def _servers(self) -> CpuSeconds:
         return {name: _of_tree(root) for name, root in self._roots.items()}

@@ -51,7 +51,7 @@ async def setup_facts(servers: Servers) -> dict[str, Any]:
         "postgresql": await servers.postgres.fetchval("SHOW server_version"),
         "postgresql_options": {row["name"]: row["setting"] for row in options},
         "valkey": valkey.get("valkey_version", valkey.get("redis_version")),
-        **{name: found for name in _PACKAGES if (found := _version(name)) is not None},
+        **{name: installed for name in _PACKAGES if (installed := _version(name)) is not None},
     }
 
 
@@ -80,13 +80,13 @@ def _version(package: str) -> str | None:
 
 def _cpu_model() -> str:
     try:
-        found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        match = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:
-        found = None
-    return found[1] if found else platform.machine()
+        match = None
+    return match[1] if match else platform.machine()
 
 
 def _kafka_version() -> str:
     lock = Path(infra.local.stack.__file__).with_name("kafka-jars.lock").read_text()
-    found = re.search(r"kafka_2\.13:(?:jar:)?([\d.]+)", lock)
-    return found[1] if found else "unknown"
+    match = re.search(r"kafka_2\.13:(?:jar:)?([\d.]+)", lock)
+    return match[1] if match else "unknown"

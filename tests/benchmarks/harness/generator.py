@@ -85,8 +85,8 @@ async def generator(bootstrap: str, namespace: str, rate: float, count: int, fol
     )
     try:
         async with asyncio.timeout(READY_SECONDS):
-            said = await process.stdout.readline() if process.stdout is not None else b""
-        if said.strip() != b"ready":
+            line = await process.stdout.readline() if process.stdout is not None else b""
+        if line.strip() != b"ready":
             raise RuntimeError("the load generator did not get ready; its complaint stands above")
         yield Generator(process, result)
     finally:

@@ -43,13 +43,13 @@ class Books(msgspec.Struct, frozen=True):
 
     def breaches(self, *, sold: int) -> list[str]:
         """Say what contradicts the outcomes, of which `sold` were sales of one unit each."""
-        found = {
+        checks = {
             f"{self.sold} units taken for {sold} sales": self.sold != sold,
             f"{self.holds} holds for {sold} sales": self.holds != sold,
             f"{self.sold} units taken of {self.received}": self.sold > self.received,
             f"{self.unpublished} outcomes left in the outbox": self.unpublished != 0,
         }
-        return [what for what, is_so in found.items() if is_so]
+        return [what for what, is_so in checks.items() if is_so]
 
 
 class Lane(ABC):

@@ -49,8 +49,8 @@ class LaneTopics:
     async def ends(self, topic: Topic = ORDER_EVENTS) -> Ends:
         """Return where each partition ends now; one request."""
         tps = [TopicPartition(topic.in_namespace(self._namespace), number) for number in range(self._partitions)]
-        found = await self._consumer.end_offsets(tps)
-        return [found[tp] for tp in tps]
+        end_offsets = await self._consumer.end_offsets(tps)
+        return [end_offsets[tp] for tp in tps]
 
     async def count(self, topic: Topic = ORDER_EVENTS) -> int:
         """Return how many records the topic has had."""
@@ -70,12 +70,12 @@ class LaneTopics:
         return [after - before for before, after in pairwise(reserved) if after > before]
 
     async def _records(self, topic: Topic, since: Ends) -> list[Record]:
-        found: list[Record] = []
+        read_so_far: list[Record] = []
         async with Log(self._bootstrap, self._namespace) as log:
             for partition, (start, end) in enumerate(zip(since, await self.ends(topic), strict=True)):
                 async for records in log.read(topic, partition, end, start=start):
-                    found += records
-        return found
+                    read_so_far += records
+        return read_so_far
 
 
 @asynccontextmanager
@@ -97,11 +97,11 @@ def breaches(wanted: Sequence[str], outcomes: Sequence[Outcome], units: int | No
     foreign = len(seen.keys() - set(wanted))
     sold = sum(outcome.is_sale for outcome in outcomes)
     due = len(wanted) if units is None else min(units, len(wanted))
-    found = {
+    checks = {
         f"{doubled} outcomes said twice": doubled,
         f"{missing} orders without an outcome": missing,
         f"{foreign} outcomes of unknown orders": foreign,
         f"{sold} sold where {due} could be: oversold": sold > due,
         f"{sold} sold where {due} could be: undersold": sold < due,
     }
-    return [what for what, is_so in found.items() if is_so]
+    return [what for what, is_so in checks.items() if is_so]

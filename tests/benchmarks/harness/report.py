@@ -67,7 +67,10 @@ class Report(msgspec.Struct, kw_only=True):
 def emit(report: Report, folder: Path) -> int:
     """Write the plot and the JSON, print a table for people and the JSON as the last line; return the exit code."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [Row(lane, it.min, it.median, it.max, report.remarks.get(lane, "")) for lane, it in report.spreads.items()]
+    rows = [
+        Row(lane, spread.min, spread.median, spread.max, report.remarks.get(lane, ""))
+        for lane, spread in report.spreads.items()
+    ]
     picture = folder / f"{report.name}.svg"
     picture.write_text(plot(report.title, report.unit, rows), encoding="utf-8")
     _print_table(report)
@@ -80,8 +83,8 @@ def emit(report: Report, folder: Path) -> int:
 
 def _print_table(report: Report) -> None:
     say: Mapping[str, str] = {
-        lane: " ".join(f"{value:>12}" for value in map(_for_people, (it.min, it.median, it.max)))
-        for lane, it in report.spreads.items()
+        lane: " ".join(f"{value:>12}" for value in map(_for_people, (spread.min, spread.median, spread.max)))
+        for lane, spread in report.spreads.items()
     }
     width = max(map(len, say), default=4)
     print(f"\n{report.title} ({report.unit}; {report.rounds} rounds)", file=sys.stderr)
@@ -109,9 +112,9 @@ def _without_noise(report: Report) -> Any:
 
 def _round_all(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _round_all(it) for name, it in value.items()}
+        return {name: _round_all(member) for name, member in value.items()}
     if isinstance(value, list):
-        return [_round_all(it) for it in value]
+        return [_round_all(element) for element in value]
     return _rounded(value) if isinstance(value, float) else value
 
 

@@ -29,19 +29,19 @@ CHOICES: Final[Mapping[Tunable, Sequence[int]]] = {
 
 async def alternate(rounds: int, turns: Mapping[str, Callable[[], Awaitable[Trial]]]) -> dict[str, list[Trial]]:
     """Give each turn one trial a round; every second round in the opposite order."""
-    found: dict[str, list[Trial]] = {name: [] for name in turns}
+    trials: dict[str, list[Trial]] = {name: [] for name in turns}
     for number in range(rounds):
         names = list(turns) if number % 2 == 0 else list(turns)[::-1]
         for name in names:
             trial = await turns[name]()
-            found[name].append(trial)
+            trials[name].append(trial)
             say(
                 f"round {number + 1} of {rounds}: {name}: {trial.orders_per_s:,.0f}/s over {trial.orders:,} orders"
                 f" in {trial.seconds:.1f} s, us of CPU an order: {trial.cpu_us_per_order}"
             )
             for breach in trial.breaches:
                 say(f"BREACH: {breach}")
-    return found
+    return trials
 
 
 class Rated(Protocol):
@@ -60,13 +60,13 @@ async def tune(
     choices: Sequence[int] = CHOICES["connections"],
 ) -> dict[str, float]:
     """Find the value of a setting with which a baseline is fastest, and let it keep that; return all rates."""
-    found: dict[int, float] = {}
+    by_choice: dict[int, float] = {}
     for choice in choices:
         setattr(lane, setting, choice)
-        found[choice] = (await trial()).orders_per_s
-        say(f"{lane.name} with {setting} {choice}: {found[choice]:,.0f}/s")
-    setattr(lane, setting, max(found, key=found.__getitem__))
-    return {str(choice): round(rate, 1) for choice, rate in found.items()}
+        by_choice[choice] = (await trial()).orders_per_s
+        say(f"{lane.name} with {setting} {choice}: {by_choice[choice]:,.0f}/s")
+    setattr(lane, setting, max(by_choice, key=by_choice.__getitem__))
+    return {str(choice): round(rate, 1) for choice, rate in by_choice.items()}
 
 
 def note(report: Report, trials: Mapping[str, list[Trial]]) -> None:
@@ -84,13 +84,13 @@ def note(report: Report, trials: Mapping[str, list[Trial]]) -> None:
 
 
 def compare(
-    report: Report, trials: Mapping[str, list[Trial]], mine: str, others: Mapping[str, str], bars: Mapping[str, float]
+    report: Report, trials: Mapping[str, list[Trial]], own: str, others: Mapping[str, str], bars: Mapping[str, float]
 ) -> None:
     """Note how many times as fast as others one turn was, in the same rounds; `others` are figure -> turn."""
     for figure, turn in others.items():
-        if mine in trials and turn in trials:
-            report.ratio(figure, paired(rates(trials, mine), rates(trials, turn)), bars.get(figure))
-            report.remarks[turn] = f"{mine}: {report.figures[figure]:.3g} \N{MULTIPLICATION SIGN}"
+        if own in trials and turn in trials:
+            report.ratio(figure, paired(rates(trials, own), rates(trials, turn)), bars.get(figure))
+            report.remarks[turn] = f"{own}: {report.figures[figure]:.3g} \N{MULTIPLICATION SIGN}"
 
 
 def batch_histogram(trials: Iterable[Trial]) -> dict[str, int]:

@@ -76,8 +76,10 @@ class Servers:
         await client.start()
         try:
             new = [
-                NewTopic(it.in_namespace(namespace), self.settings.partitions, 1, topic_configs=it.kafka_configs())
-                for it in topics
+                NewTopic(
+                    topic.in_namespace(namespace), self.settings.partitions, 1, topic_configs=topic.kafka_configs()
+                )
+                for topic in topics
             ]
             for name, code, message in (await client.create_topics(new)).topic_errors:
                 if code:
@@ -121,7 +123,7 @@ async def running_servers(options: Options) -> AsyncIterator[Servers]:
 async def _all_led(client: Any, names: Sequence[str]) -> bool:
     """Tell whether every partition of these topics has a leader."""
     described = await client.describe_topics(names)
-    return all(not it["error_code"] and all(p["leader"] >= 0 for p in it["partitions"]) for it in described)
+    return all(not topic["error_code"] and all(p["leader"] >= 0 for p in topic["partitions"]) for topic in described)
 
 
 def environment(settings: Settings | None = None) -> Mapping[str, str]:

@@ -24,6 +24,6 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(min(values), median(values), max(values))
 
 
-def paired(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
+def paired(figures: Sequence[float], others: Sequence[float]) -> Spread:
     """Return the spread of the ratios round by round, so that what slows a whole round cancels out."""
-    return spread([mine / other for mine, other in zip(ours, theirs, strict=True)])
+    return spread([figure / other for figure, other in zip(figures, others, strict=True)])

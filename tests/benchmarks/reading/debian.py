@@ -17,8 +17,8 @@ from tests.benchmarks.harness.rounds import say
 
 def binaries() -> Path | None:
     """Return where Debian's newest PostgreSQL is; None where there is none."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
-    return found[-1].parent if found else None
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
+    return programs[-1].parent if programs else None
 
 
 @contextmanager

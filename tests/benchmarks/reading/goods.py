@@ -58,11 +58,11 @@ def queries(number: int) -> Iterator[str]:
 def misspelled(all_products: list[Product], number: int) -> list[tuple[str, str]]:
     """Return titles with one letter left out and the products that they are of."""
     draw = random.Random(SEED + 2)
-    found = []
+    typed = []
     for product in draw.sample(all_products, min(number, len(all_products))):
         words = product.title.lower().split()
         at = max(range(len(words)), key=lambda place: len(words[place]))
         cut = draw.randrange(1, len(words[at]) - 1)
         words[at] = words[at][:cut] + words[at][cut + 1 :]
-        found.append((" ".join(words), product.product_id))
-    return found
+        typed.append((" ".join(words), product.product_id))
+    return typed

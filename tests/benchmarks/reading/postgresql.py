@@ -70,7 +70,7 @@ async def fill(dsn: str, products: list[Product], levels: dict[str, int]) -> Non
     """Make the tables, fill them and index them."""
     connection = await asyncpg.connect(dsn)
     await connection.execute(TABLES)
-    rows = [(it.product_id, msgspec.json.encode(it)) for it in products]
+    rows = [(product.product_id, msgspec.json.encode(product)) for product in products]
     await connection.copy_records_to_table("products", records=rows)
     stock = [
         (variant.sku, product.product_id, levels[variant.sku]) for product in products for variant in product.variants
@@ -119,10 +119,10 @@ def application(dsn: str) -> Litestar:
         row = await pools[0].fetchrow(PAGE, product_id_in(slug))
         assert row is not None
         product = decode(row["product"])
-        found = {sku: Level(available) for sku, available in msgspec.json.decode(row["levels"]).items()}
+        levels = {sku: Level(available) for sku, available in msgspec.json.decode(row["levels"]).items()}
         now_ms = time.time_ns() // 1_000_000
-        view = view_of(product, found, at_ms=now_ms, age_ms=None)
-        headers = {"ETag": etag_of(view), "Cache-Control": cache_control(product, found, now_ms)}
+        view = view_of(product, levels, at_ms=now_ms, age_ms=None)
+        headers = {"ETag": etag_of(view), "Cache-Control": cache_control(product, levels, now_ms)}
         return Response(
             product_page(view, "", (), archived=False), media_type="text/html; charset=utf-8", headers=headers
         )

@@ -20,13 +20,15 @@ from schemas.messages import StockLevel
 from tests.benchmarks.reading import goods, postgresql
 
 
-def ours(number: int) -> Any:
+def own_application(number: int) -> Any:
     """Return the shop's application, filled as its topics would fill it."""
     everything = goods.products(number)
     node = SearchNode("nowhere:1", "", "GBP")
     reader = PageReader("", [Redis()], hot_products=number)
     node.also_apply = reader.apply
-    node.apply([Followed("catalogue.products", 0, at, it.product_id, it) for at, it in enumerate(everything)])
+    node.apply(
+        [Followed("catalogue.products", 0, at, product.product_id, product) for at, product in enumerate(everything)]
+    )
     levels = goods.levels(everything).items()
     node.apply(
         [Followed("stock.levels", 0, at, sku, StockLevel(sku, n, 0, 0, n, 0)) for at, (sku, n) in enumerate(levels)]
@@ -39,7 +41,7 @@ def ours(number: int) -> Any:
 def main() -> None:
     """Serve until ended."""
     lane, number = sys.argv[1], int(sys.argv[2])
-    app = ours(number) if lane == "ours" else postgresql.application(sys.argv[3])
+    app = own_application(number) if lane == "ours" else postgresql.application(sys.argv[3])
     gc.collect()
     gc.freeze()
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[-1]), log_config=None, access_log=False)

@@ -62,18 +62,20 @@ def judge(report: Report, trials: Trials, latencies: Sequence[Latencies]) -> Non
     for name, of_seller in trials.items():
         report.spreads[name] = spread(_rates(of_seller))
         report.details[name] = [msgspec.to_builtins(trial) for trial in of_seller]
-    for figure, (ours, other) in RATIOS.items():
-        mine, theirs = trials.get(ours), trials.get(other)
-        if mine and theirs:
-            report.ratio(figure, paired(_rates(mine), _rates(theirs)), BARS.get(figure))
+    for figure, (own, other) in RATIOS.items():
+        own_trials, other_trials = trials.get(own), trials.get(other)
+        if own_trials and other_trials:
+            report.ratio(figure, paired(_rates(own_trials), _rates(other_trials)), BARS.get(figure))
             report.remarks[other] = f"ours: {report.figures[figure]:.3g} \N{MULTIPLICATION SIGN}"
-    if (mine := trials.get("ours uniform")) is not None:
-        report.bars["saga_burst_orders_per_s"] = at_least(median(_rates(mine)), BURST_BAR)
-        report.bars["saga_wal_bytes_per_order"] = at_most(median(it.wal_bytes_per_order for it in mine), WAL_BAR)
+    if (own_trials := trials.get("ours uniform")) is not None:
+        report.bars["saga_burst_orders_per_s"] = at_least(median(_rates(own_trials)), BURST_BAR)
+        report.bars["saga_wal_bytes_per_order"] = at_most(
+            median(trial.wal_bytes_per_order for trial in own_trials), WAL_BAR
+        )
     for seller, prefix in {"ours": "saga", f"ours{SLOW}": "saga_20ms", "ours_http": "saga_http_20ms"}.items():
         for shape in SHAPES:
-            if (mine := trials.get(f"{seller} {shape}")) is not None:
-                report.figure(f"{prefix}_orders_per_second_{shape}", median(_rates(mine)))
+            if (own_trials := trials.get(f"{seller} {shape}")) is not None:
+                report.figure(f"{prefix}_orders_per_second_{shape}", median(_rates(own_trials)))
     for room, us in _middle(trial.cpu_us_per_order for trial in trials.get("ours uniform", ())).items():
         report.figure(f"saga_cpu_us_per_order_{room}", us)
     if latencies:

@@ -54,7 +54,7 @@ class SagaBooks(msgspec.Struct, frozen=True):
 
     def breaches(self, sold: Sold) -> list[str]:
         """Say what contradicts the events; nothing is under way any more."""
-        found = {
+        checks = {
             f"{self.reserved} units still reserved": self.reserved != 0,
             f"{self.allocated} units allocated, {sold.units} sold": self.allocated != sold.units,
             f"{self.allocated} units allocated of {self.on_hand}: oversold": self.allocated > self.on_hand,
@@ -62,7 +62,7 @@ class SagaBooks(msgspec.Struct, frozen=True):
             f"{self.captured_minor} captured for goods of {sold.money_minor}": self.captured_minor != sold.money_minor,
             f"{self.unpublished} left in the outbox": self.unpublished != 0,
         }
-        return [what for what, is_so in found.items() if is_so]
+        return [what for what, is_so in checks.items() if is_so]
 
 
 class Sold(msgspec.Struct):
@@ -262,18 +262,20 @@ class RestateSeller(Orchestrating):
         await super().start()
 
     async def stop(self) -> list[str]:
-        found = await super().stop()
-        said = json.loads((self.lane.state_dir / "books.json").read_text())
+        problems = await super().stop()
+        document = json.loads((self.lane.state_dir / "books.json").read_text())
         books = SagaBooks(
-            on_hand=said["on_hand"],
-            reserved=said["reserved"],
-            allocated=said["allocated"],
-            held_minor=said["authorize"] - said["capture"] - said["void"],
-            captured_minor=said["capture"] - said["refund"],
+            on_hand=document["on_hand"],
+            reserved=document["reserved"],
+            allocated=document["allocated"],
+            held_minor=document["authorize"] - document["capture"] - document["void"],
+            captured_minor=document["capture"] - document["refund"],
         )
-        if said["taken"] != said["reserved"] + said["allocated"]:
-            found.append(f"{said['taken']} units taken for holds of {said['reserved'] + said['allocated']}")
-        return found + books.breaches(self.sold)
+        if document["taken"] != document["reserved"] + document["allocated"]:
+            problems.append(
+                f"{document['taken']} units taken for holds of {document['reserved'] + document['allocated']}"
+            )
+        return problems + books.breaches(self.sold)
 
 
 async def _agreed(dsn: str | None, query: str, sold: Sold) -> list[str]:

@@ -89,7 +89,7 @@ def _order(skus: Sequence[str], token: str = ACCEPTED_TOKEN) -> OrderRequest:
 
 def _distinct(draw: Generator, below: int) -> list[int]:
     """Draw three different numbers."""
-    found: set[int] = set()
-    while len(found) < 3:
-        found.add(int(draw.integers(below)))
-    return list(found)
+    chosen: set[int] = set()
+    while len(chosen) < 3:
+        chosen.add(int(draw.integers(below)))
+    return list(chosen)

@@ -64,7 +64,7 @@ async def saga_trial(seller: Seller, orders: Sequence[OrderRequest], *, are_all_
     await servers.settle()
     cpu, wal, began_ms = meter.read(pids), await servers.wal_bytes(), time.time() * 1000
     await publish(seller.lane.publisher, records)
-    await _until_said(seller, sum(since) + least)
+    await _until_published(seller, sum(since) + least)
     await seller.catch_up()
     caught_up_ms = time.time() * 1000
     cpu_after, wal_after = meter.read(pids), await servers.wal_bytes()
@@ -90,17 +90,17 @@ async def latency_trial(seller: Seller, orders: Sequence[OrderRequest], rate: fl
     skus = [order.lines[0].sku for order in orders]
     loop = OpenLoop(seller.lane.publisher, Orders([order.order_id for order in orders], skus, records), rate)
     await loop.run()
-    await _until_said(seller, sum(since) + sum(map(seller.events_of, orders)))
+    await _until_published(seller, sum(since) + sum(map(seller.events_of, orders)))
     await seller.catch_up()
     endings = await _endings(seller, since, orders)
     due_ms = {order.order_id: loop.due_ms(index) for index, order in enumerate(orders)}
     took = [ending.at_ms + 1 - due_ms[ending.order_id] for ending in endings]
     p50, p99 = np.percentile(took, (50, 99)).tolist()
-    found = [*breaches(seller.sold, orders, endings, are_all_paid=True), *await seller.audit()]
-    return Latencies(rate, p50, p99, float(np.percentile(loop.late_ms, 99)), found)
+    problems = [*breaches(seller.sold, orders, endings, are_all_paid=True), *await seller.audit()]
+    return Latencies(rate, p50, p99, float(np.percentile(loop.late_ms, 99)), problems)
 
 
-async def _until_said(seller: Seller, count: int) -> None:
+async def _until_published(seller: Seller, count: int) -> None:
     """Wait until the outcome topic has had so many records."""
     seen, moved_at = -1, time.monotonic()
     while (now := await seller.lane.topics.count()) < count:
@@ -112,9 +112,9 @@ async def _endings(seller: Seller, since: Ends, orders: Sequence[OrderRequest]) 
     """Return the events that end orders once there is one of each."""
     seen, moved_at = -1, time.monotonic()
     while True:
-        found = [outcome for outcome in await seller.lane.topics.outcomes(since) if outcome.kind in ENDINGS]
-        if len(now := {outcome.order_id for outcome in found}) >= len(orders):
-            return found
+        outcomes = [outcome for outcome in await seller.lane.topics.outcomes(since) if outcome.kind in ENDINGS]
+        if len(now := {outcome.order_id for outcome in outcomes}) >= len(orders):
+            return outcomes
         seen, moved_at = _moved(seller, seen, len(now), moved_at)
         await asyncio.sleep(SAMPLE_SECONDS)
 
@@ -136,16 +136,16 @@ def breaches(
     """Say what is wrong with how these orders ended, and note in `sold` what was sold by that."""
     by_id = {order.order_id: order for order in orders}
     ends = Counter(ending.order_id for ending in endings)
-    paid = [by_id[it.order_id] for it in endings if it.kind is OrderPaid and it.order_id in by_id]
+    paid = [by_id[ending.order_id] for ending in endings if ending.kind is OrderPaid and ending.order_id in by_id]
     for order in paid:
         sold.add(order)
     taken = Counter(line.sku for order in paid for line in order.lines)
     oversold = {sku: count for sku, count in taken.items() if count > SCARCE.get(sku, count)}
-    found = {
+    checks = {
         f"{sum(ends.values()) - len(ends)} orders ended twice": sum(ends.values()) != len(ends),
         f"{len(by_id.keys() - ends.keys())} orders without an end": bool(by_id.keys() - ends.keys()),
         f"{len(ends.keys() - by_id.keys())} ends of unknown orders": bool(ends.keys() - by_id.keys()),
         f"{len(paid)} of {len(orders)} paid": are_all_paid and len(paid) != len(orders),
         f"oversold: {oversold}": bool(oversold),
     }
-    return [what for what, is_so in found.items() if is_so]
+    return [what for what, is_so in checks.items() if is_so]

@@ -37,9 +37,9 @@ Outcome = tuple[int, str]
 """Number of the outbox row, and the ending, as in `Placed.outcome`."""
 
 
-def _named(found: re.Match[str]) -> str:
+def _named(match: re.Match[str]) -> str:
     """Return a numbered parameter as SQLAlchemy names it."""
-    return f"CAST(:p{found[1]} AS {found[2]})" if found[2] else f":p{found[1]}"
+    return f"CAST(:p{match[1]} AS {match[2]})" if match[2] else f":p{match[1]}"
 
 
 _STATEMENTS = {name: text(re.sub(r"\$(\d+)(?:::(\w+\[\]))?", _named, statement)) for name, statement in QUERIES.items()}
@@ -50,8 +50,8 @@ def asking(processor_ms: float) -> Callable[[Placed, OperationKind], tuple[str, 
 
     def ask(placed: Placed, kind: OperationKind) -> tuple[str, str, str]:
         time.sleep(processor_ms / 1000)
-        found = answer(placed.operation(kind))
-        return found.result, found.authorization_id, found.reason
+        reply = answer(placed.operation(kind))
+        return reply.result, reply.authorization_id, reply.reason
 
     return ask
 
@@ -126,8 +126,8 @@ def shop(task: Task) -> Callable[[Known], Outcome]:
 
     def run(known: Known) -> Outcome:
         with SetWorkflowID(known["placed"]["order_id"]):
-            found: Outcome = place(known)
-            return found
+            outcome: Outcome = place(known)
+            return outcome
 
     return run
 

@@ -54,13 +54,13 @@ class Orchestrator:
 
     async def _begin(self, order: Order) -> str:
         """Reserve every line and write the order down; return its state, which for a redelivered one may be any."""
-        it = order.placed
+        placed = order.placed
         try:
-            if len(it.lines) == 1:
-                (line,) = it.lines
+            if len(placed.lines) == 1:
+                (line,) = placed.lines
                 await self._execute("reserve_line", *order.row, line.sku, line.quantity)
             else:
-                await self._execute("reserve_lines", *order.row, *it.demand)
+                await self._execute("reserve_lines", *order.row, *placed.demand)
         except UniqueViolationError:
             return await self._state_of(order)
         except (CheckViolationError, NotNullViolationError):
@@ -76,31 +76,33 @@ class Orchestrator:
         return "rejected"
 
     async def _authorize(self, order: Order) -> tuple[str, str]:
-        it = order.placed
-        result = await self._ask(it, OperationKind.AUTHORIZE)
+        placed = order.placed
+        result = await self._ask(placed, OperationKind.AUTHORIZE)
         if result.result != "succeeded":
             await self._end(order, f"rejected:{result.reason}")
             return "rejected", result.reason
         now_ms = time.time_ns() // 1_000_000
-        committed = (it.order_id, result.authorization_id, now_ms)
+        committed = (placed.order_id, result.authorization_id, now_ms)
         if await self._execute("commit", *committed) is not None:
             return "capturing", ""
-        await self._execute("undo", it.order_id, result.authorization_id)
+        await self._execute("undo", placed.order_id, result.authorization_id)
         return "voiding", "hold_expired"
 
     async def _capture(self, order: Order) -> tuple[str, str]:
-        it = order.placed
-        result = await self._ask(it, OperationKind.CAPTURE)
+        placed = order.placed
+        result = await self._ask(placed, OperationKind.CAPTURE)
         if result.result == "succeeded":
-            await self._say("pay", order, it.order_id, it.order_id.encode(), it.paid())
+            await self._say("pay", order, placed.order_id, placed.order_id.encode(), placed.paid())
             return "paid", ""
-        await self._execute("undo", it.order_id, result.authorization_id)
+        await self._execute("undo", placed.order_id, result.authorization_id)
         return "voiding", result.reason
 
     async def _end(self, order: Order, ending: str) -> None:
-        it = order.placed
-        payload = it.outcome(ending)
-        await self._say("end", order, it.order_id, ending.partition(":")[0], *it.demand, it.order_id.encode(), payload)
+        placed = order.placed
+        payload = placed.outcome(ending)
+        await self._say(
+            "end", order, placed.order_id, ending.partition(":")[0], *placed.demand, placed.order_id.encode(), payload
+        )
 
     async def _say(self, query: str, order: Order, *arguments: object) -> None:
         """Execute a statement that puts an event, its last argument, into the outbox."""

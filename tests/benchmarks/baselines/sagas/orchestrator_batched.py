@@ -53,9 +53,9 @@ class Steps:
             reserved = await self._reserve(orders)
         except UniqueViolationError:
             return list(orders)
-        committed = await self._commit(await self._ask(OperationKind.AUTHORIZE, [left[it] for it in reserved]))
-        captured = await self._ask(OperationKind.CAPTURE, [left[it] for it in committed])
-        for order_id in await self._pay([left[it] for it in captured]):
+        committed = await self._commit(await self._ask(OperationKind.AUTHORIZE, [left[id_] for id_ in reserved]))
+        captured = await self._ask(OperationKind.CAPTURE, [left[id_] for id_ in committed])
+        for order_id in await self._pay([left[id_] for id_ in captured]):
             del left[order_id]
         return list(left.values())
 
@@ -67,11 +67,11 @@ class Steps:
 
     async def _ask(self, kind: OperationKind, orders: Sequence[Order]) -> dict[str, str]:
         """Return order id -> authorisation of those to whom the processor said yes."""
-        answers = await ask_all([it.placed.operation(kind) for it in orders], self._processor_ms)
+        answers = await ask_all([order.placed.operation(kind) for order in orders], self._processor_ms)
         return {
-            order.placed.order_id: found.authorization_id
-            for order, found in zip(orders, answers, strict=True)
-            if found.result == "succeeded"
+            order.placed.order_id: reply.authorization_id
+            for order, reply in zip(orders, answers, strict=True)
+            if reply.result == "succeeded"
         }
 
     async def _commit(self, authorised: dict[str, str]) -> list[str]:
@@ -82,7 +82,7 @@ class Steps:
     async def _pay(self, orders: Sequence[Order]) -> list[str]:
         ids, payloads = [order.placed.order_id for order in orders], [order.placed.paid() for order in orders]
         rows = await self._connection.fetch(
-            QUERIES["pay_batch"], array_literal(ids), [it.encode() for it in ids], payloads
+            QUERIES["pay_batch"], array_literal(ids), [order_id.encode() for order_id in ids], payloads
         )
         for number, key, payload in rows:
             self._relay.put(number, key, payload)

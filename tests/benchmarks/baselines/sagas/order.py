@@ -72,14 +72,14 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     @property
     def row(self) -> tuple[Any, ...]:
         """What is written down of it before anything is done."""
-        it = self.placed
-        lines = msgspec.json.encode(it.lines).decode()
+        placed = self.placed
+        lines = msgspec.json.encode(placed.lines).decode()
         return (
-            it.order_id,
-            it.customer_id,
-            it.payment_token,
-            it.currency,
-            it.amount_minor,
+            placed.order_id,
+            placed.customer_id,
+            placed.payment_token,
+            placed.currency,
+            placed.amount_minor,
             lines,
             self.expires_at_ms,
         )

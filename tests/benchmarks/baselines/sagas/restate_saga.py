@@ -21,7 +21,7 @@ import restate
 
 from consumers.payments.processor import OperationKind
 from producers.publisher import Publisher
-from tests.benchmarks.baselines.relay import said
+from tests.benchmarks.baselines.relay import outgoing
 from tests.benchmarks.baselines.restate_object import (
     BOOKS_NAME,
     NPM_VARIABLE,
@@ -47,10 +47,10 @@ class Money:
     async def ask(self, placed: Placed, kind: OperationKind) -> str:
         """Return why not, empty where it was done."""
         operation = placed.operation(kind)
-        found = await ask_processor(operation, self._processor_ms)
-        if found.result == "succeeded":
+        reply = await ask_processor(operation, self._processor_ms)
+        if reply.result == "succeeded":
             self._moved[kind][operation.operation_id] = operation.amount_minor
-        return found.reason
+        return reply.reason
 
     def moved(self) -> dict[str, int]:
         return {str(kind): sum(amounts.values()) for kind, amounts in self._moved.items()}
@@ -62,8 +62,8 @@ stock = restate.VirtualObject("Stock", enable_lazy_state=True)
 @stock.handler()  # type: ignore[untyped-decorator]
 async def reserve(context: restate.ObjectContext, wanted: dict[str, Any]) -> bool:
     """Hold units for an order, if they are there; a SKU opens when it is first asked for."""
-    found = await context.get("available")
-    available = wanted["opening"] if found is None else found
+    stored = await context.get("available")
+    available = wanted["opening"] if stored is None else stored
     if available < wanted["quantity"]:
         return False
     context.set("available", available - wanted["quantity"])
@@ -140,8 +140,8 @@ def checkout_of(opening: Opening, money: Money) -> restate.Service:
 
 def books_of(state: list[dict[str, str]], opening: Opening, moved: dict[str, int]) -> dict[str, int]:
     """Return units taken off the SKUs that were asked for, what their holds say, and the money that moved."""
-    left = {it["service_key"]: int(it["value_utf8"]) for it in state if it["key"] == "available"}
-    holds = [json.loads(it["value_utf8"]) for it in state if it["key"] != "available"]
+    left = {row["service_key"]: int(row["value_utf8"]) for row in state if row["key"] == "available"}
+    holds = [json.loads(row["value_utf8"]) for row in state if row["key"] != "available"]
     on_hand = sum(map(opening.of, left))
     return {
         "on_hand": on_hand,
@@ -172,7 +172,7 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
                 ending = await call(session, server.ingress, order)
             finally:
                 slots.release()
-            await publisher.publish([said(order.placed.order_id.encode(), order.placed.outcome(ending))])
+            await publisher.publish([outgoing(order.placed.order_id.encode(), order.placed.outcome(ending))])
             source.done([order])
 
         async with asyncio.TaskGroup() as sellers:
