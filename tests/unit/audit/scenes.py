@@ -9,7 +9,7 @@ from schemas import messages as m
 from schemas.codec.wire import encode
 from schemas.terms import CAPTURE_AT_SHIPPING
 from tests.unit.audit.memory import MemorySnapshot
-from tests.unit.audit.world import World, said
+from tests.unit.audit.world import World, message_of
 
 REPLAY = "replay_gives_the_same_decisions"
 ONCE = "each_command_took_effect_once"
@@ -70,7 +70,7 @@ def shipping_world(world: World) -> World:
     return world
 
 
-async def found(world: World, database: MemorySnapshot | None = None) -> set[str]:
+async def breaches_of(world: World, database: MemorySnapshot | None = None) -> set[str]:
     return (await world.audit(database or world.stop())).breaches
 
 
@@ -78,7 +78,7 @@ def changing(kind: type[m.Message], **fields: object) -> World:
     """Return a world in which each fact of this kind reaches its topic with these fields; without fields, not at all."""
 
     def tamper(record: Outgoing) -> list[Outgoing]:
-        message = said(record)
+        message = message_of(record)
         if not isinstance(message, kind):
             return [record]
         if not fields:

@@ -13,7 +13,7 @@ from producers.clients.orders import OrderLine, OrderRequest
 from schemas import messages as m
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 from tests.unit.audit.scenes import MONEY, changing
-from tests.unit.audit.world import World, said
+from tests.unit.audit.world import World, message_of
 
 MUG = OrderLine("MUG", 3, 500, discount_minor=101, tax_minor=33)
 HAT = OrderLine("HAT", 1, 1_999, discount_minor=0, tax_minor=7)
@@ -110,7 +110,7 @@ OUTCOMES = [
 ]
 
 
-@pytest.mark.parametrize(("happens", "minor"), OUTCOMES, ids=lambda it: getattr(it, "__name__", str(it)))
+@pytest.mark.parametrize(("happens", "minor"), OUTCOMES, ids=lambda case: getattr(case, "__name__", str(case)))
 async def test_a_line_takes_its_charges_along_and_shipping_goes_back_with_all(
     happens: Callable[[World, str], None], minor: int
 ) -> None:
@@ -143,11 +143,11 @@ async def test_a_line_that_cannot_be_committed_ends_the_order_and_nothing_is_cha
     world.run("inventory")
     world.run()
     assert await paid(world) == 5, "what the other order costs that has the last one"
-    assert any(isinstance(said_in(it), m.LineCommitFailed) for it in world.events())
+    assert any(isinstance(message_in(event), m.LineCommitFailed) for event in world.events())
 
 
-def said_in(kept: object) -> m.Message:
-    return said(kept)  # type: ignore[arg-type, no-any-return]  # it has a value, which is all that is read
+def message_in(kept: object) -> m.Message:
+    return message_of(kept)  # type: ignore[arg-type, no-any-return]  # it has a value, which is all that is read
 
 
 async def test_parcels_are_captured_with_the_charges_of_their_lines() -> None:
@@ -167,7 +167,7 @@ async def test_lines_that_disagree_about_shipping_are_no_order() -> None:
     world.publish(outgoing(_second_line(first)))
     world.run()
     assert await paid(world) == 0
-    (rejected,) = [it for it in map(said_in, world.events()) if isinstance(it, m.OrderRejected)]
+    (rejected,) = [event for event in map(message_in, world.events()) if isinstance(event, m.OrderRejected)]
     assert (rejected.reason, rejected.detail) == (
         "inconsistent_header",
         "shipping_minor 495 was placed, 0 sent now",

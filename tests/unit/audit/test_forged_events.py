@@ -8,7 +8,7 @@ from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
 from schemas.codec.wire import decode, encode
 from tests.unit.audit.memory import Kept
-from tests.unit.audit.scenes import MONEY, REPLAY, found
+from tests.unit.audit.scenes import MONEY, REPLAY, breaches_of
 from tests.unit.audit.world import World
 from topology.topics import ORDER_EVENTS
 
@@ -48,7 +48,7 @@ async def test_one_that_nobody_refused_moves_money_and_is_found_by_the_money_too
     world, order_id = paying_world()
     forge(world, order_id)
     world.run()
-    assert await found(world) >= {REPLAY, MONEY}
+    assert await breaches_of(world) >= {REPLAY, MONEY}
 
 
 async def test_a_true_event_that_was_refused_is_a_breach_of_its_own() -> None:

@@ -12,7 +12,7 @@ from infra.ops.audit.inputs import AuditInputs
 from producers.publisher import Outgoing
 from schemas import messages as m
 from tests.unit.audit.memory import PARTITIONS
-from tests.unit.audit.scenes import ONCE, REPLAY, TWICE, busy_world, found
+from tests.unit.audit.scenes import ONCE, REPLAY, TWICE, breaches_of, busy_world
 from tests.unit.audit.world import World
 from topology.partitioner import partition_of
 
@@ -70,7 +70,7 @@ async def test_an_audit_in_the_middle_of_a_change_is_not_disturbed() -> None:
     records += [[] for _ in range(MORE - PARTITIONS)]
     world.place((SKUS[0], 1), *((sku, 1) for sku in SKUS[1:]))
     assert any(records[PARTITIONS:])
-    assert await found(world, database) == set()
+    assert await breaches_of(world, database) == set()
 
 
 async def test_rows_that_stayed_where_the_sku_was_are_found() -> None:
@@ -79,7 +79,7 @@ async def test_rows_that_stayed_where_the_sku_was_are_found() -> None:
     moved = next(row for row in database.tables["stock"] if row.partition >= PARTITIONS)
     old = partition_of(moved.sku.encode(), PARTITIONS)
     database.replace("holds", lambda row: row._replace(partition=old) if row.sku == moved.sku else row)
-    assert REPLAY in await found(world, database)
+    assert REPLAY in await breaches_of(world, database)
 
 
 async def test_a_generation_that_began_before_the_one_before_was_decided_is_found() -> None:
@@ -88,7 +88,7 @@ async def test_a_generation_that_began_before_the_one_before_was_decided_is_foun
     claim = database.claims["inventory", 0]
     start = database.generations["inventory.commands"][-1].starts[0]
     database.claims["inventory", 0] = claim._replace(next_offsets=[start - 1])
-    assert TWICE in await found(world, database)
+    assert TWICE in await breaches_of(world, database)
 
 
 async def test_an_owner_that_decides_for_a_sku_that_has_moved_is_found() -> None:
@@ -99,7 +99,7 @@ async def test_an_owner_that_decides_for_a_sku_that_has_moved_is_found() -> None
     sale(world)
     world.repartition(MORE, deal_states=False)
     sale(world)
-    assert REPLAY in await found(world)
+    assert REPLAY in await breaches_of(world)
 
 
 @pytest.mark.parametrize("change", [{"value": b"x"}, {"key": b"MUG"}, {"headers": (("ce_id", b"y"),)}])
@@ -108,13 +108,13 @@ async def test_a_record_that_was_not_sent_on_as_it_was_is_found(change: dict[str
         return [record if record.headers is None else msgspec.structs.replace(record, **change)]
 
     world = World(tamper)
-    sku = next(it for it in SKUS if partition_of(it.encode(), MORE) >= PARTITIONS)
+    sku = next(candidate for candidate in SKUS if partition_of(candidate.encode(), MORE) >= PARTITIONS)
     world.receive(sku, 5)
     world.run()
     world.repartition(MORE)
     late(world, sku)
     world.run()
-    assert {REPLAY} <= await found(world) <= {REPLAY, ONCE}
+    assert {REPLAY} <= await breaches_of(world) <= {REPLAY, ONCE}
 
 
 async def test_a_record_that_was_sent_on_by_nobody_is_found() -> None:
@@ -122,12 +122,16 @@ async def test_a_record_that_was_sent_on_by_nobody_is_found() -> None:
     record = outgoing(m.ReceiveStock("forged", SKUS[0], 1))
     world.publish(msgspec.structs.replace(record, event_id=b"inventory.commands/0/1/forward", headers=()))
     world.run()
-    assert REPLAY in await found(world)
+    assert REPLAY in await breaches_of(world)
 
 
 async def test_a_replay_of_one_sku_goes_through_its_partitions() -> None:
     world = grown(MORE)
-    sku = next(it for it in SKUS if partition_of(it.encode(), MORE) != partition_of(it.encode(), PARTITIONS))
+    sku = next(
+        candidate
+        for candidate in SKUS
+        if partition_of(candidate.encode(), MORE) != partition_of(candidate.encode(), PARTITIONS)
+    )
     late(world, sku)
     world.run()
     inputs = AuditInputs(world.stop(), world.log)

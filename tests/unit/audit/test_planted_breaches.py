@@ -24,27 +24,32 @@ from tests.unit.audit.scenes import (
     REPLAY,
     SUMS,
     TWICE,
+    breaches_of,
     busy_world,
     changing,
-    found,
 )
-from tests.unit.audit.world import World, said
+from tests.unit.audit.world import World, message_of
 from topology.partitioner import partition_of
 
 
 async def test_a_lost_event() -> None:
-    assert await found(busy_world(changing(m.OrderPaid))) == {REPLAY, PROGRESS, GOODS}
+    assert await breaches_of(busy_world(changing(m.OrderPaid))) == {REPLAY, PROGRESS, GOODS}
 
 
 async def test_a_changed_event() -> None:
-    assert await found(busy_world(changing(m.OrderPaid, amount_minor=1))) == {REPLAY}
+    assert await breaches_of(busy_world(changing(m.OrderPaid, amount_minor=1))) == {REPLAY}
 
 
 async def test_one_changed_byte() -> None:
     world = busy_world(World())
-    record = next(it for part in world.log.topics["order.events"] for it in part if b"insufficient_stock" in it.value)
+    record = next(
+        candidate
+        for part in world.log.topics["order.events"]
+        for candidate in part
+        if b"insufficient_stock" in candidate.value
+    )
     record.value = record.value.replace(b"insufficient_stock", b"insufficient_stocK")
-    assert REPLAY in await found(world)
+    assert REPLAY in await breaches_of(world)
 
 
 @pytest.mark.parametrize("offset", [0, 99])
@@ -56,24 +61,24 @@ async def test_an_event_that_no_position_led_to(offset: int) -> None:
     cause = f"inventory.commands/{received[0].partition}/{offset}/7"
     world.publish(outgoing(m.OrderPaid(order_id, 1, "GBP"), cause.encode()))
     world.run()
-    assert await found(world) == {REPLAY}
+    assert await breaches_of(world) == {REPLAY}
 
 
 async def test_an_event_without_an_id_of_ours() -> None:
     world = busy_world(World())
     world.publish(outgoing(m.OrderPaid(world.place(("MUG", 9)), 1, "GBP")))
     world.run()
-    assert await found(world) == {REPLAY}
+    assert await breaches_of(world) == {REPLAY}
 
 
 async def test_a_fenced_owner_that_spoke() -> None:
     def twice(record: Outgoing) -> list[Outgoing]:
-        message = said(record)
+        message = message_of(record)
         if isinstance(message, m.OrderPaid):
             return [record, msgspec.structs.replace(record, value=encode(m.OrderPaid(message.order_id, 1, "GBP")))]
         return [record]
 
-    assert await found(busy_world(World(twice))) == {ONCE, TWICE}
+    assert await breaches_of(busy_world(World(twice))) == {ONCE, TWICE}
 
 
 async def test_the_same_bytes_twice_are_no_breach() -> None:
@@ -88,12 +93,12 @@ async def test_a_doubled_reservation() -> None:
     world.receive("MUG", 5)
     order_id = world.place(("MUG", 1), ("HAT", 1), keep=1)
     world.run()
-    hold = said(Outgoing("", 0, None, next(world.events()).value))
+    hold = message_of(Outgoing("", 0, None, next(world.events()).value))
     command = m.PlaceOrderLine(order_id, 1, 2, "MUG", 1, 1, 500, "GBP", "c1", "tok_ok", 900)
     again = world.publish(outgoing(command))
     world.publish(outgoing(hold, f"inventory.commands/{again.partition}/{again.offset}/1".encode()))
     world.run()
-    assert await found(world) == {ONCE, REPLAY}
+    assert await breaches_of(world) == {ONCE, REPLAY}
 
 
 async def test_an_unjustified_refusal() -> None:
@@ -103,7 +108,7 @@ async def test_an_unjustified_refusal() -> None:
     world.run("inventory")
     record = next(world.events())
     record.value = encode(m.LineRejected(order_id, 1, 1, "MUG", 2, 2, 1, "c1", "insufficient_stock"))
-    assert await found(world) == {REFUSALS, REPLAY}
+    assert await breaches_of(world) == {REFUSALS, REPLAY}
 
 
 async def test_a_reservation_of_what_is_not_there() -> None:
@@ -113,7 +118,7 @@ async def test_a_reservation_of_what_is_not_there() -> None:
     world.run("inventory")
     record = next(world.events())
     record.value = encode(m.LineReserved(order_id, 1, 1, "MUG", 2, 500, "GBP", "c1", "tok_ok", world.now_ms))
-    assert await found(world) == {BOUNDS, REPLAY}
+    assert await breaches_of(world) == {BOUNDS, REPLAY}
 
 
 async def test_a_stranded_authorisation() -> None:
@@ -122,7 +127,7 @@ async def test_a_stranded_authorisation() -> None:
     rows = database.tables["payments"]
     voided = next(i for i, row in enumerate(rows) if row.state == "voided")
     rows[voided] = rows[voided]._replace(state="authorized")
-    assert await found(world, database) == {LEDGER, REPLAY}
+    assert await breaches_of(world, database) == {LEDGER, REPLAY}
 
 
 async def test_a_void_that_failed_is_no_breach_and_waits_for_a_person() -> None:
@@ -142,7 +147,7 @@ async def test_money_that_the_processor_never_took() -> None:
     world = busy_world(World())
     for lines in world.books.values():
         lines[0].captured_minor = 0
-    assert await found(world) == {LEDGER}
+    assert await breaches_of(world) == {LEDGER}
 
 
 async def test_money_at_the_processor_for_an_order_nobody_knows() -> None:
@@ -150,7 +155,7 @@ async def test_money_at_the_processor_for_an_order_nobody_knows() -> None:
     lines = next(iter(world.books.values()))
     world.books["0192c5f0-0000-7000-8000-000000000000"] = lines
     lines[0].voided_minor = 0
-    assert await found(world) == {LEDGER}
+    assert await breaches_of(world) == {LEDGER}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +173,7 @@ async def test_a_level_changed_behind_the_log(column: str, by: int, names: set[s
     database.replace(
         "stock", lambda row: row._replace(**{column: getattr(row, column) + by}) if row.sku == "BAG" else row
     )
-    assert await found(world, database) == names
+    assert await breaches_of(world, database) == names
 
 
 async def test_an_oversold_sku() -> None:
@@ -176,14 +181,14 @@ async def test_an_oversold_sku() -> None:
     database = world.stop()
     database.replace("holds", lambda row: row._replace(quantity=row.quantity + 20) if row.state == 1 else row)
     database.replace("stock", lambda row: row._replace(allocated=row.allocated + 20))
-    assert {BOUNDS, OVERSOLD} <= await found(world, database)
+    assert {BOUNDS, OVERSOLD} <= await breaches_of(world, database)
 
 
 async def test_a_movement_behind_the_log() -> None:
     world = busy_world(World())
     database = world.stop()
     database.tables["movements"] = database.tables["movements"][1:]
-    assert await found(world, database) == {SUMS, OVERSOLD, REPLAY}
+    assert await breaches_of(world, database) == {SUMS, OVERSOLD, REPLAY}
 
 
 async def test_goods_of_a_paid_order_given_back_by_hand_are_withdrawn_and_paid_back() -> None:

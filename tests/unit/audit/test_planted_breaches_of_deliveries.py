@@ -11,9 +11,9 @@ from schemas.codec.wire import decode
 from tests.unit.audit.scenes import (
     NOTICES,
     REPLAY,
+    breaches_of,
     busy_world,
     changing,
-    found,
 )
 from tests.unit.audit.world import World
 
@@ -31,8 +31,8 @@ async def test_a_notification_that_nobody_published_is_not_delivered() -> None:
 
 async def test_a_delivery_with_another_body_and_one_that_nobody_makes() -> None:
     world = busy_world(World())
-    published = [decode(it.value) for part in world.log.topics["order.notifications"] for it in part]
-    first, second, third = (cast("m.OrderNotification", it) for it in published[:3])
+    published = [decode(record.value) for part in world.log.topics["order.notifications"] for record in part]
+    first, second, third = (cast("m.OrderNotification", message) for message in published[:3])
     database = world.stop()
     long_ago = world.now_ms - 11 * 60_000
     database.to_deliver = [
@@ -51,4 +51,4 @@ async def test_a_delivery_with_another_body_and_one_that_nobody_makes() -> None:
 
 async def test_a_notification_that_was_changed() -> None:
     world = busy_world(changing(m.OrderNotification, detail="changed"))
-    assert await found(world) == {REPLAY}
+    assert await breaches_of(world) == {REPLAY}

@@ -10,7 +10,7 @@ import pytest
 
 from schemas import messages as m
 from tests.unit.audit.memory import MemorySnapshot
-from tests.unit.audit.scenes import GOODS, LEDGER, MONEY, PROGRESS, REPLAY, changing, found, shipping_world
+from tests.unit.audit.scenes import GOODS, LEDGER, MONEY, PROGRESS, REPLAY, breaches_of, changing, shipping_world
 from tests.unit.audit.world import World
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -40,17 +40,17 @@ def when(condition: Callable[[Any], bool], **columns: Any) -> Callable[[Any], An
 @pytest.mark.parametrize("column", ["captured_minor", "voided_minor", "refunded_minor", "authorized_minor"])
 async def test_a_figure_that_is_not_the_sum_of_what_was_done(column: str) -> None:
     world, database = planted("payments", lambda row: row._replace(**{column: getattr(row, column) + 1}))
-    assert await found(world, database) >= {LEDGER, REPLAY}
+    assert await breaches_of(world, database) >= {LEDGER, REPLAY}
 
 
 async def test_an_attempt_that_moved_another_sum() -> None:
     world, database = planted("attempts", when(lambda row: row.kind == "authorize", amount_minor=7))
-    assert await found(world, database) == {LEDGER, REPLAY}
+    assert await breaches_of(world, database) == {LEDGER, REPLAY}
 
 
 async def test_a_refund_that_is_on_no_row() -> None:
     world, database = planted("attempts", when(lambda row: row.kind == "refund" and row.reference == "line:1"))
-    assert await found(world, database) == {LEDGER, REPLAY}
+    assert await breaches_of(world, database) == {LEDGER, REPLAY}
 
 
 async def test_more_refunded_than_was_captured() -> None:
@@ -88,20 +88,20 @@ async def test_goods_that_nobody_paid_for() -> None:
         row.order_id for row in database.tables["attempts"] if row.kind == "capture"
     }
     database.replace("payments", lambda row: row._replace(captured_minor=0) if row.order_id in taken else row)
-    assert {MONEY, REPLAY} <= await found(world, database)
+    assert {MONEY, REPLAY} <= await breaches_of(world, database)
 
 
 async def test_a_refund_of_goods_that_never_came_back() -> None:
     world, database = planted("holds", when(lambda row: row.state == 4, state=5))
-    assert {MONEY, REPLAY} <= await found(world, database)
+    assert {MONEY, REPLAY} <= await breaches_of(world, database)
 
 
 async def test_a_refund_that_was_asked_for_and_lost() -> None:
-    assert await found(shipping_world(changing(m.RefundRequested))) == {MONEY, REPLAY}
+    assert await breaches_of(shipping_world(changing(m.RefundRequested))) == {MONEY, REPLAY}
 
 
 async def test_a_return_that_inventory_never_booked() -> None:
-    assert await found(shipping_world(changing(m.ReturnLine))) == {MONEY, PROGRESS, REPLAY}
+    assert await breaches_of(shipping_world(changing(m.ReturnLine))) == {MONEY, PROGRESS, REPLAY}
 
 
 # --- goods --------------------------------------------------------------------------------------------------------------
@@ -123,22 +123,22 @@ def _with_line(row: Any, **fields: Any) -> Any:
 )
 async def test_a_line_that_is_elsewhere(change: Callable[[Any], Any]) -> None:
     world, database = planted("fulfilments", change)
-    assert await found(world, database) == {GOODS, REPLAY}
+    assert await breaches_of(world, database) == {GOODS, REPLAY}
 
 
 async def test_an_order_whose_goods_are_forgotten() -> None:
     world, database = planted("fulfilments", when(lambda row: row.state == "open"))
-    assert await found(world, database) == {GOODS, PROGRESS, REPLAY}
+    assert await breaches_of(world, database) == {GOODS, PROGRESS, REPLAY}
 
 
 async def test_an_order_that_does_not_know_where_its_goods_are() -> None:
     world, database = planted("orders", when(lambda row: row.state == "delivered", state="shipped"))
-    assert await found(world, database) == {GOODS, PROGRESS, REPLAY}
+    assert await breaches_of(world, database) == {GOODS, PROGRESS, REPLAY}
 
 
 async def test_goods_of_an_order_that_nobody_knows() -> None:
     world, database = planted("fulfilments", when(lambda row: row.state == "delivered", order_id="nobody's"))
-    assert await found(world, database) == {GOODS, REPLAY}
+    assert await breaches_of(world, database) == {GOODS, REPLAY}
 
 
 # --- waits --------------------------------------------------------------------------------------------------------------
@@ -157,4 +157,4 @@ async def test_an_order_whose_fulfilment_waits_for_inventory_alone_is_in_limbo()
     world, database = planted(
         "fulfilments", when(lambda row: row.waits_for == "shipment", waits_for="inventory", deadline_ms=None)
     )
-    assert await found(world, database) == {PROGRESS, REPLAY}
+    assert await breaches_of(world, database) == {PROGRESS, REPLAY}

@@ -9,9 +9,9 @@ from tests.unit.audit.scenes import (
     DECIDED,
     REPLAY,
     TWICE,
+    breaches_of,
     busy_world,
     changing,
-    found,
 )
 from tests.unit.audit.world import World
 from topology.partitioner import partition_of
@@ -21,7 +21,7 @@ async def test_a_batch_in_the_outbox_that_was_never_decided() -> None:
     world = busy_world(World())
     database = world.stop()
     database.waiting = [OutboxRow("orders", 0, 99, [])]
-    assert await found(world, database) == {TWICE}
+    assert await breaches_of(world, database) == {TWICE}
 
 
 async def test_a_position_beyond_the_log() -> None:
@@ -29,7 +29,7 @@ async def test_a_position_beyond_the_log() -> None:
     database = world.stop()
     claim = database.claims["orders", 0]
     database.claims["orders", 0] = claim._replace(next_offsets=[claim.next_offsets[0] + 1])
-    assert await found(world, database) == {TWICE}
+    assert await breaches_of(world, database) == {TWICE}
 
 
 async def test_a_topic_that_got_more_partitions_by_hand_is_named_and_breaks_nothing() -> None:
@@ -60,4 +60,4 @@ async def test_records_that_were_moved_past_are_named_before_all_other_breaches(
 
 
 async def test_an_event_that_was_lost_is_no_record_without_a_decision() -> None:
-    assert DECIDED not in await found(busy_world(changing(m.OrderPaid)))
+    assert DECIDED not in await breaches_of(busy_world(changing(m.OrderPaid)))

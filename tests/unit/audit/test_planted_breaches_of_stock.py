@@ -24,7 +24,7 @@ from tests.unit.audit.scenes import (
     REFUSALS,
     REPLAY,
     SUMS,
-    found,
+    breaches_of,
 )
 from tests.unit.audit.world import World
 from topology.topics import DEAD_LETTERS
@@ -71,7 +71,7 @@ async def test_what_was_refused_stays_refused_in_the_audit_too() -> None:
     world.receive("MUG", 200, "later")
     world.say(m.AdjustStock("lost", "MUG", -99, "counted"))
     world.run()
-    assert await found(world) == set()
+    assert await breaches_of(world) == set()
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ async def test_a_row_changed_behind_the_log(
     database = world.stop()
     assert any(map(chosen, database.tables[table]))
     database.replace(table, lambda row: row._replace(**changes) if chosen(row) else row)
-    assert await found(world, database) == names
+    assert await breaches_of(world, database) == names
 
 
 async def test_a_count_that_is_gone() -> None:
     world = stocked_world(World())
     database = world.stop()
     database.tables["purchases"].clear()
-    assert await found(world, database) == {SUMS, REPLAY}
+    assert await breaches_of(world, database) == {SUMS, REPLAY}
 
 
 async def test_goods_that_went_out_for_an_order_without_a_sale() -> None:
@@ -129,8 +129,8 @@ async def test_goods_that_went_out_for_an_order_without_a_sale() -> None:
 
 def replaced_answer(world: World, topic: str, of: type[m.Message]) -> Kept:
     """Return the latest record of a kind, for a test to put another in its place."""
-    records: list[Kept] = [it for part in world.log.topics[topic] for it in part]
-    return max((record for record in records if isinstance(decode(record.value), of)), key=lambda it: it.timestamp)
+    records: list[Kept] = [kept for part in world.log.topics[topic] for kept in part]
+    return max((record for record in records if isinstance(decode(record.value), of)), key=lambda kept: kept.timestamp)
 
 
 @pytest.mark.parametrize("reason", ["purchase_limit", "sale_suspended", "sku_retired", "replaced"])
@@ -142,7 +142,7 @@ async def test_a_refusal_whose_reason_was_not_there(reason: str) -> None:
     world.run("inventory")
     record = replaced_answer(world, "order.events", m.LineReserved)
     record.value = encode(m.LineRejected(order_id, 1, 1, "MUG", 2, 2, 5, "c1", reason))
-    assert await found(world) == {REFUSALS, REPLAY}
+    assert await breaches_of(world) == {REFUSALS, REPLAY}
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ async def test_a_reservation_of_what_the_customer_may_not_have(rule: m.Message, 
     world.run("inventory")
     record = replaced_answer(world, "order.events", m.LineRejected)
     record.value = encode(m.LineReserved(order_id, 1, 1, "MUG", 2, 500, "GBP", "c1", "tok_ok", world.now_ms))
-    assert await found(world) == names
+    assert await breaches_of(world) == names
 
 
 async def test_a_hold_given_to_another_customers_order() -> None:
@@ -172,7 +172,7 @@ async def test_a_hold_given_to_another_customers_order() -> None:
     world.run("inventory")
     record = replaced_answer(world, "order.events", m.LineReserved)
     record.value = encode(m.LineReleased(victim, 1, "MUG", 1, "replaced"))
-    assert await found(world) == {REFUSALS, PROGRESS, REPLAY}
+    assert await breaches_of(world) == {REFUSALS, PROGRESS, REPLAY}
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ async def test_a_stock_command_that_could_have_been_done_and_was_refused(command
     assert letter.topic == DEAD_LETTERS.name
     world.publish(letter)
     world.run()
-    assert await found(world) == {REFUSALS, REPLAY} | (
+    assert await breaches_of(world) == {REFUSALS, REPLAY} | (
         {SUMS} if isinstance(command, m.ClearQuarantine | m.AdjustStock) else set()
     )
 
@@ -213,4 +213,4 @@ async def test_a_line_that_was_shipped_twice() -> None:
     cause = f"inventory.commands/{again.partition}/{again.offset}/1"
     world.publish(outgoing(m.LineShipped(order_id, 1, "MUG", 1), cause.encode()))
     world.run()
-    assert await found(world) == {ONCE, REPLAY}
+    assert await breaches_of(world) == {ONCE, REPLAY}

@@ -11,7 +11,7 @@ from schemas import messages as m
 from schemas.codec.wire import encode
 from tests.harness.stricter import OLD, stricter_rooms
 from tests.unit.audit.scenes import BOUNDS, LEDGER, OVERSOLD, REPLAY, shipping_world
-from tests.unit.audit.world import World, said
+from tests.unit.audit.world import World, message_of
 from topology.rules import NEWEST, UNVERSIONED
 
 GONE = f"{OLD}1"
@@ -65,7 +65,7 @@ async def test_what_the_newest_version_decided_is_held_against_it() -> None:
 
 @pytest.mark.parametrize("version", [UNVERSIONED, NEWEST])
 async def test_facts_that_do_not_add_up_are_breaches_under_every_version(version: int) -> None:
-    world = World(lambda says: [more_of(says)], rules_version=version)
+    world = World(lambda output: [more_of(output)], rules_version=version)
     world.receive("MUG", 5)
     world.place(("MUG", 2))
     world.run()
@@ -82,7 +82,7 @@ async def test_a_log_without_a_version_replays_where_nothing_has_changed() -> No
 
 def more_of(record: Outgoing) -> Outgoing:
     """Reserve ten times as much as was decided."""
-    message = said(record)
+    message = message_of(record)
     if not isinstance(message, m.LineReserved):
         return record
     many = msgspec.structs.replace(message, quantity=message.quantity * 10)

@@ -16,11 +16,11 @@ from tests.unit.audit.scenes import (
     PROGRESS,
     REFUSALS,
     REPLAY,
+    breaches_of,
     busy_world,
-    found,
     shipping_world,
 )
-from tests.unit.audit.world import World, said
+from tests.unit.audit.world import World, message_of
 
 
 async def test_a_sound_system_passes_with_its_figures() -> None:
@@ -54,10 +54,10 @@ async def test_a_system_that_ships_and_takes_back_passes_with_its_figures() -> N
 
 
 async def test_an_idle_system_passes() -> None:
-    assert await found(World()) == set()
+    assert await breaches_of(World()) == set()
 
 
-async def test_a_system_in_motion_passes_and_says_what_it_waits_for() -> None:
+async def test_a_system_in_motion_passes_and_reports_what_it_waits_for() -> None:
     world = World()
     world.receive("MUG", 5)
     world.place(("MUG", 1))
@@ -72,7 +72,7 @@ async def test_what_waits_in_the_outbox_is_not_lost() -> None:
     kept: list[Outgoing] = []
 
     def hold_back(record: Outgoing) -> list[Outgoing]:
-        if isinstance(said(record), m.OrderPaid):
+        if isinstance(message_of(record), m.OrderPaid):
             kept.append(record)
             return []
         return [record]
@@ -111,9 +111,9 @@ async def test_lines_that_nobody_stops_to_wait_for_leave_their_order_in_limbo() 
     world.run()
     database = world.stop()
     database.now_ms += GATHER_MS + 50_000
-    assert await found(world, database) == set()
+    assert await breaches_of(world, database) == set()
     database.now_ms += 60_000
-    assert await found(world, database) == {PROGRESS}
+    assert await breaches_of(world, database) == {PROGRESS}
 
 
 async def test_an_order_that_was_given_up_is_over() -> None:
@@ -136,7 +136,7 @@ async def test_a_hold_that_nobody_ends_leaves_its_order_in_limbo() -> None:
     world.run()
     database = world.stop()
     database.now_ms += 3_600_000
-    assert await found(world, database) == {PROGRESS}
+    assert await breaches_of(world, database) == {PROGRESS}
 
 
 async def test_an_expired_order_is_over() -> None:

@@ -54,7 +54,7 @@ Tamper = Callable[[Outgoing], Sequence[Outgoing]]
 class World:
     """Runs what is published until nothing moves any more."""
 
-    def __init__(self, tamper: Tamper = lambda says: [says], *, rules_version: int = NEWEST) -> None:
+    def __init__(self, tamper: Tamper = lambda output: [output], *, rules_version: int = NEWEST) -> None:
         self.log = MemoryLog()
         self.now_ms = START_MS
         self._tamper = tamper
@@ -116,7 +116,7 @@ class World:
 
     def events(self) -> Iterator[Kept]:
         """Iterate over what the rooms have published on order.events."""
-        return (it for part in self.log.topics[ORDER_EVENTS.name] for it in part if it.key is not None)
+        return (record for part in self.log.topics[ORDER_EVENTS.name] for record in part if record.key is not None)
 
     def publish(self, record: Outgoing) -> Kept:
         count = len(self.log.topics[record.topic])
@@ -168,8 +168,8 @@ class World:
             replay = self._replays[room.name, partition]
             decided = [record for record in records if (topic.name, partition, record.offset) not in self.skipped]
             letters = self._letters(room.name, decided) if self.forged and topic is ORDER_EVENTS else None
-            says = [it for decision in replay.feed(source, decided, letters) for it in decision.outputs]
-            for record in says:
+            outputs = [output for decision in replay.feed(source, decided, letters) for output in decision.outputs]
+            for record in outputs:
                 for changed in self._tamper(record):
                     self.publish(changed)
             if room.name == "payments":
@@ -178,13 +178,15 @@ class World:
 
     def _letters(self, room: str, records: Sequence[Any]) -> Callable[[str, int], Answers]:
         """Return the judgement of who reads an event, as a letter."""
-        found: Answers = {}
+        answers: Answers = {}
         for record in records:
             if (record.partition, record.offset) in self.forged:
                 refusal = NotDecidedError(decode(record.value), "no such decision")
                 letter = dead_letter(room, record, ORDER_EVENTS.name, refusal, self.now_ms)
-                found[record.offset] = {f"dead:{room}": Copies([Output(letter.topic, letter.key, letter.value or b"")])}
-        return lambda *_: found
+                answers[record.offset] = {
+                    f"dead:{room}": Copies([Output(letter.topic, letter.key, letter.value or b"")])
+                }
+        return lambda *_: answers
 
     def _answer(self, book: Any) -> None:
         """Be the processor: answer each new operation at once, as the order's token says."""
@@ -208,7 +210,11 @@ class World:
 
     def _inspection(self, operation: Any) -> m.RecordPaymentInspection:
         """Return where the books have an authorisation's money."""
-        line = next(it for it in self.books[operation.order_id] if it.authorization_id == operation.authorization_id)
+        line = next(
+            candidate
+            for candidate in self.books[operation.order_id]
+            if candidate.authorization_id == operation.authorization_id
+        )
         return m.RecordPaymentInspection(
             operation.order_id,
             operation.operation_id,
@@ -227,7 +233,7 @@ class World:
         if operation.kind == "authorize":
             lines.append(Authorization(authorization_id, operation.order_id, currency, operation.amount_minor))
             return
-        line = next(it for it in lines if it.authorization_id == authorization_id)
+        line = next(candidate for candidate in lines if candidate.authorization_id == authorization_id)
         if operation.kind == "capture":
             line.captured_minor += operation.amount_minor
         elif operation.kind == "refund":
@@ -259,6 +265,6 @@ class World:
         return audit.tallies.report()
 
 
-def said(record: Outgoing) -> Any:
+def message_of(record: Outgoing) -> Any:
     """Return the message that a room says."""
     return decode(record.value)

@@ -59,12 +59,12 @@ def test_a_batch_that_became_visible_at_the_end_of_the_warm_up_is_not_counted() 
     assert rate_of([0] * 50 + [500] * 50) == (0.5, 100.0)
 
 
-def test_a_trial_that_was_said_all_at_once_has_a_rate() -> None:
+def test_a_trial_that_was_published_all_at_once_has_a_rate() -> None:
     assert rate_of([7] * 20) == (0.001, 20_000.0)
 
 
 @pytest.mark.parametrize(("p99_ms", "fell_behind"), [(BEHIND_MS - 1, False), (BEHIND_MS + 1, True)])
-def test_a_generator_that_missed_its_schedule_says_so(p99_ms: float, fell_behind: bool) -> None:
+def test_a_generator_that_missed_its_schedule_reports_it(p99_ms: float, fell_behind: bool) -> None:
     offered = Offered(100.0, 0.0, ["A"], (0.0, p99_ms, p99_ms), (1.0, 1.0, 1.0))
     assert offered.fell_behind is fell_behind
 

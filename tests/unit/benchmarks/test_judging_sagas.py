@@ -21,7 +21,7 @@ def order(sku: str = "MUG") -> OrderRequest:
 
 
 A, B = order(), order()
-A_PAID, B_PAID = (Outcome(it.order_id, OrderPaid, 0) for it in (A, B))
+A_PAID, B_PAID = (Outcome(placed.order_id, OrderPaid, 0) for placed in (A, B))
 B_REJECTED = Outcome(B.order_id, OrderRejected, 0)
 STRANGER = Outcome(order().order_id, OrderPaid, 0)
 
@@ -41,7 +41,7 @@ def test_each_breach_in_the_ends_is_named(endings: list[Outcome], breach: str) -
 
 def test_more_paid_than_there_is_of_a_scarce_sku_is_oversold() -> None:
     orders = [order(FEW) for _ in range(SCARCE[FEW] + 1)]
-    paid = [Outcome(it.order_id, OrderPaid, 0) for it in orders]
+    paid = [Outcome(placed.order_id, OrderPaid, 0) for placed in orders]
 
     (breach,) = breaches(Sold(), orders, paid, are_all_paid=False)
 

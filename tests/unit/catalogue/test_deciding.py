@@ -87,7 +87,7 @@ def test_a_command_that_changes_nothing_is_accepted_and_makes_no_version(catalog
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "detail"),
     [
         ({"title": ""}, "title is empty"),
         ({"title": " Mug"}, "white space"),
@@ -103,11 +103,11 @@ def test_a_command_that_changes_nothing_is_accepted_and_makes_no_version(catalog
     ],
 )
 def test_what_no_product_can_be_is_refused_with_all_that_is_wrong(
-    catalogue: Catalogue, changes: dict[str, Any], told: str
+    catalogue: Catalogue, changes: dict[str, Any], detail: str
 ) -> None:
     refused = catalogue.put(**changes)
     assert refused.reason == "invalid_product"
-    assert told in refused.detail
+    assert detail in refused.detail
 
 
 def test_an_id_that_is_no_product_id_is_a_dead_letter(catalogue: Catalogue) -> None:

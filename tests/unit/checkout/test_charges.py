@@ -100,8 +100,8 @@ def test_a_half_is_rounded_upwards(fraction: tuple[int, int], whole: int) -> Non
     ids=str,
 )
 def test_one_line_is_charged_by_the_rules(rules: ChargeRules, code: str, line: LineCharge, shipping: int) -> None:
-    found = charges_of(rules, ONE, code)
-    assert (found.lines, found.shipping_minor) == ((line,), shipping)
+    charges = charges_of(rules, ONE, code)
+    assert (charges.lines, charges.shipping_minor) == ((line,), shipping)
 
 
 def test_an_empty_cart_ships_nothing() -> None:
@@ -141,7 +141,7 @@ def test_what_is_charged_is_what_was_shown(
     assert brought is not None
     lines = place_order_lines(order_of(brought, "tok_ok", 60))
     assert {line.shipping_minor for line in lines} == {quote.shipping_minor}
-    charged = sum(it.quantity * it.unit_price_minor - it.discount_minor + it.tax_minor for it in lines)
+    charged = sum(line.quantity * line.unit_price_minor - line.discount_minor + line.tax_minor for line in lines)
     assert charged + quote.shipping_minor == quote.total_minor == order_of(brought, "tok_ok", 60).amount_minor
     assert quote.discount_minor <= quote.goods_minor
     assert quote.tax_minor == 0 or not rules.prices_include_tax

@@ -31,7 +31,7 @@ def offer(sku: str, price: int | None = 350, available: int = 10) -> Offer:
 def quote(*wanted: CartLine, offers: list[Offer]) -> Quote:
     return make_quote(
         wanted,
-        {it.sku: it for it in offers},
+        {listing.sku: listing for listing in offers},
         order_id=new_order_id(),
         cart_id="c:1",
         customer_id="c-1",
@@ -49,11 +49,11 @@ def test_every_problem_is_named_at_once() -> None:
         CartLine("WHAT", 1),
         CartLine("CUP", 0),
     ]
-    found = quote(
+    quoted = quote(
         *wanted,
         offers=[offer("MUG"), offer("TEA", 100, 3), offer("TIN", 100, 0), offer("OLD", None), offer("CUP")],
     )
-    assert [(problem.kind, problem.sku, problem.wanted, problem.available) for problem in found.problems] == [
+    assert [(problem.kind, problem.sku, problem.wanted, problem.available) for problem in quoted.problems] == [
         ("price_changed", "MUG", 0, 0),
         ("too_few", "TEA", 5, 3),
         ("sold_out", "TIN", 1, 0),
@@ -61,15 +61,15 @@ def test_every_problem_is_named_at_once() -> None:
         ("unknown", "WHAT", 1, 0),
         ("too_few", "CUP", 0, 10),
     ]
-    assert (found.problems[0].old_minor, found.problems[0].new_minor) == (300, 350)
-    assert not found.can_be_placed
+    assert (quoted.problems[0].old_minor, quoted.problems[0].new_minor) == (300, 350)
+    assert not quoted.can_be_placed
 
 
 def test_a_changed_price_is_shown_and_can_be_accepted() -> None:
-    found = quote(CartLine("MUG", 2, 300), offers=[offer("MUG")])
-    assert found.can_be_placed
-    assert found.total_minor == 700
-    assert found.expires_ms == NOW + QUOTE_MS
+    quoted = quote(CartLine("MUG", 2, 300), offers=[offer("MUG")])
+    assert quoted.can_be_placed
+    assert quoted.total_minor == 700
+    assert quoted.expires_ms == NOW + QUOTE_MS
 
 
 def test_an_empty_cart_cannot_be_placed() -> None:
@@ -77,18 +77,18 @@ def test_an_empty_cart_cannot_be_placed() -> None:
 
 
 def test_what_is_charged_is_what_was_quoted() -> None:
-    found = quote(CartLine("MUG", 2), CartLine("TEA", 1), offers=[offer("MUG"), offer("TEA", 999)])
-    order = order_of(found, "tok_ok", 900)
-    assert order.amount_minor == found.total_minor == 1699
-    assert {line.order_id for line in place_order_lines(order)} == {found.order_id}
-    assert found.cart_id not in {line.cart_id for line in place_order_lines(order)}  # whoever has it has the cart
+    quoted = quote(CartLine("MUG", 2), CartLine("TEA", 1), offers=[offer("MUG"), offer("TEA", 999)])
+    order = order_of(quoted, "tok_ok", 900)
+    assert order.amount_minor == quoted.total_minor == 1699
+    assert {line.order_id for line in place_order_lines(order)} == {quoted.order_id}
+    assert quoted.cart_id not in {line.cart_id for line in place_order_lines(order)}  # whoever has it has the cart
 
 
 def test_a_quote_comes_back_as_it_was_signed_and_no_other_is_taken() -> None:
-    found = quote(CartLine("MUG", 2), offers=[offer("MUG")])
-    token = sign_quote(SIGNER, found)
-    assert opened_quote(SIGNER, token) == found
-    cheaper = msgspec.structs.replace(found, lines=(msgspec.structs.replace(found.lines[0], unit_price_minor=1),))
+    quoted = quote(CartLine("MUG", 2), offers=[offer("MUG")])
+    token = sign_quote(SIGNER, quoted)
+    assert opened_quote(SIGNER, token) == quoted
+    cheaper = msgspec.structs.replace(quoted, lines=(msgspec.structs.replace(quoted.lines[0], unit_price_minor=1),))
     forged = sign_quote(Signer("another secret"), cheaper)
     for bad in (forged, token[:-2], token + "x", "", "ü", "A" * 100_000, SIGNER.sign("session", b"{}")):
         assert opened_quote(SIGNER, bad) is None
@@ -106,5 +106,5 @@ def test_a_quote_comes_back_as_it_was_signed_and_no_other_is_taken() -> None:
     ],
 )
 def test_what_changed_since_the_quote_is_found(now: Offer, kinds: list[str]) -> None:
-    found = quote(CartLine("MUG", 2), offers=[offer("MUG")])
-    assert [difference.kind for difference in differences(found, {"MUG": now})] == kinds
+    quoted = quote(CartLine("MUG", 2), offers=[offer("MUG")])
+    assert [difference.kind for difference in differences(quoted, {"MUG": now})] == kinds

@@ -53,9 +53,9 @@ def test_no_value_of_any_option_ends_in_a_traceback(leaf: Leaf, every: int, nowh
         assert ended.status in {0, 1, 2}, arguments
         assert "Traceback" not in ended.errors
         if ended.status:
-            told = ended.output + ended.errors
-            assert told, arguments
-            assert max(map(len, told.splitlines())) < 2_000, arguments
+            printed = ended.output + ended.errors
+            assert printed, arguments
+            assert max(map(len, printed.splitlines())) < 2_000, arguments
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -15,7 +15,9 @@ URL = "https://bank.example/v1/actions/" + "0123456789" * 6
 
 
 def page(*messages: m.Message, width: int = 80) -> list[str]:
-    events = [event_of(it, event_id=f"e/{at}", at_ms=at * 90_000, offset=at) for at, it in enumerate(messages)]
+    events = [
+        event_of(message, event_id=f"e/{at}", at_ms=at * 90_000, offset=at) for at, message in enumerate(messages)
+    ]
     return [line.plain for line in timeline(view_of(A, events), width)]
 
 
@@ -39,7 +41,7 @@ def test_ids_amounts_and_arrows_are_whole_at_80_columns() -> None:
     assert "reason" not in text, "a column of its own would be empty in most rows"
 
 
-def test_what_is_not_known_of_an_order_is_not_said() -> None:
+def test_what_is_not_known_of_an_order_is_not_shown() -> None:
     head = page(m.OrderCancelled(A, "changed_mind", "customer"))[1]
     assert "customer" not in head
     assert "0 lines" not in head

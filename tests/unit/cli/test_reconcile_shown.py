@@ -16,12 +16,14 @@ from tests.given_when_then import A, B
 AUTHORIZATION = "pi_3MtwBwLkdIwHu7ix28a3tqPa"
 
 
-def found() -> Report:
+def report_of_a_difference() -> Report:
     report = Report(10)
-    ours = Books("EUR", Sums(authorized_minor=123_456_789, captured_minor=123_456_789))
-    theirs = Books("EUR", Sums(authorized_minor=123_456_789, captured_minor=123_456_789, refunded_minor=99_999_999))
-    report.compare(ours, theirs)
-    report.differ(Difference(A, AUTHORIZATION, "captured", OTHER_FIGURES, ours, theirs))
+    own_books = Books("EUR", Sums(authorized_minor=123_456_789, captured_minor=123_456_789))
+    processor_books = Books(
+        "EUR", Sums(authorized_minor=123_456_789, captured_minor=123_456_789, refunded_minor=99_999_999)
+    )
+    report.compare(own_books, processor_books)
+    report.differ(Difference(A, AUTHORIZATION, "captured", OTHER_FIGURES, own_books, processor_books))
     payment = ProcessorPayment(AUTHORIZATION, B, "EUR", 500, 500, 0, 0, 0)
     back = Operation(f"{B}:refund:orphan", B, OperationKind.REFUND, 500, "EUR", "", "", AUTHORIZATION)
     report.find(OrphanFound(Orphan(payment, "declined", back), "succeeded"))
@@ -33,14 +35,14 @@ def test_differences_fit_the_screen_and_break_no_id(
     columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    show(found(), book=False, fix=True)
+    show(report_of_a_difference(), book=False, fix=True)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= columns
     for text in (A, B, AUTHORIZATION, "EUR 999999.99", "not asked for", "refund EUR 5.00: succeeded"):
         assert any(text in line for line in lines) or text in " ".join(" ".join(lines).split()), text
 
 
-def test_how_far_it_is_is_told_in_words() -> None:
-    report: Any = found()
+def test_progress_is_shown_in_words() -> None:
+    report: Any = report_of_a_difference()
     assert progress_of(Report(1), fix=False) == "0 payments compared"
     assert progress_of(report, fix=True) == "1 payment compared, 1 payment dealt with that no order stands for"

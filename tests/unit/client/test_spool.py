@@ -40,12 +40,12 @@ def files(folder: Path) -> list[Path]:
 
 
 async def all_of(spool: Spool) -> list[str]:
-    found = []
+    keys = []
     while not spool.is_empty:
         file, entries = await spool.oldest()
-        found += [(record.key or b"").decode() for entry in entries for record in entry]
+        keys += [(record.key or b"").decode() for entry in entries for record in entry]
         await spool.remove(file)
-    return found
+    return keys
 
 
 async def test_what_was_spooled_comes_back_in_order_after_opening_anew(opened: Opened, tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ async def test_a_half_written_end_is_cut_off_and_nothing_else(opened: Opened, tm
     for kept in range(len(whole)):
         file.write_bytes(whole[:kept])
         again = opened()
-        found = [(record.key or b"").decode() for entry in (await again.oldest())[1] for record in entry]
+        keys = [(record.key or b"").decode() for entry in (await again.oldest())[1] for record in entry]
         again.close()
-        assert found == (["a"] if kept >= len(whole) // 2 else [])
+        assert keys == (["a"] if kept >= len(whole) // 2 else [])
 
 
 async def test_a_damaged_file_before_the_newest_is_named(opened: Opened, tmp_path: Path) -> None:

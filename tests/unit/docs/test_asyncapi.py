@@ -68,5 +68,5 @@ def test_the_page_has_every_message_and_needs_nothing_from_elsewhere() -> None:
     page = _Page()
     page.feed(html)
     assert set(MESSAGES) <= page.places
-    assert page.references - {"asyncapi.yaml"} == {f"#{it}" for it in page.places} & page.references
+    assert page.references - {"asyncapi.yaml"} == {f"#{place}" for place in page.places} & page.references
     assert not re.search(r"url\(|@import", html)

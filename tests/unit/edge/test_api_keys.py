@@ -22,12 +22,12 @@ def test_a_key_has_a_prefix_256_random_bits_and_a_checksum() -> None:
 
 def test_the_checksum_is_the_crc_32_of_the_random_digits() -> None:
     digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-    found = PATTERN.fullmatch(new_key())
-    assert found is not None
+    match = PATTERN.fullmatch(new_key())
+    assert match is not None
     number = 0
-    for digit in found[2]:
+    for digit in match[2]:
         number = number * 62 + digits.index(digit)
-    assert number == zlib.crc32(found[1].encode())
+    assert number == zlib.crc32(match[1].encode())
 
 
 @given(st.integers(0, 57), st.sampled_from("0Zz_!\u0661"))
@@ -41,7 +41,7 @@ def test_what_is_no_key_is_refused(text: str) -> None:
     assert not is_key(text)
 
 
-def test_a_digest_tells_keys_apart_and_has_none_of_the_key() -> None:
+def test_a_digest_distinguishes_keys_and_has_none_of_the_key() -> None:
     one, other = new_key(), new_key()
     assert digest_of(one) == digest_of(one) != digest_of(other)
     assert len(digest_of(one)) == 32

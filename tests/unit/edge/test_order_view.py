@@ -30,26 +30,29 @@ DELIVERED = (*SHIPPED, m.ShipmentDelivered(A, "S1"), m.OrderDelivered(A))
 ASKED = (*DELIVERED, m.ReturnRequested(A, "shop-1", (1,), "too small", NOW_MS))
 
 
-def view(*told: m.Message) -> OrderView:
+def view(*messages: m.Message) -> OrderView:
     return view_of(
         A,
-        [event_of(it, event_id=str(place), at_ms=NOW_MS + place, offset=place) for place, it in enumerate(told)],
+        [
+            event_of(message, event_id=str(place), at_ms=NOW_MS + place, offset=place)
+            for place, message in enumerate(messages)
+        ],
     )
 
 
-def shown(*told: m.Message) -> dict[str, Any]:
-    return shown_order(view(*told))
+def shown(*messages: m.Message) -> dict[str, Any]:
+    return shown_order(view(*messages))
 
 
 def test_charges_are_rows_of_the_order() -> None:
-    found = shown(*PAID)
-    assert found["total"] == "EUR 19.65"
-    assert found["charges"] == [("Discount", "EUR -0.50"), ("Tax", "EUR 0.20"), ("Shipping", "EUR 4.95")]
-    assert [line["price"] for line in found["lines"]] == ["EUR 5.00", "EUR 10.00"]
+    page = shown(*PAID)
+    assert page["total"] == "EUR 19.65"
+    assert page["charges"] == [("Discount", "EUR -0.50"), ("Tax", "EUR 0.20"), ("Shipping", "EUR 4.95")]
+    assert [line["price"] for line in page["lines"]] == ["EUR 5.00", "EUR 10.00"]
 
 
 @pytest.mark.parametrize(
-    ("told", "cancel", "back"),
+    ("messages", "cancel", "back"),
     [
         (ORDERED, True, []),
         (PAID, True, []),
@@ -60,21 +63,21 @@ def test_charges_are_rows_of_the_order() -> None:
         ((*PAID, m.OrderCancelled(A, "customer")), False, []),
     ],
 )
-def test_what_may_be_done_is_offered(told: tuple[m.Message, ...], cancel: bool, back: list[int]) -> None:
-    found = shown(*told)
-    assert (found["can_be_cancelled"], found["can_be_returned"]) == (cancel, back)
+def test_what_may_be_done_is_offered(messages: tuple[m.Message, ...], cancel: bool, back: list[int]) -> None:
+    page = shown(*messages)
+    assert (page["can_be_cancelled"], page["can_be_returned"]) == (cancel, back)
 
 
-def test_an_order_of_which_nothing_was_heard_offers_nothing() -> None:
-    found = shown_order(None)
-    assert found.keys() == shown(*PAID).keys()
-    assert (found["is_live"], found["can_be_cancelled"], found["lines"]) == (True, False, ())
+def test_an_order_without_events_offers_nothing() -> None:
+    page = shown_order(None)
+    assert page.keys() == shown(*PAID).keys()
+    assert (page["is_live"], page["can_be_cancelled"], page["lines"]) == (True, False, ())
 
 
 def test_parcels_steps_returns_and_refusals_are_shown() -> None:
-    found = shown(*ASKED, m.OrderCommandRefused(A, "CancelOrder", "", "already_shipped"))
-    assert found["parcels"] == [{"carrier": "post", "tracking": "T1", "state": "delivered"}]
-    assert [text for _, text in found["steps"]] == [
+    page = shown(*ASKED, m.OrderCommandRefused(A, "CancelOrder", "", "already_shipped"))
+    assert page["parcels"] == [{"carrier": "post", "tracking": "T1", "state": "delivered"}]
+    assert [text for _, text in page["steps"]] == [
         "Ordered",
         "Reserved for you",
         "Placed",
@@ -82,8 +85,8 @@ def test_parcels_steps_returns_and_refusals_are_shown() -> None:
         "Sent",
         "Delivered",
     ]
-    assert found["returns"] == ["asked for"]
-    assert found["refused"] == "It could not be cancelled: already shipped."
+    assert page["returns"] == ["asked for"]
+    assert page["refused"] == "It could not be cancelled: already shipped."
 
 
 def test_a_return_is_asked_for_once_and_of_what_arrived() -> None:

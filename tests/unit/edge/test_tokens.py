@@ -34,9 +34,9 @@ async def tokens(tmp_path: Path) -> Tokens:
 async def tokens_of(folder: Path, *keys: dict[str, Any]) -> Tokens:
     path = folder / "keys.json"
     path.write_bytes(key_set(*keys))
-    found = KeySet(str(path))
-    await found.start()
-    return Tokens(found, issuer=ISSUER, audience=AUDIENCE)
+    remote_keys = KeySet(str(path))
+    await remote_keys.start()
+    return Tokens(remote_keys, issuer=ISSUER, audience=AUDIENCE)
 
 
 async def is_taken(tokens: Tokens, text: str) -> bool:
@@ -50,7 +50,7 @@ async def refused(tokens: Tokens, text: str) -> None:
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.algorithm)
-async def test_a_token_tells_who_asks_and_what_they_may(tokens: Tokens, key: SigningKey) -> None:
+async def test_a_token_names_the_client_and_its_permissions(tokens: Tokens, key: SigningKey) -> None:
     for _ in range(2):
         principal = await tokens.find(key.token())
         assert principal.client == "jwt:erp"
@@ -243,8 +243,8 @@ async def test_a_new_key_is_fetched_once_for_all_who_ask() -> None:
         await refused(tokens, ED.token())  # it was fetched a moment ago
         assert served.asked == 1
         keys._tried_at = -math.inf  # it is long ago
-        found = await asyncio.gather(*(tokens.find(ED.token(sub=f"s{number}")) for number in range(20)))
-        assert len({principal.client for principal in found}) == 20
+        principals = await asyncio.gather(*(tokens.find(ED.token(sub=f"s{number}")) for number in range(20)))
+        assert len({principal.client for principal in principals}) == 20
         assert served.asked == 2
         for _ in range(20):
             await refused(tokens, SigningKey("unknown", "EdDSA", ED.private).token())

@@ -32,8 +32,8 @@ from tests.given_when_then import (
 DAY_MS: Final = 24 * 60 * 60 * 1000
 
 
-def _apply(fulfilment: Fulfilment, said: Message | tuple[int, Message]) -> None:
-    at_ms, message = said if isinstance(said, tuple) else (NOW_MS, said)
+def _apply(fulfilment: Fulfilment, step: Message | tuple[int, Message]) -> None:
+    at_ms, message = step if isinstance(step, tuple) else (NOW_MS, step)
     evolve(fulfilment, message, decide(fulfilment, message, Now(at_ms)), Now(at_ms))
 
 

@@ -50,9 +50,9 @@ def anything(dice: random.Random, now_ms: int) -> m.Message:
     return of(**{name: value(name) for name in of.__struct_fields__})
 
 
-def next_message(it: Fulfilment, dice: random.Random, now_ms: int) -> m.Message:
+def next_message(fulfilment: Fulfilment, dice: random.Random, now_ms: int) -> m.Message:
     """Make a message that mostly fits where the fulfilment stands, and sometimes contradicts it."""
-    fitting = list(_fitting(it, dice, now_ms)) if dice.random() < 0.7 else []
+    fitting = list(_fitting(fulfilment, dice, now_ms)) if dice.random() < 0.7 else []
     return dice.choice(fitting) if fitting else anything(dice, now_ms)
 
 

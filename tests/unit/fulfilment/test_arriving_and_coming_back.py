@@ -60,7 +60,7 @@ def test_an_order_is_delivered_with_its_last_parcel() -> None:
     then(ShipmentDelivered(shipment_id="S2"), OrderDelivered())
 
 
-def test_a_delivery_that_is_told_twice_happens_once() -> None:
+def test_a_delivery_that_is_reported_twice_happens_once() -> None:
     given(*DELIVERED)
     when(confirm("S1"))
     then()
@@ -184,7 +184,7 @@ def test_an_endless_row_of_returns_ends() -> None:
     then(refusal("RequestReturn", "once more", "too_many_returns"))
 
 
-def test_the_merchant_says_yes_or_no_once() -> None:
+def test_the_merchant_approves_or_refuses_once() -> None:
     given(*DELIVERED, send_back("R1"))
     when(ApproveReturn(return_id="R1"))
     then(APPROVED)

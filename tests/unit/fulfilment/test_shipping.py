@@ -90,7 +90,7 @@ def test_two_parcels_make_one_order() -> None:
     then(shipped("S2", 2), OrderShipped())
 
 
-def test_a_shipment_that_is_told_twice_happens_once() -> None:
+def test_a_shipment_that_is_reported_twice_happens_once() -> None:
     for happened in ((PAID, ship("S1")), SHIPPED):
         given(*happened)
         when(ship("S1"))

@@ -32,67 +32,69 @@ class Walk:
     def __init__(self, seed: int, steps: int) -> None:
         self.dice = random.Random(seed)
         self.now_ms = START_MS
-        self.it = Fulfilment(ORDER_ID)
+        self.fulfilment = Fulfilment(ORDER_ID)
         self.heard: list[m.Message] = []
-        self.said: list[m.Message] = []
+        self.published: list[m.Message] = []
         for _ in range(steps):
             echo = self.heard and self.dice.random() < 0.1
-            self.hear(self.dice.choice(self.heard) if echo else next_message(self.it, self.dice, self.now_ms))
+            self.hear(self.dice.choice(self.heard) if echo else next_message(self.fulfilment, self.dice, self.now_ms))
 
     def hear(self, message: m.Message) -> None:
         self.now_ms += self.dice.randrange(3)
         try:
-            outcomes = decide(self.it, message, Now(self.now_ms, DEADLINES))
+            outcomes = decide(self.fulfilment, message, Now(self.now_ms, DEADLINES))
         except RefusedError:
             return
-        was_cancelled = self.it.state is FulfilmentState.CANCELLED
-        evolve(self.it, message, outcomes, Now(self.now_ms, DEADLINES))
+        was_cancelled = self.fulfilment.state is FulfilmentState.CANCELLED
+        evolve(self.fulfilment, message, outcomes, Now(self.now_ms, DEADLINES))
         self.heard.append(message)
-        self.said += outcomes
+        self.published += outcomes
         assert not (was_cancelled and any(isinstance(outcome, GOODS) for outcome in outcomes)), "shipped after the end"
         self.look()
 
     def look(self) -> None:
         """Check what holds at every moment."""
-        for number, line in self.it.lines.items():
-            holders = [s for s in self.it.shipments.values() if number in s.lines and s.state in _HOLDING]
+        for number, line in self.fulfilment.lines.items():
+            holders = [s for s in self.fulfilment.shipments.values() if number in s.lines and s.state in _HOLDING]
             assert len(holders) <= 1, "a line is in one parcel"
             assert not (line.state is LineState.OPEN and holders), "a line is open or shipped, never both"
             assert not (line.state is LineState.SHIPPED and not line.shipment_id)
 
     def answer_all(self) -> None:
         """Let inventory and payments answer whatever they were asked."""
-        while self.it.state is not FulfilmentState.CANCELLED and (pending := answers_to(self.it, self.dice)):
+        while self.fulfilment.state is not FulfilmentState.CANCELLED and (
+            pending := answers_to(self.fulfilment, self.dice)
+        ):
             self.hear(self.dice.choice(pending))
 
 
 _HOLDING: Final = (ShipmentState.REQUESTED, ShipmentState.SHIPPED, ShipmentState.DELIVERED, ShipmentState.LOST)
 
 
-def of(kind: type[m.Message], said: Iterable[m.Message]) -> list[m.Message]:
-    return [message for message in said if isinstance(message, kind)]
+def of(kind: type[m.Message], messages: Iterable[m.Message]) -> list[m.Message]:
+    return [message for message in messages if isinstance(message, kind)]
 
 
 def check(seed: int, steps: int) -> None:
     walk = Walk(seed, steps)
     walk.answer_all()
-    shipped = Counter(number for it in of(m.ShipmentShipped, walk.said) for number in it.lines)  # type: ignore[attr-defined]
+    shipped = Counter(number for shipment in of(m.ShipmentShipped, walk.published) for number in shipment.lines)  # type: ignore[attr-defined]
     assert all(count == 1 for count in shipped.values()), "a line is shipped once"
-    refunds = Counter(it.refund_id for it in of(m.RefundRequested, walk.said))  # type: ignore[attr-defined]
+    refunds = Counter(request.refund_id for request in of(m.RefundRequested, walk.published))  # type: ignore[attr-defined]
     assert all(count == 1 for count in refunds.values()), "a line is refunded once"
-    reduced = {it.refund_id: it for it in of(m.RefundReduced, walk.said)}  # type: ignore[attr-defined]
-    for refund in of(m.RefundRequested, walk.said):
+    reduced = {reduction.refund_id: reduction for reduction in of(m.RefundReduced, walk.published)}  # type: ignore[attr-defined]
+    for refund in of(m.RefundRequested, walk.published):
         name = refund.refund_id  # type: ignore[attr-defined]
         whole = AMOUNTS[int(name[5:])]
         assert (name in reduced) == (refund.amount_minor < whole)  # type: ignore[attr-defined]
         assert refund.amount_minor == (reduced[name].amount_minor if name in reduced else whole)  # type: ignore[attr-defined]
     for kind in (m.OrderShipped, m.OrderDelivered, m.OrderReturned, m.FulfilmentCancelled):
-        assert len(of(kind, walk.said)) <= 1, f"{kind.__name__} is said once"
-    if walk.it.state is FulfilmentState.CANCELLED:
+        assert len(of(kind, walk.published)) <= 1, f"{kind.__name__} is said once"
+    if walk.fulfilment.state is FulfilmentState.CANCELLED:
         return
-    assert not any(line.state in UNDER_WAY for line in walk.it.lines.values())
-    for requested in of(m.ShipmentRequested, walk.said):
-        state = walk.it.shipments[requested.shipment_id].state  # type: ignore[attr-defined]
+    assert not any(line.state in UNDER_WAY for line in walk.fulfilment.lines.values())
+    for requested in of(m.ShipmentRequested, walk.published):
+        state = walk.fulfilment.shipments[requested.shipment_id].state  # type: ignore[attr-defined]
         assert state is not ShipmentState.REQUESTED, "every parcel leaves, fails or is withdrawn"
 
 
@@ -128,5 +130,5 @@ def test_the_walk_notices_a_second_refund(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_walk_goes_everywhere() -> None:
-    said = Counter(type(it) for seed in range(300) for it in Walk(seed, 40).said)
-    assert said.keys() >= {m.OrderReturned, m.OrderDelivered, m.ReturnReceived, m.ShipmentLost, m.LineWithdrawn}
+    counts = Counter(type(message) for seed in range(300) for message in Walk(seed, 40).published)
+    assert counts.keys() >= {m.OrderReturned, m.OrderDelivered, m.ReturnReceived, m.ShipmentLost, m.LineWithdrawn}

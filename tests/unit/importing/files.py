@@ -63,7 +63,7 @@ Order Total Amount,Order Total Tax Amount,SKU,Item #,Item Name,Quantity (- Refun
 """
 
 
-class Found(NamedTuple):
+class Parsed(NamedTuple):
     """What a file holds."""
 
     invoices: list[Invoice]
@@ -104,25 +104,25 @@ def row(
     return f"{invoice},{sku},{text},{quantity},12/1/2010 10:03,{price},{customer},Australia"
 
 
-def read(path: Path, **options: Any) -> Found:
+def read(path: Path, **options: Any) -> Parsed:
     """Read a file; every row with anything on it is in one of the orders, rejects and the like."""
     file = OrderFile(path, ReadOptions(**options))
-    found = Found([], [], [], [])
+    parsed = Parsed([], [], [], [])
     rows = 0
     for assembled, its_rows in file.orders():
-        _list_of(found, assembled).append(assembled)
+        _list_of(parsed, assembled).append(assembled)
         rows += len(its_rows)
     assert rows + file.blank_rows + file.stray_rows == file.rows, "every row is accounted for"
-    return found
+    return parsed
 
 
-def _list_of(found: Found, assembled: Assembled) -> list[Any]:
+def _list_of(parsed: Parsed, assembled: Assembled) -> list[Any]:
     match assembled:
         case Invoice():
-            return found.invoices
+            return parsed.invoices
         case Reject():
-            return found.rejects
+            return parsed.rejects
         case CreditNote():
-            return found.credits
+            return parsed.credits
         case Adjustment():
-            return found.adjustments
+            return parsed.adjustments

@@ -42,14 +42,14 @@ def totals(invoices: list[Invoice]) -> dict[str, int]:
 
 
 def test_superstore_has_totals_of_rows_and_a_unit_that_is_no_whole_cent_is_named(tmp_path: Path) -> None:
-    found = read(written(tmp_path, SUPERSTORE))
-    assert found.invoice.lines == (OrderLine("FUR-BO-70009001", 2, 9220), OrderLine("OFF-LA-70009002", 3, 310))
-    assert (found.invoice.customer_id, found.invoice.currency) == ("ZQ-70001", "USD")
-    assert (found.reject.order, found.reject.row, found.reject.fault) == ("US-2030-700012", 4, Fault.NOT_WHOLE)
-    assert "100.223" in found.reject.reason
+    parsed = read(written(tmp_path, SUPERSTORE))
+    assert parsed.invoice.lines == (OrderLine("FUR-BO-70009001", 2, 9220), OrderLine("OFF-LA-70009002", 3, 310))
+    assert (parsed.invoice.customer_id, parsed.invoice.currency) == ("ZQ-70001", "USD")
+    assert (parsed.reject.order, parsed.reject.row, parsed.reject.fault) == ("US-2030-700012", 4, Fault.NOT_WHOLE)
+    assert "100.223" in parsed.reject.reason
 
 
-def test_superstore_is_rounded_as_the_caller_says(tmp_path: Path) -> None:
+def test_superstore_is_rounded_as_the_caller_chooses(tmp_path: Path) -> None:
     path = written(tmp_path, SUPERSTORE)
     _, rounded = read(path, rounding=Rounding.HALF_UP).invoices
     assert (rounded.lines, rounded.rounded_minor) == ((OrderLine("TEC-PH-70009003", 5, 10022),), -2)
@@ -60,9 +60,9 @@ def test_superstore_is_rounded_as_the_caller_says(tmp_path: Path) -> None:
 
 def test_northwind_has_discounts_as_shares(tmp_path: Path) -> None:
     path = written(tmp_path, NORTHWIND)
-    found = read(path)
-    assert found.invoice.lines == (OrderLine("7", 3, 2100), OrderLine("19", 11, 460))
-    assert (found.invoice.customer_id, found.reject.order) == ("guest-70248", "70249")
+    parsed = read(path)
+    assert parsed.invoice.lines == (OrderLine("7", 3, 2100), OrderLine("19", 11, 460))
+    assert (parsed.invoice.customer_id, parsed.reject.order) == ("guest-70248", "70249")
     assert read(path, rounding=Rounding.DOWN).invoices[1].lines == (OrderLine("5", 2, 1733),)
 
 
@@ -81,13 +81,13 @@ def test_olist_has_one_unit_a_row_and_freight_that_somebody_must_pay(tmp_path: P
 
 def test_shopify_charges_the_orders_total_or_is_not_placed(tmp_path: Path) -> None:
     path = written(tmp_path, SHOPIFY)
-    found = read(path)
-    assert [(reject.order, reject.row, reject.column, reject.fault) for reject in found.rejects] == [
+    parsed = read(path)
+    assert [(reject.order, reject.row, reject.column, reject.fault) for reject in parsed.rejects] == [
         ("#9001", 2, "Total", Fault.TOTAL_DIFFERS),
         ("#9002", 4, "Total", Fault.TOTAL_DIFFERS),
     ]
-    assert "EUR 40.00" in found.rejects[0].reason
-    assert "EUR 35.00" in found.rejects[0].reason
+    assert "EUR 40.00" in parsed.rejects[0].reason
+    assert "EUR 35.00" in parsed.rejects[0].reason
 
     mapped = read(path, as_lines={"shipping": "SHIP"}, spread=frozenset({"discount"}))
     assert totals(mapped.invoices) == {"#9001": 4000, "#9002": 810}, "its taxes are in its prices"
@@ -144,10 +144,10 @@ def test_taxes_on_top_count_and_taxes_in_the_prices_do_not(tmp_path: Path) -> No
 
 def test_woocommerce_is_read_in_both_its_forms_and_what_has_ended_there_is_named(tmp_path: Path) -> None:
     path = written(tmp_path, WOOCOMMERCE)
-    found = read(path, as_lines={"shipping": "SHIP"})
-    assert totals(found.invoices) == {"W-901": 2500, "W-902": 1900}
-    assert found.invoices[1].lines == (OrderLine("MUG", 2, 950),), "the row's discount is taken off already"
-    ended, refunded = found.rejects
+    parsed = read(path, as_lines={"shipping": "SHIP"})
+    assert totals(parsed.invoices) == {"W-901": 2500, "W-902": 1900}
+    assert parsed.invoices[1].lines == (OrderLine("MUG", 2, 950),), "the row's discount is taken off already"
+    ended, refunded = parsed.rejects
     assert (ended.order, ended.column, ended.fault) == ("W-903", "status", Fault.ENDED)
     assert (refunded.order, refunded.fault) == ("W-904", Fault.CHARGE)
     assert "refund GBP -10.00" in refunded.reason
@@ -160,10 +160,10 @@ def test_woocommerce_is_read_in_both_its_forms_and_what_has_ended_there_is_named
 
 def test_online_retail_ii_lists_credit_notes_and_names_a_spreadsheets_customer_ids(tmp_path: Path) -> None:
     path = written(tmp_path, "\ufeff" + RETAIL_II)
-    found = read(path)
-    assert found.invoice.lines == (OrderLine("70048", 4, 310), OrderLine("70323P", 9, 120))
-    assert found.invoice.customer_id == "70085.0", "nobody's id is changed unasked"
-    [credit] = found.credits
+    parsed = read(path)
+    assert parsed.invoice.lines == (OrderLine("70048", 4, 310), OrderLine("70323P", 9, 120))
+    assert parsed.invoice.customer_id == "70085.0", "nobody's id is changed unasked"
+    [credit] = parsed.credits
     assert (credit.number, credit.lines, credit.customer_id) == ("C990002", (OrderLine("70087", 5, 205),), "70321.0")
     assert read(path, whole_customer_ids=True).invoice.customer_id == "70085"
 
@@ -172,9 +172,9 @@ def test_online_retail_ii_lists_credit_notes_and_names_a_spreadsheets_customer_i
 
 
 def test_any_file_is_read_by_a_map_of_its_columns(tmp_path: Path) -> None:
-    found = read(written(tmp_path, GERMAN), columns=parse_map([GERMAN_MAP]), currency="EUR", decimal_comma=True)
-    assert found.invoice.lines == (OrderLine("TASSE-1", 2, 1250), OrderLine("TEE-2", 1, 120400))
-    assert (found.invoice.customer_id, found.invoice.currency) == ("K-9", "EUR")
+    parsed = read(written(tmp_path, GERMAN), columns=parse_map([GERMAN_MAP]), currency="EUR", decimal_comma=True)
+    assert parsed.invoice.lines == (OrderLine("TASSE-1", 2, 1250), OrderLine("TEE-2", 1, 120400))
+    assert (parsed.invoice.customer_id, parsed.invoice.currency) == ("K-9", "EUR")
 
 
 def test_without_a_decimal_comma_a_german_file_is_rejected_with_the_option_that_reads_it(tmp_path: Path) -> None:
@@ -184,8 +184,8 @@ def test_without_a_decimal_comma_a_german_file_is_rejected_with_the_option_that_
 
 
 def test_a_map_over_a_named_format_changes_one_column(tmp_path: Path) -> None:
-    found = read(written(tmp_path, SUPERSTORE), format="superstore", columns=parse_map(["sku=Product Name"]))
-    assert found.invoice.lines[0].sku == "Shelf, ash"
+    parsed = read(written(tmp_path, SUPERSTORE), format="superstore", columns=parse_map(["sku=Product Name"]))
+    assert parsed.invoice.lines[0].sku == "Shelf, ash"
 
 
 def test_a_number_in_place_of_a_column_is_every_rows_quantity(tmp_path: Path) -> None:
@@ -226,8 +226,8 @@ def test_two_columns_of_one_name_are_not_chosen_between(tmp_path: Path) -> None:
 def test_nobodys_house_rules_hold_for_another_shops_file(tmp_path: Path) -> None:
     rows = ("1,MUG,Mug,1,2026-01-05,1.00,c1,UK", "2,tea-blue,Tea,1,2026-01-05,2.00,c2,UK")
     more = ("AB-1001,10001,plate,1,2026-01-05,1.00,c1,UK", "CUST-7,10001,plate,1,2026-01-05,1.00,c1,UK")
-    found = read(written(tmp_path, retail(*rows, *more)))
-    assert [(invoice.number, invoice.lines[0].sku) for invoice in found.invoices] == [
+    parsed = read(written(tmp_path, retail(*rows, *more)))
+    assert [(invoice.number, invoice.lines[0].sku) for invoice in parsed.invoices] == [
         ("1", "MUG"),
         ("2", "tea-blue"),
         ("AB-1001", "10001"),
@@ -256,12 +256,12 @@ def test_under_the_house_rules_credit_notes_adjustments_and_stock_written_up_are
         row("536414", quantity="56", price="0", customer=""),
         row("1", quantity="1", price="0"),
     )
-    found = read(written(tmp_path, retail(*rows)), format="uci")
-    assert [(credit.number, len(credit.lines)) for credit in found.credits] == [("C536379", 1), ("C536380", 0)]
-    assert [adjustment.number for adjustment in found.adjustments] == ["A563185", "536414"]
-    assert found.invoice.lines == (OrderLine("22196", 1, 0),), "a sample for a customer is an order"
+    parsed = read(written(tmp_path, retail(*rows)), format="uci")
+    assert [(credit.number, len(credit.lines)) for credit in parsed.credits] == [("C536379", 1), ("C536380", 0)]
+    assert [adjustment.number for adjustment in parsed.adjustments] == ["A563185", "536414"]
+    assert parsed.invoice.lines == (OrderLine("22196", 1, 0),), "a sample for a customer is an order"
 
 
 def test_either_edition_is_read_under_the_house_rules(tmp_path: Path) -> None:
-    found = read(written(tmp_path, RETAIL_II), format="uci")
-    assert (found.invoice.number, [credit.number for credit in found.credits]) == ("990001", ["C990002"])
+    parsed = read(written(tmp_path, RETAIL_II), format="uci")
+    assert (parsed.invoice.number, [credit.number for credit in parsed.credits]) == ("990001", ["C990002"])

@@ -89,8 +89,8 @@ def test_a_named_encoding_is_taken_at_its_word(tmp_path: Path) -> None:
 
 def test_a_value_of_two_lines_is_one_record_and_rows_are_numbered_by_lines(tmp_path: Path) -> None:
     path = written(tmp_path, retail(row("1", text='"A\r\nB"'), row("2", quantity="x")))
-    found = read(path)
-    assert (found.invoice.first_row, found.reject.row) == (2, 4)
+    parsed = read(path)
+    assert (parsed.invoice.first_row, parsed.reject.row) == (2, 4)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 3_000])

@@ -88,7 +88,7 @@ def test_whatever_bytes_a_file_has(tmp_path: Path, content: bytes, options: dict
 @SHARED
 @given(data=st.data(), options=OPTIONS)
 def test_whatever_cells_a_known_export_has(tmp_path: Path, data: st.DataObject, options: dict[str, Any]) -> None:
-    sample = data.draw(st.sampled_from([it for it in SAMPLES if "\n" in it]))
+    sample = data.draw(st.sampled_from([export for export in SAMPLES if "\n" in export]))
     records = list(csv.reader(io.StringIO(sample), delimiter=";" if sample == files.GERMAN else ","))
     for _ in range(data.draw(st.integers(0, 6))):
         record = data.draw(st.sampled_from(records[1:]))
@@ -101,9 +101,9 @@ def test_whatever_cells_a_known_export_has(tmp_path: Path, data: st.DataObject, 
 @SHARED
 @given(data=st.lists(st.sampled_from(["1", "2", "3", "4", "5"]), max_size=30))
 def test_orders_are_whole_however_their_rows_are_scattered(tmp_path: Path, data: list[str]) -> None:
-    found = read(written(tmp_path, retail(*(row(invoice, f"{n:05}") for n, invoice in enumerate(data)))))
-    wanted = {invoice: [f"{n:05}" for n, it in enumerate(data) if it == invoice] for invoice in set(data)}
-    assert {it.number: [line.sku for line in it.lines] for it in found.invoices} == wanted
+    parsed = read(written(tmp_path, retail(*(row(invoice, f"{n:05}") for n, invoice in enumerate(data)))))
+    wanted = {invoice: [f"{n:05}" for n, number in enumerate(data) if number == invoice] for invoice in set(data)}
+    assert {invoice.number: [line.sku for line in invoice.lines] for invoice in parsed.invoices} == wanted
 
 
 @SHARED
@@ -116,13 +116,13 @@ def test_what_is_charged_is_the_invoices_total_whatever_is_spread(
 ) -> None:
     rows = [row("1", f"{n:05}", str(units), f"{price / 100:.2f}") for n, (units, price) in enumerate(lines)]
     rows += [row("1", "D", "1", f"{charge / 100:.2f}") for charge in charges]
-    found = read(written(tmp_path, retail(*rows)), format="uci", spread=frozenset({"d"}))
+    parsed = read(written(tmp_path, retail(*rows)), format="uci", spread=frozenset({"d"}))
     goods = sum(units * price for units, price in lines)
     extra = sum(charges)
     if goods + extra < 0 or (extra and not goods):
-        assert found.reject.order == "1"
-    elif found.invoices:
-        invoice = found.invoice
+        assert parsed.reject.order == "1"
+    elif parsed.invoices:
+        invoice = parsed.invoice
         assert sum(line.quantity * line.unit_price_minor for line in invoice.lines) == goods + extra
         assert sum(line.quantity for line in invoice.lines) == sum(units for units, _ in lines)
         place_order_lines(OrderRequest(lines=invoice.lines, customer_id="c"))

@@ -20,9 +20,9 @@ REAL_FILE = Path(__file__).parents[4] / "shared" / "data" / "online-retail-2010-
 
 def test_an_invoice_of_which_one_row_cannot_be_read_is_not_placed(tmp_path: Path) -> None:
     plate, cup = '9001,10001,plate,1,2026-01-05,"12,50",c1,UK', "9001,10002,cup,1,2026-01-05,3.00,c1,UK"
-    found = read(written(tmp_path, retail(plate, cup)))
-    assert found.invoices == []
-    assert (found.reject.order, found.reject.row, found.reject.column) == ("9001", 2, "UnitPrice")
+    parsed = read(written(tmp_path, retail(plate, cup)))
+    assert parsed.invoices == []
+    assert (parsed.reject.order, parsed.reject.row, parsed.reject.column) == ("9001", 2, "UnitPrice")
     corrected = read(written(tmp_path, retail(plate.replace('"12,50"', "12.50"), cup)))
     assert corrected.invoice.lines == (OrderLine("10001", 1, 1250), OrderLine("10002", 1, 300))
 
@@ -38,13 +38,13 @@ def test_a_free_gift_is_sent_a_discount_is_named_and_a_correction_is_taken_off(t
         "9012,10001,plate,-2,2026-01-05,10.00,c1,UK",
     )
     path = written(tmp_path, retail(*rows))
-    found = read(path)
-    assert [(invoice.number, invoice.lines) for invoice in found.invoices] == [
+    parsed = read(path)
+    assert [(invoice.number, invoice.lines) for invoice in parsed.invoices] == [
         ("9010", (OrderLine("10001", 2, 1000), OrderLine("10002", 1, 0))),
         ("9012", (OrderLine("10001", 3, 1000),)),
     ]
-    assert (found.reject.order, found.reject.fault) == ("9011", Fault.CHARGE)
-    assert "D GBP -5.00" in found.reject.reason
+    assert (parsed.reject.order, parsed.reject.fault) == ("9011", Fault.CHARGE)
+    assert "D GBP -5.00" in parsed.reject.reason
     for house in ("", "uci"):
         spread = read(path, format=house, spread=frozenset({"d", "post"})).invoices[1]
         assert sum(line.quantity * line.unit_price_minor for line in spread.lines) == 1995
@@ -55,10 +55,10 @@ def test_a_correction_is_taken_off_the_last_of_equal_lines_and_more_than_there_i
 ) -> None:
     rows = (row("1", quantity="2"), row("1", quantity="3"), row("1", quantity="-4"), row("1", "9"))
     assert read(written(tmp_path, retail(*rows))).invoice.lines == (OrderLine("22196", 1, 85), OrderLine("9", 2, 85))
-    found = read(written(tmp_path, retail(row("1", "9"), row("1"), row("1", quantity="-3"))))
-    assert "22196 GBP -0.85" in found.reject.reason
-    found = read(written(tmp_path, retail(row("1"), row("1", quantity="-2"))))
-    assert found.reject.fault is Fault.NOTHING_TO_ORDER
+    parsed = read(written(tmp_path, retail(row("1", "9"), row("1"), row("1", quantity="-3"))))
+    assert "22196 GBP -0.85" in parsed.reject.reason
+    parsed = read(written(tmp_path, retail(row("1"), row("1", quantity="-2"))))
+    assert parsed.reject.fault is Fault.NOTHING_TO_ORDER
 
 
 def test_rows_that_only_take_back_are_a_credit_note(tmp_path: Path) -> None:
@@ -95,9 +95,14 @@ def test_rows_that_only_take_back_are_a_credit_note(tmp_path: Path) -> None:
 def test_a_row_that_is_not_understood_keeps_its_whole_order_from_being_placed(
     tmp_path: Path, bad: str, column: str, fault: Fault
 ) -> None:
-    found = read(written(tmp_path, retail(row("8"), row("9"), bad, row("9"))))
-    assert [invoice.number for invoice in found.invoices] == ["8"], "and its neighbours are none the worse"
-    assert (found.reject.order, found.reject.row, found.reject.column, found.reject.fault) == ("9", 4, column, fault)
+    parsed = read(written(tmp_path, retail(row("8"), row("9"), bad, row("9"))))
+    assert [invoice.number for invoice in parsed.invoices] == ["8"], "and its neighbours are none the worse"
+    assert (parsed.reject.order, parsed.reject.row, parsed.reject.column, parsed.reject.fault) == (
+        "9",
+        4,
+        column,
+        fault,
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,11 +117,11 @@ def test_a_price_becomes_pence_exactly(tmp_path: Path, text: str, minor: int) ->
     ("text", "minor"), [("12,50", 1250), ("1.204,00", 120400), ("7", 700), (",5", 50), ("-0,5", -50)]
 )
 def test_a_price_with_a_decimal_comma_becomes_cents_exactly(tmp_path: Path, text: str, minor: int) -> None:
-    found = read(written(tmp_path, retail(row("1", price=f'"{text}"'), row("1"), row("1")).replace("0.85", '"0,85"')), decimal_comma=True)  # fmt: skip
+    parsed = read(written(tmp_path, retail(row("1", price=f'"{text}"'), row("1"), row("1")).replace("0.85", '"0,85"')), decimal_comma=True)  # fmt: skip
     if minor < 0:
-        assert "22196 GBP -1.00" in found.reject.reason
+        assert "22196 GBP -1.00" in parsed.reject.reason
     else:
-        assert found.invoice.lines[0].unit_price_minor == minor
+        assert parsed.invoice.lines[0].unit_price_minor == minor
 
 
 def test_skus_keep_their_case_unless_the_caller_changes_it(tmp_path: Path) -> None:
@@ -149,9 +154,9 @@ def test_an_order_longer_than_an_order_may_be_is_named(tmp_path: Path) -> None:
     path = written(tmp_path, retail(*[row("1")] * (MAX_LINES + 1), *[row("2")] * MAX_LINES))
     rejected: list[str] = []
     file = OrderFile(path, ReadOptions(), on_reject=lambda reject, rows: rejected.extend([reject.fault] * len(rows)))
-    found = [assembled for assembled, _ in file.orders()]
+    orders = [assembled for assembled, _ in file.orders()]
     assert Counter(rejected) == {Fault.TOO_LONG: MAX_LINES + 1}
-    assert len(found) == 2
+    assert len(orders) == 2
 
 
 def test_a_fingerprint_is_that_of_earlier_releases_and_changes_with_what_is_ordered(tmp_path: Path) -> None:
@@ -167,10 +172,12 @@ def test_a_fingerprint_is_that_of_earlier_releases_and_changes_with_what_is_orde
 @pytest.mark.skipif(not REAL_FILE.exists(), reason="the data set is not part of the repository")
 @pytest.mark.parametrize("house", ["", "uci"])
 def test_the_real_file_is_all_orders(house: str) -> None:
-    found = read(REAL_FILE, format=house)
-    sizes = [len(invoice.lines) for invoice in found.invoices]
+    parsed = read(REAL_FILE, format=house)
+    sizes = [len(invoice.lines) for invoice in parsed.invoices]
     assert (len(sizes), sum(sizes), min(sizes), max(sizes)) == (236, 4_688, 1, 591)
-    assert (found.rejects, found.credits, found.adjustments) == ([], [], [])
+    assert (parsed.rejects, parsed.credits, parsed.adjustments) == ([], [], [])
     with REAL_FILE.open(newline="") as text:
-        pence = sum(round(float(it["UnitPrice"]) * 100) * int(it["Quantity"]) for it in csv.DictReader(text))
-    assert sum(line.quantity * line.unit_price_minor for it in found.invoices for line in it.lines) == pence
+        pence = sum(
+            round(float(record["UnitPrice"]) * 100) * int(record["Quantity"]) for record in csv.DictReader(text)
+        )
+    assert sum(line.quantity * line.unit_price_minor for invoice in parsed.invoices for line in invoice.lines) == pence

@@ -41,7 +41,7 @@ def figures(race: Race, books: Books, position: Position | None = None, claims: 
         position=position or Position(books.states(), {}),
         books=books,
         log=LogFigures(
-            {it.order_id: (1000, 1000 + 500 * n) for n, it in enumerate(race.orders, start=1)}, claims or []
+            {placed.order_id: (1000, 1000 + 500 * n) for n, placed in enumerate(race.orders, start=1)}, claims or []
         ),
         audit=AUDIT,
         cpu_seconds={"inventory": 0.001},
@@ -105,7 +105,7 @@ def test_percentiles_are_nearest_ranks(numbers: list[int], expected: Percentiles
     assert percentiles(numbers) == expected
 
 
-def test_the_screen_says_what_is_broken() -> None:
+def test_the_screen_names_what_is_broken() -> None:
     first, second = order(MUG=1), order(MUG=1)
     books = ended({first: ("paid", ""), second: ("paid", "")}, MUG=Level(1, 0, 1, 1))
     contest = race(first, second, MUG=1)
@@ -158,11 +158,11 @@ def test_few_orders_may_want_nothing_of_the_flash_sale() -> None:
 def test_one_seed_is_one_race() -> None:
     once, again = (race_of("50", stock_factor=0.5, seed=7) for _ in range(2))
 
-    assert [it.lines for it in once.orders] == [it.lines for it in again.orders]
+    assert [placed.lines for placed in once.orders] == [placed.lines for placed in again.orders]
     assert once.stock == again.stock
 
 
-def test_the_screen_tells_who_got_the_last_unit_and_who_came_next_within_80_columns() -> None:
+def test_the_screen_shows_who_got_the_last_unit_and_who_came_next_within_80_columns() -> None:
     early, last, late = order(MUG=1), order(MUG=2), order(MUG=2)
     books = ended(
         {early: ("paid", ""), last: ("paid", ""), late: ("rejected", "insufficient_stock")}, MUG=Level(3, 0, 3, 3)
@@ -182,7 +182,7 @@ def test_the_screen_tells_who_got_the_last_unit_and_who_came_next_within_80_colu
 
 def test_every_order_of_a_race_has_its_terms() -> None:
     contest = race_of("20", stock_factor=None, seed=1, terms="ship_available")
-    assert {it.terms for it in contest.orders} == {"ship_available"}
+    assert {placed.terms for placed in contest.orders} == {"ship_available"}
     with pytest.raises(InvalidOrderError):
         race_of("20", stock_factor=None, seed=1, terms="by_tomorrow")
 

@@ -21,7 +21,7 @@ sys.exit(run_until_interrupted(main()))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_it_ends_when_it_is_told_to_although_its_terminal_is_gone(number: signal.Signals) -> None:
+def test_it_ends_on_a_signal_although_its_terminal_is_gone(number: signal.Signals) -> None:
     read_end, write_end = os.pipe()
     process = subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE, stderr=write_end)
     try:

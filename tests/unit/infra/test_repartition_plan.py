@@ -20,11 +20,11 @@ OFFSETS = st.lists(st.integers(0, 50), min_size=1, max_size=8)
 @settings(max_examples=samples(200), deadline=None, derandomize=True)
 @given(st.sets(st.text(min_size=1, max_size=9)), st.integers(1, 30), st.integers(1, 30))
 def test_exactly_those_move_whose_partition_is_another_one(skus: set[str], before: int, after: int) -> None:
-    found = moves(sorted(skus), before, after)
+    moved = moves(sorted(skus), before, after)
     for sku in skus:
         was, will_be = (partition_of(sku.encode(), count) for count in (before, after))
-        assert found.get(sku, was) == will_be
-        assert (sku in found) == (was != will_be)
+        assert moved.get(sku, was) == will_be
+        assert (sku in moved) == (was != will_be)
 
 
 @settings(max_examples=samples(200), deadline=None, derandomize=True)

@@ -25,7 +25,7 @@ class Stage:
     """Starts processes, and notes what is said about them."""
 
     def __init__(self, folder: Path, ending: AsyncExitStack) -> None:
-        self.said: list[str] = []
+        self.reported: list[str] = []
         self.failures: list[ProcessFailedError] = []
         self._folder = folder
         self._ending = ending
@@ -36,7 +36,7 @@ class Stage:
             command,
             os.environ,
             self._folder / "orders.log",
-            report=self.said.append,
+            report=self.reported.append,
             on_failure=self.failures.append,
         )
         self._ending.push_async_callback(process.kill)
@@ -55,7 +55,7 @@ def pid_of(process: SupervisedProcess) -> int:
     return process.pid
 
 
-async def test_what_ends_by_itself_is_started_again_and_that_is_said(stage: Stage) -> None:
+async def test_what_ends_by_itself_is_started_again_and_that_is_reported(stage: Stage) -> None:
     process = await stage.start(*FOREVER)
     first = pid_of(process)
 
@@ -63,7 +63,7 @@ async def test_what_ends_by_itself_is_started_again_and_that_is_said(stage: Stag
     await until(lambda: process.restarts == 1)
 
     assert pid_of(process) != first
-    assert stage.said == ["orders ended with signal 9; starting it again in 0.2 s"]
+    assert stage.reported == ["orders ended with signal 9; starting it again in 0.2 s"]
 
 
 async def test_what_was_killed_on_purpose_stays_down_until_it_is_started(stage: Stage) -> None:
@@ -76,10 +76,10 @@ async def test_what_was_killed_on_purpose_stays_down_until_it_is_started(stage: 
 
     await process.start()
     assert psutil.pid_exists(pid_of(process))
-    assert (process.restarts, stage.said) == (0, [])
+    assert (process.restarts, stage.reported) == (0, [])
 
 
-async def test_what_says_that_it_needs_a_person_is_not_started_again(stage: Stage) -> None:
+async def test_what_exits_because_it_needs_a_person_is_not_started_again(stage: Stage) -> None:
     process = await stage.start("sh", "-c", f"echo set the address; exit {NEEDS_A_PERSON}")
 
     await until(lambda: stage.failures)
@@ -105,7 +105,7 @@ async def test_a_stop_ends_the_wait_for_the_next_life(stage: Stage, monkeypatch:
     monkeypatch.setattr(supervised, "FIRST_PAUSE_SECONDS", 60.0)
     monkeypatch.setattr(supervised, "LONGEST_PAUSE_SECONDS", 60.0)
     process = await stage.start("false")
-    await until(lambda: stage.said)
+    await until(lambda: stage.reported)
 
     async with asyncio.timeout(5):
         await process.stop()

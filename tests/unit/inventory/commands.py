@@ -21,7 +21,10 @@ Decided = list[list[m.Message | str]]
 def decided(ledger: Ledger, log: list[Entry]) -> Decided:
     """Return what is said about each command; the ledger has changed by it."""
     return [
-        [f"refused: {it}" if isinstance(it, RefusedError) else it for it in outcomes_of(ledger, command, at_ms)]
+        [
+            f"refused: {outcome}" if isinstance(outcome, RefusedError) else outcome
+            for outcome in outcomes_of(ledger, command, at_ms)
+        ]
         for command, at_ms in log
     ]
 

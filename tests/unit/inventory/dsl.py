@@ -65,8 +65,8 @@ def in_cart(cart_id: str, fact: m.LineReserved) -> list[Any]:
 
 def level(sku: str = "MUG") -> tuple[int, int, int, int]:
     """Return on hand, reserved, allocated and quarantined units."""
-    found = story.state.stock(sku)
-    return found.on_hand, found.reserved, found.allocated, found.quarantined
+    units = story.state.stock(sku)
+    return units.on_hand, units.reserved, units.allocated, units.quarantined
 
 
 def then_refused_for_good(command_id: str, kind: str, why: str) -> None:

@@ -163,9 +163,9 @@ def _insert(table: dict[Any, Any], key: Any, row: dict[str, Any]) -> None:
 def _rows(changes: Changes) -> list[list[tuple[Any, ...]]]:
     """Return the five lists of rows that the columns are made of."""
     columns = iter(changes.columns)
-    found = [list(zip(*(next(columns) for _ in range(width)), strict=True)) for width in WIDTHS]
+    rows = [list(zip(*(next(columns) for _ in range(width)), strict=True)) for width in WIDTHS]
     assert next(columns, None) is None
-    return found
+    return rows
 
 
 def _hold(key: HoldKey, row: dict[str, Any]) -> dict[str, Any]:

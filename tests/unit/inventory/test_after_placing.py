@@ -35,7 +35,7 @@ LATER_MS = NOW_MS + 10_000
 # --- release ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_held_line_is_released_once_asked_and_says_why() -> None:
+def test_a_held_line_is_released_once_asked_with_the_reason() -> None:
     given(stock(on_hand=3), LineReserved(quantity=2))
     when(ReleaseLine(reason="payment_declined"))
     then(LineReleased(quantity=2, reason="payment_declined"))
@@ -111,13 +111,13 @@ def test_a_line_that_was_never_held_is_not_committed() -> None:
 # --- return -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_committed_line_is_returned_and_says_why() -> None:
+def test_a_committed_line_is_returned_with_the_reason() -> None:
     given(stock(on_hand=2), LineReserved(quantity=2), LineCommitted(quantity=2))
     when(ReturnLine(reason="capture_failed"))
     then(LineReturned(quantity=2, reason="capture_failed"))
 
 
-def test_a_second_return_is_told_that_the_line_is_back() -> None:
+def test_a_second_return_is_refused_because_the_line_is_back() -> None:
     given(stock(on_hand=1), LineReserved(), LineCommitted(), LineReturned())
     when(ReturnLine())
     then(LineCommandRefused(command="ReturnLine", reason="already_returned"))

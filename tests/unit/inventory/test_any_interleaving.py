@@ -14,7 +14,9 @@ from tests.unit.inventory.tables import UNITS, Tables
 
 
 def levels(ledger: Ledger) -> dict[str, tuple[int, int, int, int]]:
-    return {sku: (it.on_hand, it.reserved, it.allocated, it.quarantined) for sku, it in ledger.stocks.items()}
+    return {
+        sku: (stock.on_hand, stock.reserved, stock.allocated, stock.quarantined) for sku, stock in ledger.stocks.items()
+    }
 
 
 def memory(ledger: Ledger) -> tuple[dict[str, Stock], dict[tuple[str, int, str], Hold], set[tuple[str, int, str]]]:
@@ -28,7 +30,7 @@ def test_nothing_is_oversold_undersold_done_twice_or_refused_without_need(log: l
     for command, at_ms in log:
         books.hear(command, outcomes_of(ledger, command, at_ms), at_ms)
         assert levels(ledger) == {sku: books.level(sku) for sku in ledger.stocks}
-        assert {sku: it.is_retired for sku, it in ledger.stocks.items()} == {
+        assert {sku: stock.is_retired for sku, stock in ledger.stocks.items()} == {
             sku: sku in books.retired for sku in ledger.stocks
         }
         assert ledger.purchases == {buyer: books.bought(*buyer) for buyer in ledger.purchases}
@@ -60,17 +62,17 @@ def test_where_a_log_is_cut_into_batches_makes_no_difference(batches: list[list[
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(cut_logs())
-def test_the_last_level_told_of_a_sku_is_its_level(batches: list[list[Entry]]) -> None:
+def test_the_last_level_published_of_a_sku_is_its_level(batches: list[list[Entry]]) -> None:
     ledger = Ledger(0)
-    told: dict[str, m.StockLevel | Tombstone] = {}
+    published: dict[str, m.StockLevel | Tombstone] = {}
     for batch in batches:
         decided(ledger, batch)
         records = ROOM.close_batch(ledger, batch[-1][1]).records
         latest: dict[str, Any] = {_sku_of(record): record for record in records}
         assert len(latest) == len(records), "one level a SKU and batch"
-        told |= latest
+        published |= latest
     for sku, units in levels(ledger).items():
-        level = told[sku]
+        level = published[sku]
         assert isinstance(level, Tombstone) is ledger.stock(sku).is_retired
         if isinstance(level, m.StockLevel):
             assert (level.on_hand, level.reserved, level.allocated, level.quarantined) == units

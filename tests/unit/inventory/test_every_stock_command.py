@@ -162,8 +162,8 @@ def test_a_purchase_limit_is_a_number_of_units(limit: int) -> None:
     then_refused("invalid_quantity")
 
 
-def _any(command: Callable[..., Any], **said: Any) -> Any:
-    return command(**{"change": 1} if command is AdjustStock else {}, **said)
+def _any(command: Callable[..., Any], **fields: Any) -> Any:
+    return command(**{"change": 1} if command is AdjustStock else {}, **fields)
 
 
 # --- the window of command ids ------------------------------------------------------------------------------------------
@@ -173,14 +173,14 @@ def _any(command: Callable[..., Any], **said: Any) -> Any:
 @pytest.mark.parametrize("name", [A, f"adjust/{A}"])
 def test_a_command_under_a_uuid_is_decided_in_exactly_its_window(command: Callable[..., Any], name: str) -> None:
     made_ms = order_id_ms(A)
-    said = command(command_id=name, **({"change": 1} if command is AdjustStock else {}))
+    stock_command = command(command_id=name, **({"change": 1} if command is AdjustStock else {}))
     for at_ms in (made_ms - ORDER_ID_AHEAD_MS - 1, made_ms + ORDER_ID_WINDOW_MS + 1):
         given(stock(on_hand=0))
-        when(said, at_ms=at_ms)
+        when(stock_command, at_ms=at_ms)
         then_refused("command_id_outside_window")
     for at_ms in (made_ms - ORDER_ID_AHEAD_MS, made_ms + ORDER_ID_WINDOW_MS):
         given(stock(on_hand=0))
-        when(said, at_ms=at_ms)
+        when(stock_command, at_ms=at_ms)
         assert getattr(story.outcomes, "reason", "") != "command_id_outside_window"
 
 

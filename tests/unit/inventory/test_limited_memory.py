@@ -43,7 +43,7 @@ async def as_the_store_does(tables: Tables, ledger: Ledger, messages: Sequence[m
     await store.load(cast("Any", tables), [(ledger, messages)], thorough=thorough)
 
 
-async def as_the_rule_says(tables: Tables, ledger: Ledger, messages: Sequence[m.Message], thorough: bool) -> None:
+async def load_by_the_rule(tables: Tables, ledger: Ledger, messages: Sequence[m.Message], thorough: bool) -> None:
     """Know, before deciding, all that a decision looks at; of first placements only what could be rejected.
 
     A placement whose hold is not looked for is either a first one, or its insert is refused and we come back here,
@@ -130,7 +130,7 @@ class OwnerWithoutCache:
         self._load = load
         self._ledger = Ledger(0)
         self._in_flight: tuple[list[Entry], Decided, Changes] | None = None
-        self.said: Decided = []
+        self.outcomes: Decided = []
         self.redone = 0
 
     async def take(self, batch: list[Entry], *, forgets: bool) -> None:
@@ -146,23 +146,23 @@ class OwnerWithoutCache:
     async def settle(self) -> bool:
         if self._in_flight is None:
             return True
-        (batch, says, changes), self._in_flight = self._in_flight, None
+        (batch, outcomes, changes), self._in_flight = self._in_flight, None
         try:
             self.tables.save(changes)
         except UniqueViolationError:
             self.redone += 1
             self._ledger = Ledger(0)
-            says, changes = await self._decide(batch, thorough=True)
+            outcomes, changes = await self._decide(batch, thorough=True)
             self.tables.save(changes)
-            self.said += says
+            self.outcomes += outcomes
             return False
-        self.said += says
+        self.outcomes += outcomes
         return True
 
     async def _decide(self, batch: list[Entry], *, thorough: bool = False) -> tuple[Decided, Changes]:
         await self._load(self.tables, self._ledger, [command for command, _ in batch], thorough)
-        says = decided(self._ledger, batch)
-        return says, ROOM.close_batch(self._ledger, batch[-1][1])
+        outcomes = decided(self._ledger, batch)
+        return outcomes, ROOM.close_batch(self._ledger, batch[-1][1])
 
 
 async def _played(load: Load, batches: list[list[Entry]], forgets: Sequence[bool]) -> OwnerWithoutCache:
@@ -177,7 +177,7 @@ FULL = (ReceiveStock(command_id="d1", quantity=1), NOW_MS)
 HOLD_A = (PlaceOrderLine(order_id=A), NOW_MS)
 NONSENSE = (PlaceOrderLine(order_id=B, quantity=-10), NOW_MS)
 STORE = pytest.param(as_the_store_does, id="store.load")
-RULE = pytest.param(as_the_rule_says, id="the rule")
+RULE = pytest.param(load_by_the_rule, id="the rule")
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
@@ -188,14 +188,14 @@ def test_a_memory_that_forgets_decides_as_one_that_remembers_everything(
 ) -> None:
     owner = asyncio.run(_played(load, batches, forgets))
     remembers = Ledger(0)
-    assert owner.said == decided(remembers, [entry for batch in batches for entry in batch])
+    assert owner.outcomes == decided(remembers, [entry for batch in batches for entry in batch])
     assert owner.tables.sums_agree()
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
 def test_nonsense_in_a_batch_does_not_hide_that_the_stock_is_scarce(load: Load) -> None:
     owner = asyncio.run(_played(load, [[FULL, HOLD_A], [HOLD_A, NONSENSE]], [True]))
-    assert kinds(owner.said)[2] == ["LineRepeated"], "a duplicate, whatever else is in its batch"
+    assert kinds(owner.outcomes)[2] == ["LineRepeated"], "a duplicate, whatever else is in its batch"
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
@@ -203,14 +203,14 @@ def test_an_unseen_duplicate_where_stock_is_plenty_is_found_by_the_database(load
     plenty = (ReceiveStock(command_id="d1", quantity=9), NOW_MS)
     owner = asyncio.run(_played(load, [[plenty, HOLD_A], [HOLD_A], [HOLD_A]], [True]))
     assert owner.redone == 2
-    assert kinds(owner.said)[2:] == [["LineRepeated"], ["LineRepeated"]]
+    assert kinds(owner.outcomes)[2:] == [["LineRepeated"], ["LineRepeated"]]
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
 def test_an_unseen_duplicate_where_stock_is_scarce_is_looked_for(load: Load) -> None:
     owner = asyncio.run(_played(load, [[FULL, HOLD_A], [HOLD_A]], [True]))
     assert owner.redone == 0
-    assert kinds(owner.said)[2:] == [["LineRepeated"]]
+    assert kinds(owner.outcomes)[2:] == [["LineRepeated"]]
 
 
 LOTS = (ReceiveStock(command_id="d9", quantity=99), NOW_MS)
@@ -220,8 +220,8 @@ IN_CART_A = (PlaceOrderLine(order_id=A, cart_id="c"), NOW_MS)
 IN_CART_B = (PlaceOrderLine(order_id=B, cart_id="c"), NOW_MS)
 
 
-def kinds(said: Decided) -> list[list[str]]:
-    return [[type(it).__name__ for it in each] for each in said]
+def kinds(decisions: Decided) -> list[list[str]]:
+    return [[type(outcome).__name__ for outcome in each] for each in decisions]
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
@@ -231,14 +231,14 @@ def test_what_is_given_back_while_the_count_is_only_in_the_table_is_given_back_o
 ) -> None:
     more: list[list[Entry]] = [[(PlaceOrderLine(order_id=each), NOW_MS)] for each in (B, C)]
     owner = asyncio.run(_played(load, [[LOTS, LIMITED, HOLD_A], [RELEASE_A], *more], forgets))
-    assert kinds(owner.said)[3:] == [["LineReleased"], ["LineReserved"], ["LineRejected"]]
+    assert kinds(owner.outcomes)[3:] == [["LineReleased"], ["LineReserved"], ["LineRejected"]]
     assert owner.tables.sums_agree()
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
 def test_a_duplicate_of_a_replaced_line_is_known_although_its_successor_would_turn_it_away(load: Load) -> None:
     owner = asyncio.run(_played(load, [[LOTS, IN_CART_A], [IN_CART_B], [IN_CART_A]], [True]))
-    assert kinds(owner.said)[1:] == [["LineReserved"], ["LineReleased", "LineReserved"], ["LineRepeated"]]
+    assert kinds(owner.outcomes)[1:] == [["LineReserved"], ["LineReleased", "LineReserved"], ["LineRepeated"]]
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
@@ -249,7 +249,7 @@ def test_a_duplicate_of_a_replaced_line_is_known_although_its_successor_would_tu
 )
 def test_a_duplicate_is_known_although_a_rule_of_its_own_batch_would_turn_it_away(load: Load, rule: m.Message) -> None:
     owner = asyncio.run(_played(load, [[LOTS, HOLD_A], [(rule, NOW_MS), HOLD_A]], [True]))
-    assert kinds(owner.said)[1:] == [["LineReserved"], [], ["LineRepeated"]]
+    assert kinds(owner.outcomes)[1:] == [["LineReserved"], [], ["LineRepeated"]]
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
@@ -260,7 +260,7 @@ def test_a_duplicate_is_known_although_a_rule_of_its_own_batch_would_turn_it_awa
 )
 def test_a_duplicate_is_known_although_a_rule_in_force_would_turn_it_away(load: Load, rule: m.Message) -> None:
     owner = asyncio.run(_played(load, [[LOTS, HOLD_A], [(rule, NOW_MS)], [HOLD_A]], [True]))
-    assert kinds(owner.said)[1:] == [["LineReserved"], [], ["LineRepeated"]]
+    assert kinds(owner.outcomes)[1:] == [["LineReserved"], [], ["LineRepeated"]]
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
@@ -269,7 +269,7 @@ def test_what_an_earlier_limit_counted_is_known_when_a_new_one_comes(load: Load)
     anew = (SetPurchaseLimit(command_id="anew", limit=1), NOW_MS)
     other = (PlaceOrderLine(order_id=B), NOW_MS)
     owner = asyncio.run(_played(load, [[LOTS, LIMITED, HOLD_A], [lifted], [anew, other]], [True]))
-    assert kinds(owner.said)[-1] == ["LineRejected"]
+    assert kinds(owner.outcomes)[-1] == ["LineRejected"]
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])
@@ -281,4 +281,4 @@ def test_a_duplicate_is_known_although_a_retake_of_its_batch_leaves_nothing(load
     expiry = (ExpireHolds(as_of_ms=later_ms), later_ms)
     retake = (CommitLine(order_id=A), later_ms)
     owner = asyncio.run(_played(load, [[two, brief, hold_b], [expiry], [retake, hold_b]], [True]))
-    assert kinds(owner.said)[3:] == [["LineExpired"], ["LineCommitted"], ["LineRepeated"]]
+    assert kinds(owner.outcomes)[3:] == [["LineExpired"], ["LineCommitted"], ["LineRepeated"]]

@@ -29,7 +29,7 @@ def test_a_line_is_reserved_while_there_is_stock() -> None:
     then(LineReserved(order_id=A, line=2, line_count=2, sku="MUG", quantity=3, customer_id="bea"))
 
 
-def test_the_second_buyer_of_the_last_unit_is_told_why() -> None:
+def test_the_second_buyer_of_the_last_unit_is_refused_with_the_reason() -> None:
     given(stock("MUG", on_hand=1), LineReserved(order_id=A, line=1, sku="MUG", quantity=1))
     when(PlaceOrderLine(order_id=B, line=1, sku="MUG", quantity=1))
     then(LineRejected(order_id=B, line=1, sku="MUG", reason="insufficient_stock", demand=1, available=0))

@@ -26,9 +26,9 @@ class Partition:
 
     def take(self, command: m.Message, at_ms: int) -> list[m.Message | RefusedError]:
         asyncio.run(store.load(cast("Any", self.tables), [(self.ledger, [command])], thorough=False))
-        said = list(ROOM.decide(self.ledger, command, at_ms))
+        outcomes = list(ROOM.decide(self.ledger, command, at_ms))
         self.tables.save(ROOM.close_batch(self.ledger, at_ms))
-        return said
+        return outcomes
 
     def reminder(self, now_ms: int) -> m.Message | None:
         return ROOM.reminder(self.ledger, now_ms)

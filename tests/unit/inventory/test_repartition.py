@@ -19,7 +19,7 @@ from topology.partitioner import partition_of
 def ledgers(partitions: int) -> list[Ledger]:
     """Return the ledgers of a sale with limits, refusals and carts."""
     room = InventoryRoom()
-    found = [Ledger(partition) for partition in range(partitions)]
+    by_partition = [Ledger(partition) for partition in range(partitions)]
     now_ms = time.time_ns() // 1_000_000
     traffic = generate(7, now_ms=now_ms, orders=60, skus=20)
     commands: list[Any] = [m.ReceiveStock(f"r-{sku}", sku, units) for sku, units in traffic.stock.items()]
@@ -27,8 +27,8 @@ def ledgers(partitions: int) -> list[Ledger]:
     commands += [m.AdjustStock(f"a-{sku}", sku, -10_000, "too much") for sku in traffic.stock]
     commands += [line for order in traffic.orders for line in place_order_lines(order)]
     for command in commands:
-        list(room.decide(found[partition_of(command.sku.encode(), partitions)], command, now_ms))
-    return found
+        list(room.decide(by_partition[partition_of(command.sku.encode(), partitions)], command, now_ms))
+    return by_partition
 
 
 def test_every_collection_of_a_ledger_is_repartitioned() -> None:
@@ -46,7 +46,7 @@ def test_nothing_is_lost_nothing_doubled_and_each_sku_is_at_home(after: int) -> 
         now = [entry for ledger in repartitioned for entry in getattr(ledger, name)]
         assert sorted(map(str, was)) == sorted(map(str, now)), name
         for ledger in repartitioned:
-            assert {partition_of(sku_of(it).encode(), after) for it in getattr(ledger, name)} <= {ledger.partition}
+            assert {partition_of(sku_of(key).encode(), after) for key in getattr(ledger, name)} <= {ledger.partition}
     assert sum(len(ledger.holds) for ledger in repartitioned) > 20
 
 

@@ -47,12 +47,12 @@ def plain(number: int, **changes: Any) -> m.PlaceOrderLine:
 
 
 def ledger(available: int = 1_000, **rules: Any) -> Ledger:
-    found = Ledger(PARTITION)
+    filled = Ledger(PARTITION)
     for sku in SKUS:
-        found.stocks[sku] = Stock(on_hand=available, is_known=True, is_stored=True)
+        filled.stocks[sku] = Stock(on_hand=available, is_known=True, is_stored=True)
     if rules:
-        found.stocks[SKUS[0]] = msgspec.structs.replace(found.stocks[SKUS[0]], **rules)
-    return found
+        filled.stocks[SKUS[0]] = msgspec.structs.replace(filled.stocks[SKUS[0]], **rules)
+    return filled
 
 
 DEVIATIONS: dict[str, tuple[Any, ...]] = {
@@ -86,17 +86,17 @@ def deviating(draw: st.DrawFn, number: int) -> m.PlaceOrderLine:
 @st.composite
 def runs(draw: st.DrawFn) -> list[m.Message]:
     """Draw a run: plain commands, sometimes one that is not, one twice, or one of another kind."""
-    found: list[m.Message] = [plain(number) for number in range(draw(st.integers(1, 24)))]
+    commands: list[m.Message] = [plain(number) for number in range(draw(st.integers(1, 24)))]
     for _ in range(draw(st.integers(0, 2))):
-        at = draw(st.integers(0, len(found) - 1))
+        at = draw(st.integers(0, len(commands) - 1))
         match draw(st.sampled_from(["deviation", "twice", "other"])):
             case "deviation":
-                found[at] = draw(deviating(at))
+                commands[at] = draw(deviating(at))
             case "twice":
-                found.insert(draw(st.integers(0, len(found))), found[at])
+                commands.insert(draw(st.integers(0, len(commands))), commands[at])
             case _:
-                found.insert(at, m.ReceiveStock(f"delivery-{at}", "MUG", 5))
-    return found
+                commands.insert(at, m.ReceiveStock(f"delivery-{at}", "MUG", 5))
+    return commands
 
 
 RULES: tuple[dict[str, Any], ...] = (
@@ -117,32 +117,32 @@ def states(draw: st.DrawFn) -> Ledger:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the commands that are decided as a run."""
-    found: list[int] = []
+    run_lengths: list[int] = []
 
     def counting(state: Ledger, commands: Any, times_ms: Any) -> Any:
         outcomes = reserve_run(state, commands, times_ms)
-        found.append(0 if outcomes is None else len(commands))
+        run_lengths.append(0 if outcomes is None else len(commands))
         return outcomes
 
     monkeypatch.setattr("consumers.inventory.room.reserve_run", counting)
-    return found
+    return run_lengths
 
 
 def decided(state: Ledger, records: Sequence[tuple[Record, m.Message]], least_run: int) -> tuple[Any, ...]:
     """Return all that decisions lead to: what is published, the time, the state, what goes into the tables."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decision, "LEAST_RUN", least_run)
-        says, at_ms = decide_records(ROOM, state, SOURCE, records, NOW_MS)
+        outputs, at_ms = decide_records(ROOM, state, SOURCE, records, NOW_MS)
     changes = ROOM.close_batch(state, at_ms)
-    return says, at_ms, state.holds, state.held, state.stocks, state.purchases, state.carts, state.alarm, changes
+    return outputs, at_ms, state.holds, state.held, state.stocks, state.purchases, state.carts, state.alarm, changes
 
 
 def copy_of(state: Ledger) -> Ledger:
-    found = Ledger(PARTITION)
-    found.stocks = {sku: msgspec.structs.replace(stock) for sku, stock in state.stocks.items()}
-    found.holds = {key: msgspec.structs.replace(hold) for key, hold in state.holds.items()}
-    found.held = set(state.held)
-    return found
+    copied = Ledger(PARTITION)
+    copied.stocks = {sku: msgspec.structs.replace(stock) for sku, stock in state.stocks.items()}
+    copied.holds = {key: msgspec.structs.replace(hold) for key, hold in state.holds.items()}
+    copied.held = set(state.held)
+    return copied
 
 
 @settings(deadline=None, max_examples=400)
@@ -181,19 +181,19 @@ def test_each_deviation_of_one_command_leads_to_what_it_leads_to_by_itself(field
 def test_plain_commands_are_decided_as_a_run(counted: list[int]) -> None:
     records = [(Entry(at, NOW_MS), plain(at)) for at in range(100)]
 
-    says, *_ = decided(ledger(), records, least_run=8)
+    outputs, *_ = decided(ledger(), records, least_run=8)
 
     assert counted == [100]
-    assert len(says) == 100
+    assert len(outputs) == 100
 
 
 def test_units_that_do_not_suffice_for_all_leave_the_run_to_the_general_path(counted: list[int]) -> None:
     records = [(Entry(at, NOW_MS), plain(at, sku="MUG")) for at in range(10)]
 
-    says, *_ = decided(ledger(available=9), records, least_run=8)
+    outputs, *_ = decided(ledger(available=9), records, least_run=8)
 
     assert counted == [0]
-    assert [message_type(said.value) for said in says] == [m.LineReserved] * 9 + [m.LineRejected]
+    assert [message_type(output.value) for output in outputs] == [m.LineReserved] * 9 + [m.LineRejected]
 
 
 def test_a_command_of_another_kind_parts_a_run_in_two(counted: list[int]) -> None:

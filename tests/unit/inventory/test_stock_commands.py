@@ -51,7 +51,7 @@ def test_what_is_shipped_is_on_hand_no_longer() -> None:
     assert level() == (3, 0, 0, 0)
 
 
-def test_a_second_shipment_is_told_that_the_line_has_left() -> None:
+def test_a_second_shipment_is_refused_because_the_line_has_left() -> None:
     given(*SHIPPED)
     when(ShipLine())
     then(LineCommandRefused(command="ShipLine", reason="already_shipped"))
@@ -69,7 +69,7 @@ def test_what_is_not_allocated_cannot_be_shipped(ends: tuple[object, ...]) -> No
 
 @pytest.mark.parametrize("history", [ALLOCATED, SHIPPED], ids=["allocated", "shipped"])
 @pytest.mark.parametrize("disposition", ["available", "quarantine"])
-def test_a_line_comes_back_as_its_disposition_says(history: tuple[object, ...], disposition: str) -> None:
+def test_a_line_comes_back_according_to_its_disposition(history: tuple[object, ...], disposition: str) -> None:
     given(*history)
     when(ReturnLine(disposition=disposition))
     then(LineReturned(quantity=2, disposition=disposition))
@@ -129,7 +129,7 @@ def test_a_count_is_corrected_by_what_nobody_was_promised(change: int) -> None:
     then(StockAdjusted("a", "MUG", change, "counted"))
 
 
-def test_what_is_promised_is_not_counted_away_and_the_refusal_says_what_is() -> None:
+def test_what_is_promised_is_not_counted_away_and_the_refusal_names_what_is() -> None:
     given(*QUARANTINED, LineReserved(order_id=B))
     when(AdjustStock(command_id="a", change=-3))
     then_refused_for_good(

@@ -34,7 +34,7 @@ def look(seconds: float = 0, *, end: int = 100, position: int | None = 100, **ch
     waiting_ms = changes.pop("waiting_ms", None)
     owned = changes.pop("owned", True)
     at_ms = NOW_MS + round(seconds * 1000)
-    found = Look(
+    usual = Look(
         at_ms=at_ms,
         listed=frozenset({"g"}),
         groups={
@@ -49,39 +49,45 @@ def look(seconds: float = 0, *, end: int = 100, position: int | None = 100, **ch
         logs={T0: LogRange(start, end)},
         waiting={} if waiting_ms is None else {(*T0, max(position or 0, start)): Waiting(waiting_ms)},
     )
-    return msgspec.structs.replace(found, **changes)
+    return msgspec.structs.replace(usual, **changes)
 
 
 def group(looks: list[Look]) -> GroupLag:
     book = LagBook({})
     for each in looks:
         report = book.report(each)
-    [found] = report.groups
-    return found
+    [group_lag] = report.groups
+    return group_lag
 
 
 def partition(*looks: Look) -> PartitionLag:
-    [found] = group(list(looks)).partitions
-    return found
+    [partition_lag] = group(list(looks)).partitions
+    return partition_lag
 
 
 def test_kafka_lag_exporter_111_a_quiet_topic_that_was_read_has_no_lag_instead_of_nan() -> None:
-    found = partition(*(look(seconds) for seconds in range(0, 300, 3)))
-    assert (found.lag, found.time_lag_ms, found.verdict) == (0, 0, Verdict.OK)
+    partition_lag = partition(*(look(seconds) for seconds in range(0, 300, 3)))
+    assert (partition_lag.lag, partition_lag.time_lag_ms, partition_lag.verdict) == (0, 0, Verdict.OK)
 
 
 def test_kafka_lag_exporter_404_one_partition_that_cannot_be_read_leaves_the_others_their_figures() -> None:
     good = look(position=90, waiting_ms=NOW_MS - 500)
     stable = msgspec.structs.replace(good.groups["g"], committed={T0: 90, ("t", 1): 5})
-    found = group([msgspec.structs.replace(good, groups={"g": stable})])
-    assert [(part.state, part.lag) for part in found.partitions] == [(State.MEASURED, 10), (State.UNKNOWN, None)]
-    assert (found.lag, found.time_lag_ms, found.unknown) == (10, 500, 1)
+    group_lag = group([msgspec.structs.replace(good, groups={"g": stable})])
+    assert [(part.state, part.lag) for part in group_lag.partitions] == [(State.MEASURED, 10), (State.UNKNOWN, None)]
+    assert (group_lag.lag, group_lag.time_lag_ms, group_lag.unknown) == (10, 500, 1)
 
 
 @pytest.mark.parametrize("end", [0, 3_083])
 def test_kafka_lag_exporter_45_and_37_and_kafka_exporter_28_no_commit_is_no_lag_at_all(end: int) -> None:
-    found = partition(look(end=end, position=None))
-    assert (found.state, found.committed, found.lag, found.time_lag_ms, found.verdict) == (
+    partition_lag = partition(look(end=end, position=None))
+    assert (
+        partition_lag.state,
+        partition_lag.committed,
+        partition_lag.lag,
+        partition_lag.time_lag_ms,
+        partition_lag.verdict,
+    ) == (
         State.NO_COMMIT,
         None,
         None,
@@ -113,29 +119,32 @@ def test_kafka_lag_exporter_121_time_lag_falls_while_a_group_catches_up_with_a_b
 
 
 def test_kafka_lag_exporter_496_reading_all_again_shows_the_age_of_the_records_and_not_years() -> None:
-    found = partition(look(0, position=100), look(3, position=0, waiting_ms=NOW_MS - 45 * 60_000))
-    assert found.time_lag_ms == 45 * 60_000 + 3_000
-    assert (found.verdict, found.why) == (Verdict.REWIND, "went back from 100 to 0")
+    partition_lag = partition(look(0, position=100), look(3, position=0, waiting_ms=NOW_MS - 45 * 60_000))
+    assert partition_lag.time_lag_ms == 45 * 60_000 + 3_000
+    assert (partition_lag.verdict, partition_lag.why) == (Verdict.REWIND, "went back from 100 to 0")
 
 
 @pytest.mark.parametrize("timestamp", [-1, 0])
 def test_a_record_without_a_timestamp_has_an_unknown_age_and_not_one_since_1970(timestamp: int) -> None:
-    found = partition(look(position=0, waiting_ms=timestamp))
-    assert (found.lag, found.time_lag_ms) == (100, None)
+    partition_lag = partition(look(position=0, waiting_ms=timestamp))
+    assert (partition_lag.lag, partition_lag.time_lag_ms) == (100, None)
 
 
 @pytest.mark.parametrize("position", [101, 5_000])
 def test_kafka_exporter_437_and_169_a_position_past_the_end_is_flagged_and_never_negative(position: int) -> None:
-    found = partition(look(position=position))
-    assert (found.lag, found.time_lag_ms, found.flags) == (0, 0, (Flag.BEYOND_END,))
-    assert (found.verdict, found.why.startswith("its position is past the log's end")) == (Verdict.WARN, True)
+    partition_lag = partition(look(position=position))
+    assert (partition_lag.lag, partition_lag.time_lag_ms, partition_lag.flags) == (0, 0, (Flag.BEYOND_END,))
+    assert (partition_lag.verdict, partition_lag.why.startswith("its position is past the log's end")) == (
+        Verdict.WARN,
+        True,
+    )
 
 
 def test_kafka_exporter_226_a_group_whose_members_have_left_keeps_its_lag_and_is_stopped() -> None:
     looks = [look(s, position=100 if s < 3 else 40, end=100 + s, owned=False) for s in range(3, 30, 3)]
-    found = group(looks)
-    assert (found.state, found.members, found.lag) == ("Empty", 0, 87)
-    assert (found.verdict, found.partitions[0].why) == (
+    group_lag = group(looks)
+    assert (group_lag.state, group_lag.members, group_lag.lag) == ("Empty", 0, 87)
+    assert (group_lag.verdict, group_lag.partitions[0].why) == (
         Verdict.STOP,
         "nobody has it; records wait at 40 for 24 s",
     )
@@ -152,18 +161,18 @@ def test_klag_92_a_topic_that_a_group_no_longer_reads_is_flagged_and_left_out_of
         topic_ids={"t": "id", "new": "id2"},
         logs={T0: LogRange(0, 1_000_000), ("new", 0): LogRange(0, 8)},
     )
-    found = group([both])
-    assert [(part.topic, part.flags, part.verdict) for part in found.partitions] == [
+    group_lag = group([both])
+    assert [(part.topic, part.flags, part.verdict) for part in group_lag.partitions] == [
         ("new", (), Verdict.OK),
         ("t", (Flag.ABANDONED,), None),
     ]
-    assert found.lag == 1
+    assert group_lag.lag == 1
 
 
 def test_kminion_5_a_topic_that_a_group_has_left_and_a_group_that_is_gone_have_no_lag_series() -> None:
     def topics_of(report: LagReport) -> set[str]:
-        families = {it.name: it for it in SystemCollector(lambda: Observed(lag=report)).collect()}
-        return {it.labels["topic"] for it in families["kafka_consumergroup_group_lag"].samples}
+        families = {family.name: family for family in SystemCollector(lambda: Observed(lag=report)).collect()}
+        return {sample.labels["topic"] for sample in families["kafka_consumergroup_group_lag"].samples}
 
     moved_on = GroupLook(state="Stable", members=1, owners={("new", 0): "c at here"}, committed={T0: 10, ("new", 0): 7})
     logs = {T0: LogRange(0, 1_000), ("new", 0): LogRange(0, 8)}
@@ -175,22 +184,27 @@ def test_kminion_5_a_topic_that_a_group_has_left_and_a_group_that_is_gone_have_n
 
 
 def test_redpanda_30624_a_position_before_the_logs_start_counts_from_the_start() -> None:
-    found = partition(look(position=5, start=95, waiting_ms=NOW_MS - 1_000))
-    assert (found.lag, found.time_lag_ms, found.flags) == (5, 1_000, (Flag.RECORDS_LOST,))
+    partition_lag = partition(look(position=5, start=95, waiting_ms=NOW_MS - 1_000))
+    assert (partition_lag.lag, partition_lag.time_lag_ms, partition_lag.flags) == (5, 1_000, (Flag.RECORDS_LOST,))
     emptied = partition(look(position=5, start=100))
     assert (emptied.lag, emptied.time_lag_ms, emptied.verdict) == (0, 0, Verdict.WARN)
 
 
 def test_kafbat_1055_lag_that_only_markers_of_transactions_make_up_is_no_stall() -> None:
     looks = [look(seconds, position=99, waiting={(*T0, 99): Waiting(None)}) for seconds in range(0, 60, 3)]
-    found = partition(*looks)
-    assert (found.lag, found.time_lag_ms, found.flags, found.verdict) == (1, 0, (Flag.NOTHING_TO_READ,), Verdict.OK)
+    partition_lag = partition(*looks)
+    assert (partition_lag.lag, partition_lag.time_lag_ms, partition_lag.flags, partition_lag.verdict) == (
+        1,
+        0,
+        (Flag.NOTHING_TO_READ,),
+        Verdict.OK,
+    )
 
 
 def test_what_waits_behind_an_open_transaction_is_no_stall_either() -> None:
     looks = [look(s, position=90, waiting_ms=NOW_MS, logs={T0: LogRange(0, 100, 90)}) for s in range(0, 60, 3)]
-    found = partition(*looks)
-    assert (found.lag, found.flags, found.verdict) == (10, (Flag.OPEN_TRANSACTION,), Verdict.OK)
+    partition_lag = partition(*looks)
+    assert (partition_lag.lag, partition_lag.flags, partition_lag.verdict) == (10, (Flag.OPEN_TRANSACTION,), Verdict.OK)
 
 
 def test_kafka_lag_exporter_197_and_burrow_256_a_topic_made_anew_begins_with_an_empty_window() -> None:

@@ -22,9 +22,9 @@ from tests.unit.lag.test_public_complaints import NOW_MS, T0, look, partition
 OURS = {"inventory": OwnGroup(frozenset({"t"}))}
 
 
-def ours(seconds: float = 0, **changes: object) -> Look:
+def own_look(seconds: float = 0, **changes: object) -> Look:
     """A look at a room of ours that has decided up to 90 of 100, ten seconds ago."""
-    found = Look(
+    usual = Look(
         at_ms=NOW_MS + round(seconds * 1000),
         listed=frozenset({"inventory"}),
         groups={"inventory": GroupLook(state="Stable", members=1, owners={T0: "c at here"}, committed={T0: 80})},
@@ -33,19 +33,19 @@ def ours(seconds: float = 0, **changes: object) -> Look:
         claimed={("inventory", *T0): Claimed(90, NOW_MS - 10_000)},
         waiting={(*T0, 90): Waiting(NOW_MS - 10_000)},
     )
-    return msgspec.structs.replace(found, **changes)
+    return msgspec.structs.replace(usual, **changes)
 
 
 def report(*looks: Look) -> LagReport:
     book = LagBook(OURS)
     for each in looks:
-        found = book.report(each)
-    return found
+        lag_report = book.report(each)
+    return lag_report
 
 
 def only_group(*looks: Look) -> GroupLag:
-    [found] = report(*looks).groups
-    return found
+    [group_lag] = report(*looks).groups
+    return group_lag
 
 
 def test_a_position_that_stands_while_records_wait_has_stalled_after_ten_seconds() -> None:
@@ -81,82 +81,95 @@ def test_a_rewind_is_seen_for_as_long_as_the_window_is() -> None:
 
 
 def test_rates_tell_when_a_group_has_caught_up() -> None:
-    found = partition(look(0, position=0, end=100), look(10, position=60, end=110))
-    assert (found.in_per_second, found.out_per_second, found.catch_up_seconds) == (1.0, 6.0, 10.0)
+    partition_lag = partition(look(0, position=0, end=100), look(10, position=60, end=110))
+    assert (partition_lag.in_per_second, partition_lag.out_per_second, partition_lag.catch_up_seconds) == (
+        1.0,
+        6.0,
+        10.0,
+    )
     assert partition(look(0, position=0, end=100), look(10, position=5, end=200)).catch_up_seconds is None
 
 
 def test_postgresql_is_the_truth_about_our_rooms_and_kafkas_offset_stands_beside_it() -> None:
-    [found] = only_group(ours()).partitions
-    assert (found.committed, found.decided, found.lag) == (80, 90, 10)
+    [partition_lag] = only_group(own_look()).partitions
+    assert (partition_lag.committed, partition_lag.decided, partition_lag.lag) == (80, 90, 10)
 
 
-def test_one_look_tells_a_stall_of_our_rooms_because_their_last_move_is_stored() -> None:
-    assert only_group(ours()).verdict is Verdict.STALL
+def test_one_look_detects_a_stall_of_our_rooms_because_their_last_move_is_stored() -> None:
+    assert only_group(own_look()).verdict is Verdict.STALL
     moved = {("inventory", *T0): Claimed(90, NOW_MS - 9_000)}
-    assert only_group(ours(claimed=moved)).verdict is Verdict.OK
-    assert only_group(ours(waiting={(*T0, 90): Waiting(NOW_MS - 9_000)})).verdict is Verdict.OK
+    assert only_group(own_look(claimed=moved)).verdict is Verdict.OK
+    assert only_group(own_look(waiting={(*T0, 90): Waiting(NOW_MS - 9_000)})).verdict is Verdict.OK
 
 
 def test_a_paused_partition_is_paused_and_no_stall_with_who_and_why() -> None:
     paused = {("inventory", *T0): Claimed(90, NOW_MS - 10_000, "by ann: stock count")}
-    [found] = only_group(ours(claimed=paused)).partitions
-    assert (found.verdict, found.why, found.lag) == (Verdict.PAUSED, "by ann: stock count", 10)
+    [partition_lag] = only_group(own_look(claimed=paused)).partitions
+    assert (partition_lag.verdict, partition_lag.why, partition_lag.lag) == (Verdict.PAUSED, "by ann: stock count", 10)
 
 
 def test_a_partition_that_resumes_has_ten_seconds_before_its_standing_still_is_a_stall() -> None:
     paused = {("inventory", *T0): Claimed(90, NOW_MS - 10_000, "by ann: stock count")}
-    assert only_group(ours(claimed=paused), ours(9)).verdict is Verdict.OK
-    assert only_group(ours(claimed=paused), ours(10)).verdict is Verdict.STALL
+    assert only_group(own_look(claimed=paused), own_look(9)).verdict is Verdict.OK
+    assert only_group(own_look(claimed=paused), own_look(10)).verdict is Verdict.STALL
 
 
-def test_one_look_tells_a_stop_of_our_rooms_where_nobody_has_moved_it_of_late() -> None:
+def test_one_look_detects_a_stop_of_our_rooms_where_nobody_has_moved_it_of_late() -> None:
     nobody = {"inventory": GroupLook(state="Empty")}
-    assert only_group(ours(groups=nobody)).verdict is Verdict.STALL
+    assert only_group(own_look(groups=nobody)).verdict is Verdict.STALL
     moved = {("inventory", *T0): Claimed(90, NOW_MS - 31_000)}
-    assert only_group(ours(groups=nobody, claimed=moved)).verdict is Verdict.STOP
+    assert only_group(own_look(groups=nobody, claimed=moved)).verdict is Verdict.STOP
 
 
 def test_what_no_process_has_ever_claimed_lags_from_the_logs_start() -> None:
     nobody = GroupLook(state="Empty")
-    found = only_group(ours(claimed={}, groups={"inventory": nobody}, waiting={(*T0, 0): Waiting(NOW_MS - 20_000)}))
-    [part] = found.partitions
+    group_lag = only_group(
+        own_look(claimed={}, groups={"inventory": nobody}, waiting={(*T0, 0): Waiting(NOW_MS - 20_000)})
+    )
+    [part] = group_lag.partitions
     assert (part.decided, part.lag, part.flags, part.verdict) == (None, 100, (Flag.UNCLAIMED,), Verdict.STOP)
 
 
 def test_a_room_that_kafka_has_never_seen_is_listed_all_the_same() -> None:
-    found = only_group(ours(listed=frozenset(), groups={}))
-    assert (found.group, found.state, found.lag) == ("inventory", "Absent", 10)
+    group_lag = only_group(own_look(listed=frozenset(), groups={}))
+    assert (group_lag.group, group_lag.state, group_lag.lag) == ("inventory", "Absent", 10)
 
 
 @pytest.mark.parametrize(
     "failed", [{"listed": None, "groups": {}, "topic_ids": {}, "logs": {}}, {"claimed": None}, {"logs": {}}]
 )
 def test_what_cannot_be_read_keeps_its_figures_and_their_age_and_loses_its_verdict(failed: dict[str, object]) -> None:
-    [found] = only_group(ours(), ours(30, **failed)).partitions
-    assert (found.state, found.lag, found.as_of_ms, found.verdict) == (State.UNKNOWN, 10, NOW_MS, None)
+    [partition_lag] = only_group(own_look(), own_look(30, **failed)).partitions
+    assert (partition_lag.state, partition_lag.lag, partition_lag.as_of_ms, partition_lag.verdict) == (
+        State.UNKNOWN,
+        10,
+        NOW_MS,
+        None,
+    )
 
 
 def test_what_could_never_be_read_is_unknown_and_has_no_age() -> None:
-    [found] = only_group(ours(claimed=None)).partitions
-    assert (found.state, found.lag, found.as_of_ms) == (State.UNKNOWN, None, None)
+    [partition_lag] = only_group(own_look(claimed=None)).partitions
+    assert (partition_lag.state, partition_lag.lag, partition_lag.as_of_ms) == (State.UNKNOWN, None, None)
 
 
 def test_a_group_that_one_look_leaves_out_stands_as_before() -> None:
-    both = report(ours(listed=frozenset({"inventory", "g"}), groups=ours().groups | look().groups), ours(3)).groups
+    both = report(
+        own_look(listed=frozenset({"inventory", "g"}), groups=own_look().groups | look().groups), own_look(3)
+    ).groups
     assert [group.group for group in both] == ["inventory"]
     still_there = report(
-        ours(listed=frozenset({"inventory", "g"}), groups=ours().groups | look().groups),
-        ours(3, listed=frozenset({"inventory", "g"})),
+        own_look(listed=frozenset({"inventory", "g"}), groups=own_look().groups | look().groups),
+        own_look(3, listed=frozenset({"inventory", "g"})),
     )
     assert [group.group for group in still_there.groups] == ["g", "inventory"]
 
 
 def test_a_record_from_the_future_is_flagged_and_waits_for_no_time() -> None:
-    found = partition(look(position=90, waiting_ms=NOW_MS + 5_000))
-    assert (found.time_lag_ms, found.flags) == (0, (Flag.CLOCKS_DIFFER,))
+    partition_lag = partition(look(position=90, waiting_ms=NOW_MS + 5_000))
+    assert (partition_lag.time_lag_ms, partition_lag.flags) == (0, (Flag.CLOCKS_DIFFER,))
 
 
 def test_the_report_has_the_worst_verdict_of_all() -> None:
-    assert report(ours()).verdict is Verdict.STALL
-    assert report(ours(listed=None, groups={}, topic_ids={}, logs={})).verdict is None
+    assert report(own_look()).verdict is Verdict.STALL
+    assert report(own_look(listed=None, groups={}, topic_ids={}, logs={})).verdict is None

@@ -24,36 +24,36 @@ def notifications(event: m.Message) -> list[m.OrderNotification]:
     return decide(NotificationsState(0), event, Now(7))
 
 
-def told(event: m.Message) -> m.OrderNotification:
+def notification_of(event: m.Message) -> m.OrderNotification:
     [notification] = notifications(event)
     return notification
 
 
 def test_an_order_is_confirmed_when_it_is_paid() -> None:
-    assert told(PAID) == m.OrderNotification(f"{A}:order.confirmed", A, "order.confirmed", 7, 600, "GBP")
+    assert notification_of(PAID) == m.OrderNotification(f"{A}:order.confirmed", A, "order.confirmed", 7, 600, "GBP")
 
 
 def test_an_order_that_is_paid_at_shipping_is_confirmed_when_it_is_placed() -> None:
     assert notifications(m.OrderPlaced(A, 600, "GBP")) == []
     placed = m.OrderPlaced(A, 600, "GBP", "ship_available capture_at_shipping", PAID.lines)
-    assert told(placed).kind == "order.confirmed"
+    assert notification_of(placed).kind == "order.confirmed"
 
 
-def test_two_refunds_of_one_order_are_two_things_and_one_refund_said_twice_is_one() -> None:
+def test_two_refunds_of_one_order_are_two_notifications_and_one_refund_published_twice_is_one() -> None:
     one, other = m.PaymentRefunded(A, "line:1", 100, "GBP"), m.PaymentRefunded(A, "line:2", 100, "GBP")
-    assert told(one).event_id != told(other).event_id
-    assert told(one).event_id == told(one).event_id
+    assert notification_of(one).event_id != notification_of(other).event_id
+    assert notification_of(one).event_id == notification_of(one).event_id
 
 
-def test_a_command_that_is_refused_for_another_reason_is_told_again() -> None:
+def test_a_command_that_is_refused_for_another_reason_is_notified_again() -> None:
     one = m.OrderCommandRefused(A, "ShipOrder", "s-1", "authorization_lapsed")
     other = m.OrderCommandRefused(A, "ShipOrder", "s-1", "order_cancelled")
-    assert told(one).reference == "ShipOrder:s-1"
-    assert told(one).event_id != told(other).event_id
+    assert notification_of(one).reference == "ShipOrder:s-1"
+    assert notification_of(one).event_id != notification_of(other).event_id
 
 
 @pytest.mark.parametrize("event", NOTIFIED, ids=lambda event: event.__name__)
-def test_everything_that_is_heard_can_be_told_and_written(event: type[m.Message]) -> None:
+def test_every_accepted_event_can_be_notified_and_written(event: type[m.Message]) -> None:
     values = {"str": "x", "int": 1, "tuple[int, ...]": (1, 2), "tuple[OrderedLine, ...]": PAID.lines}
     sample = event(*(values[event.__annotations__[name]] for name in event.__struct_fields__))
     for notification in notifications(sample):
@@ -63,27 +63,27 @@ def test_everything_that_is_heard_can_be_told_and_written(event: type[m.Message]
 
 def test_a_return_of_every_line_that_an_order_may_have_can_be_written() -> None:
     lines = tuple(range(1, MAX_LINES + 1))
-    whole, rest = (told(m.ReturnReceived(A, "r-1", those, "available")) for those in (lines, lines[1:]))
+    whole, rest = (notification_of(m.ReturnReceived(A, "r-1", those, "available")) for those in (lines, lines[1:]))
     assert encode(whole)
     assert whole.event_id != rest.event_id
 
 
-def test_the_room_hears_what_is_told() -> None:
+def test_the_room_accepts_what_is_notified() -> None:
     assert messages_accepted_by("notifications") == NOTIFIED.keys()
     assert NotificationsRoom.accepts == NOTIFIED.keys()
 
 
 def test_a_subscriber_is_sent_what_concerns_it_and_nothing_empty() -> None:
-    assert msgspec.json.decode(body_of(told(m.ShipmentShipped(A, "s-1", (1,), "dhl", "42")))) == {
+    assert msgspec.json.decode(body_of(notification_of(m.ShipmentShipped(A, "s-1", (1,), "dhl", "42")))) == {
         "type": "shipment.shipped",
         "timestamp_ms": 7,
         "data": {"order_id": A, "reference": "s-1", "detail": "dhl 42"},
     }
 
 
-def test_a_batch_is_told_once() -> None:
+def test_a_batch_is_notified_once() -> None:
     state = NotificationsState(3)
-    state.notifications.append(told(PAID))
+    state.notifications.append(notification_of(PAID))
     first, second = changes(state), changes(state)
     assert [column[0] for column in first.columns[:3]] == [f"{A}:order.confirmed", 3, "order.confirmed"]
     assert (list(first.effects), list(second.effects)) == ([1], [])

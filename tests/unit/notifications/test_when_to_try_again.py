@@ -26,7 +26,7 @@ def test_endless_failure_is_parked_for_a_person() -> None:
     assert (verdict.error, verdict.parked_because, verdict.disables) == ("answered 500", "3 attempts failed", False)
 
 
-def test_a_subscriber_that_says_it_is_gone_is_not_asked_again() -> None:
+def test_a_subscriber_that_answers_gone_is_not_called_again() -> None:
     verdict = judge(410, "", 1, SCHEDULE, 0.0)
     assert verdict.parked_because is not None
     assert verdict.disables

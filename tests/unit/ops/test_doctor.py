@@ -30,9 +30,9 @@ def test_topics_that_differ_are_errors_and_a_change_that_may_lose_records_must_b
 
 
 def test_a_log_that_lost_its_beginning_is_named() -> None:
-    [found] = findings.of_retention({"order.events": [0, 17, 3], "order.commands": [0, 0, 0]})
-    assert "order.events/1 begins at 17, order.events/2 begins at 3" in found.what
-    assert "--topic order.events " in found.to_do
+    [finding] = findings.of_retention({"order.events": [0, 17, 3], "order.commands": [0, 0, 0]})
+    assert "order.events/1 begins at 17, order.events/2 begins at 3" in finding.what
+    assert "--topic order.events " in finding.to_do
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_a_log_that_lost_its_beginning_is_named() -> None:
     ],
 )
 def test_clocks_that_differ(database_ms: float, log_ms: float | None, severities: list[str]) -> None:
-    assert [it.severity for it in findings.of_clocks(database_ms, log_ms)] == severities
+    assert [finding.severity for finding in findings.of_clocks(database_ms, log_ms)] == severities
 
 
 def test_a_database_that_does_not_wait_for_its_disk_is_an_error() -> None:
-    [found] = findings.of_postgres({"fsync": "off", "synchronous_commit": "on", "full_page_writes": "on"})
-    assert (found.severity, "ALTER SYSTEM SET fsync = on" in found.to_do) == ("error", True)
+    [finding] = findings.of_postgres({"fsync": "off", "synchronous_commit": "on", "full_page_writes": "on"})
+    assert (finding.severity, "ALTER SYSTEM SET fsync = on" in finding.to_do) == ("error", True)
     assert list(findings.of_postgres({"fsync": "on", "synchronous_commit": "remote_apply"})) == []
 
 
@@ -60,17 +60,19 @@ def test_a_wrong_partitioner_is_seen_by_its_letters() -> None:
         source = DeadLetter("inventory", "inventory.commands", 1, 2, b"MUG", None, {}, reason, "", 3)
         return Letter("0/1", 4, source, LetterState.OPEN)
 
-    [found] = findings.of_letters([letter("wrong_partition"), letter("unknown_schema_id")])
-    assert found.what.startswith("1 records of inventory.commands")
+    [finding] = findings.of_letters([letter("wrong_partition"), letter("unknown_schema_id")])
+    assert finding.what.startswith("1 records of inventory.commands")
     assert list(findings.of_letters([letter("unknown_schema_id")])) == []
 
 
 def test_strangers_disks_redis_and_partitions() -> None:
-    assert [it.severity for it in findings.of_strangers({"orders": ["member x"], "inventory": []})] == ["error"]
-    assert [it.severity for it in findings.of_disk("/data", 100 * GIB, 5 * GIB)] == ["warning"]
-    assert [it.severity for it in findings.of_disk("/data", 100 * GIB, GIB)] == ["error"]
+    assert [finding.severity for finding in findings.of_strangers({"orders": ["member x"], "inventory": []})] == [
+        "error"
+    ]
+    assert [finding.severity for finding in findings.of_disk("/data", 100 * GIB, 5 * GIB)] == ["warning"]
+    assert [finding.severity for finding in findings.of_disk("/data", 100 * GIB, GIB)] == ["error"]
     assert list(findings.of_disk("/data", 100 * GIB, 50 * GIB)) == []
-    assert [it.severity for it in findings.of_redis("Redis is full")] == ["error"]
+    assert [finding.severity for finding in findings.of_redis("Redis is full")] == ["error"]
     assert list(findings.of_redis("")) == []
     names = [topic.name for topic in (*CO_PARTITIONED, CATALOGUE_COMMANDS)]
     assert list(findings.of_partitions(dict.fromkeys(names, 3), {})) == []

@@ -68,15 +68,15 @@ PLACE = (
 
 
 def test_a_partition_has_the_names_of_both_exporters() -> None:
-    found = lag_of(part(0))
-    assert found[f"kafka_consumergroup_group_lag{{{_sorted(PLACE)}}}"] == 2
-    assert found[f"kafka_consumergroup_group_lag_seconds{{{_sorted(PLACE)}}}"] == 1.5
-    assert found[f"kafka_consumergroup_group_offset{{{_sorted(PLACE)}}}"] == 8
-    assert found['kafka_consumergroup_lag{consumergroup="orders",partition="0",topic="order.events"}'] == 2
-    assert found['kafka_consumergroup_current_offset{consumergroup="orders",partition="0",topic="order.events"}'] == 7
-    assert found['kafka_consumergroup_group_state{cluster_name="lastunit",group="orders",state="Stable"}'] == 1
-    assert found["kafka_lag_exporter_up"] == 1
-    assert found["kafka_lag_exporter_last_update_timestamp_seconds"] == 6
+    series = lag_of(part(0))
+    assert series[f"kafka_consumergroup_group_lag{{{_sorted(PLACE)}}}"] == 2
+    assert series[f"kafka_consumergroup_group_lag_seconds{{{_sorted(PLACE)}}}"] == 1.5
+    assert series[f"kafka_consumergroup_group_offset{{{_sorted(PLACE)}}}"] == 8
+    assert series['kafka_consumergroup_lag{consumergroup="orders",partition="0",topic="order.events"}'] == 2
+    assert series['kafka_consumergroup_current_offset{consumergroup="orders",partition="0",topic="order.events"}'] == 7
+    assert series['kafka_consumergroup_group_state{cluster_name="lastunit",group="orders",state="Stable"}'] == 1
+    assert series["kafka_lag_exporter_up"] == 1
+    assert series["kafka_lag_exporter_last_update_timestamp_seconds"] == 6
 
 
 def _sorted(labels: str) -> str:
@@ -98,15 +98,15 @@ def test_what_a_group_has_abandoned_is_no_lag() -> None:
 
 
 def test_a_verdict_is_one_series() -> None:
-    [found] = [name for name in lag_of(part(3, verdict=Verdict.STALL)) if name.startswith("lastunit_lag_verdict")]
-    assert found == (
+    [series] = [name for name in lag_of(part(3, verdict=Verdict.STALL)) if name.startswith("lastunit_lag_verdict")]
+    assert series == (
         'lastunit_lag_verdict{group="orders",ours="true",partition="3",topic="order.events",verdict="STALL"}'
     )
 
 
 def test_before_the_first_look_the_exporter_is_down_and_shows_no_zeros() -> None:
-    found = scraped(Observed())
-    assert found == {"kafka_lag_exporter_up": 0, "kafka_lag_exporter_last_update_timestamp_seconds": 0}
+    series = scraped(Observed())
+    assert series == {"kafka_lag_exporter_up": 0, "kafka_lag_exporter_last_update_timestamp_seconds": 0}
 
 
 def test_what_waits_in_the_shop_has_its_age() -> None:
@@ -121,13 +121,13 @@ def test_what_waits_in_the_shop_has_its_age() -> None:
         parked_webhooks=7,
     )
     processes = [Process("orders", 9, ready=False, alive=True, obstacles={})]
-    found = scraped(Observed(business=business, open_letters={"key_mismatch": 8}, processes=processes))
-    assert found['lastunit_waiting_oldest_seconds{axis="order",state="pending"}'] == 40
-    assert found['lastunit_attempts_unconfirmed_oldest_seconds{kind="capture"}'] == 50
-    assert found['lastunit_deadlines_overdue{room="orders"}'] == 2
-    assert found['lastunit_dead_letters_open{reason="key_mismatch"}'] == 8
-    assert found['lastunit_ready{pid="9",process="orders"}'] == 0
-    assert (found["lastunit_holds_expired"], found["lastunit_webhooks_parked"]) == (1, 7)
+    series = scraped(Observed(business=business, open_letters={"key_mismatch": 8}, processes=processes))
+    assert series['lastunit_waiting_oldest_seconds{axis="order",state="pending"}'] == 40
+    assert series['lastunit_attempts_unconfirmed_oldest_seconds{kind="capture"}'] == 50
+    assert series['lastunit_deadlines_overdue{room="orders"}'] == 2
+    assert series['lastunit_dead_letters_open{reason="key_mismatch"}'] == 8
+    assert series['lastunit_ready{pid="9",process="orders"}'] == 0
+    assert (series["lastunit_holds_expired"], series["lastunit_webhooks_parked"]) == (1, 7)
 
 
 def test_every_alert_has_a_test_that_fires_one_that_does_not_and_a_page() -> None:

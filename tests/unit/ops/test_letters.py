@@ -100,7 +100,7 @@ def action(subject: str, done: str, at_ms: int) -> Record:
     return Record(0, at_ms, at_ms, encode(OperatorAction(subject, done, "ann", "because", "")))
 
 
-def test_the_latest_action_tells_what_became_of_a_letter() -> None:
+def test_the_latest_action_determines_the_state_of_a_letter() -> None:
     records = [Record(3, n, 10 + n, encode(dead(MUG, offset=n))) for n in range(3)]
     rubbish = Record(3, 9, 9, b"rubbish")
     done = [
@@ -110,13 +110,13 @@ def test_the_latest_action_tells_what_became_of_a_letter() -> None:
         action("orders", "pause", 50),
         rubbish,
     ]
-    found = letters_of([rubbish, *records], done)
-    assert [(each.id, each.state) for each in found] == [
+    letters = letters_of([rubbish, *records], done)
+    assert [(each.id, each.state) for each in letters] == [
         ("3/0", LetterState.OPEN),
         ("3/1", LetterState.REDRIVEN),
         ("3/2", LetterState.ACKNOWLEDGED),
     ]
-    assert [(did.action, did.by, did.why) for did in found[1].handled] == [
+    assert [(did.action, did.by, did.why) for did in letters[1].handled] == [
         ("acknowledge", "ann", "because"),
         ("redrive", "ann", "because"),
     ]

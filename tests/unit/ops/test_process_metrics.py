@@ -100,7 +100,7 @@ def test_each_process_serves_its_own_and_is_on_the_list_as_a_worker(tmp_path: Pa
     ReadinessFile(settings, "views").write()  # one that serves none
     shown.serves_metrics(f"127.0.0.1:{metrics.port}")
     listed = json.loads(write_targets(settings).read_text(encoding="utf-8"))
-    assert [it["labels"] for it in listed] == [
+    assert [target["labels"] for target in listed] == [
         {"job": "lastunit", "process": "system", "worker": "console"},
         {"job": "lastunit", "process": "inventory", "worker": str(os.getpid())},
     ]

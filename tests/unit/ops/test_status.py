@@ -20,11 +20,11 @@ QUIET = BusinessLag(
 )
 
 
-def report(verdict: Verdict | None, *, ours: bool = True, **changes: Any) -> LagReport:
+def report(verdict: Verdict | None, *, is_ours: bool = True, **changes: Any) -> LagReport:
     part = PartitionLag(topic="t", partition=0, state=State.MEASURED, as_of_ms=0, verdict=verdict, why="because")
     group = GroupLag(
         group="shop.inventory",
-        ours=ours,
+        ours=is_ours,
         state="Stable",
         members=1,
         lag=0,
@@ -36,7 +36,7 @@ def report(verdict: Verdict | None, *, ours: bool = True, **changes: Any) -> Lag
     return LagReport(at_ms=0, up=True, groups=[msgspec.structs.replace(group, **changes)])
 
 
-def found(
+def problems_of(
     lag: LagReport | None = None, business: BusinessLag = QUIET, letters: int = 0, **process: Any
 ) -> list[Problem]:
     well = Process("orders", 1, ready=True, alive=True, obstacles={})
@@ -45,60 +45,67 @@ def found(
 
 
 def test_a_system_at_work_has_no_problem() -> None:
-    assert found() == []
+    assert problems_of() == []
 
 
 def test_a_room_that_nobody_runs_is_an_error_with_the_command_that_starts_it() -> None:
-    [problem] = found(report(Verdict.STOP))
+    [problem] = problems_of(report(Verdict.STOP))
     assert (problem.severity, problem.to_do) == ("error", "`lastunit room inventory`")
     assert problem.what == "shop.inventory t/0 STOP: because"
 
 
 def test_a_foreign_group_is_a_warning_at_most() -> None:
-    assert [problem.severity for problem in found(report(Verdict.STOP, ours=False))] == ["warning"]
+    assert [problem.severity for problem in problems_of(report(Verdict.STOP, is_ours=False))] == ["warning"]
 
 
 def test_what_could_not_be_measured_is_named() -> None:
-    assert [problem.what for problem in found(report(None, unknown=3))] == [
+    assert [problem.what for problem in problems_of(report(None, unknown=3))] == [
         "3 partitions of shop.inventory could not be measured"
     ]
 
 
 def test_a_process_that_hangs_or_waits_is_an_error_with_its_reason() -> None:
-    assert found(alive=False)[0].what == "orders (process 1) hangs"
-    assert found(ready=False, obstacles={"Kafka": "Kafka is away"})[0].what == "orders is not ready: Kafka is away"
+    assert problems_of(alive=False)[0].what == "orders (process 1) hangs"
+    assert (
+        problems_of(ready=False, obstacles={"Kafka": "Kafka is away"})[0].what == "orders is not ready: Kafka is away"
+    )
 
 
 def test_errors_come_before_warnings() -> None:
     late = msgspec.structs.replace(
         QUIET, past_deadline=[PastDeadline("orders", 2, 0)], parked_webhooks=1, holds_expired=4
     )
-    assert [problem.severity for problem in found(business=late, letters=5)] == ["error", "error", "warning", "warning"]
+    assert [problem.severity for problem in problems_of(business=late, letters=5)] == [
+        "error",
+        "error",
+        "warning",
+        "warning",
+    ]
 
 
 def partitions(*verdicts: Verdict, room: str = "inventory") -> LagReport:
     parts = [
-        PartitionLag(topic="t", partition=at, state=State.MEASURED, as_of_ms=0, verdict=it, why="by ann: count")
-        for at, it in enumerate(verdicts)
+        PartitionLag(topic="t", partition=at, state=State.MEASURED, as_of_ms=0, verdict=verdict, why="by ann: count")
+        for at, verdict in enumerate(verdicts)
     ]
     return report(max(verdicts, key=list(Verdict).index), group=room, partitions=parts)
 
 
 def test_a_paused_partition_is_a_warning_with_the_command_that_resumes_it() -> None:
-    [problem] = found(partitions(Verdict.OK, Verdict.PAUSED))
+    [problem] = problems_of(partitions(Verdict.OK, Verdict.PAUSED))
     assert (problem.severity, problem.to_do) == ("warning", "`lastunit room resume inventory --partition 1`")
     assert problem.what == "inventory t/1 PAUSED: by ann: count"
-    [problem] = found(partitions(*[Verdict.PAUSED] * 5))
+    [problem] = problems_of(partitions(*[Verdict.PAUSED] * 5))
     assert (problem.what, problem.to_do) == (
         "inventory PAUSED in all partitions, as t/0: by ann: count",
         "`lastunit room resume inventory`",
     )
-    [problem] = found(partitions(Verdict.OK, *[Verdict.PAUSED] * 5))
+    [problem] = problems_of(partitions(Verdict.OK, *[Verdict.PAUSED] * 5))
     assert problem.to_do == "`lastunit room paused`"
 
 
 def test_many_partitions_of_one_verdict_are_one_problem_and_few_are_named() -> None:
-    assert len(found(partitions(Verdict.OK, *[Verdict.STALL] * 3))) == 3
-    assert [it.what for it in found(partitions(Verdict.OK, *[Verdict.STALL] * 4))] == [
+    assert len(problems_of(partitions(Verdict.OK, *[Verdict.STALL] * 3))) == 3
+    assert [it.what for it in problems_of(partitions(Verdict.OK, *[Verdict.STALL] * 4))] == [
         "inventory STALL in 4 of 5 partitions, as t/1: by ann: count"
     ]

@@ -59,11 +59,11 @@ NOT_THERE = LineRejected(line=2, line_count=2, sku="TEE", demand=1, reason="insu
 REJECTED = (LINE_1, NOT_THERE)
 
 
-def under(terms: str, *told: Message) -> tuple[Message, ...]:
+def under(terms: str, *history: Message) -> tuple[Message, ...]:
     """Return the same story of an order under these terms."""
     return tuple(
         msgspec.structs.replace(each, terms=terms) if isinstance(each, m.LineReserved | m.LineRejected) else each
-        for each in told
+        for each in history
     )
 
 
@@ -80,10 +80,10 @@ def state() -> Any:
     return story.state.state.value
 
 
-def held(line: int, sku: str, **said: Any) -> Any:
-    return LineReserved(**{"line": line, "line_count": 3, "sku": sku, "terms": SHIP_AVAILABLE, **said})
+def held(line: int, sku: str, **fields: Any) -> Any:
+    return LineReserved(**{"line": line, "line_count": 3, "sku": sku, "terms": SHIP_AVAILABLE, **fields})
 
 
-def gone(line: int, sku: str, **said: Any) -> Any:
+def gone(line: int, sku: str, **fields: Any) -> Any:
     usual = {"line_count": 3, "demand": 1, "reason": "insufficient_stock", "terms": SHIP_AVAILABLE}
-    return LineRejected(**{**usual, "line": line, "sku": sku, **said})
+    return LineRejected(**{**usual, "line": line, "sku": sku, **fields})

@@ -82,8 +82,8 @@ def test_a_line_of_a_known_number_for_another_sku_is_given_back_while_others_are
 
 
 def test_a_line_of_a_known_number_for_another_sku_is_given_back_from_every_later_state() -> None:
-    for told in (RESERVED, AUTHORIZED, COMMITTED, (*COMMITTED, PaymentCaptured())):
-        given(*told)
+    for history in (RESERVED, AUTHORIZED, COMMITTED, (*COMMITTED, PaymentCaptured())):
+        given(*history)
         when(LineReserved(line=1, line_count=2, sku="HAT"))
         then(ReleaseLine(line=1, sku="HAT", reason="conflicting_line"))
 

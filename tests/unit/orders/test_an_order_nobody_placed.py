@@ -59,7 +59,7 @@ def test_a_room_that_keeps_nothing_of_an_order_leaves_the_answer_to_orders(
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("history", "reason"),
     [
         ((), "unknown_order"),
         ((LINE_1,), "not_paid"),
@@ -71,8 +71,8 @@ def test_a_room_that_keeps_nothing_of_an_order_leaves_the_answer_to_orders(
         (CANCELLED, "order_cancelled"),
     ],
 )
-def test_orders_gives_the_reason_by_where_the_order_stands(told: tuple[Any, ...], reason: str) -> None:
-    given(*told)
+def test_orders_gives_the_reason_by_where_the_order_stands(history: tuple[Any, ...], reason: str) -> None:
+    given(*history)
     when(OrderCommandUnmatched(command="ShipOrder", reference="S1"))
     then(OrderCommandRefused(command="ShipOrder", reference="S1", reason=reason))
 

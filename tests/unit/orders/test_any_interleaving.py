@@ -51,7 +51,7 @@ class Case:
         self.wishes: list[Message] = [CANCEL] * self.dice.choice((1, 1, 2))
         self.content_for = self.dice.randrange(40)
         self.outside: list[Message] = []
-        self.said: list[Message] = []
+        self.outcomes: list[Message] = []
         self.has_left = False
         self.read = Counter[str]()
         self.run()
@@ -95,43 +95,47 @@ class Case:
     def _inventory(self, command: Message) -> None:
         if self.dice.random() < 0.05:
             due = m.ExpireHolds(NOW_MS * 2, 10)
-            self.events += [it for it in self.inventory.decide(self.ledger, due, NOW_MS * 2) if isinstance(it, Message)]
-        says = self.inventory.decide(self.ledger, command, NOW_MS)
-        self.events += [it for it in says if isinstance(it, Message)]
+            self.events += [
+                outcome
+                for outcome in self.inventory.decide(self.ledger, due, NOW_MS * 2)
+                if isinstance(outcome, Message)
+            ]
+        outcomes = self.inventory.decide(self.ledger, command, NOW_MS)
+        self.events += [outcome for outcome in outcomes if isinstance(outcome, Message)]
 
     def _orders(self, message: Message) -> None:
         if type(message) not in self.room.accepts:
             return
-        for said in self.room.decide(self.book, message, NOW_MS):
-            assert isinstance(said, Message)
-            self.said.append(said)
-            (self.commands if type(said) in INVENTORY_COMMANDS.carries else self.events).append(said)
-            self._answer(said)
+        for outcome in self.room.decide(self.book, message, NOW_MS):
+            assert isinstance(outcome, Message)
+            self.outcomes.append(outcome)
+            (self.commands if type(outcome) in INVENTORY_COMMANDS.carries else self.events).append(outcome)
+            self._answer(outcome)
 
-    def _answer(self, said: Message) -> None:
+    def _answer(self, outcome: Message) -> None:
         """Be payments and fulfilment."""
         well = self.dice.random() < 0.8
-        if isinstance(said, m.OrderReserved):
+        if isinstance(outcome, m.OrderReserved):
             self.outside.append(
-                m.PaymentAuthorized(A, "auth", said.amount_minor, "EUR") if well else m.PaymentDeclined(A, "no")
+                m.PaymentAuthorized(A, "auth", outcome.amount_minor, "EUR") if well else m.PaymentDeclined(A, "no")
             )
-        elif isinstance(said, m.OrderPlaced) and not said.lines:
-            captured = m.PaymentCaptured(A, "auth", said.amount_minor, "EUR")
+        elif isinstance(outcome, m.OrderPlaced) and not outcome.lines:
+            captured = m.PaymentCaptured(A, "auth", outcome.amount_minor, "EUR")
             self.outside.append(captured if well else m.PaymentCaptureFailed(A, "auth", "no"))
-        elif isinstance(said, m.OrderPaid | m.OrderPlaced) and self.dice.random() < 0.4:
+        elif isinstance(outcome, m.OrderPaid | m.OrderPlaced) and self.dice.random() < 0.4:
             self.has_left = True
-            self.commands += [m.ShipLine(A, line.line, line.sku) for line in said.lines]
+            self.commands += [m.ShipLine(A, line.line, line.sku) for line in outcome.lines]
             self.outside.append(m.OrderShipped(A))
-        elif isinstance(said, m.OrderCancelRequested) and not self.has_left:
-            self.outside.append(m.FulfilmentCancelled(A, said.reason, said.requested_by))
+        elif isinstance(outcome, m.OrderCancelRequested) and not self.has_left:
+            self.outside.append(m.FulfilmentCancelled(A, outcome.reason, outcome.requested_by))
 
     def judge(self) -> None:
         """Raise AssertionError where something was undone twice, or not at all."""
         order = self.book.by_order[A]
         is_over = order.state in OVER_ORDER_STATES
-        assert sum(isinstance(said, ENDS) for said in self.said) == is_over, "an order ends once"
+        assert sum(isinstance(outcome, ENDS) for outcome in self.outcomes) == is_over, "an order ends once"
         assert is_over or order.state is OrderState.SHIPPED, f"it was to be cancelled, and is {order.state}"
-        undone = Counter(said.line for said in self.said if isinstance(said, UNDO))
+        undone = Counter(outcome.line for outcome in self.outcomes if isinstance(outcome, UNDO))
         assert all(times == 1 for times in undone.values()), f"lines were given back so often: {undone}"
         for (_, line, _), hold in self.ledger.holds.items():
             if is_over or order.lines[line].left_out:
@@ -166,8 +170,10 @@ class Forgets(OrdersRoom):
 
     @override
     def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Any]:
-        says = list(super().decide(state, message, at_ms))
-        return [said for said in says if not (isinstance(said, self._undo) and isinstance(message, self._on))]
+        outcomes = list(super().decide(state, message, at_ms))
+        return [
+            outcome for outcome in outcomes if not (isinstance(outcome, self._undo) and isinstance(message, self._on))
+        ]
 
 
 class CancelsAgain(OrdersRoom):

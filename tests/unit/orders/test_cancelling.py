@@ -58,7 +58,7 @@ RETURNS = (
 # --- cancel races with reserve ------------------------------------------------------------------------------------------
 
 
-def test_an_order_may_be_cancelled_before_any_of_its_lines_is_heard_of() -> None:
+def test_an_order_may_be_cancelled_before_any_of_its_lines_is_read() -> None:
     given()
     when(CANCEL)
     then(CANCELLED_AS_WANTED)
@@ -118,12 +118,14 @@ def test_a_cancellation_while_lines_are_committed_returns_what_is_and_leaves_wha
     then(CANCELLED_AS_WANTED, RETURNS[0])
 
 
-@pytest.mark.parametrize("told", [AUTHORIZED, (*AUTHORIZED, LineExpired(line=2, sku="TEE"))], ids=["held", "expired"])
-def test_a_commit_that_comes_after_the_cancellation_is_returned_once(told: tuple[Any, ...]) -> None:
-    given(*told, CANCEL)
+@pytest.mark.parametrize(
+    "history", [AUTHORIZED, (*AUTHORIZED, LineExpired(line=2, sku="TEE"))], ids=["held", "expired"]
+)
+def test_a_commit_that_comes_after_the_cancellation_is_returned_once(history: tuple[Any, ...]) -> None:
+    given(*history, CANCEL)
     when(LineCommitted(line=2, sku="TEE"))
     then(ReturnLine(line=2, sku="TEE", reason="order_over"))
-    given(*told, CANCEL, LineCommitted(line=2, sku="TEE"))
+    given(*history, CANCEL, LineCommitted(line=2, sku="TEE"))
     when(LineCommitted(line=2, sku="TEE"))
     then()
 
@@ -159,12 +161,12 @@ def test_a_cancellation_after_a_failed_capture_undoes_nothing_again() -> None:
 # --- cancel what fulfilment has -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("told", [PAID, CAPTURED_LATER], ids=["paid", "captured later"])
-def test_an_order_that_fulfilment_has_is_cancelled_by_its_leave(told: tuple[Any, ...]) -> None:
-    given(*told)
+@pytest.mark.parametrize("history", [PAID, CAPTURED_LATER], ids=["paid", "captured later"])
+def test_an_order_that_fulfilment_has_is_cancelled_by_its_leave(history: tuple[Any, ...]) -> None:
+    given(*history)
     when(CANCEL)
     then(OrderCancelRequested(requested_by="customer", reason="found it cheaper"))
-    given(*told, CANCEL)
+    given(*history, CANCEL)
     before = state()
     when(FulfilmentCancelled(reason="found it cheaper", requested_by="customer"))
     then(CANCELLED_AS_WANTED, *RETURNS)
@@ -189,12 +191,12 @@ def test_fulfilment_cannot_end_what_it_never_had() -> None:
     then_refused("unexpected")
 
 
-@pytest.mark.parametrize("told", [SHIPPED, DELIVERED, RETURNED], ids=["shipped", "delivered", "returned"])
-def test_a_cancellation_after_shipping_is_refused_with_a_reason(told: tuple[Any, ...]) -> None:
-    given(*told)
+@pytest.mark.parametrize("history", [SHIPPED, DELIVERED, RETURNED], ids=["shipped", "delivered", "returned"])
+def test_a_cancellation_after_shipping_is_refused_with_a_reason(history: tuple[Any, ...]) -> None:
+    given(*history)
     when(CANCEL)
     then(OrderCommandRefused(command="CancelOrder", reference="", reason="already_shipped"))
-    given(*told, CANCEL)
+    given(*history, CANCEL)
     assert lines() == {1: LineState.COMMITTED, 2: LineState.COMMITTED}
 
 
@@ -207,8 +209,8 @@ def test_a_rejected_order_cannot_be_cancelled() -> None:
     then(OrderCommandRefused(command="CancelOrder", reference="", reason="order_over"))
 
 
-@pytest.mark.parametrize("told", [(), RESERVED, COMMITTED], ids=["unheard", "reserved", "placed"])
-def test_a_cancellation_that_comes_twice_cancels_once(told: tuple[Any, ...]) -> None:
-    given(*told, CANCEL)
+@pytest.mark.parametrize("history", [(), RESERVED, COMMITTED], ids=["unheard", "reserved", "placed"])
+def test_a_cancellation_that_comes_twice_cancels_once(history: tuple[Any, ...]) -> None:
+    given(*history, CANCEL)
     when(CANCEL)
     then()

@@ -66,27 +66,27 @@ def test_what_is_captured_for_a_shipment_is_fulfilments_business(word_of_money: 
     assert state() == "placed"
 
 
-@pytest.mark.parametrize("told", [CAPTURED_LATER, PAID, SHIPPED, DELIVERED])
-def test_a_line_that_somebody_returned_is_fulfilments_business_once_it_has_the_order(told: tuple[Any, ...]) -> None:
-    given(*told)
+@pytest.mark.parametrize("history", [CAPTURED_LATER, PAID, SHIPPED, DELIVERED])
+def test_a_line_that_somebody_returned_is_fulfilments_business_once_it_has_the_order(history: tuple[Any, ...]) -> None:
+    given(*history)
     when(LineReturned(line=1))
     then()
-    given(*told, LineReturned(line=1))
+    given(*history, LineReturned(line=1))
     assert lines()[1] is LineState.RETURNED
 
 
 # --- fulfilment moves the order -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("told", [PAID, CAPTURED_LATER], ids=["paid", "captured later"])
-def test_an_order_stands_where_fulfilment_says_that_its_goods_stand(told: tuple[Any, ...]) -> None:
-    given(*told, OrderShipped())
+@pytest.mark.parametrize("history", [PAID, CAPTURED_LATER], ids=["paid", "captured later"])
+def test_an_order_is_in_the_state_that_fulfilment_reports_of_its_goods(history: tuple[Any, ...]) -> None:
+    given(*history, OrderShipped())
     assert state() == "shipped"
-    given(*told, OrderShipped(), OrderDelivered())
+    given(*history, OrderShipped(), OrderDelivered())
     assert state() == "delivered"
-    given(*told, OrderShipped(), OrderDelivered(), OrderReturned())
+    given(*history, OrderShipped(), OrderDelivered(), OrderReturned())
     assert state() == "returned"
-    given(*told, OrderShipped(), OrderReturned())
+    given(*history, OrderShipped(), OrderReturned())
     assert state() == "returned", "it came back without having been delivered"
 
 

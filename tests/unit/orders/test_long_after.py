@@ -54,7 +54,7 @@ def test_what_is_closed_and_what_is_unknown_are_one_once_the_window_is_over(fact
     assert answers[0] in ([], "order_id_outside_window", [REFUSAL])
 
 
-def test_whoever_wants_to_cancel_an_order_of_long_ago_is_told_why_not() -> None:
+def test_a_cancellation_of_an_order_of_long_ago_is_refused_with_the_reason() -> None:
     assert answer(book_of(), CancelOrder(), EDGE_MS + 1) == [REFUSAL]
     assert answer(book_of(*PAID), CancelOrder(), EDGE_MS + 1) != [REFUSAL]
 
@@ -67,7 +67,7 @@ def test_a_new_order_outside_the_window_leaves_no_row() -> None:
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.__name__)
-@pytest.mark.parametrize("told", [AUTHORIZED, CAPTURED_LATER, PAID, SHIPPED])
-def test_an_order_at_work_goes_on_however_old_it_is(fact: type[m.Message], told: tuple[Any, ...]) -> None:
-    late, in_time = (answer(book_of(*told), word(fact)(), at_ms) for at_ms in (EDGE_MS + 1, NOW_MS))
+@pytest.mark.parametrize("history", [AUTHORIZED, CAPTURED_LATER, PAID, SHIPPED])
+def test_an_order_at_work_goes_on_however_old_it_is(fact: type[m.Message], history: tuple[Any, ...]) -> None:
+    late, in_time = (answer(book_of(*history), word(fact)(), at_ms) for at_ms in (EDGE_MS + 1, NOW_MS))
     assert late == in_time

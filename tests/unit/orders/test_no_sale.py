@@ -172,11 +172,11 @@ def test_a_line_whose_commit_is_unanswered_is_returned_when_the_answer_comes() -
     then(ReturnLine(line=1, sku="MUG", reason="order_over"))
 
 
-@pytest.mark.parametrize("told", [RESERVED, AUTHORIZED], ids=["reserved", "committing"])
-def test_a_committed_line_that_somebody_returned_ends_the_order(told: tuple[Any, ...]) -> None:
-    given(*told, LineCommitted(line=1))
+@pytest.mark.parametrize("history", [RESERVED, AUTHORIZED], ids=["reserved", "committing"])
+def test_a_committed_line_that_somebody_returned_ends_the_order(history: tuple[Any, ...]) -> None:
+    given(*history, LineCommitted(line=1))
     when(LineReturned(line=1))
-    released = [ReleaseLine(line=2, sku="TEE", reason="line_returned")] if told is RESERVED else []
+    released = [ReleaseLine(line=2, sku="TEE", reason="line_returned")] if history is RESERVED else []
     then(OrderRejected(reason="line_returned"), *released)
 
 
@@ -198,9 +198,9 @@ def test_a_line_that_is_not_the_orders_is_returned_when_somebody_commits_it() ->
     then(ReturnLine(line=1, sku="HAT", reason="conflicting_line"))
 
 
-@pytest.mark.parametrize("told", [COMMITTED, (*COMMITTED, PaymentCaptured())], ids=["placed", "paid"])
-def test_a_line_that_is_not_the_orders_is_returned_from_later_states_too(told: tuple[Any, ...]) -> None:
-    given(*told)
+@pytest.mark.parametrize("history", [COMMITTED, (*COMMITTED, PaymentCaptured())], ids=["placed", "paid"])
+def test_a_line_that_is_not_the_orders_is_returned_from_later_states_too(history: tuple[Any, ...]) -> None:
+    given(*history)
     when(LineCommitted(line=1, sku="HAT"))
     then(ReturnLine(line=1, sku="HAT", reason="conflicting_line"))
 

@@ -158,12 +158,12 @@ def test_only_the_lines_that_are_there_are_committed_and_paid() -> None:
     then(OrderPaid(amount_minor=1900, lines=(OrderedLine(1, "MUG", 1, 500), OrderedLine(2, "TEE", 2, 700))))
 
 
-@pytest.mark.parametrize("told", [WITHOUT_HAT, WITHOUT_HAT + PLACED_WITHOUT_HAT[3:4], PLACED_WITHOUT_HAT])
-def test_a_line_that_is_reserved_when_the_order_went_on_without_it_is_released_once(told: tuple[Any, ...]) -> None:
-    given(*told)
+@pytest.mark.parametrize("history", [WITHOUT_HAT, WITHOUT_HAT + PLACED_WITHOUT_HAT[3:4], PLACED_WITHOUT_HAT])
+def test_a_line_that_is_reserved_when_the_order_went_on_without_it_is_released_once(history: tuple[Any, ...]) -> None:
+    given(*history)
     when(held(3, "HAT"))
     then(ReleaseLine(line=3, sku="HAT", reason="line_left_out"))
-    given(*told, held(3, "HAT"))
+    given(*history, held(3, "HAT"))
     when(held(3, "HAT"))
     then()
 
@@ -175,16 +175,16 @@ def test_a_line_that_was_left_out_is_not_committed_though_it_was_held_for_a_mome
     assert lines()[3] is LineState.RELEASED
 
 
-@pytest.mark.parametrize("told", [WITHOUT_HAT, WITHOUT_HAT + PLACED_WITHOUT_HAT[3:4], PLACED_WITHOUT_HAT])
-def test_a_line_that_was_left_out_is_returned_once_when_somebody_commits_it(told: tuple[Any, ...]) -> None:
-    given(*told, held(3, "HAT"))
+@pytest.mark.parametrize("history", [WITHOUT_HAT, WITHOUT_HAT + PLACED_WITHOUT_HAT[3:4], PLACED_WITHOUT_HAT])
+def test_a_line_that_was_left_out_is_returned_once_when_somebody_commits_it(history: tuple[Any, ...]) -> None:
+    given(*history, held(3, "HAT"))
     when(LineCommitted(line=3, sku="HAT"))
     then(ReturnLine(line=3, sku="HAT", reason="line_left_out"))
     before = state()
-    given(*told, held(3, "HAT"), LineCommitted(line=3, sku="HAT"))
+    given(*history, held(3, "HAT"), LineCommitted(line=3, sku="HAT"))
     when(LineCommitted(line=3, sku="HAT"))
     then()
-    given(*told, held(3, "HAT"), LineCommitted(line=3, sku="HAT"), LineReturned(line=3, sku="HAT"))
+    given(*history, held(3, "HAT"), LineCommitted(line=3, sku="HAT"), LineReturned(line=3, sku="HAT"))
     assert state() == before, "it never was the order's"
 
 

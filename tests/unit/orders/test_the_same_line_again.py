@@ -47,22 +47,22 @@ OTHERS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("told", STORIES, ids=lambda told: str(len(told)))
-def test_a_line_that_is_sent_again_is_harmless_in_every_state(told: tuple[Any, ...]) -> None:
-    given(*told)
+@pytest.mark.parametrize("history", STORIES, ids=lambda history: str(len(history)))
+def test_a_line_that_is_sent_again_is_harmless_in_every_state(history: tuple[Any, ...]) -> None:
+    given(*history)
     was = state()
     when(SAME)
     then()
-    given(*told, SAME)
+    given(*history, SAME)
     assert state() == was
 
 
-@pytest.mark.parametrize("told", STORIES, ids=lambda told: str(len(told)))
+@pytest.mark.parametrize("history", STORIES, ids=lambda history: str(len(history)))
 @pytest.mark.parametrize(("other", "detail"), OTHERS, ids=lambda each: str(each)[:30])
 def test_the_same_line_with_other_content_is_refused_with_what_differs(
-    told: tuple[Any, ...], other: dict[str, Any], detail: str
+    history: tuple[Any, ...], other: dict[str, Any], detail: str
 ) -> None:
-    given(*told)
+    given(*history)
     when(LineRepeated(**{"line": 1, "line_count": 2, "sku": "MUG", **other}))
     reason = "conflicting_duplicate"
     then(OrderCommandRefused(command="PlaceOrderLine", reference="line:1", reason=reason, detail=detail))
@@ -98,9 +98,11 @@ def test_a_line_of_that_number_for_another_sku_is_not_the_orders_and_goes_back_o
     then()
 
 
-@pytest.mark.parametrize("told", [(CancelOrder(),), (LINE_1, LineExpired(line=1)), (*RESERVED, LineCommitted(line=1))])
-def test_a_repeat_leaves_no_trace(told: tuple[Any, ...]) -> None:
-    given(*told)
+@pytest.mark.parametrize(
+    "history", [(CancelOrder(),), (LINE_1, LineExpired(line=1)), (*RESERVED, LineCommitted(line=1))]
+)
+def test_a_repeat_leaves_no_trace(history: tuple[Any, ...]) -> None:
+    given(*history)
     before = story.state.updated_at_ms
-    given(*told, SAME)
+    given(*history, SAME)
     assert story.state.updated_at_ms == before

@@ -50,8 +50,8 @@ def hear(book: Book, message: m.Message, at_ms: int) -> list[Any]:
     return list(ROOM.decide(book, message, at_ms))
 
 
-def end_waits(book: Book, at_ms: int, **said: Any) -> list[m.Message]:
-    return hear(book, EndWaits(**{"as_of_ms": at_ms, **said}), at_ms)
+def end_waits(book: Book, at_ms: int, **fields: Any) -> list[m.Message]:
+    return hear(book, EndWaits(**{"as_of_ms": at_ms, **fields}), at_ms)
 
 
 def test_an_order_whose_last_line_never_comes_ends_when_its_time_is_over() -> None:
@@ -87,7 +87,7 @@ def test_no_hold_is_cut_off_for_each_word_about_an_order_puts_its_end_off_beyond
 
 
 @pytest.mark.parametrize(
-    "told",
+    "history",
     [
         RESERVED,
         AUTHORIZED,
@@ -99,8 +99,8 @@ def test_no_hold_is_cut_off_for_each_word_about_an_order_puts_its_end_off_beyond
     ],
     ids=["reserved", "committing", "placed", "paid", "cancelled", "rejected", "reserved at once"],
 )
-def test_an_order_that_waits_for_no_line_is_left_alone(told: tuple[Any, ...]) -> None:
-    book = book_of(*told)
+def test_an_order_that_waits_for_no_line_is_left_alone(history: tuple[Any, ...]) -> None:
+    book = book_of(*history)
     assert book.by_order[A].deadline_ms is None
     assert end_waits(book, END_MS * 2) == []
 

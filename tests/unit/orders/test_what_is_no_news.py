@@ -146,7 +146,7 @@ def test_no_older_fact_turns_a_committed_line_back(echo: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "echo", "stands"),
+    ("history", "echo", "stands"),
     [
         ((LINE_1,), LineCommitFailed(reason="unknown_hold"), LineState.RESERVED),
         ((*RESERVED, LineReleased()), LINE_1, LineState.RELEASED),
@@ -162,13 +162,13 @@ def test_no_older_fact_turns_a_committed_line_back(echo: Any) -> None:
         ((*CANCELLED, LineReturned()), LineCommitFailed(), LineState.RETURNED),
     ],
 )
-def test_an_echo_leaves_a_line_where_it_stands(told: tuple[Any, ...], echo: Any, stands: LineState) -> None:
-    given(*told, echo)
+def test_an_echo_leaves_a_line_where_it_stands(history: tuple[Any, ...], echo: Any, stands: LineState) -> None:
+    given(*history, echo)
     assert lines()[1] is stands
 
 
 @pytest.mark.parametrize(
-    ("told", "stands"),
+    ("history", "stands"),
     [
         ((*REJECTED, LineReleased()), LineState.RELEASED),
         ((*REJECTED, LineExpired()), LineState.EXPIRED),
@@ -178,8 +178,8 @@ def test_an_echo_leaves_a_line_where_it_stands(told: tuple[Any, ...], echo: Any,
         ((*CANCELLED, LineReturned()), LineState.RETURNED),
     ],
 )
-def test_inventorys_word_moves_a_line_on(told: tuple[Any, ...], stands: LineState) -> None:
-    given(*told)
+def test_inventorys_word_moves_a_line_on(history: tuple[Any, ...], stands: LineState) -> None:
+    given(*history)
     assert lines()[1] is stands
 
 

@@ -23,28 +23,32 @@ def heard(terms: str, *wanted: int) -> tuple[list[Message], int]:
     inventory, orders = InventoryRoom(), OrdersRoom()
     ledger, book = inventory.new_state(0), orders.new_state(0)
     waiting = deque[Message]([ReceiveStock(quantity=3), *place_order_lines(request)])
-    said: list[Message] = []
+    published: list[Message] = []
     while waiting:
         message = waiting.popleft()
         if type(message) in INVENTORY_COMMANDS.carries:
-            waiting += [it for it in inventory.decide(ledger, message, NOW_MS) if isinstance(it, Message)]
+            waiting += [
+                outcome for outcome in inventory.decide(ledger, message, NOW_MS) if isinstance(outcome, Message)
+            ]
         elif type(message) in orders.accepts:
-            outcomes = [it for it in orders.decide(book, message, NOW_MS) if isinstance(it, Message)]
-            said += outcomes
+            outcomes = [outcome for outcome in orders.decide(book, message, NOW_MS) if isinstance(outcome, Message)]
+            published += outcomes
             waiting += outcomes
-    return said, ledger.stocks["MUG"].available
+    return published, ledger.stocks["MUG"].available
 
 
 def test_the_demand_of_two_lines_for_one_sku_is_summed_before_it_is_checked() -> None:
-    said, free = heard("", 2, 2)
-    assert [type(it) for it in said] == [m.OrderRejected, m.ReleaseLine], "the second line, held alone, goes back"
+    published, free = heard("", 2, 2)
+    assert [type(message) for message in published] == [m.OrderRejected, m.ReleaseLine], (
+        "the second line, held alone, goes back"
+    )
     assert free == 3
 
 
 @pytest.mark.parametrize(("wanted", "amount_minor"), [((2, 2), 1000), ((2, 1), 1500), ((4, 3), 1500)])
 def test_under_ship_available_an_order_gets_each_line_that_is_there(wanted: tuple[int, ...], amount_minor: int) -> None:
-    said, free = heard(SHIP_AVAILABLE, *wanted)
-    assert [(type(it), it.amount_minor) for it in said if isinstance(it, m.OrderReserved)] == [
+    published, free = heard(SHIP_AVAILABLE, *wanted)
+    assert [(type(message), message.amount_minor) for message in published if isinstance(message, m.OrderReserved)] == [
         (m.OrderReserved, amount_minor)
     ]
     assert free == 3 - amount_minor // 500

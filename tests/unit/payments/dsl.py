@@ -49,7 +49,7 @@ def _apply(payment: Payment, message: Message) -> None:
 
 
 def _outcomes_of(payment: Payment, message: Message, at_ms: int) -> list[Outcome]:
-    return [it for it in _decide(payment, message, at_ms) if isinstance(it, m.Message | StartOperation)]
+    return [outcome for outcome in _decide(payment, message, at_ms) if isinstance(outcome, m.Message | StartOperation)]
 
 
 story = Story(begin=lambda: Payment(A), apply=_apply, decide=_outcomes_of, seen=lambda payment: payment)
@@ -63,9 +63,9 @@ def asked(kind: OperationKind, **more: Any) -> StartOperation:
     return StartOperation(A, operation_id(A, kind, number), kind, **usual | more)
 
 
-def result(kind: OperationKind, said: str = "succeeded", number: int = 1, **more: Any) -> Any:
+def result(kind: OperationKind, answer: str = "succeeded", number: int = 1, **more: Any) -> Any:
     """Return the processor's answer to an operation of order A."""
-    return RecordPaymentResult(**{"operation_id": operation_id(A, kind, number), "result": said, **more})
+    return RecordPaymentResult(**{"operation_id": operation_id(A, kind, number), "result": answer, **more})
 
 
 def captured(reference: str = "", amount_minor: int = 500) -> Any:
@@ -99,7 +99,7 @@ def inspect(authorization_id: str = "auth_1") -> m.InspectPayment:
     return m.InspectPayment(A, authorization_id, "charge.refunded ch_1")
 
 
-def found(kind: OperationKind = INSPECT, number: int = 1, **figures: Any) -> m.RecordPaymentInspection:
+def inspection(kind: OperationKind = INSPECT, number: int = 1, **figures: Any) -> m.RecordPaymentInspection:
     """Return what an inspection of order A's authorisation found, or what explains a refused operation: 500 captured."""
     usual: dict[str, Any] = {
         "authorization_id": "auth_1",
@@ -153,7 +153,7 @@ PARTIALLY_REFUNDED = (*REFUNDING, result(REFUND))
 REFUND_FAILED = (*REFUNDING, result(REFUND, "failed"))
 REFUNDED = (*CAPTURED, refund("line:1", 500), result(REFUND))
 INSPECTING = (*CAPTURED, inspect())
-DISPUTED = (*INSPECTING, found(disputed_minor=500))
+DISPUTED = (*INSPECTING, inspection(disputed_minor=500))
 
 AT_SHIPPING = (*AUTHORIZED, OrderPlaced(terms=CAPTURE_AT_SHIPPING))
 CAPTURING_SHIPMENT = (*AT_SHIPPING, shipment("parcel-1", 300))

@@ -42,10 +42,10 @@ def situation(payment: Payment) -> tuple[Any, ...]:
         payment.state,
         payment.is_closed and (payment.order_over, payment.all_shipped),
         payment.at_shipping,
-        tuple(sorted({it.kind for it in payment.failed()})),
+        tuple(sorted({attempt.kind for attempt in payment.failed()})),
     )
     if payment.external or payment.state is PaymentState.INSPECTING:
-        wished = any(it.kind is not OperationKind.INSPECT for it in payment.queue)
+        wished = any(queued.kind is not OperationKind.INSPECT for queued in payment.queue)
         return (*common, bool(payment.held_minor), bool(payment.uncovered_minor), wished)
     return (
         *common,
@@ -57,14 +57,14 @@ def situation(payment: Payment) -> tuple[Any, ...]:
         bool(payment.refundable_minor),
         bool(payment.missing_minor),
         bool(payment.expires_at_ms),
-        tuple(sorted({it.kind for it in payment.queue} - {OperationKind.INSPECT})),
+        tuple(sorted({queued.kind for queued in payment.queue} - {OperationKind.INSPECT})),
     )
 
 
 def explore(tries: int = 3, *, seed: int = SEED, without: Collection[type[m.Message]] = ()) -> Iterator[Explored]:
     """Yield every step; each kind of message is said about `tries` times in each kind of situation."""
     dice = random.Random(seed)
-    found = {situation(payment := Payment(A)): payment}
+    by_situation = {situation(payment := Payment(A)): payment}
     waiting = [payment]
     at_ms = NOW_MS
     while waiting:
@@ -75,8 +75,8 @@ def explore(tries: int = 3, *, seed: int = SEED, without: Collection[type[m.Mess
                 message = say(before, dice)
                 step = _step(before, message, at_ms)
                 yield step
-                if (seen := situation(step.after)) not in found:
-                    found[seen] = step.after
+                if (seen := situation(step.after)) not in by_situation:
+                    by_situation[seen] = step.after
                     waiting.append(step.after)
 
 

@@ -37,7 +37,9 @@ def _result(payment: Payment, dice: Dice) -> m.Message:
     asked = list(payment.attempts.values())
     if not asked or dice.random() < 0.02:
         return m.RecordPaymentResult(A, f"{A}:void:7", "succeeded", "", "")
-    awaited = [it for it in asked if it.operation_id == payment.under_way or it.result == REQUIRES_ACTION]
+    awaited = [
+        attempt for attempt in asked if attempt.operation_id == payment.under_way or attempt.result == REQUIRES_ACTION
+    ]
     attempt = dice.choice(awaited) if awaited and dice.random() < 0.8 else dice.choice(asked)
     result = "succeeded" if dice.random() < 0.5 else dice.choice(RESULTS)
     is_authorization = attempt.kind is OperationKind.AUTHORIZE
@@ -57,28 +59,28 @@ def _inspection(payment: Payment, dice: Dice) -> m.Message:
     """Return figures that the processor may show of the authorisation that is looked at: ours, and what others did."""
     asked = payment.attempts.get(payment.under_way)
     name = asked.authorization_id if asked is not None else "auth_1"
-    ours = dict.fromkeys(OperationKind, 0)
+    booked = dict.fromkeys(OperationKind, 0)
     for attempt in payment.attempts.values():
         if attempt.authorization_id == name and attempt.result == SUCCEEDED and attempt.reference != LAPSE:
-            ours[attempt.kind] += attempt.amount_minor
+            booked[attempt.kind] += attempt.amount_minor
     known = payment.external.get(name, NOTHING_EXTERNAL)
-    held_minor = ours[OperationKind.AUTHORIZE] - ours[OperationKind.CAPTURE] - ours[OperationKind.VOID]
+    held_minor = booked[OperationKind.AUTHORIZE] - booked[OperationKind.CAPTURE] - booked[OperationKind.VOID]
     captured_minor = min(max(0, known.captured_minor + dice.choice((0, 0, 600, 1000))), held_minor)
     voided_minor = dice.choice((0, 0, held_minor)) or max(0, known.voided_minor)
     voided_minor = min(voided_minor, held_minor - captured_minor)
-    left_minor = ours[OperationKind.CAPTURE] + captured_minor - ours[OperationKind.REFUND]
+    left_minor = booked[OperationKind.CAPTURE] + captured_minor - booked[OperationKind.REFUND]
     refunded_minor = min(max(0, known.refunded_minor + dice.choice((0, 0, 100, 400, 1000, -100))), left_minor)
     lost_minor = known.lost_minor + (known.disputed_minor if dice.random() < 0.3 else 0)
-    disputed_minor = dice.choice((0, 0, 1000)) if captured_minor + ours[OperationKind.CAPTURE] else 0
+    disputed_minor = dice.choice((0, 0, 1000)) if captured_minor + booked[OperationKind.CAPTURE] else 0
     return m.RecordPaymentInspection(
         A,
         asked.operation_id if asked is not None else operation_id(A, OperationKind.INSPECT),
         name,
         "EUR",
-        ours[OperationKind.AUTHORIZE],
-        ours[OperationKind.CAPTURE] + captured_minor,
-        ours[OperationKind.VOID] + voided_minor,
-        ours[OperationKind.REFUND] + refunded_minor,
+        booked[OperationKind.AUTHORIZE],
+        booked[OperationKind.CAPTURE] + captured_minor,
+        booked[OperationKind.VOID] + voided_minor,
+        booked[OperationKind.REFUND] + refunded_minor,
         disputed_minor,
         lost_minor,
         "refused",

@@ -20,7 +20,7 @@ from tests.given_when_then import (
     OrderReserved,
     RecordPaymentResult,
 )
-from tests.unit.payments import dsl as told
+from tests.unit.payments import dsl
 from tests.unit.payments.dsl import (
     AUTHORIZE,
     CAPTURE,
@@ -37,26 +37,26 @@ from tests.unit.payments.dsl import (
 )
 from topology.states import PaymentState
 
-TOLD: dict[PaymentState, tuple[Any, ...]] = {
+HISTORIES: dict[PaymentState, tuple[Any, ...]] = {
     PaymentState.NONE: (),
-    PaymentState.AUTHORIZING: told.AUTHORIZING,
-    PaymentState.AUTHORIZED: told.AUTHORIZED,
-    PaymentState.DECLINED: told.DECLINED,
-    PaymentState.CAPTURING: told.CAPTURING,
-    PaymentState.CAPTURED: told.CAPTURED,
-    PaymentState.CAPTURE_FAILED: told.CAPTURE_FAILED,
-    PaymentState.VOIDING: told.VOIDING,
-    PaymentState.VOIDED: told.VOIDED,
-    PaymentState.VOID_FAILED: told.VOID_FAILED,
-    PaymentState.REQUIRES_ACTION: told.REQUIRES_ACTION,
-    PaymentState.LAPSED: told.LAPSED,
-    PaymentState.PARTIALLY_CAPTURED: told.PARTIALLY_CAPTURED,
-    PaymentState.REFUNDING: told.REFUNDING,
-    PaymentState.PARTIALLY_REFUNDED: told.PARTIALLY_REFUNDED,
-    PaymentState.REFUND_FAILED: told.REFUND_FAILED,
-    PaymentState.REFUNDED: told.REFUNDED,
-    PaymentState.DISPUTED: told.DISPUTED,
-    PaymentState.INSPECTING: told.INSPECTING,
+    PaymentState.AUTHORIZING: dsl.AUTHORIZING,
+    PaymentState.AUTHORIZED: dsl.AUTHORIZED,
+    PaymentState.DECLINED: dsl.DECLINED,
+    PaymentState.CAPTURING: dsl.CAPTURING,
+    PaymentState.CAPTURED: dsl.CAPTURED,
+    PaymentState.CAPTURE_FAILED: dsl.CAPTURE_FAILED,
+    PaymentState.VOIDING: dsl.VOIDING,
+    PaymentState.VOIDED: dsl.VOIDED,
+    PaymentState.VOID_FAILED: dsl.VOID_FAILED,
+    PaymentState.REQUIRES_ACTION: dsl.REQUIRES_ACTION,
+    PaymentState.LAPSED: dsl.LAPSED,
+    PaymentState.PARTIALLY_CAPTURED: dsl.PARTIALLY_CAPTURED,
+    PaymentState.REFUNDING: dsl.REFUNDING,
+    PaymentState.PARTIALLY_REFUNDED: dsl.PARTIALLY_REFUNDED,
+    PaymentState.REFUND_FAILED: dsl.REFUND_FAILED,
+    PaymentState.REFUNDED: dsl.REFUNDED,
+    PaymentState.DISPUTED: dsl.DISPUTED,
+    PaymentState.INSPECTING: dsl.INSPECTING,
 }
 MESSAGES: dict[type[m.Message], Any] = {
     type(message): message
@@ -65,16 +65,16 @@ MESSAGES: dict[type[m.Message], Any] = {
         OrderPlaced(),
         OrderRejected(),
         OrderCancelled(),
-        told.shipment("parcel-9", 100),
-        told.OrderShipped(),
-        told.refund("line:9", 100),
-        told.goodwill("sorry", 100),
-        told.RETRY,
-        told.RESOLVE,
+        dsl.shipment("parcel-9", 100),
+        dsl.OrderShipped(),
+        dsl.refund("line:9", 100),
+        dsl.goodwill("sorry", 100),
+        dsl.RETRY,
+        dsl.RESOLVE,
         result(AUTHORIZE),
-        told.inspect(),
-        told.found(),
-        told.end_waits(told.LAPSES_MS - 1),
+        dsl.inspect(),
+        dsl.inspection(),
+        dsl.end_waits(dsl.LAPSES_MS - 1),
     )
 }
 
@@ -146,13 +146,13 @@ def pairs(*decisions: Decision) -> list[Any]:
 
 @pytest.mark.parametrize("state", list(PaymentState))
 def test_the_stories_lead_to_the_states_that_they_stand_for(state: PaymentState) -> None:
-    given(*TOLD[state])
+    given(*HISTORIES[state])
     assert story.state.state is state
 
 
 @pytest.mark.parametrize(("state", "message"), pairs(refuse))
 def test_what_cannot_follow_from_the_saga_is_refused(state: PaymentState, message: Any) -> None:
-    given(*TOLD[state])
+    given(*HISTORIES[state])
     when(message)
     then_refused("unexpected")
 
@@ -162,37 +162,37 @@ def test_what_cannot_follow_from_the_saga_is_refused(state: PaymentState, messag
     pairs(ignore_duplicate, ignore_timer, owe_nothing, end_order, void_rest),
 )
 def test_what_is_known_already_asks_nothing_of_the_processor(state: PaymentState, message: Any) -> None:
-    given(*TOLD[state])
+    given(*HISTORIES[state])
     when(message)
     then()
 
 
-@pytest.mark.parametrize(("state", "kind", "said"), REPEATS)
-def test_a_repeated_answer_changes_nothing(state: PaymentState, kind: OperationKind, said: str) -> None:
-    given(*TOLD[state])
-    when(result(kind, said))
+@pytest.mark.parametrize(("state", "kind", "answer"), REPEATS)
+def test_a_repeated_answer_changes_nothing(state: PaymentState, kind: OperationKind, answer: str) -> None:
+    given(*HISTORIES[state])
+    when(result(kind, answer))
     then()
-    given(*TOLD[state], result(kind, said))
+    given(*HISTORIES[state], result(kind, answer))
     assert story.state.state is state
 
 
-@pytest.mark.parametrize(("state", "kind", "said"), CONTRADICTIONS)
+@pytest.mark.parametrize(("state", "kind", "answer"), CONTRADICTIONS)
 def test_an_answer_that_contradicts_what_is_known_has_the_processor_inspected(
-    state: PaymentState, kind: OperationKind, said: str
+    state: PaymentState, kind: OperationKind, answer: str
 ) -> None:
-    given(*TOLD[state])
-    when(result(kind, said))
+    given(*HISTORIES[state])
+    when(result(kind, answer))
     then(asked(INSPECT, amount_minor=0, reference="auth_1"))
 
 
-@pytest.mark.parametrize(("state", "kind", "said"), CONTRADICTIONS_UNDER_WAY)
-def test_the_inspection_waits_for_what_is_under_way(state: PaymentState, kind: OperationKind, said: str) -> None:
-    given(*TOLD[state], result(kind, said), result(kind, said))
+@pytest.mark.parametrize(("state", "kind", "answer"), CONTRADICTIONS_UNDER_WAY)
+def test_the_inspection_waits_for_what_is_under_way(state: PaymentState, kind: OperationKind, answer: str) -> None:
+    given(*HISTORIES[state], result(kind, answer), result(kind, answer))
     assert [queued.kind for queued in story.state.queue] == [INSPECT]
 
 
 def test_a_declined_authorisation_that_is_held_after_all_comes_before_a_persons_eyes() -> None:
-    given(*told.DECLINED)
+    given(*dsl.DECLINED)
     when(result(AUTHORIZE))
     then_refused("contradicts")
 
@@ -201,7 +201,7 @@ def test_a_declined_authorisation_that_is_held_after_all_comes_before_a_persons_
 def test_an_answer_to_what_was_never_asked_comes_before_a_persons_eyes(
     state: PaymentState, kind: OperationKind
 ) -> None:
-    given(*TOLD[state])
+    given(*HISTORIES[state])
     when(result(kind))
     then_refused("unknown_operation")
 
@@ -209,17 +209,17 @@ def test_an_answer_to_what_was_never_asked_comes_before_a_persons_eyes(
 @pytest.mark.parametrize(
     ("state", "kind"), [(P.CAPTURING, CAPTURE), (P.VOIDING, VOID), (P.REFUNDING, REFUND), (P.CAPTURED, CAPTURE)]
 )
-@pytest.mark.parametrize("said", ["requires_action", "lapsed"])
+@pytest.mark.parametrize("answer", ["requires_action", "lapsed"])
 def test_only_an_authorisation_has_to_be_confirmed_or_lapses(
-    state: PaymentState, kind: OperationKind, said: str
+    state: PaymentState, kind: OperationKind, answer: str
 ) -> None:
-    given(*TOLD[state])
-    when(result(kind, said))
+    given(*HISTORIES[state])
+    when(result(kind, answer))
     then_refused("invalid_result")
 
 
 def test_a_repeated_capture_failure_while_its_money_is_given_back_changes_nothing() -> None:
-    given(*told.VOIDING_AFTER_CAPTURE)
+    given(*dsl.VOIDING_AFTER_CAPTURE)
     when(result(CAPTURE, "failed"))
     then()
 
@@ -228,29 +228,29 @@ ANSWERED_STATES = [state for state in PaymentState if TRANSITIONS[state][m.Recor
 
 
 @pytest.mark.parametrize("state", ANSWERED_STATES)
-@pytest.mark.parametrize("said", ["", "SUCCEEDED", "timeout", "unknown"])
-def test_a_result_that_is_no_answer_is_refused(state: PaymentState, said: str) -> None:
-    given(*TOLD[state])
-    when(result(AUTHORIZE, said))
+@pytest.mark.parametrize("answer", ["", "SUCCEEDED", "timeout", "unknown"])
+def test_a_result_that_is_no_answer_is_refused(state: PaymentState, answer: str) -> None:
+    given(*HISTORIES[state])
+    when(result(AUTHORIZE, answer))
     then_refused("invalid_result")
 
 
 @pytest.mark.parametrize("state", ANSWERED_STATES)
 @pytest.mark.parametrize("operation", ["", "capture", f"{A}:refund:9", operation_id(B, AUTHORIZE)])
 def test_an_answer_to_what_was_never_asked_for_this_order_is_refused(state: PaymentState, operation: str) -> None:
-    given(*TOLD[state])
+    given(*HISTORIES[state])
     when(RecordPaymentResult(operation_id=operation))
     then_refused("unknown_operation")
 
 
-def test_an_end_that_was_heard_before_the_answer_is_remembered_across_repetitions() -> None:
-    given(*told.AUTHORIZING, OrderRejected(), OrderRejected(), OrderReserved(amount_minor=1))
+def test_an_end_that_was_read_before_the_answer_is_remembered_across_repetitions() -> None:
+    given(*dsl.AUTHORIZING, OrderRejected(), OrderRejected(), OrderReserved(amount_minor=1))
     assert story.state.order_over
     assert story.state.amount_minor == 500
 
 
 @pytest.mark.parametrize("back", [(), (result(VOID),), (result(VOID, "failed"),)], ids=["voiding", "voided", "failed"])
 def test_an_echo_of_a_placed_order_that_was_cancelled_is_no_dead_letter(back: tuple[Any, ...]) -> None:
-    given(*told.VOIDING_AFTER_CAPTURE, *back)
+    given(*dsl.VOIDING_AFTER_CAPTURE, *back)
     when(OrderPlaced())
     then()

@@ -83,8 +83,8 @@ def nothing_is_left_at_rest(payment: Payment, heard: Sequence[m.Message]) -> Non
     """`heard` is what was not refused."""
     if payment.under_way or payment.state in (PaymentState.NONE, PaymentState.REQUIRES_ACTION):
         return
-    is_over = any(isinstance(it, m.OrderRejected | m.OrderCancelled) for it in heard)
-    is_shipped = payment.at_shipping and any(isinstance(it, m.OrderShipped) for it in heard[_placed(heard) :])
+    is_over = any(isinstance(event, m.OrderRejected | m.OrderCancelled) for event in heard)
+    is_shipped = payment.at_shipping and any(isinstance(event, m.OrderShipped) for event in heard[_placed(heard) :])
     if payment.state is not PaymentState.VOID_FAILED:
         refunds_wait = payment.disputed_minor > 0
         assert all(refunds_wait and queued.kind is K.REFUND for queued in payment.queue)
@@ -100,7 +100,7 @@ def nothing_is_left_at_rest(payment: Payment, heard: Sequence[m.Message]) -> Non
 
 
 def _placed(heard: Sequence[m.Message]) -> int:
-    placed = (place for place, it in enumerate(heard) if isinstance(it, m.OrderPlaced) and is_at_shipping(it))
+    placed = (place for place, event in enumerate(heard) if isinstance(event, m.OrderPlaced) and is_at_shipping(event))
     return next(placed, len(heard))
 
 
@@ -109,38 +109,40 @@ def begins_one_at_a_time(before: Payment, outcomes: Sequence[Outcome]) -> None:
     answered = {outcome.operation_id for outcome in outcomes if isinstance(outcome, AttemptResolved)}
     assert len(begun) <= 1
     assert not begun or not before.under_way or before.under_way in answered
-    assert all(it.operation_id not in before.attempts for it in begun), "an id is given once"
-    assert all(it.amount_minor > 0 for it in begun if it.kind not in (K.VOID, K.INSPECT))
+    assert all(operation.operation_id not in before.attempts for operation in begun), "an id is given once"
+    assert all(operation.amount_minor > 0 for operation in begun if operation.kind not in (K.VOID, K.INSPECT))
 
 
-def told(before: Payment, outcomes: Sequence[Outcome], said: defaultdict[str, list[Any]]) -> None:
+def record_published(before: Payment, outcomes: Sequence[Outcome], published: defaultdict[str, list[Any]]) -> None:
     for outcome in outcomes:
-        said[type(outcome).__name__].append(outcome)
+        published[type(outcome).__name__].append(outcome)
         if isinstance(outcome, AttemptResolved) and outcome.result == FAILED:
             attempt = before.attempts[outcome.operation_id]
-            said["reversed"] += [attempt] if attempt.result == SUCCEEDED else []
+            published["reversed"] += [attempt] if attempt.result == SUCCEEDED else []
 
 
-def each_refund_is_paid_once(payment: Payment, heard: Sequence[m.Message], said: defaultdict[str, list[Any]]) -> None:
+def each_refund_is_paid_once(
+    payment: Payment, heard: Sequence[m.Message], published: defaultdict[str, list[Any]]
+) -> None:
     """Hold what was said to have gone back against what was asked for, and against the attempts."""
     asked: dict[str, int] = {CANCELLED: payment.captured_minor, UNCOVERED: payment.captured_minor}
-    for it in heard:
-        if isinstance(it, m.RefundRequested | m.RefundOrder):
-            asked[it.refund_id] = max(asked.get(it.refund_id, 0), it.amount_minor)
+    for request in heard:
+        if isinstance(request, m.RefundRequested | m.RefundOrder):
+            asked[request.refund_id] = max(asked.get(request.refund_id, 0), request.amount_minor)
     back: defaultdict[str, int] = defaultdict(int)
-    for it in said["PaymentRefunded"]:
-        back[it.refund_id] += it.amount_minor
-    for it in said["reversed"]:
-        back[it.reference] -= it.amount_minor
+    for refund in published["PaymentRefunded"]:
+        back[refund.refund_id] += refund.amount_minor
+    for attempt in published["reversed"]:
+        back[attempt.reference] -= attempt.amount_minor
     assert all(minor <= asked.get(refund_id, 0) for refund_id, minor in back.items())
     done = [
         attempt for attempt in payment.attempts.values() if attempt.kind is K.REFUND and attempt.result == SUCCEEDED
     ]
-    assert sum(back.values()) == sum(it.amount_minor for it in done)
+    assert sum(back.values()) == sum(attempt.amount_minor for attempt in done)
 
 
-def each_shipment_is_captured_once(said: defaultdict[str, list[Any]]) -> None:
-    captured = [it.reference for it in said["PaymentCaptured"]]
+def each_shipment_is_captured_once(published: defaultdict[str, list[Any]]) -> None:
+    captured = [capture.reference for capture in published["PaymentCaptured"]]
     assert len(captured) == len(set(captured))
 
 
@@ -152,25 +154,25 @@ def walk(dice: Any, decide_: Decide = decide, steps: int = 40) -> None:
     """Take a payment through up to `steps` messages and check it after each."""
     payment, now_ms = Payment(A), NOW_MS
     heard: list[m.Message] = []
-    said: defaultdict[str, list[Any]] = defaultdict(list)
+    published: defaultdict[str, list[Any]] = defaultdict(list)
     for _ in range(dice.randint(1, steps)):
-        it = message(payment, dice)
+        received = message(payment, dice)
         now_ms += dice.choice((0, 1, 1_000_000))
         try:
-            outcomes = decide_(payment, it, now_ms)
+            outcomes = decide_(payment, received, now_ms)
         except RefusedError:
             continue
         if payment.attempts:
-            heard.append(it)
+            heard.append(received)
         begins_one_at_a_time(payment, outcomes)
-        told(payment, outcomes, said)
-        evolve(payment, it, outcomes, Now(now_ms))
+        record_published(payment, outcomes, published)
+        evolve(payment, received, outcomes, Now(now_ms))
         ledger_balances(payment)
         one_at_a_time(payment)
         each_authorization_gives_back_what_was_captured_on_it(payment)
         nothing_is_left_at_rest(payment, heard)
-        each_refund_is_paid_once(payment, heard, said)
-        each_shipment_is_captured_once(said)
+        each_refund_is_paid_once(payment, heard, published)
+        each_shipment_is_captured_once(published)
 
 
 def walks(many: int, decide_: Decide) -> None:
@@ -219,10 +221,10 @@ def booked_again(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome
 
 def wrong_refund_sum(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
     return [
-        msgspec.structs.replace(it, amount_minor=it.amount_minor + 1)
-        if isinstance(it, StartOperation) and it.kind is K.REFUND
-        else it
-        for it in decide(payment, heard, at_ms)
+        msgspec.structs.replace(outcome, amount_minor=outcome.amount_minor + 1)
+        if isinstance(outcome, StartOperation) and outcome.kind is K.REFUND
+        else outcome
+        for outcome in decide(payment, heard, at_ms)
     ]
 
 

@@ -12,7 +12,7 @@ from tests.given_when_then import (
     PaymentRefunded,
     PaymentVoided,
 )
-from tests.unit.payments import dsl as told
+from tests.unit.payments import dsl
 from tests.unit.payments.dsl import (
     CAPTURE,
     CAPTURED,
@@ -47,7 +47,7 @@ def test_what_turns_out_not_captured_is_voided() -> None:
     then(PaymentCaptureFailed(reason="try_later"), asked(VOID))
 
 
-def test_the_refund_of_a_cancelled_order_is_told() -> None:
+def test_the_refund_of_a_cancelled_order_is_published() -> None:
     given(*CAPTURED, OrderCancelled())
     when(result(REFUND))
     then(PaymentRefunded(refund_id="cancelled"))
@@ -56,16 +56,16 @@ def test_the_refund_of_a_cancelled_order_is_told() -> None:
 
 
 def test_where_a_renewal_is_under_way_it_is_voided_when_known() -> None:
-    renewing = (*told.AUTHORIZED, told.end_waits(told.LAPSES_MS))
+    renewing = (*dsl.AUTHORIZED, dsl.end_waits(dsl.LAPSES_MS))
     given(*renewing, OrderCancelled())
-    when(result(told.AUTHORIZE, "declined", 2, reason="card_declined"))
+    when(result(dsl.AUTHORIZE, "declined", 2, reason="card_declined"))
     then(PaymentLapsed(reason="card_declined"))
-    given(*renewing, OrderCancelled(), result(told.AUTHORIZE, number=2, authorization_id="auth_2"))
+    given(*renewing, OrderCancelled(), result(dsl.AUTHORIZE, number=2, authorization_id="auth_2"))
     when(result(VOID, number=2))
     then(PaymentVoided(authorization_id="auth_2"))
 
 
-STORIES = {name.lower(): getattr(told, name) for name in dir(told) if isinstance(getattr(told, name), tuple)}
+STORIES = {name.lower(): getattr(dsl, name) for name in dir(dsl) if isinstance(getattr(dsl, name), tuple)}
 
 
 @pytest.mark.parametrize("before", STORIES.values(), ids=STORIES)

@@ -42,7 +42,7 @@ def test_a_shipment_is_captured_and_more_will_follow() -> None:
     then(asked(CAPTURE, amount_minor=300, reference="parcel-1", is_last=False))
 
 
-def test_a_captured_shipment_is_told_by_its_name() -> None:
+def test_a_captured_shipment_is_published_with_its_name() -> None:
     given(*CAPTURING_SHIPMENT)
     when(result(CAPTURE))
     then(PaymentCaptured(amount_minor=300, reference="parcel-1"))
@@ -77,8 +77,8 @@ def test_a_second_shipment_waits_for_the_first_ones_answer() -> None:
 
 
 def test_a_shipment_that_is_asked_for_twice_is_captured_once() -> None:
-    for told in (CAPTURING_SHIPMENT, PARTIALLY_CAPTURED, (*CAPTURING_SHIPMENT, shipment("parcel-1", 300))):
-        given(*told)
+    for history in (CAPTURING_SHIPMENT, PARTIALLY_CAPTURED, (*CAPTURING_SHIPMENT, shipment("parcel-1", 300))):
+        given(*history)
         when(shipment("parcel-1", 300))
         then()
 

@@ -18,10 +18,10 @@ from tests.unit.payments.dsl import (
     asked,
     captured,
     changed,
-    found,
     given,
     goodwill,
     inspect,
+    inspection,
     refund,
     result,
     shipment,
@@ -37,7 +37,7 @@ LOOKED_AT_AGAIN = (*DISPUTED, inspect())
 
 def test_a_dispute_takes_the_money_until_it_ends() -> None:
     given(*INSPECTING)
-    when(found(disputed_minor=500))
+    when(inspection(disputed_minor=500))
     then(changed("disputed", 500, left=0, disputed=500))
     given(*DISPUTED)
     assert (story.state.state, story.state.left_minor) == (PaymentState.DISPUTED, 0)
@@ -46,16 +46,16 @@ def test_a_dispute_takes_the_money_until_it_ends() -> None:
 
 def test_a_dispute_that_is_won_brings_it_back() -> None:
     given(*LOOKED_AT_AGAIN)
-    when(found(number=2))
+    when(inspection(number=2))
     then(changed("dispute_won", 500, left=500))
-    assert stands(*LOOKED_AT_AGAIN, found(number=2)) is PaymentState.CAPTURED
+    assert stands(*LOOKED_AT_AGAIN, inspection(number=2)) is PaymentState.CAPTURED
 
 
 def test_a_dispute_that_is_lost_takes_it_for_good() -> None:
     given(*LOOKED_AT_AGAIN)
-    when(found(number=2, lost_minor=500))
+    when(inspection(number=2, lost_minor=500))
     then(changed("dispute_lost", 500, left=0, gone=500))
-    given(*LOOKED_AT_AGAIN, found(number=2, lost_minor=500))
+    given(*LOOKED_AT_AGAIN, inspection(number=2, lost_minor=500))
     assert (story.state.state, story.state.refunded_minor) == (PaymentState.REFUNDED, 0)
     when(refund("line:1", 200))
     then(RefundReduced(refund_id="line:1", asked_minor=200, amount_minor=0, reason="disputed"))
@@ -63,9 +63,9 @@ def test_a_dispute_that_is_lost_takes_it_for_good() -> None:
     then()
 
 
-def test_a_dispute_of_which_only_the_end_is_seen_is_told_whole() -> None:
+def test_a_dispute_of_which_only_the_end_is_seen_is_published_whole() -> None:
     given(*INSPECTING)
-    when(found(lost_minor=500))
+    when(inspection(lost_minor=500))
     then(changed("disputed", 500, left=0, gone=500), changed("dispute_lost", 500, left=0, gone=500))
 
 
@@ -74,9 +74,9 @@ def test_a_refund_waits_for_the_end_of_a_dispute() -> None:
     when(OrderCancelled())
     then()
     given(*DISPUTED, refund("line:1", 200), inspect())
-    when(found(number=2))
+    when(inspection(number=2))
     then(changed("dispute_won", 500, left=500), asked(REFUND, amount_minor=200, reference="line:1"))
-    when(found(number=2, lost_minor=500))
+    when(inspection(number=2, lost_minor=500))
     then(
         changed("dispute_lost", 500, left=0, gone=500),
         RefundReduced(refund_id="line:1", asked_minor=200, amount_minor=0, reason="disputed"),
@@ -85,18 +85,18 @@ def test_a_refund_waits_for_the_end_of_a_dispute() -> None:
 
 def test_a_cancelled_orders_money_goes_back_once_its_dispute_is_won() -> None:
     given(*DISPUTED, OrderCancelled(), inspect())
-    when(found(number=2))
+    when(inspection(number=2))
     then(changed("dispute_won", 500, left=500), asked(REFUND, reference="cancelled"))
-    when(found(number=2, lost_minor=500))
+    when(inspection(number=2, lost_minor=500))
     then(changed("dispute_lost", 500, left=0, gone=500))
 
 
 def test_our_refund_that_is_refused_because_of_a_dispute_waits_for_its_end() -> None:
     given(*REFUNDING)
-    when(found(REFUND, disputed_minor=500, refusal="charge_disputed"))
+    when(inspection(REFUND, disputed_minor=500, refusal="charge_disputed"))
     then(changed("disputed", 500, left=0, disputed=500))
-    given(*REFUNDING, found(REFUND, disputed_minor=500, refusal="charge_disputed"), inspect())
-    when(found())
+    given(*REFUNDING, inspection(REFUND, disputed_minor=500, refusal="charge_disputed"), inspect())
+    when(inspection())
     then(changed("dispute_won", 500, left=500), asked(REFUND, number=2, amount_minor=200, reference="line:1"))
 
 
@@ -107,8 +107,8 @@ def test_a_person_gives_nothing_back_while_it_is_disputed() -> None:
 
 
 def test_a_part_that_is_disputed_leaves_the_rest() -> None:
-    given(*INSPECTING, found(disputed_minor=200), refund("line:1", 500), inspect())
-    when(found(number=2, lost_minor=200))
+    given(*INSPECTING, inspection(disputed_minor=200), refund("line:1", 500), inspect())
+    when(inspection(number=2, lost_minor=200))
     then(
         changed("dispute_lost", 200, left=300, gone=200),
         RefundReduced(refund_id="line:1", asked_minor=500, amount_minor=300, reason="disputed"),
@@ -118,7 +118,7 @@ def test_a_part_that_is_disputed_leaves_the_rest() -> None:
 
 def test_a_refund_that_waits_behind_a_capture_gets_what_a_lost_dispute_leaves() -> None:
     waits = (*PARTIALLY_CAPTURED, inspect(), shipment("parcel-2", 200), refund("line:1", 300))
-    given(*waits, found(captured_minor=300, lost_minor=300))
+    given(*waits, inspection(captured_minor=300, lost_minor=300))
     when(result(CAPTURE, number=2))
     then(
         captured("parcel-2", 200),
@@ -129,5 +129,5 @@ def test_a_refund_that_waits_behind_a_capture_gets_what_a_lost_dispute_leaves() 
 
 def test_what_was_refunded_and_is_disputed_too_is_no_figure_below_nothing_for_others() -> None:
     given(*CAPTURED, goodwill("sorry", 500), result(REFUND), inspect())
-    when(found(refunded_minor=500, disputed_minor=500))
+    when(inspection(refunded_minor=500, disputed_minor=500))
     then(changed("disputed", 500, left=-500, disputed=500))

@@ -28,9 +28,9 @@ from tests.unit.payments.dsl import (
     OrderShipped,
     asked,
     changed,
-    found,
     given,
     inspect,
+    inspection,
     result,
     stands,
     then,
@@ -39,7 +39,7 @@ from tests.unit.payments.dsl import (
 )
 from topology.states import PaymentState
 
-REFUNDED_OUTSIDE = (*INSPECTING, found(refunded_minor=500))
+REFUNDED_OUTSIDE = (*INSPECTING, inspection(refunded_minor=500))
 
 
 # --- the processor is read --------------------------------------------------------------------------------------------
@@ -69,19 +69,19 @@ def test_an_inspection_waits_until_the_answer_that_is_awaited() -> None:
 
 def test_a_reading_that_shows_what_is_booked_changes_nothing() -> None:
     given(*INSPECTING)
-    when(found())
+    when(inspection())
     then()
-    assert stands(*INSPECTING, found()) is PaymentState.CAPTURED
+    assert stands(*INSPECTING, inspection()) is PaymentState.CAPTURED
 
 
 def test_a_reading_twice_or_of_something_else_changes_nothing() -> None:
     given(*REFUNDED_OUTSIDE)
-    when(found(refunded_minor=500))
+    when(inspection(refunded_minor=500))
     then()
     given(*INSPECTING)
-    when(found(authorization_id="auth_2", refunded_minor=500))
+    when(inspection(authorization_id="auth_2", refunded_minor=500))
     then()
-    when(found(CAPTURE, refunded_minor=500))
+    when(inspection(CAPTURE, refunded_minor=500))
     then()
 
 
@@ -98,12 +98,12 @@ def test_a_reading_twice_or_of_something_else_changes_nothing() -> None:
 )
 def test_figures_that_no_processor_can_have_come_before_a_persons_eyes(figures: dict[str, Any]) -> None:
     given(*INSPECTING)
-    when(found(**figures))
+    when(inspection(**figures))
     then_refused("invalid_inspection")
 
 
 def test_an_order_is_not_inspected_for_ever() -> None:
-    given(*CAPTURED, *[it for number in range(1, 1001) for it in (inspect(), found(number=number))])
+    given(*CAPTURED, *[message for number in range(1, 1001) for message in (inspect(), inspection(number=number))])
     when(inspect())
     then_refused("too_many_inspections")
 
@@ -129,7 +129,7 @@ def test_an_answer_that_contradicts_has_the_processor_read(happened: tuple[Any, 
 def test_a_capture_that_was_ours_after_all_counts_once() -> None:
     late = (*CAPTURE_FAILED, result(CAPTURE))
     given(*late)
-    when(found())
+    when(inspection())
     then(changed("captured", 500, left=500))
 
 
@@ -138,12 +138,12 @@ def test_nothing_of_what_others_send_is_believed() -> None:
     given(*CAPTURED)
     when(m.RecordPaymentInspection(A, f"{A}:inspect", "auth_1", "EUR", 500, 500, 0, 500, 0, 0))
     then_refused("unknown_operation")
-    given(*INSPECTING, found())
-    when(found(refunded_minor=500))
+    given(*INSPECTING, inspection())
+    when(inspection(refunded_minor=500))
     then()
 
 
 def test_what_goes_back_after_all_is_published_as_any_refund() -> None:
-    given(*AT_SHIPPING, inspect(), found(), OrderShipped())
+    given(*AT_SHIPPING, inspect(), inspection(), OrderShipped())
     when(result(REFUND))
     then(PaymentRefunded(refund_id="uncovered", amount_minor=500))

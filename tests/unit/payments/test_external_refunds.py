@@ -20,10 +20,10 @@ from tests.unit.payments.dsl import (
     VOID_FAILED,
     asked,
     changed,
-    found,
     given,
     goodwill,
     inspect,
+    inspection,
     refund,
     resolved,
     result,
@@ -34,8 +34,8 @@ from tests.unit.payments.dsl import (
 )
 from topology.states import PaymentState
 
-REFUNDED_OUTSIDE = (*INSPECTING, found(refunded_minor=500))
-PARTLY_REFUNDED_OUTSIDE = (*INSPECTING, found(refunded_minor=200))
+REFUNDED_OUTSIDE = (*INSPECTING, inspection(refunded_minor=500))
+PARTLY_REFUNDED_OUTSIDE = (*INSPECTING, inspection(refunded_minor=200))
 
 
 # --- refunds ----------------------------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ PARTLY_REFUNDED_OUTSIDE = (*INSPECTING, found(refunded_minor=200))
 
 def test_a_refund_at_the_dashboard_is_booked_as_external() -> None:
     given(*INSPECTING)
-    when(found(refunded_minor=500))
+    when(inspection(refunded_minor=500))
     then(changed("refunded", 500, left=0, gone=500))
     given(*REFUNDED_OUTSIDE)
     assert story.state.state is PaymentState.REFUNDED
@@ -75,12 +75,12 @@ def test_a_person_cannot_give_back_what_was_given_back_outside() -> None:
 
 def test_our_refund_that_is_refused_since_somebody_was_first_is_settled() -> None:
     given(*CAPTURED, OrderCancelled())
-    when(found(REFUND, refunded_minor=500, refusal="charge_already_refunded"))
+    when(inspection(REFUND, refunded_minor=500, refusal="charge_already_refunded"))
     then(
         changed("refunded", 500, left=0, gone=500),
         RefundReduced(refund_id="cancelled", asked_minor=500, amount_minor=0, reason="given_before"),
     )
-    given(*CAPTURED, OrderCancelled(), found(REFUND, refunded_minor=500, refusal="charge_already_refunded"))
+    given(*CAPTURED, OrderCancelled(), inspection(REFUND, refunded_minor=500, refusal="charge_already_refunded"))
     assert story.state.state is PaymentState.REFUNDED
     assert not story.state.failed()
     when(RESOLVE)
@@ -89,13 +89,13 @@ def test_our_refund_that_is_refused_since_somebody_was_first_is_settled() -> Non
 
 def test_our_refund_that_is_refused_for_another_reason_fails() -> None:
     given(*REFUNDING)
-    when(found(REFUND, refusal="account_closed"))
+    when(inspection(REFUND, refusal="account_closed"))
     then(PaymentRefundFailed(refund_id="line:1", amount_minor=200, reason="account_closed"))
 
 
 def test_our_refund_of_which_a_part_is_left_is_tried_again_with_that() -> None:
     given(*CAPTURED, OrderCancelled())
-    when(found(REFUND, refunded_minor=200, refusal="exceeds"))
+    when(inspection(REFUND, refunded_minor=200, refusal="exceeds"))
     then(
         changed("refunded", 200, left=300, gone=200),
         RefundReduced(refund_id="cancelled", asked_minor=500, amount_minor=300, reason="given_before"),
@@ -113,7 +113,7 @@ def test_a_refund_that_the_bank_sends_back_days_later_is_owed_again() -> None:
 
 def test_a_refund_outside_that_did_not_stand_is_taken_back() -> None:
     given(*REFUNDED_OUTSIDE, inspect())
-    when(found(number=2))
+    when(inspection(number=2))
     then(changed("refunded_reversed", 500, left=500))
 
 
@@ -122,23 +122,23 @@ def test_a_refund_outside_that_did_not_stand_is_taken_back() -> None:
 
 def test_what_was_paid_back_at_the_dashboard_settles_the_refund_that_was_refused() -> None:
     given(*REFUND_FAILED, inspect())
-    when(found(refunded_minor=200))
+    when(inspection(refunded_minor=200))
     then(
         changed("refunded", 200, left=300, gone=200),
         RefundReduced(refund_id="line:1", asked_minor=200, amount_minor=0, reason="given_before"),
     )
-    assert stands(*REFUND_FAILED, inspect(), found(refunded_minor=200)) is PaymentState.PARTIALLY_REFUNDED
+    assert stands(*REFUND_FAILED, inspect(), inspection(refunded_minor=200)) is PaymentState.PARTIALLY_REFUNDED
 
 
 def test_a_resolve_of_what_was_paid_back_at_the_dashboard_books_it_once() -> None:
     given(*REFUND_FAILED, RESOLVE)
-    when(found(refunded_minor=200))
+    when(inspection(refunded_minor=200))
     then(
         changed("refunded", 200, left=300, gone=200),
         RefundReduced(refund_id="line:1", asked_minor=200, amount_minor=0, reason="given_before"),
         OrderCommandRefused(command="ResolveOrder", reference="", reason="settled_at_processor"),
     )
-    given(*REFUND_FAILED, RESOLVE, found(refunded_minor=200))
+    given(*REFUND_FAILED, RESOLVE, inspection(refunded_minor=200))
     assert story.state.refunded_minor == 200
 
 
@@ -155,20 +155,20 @@ def test_a_resolve_waits_for_no_reading_that_comes_to_nothing() -> None:
 
 
 def test_what_was_resolved_and_turns_out_to_be_done_at_the_processor_is_not_counted_twice() -> None:
-    by_hand = (*CAPTURED, OrderCancelled(), result(REFUND, "failed"), RESOLVE, found())
+    by_hand = (*CAPTURED, OrderCancelled(), result(REFUND, "failed"), RESOLVE, inspection())
     assert stands(*by_hand) is PaymentState.REFUNDED
     given(*by_hand, inspect())
-    when(found(number=2, refunded_minor=500))
+    when(inspection(number=2, refunded_minor=500))
     then(changed("refunded_reversed", 500, left=0, gone=500), changed("refunded", 500, left=0, gone=500))
-    given(*by_hand, inspect(), found(number=2, refunded_minor=500))
+    given(*by_hand, inspect(), inspection(number=2, refunded_minor=500))
     assert (story.state.refunded_minor, story.state.external["auth_1"].refunded_minor) == (500, 500)
 
 
 def test_a_void_at_the_dashboard_settles_the_void_that_was_refused() -> None:
     given(*VOID_FAILED, RESOLVE)
-    when(found(captured_minor=0, voided_minor=500))
+    when(inspection(captured_minor=0, voided_minor=500))
     then(
         changed("voided", 500, left=0),
         OrderCommandRefused(command="ResolveOrder", reference="", reason="settled_at_processor"),
     )
-    assert stands(*VOID_FAILED, RESOLVE, found(captured_minor=0, voided_minor=500)) is PaymentState.VOIDED
+    assert stands(*VOID_FAILED, RESOLVE, inspection(captured_minor=0, voided_minor=500)) is PaymentState.VOIDED

@@ -26,8 +26,8 @@ from tests.unit.payments.dsl import (
     RESOLVE,
     RETRY,
     VOIDED,
-    found,
     goodwill,
+    inspection,
     refund,
     result,
     shipment,
@@ -41,7 +41,7 @@ SAID: dict[type[m.Message], m.Message] = {
     m.RefundOrder: goodwill("sorry", 100),
     m.RetryOrder: RETRY,
     m.ResolveOrder: RESOLVE,
-    m.RecordPaymentInspection: found(),
+    m.RecordPaymentInspection: inspection(),
 }
 MESSAGES: list[m.Message] = [
     SAID.get(message) or word(message)()

@@ -41,16 +41,16 @@ def test_a_reserved_order_has_its_money_authorised() -> None:
     then(asked(AUTHORIZE))
 
 
-def test_held_money_is_told_with_the_amount_that_was_asked_for() -> None:
+def test_held_money_is_published_with_the_amount_that_was_asked_for() -> None:
     given(OrderReserved(amount_minor=1999, currency="GBP"))
     when(result(AUTHORIZE, authorization_id="auth_7"))
     then(PaymentAuthorized(authorization_id="auth_7", amount_minor=1999, currency="GBP"))
 
 
-@pytest.mark.parametrize("said", ["declined", "failed"])
-def test_refused_money_is_told_with_the_processors_reason(said: str) -> None:
+@pytest.mark.parametrize("answer", ["declined", "failed"])
+def test_refused_money_is_published_with_the_processors_reason(answer: str) -> None:
     given(*AUTHORIZING)
-    when(result(AUTHORIZE, said, reason="card_declined"))
+    when(result(AUTHORIZE, answer, reason="card_declined"))
     then(PaymentDeclined(reason="card_declined"))
 
 
@@ -63,16 +63,16 @@ def test_a_placed_order_has_its_money_captured() -> None:
     then(asked(CAPTURE))
 
 
-def test_captured_money_is_told_with_what_was_authorised() -> None:
+def test_captured_money_is_published_with_what_was_authorised() -> None:
     given(OrderReserved(amount_minor=1999), result(AUTHORIZE, authorization_id="auth_7"), OrderPlaced())
     when(result(CAPTURE, authorization_id="another"))
     then(PaymentCaptured(authorization_id="auth_7", amount_minor=1999))
 
 
-@pytest.mark.parametrize("said", ["declined", "failed"])
-def test_money_that_cannot_be_taken_is_told_with_the_reason(said: str) -> None:
+@pytest.mark.parametrize("answer", ["declined", "failed"])
+def test_money_that_cannot_be_taken_is_published_with_the_reason(answer: str) -> None:
     given(*CAPTURING)
-    when(result(CAPTURE, said, reason="expired_card"))
+    when(result(CAPTURE, answer, reason="expired_card"))
     then(PaymentCaptureFailed(reason="expired_card"))
 
 
@@ -110,14 +110,14 @@ def test_money_that_turns_out_refused_after_the_order_ended_needs_no_giving_back
     then(PaymentDeclined(reason="card_declined"))
 
 
-@pytest.mark.parametrize("told", [VOIDING, VOIDING_AFTER_CAPTURE], ids=["uncaptured", "capture failed"])
-def test_money_given_back_is_told(told: tuple[Any, ...]) -> None:
-    given(*told)
+@pytest.mark.parametrize("history", [VOIDING, VOIDING_AFTER_CAPTURE], ids=["uncaptured", "capture failed"])
+def test_money_given_back_is_published(history: tuple[Any, ...]) -> None:
+    given(*history)
     when(result(VOID))
     then(PaymentVoided())
 
 
-def test_money_that_cannot_be_given_back_is_told_so_that_a_person_sees_to_it() -> None:
+def test_money_that_cannot_be_given_back_is_published_so_that_a_person_sees_to_it() -> None:
     given(*VOIDING)
     when(result(VOID, "failed", reason="processor_error"))
     then(PaymentVoidFailed(reason="processor_error"))

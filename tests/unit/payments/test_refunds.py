@@ -34,9 +34,9 @@ from tests.unit.payments.dsl import (
     VOIDING,
     asked,
     end_waits,
-    found,
     given,
     goodwill,
+    inspection,
     refund,
     resolved,
     result,
@@ -59,7 +59,7 @@ def test_a_line_that_came_back_is_refunded() -> None:
     then(asked(REFUND, amount_minor=200, reference="line:1"))
 
 
-def test_a_refund_is_told_by_its_id() -> None:
+def test_a_refund_is_published_with_its_id() -> None:
     given(*REFUNDING)
     when(result(REFUND))
     then(PaymentRefunded(refund_id="line:1", amount_minor=200))
@@ -72,9 +72,9 @@ def test_all_refunded_is_another_state() -> None:
     assert story.state.state is PaymentState.REFUNDED
 
 
-@pytest.mark.parametrize("told", [REFUNDING, PARTIALLY_REFUNDED, REFUND_FAILED], ids=["asked", "paid", "failed"])
-def test_a_refund_id_is_paid_once(told: tuple[Any, ...]) -> None:
-    given(*told)
+@pytest.mark.parametrize("history", [REFUNDING, PARTIALLY_REFUNDED, REFUND_FAILED], ids=["asked", "paid", "failed"])
+def test_a_refund_id_is_paid_once(history: tuple[Any, ...]) -> None:
+    given(*history)
     when(refund("line:1", 200))
     then()
 
@@ -101,12 +101,14 @@ def test_a_person_may_give_back_what_is_left() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "left_minor"),
+    ("history", "left_minor"),
     [(AUTHORIZED, 0), (CAPTURED, 500), (REFUNDING, 300), (REFUND_FAILED, 300), (REFUNDED, 0), (VOIDED, 0)],
     ids=["authorized", "captured", "refunding", "refund failed", "refunded", "voided"],
 )
-def test_never_more_is_given_back_than_was_captured_and_is_not_promised(told: tuple[Any, ...], left_minor: int) -> None:
-    given(*told)
+def test_never_more_is_given_back_than_was_captured_and_is_not_promised(
+    history: tuple[Any, ...], left_minor: int
+) -> None:
+    given(*history)
     when(goodwill("sorry", left_minor + 1))
     reason = "order_over" if story.state.order_over else "exceeds_captured"
     then(refused(m.RefundOrder, reason, "sorry"))
@@ -147,7 +149,7 @@ def test_an_exact_repeat_of_a_refund_is_ignored_and_another_amount_refused() -> 
     then(refused(m.RefundOrder, "refund_id_used", "sorry", "amount_minor 100 was sent first, 101 now"))
 
 
-@pytest.mark.parametrize("command", [goodwill("sorry", 1), RETRY, RESOLVE], ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize("command", [goodwill("sorry", 1), RETRY, RESOLVE], ids=lambda command: type(command).__name__)
 def test_a_command_about_an_order_without_money_is_left_to_orders(command: Any) -> None:
     given()
     when(command)
@@ -191,7 +193,7 @@ def test_a_line_of_a_cancelled_order_is_refunded_with_the_rest() -> None:
 # --- when the processor refuses ------------------------------------------------------------------------------------------
 
 
-def test_a_refused_refund_is_told_so_that_a_person_sees_to_it() -> None:
+def test_a_refused_refund_is_published_so_that_a_person_sees_to_it() -> None:
     given(*REFUNDING)
     when(result(REFUND, "failed", reason="account_closed"))
     then(PaymentRefundFailed(refund_id="line:1", amount_minor=200, reason="account_closed"))
@@ -212,9 +214,9 @@ def test_a_refused_void_is_asked_for_again_under_the_next_number() -> None:
     then(asked(VOID, number=2))
 
 
-@pytest.mark.parametrize("told", [VOIDING, REFUNDING], ids=["voiding", "refunding"])
-def test_what_is_under_way_is_not_asked_for_beside_it(told: tuple[Any, ...]) -> None:
-    given(*told)
+@pytest.mark.parametrize("history", [VOIDING, REFUNDING], ids=["voiding", "refunding"])
+def test_what_is_under_way_is_not_asked_for_beside_it(history: tuple[Any, ...]) -> None:
+    given(*history)
     when(RETRY)
     then()
 
@@ -232,9 +234,9 @@ def test_a_refund_that_was_done_by_hand_is_booked() -> None:
     when(RESOLVE)
     then(asked(INSPECT, amount_minor=0, reference="auth_1"))
     given(*REFUND_FAILED, RESOLVE)
-    when(found())
+    when(inspection())
     then(resolved("line:1", 200))
-    given(*REFUND_FAILED, RESOLVE, found())
+    given(*REFUND_FAILED, RESOLVE, inspection())
     assert story.state.refunded_minor == 200
     assert story.state.state is PaymentState.PARTIALLY_REFUNDED
 
@@ -244,9 +246,9 @@ def test_a_resolve_of_what_the_processor_still_holds_is_refused() -> None:
     when(RESOLVE)
     then(asked(INSPECT, amount_minor=0, reference="auth_1"))
     given(*VOID_FAILED, RESOLVE)
-    when(found(captured_minor=0))
+    when(inspection(captured_minor=0))
     then(refused(m.ResolveOrder, "still_held", detail="EUR 5.00"))
-    given(*VOID_FAILED, RESOLVE, found(captured_minor=0))
+    given(*VOID_FAILED, RESOLVE, inspection(captured_minor=0))
     assert (story.state.state, story.state.resolving) == (PaymentState.VOID_FAILED, "")
     when(RETRY)
     then(asked(VOID, number=2))

@@ -57,7 +57,7 @@ OVERDUE = (*REQUIRES_ACTION, end_waits(UNTIL_MS))
 # --- to be confirmed ------------------------------------------------------------------------------------------------------
 
 
-def test_the_customer_is_told_where_to_confirm_and_until_when() -> None:
+def test_where_to_confirm_and_until_when_is_published() -> None:
     given(*AUTHORIZING)
     when(result(AUTHORIZE, "requires_action", action_url=URL))
     then(PaymentRequiresAction(action_url=URL, until_ms=UNTIL_MS))
@@ -87,7 +87,7 @@ def test_an_answer_that_was_overtaken_by_the_confirmation_changes_nothing() -> N
 
 
 @pytest.mark.parametrize(("as_of_ms", "at_ms"), [(UNTIL_MS - 1, UNTIL_MS), (UNTIL_MS, UNTIL_MS - 1)])
-def test_before_its_time_a_wait_is_not_ended_whatever_a_clock_says(as_of_ms: int, at_ms: int) -> None:
+def test_before_its_time_a_wait_is_not_ended_whatever_a_clock_shows(as_of_ms: int, at_ms: int) -> None:
     given(*REQUIRES_ACTION)
     when(end_waits(as_of_ms), at_ms=at_ms)
     then()
@@ -107,12 +107,12 @@ def test_only_then_it_is_declined() -> None:
     assert story.state.state is PaymentState.DECLINED
 
 
-@pytest.mark.parametrize("said", ["succeeded", "declined", "lapsed", "requires_action"])
-def test_a_late_confirmation_is_noted_and_never_acted_on(said: str) -> None:
+@pytest.mark.parametrize("answer", ["succeeded", "declined", "lapsed", "requires_action"])
+def test_a_late_confirmation_is_noted_and_never_acted_on(answer: str) -> None:
     given(*OVERDUE, result(VOID))
-    when(result(AUTHORIZE, said))
+    when(result(AUTHORIZE, answer))
     then()
-    given(*OVERDUE, result(VOID), result(AUTHORIZE, said))
+    given(*OVERDUE, result(VOID), result(AUTHORIZE, answer))
     assert story.state.state is PaymentState.DECLINED
     assert story.state.held_minor == 0
 
@@ -184,7 +184,7 @@ def test_an_authorisation_that_the_processor_ended_is_asked_for_again() -> None:
     then(RENEWAL)
 
 
-def test_a_renewed_authorisation_is_told() -> None:
+def test_a_renewed_authorisation_is_published() -> None:
     given(*AUTHORIZED, end_waits(LAPSES_MS))
     when(result(AUTHORIZE, number=2, authorization_id="auth_2"))
     then(PaymentAuthorized(authorization_id="auth_2"))
@@ -255,7 +255,7 @@ def test_captured_money_waits_for_nothing() -> None:
     then()
 
 
-def test_a_lapse_that_is_heard_during_a_capture_is_seen_to_after_it() -> None:
+def test_a_lapse_that_is_read_during_a_capture_is_seen_to_after_it() -> None:
     given(*CAPTURING_SHIPMENT)
     when(result(AUTHORIZE, "lapsed"))
     then()
@@ -268,7 +268,7 @@ def test_a_lapse_that_is_heard_during_a_capture_is_seen_to_after_it() -> None:
     then(asked(AUTHORIZE, number=2, amount_minor=200))
 
 
-def test_a_lapse_that_is_heard_during_the_last_capture_changes_nothing_if_that_succeeds() -> None:
+def test_a_lapse_that_is_read_during_the_last_capture_changes_nothing_if_that_succeeds() -> None:
     given(*CAPTURING, result(AUTHORIZE, "lapsed"), result(CAPTURE))
     assert story.state.state is PaymentState.CAPTURED
     assert story.state.deadline_ms is None

@@ -28,12 +28,12 @@ class Script:
         self.answers: list[tuple[int, Any, dict[str, str]]] = []
         self.asked: list[Asked] = []
 
-    def says(self, status: int, document: Any, **headers: str) -> None:
+    def answer_with(self, status: int, document: Any, **headers: str) -> None:
         self.answers.append((status, document, headers))
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         body = (await request.read()).decode() or urlsplit(request.path_qs).query
-        values = {name: it[0] for name, it in parse_qs(body).items()}
+        values = {name: given[0] for name, given in parse_qs(body).items()}
         route = f"{request.method} {request.path}"
         self.asked.append(Asked(route, request.headers.get("Idempotency-Key"), values))
         status, document, headers = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

@@ -197,9 +197,9 @@ def test_what_its_customer_has_not_confirmed_holds_nothing() -> None:
 def test_what_its_customer_would_not_confirm_is_over() -> None:
     desk = Desk("tok_3ds")
     desk.follow(("deny", 0, True))
-    found = desk.books.find("a")
-    assert found is not None
-    assert (found.outcome, found.code) == ("refused", "action_declined")
+    operation = desk.books.find("a")
+    assert operation is not None
+    assert (operation.outcome, operation.code) == ("refused", "action_declined")
     assert desk.ask("capture", 1).code == "authorization_declined"
     assert desk.ask("void").outcome == "succeeded"
     assert desk.line.state == "declined"
@@ -208,9 +208,9 @@ def test_what_its_customer_would_not_confirm_is_over() -> None:
 def test_a_void_before_the_customer_confirmed_is_for_good() -> None:
     desk = Desk("tok_3ds")
     assert desk.ask("void").outcome == "succeeded"
-    found = desk.books.find("a")
-    assert found is not None
-    assert (found.outcome, found.code) == ("refused", "already_voided")
+    operation = desk.books.find("a")
+    assert operation is not None
+    assert (operation.outcome, operation.code) == ("refused", "already_voided")
     desk.follow(("confirm", 0, True))
     assert desk.line.authorized_minor == 0
     assert desk.ask("capture", 1).code == "already_voided"

@@ -97,7 +97,7 @@ async def test_an_inspection_moves_nothing_and_reports_where_the_money_is() -> N
     assert bench.log.results == [("unknown", ProcessorResult("failed", "auth_2", "authorization_unknown"))]
 
 
-async def test_a_busy_processor_is_not_asked_before_it_said() -> None:
+async def test_a_busy_processor_is_not_asked_before_the_time_it_named() -> None:
     bench = Bench()
     bench.network.fates["a"].extend([Fate.BUSY, Fate.BUSY])
     await bench.run(operation("a"))

@@ -21,12 +21,18 @@ def test_whatever_a_processor_answers_can_be_put_on_the_log_or_is_named(
     authorization_id: str, reason: str, action_url: str, expires_at_ms: int
 ) -> None:
     try:
-        it = recordable(ProcessorResult("requires_action", authorization_id, reason, action_url, expires_at_ms))
+        recorded = recordable(ProcessorResult("requires_action", authorization_id, reason, action_url, expires_at_ms))
     except NotUnderstoodError:
         return
     assert encode(
         RecordPaymentResult(
-            A, f"{A}:authorize", it.result, it.authorization_id, it.reason, it.action_url, it.expires_at_ms
+            A,
+            f"{A}:authorize",
+            recorded.result,
+            recorded.authorization_id,
+            recorded.reason,
+            recorded.action_url,
+            recorded.expires_at_ms,
         )
     )
 

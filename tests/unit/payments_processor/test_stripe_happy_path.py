@@ -48,7 +48,9 @@ class Stripe:
     async def card(self, number: str) -> str:
         """Return a token for a card, as a shop's page gets it from Stripe."""
         card = {"number": number, "exp_month": "12", "exp_year": "2040", "cvc": "123"}
-        made = await self.post("/v1/payment_methods", type="card", **{f"card[{name}]": it for name, it in card.items()})
+        made = await self.post(
+            "/v1/payment_methods", type="card", **{f"card[{name}]": value for name, value in card.items()}
+        )
         return str(made["id"])
 
     async def intent(self, name: str) -> Any:

@@ -28,7 +28,7 @@ REFUND = asked(OperationKind.REFUND, authorization_id="pi_1", amount_minor=200, 
 
 async def test_an_authorisation_is_asked_for_by_its_key_and_found_by_its_metadata(stripe: Stripe) -> None:
     charge = {"object": "charge", "id": "ch_1", "payment_method_details": {"card": {"capture_before": 1_790_000_000}}}
-    stripe.script.says(200, intent("requires_capture", latest_charge=charge))
+    stripe.script.answer_with(200, intent("requires_capture", latest_charge=charge))
     assert await stripe.processor.perform(AUTHORIZE) == ProcessorResult(
         "succeeded", "pi_1", "", expires_at_ms=1_790_000_000_000
     )
@@ -50,7 +50,7 @@ async def test_an_authorisation_is_asked_for_by_its_key_and_found_by_its_metadat
 
 async def test_the_page_to_confirm_on_is_passed_on(stripe: Stripe) -> None:
     action = {"type": "redirect_to_url", "redirect_to_url": {"url": "https://hooks.example/3ds", "return_url": "x"}}
-    stripe.script.says(200, intent("requires_action", next_action=action))
+    stripe.script.answer_with(200, intent("requires_action", next_action=action))
     assert await stripe.processor.perform(AUTHORIZE) == ProcessorResult(
         "requires_action", "pi_1", "", action_url="https://hooks.example/3ds"
     )
@@ -64,18 +64,18 @@ async def test_the_page_to_confirm_on_is_passed_on(stripe: Stripe) -> None:
     ],
 )
 async def test_a_refusal_of_the_bank_is_a_definite_no(stripe: Stripe, document: Any, reason: str) -> None:
-    stripe.script.says(402, document)
+    stripe.script.answer_with(402, document)
     assert await stripe.processor.perform(AUTHORIZE) == ProcessorResult("declined", "", reason)
 
 
 async def test_what_stripe_does_not_know_yet_is_unknown(stripe: Stripe) -> None:
-    stripe.script.says(200, intent("processing"))
+    stripe.script.answer_with(200, intent("processing"))
     with pytest.raises(OutcomeUnknownError, match="pi_1 is processing"):
         await stripe.processor.perform(AUTHORIZE)
 
 
 @pytest.mark.parametrize(
-    ("found", "result"),
+    ("hit", "result"),
     [
         (intent("requires_capture"), ProcessorResult("succeeded", "pi_1", "")),
         (intent("succeeded"), ProcessorResult("succeeded", "pi_1", "")),
@@ -89,9 +89,9 @@ async def test_what_stripe_does_not_know_yet_is_unknown(stripe: Stripe) -> None:
     ],
 )
 async def test_an_authorisation_is_looked_up_by_search(
-    stripe: Stripe, found: dict[str, Any], result: ProcessorResult
+    stripe: Stripe, hit: dict[str, Any], result: ProcessorResult
 ) -> None:
-    stripe.script.says(200, page(found, kind="search_result", next_page=None))
+    stripe.script.answer_with(200, page(hit, kind="search_result", next_page=None))
     assert await stripe.processor.look_up(AUTHORIZE) == result
     [seen] = stripe.script.asked
     assert seen.route == "GET /v1/payment_intents/search"
@@ -99,7 +99,7 @@ async def test_an_authorisation_is_looked_up_by_search(
 
 
 async def test_what_search_does_not_find_may_be_performed_again_under_its_key(stripe: Stripe) -> None:
-    stripe.script.says(200, page(kind="search_result", next_page=None))
+    stripe.script.answer_with(200, page(kind="search_result", next_page=None))
     assert await stripe.processor.look_up(AUTHORIZE) is None
 
 
@@ -108,7 +108,7 @@ async def test_what_search_does_not_find_may_be_performed_again_under_its_key(st
 
 @pytest.mark.parametrize("is_last", [True, False])
 async def test_only_a_capture_that_others_follow_keeps_the_rest_held(stripe: Stripe, *, is_last: bool) -> None:
-    stripe.script.says(200, intent("succeeded"))
+    stripe.script.answer_with(200, intent("succeeded"))
     asked_for = asked(OperationKind.CAPTURE, authorization_id="pi_1", amount_minor=200, is_last=is_last)
     assert (await stripe.processor.perform(asked_for)).result == "succeeded"
     [seen] = stripe.script.asked
@@ -118,7 +118,7 @@ async def test_only_a_capture_that_others_follow_keeps_the_rest_held(stripe: Str
 
 
 async def test_a_capture_after_the_authorisation_lapsed_fails(stripe: Stripe) -> None:
-    stripe.script.says(400, error("invalid_request_error", "charge_expired_for_capture"))
+    stripe.script.answer_with(400, error("invalid_request_error", "charge_expired_for_capture"))
     assert await stripe.processor.perform(CAPTURE) == ProcessorResult("failed", "pi_1", "charge_expired_for_capture")
 
 
@@ -135,8 +135,8 @@ async def test_a_capture_after_the_authorisation_lapsed_fails(stripe: Stripe) ->
 async def test_what_cannot_be_done_any_more_was_done_or_is_refused_for_good(
     stripe: Stripe, asked_for: Any, stands: dict[str, Any], result: ProcessorResult
 ) -> None:
-    stripe.script.says(400, error("invalid_request_error", "payment_intent_unexpected_state"))
-    stripe.script.says(200, stands)
+    stripe.script.answer_with(400, error("invalid_request_error", "payment_intent_unexpected_state"))
+    stripe.script.answer_with(200, stands)
     assert await stripe.processor.perform(asked_for) == result
 
 
@@ -151,7 +151,7 @@ async def test_what_cannot_be_done_any_more_was_done_or_is_refused_for_good(
 async def test_an_authorisation_whose_id_is_known_is_looked_up_by_it_for_a_search_lags(
     stripe: Stripe, stands: str, result: ProcessorResult
 ) -> None:
-    stripe.script.says(200, intent(stands))
+    stripe.script.answer_with(200, intent(stands))
     assert await stripe.processor.look_up(asked(OperationKind.AUTHORIZE, authorization_id="pi_1")) == result
     [seen] = stripe.script.asked
     assert seen.route == "GET /v1/payment_intents/pi_1"
@@ -162,7 +162,7 @@ async def test_one_capture_among_several_is_known_by_its_name_however_long_ago_i
     stripe: Stripe, status: str
 ) -> None:
     second = asked(OperationKind.CAPTURE, authorization_id="pi_1", amount_minor=200, is_last=False)
-    stripe.script.says(200, intent(status, amount_received=300, metadata={"capture_id": second.operation_id}))
+    stripe.script.answer_with(200, intent(status, amount_received=300, metadata={"capture_id": second.operation_id}))
     assert await stripe.processor.look_up(second) == ProcessorResult("succeeded", "pi_1", "")
     [seen] = stripe.script.asked
     assert seen.route == "GET /v1/payment_intents/pi_1"
@@ -170,7 +170,7 @@ async def test_one_capture_among_several_is_known_by_its_name_however_long_ago_i
 
 @pytest.mark.parametrize("status", ["requires_capture", "succeeded"])
 async def test_a_capture_that_came_before_it_is_not_taken_for_it(stripe: Stripe, status: str) -> None:
-    stripe.script.says(200, intent(status, amount_received=300, metadata={"capture_id": "the one before"}))
+    stripe.script.answer_with(200, intent(status, amount_received=300, metadata={"capture_id": "the one before"}))
     assert await stripe.processor.look_up(CAPTURE) is None
 
 
@@ -182,23 +182,23 @@ async def test_a_capture_that_came_before_it_is_not_taken_for_it(stripe: Stripe,
     ],
 )
 async def test_a_refund_has_a_definite_end(stripe: Stripe, status: str, result: ProcessorResult) -> None:
-    stripe.script.says(200, {"id": "re_1", "object": "refund", "status": status, "failure_reason": "lost_card"})
+    stripe.script.answer_with(200, {"id": "re_1", "object": "refund", "status": status, "failure_reason": "lost_card"})
     assert await stripe.processor.perform(REFUND) == result
 
 
 async def test_a_refund_under_way_is_looked_up_by_its_metadata(stripe: Stripe) -> None:
     refund = {"id": "re_1", "object": "refund", "status": "pending", "metadata": {"operation_id": REFUND.operation_id}}
-    stripe.script.says(200, refund)
+    stripe.script.answer_with(200, refund)
     with pytest.raises(OutcomeUnknownError, match="re_1 is pending"):
         await stripe.processor.perform(REFUND)
     other = {**refund, "id": "re_0", "metadata": {"operation_id": "another"}}
     stripe.script.answers.clear()
-    stripe.script.says(200, page(other, {**refund, "status": "succeeded"}))
+    stripe.script.answer_with(200, page(other, {**refund, "status": "succeeded"}))
     assert await stripe.processor.look_up(REFUND) == ProcessorResult("succeeded", "pi_1", "")
 
 
 async def test_a_refund_above_what_was_captured_is_refused(stripe: Stripe) -> None:
-    stripe.script.says(400, error("invalid_request_error", "charge_already_refunded"))
+    stripe.script.answer_with(400, error("invalid_request_error", "charge_already_refunded"))
     assert await stripe.processor.perform(REFUND) == ProcessorResult("failed", "pi_1", "charge_already_refunded")
 
 
@@ -221,18 +221,18 @@ async def test_a_refund_above_what_was_captured_is_refused(stripe: Stripe) -> No
 async def test_what_is_no_refusal_of_the_payment_decides_nothing(
     stripe: Stripe, status: int, document: Any, raised: type[ProcessorError]
 ) -> None:
-    stripe.script.says(status, document)
-    with pytest.raises(raised) as found:
+    stripe.script.answer_with(status, document)
+    with pytest.raises(raised) as caught:
         await stripe.processor.perform(AUTHORIZE)
-    assert TOKEN not in str(found.value)
+    assert TOKEN not in str(caught.value)
     assert len(stripe.script.asked) == 1, "retries are the effect runner's business"
 
 
-async def test_a_server_that_is_busy_says_when_to_come_back(stripe: Stripe) -> None:
-    stripe.script.says(429, error("invalid_request_error", "rate_limit"), **{"Retry-After": "7"})
-    with pytest.raises(NotSentError) as found:
+async def test_a_busy_server_names_when_to_come_back(stripe: Stripe) -> None:
+    stripe.script.answer_with(429, error("invalid_request_error", "rate_limit"), **{"Retry-After": "7"})
+    with pytest.raises(NotSentError) as caught:
         await stripe.processor.perform(AUTHORIZE)
-    assert found.value.retry_after_seconds == 7
+    assert caught.value.retry_after_seconds == 7
 
 
 async def test_no_connection_decides_nothing() -> None:

@@ -94,7 +94,7 @@ async def unreachable() -> AsyncIterator[StripeProcessor]:
     [(OperationKind.AUTHORIZE, "declined"), (OperationKind.CAPTURE, "failed"), (OperationKind.REFUND, "failed")],
 )
 @pytest.mark.parametrize("currency", ["MGA", "KWD"])
-async def test_what_cannot_be_told_is_refused_before_it_is_sent(
+async def test_what_stripe_cannot_express_is_refused_before_it_is_sent(
     unreachable: StripeProcessor, kind: OperationKind, result: Any, currency: str
 ) -> None:
     operation = asked(kind, authorization_id="pi_1", amount_minor=1, currency=currency)

@@ -46,7 +46,7 @@ def signed(body: bytes, secret: str = SECRET, at: datetime | None = None) -> dic
 
 
 @pytest.mark.parametrize(
-    ("told", "result"),
+    ("fields", "result"),
     [
         ({}, RecordPaymentResult(A, f"{A}:authorize", "succeeded", "auth_1", "")),
         (
@@ -67,30 +67,30 @@ def signed(body: bytes, secret: str = SECRET, at: datetime | None = None) -> dic
         ({"expires_at_ms": 7}, RecordPaymentResult(A, f"{A}:authorize", "succeeded", "auth_1", "", expires_at_ms=7)),
     ],
 )
-def test_an_outcome_is_a_result_like_any_other(told: dict[str, Any], result: RecordPaymentResult) -> None:
-    body = outcome(**told)
+def test_an_outcome_is_a_result_like_any_other(fields: dict[str, Any], result: RecordPaymentResult) -> None:
+    body = outcome(**fields)
     assert from_processor(body, signed(body), SECRET) == result
 
 
 @pytest.mark.parametrize(
-    ("told", "cause"),
+    ("fields", "cause"),
     [
         ({"operation_id": "dashboard-1", "kind": "refund"}, "refund.succeeded dashboard-1"),
         ({"operation_id": "d-2", "kind": "dispute", "status": "opened"}, "dispute.opened d-2"),
     ],
 )
 def test_what_somebody_else_did_at_the_processor_is_looked_at_and_not_believed(
-    told: dict[str, Any], cause: str
+    fields: dict[str, Any], cause: str
 ) -> None:
-    body = outcome(**told)
+    body = outcome(**fields)
     assert from_processor(body, signed(body), SECRET) == InspectPayment(A, "auth_1", cause)
 
 
 @pytest.mark.parametrize(
-    "told", [{"operation_id": "dashboard-1", "status": "refused"}, {"operation_id": "orphan:auth_1:void"}]
+    "fields", [{"operation_id": "dashboard-1", "status": "refused"}, {"operation_id": "orphan:auth_1:void"}]
 )
-def test_what_moved_nothing_of_ours_is_left_alone(told: dict[str, Any]) -> None:
-    body = outcome(**told)
+def test_what_moved_nothing_of_ours_is_left_alone(fields: dict[str, Any]) -> None:
+    body = outcome(**fields)
     assert from_processor(body, signed(body), SECRET) is None
 
 

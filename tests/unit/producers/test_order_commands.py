@@ -45,7 +45,7 @@ async def test_commands_go_to_the_orders_own_partition() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "says"),
+    ("command", "expected"),
     [
         (m.ConfirmDelivery("A", "s-1"), "order_id is 'A', no UUIDv7"),
         (m.ConfirmDelivery(A, ""), "ConfirmDelivery.shipment_id '' is empty"),
@@ -61,9 +61,9 @@ async def test_commands_go_to_the_orders_own_partition() -> None:
         (m.RefundOrder(A, "f-1", 0, "x"), "amount_minor is 0; send 1 to"),
     ],
 )
-async def test_a_command_that_no_room_could_read_is_kept_back(command: OrderCommand, says: str) -> None:
+async def test_a_command_that_no_room_could_read_is_kept_back(command: OrderCommand, expected: str) -> None:
     records = Records()
-    with pytest.raises(InvalidOrderCommandError, match=says):
+    with pytest.raises(InvalidOrderCommandError, match=expected):
         await OrderCommandClient(records).send([COMMANDS[0], command])  # type: ignore[arg-type]
     assert records.sent == []
 

@@ -52,7 +52,9 @@ class Records:
 
 def test_two_lines_naming_one_sku_carry_their_sum_on_the_first() -> None:
     commands = place_order_lines(request(OrderLine("MUG", 2, 999), OrderLine("TIN", 1, 50), OrderLine("MUG", 3, 999)))
-    assert [(it.line, it.line_count, it.sku, it.quantity, it.demand) for it in commands] == [
+    assert [
+        (command.line, command.line_count, command.sku, command.quantity, command.demand) for command in commands
+    ] == [
         (1, 3, "MUG", 2, 5),
         (2, 3, "TIN", 1, 1),
         (3, 3, "MUG", 3, 3),
@@ -97,14 +99,14 @@ def made(order: OrderRequest) -> list[PlaceOrderLine] | str:
 def test_under_ship_available_a_line_stands_for_itself_alone() -> None:
     lines = (OrderLine("MUG", 2, 999), OrderLine("MUG", 3, 999))
     commands = place_order_lines(request(*lines, terms=f"{SHIP_AVAILABLE} {CAPTURE_AT_SHIPPING}"))
-    assert [it.demand for it in commands] == [2, 3]
-    assert [it.demand for it in place_order_lines(request(*lines, terms=CAPTURE_AT_SHIPPING))] == [5, 3]
+    assert [command.demand for command in commands] == [2, 3]
+    assert [command.demand for command in place_order_lines(request(*lines, terms=CAPTURE_AT_SHIPPING))] == [5, 3]
 
 
 @given(LINES)
 def test_demand_is_what_this_line_and_the_later_ones_want_of_its_sku(lines: tuple[OrderLine, ...]) -> None:
     commands = place_order_lines(request(*lines))
-    assert [it.line for it in commands] == list(range(1, len(lines) + 1))
+    assert [command.line for command in commands] == list(range(1, len(lines) + 1))
     for index, command in enumerate(commands):
         assert command.demand == sum(line.quantity for line in lines[index:] if line.sku == command.sku)
         assert (command.sku, command.quantity, command.unit_price_minor) == lines[index][:3]
@@ -181,7 +183,7 @@ MUG = OrderLine("MUG", 1, 100)
 
 
 @pytest.mark.parametrize(
-    ("order", "says"),
+    ("order", "expected"),
     [
         (request(), "0 lines"),
         (request(*[MUG] * (MAX_LINES + 1)), "split it"),
@@ -203,6 +205,6 @@ MUG = OrderLine("MUG", 1, 100)
         (request(MUG, order_id="018BCFE5-6800-7000-9CCA-40BD51FBFCC7"), "lower-case"),
     ],
 )
-def test_what_inventory_would_refuse_is_refused_with_what_to_send_instead(order: OrderRequest, says: str) -> None:
-    with pytest.raises(InvalidOrderError, match=says):
+def test_what_inventory_would_refuse_is_refused_with_what_to_send_instead(order: OrderRequest, expected: str) -> None:
+    with pytest.raises(InvalidOrderError, match=expected):
         place_order_lines(order)

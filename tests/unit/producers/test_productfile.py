@@ -42,7 +42,7 @@ def test_a_product_with_one_bad_variant_is_left_out_whole_and_named(tmp_path: Pa
     text = "product_id,sku,title,price\nA,A,Fine,1\nT,T-S,Tee,9.90\nT,T-M,Tee,much\nB,B,Fine,2\n"
     file = read_products(written(tmp_path, text))
     assert [draft.product_id for draft in file.drafts] == ["A", "B"]
-    assert [(it.row, it.product_id) for it in file.rejected] == [(3, "T")]
+    assert [(reject.row, reject.product_id) for reject in file.rejected] == [(3, "T")]
     assert "'much'" in file.rejected[0].reason
 
 
@@ -53,15 +53,15 @@ def test_a_fraction_of_a_penny_is_no_price(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "expected"),
     [
         ("title,price", "lacks product_id"),
         ("product_id,title", "neither price"),
         ("product_id,title,price,Farbe", "attribute:Farbe"),
     ],
 )
-def test_a_header_that_cannot_be_meant_is_named(tmp_path: Path, header: str, told: str) -> None:
-    with pytest.raises(UnusableFileError, match=told):
+def test_a_header_that_cannot_be_meant_is_named(tmp_path: Path, header: str, expected: str) -> None:
+    with pytest.raises(UnusableFileError, match=expected):
         read_products(written(tmp_path, f"{header}\n"))
 
 

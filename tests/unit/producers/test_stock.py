@@ -34,7 +34,7 @@ def test_a_delivery_is_the_same_receipts_each_time_and_loses_no_unit(quantities:
         assert sum(receipt.quantity for receipt in receipts if receipt.sku == sku) == quantity
 
 
-@given(NAMES, NAMES, NAMES.filter(lambda it: "/" not in it), NAMES.filter(lambda it: "/" not in it))
+@given(NAMES, NAMES, NAMES.filter(lambda name: "/" not in name), NAMES.filter(lambda name: "/" not in name))
 def test_no_two_receipts_share_an_id(sku: str, other_sku: str, delivery: str, other_delivery: str) -> None:
     [one], [other] = receipts_of(delivery, {sku: 1}), receipts_of(other_delivery, {other_sku: 1})
     assert (one.command_id == other.command_id) == ((delivery, sku) == (other_delivery, other_sku))
@@ -82,7 +82,7 @@ def test_a_stock_command_that_makes_sense_is_sent(command: m.SkuCommand) -> None
 
 
 @pytest.mark.parametrize(
-    ("command", "says"),
+    ("command", "expected"),
     [
         (m.ResumeSale("", "MUG"), "command_id"),
         (m.RetireSku("c", "M\tG"), "RetireSku.sku .* U.0009"),
@@ -97,8 +97,8 @@ def test_a_stock_command_that_makes_sense_is_sent(command: m.SkuCommand) -> None
     ],
     ids=str,
 )
-def test_what_inventory_could_not_read_is_not_sent(command: m.SkuCommand, says: str) -> None:
-    with pytest.raises(InvalidStockCommandError, match=says):
+def test_what_inventory_could_not_read_is_not_sent(command: m.SkuCommand, expected: str) -> None:
+    with pytest.raises(InvalidStockCommandError, match=expected):
         check_stock_command(command)
 
 

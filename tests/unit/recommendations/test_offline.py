@@ -44,7 +44,7 @@ def test_items_bought_together_complete_later_baskets_better_than_best_sellers_d
     past = [basket.items for basket in baskets if basket.at < TEST_FROM]
     model = item_item.build(past)
     cases = completions((basket.items for basket in baskets if basket.at >= TEST_FROM), frozenset(model))
-    quality = judge(lambda given: [it.item for it in item_item.recommend(model, given, 10)], cases)
+    quality = judge(lambda given: [neighbour.item for neighbour in item_item.recommend(model, given, 10)], cases)
     sellers = [item for item, _ in Counter(item for items in past for item in set(items)).most_common(200)]
     best = judge(lambda given: [item for item in sellers if item not in given], cases)
     sys.stdout.write(f"item-item {quality}\nbest sellers {best}\n")

@@ -19,20 +19,20 @@ def items(*product_ids: str) -> list[Recommended]:
 def shown(
     *sources: list[Recommended], limit: int = 4, types: dict[str, str] | None = None, gone: str = ""
 ) -> list[str]:
-    found = blend(sources, limit, may_show=lambda it: it not in gone.split(), type_of=types or {})
-    return [each.product_id for each in found]
+    suggestions = blend(sources, limit, may_show=lambda product_id: product_id not in gone.split(), type_of=types or {})
+    return [each.product_id for each in suggestions]
 
 
 def test_what_is_bought_together_is_recommended_with_the_number_of_times() -> None:
     model = item_item.build(BASKETS)
     best = item_item.recommend(model, ["mug"], 10)
-    assert {it.item for it in best} == {"tea", "tin"}
-    assert next(it.together for it in best if it.item == "tea") == 9
+    assert {neighbour.item for neighbour in best} == {"tea", "tin"}
+    assert next(neighbour.together for neighbour in best if neighbour.item == "tea") == 9
     assert together(9) == "bought together 9 times"
 
 
 def test_a_single_basket_is_an_accident() -> None:
-    assert "lamp" not in {it.item for it in item_item.build(BASKETS)["mug"]}
+    assert "lamp" not in {neighbour.item for neighbour in item_item.build(BASKETS)["mug"]}
 
 
 def test_nothing_is_recommended_to_whoever_has_it() -> None:
@@ -51,7 +51,7 @@ def test_neighbours_are_mutual_counted_right_and_never_oneself(baskets: list[lis
         for neighbour in neighbours:
             assert neighbour.item != item
             assert neighbour.together == sum(item in basket and neighbour.item in basket for basket in baskets)
-            assert item in {it.item for it in model[neighbour.item]}
+            assert item in {back.item for back in model[neighbour.item]}
 
 
 def test_what_was_bought_most_often_comes_first_and_the_later_of_equals() -> None:
@@ -79,8 +79,10 @@ def test_one_type_does_not_fill_the_list_while_others_wait() -> None:
 
 
 def test_half_of_the_places_show_something_new() -> None:
-    found = blend([items("a", "b", "c", "d"), items("x", "y")], 4, may_show=lambda _: True, type_of={}, reserved=[2, 4])
-    assert [each.product_id for each in found] == ["a", "b", "x", "y"]
+    suggestions = blend(
+        [items("a", "b", "c", "d"), items("x", "y")], 4, may_show=lambda _: True, type_of={}, reserved=[2, 4]
+    )
+    assert [each.product_id for each in suggestions] == ["a", "b", "x", "y"]
 
 
 def test_a_hit_higher_up_is_worth_more() -> None:

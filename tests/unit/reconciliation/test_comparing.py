@@ -43,19 +43,19 @@ from tests.unit.payments.dsl import (
     VOID,
     VOIDED,
     end_waits,
-    found,
     given,
+    inspection,
     result,
     story,
 )
 
 
-def ours(*happened: Any) -> Payment:
+def own_payment(*happened: Any) -> Payment:
     given(*happened)
     return story.state
 
 
-def theirs(**figures: Any) -> ProcessorPayment:
+def processor_payment(**figures: Any) -> ProcessorPayment:
     """Return order A's authorisation as the processor has it: 500 captured."""
     usual = ProcessorPayment("auth_1", A, "EUR", 500, 500, 0, 0, 1_000)
     return msgspec.structs.replace(usual, **figures)
@@ -70,12 +70,12 @@ def theirs(**figures: Any) -> ProcessorPayment:
         (PARTIALLY_CAPTURED, {"captured_minor": 300}),
         (PARTIALLY_REFUNDED, {"refunded_minor": 200}),
         (DISPUTED, {"disputed_minor": 500}),
-        ((*INSPECTING, found(refunded_minor=200)), {"refunded_minor": 200}),
-        ((*REFUND_FAILED, RESOLVE, found()), {}),  # a bank transfer is on nobody's books
+        ((*INSPECTING, inspection(refunded_minor=200)), {"refunded_minor": 200}),
+        ((*REFUND_FAILED, RESOLVE, inspection()), {}),  # a bank transfer is on nobody's books
     ],
 )
 def test_books_that_agree_differ_in_nothing(happened: tuple[Any, ...], figures: dict[str, int]) -> None:
-    assert difference_of(theirs(**figures), ours(*happened)) is None
+    assert difference_of(processor_payment(**figures), own_payment(*happened)) is None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_books_that_agree_differ_in_nothing(happened: tuple[Any, ...], figures: 
     ],
 )
 def test_each_sum_is_compared_and_named(figures: dict[str, int]) -> None:
-    difference = difference_of(theirs(**figures), ours(*CAPTURED))
+    difference = difference_of(processor_payment(**figures), own_payment(*CAPTURED))
     assert difference is not None
     assert (difference.order_id, difference.authorization_id, difference.state) == (A, "auth_1", "captured")
     assert difference.ours == Books("EUR", Sums(500, 500))
@@ -106,13 +106,13 @@ def test_each_sum_is_compared_and_named(figures: dict[str, int]) -> None:
     ],
 )
 def test_what_nobody_can_book_is_for_a_person(figures: dict[str, Any], why: str) -> None:
-    difference = difference_of(theirs(**figures), ours(*CAPTURED))
+    difference = difference_of(processor_payment(**figures), own_payment(*CAPTURED))
     assert difference is not None
     assert (difference.why, difference.is_bookable) == (why, False)
 
 
 def test_a_payment_that_only_we_know_is_named_with_our_sums() -> None:
-    difference = only_ours(ours(*CAPTURED), "auth_1")
+    difference = only_ours(own_payment(*CAPTURED), "auth_1")
     assert (difference.ours, difference.processor) == (Books("EUR", Sums(500, 500)), None)
     assert (difference.why, difference.is_bookable) == (ONLY_OURS, False)
 
@@ -120,7 +120,9 @@ def test_a_payment_that_only_we_know_is_named_with_our_sums() -> None:
 def test_what_time_has_ended_by_our_books_is_given_back_whether_the_processor_has_noticed_or_not() -> None:
     lapsed = (*AUTHORIZED, end_waits(LAPSES_MS), result(AUTHORIZE, "declined", 2))
     for voided_minor in (0, 500):
-        assert difference_of(theirs(captured_minor=0, voided_minor=voided_minor), ours(*lapsed)) is None
+        assert (
+            difference_of(processor_payment(captured_minor=0, voided_minor=voided_minor), own_payment(*lapsed)) is None
+        )
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_what_time_has_ended_by_our_books_is_given_back_whether_the_processor_ha
     [(CAPTURED, False), (AUTHORIZING, True), (REFUNDING, True), (INSPECTING, True), (REQUIRES_ACTION, True)],
 )
 def test_what_is_under_way_is_compared_later(happened: tuple[Any, ...], *, moves: bool) -> None:
-    assert is_moving(ours(*happened)) is moves
+    assert is_moving(own_payment(*happened)) is moves
 
 
 GIVEN_UP = (*REQUIRES_ACTION, OrderCancelled(), result(VOID))
@@ -137,8 +139,8 @@ GIVEN_UP = (*REQUIRES_ACTION, OrderCancelled(), result(VOID))
 @pytest.mark.parametrize("happened", [DECLINED, (*REQUIRES_ACTION, result(AUTHORIZE, "declined")), GIVEN_UP])
 def test_money_of_an_authorisation_that_was_declined_or_given_up_is_nobodys(happened: tuple[Any, ...]) -> None:
     """Its customer has confirmed it after all, or the processor contradicts itself: no order stands for it."""
-    known = {A: known_of(ours(*happened))}
-    held = theirs(captured_minor=0)
+    known = {A: known_of(own_payment(*happened))}
+    held = processor_payment(captured_minor=0)
     assert not is_ours(held, known)
     orphan = orphan_of(held, known)
     assert orphan is not None
@@ -146,7 +148,7 @@ def test_money_of_an_authorisation_that_was_declined_or_given_up_is_nobodys(happ
 
 
 def test_what_is_disputed_or_lost_of_nobodys_money_is_not_given_back_too() -> None:
-    orphan = orphan_of(theirs(disputed_minor=100, lost_minor=150), {})
+    orphan = orphan_of(processor_payment(disputed_minor=100, lost_minor=150), {})
     assert orphan is not None
     assert orphan.operation.amount_minor == 250
 
@@ -161,7 +163,7 @@ def test_totals_are_by_currency_and_a_report_names_only_so_many() -> None:
         "GBP": Total(Sums(1000, 1000), Sums(500, 500)),
         "JPY": Total(Sums(7, 7), Sums(7, 7, refunded_minor=7)),
     }
-    difference = only_ours(ours(*CAPTURED), "auth_1")
+    difference = only_ours(own_payment(*CAPTURED), "auth_1")
     report.differ(msgspec.structs.replace(difference, result=BOOKED))
     assert report.holds
     report.differ(difference)

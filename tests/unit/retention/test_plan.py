@@ -38,8 +38,8 @@ def situations(draw: Any) -> dict[str, Any]:
 
 def done(situation: dict[str, Any]) -> tuple[Plan, set[Week]]:
     """Return what is planned, and the weeks there are when it is carried out."""
-    found = plan(**situation)
-    return found, (situation["existing"] | set(found.create)) - set(found.drop)
+    planned = plan(**situation)
+    return planned, (situation["existing"] | set(planned.create)) - set(planned.drop)
 
 
 @given(situations(), st.integers(0, 400 * DAY_MS), st.integers(0, 100 * WEEK_MS))
@@ -47,27 +47,27 @@ def test_no_week_is_dropped_in_which_anything_can_still_be_accepted(
     situation: dict[str, Any], age_ms: int, later_ms: int
 ) -> None:
     """Whatever is decided from now on is judged at the floor or later; clocks may be wrong by a day."""
-    found, _ = done(situation)
+    planned, _ = done(situation)
     judged_ms = min(situation["floor_ms"], situation["now_ms"]) + later_ms - CLOCKS_MS
     made_ms = judged_ms - age_ms
     assume(judged_ms > 0 and made_ms >= 0)
     if is_in_window(new_order_id(made_ms), judged_ms, margin_ms=SETTLING_MS):
-        assert Week.of(made_ms) not in found.drop
+        assert Week.of(made_ms) not in planned.drop
 
 
 @given(situations())
 def test_no_week_with_live_rows_is_dropped_and_each_that_is_kept_for_them_is_named(situation: dict[str, Any]) -> None:
-    found, _ = done(situation)
-    assert not set(found.drop) & situation["live"].keys()
+    planned, _ = done(situation)
+    assert not set(planned.drop) & situation["live"].keys()
     floor_ms = min(situation["floor_ms"], situation["now_ms"])
     past = past_weeks(situation["existing"], floor_ms, situation["retention_ms"])
-    assert sorted([*found.drop, *(kept.week for kept in found.keep)]) == past
+    assert sorted([*planned.drop, *(kept.week for kept in planned.keep)]) == past
 
 
 @given(situations())
 def test_what_is_retained_longer_than_the_window_stays_for_as_long(situation: dict[str, Any]) -> None:
-    found, _ = done(situation)
-    for week in found.drop:
+    planned, _ = done(situation)
+    for week in planned.drop:
         assert week.until_ms + situation["retention_ms"] < situation["floor_ms"]
 
 
@@ -81,7 +81,7 @@ def test_every_id_that_can_be_accepted_now_has_its_week(situation: dict[str, Any
 
 
 @given(situations())
-def test_there_are_always_weeks_ahead_and_the_count_says_so(situation: dict[str, Any]) -> None:
+def test_there_are_always_weeks_ahead_and_they_are_counted(situation: dict[str, Any]) -> None:
     _, weeks = done(situation)
     assert weeks_ahead(situation["now_ms"], weeks) >= AHEAD_MS // WEEK_MS > FEW_WEEKS
 
@@ -97,9 +97,9 @@ def test_once_done_there_is_nothing_left_to_do(situation: dict[str, Any]) -> Non
 
 @given(situations())
 def test_nothing_is_made_that_is_there_or_dropped_that_is_not(situation: dict[str, Any]) -> None:
-    found, _ = done(situation)
-    assert not set(found.create) & situation["existing"]
-    assert set(found.drop) <= situation["existing"]
+    planned, _ = done(situation)
+    assert not set(planned.create) & situation["existing"]
+    assert set(planned.drop) <= situation["existing"]
 
 
 def test_a_week_goes_at_the_first_moment_at_which_nothing_can_come_to_it_any_more() -> None:
@@ -111,6 +111,6 @@ def test_a_week_goes_at_the_first_moment_at_which_nothing_can_come_to_it_any_mor
 
 def test_a_lag_of_which_nothing_is_known_keeps_everything_and_makes_no_weeks_of_the_distant_past() -> None:
     existing = set(weeks_between(NOW_MS - 100 * WEEK_MS, NOW_MS))
-    found = plan(NOW_MS, 0, 0, existing=existing, misplaced=(), live={})
-    assert not found.drop
+    planned = plan(NOW_MS, 0, 0, existing=existing, misplaced=(), live={})
+    assert not planned.drop
     assert min(needed(NOW_MS, 0)) == Week.of(NOW_MS - ORDER_ID_WINDOW_MS - SETTLING_MS)

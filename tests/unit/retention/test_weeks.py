@@ -31,7 +31,7 @@ def test_a_week_is_named_as_by_iso_8601(moment: tuple[int, ...], name: str) -> N
 
 
 @given(MOMENTS)
-def test_a_moment_is_in_its_week_and_the_name_says_which(moment: int) -> None:
+def test_a_moment_is_in_its_week_and_the_name_identifies_it(moment: int) -> None:
     week = Week.of(moment)
     assert week.from_ms <= moment < week.until_ms
     assert Week.named(week.name) == week
@@ -55,7 +55,7 @@ def test_what_is_no_week_has_none(name: str) -> None:
 
 @given(MOMENTS, st.integers(0, 60 * WEEK_MS))
 def test_weeks_between_two_moments_follow_each_other(first: int, span: int) -> None:
-    found = weeks_between(first, first + span)
-    assert found[0] == Week.of(first)
-    assert found[-1] == Week.of(first + span)
-    assert [week.number for week in found] == list(range(found[0].number, found[-1].number + 1))
+    weeks = weeks_between(first, first + span)
+    assert weeks[0] == Week.of(first)
+    assert weeks[-1] == Week.of(first + span)
+    assert [week.number for week in weeks] == list(range(weeks[0].number, weeks[-1].number + 1))

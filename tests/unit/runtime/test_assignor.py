@@ -97,12 +97,12 @@ TOPICS = st.sets(st.sampled_from(["orders", "commands", "events"]), min_size=1)
 def test_topics_with_the_same_subscribers_stay_together_and_nobody_gets_a_topic_it_did_not_ask_for(
     members: dict[str, Member], sizes: dict[str, int]
 ) -> None:
-    found = assign({topic: set(range(size)) for topic, size in sizes.items()}, members)
+    assigned = assign({topic: set(range(size)) for topic, size in sizes.items()}, members)
     subscribers = {topic: {name for name in members if topic in members[name].topics} for topic in sizes}
     owners: dict[tuple[str, int], str] = {}
-    for name, theirs in found.items():
-        assert theirs.keys() <= members[name].topics
-        for topic, numbers in theirs.items():
+    for name, partitions in assigned.items():
+        assert partitions.keys() <= members[name].topics
+        for topic, numbers in partitions.items():
             for number in numbers:
                 assert owners.setdefault((topic, number), name) == name
     assert owners.keys() == {(topic, n) for topic, size in sizes.items() for n in range(size) if subscribers[topic]}
@@ -122,36 +122,36 @@ class Cluster(msgspec.Struct):
 
 
 def claims_in(user_data: bytes | None) -> dict[int, int] | None:
-    said = user_data_in(user_data)
-    return None if said is None else said.claims
+    decoded = user_data_in(user_data)
+    return None if decoded is None else decoded.claims
 
 
 @given(st.binary())
-def test_what_a_stranger_says_is_no_claim_and_no_failure(said: bytes) -> None:
-    user_data_in(said)
-    is_room(said)
+def test_user_data_of_a_stranger_is_no_claim_and_no_failure(user_data: bytes) -> None:
+    user_data_in(user_data)
+    is_room(user_data)
 
 
-def test_what_is_said_on_joining_is_understood_by_the_leader_and_by_a_leader_of_the_earlier_release() -> None:
-    mine, theirs = ClaimsAssignor(lambda: {3: 7}), ClaimsAssignor(dict)
-    assert claims_in(mine.metadata(["t"]).user_data) == {3: 7}
-    assert claims_in(theirs.metadata(["t"]).user_data) == {}
+def test_what_a_joining_member_sends_is_understood_by_the_leader_and_by_a_leader_of_the_earlier_release() -> None:
+    claiming, claimless = ClaimsAssignor(lambda: {3: 7}), ClaimsAssignor(dict)
+    assert claims_in(claiming.metadata(["t"]).user_data) == {3: 7}
+    assert claims_in(claimless.metadata(["t"]).user_data) == {}
     assert claims_in(msgspec.msgpack.encode({"claims": {3: 7}, "later": "release"})) == {3: 7}
-    assert is_room(mine.metadata(["t"]).encode())
+    assert is_room(claiming.metadata(["t"]).encode())
     cluster = Cluster({"t": 6})
-    members = {"a": theirs.metadata(["t", "gone"]), "b": mine.metadata(["t"])}
-    assert mine.name == RangePartitionAssignor.name
-    assert 3 in dict(mine.assign(cluster, members)["b"].assignment)["t"]
+    members = {"a": claimless.metadata(["t", "gone"]), "b": claiming.metadata(["t"])}
+    assert claiming.name == RangePartitionAssignor.name
+    assert 3 in dict(claiming.assign(cluster, members)["b"].assignment)["t"]
     given_by = RangePartitionAssignor.assign(cluster, members)
     assert sorted(n for each in given_by.values() for _, numbers in each.assignment for n in numbers) == list(range(6))
 
 
-@pytest.mark.parametrize("said", [None, b"", b"\xff", msgspec.msgpack.encode(UserData({3: 7}))[:-1]])
-def test_a_stranger_in_the_group_gets_no_partition(said: bytes | None) -> None:
+@pytest.mark.parametrize("user_data", [None, b"", b"\xff", msgspec.msgpack.encode(UserData({3: 7}))[:-1]])
+def test_a_stranger_in_the_group_gets_no_partition(user_data: bytes | None) -> None:
     """With Range it got half of them, and decided nothing about the orders there."""
     room = ClaimsAssignor(dict)
-    stranger = ConsumerProtocolMemberMetadata(0, ["t"], said)
-    assert user_data_in(said) is None
+    stranger = ConsumerProtocolMemberMetadata(0, ["t"], user_data)
+    assert user_data_in(user_data) is None
     assert not is_room(stranger.encode())
     with capture_logs() as logs:
         shares = room.assign(Cluster({"t": 6}), {"room": room.metadata(["t"]), "stranger": stranger})

@@ -29,7 +29,7 @@ EVERY_ROOM = [*replayed_rooms(), CatalogueRoom()]
 FENCE = 8
 
 
-def part(room: Room[Any], partition: int, *messages: Any, says: list[Outgoing] | None = None) -> PartitionBatch[Any]:
+def part(room: Room[Any], partition: int, *messages: Any, outputs: list[Outgoing] | None = None) -> PartitionBatch[Any]:
     """Return a decided part; each message has been decided as offset 0."""
     state = room.new_state(partition)
     for message in messages:
@@ -37,7 +37,7 @@ def part(room: Room[Any], partition: int, *messages: Any, says: list[Outgoing] |
     claim = Claim(partition, epoch=4, next_offsets=[8], at_ms=NOW_MS, batch=2, state=state)
     changes = room.close_batch(state, NOW_MS)
     last = [f"7:{'a' * 32}"]
-    return PartitionBatch(room, claim, [7], [8], NOW_MS, 2, says or [], changes, last)
+    return PartitionBatch(room, claim, [7], [8], NOW_MS, 2, outputs or [], changes, last)
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
@@ -54,11 +54,11 @@ def test_the_statement_leaves_nothing_to_be_filled_in(room: Room[Any]) -> None:
 
 
 def test_the_fence_is_given_what_was_claimed_and_where_it_stood() -> None:
-    says = [outgoing(OrderReserved(), b"cause")]
-    fence = _arguments([INVENTORY], [part(INVENTORY, 3, says=says), part(INVENTORY, 5)])[:FENCE]
+    outputs = [outgoing(OrderReserved(), b"cause")]
+    fence = _arguments([INVENTORY], [part(INVENTORY, 3, outputs=outputs), part(INVENTORY, 5)])[:FENCE]
     assert fence[:7] == [["inventory"] * 2, [3, 5], [4, 4], ["{7}", "{7}"], ["{8}", "{8}"], [NOW_MS] * 2, [2, 2]]
     blob, nothing = fence[7]
-    assert msgspec.msgpack.decode(blob, type=list[Outgoing]) == says
+    assert msgspec.msgpack.decode(blob, type=list[Outgoing]) == outputs
     assert nothing is None, "a batch that says nothing leaves no blob"
 
 

@@ -177,19 +177,19 @@ def test_the_row_of_its_room_confirms_an_event(event: m.Message, row: Mapping[st
         (CAPTURED, {"state": None}),
     ],
 )
-def test_a_row_that_says_otherwise_does_not_confirm_an_event(event: m.Message, row: Mapping[str, Any]) -> None:
+def test_a_row_that_differs_does_not_confirm_an_event(event: m.Message, row: Mapping[str, Any]) -> None:
     assert find_fault(event, row) is not None
 
 
 def test_each_guarded_event_is_confirmed_by_the_one_room_that_decides_it() -> None:
     for kind, confirmation in CONFIRMATIONS.items():
-        assert {it.room for it in REACTIONS if kind in it.outputs} == {confirmation.room}
+        assert {reaction.room for reaction in REACTIONS if kind in reaction.outputs} == {confirmation.room}
     for room in replayed_rooms():
         assert room.guards <= room.accepts & CONFIRMATIONS.keys()
 
 
 def test_payments_guards_every_event_of_another_room() -> None:
-    own = {kind for it in REACTIONS if it.room == "payments" for kind in it.outputs}
+    own = {kind for reaction in REACTIONS if reaction.room == "payments" for kind in reaction.outputs}
     events = PaymentsRoom.accepts & set(ORDER_EVENTS.carries)
     assert PaymentsRoom.guards == events - own
 

@@ -55,7 +55,9 @@ def test_cutting_loses_nothing_and_keeps_every_partitions_order(runs: list[Decod
         pieces = [piece for step in cut for piece in step.slices if piece.partition == run.partition]
         assert [(piece.source, piece.partition) for piece in pieces] == [(0, run.partition)] * len(pieces)
         assert offsets(pieces) == offsets([run])
-        assert [read_as for piece in pieces for _, read_as in piece.readings] == [it for _, it in run.readings]
+        assert [read_as for piece in pieces for _, read_as in piece.readings] == [
+            read_as for _, read_as in run.readings
+        ]
         seams = [run.first, *[piece.next for piece in pieces]]
         assert [piece.first for piece in pieces] == seams[:-1], "each piece begins where the one before it ends"
         assert seams[-1] == run.next
@@ -65,8 +67,8 @@ def test_cutting_loses_nothing_and_keeps_every_partitions_order(runs: list[Decod
 @given(polls())
 def test_a_barrier_is_decided_by_itself_and_nothing_else_is_a_barrier(runs: list[DecodedSlice]) -> None:
     for step in steps(runs, is_barrier):
-        found = barriers(step)
-        assert found == [True] if step.barrier else not any(found)
+        flags = barriers(step)
+        assert flags == [True] if step.barrier else not any(flags)
 
 
 @settings(max_examples=samples(300), deadline=None, derandomize=True)

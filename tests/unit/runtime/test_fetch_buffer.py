@@ -30,8 +30,8 @@ def portion(claim: HostedPartition, first: int, count: int, unread: int = 0) -> 
 
 
 def decide(portions: list[FetchedSlice]) -> None:
-    for it in portions:
-        it.claim.next_offsets[it.source] = it.next
+    for slice_ in portions:
+        slice_.claim.next_offsets[slice_.source] = slice_.next
 
 
 @given(FETCHES, LIMITS)
@@ -48,13 +48,13 @@ def test_every_record_is_taken_once_in_the_order_of_its_partition(
             reached[partition] += count + unread
         while backlog:
             portions = backlog.take(limit, claims)
-            assert sum(len(it.records) for it in portions) <= limit
-            for it in portions:
-                assert it.first == ends[it.tp.partition]
-                offsets, span = [record.offset for record in it.records], range(it.first, it.next)
+            assert sum(len(slice_.records) for slice_ in portions) <= limit
+            for slice_ in portions:
+                assert slice_.first == ends[slice_.tp.partition]
+                offsets, span = [record.offset for record in slice_.records], range(slice_.first, slice_.next)
                 assert set(offsets) <= set(span)
-                taken[it.tp.partition] += offsets
-                ends[it.tp.partition] = it.next
+                taken[slice_.tp.partition] += offsets
+                ends[slice_.tp.partition] = slice_.next
             decide(portions)
     assert backlog.dropped() == []
     assert taken == expected
@@ -65,27 +65,27 @@ def test_what_was_read_under_an_earlier_claim_is_left_out_for_the_new_one_reads_
     backlog, earlier, other = FetchBuffer(), claim_of(0), claim_of(1)
     backlog.put([portion(earlier, 0, 5), portion(other, 0, 2)])
     portions = backlog.take(3, {0: earlier, 1: other})
-    assert [(it.first, it.next) for it in portions] == [(0, 3)]
+    assert [(slice_.first, slice_.next) for slice_ in portions] == [(0, 3)]
     decide(portions)
     claims = {0: claim_of(0), 1: other}
-    assert [it.tp.partition for it in backlog.take(9, claims)] == [1]
+    assert [slice_.tp.partition for slice_ in backlog.take(9, claims)] == [1]
     assert not backlog
-    assert [(it.first, it.next) for it in backlog.dropped()] == [(3, 5)]
+    assert [(slice_.first, slice_.next) for slice_ in backlog.dropped()] == [(3, 5)]
     assert backlog.dropped() == []
 
 
 def test_what_does_not_begin_at_its_claims_position_is_dropped_with_all_that_follows() -> None:
     backlog, claim, other = FetchBuffer(), claim_of(0), claim_of(1)
     backlog.put([portion(claim, 0, 6), portion(other, 0, 1)])
-    assert [(it.first, it.next) for it in backlog.take(2, {0: claim, 1: other})] == [(0, 2)]
+    assert [(slice_.first, slice_.next) for slice_ in backlog.take(2, {0: claim, 1: other})] == [(0, 2)]
     # What was taken is not decided: its step fell into a rebalance, and the claim came back where it was.
-    assert [(it.tp.partition, it.first) for it in backlog.take(9, {0: claim, 1: other})] == [(1, 0)]
-    assert [(it.first, it.next) for it in backlog.dropped()] == [(2, 6)]
+    assert [(slice_.tp.partition, slice_.first) for slice_ in backlog.take(9, {0: claim, 1: other})] == [(1, 0)]
+    assert [(slice_.first, slice_.next) for slice_ in backlog.dropped()] == [(2, 6)]
 
 
 def test_a_revocation_drops_what_was_fetched_of_the_partition_and_nothing_else() -> None:
     backlog, claim, other = FetchBuffer(), claim_of(0), claim_of(1)
     backlog.put([portion(claim, 0, 6), portion(other, 0, 1)])
     backlog.revoke({0})
-    assert [it.tp.partition for it in backlog.take(9, {0: claim, 1: other})] == [1]
+    assert [slice_.tp.partition for slice_ in backlog.take(9, {0: claim, 1: other})] == [1]
     assert backlog.dropped() == []

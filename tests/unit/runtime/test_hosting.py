@@ -49,7 +49,10 @@ def claim_at(room: Room[Any], offset: int) -> Claim[Any]:
 
 
 def as_plain(readings: Any) -> list[tuple[int, Any]]:
-    return [(record.offset, (it.reason, it.detail) if isinstance(it, RefusedError) else it) for record, it in readings]
+    return [
+        (record.offset, (read_as.reason, read_as.detail) if isinstance(read_as, RefusedError) else read_as)
+        for record, read_as in readings
+    ]
 
 
 @settings(max_examples=samples(100), deadline=None, derandomize=True)

@@ -149,8 +149,8 @@ async def test_an_event_waits_where_the_database_is_older_than_its_cause_and_wha
     readiness, rows = Readiness(), Rows()
     check = check_of(rows, readiness)
     kept, held = await check.hold_back([slice_of(first, (late, CANCELLED))], ending_at_70, thorough=True)
-    assert [(it.first, it.next) for it in kept] == [(40, 81)]
-    assert [(it.first, it.next) for it in held] == [(81, 82)]
+    assert [(slice_.first, slice_.next) for slice_ in kept] == [(40, 81)]
+    assert [(slice_.first, slice_.next) for slice_ in held] == [(81, 82)]
     assert check.is_waiting
     [why] = readiness.obstacles.values()
     assert why.startswith("partition 2 waits at offset 81 until orders has decided order.events/2/65 again")

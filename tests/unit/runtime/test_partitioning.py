@@ -46,8 +46,8 @@ def read_as(record: ARecord, partitioning: Partitioning) -> Any:
 
 
 def sent_on(record: ARecord, partitioning: Partitioning) -> Outgoing:
-    [says], _ = decide_records(ROOM, Ledger(record.partition), SOURCE, [(record, read_as(record, partitioning))], 0)
-    return says
+    [outgoing], _ = decide_records(ROOM, Ledger(record.partition), SOURCE, [(record, read_as(record, partitioning))], 0)
+    return outgoing
 
 
 # --- generations --------------------------------------------------------------------------------------------------------

@@ -95,16 +95,16 @@ def test_what_aiokafka_can_write_is_read_as_aiokafka_reads_it(
     made: list[tuple[list[RawRecord], dict[str, Any], int]], start: int, committed: bool, cut: int, data: st.DataObject
 ) -> None:
     log, base = b"", 0
-    for said, changes, time in made:
-        log += placed(batch_of(said, **changes), base, time)
-        base += len(said)
+    for made_records, changes, time in made:
+        log += placed(batch_of(made_records, **changes), base, time)
+        base += len(made_records)
     aborted = data.draw(st.lists(st.tuples(st.sampled_from([7, 8]), st.integers(0, 12)), max_size=2))
     log = log[: len(log) - cut] if cut < len(log) else log
     options: dict[str, Any] = {"aborted": aborted, "start": start, "isolation": int(committed)}
     expected, end = read_by(MemoryRecords, log, **options)
     assert read_by(RecordBatches, log, **options) == (expected, end)
-    found, found_end = counted(log, **options)
-    assert (plain(found), found_end) == (plain(expected), end)
+    parsed, parsed_end = counted(log, **options)
+    assert (plain(parsed), parsed_end) == (plain(expected), end)
 
 
 DELTAS = st.lists(st.integers(-3, 9) | st.integers(-(2**31), 2**31 - 1), min_size=1, max_size=5)
@@ -116,18 +116,18 @@ def test_whatever_records_say_of_their_offsets_each_stands_at_its_own_and_who_er
 ) -> None:
     log, base, expected = b"", 0, []
     for deltas in batches:
-        said: list[RawRecord] = [(b"MUG", b"%d" % (base + place), []) for place in range(len(deltas))]
-        log += placed(batch_of(said, deltas), base)
+        written: list[RawRecord] = [(b"MUG", b"%d" % (base + place), []) for place in range(len(deltas))]
+        log += placed(batch_of(written, deltas), base)
         expected += [place == delta for place, delta in enumerate(deltas)]
         base += len(deltas)
     start = data.draw(st.integers(0, len(batches[0]) - 1))  # a broker begins with the batch that holds it
-    found = salvaged(log, start)
-    assert [it.offset for it in found] == list(range(start, base))
-    assert [it.body if isinstance(it, MalformedRecord) else it.value for it in found] == [
+    parsed = salvaged(log, start)
+    assert [record.offset for record in parsed] == list(range(start, base))
+    assert [record.body if isinstance(record, MalformedRecord) else record.value for record in parsed] == [
         b"%d" % offset for offset in range(start, base)
     ]
-    assert [isinstance(it, MalformedRecord) for it in found] == [not right for right in expected[start:]]
-    assert {it.reason for it in found if isinstance(it, MalformedRecord)} <= {MALFORMED_OFFSET}
+    assert [isinstance(record, MalformedRecord) for record in parsed] == [not right for right in expected[start:]]
+    assert {record.reason for record in parsed if isinstance(record, MalformedRecord)} <= {MALFORMED_OFFSET}
     if all(expected):
         assert counted(log, start)[1] == base
     else:
@@ -148,7 +148,11 @@ def test_a_compacted_batch_is_left_to_our_own_parser_which_believes_its_gaps() -
     batch[LAST_DELTA_AT : LAST_DELTA_AT + 4] = (7).to_bytes(4, "big")
     with pytest.raises(OffsetMismatchError):
         counted(placed(batch, 20))
-    assert [(it.offset, it.value) for it in salvaged(placed(batch, 20))] == [(21, GOOD), (24, GOOD), (27, GOOD)]
+    assert [(record.offset, record.value) for record in salvaged(placed(batch, 20))] == [
+        (21, GOOD),
+        (24, GOOD),
+        (27, GOOD),
+    ]
 
 
 @pytest.mark.parametrize("magic", [0, 1])
@@ -160,18 +164,18 @@ def test_batches_from_before_headers_are_read_as_aiokafka_reads_them(magic: int)
     with pytest.raises(OffsetMismatchError):
         counted(old)
     assert read_by(RecordBatches, old) == read_by(MemoryRecords, old)
-    found, end = read_by(RecordBatches, old + new)
-    assert ([record.offset for record in found], end) == ([0, 1, 2, 3], 4)
+    parsed, end = read_by(RecordBatches, old + new)
+    assert ([record.offset for record in parsed], end) == ([0, 1, 2, 3], 4)
 
 
 def test_a_transactions_marker_is_passed_over() -> None:
     marker = placed(batch_of([(b"\0\0\0\0", b"\0\0\0\0\0\0", [])], producer_id=7, is_transactional=1), 1, CONTROL)
     log = placed(batch_of([(b"MUG", GOOD, [])], producer_id=7, is_transactional=1), 0) + marker
     log += placed(batch_of([(b"MUG", GOOD, [])], producer_id=7, is_transactional=1), 2)
-    found, end = read_by(RecordBatches, log, aborted=[(7, 0)])
-    assert ([record.offset for record in found], end) == ([2], 3)
-    assert (found, end) == read_by(MemoryRecords, log, aborted=[(7, 0)])
-    assert plain(counted(log, aborted=[(7, 0)])[0]) == plain(found)
+    parsed, end = read_by(RecordBatches, log, aborted=[(7, 0)])
+    assert ([record.offset for record in parsed], end) == ([2], 3)
+    assert (parsed, end) == read_by(MemoryRecords, log, aborted=[(7, 0)])
+    assert plain(counted(log, aborted=[(7, 0)])[0]) == plain(parsed)
 
 
 def test_a_name_that_is_not_utf_8_stays_what_it_is_and_its_neighbours_are_read() -> None:
@@ -179,9 +183,9 @@ def test_a_name_that_is_not_utf_8_stays_what_it_is_and_its_neighbours_are_read()
     batch = placed(batch_of([(b"MUG", GOOD, []), bad, (b"MUG", None, [])]), 5)
     with pytest.raises(UnicodeDecodeError):
         list(DefaultRecordBatch(batch))
-    found = list(RecordBatch(memoryview(batch)))
-    assert [it.offset for it in found] == [5, 6, 7]
-    assert found[1].headers == [("ok", b"1"), (b"\xff\xfe", None)]
+    parsed = list(RecordBatch(memoryview(batch)))
+    assert [record.offset for record in parsed] == [5, 6, 7]
+    assert parsed[1].headers == [("ok", b"1"), (b"\xff\xfe", None)]
 
 
 @given(st.lists(st.tuples(st.binary(max_size=20), nullable), max_size=5), nullable)
@@ -205,7 +209,7 @@ def test_a_record_with_such_a_name_is_refused_whole_and_its_bytes_can_be_had_aga
 def unescaped(shown: str) -> bytes:
     return re.sub(
         rb"\\(x[0-9a-f]{2}|\\)",
-        lambda it: b"\\" if it[1] == b"\\" else bytes.fromhex(it[1][1:].decode()),
+        lambda match: b"\\" if match[1] == b"\\" else bytes.fromhex(match[1][1:].decode()),
         shown.encode(),
     )
 
@@ -231,15 +235,15 @@ def test_a_changed_byte_is_no_record(at: int) -> None:
 
 
 @given(st.data())
-def test_what_is_sealed_but_no_batch_is_told_from_a_record(data: st.DataObject) -> None:
+def test_what_is_sealed_but_no_batch_is_distinguished_from_a_record(data: st.DataObject) -> None:
     batch = batch_of([(b"MUG", GOOD, [(b"name", b"value")])] * 2)
     at = data.draw(st.integers(61, len(batch) - 1))
     batch[at] = data.draw(st.integers(0, 255))
     try:
-        found, _ = read_by(RecordBatches, placed(batch, 0))
+        parsed, _ = read_by(RecordBatches, placed(batch, 0))
     except CorruptRecordException:
         return
-    assert all(isinstance(record, ConsumerRecord) for record in found)
+    assert all(isinstance(record, ConsumerRecord) for record in parsed)
 
 
 def test_a_codec_that_is_not_there_is_named() -> None:

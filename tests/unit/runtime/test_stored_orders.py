@@ -93,7 +93,7 @@ class Owner:
 
     def __init__(self, database: Database, *, looks_up_all: bool = False) -> None:
         self.database, self.looks_up_all = database, looks_up_all
-        self.said: dict[int, list[str]] = {}
+        self.outcomes: dict[int, list[str]] = {}
 
     async def claim(self) -> None:
         self.state = ROOM.new_state(0)
@@ -106,7 +106,7 @@ class Owner:
         batch = log[position : position + count]
         messages = [message for message, _ in batch]
         await ROOM.load(cast("Any", self.database), [(self.state, messages)], thorough=thorough)
-        said = [outcomes(self.state, message, at_ms) for message, at_ms in batch]
+        outputs = [outcomes(self.state, message, at_ms) for message, at_ms in batch]
         at_ms = batch[-1][1]
         try:
             self.database.save(ROOM.close_batch(self.state, at_ms), at_ms, position + len(batch))
@@ -115,7 +115,7 @@ class Owner:
             await self.claim()
             await self.take(log, count, thorough=True)
         else:
-            self.said |= dict(enumerate(said, start=position))
+            self.outcomes |= dict(enumerate(outputs, start=position))
 
 
 def outcomes(state: OrderKeyedState[Order], message: m.Message, at_ms: int) -> list[str]:
@@ -168,7 +168,7 @@ def differs(seed: int) -> bool:
     log, owner = asyncio.run(played(seed))
     state = ROOM.new_state(0)
     remembered = [outcomes(state, message, at_ms) for message, at_ms in log]
-    return [owner.said[number] for number in range(len(log))] != remembered
+    return [owner.outcomes[number] for number in range(len(log))] != remembered
 
 
 def test_it_decides_as_one_that_remembers_everything() -> None:

@@ -10,23 +10,23 @@ DEADLINE_SECONDS = 20.0
 
 async def barked(lag: Callable[[], int], progress: Callable[[], int], within_seconds: float) -> list[Exception]:
     """Return what the watchdog said within that time, or at once when it says something."""
-    said: list[Exception] = []
-    dog = Watchdog("inventory", SECONDS, lag=lag, progress=progress, on_stuck=said.append)
+    errors: list[Exception] = []
+    dog = Watchdog("inventory", SECONDS, lag=lag, progress=progress, on_stuck=errors.append)
     try:
         async with asyncio.timeout(within_seconds):
             await dog.watch()
     except TimeoutError:
         pass
-    return said
+    return errors
 
 
-async def test_a_frozen_position_with_lag_is_told_once_and_ends_the_watch() -> None:
-    said = await barked(lambda: 7, lambda: 42, DEADLINE_SECONDS)
-    assert [type(error) for error in said] == [StuckError]
-    assert isinstance(said[0], OwnerStoppedError), "so that the process starts afresh"
+async def test_a_frozen_position_with_lag_is_reported_once_and_ends_the_watch() -> None:
+    errors = await barked(lambda: 7, lambda: 42, DEADLINE_SECONDS)
+    assert [type(error) for error in errors] == [StuckError]
+    assert isinstance(errors[0], OwnerStoppedError), "so that the process starts afresh"
 
 
-async def test_it_is_told_no_sooner_than_the_time_is_over() -> None:
+async def test_a_frozen_position_is_reported_no_sooner_than_the_time_is_over() -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     assert await barked(lambda: 7, lambda: 42, DEADLINE_SECONDS)
@@ -42,7 +42,7 @@ async def test_a_position_that_moves_is_work_however_great_the_lag() -> None:
     assert await barked(lambda: 7, lambda: next(positions), SECONDS * 5) == []
 
 
-async def test_what_stalls_after_it_moved_is_told_all_the_same() -> None:
+async def test_a_position_that_stalls_after_it_moved_is_reported_all_the_same() -> None:
     positions = iter([1, 2, 3])
     assert await barked(lambda: 7, lambda: next(positions, 3), DEADLINE_SECONDS)
 

@@ -73,7 +73,9 @@ def as_avro(message: Message) -> dict[str, Any]:
     record = msgspec.structs.asdict(message)
     for name, value in record.items():
         if isinstance(value, tuple):
-            record[name] = [msgspec.structs.asdict(it) if isinstance(it, msgspec.Struct) else it for it in value]
+            record[name] = [
+                msgspec.structs.asdict(element) if isinstance(element, msgspec.Struct) else element for element in value
+            ]
     return record
 
 

@@ -168,8 +168,8 @@ def test_the_codec_in_use_is_the_one_that_was_asked_for(
 ) -> None:
     monkeypatch.setenv(native.VARIABLE, choice)
     program = "from schemas.codec.native import IN_USE; print(IN_USE)"
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert said.strip() == words
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == words
 
 
 def test_a_build_of_another_source_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

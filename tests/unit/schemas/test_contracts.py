@@ -63,14 +63,16 @@ def test_the_committed_schemas_are_sound() -> None:
     assert check.find_all() == []
 
 
-def test_the_command_says_so_and_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_agreement_and_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
     assert check.main() == 0
     assert "agree" in capsys.readouterr().out
 
 
 def test_a_new_field_without_a_default_cannot_read_older_records(root: Path) -> None:
     edit(root / "avro/CommitLine.avsc", add_field(**DEPOT))
-    assert any("id 3) any more: reader_field_missing_default_value: depot" in found for found in check.find_all(root))
+    assert any(
+        "id 3) any more: reader_field_missing_default_value: depot" in finding for finding in check.find_all(root)
+    )
 
 
 @pytest.mark.usefixtures("_future_commit_line")
@@ -79,16 +81,16 @@ def test_a_default_that_is_taken_away_later_is_missed(root: Path) -> None:
     assert register.register(root)[1] == []
     assert check.find_all(root) == []
     edit(root / "avro/CommitLine.avsc", lambda schema: schema["fields"][-1].pop("default"))
-    found = check.find_all(root)
-    assert any("reader_field_missing_default_value: depot" in finding for finding in found)
-    assert any("not in the lock as it stands" in finding for finding in found)
+    findings = check.find_all(root)
+    assert any("reader_field_missing_default_value: depot" in finding for finding in findings)
+    assert any("not in the lock as it stands" in finding for finding in findings)
 
 
 def test_a_type_that_changes_is_caught(root: Path) -> None:
     edit(root / "avro/CommitLine.avsc", set_in_field(1, type="string"))
-    found = check.find_all(root)
-    assert any("CommitLine cannot read its version 1 (id 3) any more: type_mismatch" in finding for finding in found)
-    assert any("CommitLine.line is string in Avro" in finding for finding in found)
+    findings = check.find_all(root)
+    assert any("CommitLine cannot read its version 1 (id 3) any more: type_mismatch" in finding for finding in findings)
+    assert any("CommitLine.line is string in Avro" in finding for finding in findings)
 
 
 def test_every_earlier_version_must_be_readable_not_only_the_last(root: Path) -> None:
@@ -102,22 +104,22 @@ def test_every_earlier_version_must_be_readable_not_only_the_last(root: Path) ->
 
 def test_an_edited_history_file_is_caught(root: Path) -> None:
     edit(root / "history/3.avsc", set_in_field(1, type="long"))
-    assert any("history/3.avsc is not the lastunit.CommitLine version 1" in found for found in check.find_all(root))
+    assert any("history/3.avsc is not the lastunit.CommitLine version 1" in finding for finding in check.find_all(root))
 
 
 def test_a_missing_history_file_is_caught(root: Path) -> None:
     (root / "history/3.avsc").unlink()
-    assert any("3.avsc cannot be read" in found for found in check.find_all(root))
+    assert any("3.avsc cannot be read" in finding for finding in check.find_all(root))
 
 
 def test_a_history_file_that_nobody_registered_is_caught(root: Path) -> None:
     shutil.copy(root / "history/3.avsc", root / "history/9999.avsc")
-    assert any("history/9999.avsc is not in lock.json" in found for found in check.find_all(root))
+    assert any("history/9999.avsc is not in lock.json" in finding for finding in check.find_all(root))
 
 
 def test_an_id_taken_out_of_the_lock_is_caught(root: Path) -> None:
     edit(root / "lock.json", lambda lock: lock.pop("3"))
-    assert any("an id is never removed" in found for found in check.find_all(root))
+    assert any("an id is never removed" in finding for finding in check.find_all(root))
 
 
 def test_an_id_given_to_another_message_is_caught(root: Path) -> None:
@@ -125,29 +127,29 @@ def test_an_id_given_to_another_message_is_caught(root: Path) -> None:
         lock["3"], lock["4"] = lock["4"], lock["3"]
 
     edit(root / "lock.json", swap)
-    assert any("history/3.avsc is not the lastunit.ReturnLine" in found for found in check.find_all(root))
+    assert any("history/3.avsc is not the lastunit.ReturnLine" in finding for finding in check.find_all(root))
 
 
 def test_a_name_edited_in_the_lock_is_caught(root: Path) -> None:
     edit(root / "lock.json", lambda lock: lock["3"].update(name="lastunit.KeepLine"))
-    assert any("history/3.avsc is not the lastunit.KeepLine" in found for found in check.find_all(root))
+    assert any("history/3.avsc is not the lastunit.KeepLine" in finding for finding in check.find_all(root))
 
 
 def test_a_version_that_is_skipped_is_caught(root: Path) -> None:
     edit(root / "lock.json", lambda lock: lock["3"].update(version=2))
-    assert any("id 3 is lastunit.CommitLine 2, where 1 follows" in found for found in check.find_all(root))
+    assert any("id 3 is lastunit.CommitLine 2, where 1 follows" in finding for finding in check.find_all(root))
 
 
 def test_one_id_for_two_messages_after_a_merge_is_caught(root: Path) -> None:
     text = (root / "lock.json").read_text()
     (root / "lock.json").write_text(text.replace('"4":', '"3":'))
-    assert any("occurs twice" in found for found in check.find_all(root))
+    assert any("occurs twice" in finding for finding in check.find_all(root))
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"1": {}}', '{"one": {"name": "a", "version": 1, "sha256": ""}}'])
 def test_a_broken_lock_is_one_finding_and_no_crash(root: Path, text: str) -> None:
     (root / "lock.json").write_text(text)
-    assert ["lock.json cannot be read" in found for found in check.find_all(root)] == [True]
+    assert ["lock.json cannot be read" in finding for finding in check.find_all(root)] == [True]
 
 
 def test_a_field_without_a_doc_is_caught(root: Path) -> None:
@@ -157,32 +159,32 @@ def test_a_field_without_a_doc_is_caught(root: Path) -> None:
 
 def test_fields_in_another_order_than_the_struct_are_caught(root: Path) -> None:
     edit(root / "avro/CommitLine.avsc", lambda schema: schema["fields"].reverse())
-    assert any("make names and order equal" in found for found in check.find_all(root))
+    assert any("make names and order equal" in finding for finding in check.find_all(root))
 
 
 def test_money_and_times_are_longs(root: Path) -> None:
     edit(root / "avro/LineReserved.avsc", set_in_field(5, type="int"))
-    assert any("LineReserved.unit_price_minor is int in Avro" in found for found in check.find_all(root))
+    assert any("LineReserved.unit_price_minor is int in Avro" in finding for finding in check.find_all(root))
 
 
 def test_a_logical_type_is_refused(root: Path) -> None:
     logical: Any = {"type": "long", "logicalType": "timestamp-millis"}
     edit(root / "avro/ExpireHolds.avsc", set_in_field(0, type=logical))
-    assert any("ExpireHolds.as_of_ms is {" in found for found in check.find_all(root))
+    assert any("ExpireHolds.as_of_ms is {" in finding for finding in check.find_all(root))
 
 
 def test_a_message_without_a_schema_and_one_that_left_are_caught(root: Path) -> None:
     (root / "avro/CommitLine.avsc").unlink()
-    found = check.find_all(root)
-    assert any("CommitLine has no avro/CommitLine.avsc" in finding for finding in found)
-    assert any("CommitLine is in the lock but has no schema" in finding for finding in found)
+    findings = check.find_all(root)
+    assert any("CommitLine has no avro/CommitLine.avsc" in finding for finding in findings)
+    assert any("CommitLine is in the lock but has no schema" in finding for finding in findings)
 
 
 def test_a_schema_without_a_message_or_under_another_name_is_caught(root: Path) -> None:
     shutil.copy(root / "avro/CommitLine.avsc", root / "avro/Unheard.avsc")
-    found = check.find_all(root)
-    assert any("Unheard.avsc describes lastunit.CommitLine" in finding for finding in found)
-    assert any("Unheard.avsc has no struct" in finding for finding in found)
+    findings = check.find_all(root)
+    assert any("Unheard.avsc describes lastunit.CommitLine" in finding for finding in findings)
+    assert any("Unheard.avsc has no struct" in finding for finding in findings)
 
 
 # --- the register -----------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def test_other_spellings_and_versions_are_no_order_ids(text: str) -> None:
         order_id_ms(text)
 
 
-def test_an_event_id_says_where_it_comes_from() -> None:
+def test_an_event_id_names_the_position_of_its_cause() -> None:
     assert event_id("inventory.commands", 3, 1042, 0) == "inventory.commands/3/1042/0"
     assert parse_event_id("inventory.commands/3/1042/0") == EventId("inventory.commands", 3, 1042, 0)
 

@@ -55,7 +55,7 @@ def test_an_amount_becomes_whole_minor_units(amount: str, currency: str, minor: 
         ("92233720368547758.08", "GBP"),
     ],
 )
-def test_what_cannot_be_told_exactly_is_refused_not_rounded(amount: str, currency: str) -> None:
+def test_an_amount_that_is_not_exact_is_refused_not_rounded(amount: str, currency: str) -> None:
     with pytest.raises(InexactAmountError):
         to_minor(Decimal(amount), currency)
 

@@ -88,7 +88,7 @@ def test_a_raised_price_names_no_price_before() -> None:
     assert price_at(product(("H", 100, NOW - DAY_MS), ("H", 300, NOW)), "H", NOW) == PriceNow(300, NOW, None)
 
 
-def test_one_variants_price_says_nothing_about_another() -> None:
+def test_one_variants_price_implies_nothing_about_another() -> None:
     assert price_at(product(("H", 100, NOW)), "H2", NOW) is None
 
 

@@ -133,7 +133,7 @@ def test_the_bytes_of_a_record_in_the_log_never_change() -> None:
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_every_message_is_told_by_its_id_alone(message: type[Message]) -> None:
+def test_every_message_is_identified_by_its_id_alone(message: type[Message]) -> None:
     head = next(head for head, struct in wire._types.items() if struct is message)
     assert wire.message_type(head + b"whatever follows") is message
 
@@ -170,7 +170,7 @@ def test_a_dead_letter_with_a_field_of_a_wrong_type_is_refused() -> None:
         wire.encode(with_field(A_DEAD_LETTER, headers={"a": None}))
 
 
-def test_a_message_that_is_not_in_the_lock_says_how_to_register_it() -> None:
+def test_a_message_that_is_not_in_the_lock_is_refused_with_how_to_register_it() -> None:
     class Unheard(Message, frozen=True):
         sku: str
 

@@ -55,18 +55,18 @@ def test_a_damaged_record_gives_a_message_or_a_decode_error(message: Message, da
     start = data.draw(st.integers(5, len(value)))
     end = data.draw(st.integers(start, min(start + 12, len(value))))
     damaged = value[:start] + data.draw(st.binary(max_size=12)) + value[end:]
-    found = found_by(wire.decode, damaged)
-    if isinstance(found, Message):
-        assert wire.decode(wire.encode(found)) == found
+    decoded = found_by(wire.decode, damaged)
+    if isinstance(decoded, Message):
+        assert wire.decode(wire.encode(decoded)) == decoded
 
 
 @thorough
 @given(HEADS, st.binary(max_size=120))
 def test_the_generated_readers_judge_as_fastavro_does(head: bytes, body: bytes) -> None:
     general = wire._general_decoder(wire._types[head], WRITERS[head], schema_of(wire._types[head]))
-    found = found_by(wire.decode, head + body)
+    decoded = found_by(wire.decode, head + body)
     # fastavro cuts short an integer of more than 64 bits.
-    assert found in (found_by(general, head + body), errors.MalformedBodyError.reason)
+    assert decoded in (found_by(general, head + body), errors.MalformedBodyError.reason)
 
 
 @pytest.mark.parametrize("message", [A_LINE, A_DEAD_LETTER])

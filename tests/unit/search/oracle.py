@@ -81,7 +81,8 @@ def find(
 
     matching = [offer for offer in every if chosen(offer)]
     lowest = {
-        offer.product_id: min(it.price for it in matching if it.product_id == offer.product_id) for offer in matching
+        offer.product_id: min(other.price for other in matching if other.product_id == offer.product_id)
+        for offer in matching
     }
     names = {name for offer in every for name in offer.values}
     facets = {}

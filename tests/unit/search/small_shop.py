@@ -20,7 +20,7 @@ def shop(*products: Product, rules: SearchRules | None = None, levels: dict[str,
     return index
 
 
-def found(index: SearchIndex, text: str, **query: object) -> list[str]:
+def ids_of_hits(index: SearchIndex, text: str, **query: object) -> list[str]:
     return [hit.product_id for hit in search(index, SearchQuery(text=text, **query)).hits]  # type: ignore[arg-type]
 
 

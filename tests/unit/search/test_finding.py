@@ -12,12 +12,12 @@ from consumers.search.rules import OneWay, Pin, SearchRules
 from schemas.messages import Price
 from schemas.search import FacetValue, SearchQuery
 from tests.unit.search.shelf import NOW, product
-from tests.unit.search.small_shop import CLOTH, LIGHT, MUG, found, shop, values
+from tests.unit.search.small_shop import CLOTH, LIGHT, MUG, ids_of_hits, shop, values
 
 
 @pytest.mark.parametrize("text", ["mug", "MUGS", "retro", "retrospot mug", "mug red", "M", "rétrospot"])
 def test_a_product_is_found_by_its_words_their_forms_their_beginnings_and_its_number(text: str) -> None:
-    assert found(shop(MUG, LIGHT, CLOTH), text) == ["M"]
+    assert ids_of_hits(shop(MUG, LIGHT, CLOTH), text) == ["M"]
 
 
 @pytest.mark.parametrize("text", ["retrospto", "retospot", "retrsspot", "rretrospot mug", "hangign haert"])
@@ -29,8 +29,8 @@ def test_typos_are_forgiven_and_named(text: str) -> None:
 
 def test_a_number_is_never_taken_for_another_one() -> None:
     index = shop(product("A", "Fantasia 2000"), product("B", "Odyssey 2001"))
-    assert found(index, "2001") == ["B"]
-    assert found(index, "2002 ") == []
+    assert ids_of_hits(index, "2001") == ["B"]
+    assert ids_of_hits(index, "2002 ") == []
 
 
 def test_one_more_letter_never_finds_more() -> None:
@@ -49,25 +49,25 @@ def test_every_word_that_begins_so_is_counted_however_many_there_are() -> None:
 
 @pytest.mark.parametrize("text", ["t-light", "tlight", "t light", "heart holder"])
 def test_a_compound_is_found_however_it_is_written(text: str) -> None:
-    assert found(shop(MUG, LIGHT, CLOTH), text) == ["T"]
+    assert ids_of_hits(shop(MUG, LIGHT, CLOTH), text) == ["T"]
 
 
 @pytest.mark.parametrize("text", ["tablecloth", "table cloth", "paisley table cloth"])
 def test_words_written_in_one_are_found_apart(text: str) -> None:
-    assert found(shop(MUG, CLOTH), text) == ["C"]
+    assert ids_of_hits(shop(MUG, CLOTH), text) == ["C"]
 
 
 @pytest.mark.parametrize("text", ["redbull", "red bull"])
 def test_words_written_apart_are_found_in_one(text: str) -> None:
-    assert found(shop(MUG, product("B", "Red Bull Can")), text)[0] == "B"
+    assert ids_of_hits(shop(MUG, product("B", "Red Bull Can")), text)[0] == "B"
 
 
 def test_a_synonym_of_several_words_is_found_and_keeps_the_other_words() -> None:
     rules = SearchRules(synonyms=(("tea light", "t light"), ("cup", "mug")), one_way=(OneWay("crockery", ("mug",)),))
     index = shop(MUG, LIGHT, product("G", "Green Tea"), rules=rules)
-    assert found(index, "heart tea light holder") == ["T"]
-    assert found(index, "cup") == found(index, "mug") == ["M"]
-    assert found(index, "crockery") == ["M"]
+    assert ids_of_hits(index, "heart tea light holder") == ["T"]
+    assert ids_of_hits(index, "cup") == ids_of_hits(index, "mug") == ["M"]
+    assert ids_of_hits(index, "crockery") == ["M"]
 
 
 def test_a_pinned_product_stands_first_and_is_counted_once() -> None:
@@ -79,7 +79,7 @@ def test_a_pinned_product_stands_first_and_is_counted_once() -> None:
 
 def test_a_pinned_product_obeys_the_filters() -> None:
     index = shop(MUG, LIGHT, rules=SearchRules(pins=(Pin("mug", ("T",)),)), levels={"M": 1})
-    assert found(index, "mug", in_stock=True) == ["M"]
+    assert ids_of_hits(index, "mug", in_stock=True) == ["M"]
 
 
 def test_where_no_product_has_all_words_those_with_most_are_found_and_it_is_named() -> None:
@@ -142,8 +142,8 @@ SIZES = product(
 
 def test_a_size_that_is_sold_out_is_not_found_as_in_stock() -> None:
     index = shop(SIZES, levels={"S-S": 0, "S-M": 3})
-    assert found(index, "", filters={"size": ("S",)}, in_stock=True) == []
-    assert found(index, "", filters={"size": ("M",)}, in_stock=True) == ["S"]
+    assert ids_of_hits(index, "", filters={"size": ("S",)}, in_stock=True) == []
+    assert ids_of_hits(index, "", filters={"size": ("M",)}, in_stock=True) == ["S"]
     assert values(search(index, SearchQuery(in_stock=True)), "size") == {"M": 1}
 
 
@@ -157,7 +157,7 @@ def test_stock_of_a_variant_that_was_taken_away_counts_no_more() -> None:
 
 
 def test_any_variant_is_found_by_its_number() -> None:
-    assert found(shop(SIZES), "S-M") == ["S"]
+    assert ids_of_hits(shop(SIZES), "S-M") == ["S"]
 
 
 def test_a_product_with_many_variants_is_one_hit_and_counts_once() -> None:
@@ -170,7 +170,7 @@ def test_a_product_with_many_variants_is_one_hit_and_counts_once() -> None:
 def test_a_price_is_that_of_the_variant_that_meets_the_filters() -> None:
     (hit,) = search(shop(SIZES), SearchQuery(filters={"size": ("M",)})).hits
     assert (hit.price_minor, hit.sku) == (900, "S-M")
-    assert found(shop(SIZES), "", filters={"size": ("M",)}, price_to=900) == []
+    assert ids_of_hits(shop(SIZES), "", filters={"size": ("M",)}, price_to=900) == []
 
 
 def test_availability_counts_equal_the_levels() -> None:
@@ -192,18 +192,18 @@ def test_a_level_counts_at_once_and_a_forgotten_one_no_more() -> None:
 def test_pages_follow_each_other_without_a_gap_or_a_repetition() -> None:
     index = shop(*(product(f"P{n}", "bag", price=n % 3) for n in range(50)))
     for sort in ("relevance", "price", "-price", "newest"):
-        pages = [found(index, "bag", sort=sort, page=page, size=7) for page in range(1, 9)]
+        pages = [ids_of_hits(index, "bag", sort=sort, page=page, size=7) for page in range(1, 9)]
         assert sorted(itertools.chain.from_iterable(pages)) == sorted(f"P{n}" for n in range(50))
 
 
 def test_equal_products_stand_in_the_same_order_on_every_node() -> None:
     products = [product(f"P{n}", "bag") for n in range(30)]
-    assert found(shop(*products), "", size=30) == found(shop(*reversed(products)), "", size=30)
+    assert ids_of_hits(shop(*products), "", size=30) == ids_of_hits(shop(*reversed(products)), "", size=30)
 
 
 def test_the_exact_title_stands_before_longer_ones() -> None:
     index = shop(product("L", "heart of wicker small red box"), product("E", "heart of wicker"), product("O", "wicker"))
-    assert found(index, "heart of wicker")[0] == "E"
+    assert ids_of_hits(index, "heart of wicker")[0] == "E"
 
 
 # --- changes ------------------------------------------------------------------------------------------------------------
@@ -211,29 +211,29 @@ def test_the_exact_title_stands_before_longer_ones() -> None:
 
 def test_an_archived_product_is_found_no_more_nor_is_a_draft() -> None:
     index = shop(MUG, product("D", "draft mug", state="draft"))
-    assert found(index, "mug") == ["M"]
+    assert ids_of_hits(index, "mug") == ["M"]
     index.put(product("M", "Red Retrospot Mug", state="archived", version=2))
     index.commit(NOW)
-    assert found(index, "mug") == []
+    assert ids_of_hits(index, "mug") == []
 
 
 def test_an_older_version_changes_nothing_and_a_removed_product_may_come_back() -> None:
     index = shop(product("M", "new mug", version=3))
     index.put(product("M", "old mug", version=2))
     index.commit(NOW)
-    assert found(index, "new") == ["M"]
+    assert ids_of_hits(index, "new") == ["M"]
     index.remove("M")
     index.put(product("M", "fresh mug", version=1))
     index.commit(NOW)
-    assert found(index, "fresh") == ["M"]
+    assert ids_of_hits(index, "fresh") == ["M"]
 
 
 def test_a_product_is_not_found_by_the_words_it_had_before() -> None:
     index = shop(product("B", "red retrospot bag"), product("D", "retrospot table"))
     index.put(product("B", "red bag", version=2))
     index.commit(NOW)
-    assert found(index, "retrospot") == ["D"]
-    assert found(index, "red") == ["B"]
+    assert ids_of_hits(index, "retrospot") == ["D"]
+    assert ids_of_hits(index, "red") == ["B"]
 
 
 def test_a_scheduled_price_is_there_when_it_begins_without_any_message() -> None:
@@ -248,7 +248,7 @@ def test_a_scheduled_price_is_there_when_it_begins_without_any_message() -> None
 
 
 def test_a_product_in_another_currency_is_not_for_sale_here() -> None:
-    assert found(shop(product("E", "mug", currency="EUR"), MUG), "mug") == ["M"]
+    assert ids_of_hits(shop(product("E", "mug", currency="EUR"), MUG), "mug") == ["M"]
 
 
 # --- for people ---------------------------------------------------------------------------------------------------------
@@ -260,10 +260,12 @@ def test_what_matched_is_marked_by_place_never_by_markup() -> None:
 
 
 def test_a_typed_beginning_suggests_words_products_and_categories() -> None:
-    told = suggest(shop(product("M", "Red Mug", category="Kitchen/Cups"), product("N", "Red Muffin Tray")), "red mu")
-    assert told.queries == ("red muffin", "red mug")
-    assert {hit.product_id for hit in told.products} == {"M", "N"}
-    assert "Kitchen" in told.categories
+    suggested = suggest(
+        shop(product("M", "Red Mug", category="Kitchen/Cups"), product("N", "Red Muffin Tray")), "red mu"
+    )
+    assert suggested.queries == ("red muffin", "red mug")
+    assert {hit.product_id for hit in suggested.products} == {"M", "N"}
+    assert "Kitchen" in suggested.categories
 
 
 def test_a_score_can_be_explained() -> None:
@@ -279,6 +281,6 @@ def test_no_text_is_an_error(text: str) -> None:
 
 def test_words_of_other_scripts_are_found() -> None:
     index = shop(product("R", "Красная кружка"), product("J", "赤いマグ"), product("G", "Straße"))
-    assert found(index, "кружка") == ["R"]
-    assert found(index, "マグ") == ["J"]
-    assert found(index, "strasse") == ["G"]
+    assert ids_of_hits(index, "кружка") == ["R"]
+    assert ids_of_hits(index, "マグ") == ["J"]
+    assert ids_of_hits(index, "strasse") == ["G"]

@@ -43,10 +43,10 @@ def test_a_page_that_was_edited_or_lost_is_stale(tmp_path: Path, capsys: pytest.
     with (tmp_path / "new" / "order-states.md").open("a") as page:
         page.write("\nMy own note.\n")
     assert main(["--check", "--directory", str(tmp_path / "new")]) == 1
-    said = capsys.readouterr().err
-    assert "order-states.md, saga.md" in said
-    assert COMMAND in said
-    assert "payment-states.md" not in said
+    errors = capsys.readouterr().err
+    assert "order-states.md, saga.md" in errors
+    assert COMMAND in errors
+    assert "payment-states.md" not in errors
 
 
 def test_the_command_as_it_is_documented_runs() -> None:
@@ -110,15 +110,17 @@ def test_a_picture_of_some_states_has_the_arrows_that_leave_them() -> None:
 def test_every_reaction_is_drawn() -> None:
     drawn = saga_arrows(REACTIONS)
     for reaction in REACTIONS:
-        assert any(arrow.target == reaction.room and reaction.on in said for arrow, said in drawn.items())
+        assert any(arrow.target == reaction.room and reaction.on in messages for arrow, messages in drawn.items())
         for message in reaction.outputs:
-            assert any(arrow.source == reaction.room and message in said for arrow, said in drawn.items()), message
+            assert any(arrow.source == reaction.room and message in messages for arrow, messages in drawn.items()), (
+                message
+            )
 
 
 def test_the_pictures_of_the_steps_together_show_every_arrow_and_each_step_is_explained() -> None:
-    whole = {(arrow, message) for arrow, said in saga_arrows(REACTIONS).items() for message in said}
+    whole = {(arrow, message) for arrow, messages in saga_arrows(REACTIONS).items() for message in messages}
     steps = [saga_arrows(REACTIONS, step) for step in SagaStep]
-    assert {(arrow, message) for drawn in steps for arrow, said in drawn.items() for message in said} == whole
+    assert {(arrow, message) for drawn in steps for arrow, messages in drawn.items() for message in messages} == whole
     assert all(steps)
     assert set(EXPLAINED) == set(SagaStep)
 
@@ -149,7 +151,7 @@ def test_a_reaction_that_two_steps_share_is_in_both_pictures() -> None:
     assert shown == [SagaStep.COMMIT, SagaStep.SEND_BACK]
 
 
-def test_what_an_owner_says_to_itself_is_no_arrow_to_another_room() -> None:
+def test_what_an_owner_sends_to_itself_is_no_arrow_to_another_room() -> None:
     reactions = tuple(Reaction(room, m.EndWaits, (), step=SagaStep.REFUND) for room in ("payments", "fulfilment"))
     assert set(saga_arrows(reactions)) == {
         Arrow(room, room, "order.events", undo=False) for room in ("payments", "fulfilment")
@@ -162,7 +164,7 @@ def test_an_undo_is_dashed() -> None:
     assert '    orders -.->|"inventory.commands:<br/>ReleaseLine<br/>ReturnLine"| inventory' in saga_diagram(REACTIONS)
 
 
-def test_what_no_room_says_comes_from_outside_unless_an_owner_says_it_to_itself() -> None:
+def test_what_no_room_publishes_comes_from_outside_unless_an_owner_sends_it_to_itself() -> None:
     accepted = (m.ReceiveStock, m.ExpireHolds)
     drawn = saga_arrows([Reaction("inventory", message, (), step=SagaStep.STOCK) for message in accepted])
     assert drawn == {
@@ -171,7 +173,7 @@ def test_what_no_room_says_comes_from_outside_unless_an_owner_says_it_to_itself(
     }
 
 
-def test_a_page_says_how_it_is_made() -> None:
+def test_a_page_names_the_command_that_makes_it() -> None:
     for text in pages().values():
         assert text.startswith("<!-- Generated from ")
         assert COMMAND in text.splitlines()[0]

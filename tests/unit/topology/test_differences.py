@@ -36,9 +36,9 @@ def differences(observed: ObservedCluster, partitions: int = 4) -> TopologyDiff:
 
 
 def test_a_cluster_as_declared_does_not_differ() -> None:
-    found = differences(cluster())
-    assert not found
-    assert found.lines() == found.refusals() == []
+    diff = differences(cluster())
+    assert not diff
+    assert diff.lines() == diff.refusals() == []
 
 
 def test_another_namespace_and_a_strangers_topic_are_nobodys_business() -> None:
@@ -52,18 +52,18 @@ def test_another_namespace_and_a_strangers_topic_are_nobodys_business() -> None:
 def test_a_missing_topic_is_to_be_created_whole() -> None:
     observed = cluster(brokers=5, replicas=3)
     topics = {name: topic for name, topic in observed.topics.items() if name != "t.order.events"}
-    found = differences(replace(observed, topics=topics))
-    assert found == TopologyDiff("C", missing=(MissingTopic("t.order.events", 4, 3, ORDER_EVENTS.kafka_configs(3)),))
-    assert found.missing[0].configs["min.insync.replicas"] == "2"
-    assert found.refusals() == []
+    diff = differences(replace(observed, topics=topics))
+    assert diff == TopologyDiff("C", missing=(MissingTopic("t.order.events", 4, 3, ORDER_EVENTS.kafka_configs(3)),))
+    assert diff.missing[0].configs["min.insync.replicas"] == "2"
+    assert diff.refusals() == []
 
 
 @pytest.mark.parametrize(("wanted", "why"), [(12, "would move keys"), (2, "cannot take partitions away")])
 def test_a_number_of_partitions_is_never_changed(wanted: int, why: str) -> None:
-    found = differences(cluster(partitions=4), partitions=wanted)
-    assert found.partitions[-1] == CountDifference("t.dead.letters", wanted, 4)
-    refusals = found.refusals(allowed=["t.dead.letters:partitions"])
-    assert len(refusals) == len(found.partitions) >= len(TOPICS) - 1
+    diff = differences(cluster(partitions=4), partitions=wanted)
+    assert diff.partitions[-1] == CountDifference("t.dead.letters", wanted, 4)
+    refusals = diff.refusals(allowed=["t.dead.letters:partitions"])
+    assert len(refusals) == len(diff.partitions) >= len(TOPICS) - 1
     assert why in refusals[-1]
     assert "LASTUNIT_PARTITIONS=4" in refusals[-1]
 
@@ -80,24 +80,24 @@ IN_USE = {topic.name: 4 for topic in CO_PARTITIONED}
 
 
 def grown(observed: ObservedCluster, *topics: Topic, to: int) -> ObservedCluster:
-    found = {
+    larger = {
         topic.in_namespace("t."): replace(observed.topics[topic.in_namespace("t.")], partitions=to) for topic in topics
     }
-    return replace(observed, topics={**observed.topics, **found})
+    return replace(observed, topics={**observed.topics, **larger})
 
 
 @pytest.mark.parametrize("topics", [(ORDER_EVENTS,), CO_PARTITIONED], ids=["one", "all"])
 def test_order_topics_that_grew_by_hand_are_named_and_work_on_by_the_recorded_number(topics: tuple[Topic, ...]) -> None:
-    found = compare(grown(cluster(), *topics, to=6), namespace="t.", partitions=4, in_use=IN_USE)
-    assert not found
-    assert found.refusals() == []
-    assert [count.topic for count in found.surplus] == [topic.in_namespace("t.") for topic in topics]
-    assert "has 6 partitions, of which 4 are in use" in found.notes()[0]
+    diff = compare(grown(cluster(), *topics, to=6), namespace="t.", partitions=4, in_use=IN_USE)
+    assert not diff
+    assert diff.refusals() == []
+    assert [count.topic for count in diff.surplus] == [topic.in_namespace("t.") for topic in topics]
+    assert "has 6 partitions, of which 4 are in use" in diff.notes()[0]
 
 
 def test_without_a_record_more_partitions_than_declared_are_a_difference() -> None:
-    found = compare(grown(cluster(), ORDER_EVENTS, to=6), namespace="t.", partitions=4)
-    assert found.partitions == (CountDifference("t.order.events", 4, 6),)
+    diff = compare(grown(cluster(), ORDER_EVENTS, to=6), namespace="t.", partitions=4)
+    assert diff.partitions == (CountDifference("t.order.events", 4, 6),)
 
 
 def test_the_recorded_number_counts_for_more_than_the_declared_one() -> None:
@@ -111,17 +111,17 @@ def test_too_few_replicas_are_shown_and_too_many_are_welcome() -> None:
 
 
 def test_a_longer_retention_needs_no_permission() -> None:
-    found = differences(changed(cluster(), "t.dead.letters", {"retention.ms": "3600000"}))
-    assert found.configs == (ConfigDifference("t.dead.letters", "retention.ms", "-1", "3600000"),)
-    assert found.lines() == ["t.dead.letters has retention.ms=3600000, wanted -1"]
-    assert found.refusals() == []
+    diff = differences(changed(cluster(), "t.dead.letters", {"retention.ms": "3600000"}))
+    assert diff.configs == (ConfigDifference("t.dead.letters", "retention.ms", "-1", "3600000"),)
+    assert diff.lines() == ["t.dead.letters has retention.ms=3600000, wanted -1"]
+    assert diff.refusals() == []
 
 
 def test_a_change_that_may_lose_data_must_be_allowed_by_name() -> None:
-    found = differences(changed(cluster(), "t.dead.letters", {"cleanup.policy": "compact"}))
-    (refusal,) = found.refusals(allowed=["t.order.events:cleanup.policy"])
+    diff = differences(changed(cluster(), "t.dead.letters", {"cleanup.policy": "compact"}))
+    (refusal,) = diff.refusals(allowed=["t.order.events:cleanup.policy"])
     assert "t.dead.letters:cleanup.policy" in refusal
-    assert found.refusals(allowed=["t.dead.letters:cleanup.policy"]) == []
+    assert diff.refusals(allowed=["t.dead.letters:cleanup.policy"]) == []
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_it_is_known_which_changes_lose_data(config: str, actual: str, wanted: s
 
 def test_a_config_that_the_cluster_does_not_know_is_a_difference() -> None:
     configs = {name: None for name in DEAD_LETTERS.kafka_configs() if name == "max.message.bytes"}
-    found = differences(changed(cluster(), "t.dead.letters", configs))
-    assert found.configs == (
+    diff = differences(changed(cluster(), "t.dead.letters", configs))
+    assert diff.configs == (
         ConfigDifference("t.dead.letters", "max.message.bytes", str(DEAD_LETTERS.max_message_bytes), None),
     )
 

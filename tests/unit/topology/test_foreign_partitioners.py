@@ -32,34 +32,34 @@ KEYS = [f"SKU-{number}".encode() for number in range(40)]
 PARTITIONS = 12
 
 
-@pytest.mark.parametrize(("key", "found"), FNV1A.items())
-def test_fnv_1a_is_as_librdkafka_has_it(key: bytes, found: int) -> None:
-    assert foreign.fnv1a(key) == found
+@pytest.mark.parametrize(("key", "expected"), FNV1A.items())
+def test_fnv_1a_is_as_librdkafka_has_it(key: bytes, expected: int) -> None:
+    assert foreign.fnv1a(key) == expected
 
 
-@pytest.mark.parametrize(("key", "found"), LEGACY.items())
-def test_the_legacy_murmur2_is_as_kafkajs_has_it(key: bytes, found: int) -> None:
-    assert foreign.kafkajs_legacy(key) == found & 0x7FFFFFFF
+@pytest.mark.parametrize(("key", "expected"), LEGACY.items())
+def test_the_legacy_murmur2_is_as_kafkajs_has_it(key: bytes, expected: int) -> None:
+    assert foreign.kafkajs_legacy(key) == expected & 0x7FFFFFFF
 
 
 @pytest.mark.parametrize("known", foreign.FOREIGN, ids=lambda known: known.name)
 def test_who_misrouted_is_named_with_what_to_set(known: foreign.Partitioner) -> None:
     chosen = [(key, known.hash_of(key) % PARTITIONS) for key in KEYS]
     misrouted = [(key, place) for key, place in chosen if place != partition_of(key, PARTITIONS)]
-    found = foreign.suspect(misrouted, PARTITIONS)
-    assert found == foreign.Suspect(known, len(misrouted))
-    assert known.mend in found.text
+    suspect = foreign.suspect(misrouted, PARTITIONS)
+    assert suspect == foreign.Suspect(known, len(misrouted))
+    assert known.mend in suspect.text
 
 
 def test_places_that_no_key_explains_are_round_robin() -> None:
-    found = foreign.suspect([(key, number % PARTITIONS) for number, key in enumerate(KEYS)], PARTITIONS)
-    assert found is not None
-    assert (found.partitioner, "round robin" in found.text) == (None, True)
+    suspect = foreign.suspect([(key, number % PARTITIONS) for number, key in enumerate(KEYS)], PARTITIONS)
+    assert suspect is not None
+    assert (suspect.partitioner, "round robin" in suspect.text) == (None, True)
 
 
-def test_one_record_may_be_chance_and_none_says_nothing() -> None:
-    found = foreign.suspect([(b"MUG", foreign.crc32(b"MUG") % PARTITIONS)], PARTITIONS)
-    assert found is not None
-    assert "may be chance" in found.text
+def test_one_record_may_be_chance_and_none_suspects_nobody() -> None:
+    suspect = foreign.suspect([(b"MUG", foreign.crc32(b"MUG") % PARTITIONS)], PARTITIONS)
+    assert suspect is not None
+    assert "may be chance" in suspect.text
     assert foreign.suspect([], PARTITIONS) is None
     assert foreign.suspect([(b"MUG", 40)], PARTITIONS) is None  # the topic had other partitions then

@@ -27,19 +27,19 @@ def test_nobodys_message_goes_unheard(message: type[m.Message]) -> None:
 
 
 @pytest.mark.parametrize("reaction", REACTIONS, ids=lambda reaction: f"{reaction.room}-{reaction.on.__name__}")
-def test_a_room_may_write_what_it_says(reaction: Reaction) -> None:
+def test_a_room_may_write_what_it_publishes(reaction: Reaction) -> None:
     for message in reaction.outputs:
         assert reaction.room in log_of(message).written_by, message.__name__
 
 
 @pytest.mark.parametrize("message", CARRIED)
-def test_what_is_heard_is_said_by_a_room_or_comes_from_outside(message: type[m.Message]) -> None:
+def test_what_is_accepted_is_published_by_a_room_or_comes_from_outside(message: type[m.Message]) -> None:
     from_outside = ANYONE in topic_of(message).written_by
     assert message in SAID | OF_ANY_RECORD or from_outside or message in ADDRESSED_TO_A_PARTITION
 
 
 @pytest.mark.parametrize("reaction", REACTIONS, ids=lambda reaction: f"{reaction.room}-{reaction.on.__name__}")
-def test_an_undo_is_itself_answered_or_said(reaction: Reaction) -> None:
+def test_an_undo_is_itself_answered_or_published(reaction: Reaction) -> None:
     undo = reaction.undone_by
     assert undo is None or undo in SAID
 

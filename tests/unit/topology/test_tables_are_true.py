@@ -48,7 +48,7 @@ class Walked(NamedTuple):
     """Which (state, message, other state) were seen, and what was said on hearing what."""
 
     moves: set[tuple[str, type[m.Message], str]]
-    says: dict[type[m.Message], set[type[m.Message]]]
+    outputs: dict[type[m.Message], set[type[m.Message]]]
 
 
 def message(of: type[m.Message], dice: random.Random) -> m.Message:
@@ -77,16 +77,16 @@ def walked(
         state = fresh()
         for _ in range(dice.randrange(1, 14)):
             fits = likely is not None and dice.random() < 0.5
-            said = likely(state, dice) if likely is not None and fits else message(dice.choice(heard), dice)
+            received = likely(state, dice) if likely is not None and fits else message(dice.choice(heard), dice)
             before = state.state
             try:
-                outcomes = decide(state, said, Now(0))
+                outcomes = decide(state, received, Now(0))
             except RefusedError:
                 continue
-            evolve(state, said, outcomes, Now(0))
+            evolve(state, received, outcomes, Now(0))
             if state.state != before:
-                seen.moves.add((before, type(said), state.state))
-            seen.says[type(said)].update(map(_logged, outcomes))
+                seen.moves.add((before, type(received), state.state))
+            seen.outputs[type(received)].update(map(_logged, outcomes))
     return seen
 
 
@@ -95,8 +95,8 @@ def _logged(outcome: object) -> Any:
     return m.RecordPaymentResult if isinstance(outcome, StartOperation) else type(outcome)
 
 
-def drawn(found: dict[tuple[Any, Any], list[type[m.Message]]]) -> set[tuple[str, type[m.Message], str]]:
-    return {(source, said, target) for (source, target), all_ in found.items() for said in all_ if source != target}
+def drawn(moves: dict[tuple[Any, Any], list[type[m.Message]]]) -> set[tuple[str, type[m.Message], str]]:
+    return {(source, cause, target) for (source, target), all_ in moves.items() for cause in all_ if source != target}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def explored(rounds: int) -> Walked:
             if step.before.state != step.after.state:
                 seen.moves.add((step.before.state, type(step.message), step.after.state))
             logged = [outcome for outcome in step.outcomes or () if isinstance(outcome, m.Message | StartOperation)]
-            seen.says[type(step.message)].update(map(_logged, logged))
+            seen.outputs[type(step.message)].update(map(_logged, logged))
     return seen
 
 
@@ -146,16 +146,16 @@ def declared(room: str) -> dict[type[m.Message], set[type[m.Message]]]:
 
 def undeclared(room: str, seen: Walked) -> dict[str, list[str]]:
     return {
-        on.__name__: sorted(said.__name__ for said in seen.says[on] ^ says)
-        for on, says in declared(room).items()
-        if seen.says[on] != says
+        on.__name__: sorted(kind.__name__ for kind in seen.outputs[on] ^ outputs)
+        for on, outputs in declared(room).items()
+        if seen.outputs[on] != outputs
     }
 
 
-def test_orders_says_exactly_what_the_saga_declares(orders_walked: Walked) -> None:
+def test_orders_publishes_exactly_what_the_saga_declares(orders_walked: Walked) -> None:
     assert undeclared("orders", orders_walked) == {}
 
 
-def test_payments_says_what_the_saga_declares(payments_walked: Walked) -> None:
+def test_payments_publishes_what_the_saga_declares(payments_walked: Walked) -> None:
     known = declared("payments")
-    assert [(on, more) for on, says in payments_walked.says.items() if (more := says - known[on])] == []
+    assert [(on, more) for on, outputs in payments_walked.outputs.items() if (more := outputs - known[on])] == []

@@ -35,22 +35,22 @@ class Walked:
 
     def __init__(self) -> None:
         self.moves: Counter[Move] = Counter()
-        self.says: defaultdict[type[m.Message], set[type[m.Message]]] = defaultdict(set)
+        self.outputs: defaultdict[type[m.Message], set[type[m.Message]]] = defaultdict(set)
 
     def walk(self, dice: random.Random) -> None:
         state, now_ms = Fulfilment(ORDER_ID), START_MS
         for _ in range(dice.randrange(1, STEPS)):
             now_ms += dice.choice((0, 0, 1, 1, 1, 2, 2, 15))
-            said = next_message(state, dice, now_ms)
+            received = next_message(state, dice, now_ms)
             try:
-                outcomes = decide(state, said, Now(now_ms, DEADLINES))
+                outcomes = decide(state, received, Now(now_ms, DEADLINES))
             except RefusedError:
                 continue
             before = state.state
-            evolve(state, said, outcomes, Now(now_ms, DEADLINES))
+            evolve(state, received, outcomes, Now(now_ms, DEADLINES))
             if state.state != before:
-                self.moves[before, type(said), state.state] += 1
-            self.says[type(said)].update(map(type, outcomes))
+                self.moves[before, type(received), state.state] += 1
+            self.outputs[type(received)].update(map(type, outcomes))
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +62,14 @@ def seen() -> Walked:
 
 
 def test_a_fulfilment_moves_exactly_along_the_arrows_that_are_drawn(seen: Walked) -> None:
-    found = arrows(TRANSITIONS)
-    drawn = {(source, said, target) for (source, target), all_ in found.items() for said in all_ if source != target}
+    moves = arrows(TRANSITIONS)
+    drawn = {(source, cause, target) for (source, target), all_ in moves.items() for cause in all_ if source != target}
     assert set(seen.moves) == drawn
 
 
-def test_fulfilment_says_exactly_what_the_saga_declares(seen: Walked) -> None:
+def test_fulfilment_publishes_exactly_what_the_saga_declares(seen: Walked) -> None:
     declared = {reaction.on: set(reaction.outputs) for reaction in REACTIONS if reaction.room == "fulfilment"}
-    undeclared = {on.__name__: [it.__name__ for it in seen.says[on] ^ says] for on, says in declared.items()}
+    undeclared = {
+        on.__name__: [kind.__name__ for kind in seen.outputs[on] ^ outputs] for on, outputs in declared.items()
+    }
     assert {on: difference for on, difference in undeclared.items() if difference} == {}

@@ -52,8 +52,8 @@ LETTER = m.DeadLetter(
 
 
 def test_every_message_is_carried_by_exactly_one_topic() -> None:
-    ours = [message for message in m.MESSAGES if message is not m.AdoptRules]
-    assert Counter(message for topic in TOPICS for message in topic.carries) == Counter(ours)
+    carried = [message for message in m.MESSAGES if message is not m.AdoptRules]
+    assert Counter(message for topic in TOPICS for message in topic.carries) == Counter(carried)
 
 
 @pytest.mark.parametrize("message", TOPIC_NAMES)
@@ -137,7 +137,7 @@ def largest(message: type[m.Message]) -> m.Message:
         if isinstance(avro_type, str):
             return RANGES[avro_type].start
         if avro_type["type"] == "record":
-            struct = next(it for it in ITEM_RECORDS if it.__name__ == avro_type["name"])
+            struct = next(record for record in ITEM_RECORDS if record.__name__ == avro_type["name"])
             return struct(**{field["name"]: value(field["type"], "") for field in avro_type["fields"]})
         return (value(avro_type["items"], ""),) * MAX_ITEMS.get(name, MAX_LINES)
 
@@ -145,7 +145,9 @@ def largest(message: type[m.Message]) -> m.Message:
     return message(**{field["name"]: value(field["type"], f"{message.__name__}.{field['name']}") for field in fields})
 
 
-@pytest.mark.parametrize("message", [it for it in TOPIC_NAMES if it is not m.DeadLetter], ids=lambda it: it.__name__)
+@pytest.mark.parametrize(
+    "message", [message for message in TOPIC_NAMES if message is not m.DeadLetter], ids=lambda message: message.__name__
+)
 def test_the_largest_lawful_message_of_each_kind_fits_its_topic(message: type[m.Message]) -> None:
     value = encode(largest(message))
     assert len(value) == largest_value_bytes([message])
@@ -155,7 +157,10 @@ def test_the_largest_lawful_message_of_each_kind_fits_its_topic(message: type[m.
 @pytest.mark.parametrize("field", MAX_ITEMS)
 def test_a_list_of_its_own_limit_takes_no_item_more(field: str) -> None:
     record, name = field.split(".")
-    message = next((it for it in m.MESSAGES if it.__name__ == record and name in it.__struct_fields__), None)
+    message = next(
+        (candidate for candidate in m.MESSAGES if candidate.__name__ == record and name in candidate.__struct_fields__),
+        None,
+    )
     if message is not None:
         full = largest(message)
         longer = msgspec.structs.replace(full, **{name: getattr(full, name) + getattr(full, name)[:1]})

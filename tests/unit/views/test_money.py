@@ -47,12 +47,12 @@ class Walk:
                     self.state = self.fold.after(self.state, type(event).__name__, data_of(event))
 
     def sums(self) -> tuple[int, ...]:
-        it = self.payment
-        return it.captured_minor, it.refunded_minor, it.disputed_minor, it.lost_minor
+        payment = self.payment
+        return payment.captured_minor, payment.refunded_minor, payment.disputed_minor, payment.lost_minor
 
     def seen(self) -> tuple[int, ...]:
-        it = self.fold.money
-        return it.captured_minor, it.refunded_minor, it.disputed_minor, it.lost_minor
+        money = self.fold.money
+        return money.captured_minor, money.refunded_minor, money.disputed_minor, money.lost_minor
 
 
 def test_the_view_has_the_sums_that_payments_has() -> None:

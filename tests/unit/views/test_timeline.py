@@ -75,7 +75,7 @@ def seen(*messages: m.Message) -> OrderView:
         ),
     ],
 )
-def test_an_order_stands_where_its_latest_event_about_it_says(
+def test_an_order_is_in_the_state_of_its_latest_event(
     messages: tuple[m.Message, ...], state: OrderState, payment: PaymentState, reason: str
 ) -> None:
     view = seen(*messages)
@@ -158,9 +158,12 @@ def test_the_order_in_which_events_were_written_down_does_not_matter() -> None:
         assert view_of(A, random.Random(seed).sample(inorder, len(inorder))) == view_of(A, inorder)
 
 
-def test_an_event_said_again_counts_where_it_was_said_first() -> None:
+def test_an_event_published_again_counts_where_it_was_published_first() -> None:
     once = events(*PAID)
-    again = [TimelineEvent(it.event_id, it.type, it.at_ms + 50, it.offset + len(once), it.data) for it in once[2:5]]
+    again = [
+        TimelineEvent(event.event_id, event.type, event.at_ms + 50, event.offset + len(once), event.data)
+        for event in once[2:5]
+    ]
     assert view_of(A, [*once, *again]) == view_of(A, once)
 
 
