@@ -62,10 +62,10 @@ def word(message: type[M]) -> Callable[..., M]:
     `demand` is the quantity.
     """
 
-    def say(**said: Any) -> M:
-        usual = {**USUAL, "demand": said.get("quantity", USUAL["quantity"])}
-        _require_fields(message, said)
-        return message(**{name: usual[name] for name in _required(message) if name not in said}, **said)
+    def say(**fields: Any) -> M:
+        usual = {**USUAL, "demand": fields.get("quantity", USUAL["quantity"])}
+        _require_fields(message, fields)
+        return message(**{name: usual[name] for name in _required(message) if name not in fields}, **fields)
 
     return say
 
@@ -74,8 +74,8 @@ def _required(message: type[m.Message]) -> list[str]:
     return [field.name for field in msgspec.structs.fields(message) if field.required]
 
 
-def _require_fields(message: type[m.Message], said: dict[str, Any]) -> None:
-    unknown = set(said) - set(message.__struct_fields__)
+def _require_fields(message: type[m.Message], fields: dict[str, Any]) -> None:
+    unknown = set(fields) - set(message.__struct_fields__)
     assert not unknown, f"{message.__name__} has no {unknown}"
 
 

@@ -94,7 +94,7 @@ def test_the_document_is_one_and_has_every_topic(judged: list[dict[str, Any]]) -
     assert "OrderPaid" in document["operations"]["sendOrderEvents"]
 
 
-@pytest.mark.parametrize("place", range(len(BREAKS)), ids=[it.__name__.lstrip("_") for it in BREAKS])
+@pytest.mark.parametrize("place", range(len(BREAKS)), ids=[breakage.__name__.lstrip("_") for breakage in BREAKS])
 def test_a_broken_one_is_refused(judged: list[dict[str, Any]], place: int) -> None:
     """The negative control."""
     assert any(fault["severity"] <= ERROR for fault in judged[1 + place]["faults"]), judged[1 + place]["faults"]

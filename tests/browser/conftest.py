@@ -75,11 +75,11 @@ class Visitor:
         if not AXE.exists():
             pytest.skip("there is no axe-core; `make browser` installs it")
         await self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = await self.page.evaluate("axe.run()")
+        report = await self.page.evaluate("axe.run()")
         return [
-            f"{it['id']}: {it['nodes'][0]['html']}"
-            for it in found["violations"]
-            if it["impact"] in ("serious", "critical")
+            f"{violation['id']}: {violation['nodes'][0]['html']}"
+            for violation in report["violations"]
+            if violation["impact"] in ("serious", "critical")
         ]
 
 

@@ -49,8 +49,8 @@ async def judge(
 
     orders = {row["order_id"]: row for row in await shop.database.fetch(_ORDERS)}
     facts, breaches = await _facts(shop)
-    found, waiting = _judge_ends(orders, {fate.order.order_id: fate for fate in fates}, facts)
-    breaches += found
+    problems, waiting = _judge_ends(orders, {fate.order.order_id: fate for fate in fates}, facts)
+    breaches += problems
     money = await _money(shop, breaches)
     buying = units_wanted([fate for fate in fates if fate.order.order_id in waiting.get(CONFIRMATION, ())])
     breaches += _judge_stock(await shop.database.fetch(_STOCK), facts, units, buying)
@@ -65,8 +65,8 @@ async def judge(
         breaches=breaches,
         kills={},
         states=dict(Counter(row["state"] for row in orders.values())),
-        waits={name: len(found) for name, found in waiting.items()},
-        waiting={name: found[:MOST_NAMED] for name, found in waiting.items()},
+        waits={name: len(order_ids) for name, order_ids in waiting.items()},
+        waiting={name: order_ids[:MOST_NAMED] for name, order_ids in waiting.items()},
         money_minor=money,
         notifications=notifications,
         audit={finding.name: msgspec.to_builtins(finding.figure) for finding in audit.findings},
@@ -80,9 +80,9 @@ def _judge_ends(
     """Return the breaches, and the orders that wait, by what nobody said."""
     breaches = [f"order {order_id} was never heard of" for order_id in fates.keys() - orders.keys()]
     waiting: defaultdict[str, list[str]] = defaultdict(list)
-    told: defaultdict[str, list[str]] = defaultdict(list)
+    history: defaultdict[str, list[str]] = defaultdict(list)
     for fact in facts:
-        told[fact.order_id].append(_in_short(fact))  # type: ignore[attr-defined]  # every fact about an order has one
+        history[fact.order_id].append(_in_short(fact))  # type: ignore[attr-defined]  # every fact about an order has one
     for order_id, row in orders.items():
         wait = _wait_of(row)
         if wait is None:
@@ -91,7 +91,7 @@ def _judge_ends(
             waiting[wait].append(order_id)
         else:
             words = f"order {order_id} ({row['state']}, payment {row['payment']}) waits for {wait}"
-            breaches.append(f"{words} after {', '.join(told[order_id])}")
+            breaches.append(f"{words} after {', '.join(history[order_id])}")
     return breaches, dict(waiting)
 
 
@@ -111,38 +111,38 @@ def _wait_of(row: asyncpg.Record) -> str | None:
 
 async def _money(shop: Shop, breaches: list[str]) -> dict[str, dict[str, int]]:
     """Hold our ledger against the processor's, order by order and in sum."""
-    theirs: dict[str, Counter[str]] = {}
+    at_processor: dict[str, Counter[str]] = {}
     for order_id, lines in (await read_books(shop.supervisor.processor_url) or {}).items():
-        sums = theirs.setdefault(order_id, Counter())
+        sums = at_processor.setdefault(order_id, Counter())
         for line in lines:
             for figure in _FIGURES:
                 sums[figure] += getattr(line, f"{figure}_minor")
-    ours = {row["order_id"]: row for row in await shop.database.fetch(_MONEY)}
-    for order_id in theirs.keys() | ours.keys():
-        mine, other = ours.get(order_id), theirs.get(order_id, Counter())
+    booked = {row["order_id"]: row for row in await shop.database.fetch(_MONEY)}
+    for order_id in at_processor.keys() | booked.keys():
+        row, other = booked.get(order_id), at_processor.get(order_id, Counter())
         for figure in _FIGURES:
-            amount = mine[figure] if mine is not None else 0
+            amount = row[figure] if row is not None else 0
             if amount != other[figure]:
                 breaches.append(
                     f"order {order_id}: {amount} {figure} by our ledger, {other[figure]} by the processor's"
                 )
     return {
-        "ours": {figure: sum(row[figure] for row in ours.values()) for figure in _FIGURES},
-        "processor": {figure: sum(sums[figure] for sums in theirs.values()) for figure in _FIGURES},
+        "ours": {figure: sum(row[figure] for row in booked.values()) for figure in _FIGURES},
+        "processor": {figure: sum(sums[figure] for sums in at_processor.values()) for figure in _FIGURES},
     }
 
 
 async def _facts(shop: Shop) -> tuple[list[m.Message], list[str]]:
     """Return all that stands on order.events, each fact once, and which were said in two ways."""
-    found: dict[bytes, bytes | None] = {}
+    by_id: dict[bytes, bytes | None] = {}
     breaches = []
     for record in await shop.records(ORDER_EVENTS):
         if (name := dict(record.headers).get("ce_id")) is None:
             continue  # the rules' version
-        if found.setdefault(name, record.value) != record.value:
-            both = [type(decode(value)).__name__ for value in (found[name], record.value) if value is not None]
+        if by_id.setdefault(name, record.value) != record.value:
+            both = [type(decode(value)).__name__ for value in (by_id[name], record.value) if value is not None]
             breaches.append(f"{name.decode()} was said in two ways: {', '.join(both)}")
-    return [decode(value) for value in found.values() if value is not None], breaches
+    return [decode(value) for value in by_id.values() if value is not None], breaches
 
 
 def _judge_stock(

@@ -54,45 +54,52 @@ class Stage:
         await self.shop.receive(**dict.fromkeys(skus, 5))
         return msgspec.structs.replace(order((skus[0], 2), (skus[1], 1), token=story.token), terms=story.terms)
 
-    async def live(self, story: Story, mine: OrderRequest) -> None:
-        await self.shop.place(mine)
+    async def live(self, story: Story, request: OrderRequest) -> None:
+        await self.shop.place(request)
         for step in story.steps:
-            await self.shop.until(lambda step=step: self.shop.value(step.when, mine.order_id))  # type: ignore[misc]
-            await self.shop.say(*(say(mine.order_id) for say in step.says))
-        await self.shop.until(lambda: self.shop.value(story.end, mine.order_id))
+            await self.shop.until(lambda step=step: self.shop.value(step.when, request.order_id))  # type: ignore[misc]
+            await self.shop.say(*(say(request.order_id) for say in step.messages))
+        await self.shop.until(lambda: self.shop.value(story.end, request.order_id))
         await self.shop.until_quiet(*ROOMS)
         await self.shop.until(self._all_delivered)
 
     async def _all_delivered(self) -> bool:
         return not await self.shop.value(_DELIVERIES)
 
-    async def outcome(self, mine: OrderRequest) -> Outcome:
+    async def outcome(self, request: OrderRequest) -> Outcome:
         """Return what is left, and see that nobody was told of nothing."""
-        order_id, database = mine.order_id, self.shop.database
+        order_id, database = request.order_id, self.shop.database
         books = (await read_books(self.shop.supervisor.processor_url) or {}).get(order_id, [])
-        log = [it for it in await self.shop.records(ORDER_EVENTS) if _is_of(it, mine)]
-        facts = {ids["ce_id"]: it.value for it in log if "ce_id" in (ids := dict(it.headers))}
-        told = {_notification(it.value) for it in await self.shop.records(ORDER_NOTIFICATIONS) if _is_of(it, mine)}
-        assert told <= set(self.subscriber.taken)
+        log = [record for record in await self.shop.records(ORDER_EVENTS) if _is_of(record, request)]
+        facts = {ids["ce_id"]: record.value for record in log if "ce_id" in (ids := dict(record.headers))}
+        notified = {
+            _notification(record.value)
+            for record in await self.shop.records(ORDER_NOTIFICATIONS)
+            if _is_of(record, request)
+        }
+        assert notified <= set(self.subscriber.taken)
         levels = await self.shop.levels()
         return Outcome(
-            state=(await self.shop.state(mine))[0],
+            state=(await self.shop.state(request))[0],
             money=tuple(await database.fetchrow(_MONEY, order_id) or ()),
             attempts=[tuple(row) for row in await database.fetch(_ATTEMPTS, order_id)],
-            books=[(it.authorized_minor, it.captured_minor, it.voided_minor, it.refunded_minor) for it in books],
+            books=[
+                (account.authorized_minor, account.captured_minor, account.voided_minor, account.refunded_minor)
+                for account in books
+            ],
             events=Counter(
                 name for value in facts.values() if (name := type(decode(value)).__name__) not in _MAY_REPEAT
             ),
-            notifications={name.replace(order_id, "") for name in told},
-            levels=[msgspec.structs.astuple(levels[line.sku]) for line in mine.lines],
+            notifications={name.replace(order_id, "") for name in notified},
+            levels=[msgspec.structs.astuple(levels[line.sku]) for line in request.lines],
         )
 
 
-def _is_of(record: Any, mine: OrderRequest) -> bool:
-    return bool(record.key == mine.order_id.encode())
+def _is_of(record: Any, request: OrderRequest) -> bool:
+    return bool(record.key == request.order_id.encode())
 
 
 def _notification(value: bytes | None) -> str:
-    told = decode(value or b"")
-    assert isinstance(told, m.OrderNotification)
-    return told.event_id
+    notification = decode(value or b"")
+    assert isinstance(notification, m.OrderNotification)
+    return notification.event_id

@@ -29,7 +29,7 @@ class SagaStage(NamedTuple):
     """What people say once the condition (SQL about an order) is true."""
 
     when: str
-    says: tuple[Callable[[str], m.Message], ...]
+    messages: tuple[Callable[[str], m.Message], ...]
 
 
 class Story(NamedTuple):
@@ -44,15 +44,18 @@ class Story(NamedTuple):
 _SEND_AND_TAKE_BACK = (
     SagaStage(
         _HAS_GOODS,
-        (lambda it: m.ShipOrder(it, "S1", (1,), "post", "T"), lambda it: m.ShipOrder(it, "S2", (), "v", "U")),
+        (
+            lambda order_id: m.ShipOrder(order_id, "S1", (1,), "post", "T"),
+            lambda order_id: m.ShipOrder(order_id, "S2", (), "v", "U"),
+        ),
     ),
     SagaStage(
         _IN_STATE.format("shipped"),
-        (lambda it: m.ConfirmDelivery(it, "S1"), lambda it: m.ConfirmDelivery(it, "S2")),
+        (lambda order_id: m.ConfirmDelivery(order_id, "S1"), lambda order_id: m.ConfirmDelivery(order_id, "S2")),
     ),
-    SagaStage(_IN_STATE.format("delivered"), (lambda it: m.RequestReturn(it, "B1", (1,), "too small"),)),
-    SagaStage(_RETURN.format("requested"), (lambda it: m.ApproveReturn(it, "B1"),)),
-    SagaStage(_RETURN.format("approved"), (lambda it: m.ReceiveReturn(it, "B1", ()),)),
+    SagaStage(_IN_STATE.format("delivered"), (lambda order_id: m.RequestReturn(order_id, "B1", (1,), "too small"),)),
+    SagaStage(_RETURN.format("requested"), (lambda order_id: m.ApproveReturn(order_id, "B1"),)),
+    SagaStage(_RETURN.format("approved"), (lambda order_id: m.ReceiveReturn(order_id, "B1", ()),)),
 )
 
 
@@ -63,7 +66,10 @@ STORIES = {
     "sold and one line taken back": Story("", ACCEPTED_TOKEN, _SEND_AND_TAKE_BACK, _REFUNDED),
     "captured with each parcel": Story(CAPTURE_AT_SHIPPING, ACCEPTED_TOKEN, _SEND_AND_TAKE_BACK, _REFUNDED),
     "cancelled when it was paid": Story(
-        "", ACCEPTED_TOKEN, (SagaStage(_HAS_GOODS, (lambda it: m.CancelOrder(it, "customer", "thought"),)),), _REFUNDED
+        "",
+        ACCEPTED_TOKEN,
+        (SagaStage(_HAS_GOODS, (lambda order_id: m.CancelOrder(order_id, "customer", "thought"),)),),
+        _REFUNDED,
     ),
     "not captured": Story("", "tok_capture_fails", (), _IN_STATE.format("cancelled")),
 }

@@ -65,7 +65,9 @@ async def test_what_was_acknowledged_before_a_kill_is_on_the_log_once(settings: 
         again = {key: await placed_for_sure(client, key) for key in list(acknowledged)[::7]}
         records = await shop.records(INVENTORY_COMMANDS)
     on_the_log = {
-        it.order_id for it in map(decode, (record.value or b"" for record in records)) if isinstance(it, PlaceOrderLine)
+        message.order_id
+        for message in map(decode, (record.value or b"" for record in records))
+        if isinstance(message, PlaceOrderLine)
     }
     assert len(acknowledged) == CLIENTS * ORDERS_EACH
     assert set(acknowledged.values()) == on_the_log

@@ -77,8 +77,8 @@ async def survives(
     stage: Stage, room: str, story: Story, trap: Trap, make: Callable[..., Room[Any]] = room_of
 ) -> Outcome | None:
     """Let a room die in the trap and another take over; return what is left, or None where nobody came that far."""
-    mine = await stage.ready(story)
-    life = asyncio.create_task(stage.live(story, mine))
+    request = await stage.ready(story)
+    life = asyncio.create_task(stage.live(story, request))
     try:
         async with trapped(stage.shop, room, trap, make) as owner:
             died = await live_until_death(owner, trap, life)
@@ -88,15 +88,15 @@ async def survives(
         await life
     finally:
         life.cancel()
-    return await stage.outcome(mine) if died else None
+    return await stage.outcome(request) if died else None
 
 
 async def undisturbed(stage: Stage, room: str, story: Story) -> Outcome:
     """Return what is left of an order when nobody dies."""
-    mine = await stage.ready(story)
+    request = await stage.ready(story)
     async with trapped(stage.shop, room, Trap()) as owner, stage.shop.owning(owner):
-        await stage.live(story, mine)
-    return await stage.outcome(mine)
+        await stage.live(story, request)
+    return await stage.outcome(request)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ async def test_whoever_dies_at_a_step_drawn_by_lot_is_succeeded_without_a_trace(
         expected = await undisturbed(stage, room, STORIES[name])
         for moment in moments_of(room):
             number = draw.randint(1, 3)
-            found = await survives(stage, room, STORIES[name], Trap(moment, number))
-            assert found == expected, f"{name}, {room} died {moment} number {number}"
+            outcome = await survives(stage, room, STORIES[name], Trap(moment, number))
+            assert outcome == expected, f"{name}, {room} died {moment} number {number}"
     await shop.assert_sound()
 
 
@@ -126,11 +126,11 @@ async def test_whoever_dies_at_any_step_of_any_story_is_succeeded_without_a_trac
         expected = await undisturbed(stage, room, STORIES[name])
         for moment in moments_of(room):
             for number in itertools.count(1):
-                found = await survives(stage, room, STORIES[name], Trap(moment, number))
-                if found is None:
+                outcome = await survives(stage, room, STORIES[name], Trap(moment, number))
+                if outcome is None:
                     break
                 died[moment] += 1
-                assert found == expected, f"{room} died {moment} number {number}"
+                assert outcome == expected, f"{room} died {moment} number {number}"
     record_property("crash points", f"{died.total()}: {', '.join(f'{n} {moment}' for moment, n in died.items())}")
     never = {moment for moment in moments_of(room) if not died[moment]}
     assert never == ({Moment.BEFORE_PUBLISH, Moment.AFTER_PUBLISH} if (room, name) in SILENT else set())
@@ -157,12 +157,14 @@ async def test_the_processor_is_asked_after_the_commit_and_its_answer_is_read_ba
 
     story = STORIES["cancelled when it was paid"]
     async with staged(shop, "payments") as stage:
-        mine = await stage.ready(story)
+        request = await stage.ready(story)
         async with trapped(shop, "payments", Trap(), witnessed) as owner, shop.owning(owner):
-            await stage.live(story, mine)
+            await stage.live(story, request)
     answers = [decode(record.value or b"") for record in await shop.records(ORDER_EVENTS)]
-    results = {it.operation_id: it.result for it in answers if isinstance(it, m.RecordPaymentResult)}
-    assert results == dict.fromkeys((f"{mine.order_id}:{it}" for it in ("authorize", "capture", "refund")), "succeeded")
+    results = {answer.operation_id: answer.result for answer in answers if isinstance(answer, m.RecordPaymentResult)}
+    assert results == dict.fromkeys(
+        (f"{request.order_id}:{kind}" for kind in ("authorize", "capture", "refund")), "succeeded"
+    )
 
 
 class RoomWithoutCache(PaymentsRoom):
@@ -202,14 +204,14 @@ async def test_without_resuming_what_was_begun_the_order_is_stuck(shop: Shop, mo
     monkeypatch.setattr("tests.harness.shop.PATIENCE_SECONDS", 4.0)
     story = STORIES["not captured"]
     async with staged(shop, "payments") as stage:
-        mine = await stage.ready(story)
-        life = asyncio.create_task(stage.live(story, mine))
+        request = await stage.ready(story)
+        life = asyncio.create_task(stage.live(story, request))
         trap = Trap(Moment.BEFORE_CALL)
         async with trapped(shop, "payments", trap, without_cache) as owner:
             assert await live_until_death(owner, trap, life)
         async with trapped(shop, "payments", Trap(), without_cache) as heir, shop.owning(heir):
             await asyncio.wait({life}, timeout=4)
-            assert await shop.state(mine) == ("reserved", "")
+            assert await shop.state(request) == ("reserved", "")
         life.cancel()
         await asyncio.gather(life, return_exceptions=True)
 
@@ -224,10 +226,10 @@ async def test_without_one_key_for_each_operation_the_money_is_held_twice_and_th
     story = STORIES["cancelled when it was paid"]
     async with staged(shop, "payments") as stage:
         expected = await undisturbed(stage, "payments", story)
-        found = await survives(stage, "payments", story, Trap(Moment.AFTER_CALL, 1), keyless)
-    assert found is not None
+        outcome = await survives(stage, "payments", story, Trap(Moment.AFTER_CALL, 1), keyless)
+    assert outcome is not None
     assert len(expected.books) == 1
-    assert len(found.books) == 2
+    assert len(outcome.books) == 2
     assert "money_ledger_balances" in (await shop.audit()).breaches
 
 

@@ -61,25 +61,25 @@ async def die_after_commit(shop: Shop, *options: str) -> None:
             process.kill()
 
 
-async def test_what_was_committed_but_not_said_is_said_by_the_next_owner(shop: Shop) -> None:
-    mine = order(("MUG", 2), ("TIN", 1))
+async def test_what_was_committed_but_not_published_is_published_by_the_next_owner(shop: Shop) -> None:
+    request = order(("MUG", 2), ("TIN", 1))
     await shop.receive(MUG=5, TIN=5)
-    await shop.place(mine)
+    await shop.place(request)
     await die_after_commit(shop)
     committed = await shop.levels()
     assert committed
     assert await shop.value("SELECT count(*) FROM outbox") > 0
-    assert await shop.timeline(mine) == []
+    assert await shop.timeline(request) == []
     async with shop.running():
         await shop.until_quiet(orders=1)
-    assert (await shop.state(mine))[0] == "paid"
+    assert (await shop.state(request))[0] == "paid"
     assert await shop.value("SELECT count(*) FROM outbox") == 0
     assert await shop.levels() == {"MUG": Level(5, 0, 2), "TIN": Level(5, 0, 1)}
     await shop.assert_sound()
 
 
 @pytest.mark.release
-async def test_without_an_outbox_the_same_crash_loses_events_and_the_audit_says_so(shop: Shop) -> None:
+async def test_without_an_outbox_the_same_crash_loses_events_and_the_audit_reports_it(shop: Shop) -> None:
     await shop.receive(MUG=5)
     await shop.place(order(("MUG", 2)))
     await die_after_commit(shop, crash_before_publish.WITHOUT_OUTBOX)

@@ -35,11 +35,11 @@ async def test_a_race_ends_soundly_when_every_line_is_sent_twice_in_any_order(sh
     traffic = await race(shop, SEED, orders=ORDERS)
     lines = [line for each in traffic.orders for line in place_order_lines(each)] * 2
     receipts = [receive_stock(each) for each in receipts_of("delivery", traffic.stock)]
-    said: list[Message] = [*lines, *receipts]
-    draw.shuffle(said)
+    messages: list[Message] = [*lines, *receipts]
+    draw.shuffle(messages)
     async with shop.running():
-        for start in range(0, len(said), 50):
-            await shop.say(*said[start : start + 50])
+        for start in range(0, len(messages), 50):
+            await shop.say(*messages[start : start + 50])
             await shop.until(lambda start=start: shop.has_decided("inventory", start))  # type: ignore[misc]
         await shop.until_quiet(orders=ORDERS)
     await shop.assert_sound()
@@ -48,7 +48,7 @@ async def test_a_race_ends_soundly_when_every_line_is_sent_twice_in_any_order(sh
 
 @pytest.mark.release
 @pytest.mark.timeout(400)
-async def test_a_log_that_is_said_again_whole_and_shuffled_changes_nothing(shop: Shop) -> None:
+async def test_a_log_that_is_published_again_whole_and_shuffled_changes_nothing(shop: Shop) -> None:
     traffic = await race(shop, SEED, orders=ORDERS)
     async with shop.running():
         await shop.place(*traffic.orders)

@@ -37,7 +37,7 @@ def old_life(at_ms: int) -> Iterable[tuple[int, m.Message]]:
     """Yield what was said of three SKUs long ago: deliveries, an order that was shipped, one that was given back."""
     for number, sku in enumerate(SKUS):
         shipped, released = made_at(at_ms, (sku, 2)), made_at(at_ms + number, (sku, 1))
-        said: list[m.Message] = [
+        messages: list[m.Message] = [
             m.ReceiveStock(f"receipt/{new_order_id(at_ms)}", sku, 50),
             *(receive_stock(each) for each in receipts_of(f"delivery-{sku}", {sku: 500})),
             *place_order_lines(shipped),
@@ -46,7 +46,7 @@ def old_life(at_ms: int) -> Iterable[tuple[int, m.Message]]:
             m.ReleaseLine(released.order_id, 1, sku, "changed_mind"),
             m.ShipLine(shipped.order_id, 1, sku),
         ]
-        yield from ((at_ms, message) for message in said)
+        yield from ((at_ms, message) for message in messages)
 
 
 @pytest.mark.release
@@ -98,12 +98,12 @@ async def test_the_lag_is_what_keeps_a_duplicate_from_becoming_a_second_hold(
     shop: Shop, monkeypatch: Any, looks_at_lag: bool
 ) -> None:
     at_the_edge = now_ms() - ORDER_ID_WINDOW_MS + 10 * MINUTE_MS
-    mine = msgspec.structs.replace(order(("MUG", 2), token="tok_declined"), order_id=new_order_id(at_the_edge))
+    request = msgspec.structs.replace(order(("MUG", 2), token="tok_declined"), order_id=new_order_id(at_the_edge))
     await shop.receive(MUG=10)
     async with shop.running():
-        await shop.place(mine)
+        await shop.place(request)
         await shop.until_quiet(orders=1)
-    await shop.place(mine)  # a duplicate, appended in its window, that nobody reads for three weeks
+    await shop.place(request)  # a duplicate, appended in its window, that nobody reads for three weeks
     if not looks_at_lag:
         monkeypatch.setattr(maintenance, "floor_ms", lambda *known: known[-1])
     done = await maintain(shop.settings, now_ms=now_ms() + 21 * DAY_MS)
@@ -111,7 +111,7 @@ async def test_the_lag_is_what_keeps_a_duplicate_from_becoming_a_second_hold(
     assert (Week.of(at_the_edge).name in done.dropped) is not looks_at_lag
     async with shop.running():
         await shop.until_quiet(orders=1)
-    held = (await shop.timeline(mine)).count("LineReserved")
+    held = (await shop.timeline(request)).count("LineReserved")
     if looks_at_lag:
         assert held == 1
         await shop.assert_sound()

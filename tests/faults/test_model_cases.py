@@ -49,9 +49,11 @@ async def ended(shop: Shop, numbers: range, **planted: Any) -> End:
 
 def counts(end: End) -> tuple[Counter[str], Counter[str]]:
     """Return in which state how many orders ended, and what was said how often."""
-    states = Counter(it.order.state.value for it in facts_of(end).values() if it.order is not None)
-    said = Counter(type(it).__name__ for owner in end.owners.values() for _, says in owner.history for it in says)
-    return states, said
+    states = Counter(facts.order.state.value for facts in facts_of(end).values() if facts.order is not None)
+    published = Counter(
+        type(outputs).__name__ for owner in end.owners.values() for _, message in owner.history for outputs in message
+    )
+    return states, published
 
 
 @pytest.mark.release
@@ -60,10 +62,10 @@ async def test_a_sample_of_the_models_cases_comes_to_lawful_ends_on_the_real_sta
 ) -> None:
     end = await ended(shop, range(FEW))
     judge(end)
-    states, said = counts(end)
+    states, published = counts(end)
     record_property("ends", dict(states))
     assert states.keys() >= {"rejected", "cancelled", "delivered"}
-    assert said.keys() >= {"PaymentCaptured", "PaymentVoided", "ShipmentDelivered"}
+    assert published.keys() >= {"PaymentCaptured", "PaymentVoided", "ShipmentDelivered"}
 
 
 @pytest.mark.slow
@@ -73,10 +75,10 @@ async def test_many_of_the_models_cases_come_to_lawful_ends_on_the_real_stack(
 ) -> None:
     end = await ended(shop, range(FEW, FEW + MANY))
     judge(end)
-    states, said = counts(end)
+    states, published = counts(end)
     record_property("ends", dict(states))
     assert states.keys() >= CLOSED_ORDER_STATES
-    assert {kind.__name__ for kind in ORDER_EVENTS.carries} - said.keys() <= RARE
+    assert {kind.__name__ for kind in ORDER_EVENTS.carries} - published.keys() <= RARE
 
 
 @pytest.mark.slow

@@ -62,9 +62,9 @@ def publishing(shop: Shop, kind: type[Publisher] = Publisher) -> Publisher:
 
 @asynccontextmanager
 async def change_of(shop: Shop, kind: type[Repartition] = Repartition) -> AsyncIterator[Repartition]:
-    found = shop.settings
-    target = Target(found.kafka_bootstrap or "", found.cluster_id or "", found.namespace, AFTER, 60.0)
-    async with connections.database(found) as database, Log(target.bootstrap, target.namespace) as log:
+    settings = shop.settings
+    target = Target(settings.kafka_bootstrap or "", settings.cluster_id or "", settings.namespace, AFTER, 60.0)
+    async with connections.database(settings) as database, Log(target.bootstrap, target.namespace) as log:
         yield kind(target, database, log)
 
 
@@ -82,7 +82,11 @@ async def dead_letters(shop: Shop) -> list[DeadLetter]:
 
 
 async def forwarded(shop: Shop) -> list[Any]:
-    return [it for it in await shop.records(INVENTORY_COMMANDS) if any(name == FORWARDED for name, _ in it.headers)]
+    return [
+        record
+        for record in await shop.records(INVENTORY_COMMANDS)
+        if any(name == FORWARDED for name, _ in record.headers)
+    ]
 
 
 @pytest.mark.timeout(300)
@@ -175,7 +179,7 @@ class Newcomer(UngroupedOwner):
 def moving_sku() -> str:
     """Return a SKU that belongs to an old partition before, and to a new one after."""
     names = (f"SKU-{number}" for number in range(100))
-    return next(it for it in names if partition_of(it.encode(), AFTER) >= BEFORE)
+    return next(name for name in names if partition_of(name.encode(), AFTER) >= BEFORE)
 
 
 @pytest.mark.release

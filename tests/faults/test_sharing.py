@@ -55,8 +55,8 @@ def owners(shop: Shop, *processes: str) -> dict[int, str]:
     return {partition: name for _, partition, name in sorted(claims)}
 
 
-def sizes(found: dict[int, str]) -> list[int]:
-    return sorted(Counter(found.values()).values())
+def sizes(by_partition: dict[int, str]) -> list[int]:
+    return sorted(Counter(by_partition.values()).values())
 
 
 def moved(before: dict[int, int], after: dict[int, int]) -> set[int]:
@@ -77,9 +77,9 @@ async def until_shared(shop: Shop, sizes_wanted: list[int], *processes: str) -> 
     """Wait until these processes hold so many partitions each, and all of them have said so."""
 
     async def shared() -> bool:
-        found = owners(shop, *processes)
+        by_partition = owners(shop, *processes)
         claimed = {each["partition"]: each["epoch"] for name in processes for each in _logged(shop, name, "claimed")}
-        return sizes(found) == sizes_wanted and len(claimed) == PARTITIONS == len(await epochs(shop))
+        return sizes(by_partition) == sizes_wanted and len(claimed) == PARTITIONS == len(await epochs(shop))
 
     await shop.until(shared)
 
@@ -121,7 +121,7 @@ async def test_a_fourth_process_takes_three_of_twelve_partitions_and_a_killed_on
     await shop.until_quiet(orders=flow.placed)
     # Whoever gives a partition up may have had a batch of it under way; of what stayed nobody was ever fenced.
     assert (fenced(shop, *THREE, FOURTH) - fenced_before).keys() <= moved(before, with_fourth)
-    assert_the_gap_is_said(shop, lost, survivors)
+    assert_the_gap_is_logged(shop, lost, survivors)
     await shop.assert_sound()
 
 
@@ -134,7 +134,7 @@ async def busiest(shop: Shop) -> int:
     return int(await shop.value("SELECT partition FROM claims WHERE room = 'inventory' ORDER BY batch DESC LIMIT 1"))
 
 
-def assert_the_gap_is_said(shop: Shop, partitions: set[int], successors: Iterable[str]) -> None:
+def assert_the_gap_is_logged(shop: Shop, partitions: set[int], successors: Iterable[str]) -> None:
     """Print how long the partitions of a killed process stood still; only what hangs is a failure here."""
     most = shop.settings.session_timeout_ms / 1000 + SLACK_SECONDS
     facts = [fact for name in successors for fact in _logged(shop, name, "took_over")]
@@ -230,13 +230,15 @@ async def test_a_claim_that_somebody_raised_during_a_rebalance_is_made_anew_befo
     shop: Shop,
 ) -> None:
     await shop.receive(**{SKU: 10})
-    mine = partition_of(SKU.encode(), 3)
+    partition = partition_of(SKU.encode(), 3)
     with capture_logs() as logs:
         async with shop.running("inventory"):
             await shop.until_quiet("inventory")
-            await shop.value("UPDATE claims SET epoch = epoch + 10 WHERE room = 'inventory' AND partition = $1", mine)
+            await shop.value(
+                "UPDATE claims SET epoch = epoch + 10 WHERE room = 'inventory' AND partition = $1", partition
+            )
             async with shop.running("inventory"):
-                await shop.until(lambda: _is_claimed(logs, mine, 12))
+                await shop.until(lambda: _is_claimed(logs, partition, 12))
                 await shop.place(order((SKU, 1)))
                 await shop.until_quiet("inventory")
     assert not [log for log in logs if log["event"] == "fenced"]

@@ -97,18 +97,18 @@ async def peak_bytes(shop: Shop, process: psutil.Process) -> int:
 @pytest.mark.parametrize("module", [ROOM, unbounded_reader.__name__])
 async def test_five_times_the_backlog_takes_no_more_memory(shop: Shop, module: str, tmp_path: Path) -> None:
     async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
-        theirs = shop.settings.model_copy(
+        limited = shop.settings.model_copy(
             update={"postgres_dsn": proxy.dsn, "batch_records": 500, "session_timeout_ms": SESSION_MS}
         )
-        async with inventory(theirs, module, tmp_path / "idle") as process:
+        async with inventory(limited, module, tmp_path / "idle") as process:
             await shop.until(lambda: shop.value("SELECT count(*) = $1 FROM claims", PARTITIONS))
             idle = process.memory_info().rss
         proxy.delay_seconds = 0.2
         await commands(shop, BACKLOG)
-        async with inventory(theirs, module, tmp_path / "once") as process:
+        async with inventory(limited, module, tmp_path / "once") as process:
             once = await peak_bytes(shop, process)
         await commands(shop, MORE)
-        async with inventory(theirs, module, tmp_path / "five") as process:
+        async with inventory(limited, module, tmp_path / "five") as process:
             five_times = await peak_bytes(shop, process)
             print(f"{module}: idle {idle >> 20} MiB, backlog {once >> 20}, five times {five_times >> 20}")  # noqa: T201
             if module != ROOM:

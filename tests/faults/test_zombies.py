@@ -33,12 +33,12 @@ class UngroupedOwner(PartitionOwner):
 
     @override
     def _new_consumer(self) -> Any:
-        ours = self.options
-        self.options = msgspec.structs.replace(ours, namespace=f"stray.{ours.namespace}")
+        options = self.options
+        self.options = msgspec.structs.replace(options, namespace=f"stray.{options.namespace}")
         try:
             return super()._new_consumer()
         finally:
-            self.options = ours
+            self.options = options
 
 
 def without_fence(owner: PartitionOwner) -> PartitionOwner:
@@ -49,11 +49,13 @@ def without_fence(owner: PartitionOwner) -> PartitionOwner:
 
 
 @pytest.mark.timeout(400)
-async def test_a_paused_owner_that_wakes_up_changes_nothing_and_says_nothing_new(shop: Shop, tmp_path: Path) -> None:
+async def test_a_paused_owner_that_wakes_up_changes_nothing_and_publishes_nothing_new(
+    shop: Shop, tmp_path: Path
+) -> None:
     traffic = await race(shop, 4_711, orders=ORDERS)
     async with PostgresProxy(shop.settings.postgres_dsn or "").listening() as proxy:
-        theirs = shop.settings.model_copy(update={"postgres_dsn": proxy.dsn})
-        async with Supervisor(theirs, folder=tmp_path / "first") as first:
+        settings = shop.settings.model_copy(update={"postgres_dsn": proxy.dsn})
+        async with Supervisor(settings, folder=tmp_path / "first") as first:
             await first.start("inventory")
             await shop.until(lambda: shop.value("SELECT count(*) = 3 FROM claims"))
             proxy.bring(Fate.HOLD, at=8)
@@ -62,7 +64,7 @@ async def test_a_paused_owner_that_wakes_up_changes_nothing_and_says_nothing_new
             first.pause("inventory")
             await shop.start_processes()
             await shop.until_quiet(orders=ORDERS)
-            said = copies([*await shop.records(ORDER_EVENTS), *await shop.records(INVENTORY_COMMANDS)])
+            published = copies([*await shop.records(ORDER_EVENTS), *await shop.records(INVENTORY_COMMANDS)])
             levels = await shop.levels()
             first.resume("inventory")
             proxy.release()
@@ -70,9 +72,9 @@ async def test_a_paused_owner_that_wakes_up_changes_nothing_and_says_nothing_new
             await first.stop("inventory")
         await shop.until_quiet(orders=ORDERS)
     assert await shop.levels() == levels
-    said_now = copies([*await shop.records(ORDER_EVENTS), *await shop.records(INVENTORY_COMMANDS)])
-    assert said_now.keys() == said.keys()
-    assert all(len(contents) == 1 for contents in said_now.values())
+    published_now = copies([*await shop.records(ORDER_EVENTS), *await shop.records(INVENTORY_COMMANDS)])
+    assert published_now.keys() == published.keys()
+    assert all(len(contents) == 1 for contents in published_now.values())
     await shop.assert_sound()
 
 

@@ -65,14 +65,14 @@ class Shopper:
 
     async def order(self, location: str, state: str) -> Answer:
         """Wait until an order is in this state, as its own page shows it."""
-        found: list[Answer] = []
+        answers: list[Answer] = []
 
         async def there() -> bool:
-            found.append(await self.get(location))
-            return f'class="state {state}"' in found[-1].text
+            answers.append(await self.get(location))
+            return f'class="state {state}"' in answers[-1].text
 
         await until(there)
-        return found[-1]
+        return answers[-1]
 
 
 def form_of(page: str) -> tuple[str, dict[str, str]]:
@@ -123,8 +123,8 @@ async def selling(
 
                 async def stocked() -> bool:
                     product_ids = [product.product_id for product in products]
-                    found = await shop.reader.products(product_ids)
-                    levels = [shop.reader.levels_of(product) for product in found.values()]
+                    stored = await shop.reader.products(product_ids)
+                    levels = [shop.reader.levels_of(product) for product in stored.values()]
                     known = {sku: level.available for each in levels for sku, level in each.items()}
                     return all(known.get(sku) == number for sku, number in units.items())
 

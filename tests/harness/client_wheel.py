@@ -28,8 +28,8 @@ def program_environment(folder: Path) -> Path:
     site = Path(sysconfig.get_path("purelib", vars={"base": str(folder / "venv")}))
     for name in NEEDED:
         if (spec := importlib.util.find_spec(name)) is not None and spec.origin is not None:
-            found = Path(spec.origin)
-            for source in (found.parent, found.parent.with_name(f"{name}.libs")) if spec.parent else (found,):
+            origin = Path(spec.origin)
+            for source in (origin.parent, origin.parent.with_name(f"{name}.libs")) if spec.parent else (origin,):
                 if source.exists():
                     (site / source.name).symlink_to(source)
     for name in OWN_PACKAGES:

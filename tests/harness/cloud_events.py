@@ -41,5 +41,5 @@ def _assert_promised(message: str, carried: set[str]) -> None:
 
 @cache
 def _components() -> dict[str, Any]:
-    found: dict[str, Any] = asyncapi.document()["components"]
-    return found
+    components: dict[str, Any] = asyncapi.document()["components"]
+    return components

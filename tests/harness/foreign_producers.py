@@ -36,8 +36,8 @@ async def append(
 
 
 async def letters(shop: Shop) -> list[m.DeadLetter]:
-    found = [cast("m.DeadLetter", decode(record.value)) for record in await shop.records(DEAD_LETTERS)]
-    return sorted(found, key=lambda letter: (letter.room, letter.topic, letter.partition, letter.offset))
+    dead_letters = [cast("m.DeadLetter", decode(record.value)) for record in await shop.records(DEAD_LETTERS)]
+    return sorted(dead_letters, key=lambda letter: (letter.room, letter.topic, letter.partition, letter.offset))
 
 
 class Transactions:

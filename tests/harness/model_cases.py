@@ -155,7 +155,9 @@ class Audience:
 
     async def say(self, messages: Sequence[m.Message]) -> None:
         """Publish what people send."""
-        self.meddled |= {(it.order_id, it.line, it.sku) for it in messages if isinstance(it, _LINE_COMMANDS)}
+        self.meddled |= {
+            (message.order_id, message.line, message.sku) for message in messages if isinstance(message, _LINE_COMMANDS)
+        }
         await self._shop.say(*messages)
 
     async def hear_out(self) -> bool:
@@ -186,8 +188,8 @@ async def at_work(shop: Shop, rooms: Hasty) -> AsyncIterator[None]:
             await shop.supervisor.start(name)
         subscriber = await owners.enter_async_context(listening())
         await shop.database.execute(_SUBSCRIBE, subscriber.url, SECRET)
-        telling = NotificationsRoom(Deliverer(Database(shop.settings.postgres_dsn or "", "webhooks")))
-        for room in (*rooms, telling):
+        notifications = NotificationsRoom(Deliverer(Database(shop.settings.postgres_dsn or "", "webhooks")))
+        for room in (*rooms, notifications):
             await owners.enter_async_context(shop.owning(PartitionOwner(room, shop.options(), shop.publisher)))
         yield
 
@@ -251,23 +253,23 @@ async def end_of(shop: Shop, rooms: Hasty, meddled: set[Key]) -> End:
                 owner.state = replay.state
                 async for decision in inputs.decisions(replay, replay.partition, stage.ranges):
                     assert isinstance(decision.message, m.Message), decision
-                    said = [_said(it.value) for it in decision.outputs]
-                    owner.history.append(((decision.message, decision.at_ms), said))
+                    outputs = [_message_of(output.value) for output in decision.outputs]
+                    owner.history.append(((decision.message, decision.at_ms), outputs))
                     if books is not None:
-                        books.hear(decision.message, said, decision.at_ms)
+                        books.hear(decision.message, outputs, decision.at_ms)
     all_books = [owner.books for owner in owners.values() if owner.books is not None]
     return End(owners, all_books, await _accounts(shop), meddled)
 
 
-def _said(value: bytes | None) -> m.Message | RefusedError:
-    said = decode(value or b"")
-    return RefusedError(said.reason, said.detail) if isinstance(said, m.DeadLetter) else said
+def _message_of(value: bytes | None) -> m.Message | RefusedError:
+    message = decode(value or b"")
+    return RefusedError(message.reason, message.detail) if isinstance(message, m.DeadLetter) else message
 
 
 async def _accounts(shop: Shop) -> list[Account]:
     books = await read_books(shop.supervisor.processor_url) or {}
     return [
-        Account(it.order_id, it.authorized_minor, it.captured_minor, it.voided_minor, it.refunded_minor)
+        Account(line.order_id, line.authorized_minor, line.captured_minor, line.voided_minor, line.refunded_minor)
         for lines in books.values()
-        for it in lines
+        for line in lines
     ]

@@ -142,7 +142,7 @@ def _arguments(leaf: Leaf, name: str, value: str) -> list[str]:
         elif not parameter.required and parameter.name != "timeout":
             continue
         is_option = parameter.opts[0].startswith("-")
-        arguments += [f"{parameter.opts[0]}={it}" for it in given] if is_option else given
+        arguments += [f"{parameter.opts[0]}={text}" for text in given] if is_option else given
     return arguments
 
 

@@ -48,8 +48,8 @@ def batch_of(records: Sequence[RawRecord], deltas: Sequence[int] | None = None, 
         "batch_size": 1 << 24,
     }
     builder = _DefaultRecordBatchBuilderPy(2, **(fields | changes))
-    said = range(len(records)) if deltas is None else deltas
-    for place, (delta, (key, value, headers)) in enumerate(zip(said, records, strict=True)):
+    offset_deltas = range(len(records)) if deltas is None else deltas
+    for place, (delta, (key, value, headers)) in enumerate(zip(offset_deltas, records, strict=True)):
         named = [(_named(name), content) for name, content in headers]
         builder.append(delta, timestamp=1_700_000_000_000 + place, key=key, value=value, headers=named)
     batch = bytearray(builder.build())

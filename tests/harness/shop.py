@@ -169,9 +169,9 @@ class Shop:
             "SELECT * FROM payment_attempts WHERE result = 'pending' LIMIT 5",
             "SELECT room, partition, epoch, next_offsets FROM claims ORDER BY room, partition",
         )
-        found = [str([tuple(row) for row in await self.database.fetch(query)]) for query in queries]
-        found += [f"{topic.name} ends {await log.ends(topic)}" for room in rooms for topic in topics_read_by(room)]
-        return "not quiet: " + "\n".join(found)
+        unsettled = [str([tuple(row) for row in await self.database.fetch(query)]) for query in queries]
+        unsettled += [f"{topic.name} ends {await log.ends(topic)}" for room in rooms for topic in topics_read_by(room)]
+        return "not quiet: " + "\n".join(unsettled)
 
     async def _final(self, orders: int | None) -> bool:
         return orders is None or orders == await self.value(
@@ -225,17 +225,17 @@ class Shop:
     async def records(self, topic: Topic) -> list[Record]:
         """Return all that stands on a topic, partition by partition."""
         async with self.log() as log:
-            found: list[Record] = []
+            read_so_far: list[Record] = []
             for partition, end in enumerate(await log.ends(topic)):
                 async for records in log.read(topic, partition, end):
-                    found += records
-            return found
+                    read_so_far += records
+            return read_so_far
 
     async def timeline(self, order: OrderRequest) -> list[str]:
         """Return the names of the order's events, in their order; commands stand among them on the log."""
-        mine = [record for record in await self.records(ORDER_EVENTS) if record.key == order.order_id.encode()]
-        said = [type(decode(record.value)) for record in mine]
-        return [kind.__name__ for kind in said if kind in ORDER_EVENTS.carries]
+        of_order = [record for record in await self.records(ORDER_EVENTS) if record.key == order.order_id.encode()]
+        kinds = [type(decode(record.value)) for record in of_order]
+        return [kind.__name__ for kind in kinds if kind in ORDER_EVENTS.carries]
 
     async def audit(self, deciders: Sequence[Room[Any]] | None = None) -> Report:
         """Audit the system as an operator would, replaying with these rooms where others than usual were at work."""

@@ -29,9 +29,9 @@ def logged(folder: Path, process: str, event: str) -> list[dict[str, Any]]:
 
 def copies(records: Iterable[Record]) -> dict[bytes, Counter[bytes]]:
     """Return for each event id how often which content was published under it."""
-    found: dict[bytes, Counter[bytes]] = {}
+    by_id: dict[bytes, Counter[bytes]] = {}
     for record in records:
         for name, value in record.headers:
             if name == "ce_id":
-                found.setdefault(value, Counter())[record.value or b""] += 1
-    return found
+                by_id.setdefault(value, Counter())[record.value or b""] += 1
+    return by_id

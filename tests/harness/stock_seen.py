@@ -11,7 +11,7 @@ from tests.harness.shop import Shop
 from topology.topics import ORDER_EVENTS, STOCK_LEVELS
 
 
-async def said(shop: Shop, request: OrderRequest) -> list[Any]:
+async def events_of(shop: Shop, request: OrderRequest) -> list[Any]:
     records = await shop.records(ORDER_EVENTS)
     return [decode(record.value) for record in records if record.key == request.order_id.encode()]
 

@@ -61,9 +61,9 @@ class Books:
             if key[2] == sku and self.customer[key] == customer and self.life[key] in COUNTED
         )
 
-    def hear(self, command: m.Message, said: Iterable[m.Message | RefusedError], at_ms: int) -> None:
+    def hear(self, command: m.Message, outcomes: Iterable[m.Message | RefusedError], at_ms: int) -> None:
         """Enter one command and all that was said about it. Raises AccountingError where that is impossible."""
-        _ANSWERED[type(command)](self, command, list(said), at_ms)
+        _ANSWERED[type(command)](self, command, list(outcomes), at_ms)
         for sku in list(self.on_hand):
             on_hand, *parts = self.level(sku)
             require(min(parts) >= 0 and sum(parts) <= on_hand, "oversold", sku)
@@ -126,12 +126,12 @@ class Books:
 
     def _held_for_cart(self, command: m.PlaceOrderLine) -> list[Key]:
         """Return what other orders of the same cart hold of the SKU."""
-        mine = (command.customer_id, command.cart_id)
+        holder = (command.customer_id, command.cart_id)
         return sorted(
             key
             for key, stands in self.life.items()
             if command.cart_id and stands == HELD and key[2] == command.sku and key[0] != command.order_id
-            if (self.customer[key], self.cart[key]) == mine
+            if (self.customer[key], self.cart[key]) == holder
         )
 
     def _release(self, command: m.ReleaseLine, facts: list[Any], at_ms: int) -> None:
@@ -261,8 +261,8 @@ class Books:
     def _one(self, facts: list[Any], kind: type[m.Message], key: Key) -> None:
         require(kinds(facts) == [kind], "expected one", kind.__name__, "but:", facts)
         fact = facts[0]
-        told = (fact.order_id, fact.line, fact.sku, fact.quantity)
-        require(told == (*key, self.quantity[key]), "about another line:", fact)
+        reported = (fact.order_id, fact.line, fact.sku, fact.quantity)
+        require(reported == (*key, self.quantity[key]), "about another line:", fact)
 
     def _end_hold(self, key: Key, stands: str) -> None:
         self.life[key] = stands

@@ -55,7 +55,7 @@ def shrunk(items: Sequence[T], fails: Callable[[list[T]], bool], blank: T | None
             if blank is not None and part != [blank] * len(part):
                 plainer.append([*head, *[blank] * len(part), *tail])
             tries -= len(plainer)
-            found = next((each for each in plainer if fails(each)), None)
-            at += 0 if found is not None and len(found) < len(best) else size
-            best = found if found is not None else best
+            smaller = next((each for each in plainer if fails(each)), None)
+            at += 0 if smaller is not None and len(smaller) < len(best) else size
+            best = smaller if smaller is not None else best
     return best

@@ -23,7 +23,7 @@ class OrderFacts(msgspec.Struct):
     order_id: str
     order: Any = None
     payment: Any = None
-    said: dict[type[m.Message], list[Any]] = msgspec.field(default_factory=lambda: defaultdict(list))
+    published: dict[type[m.Message], list[Any]] = msgspec.field(default_factory=lambda: defaultdict(list))
     price: dict[Key, int] = msgspec.field(default_factory=dict)
     stands: dict[Key, str] = msgspec.field(default_factory=dict)
     meddled: set[Key] = msgspec.field(default_factory=set)
@@ -39,7 +39,7 @@ class OrderFacts(msgspec.Struct):
 
     def of(self, kind: type[m.Message]) -> list[Any]:
         """Return what was said of this kind."""
-        return self.said.get(kind, [])
+        return self.published.get(kind, [])
 
     @property
     def lost(self) -> set[int]:
@@ -49,8 +49,8 @@ class OrderFacts(msgspec.Struct):
     @property
     def sent_unpaid(self) -> set[int]:
         """Return the lines that a stranger sent out before their money was captured, which then was refused."""
-        refused = {it.reference for it in self.of(m.PaymentCaptureFailed)}
-        parcels = (set(it.lines) for it in self.of(m.ShipmentShipped) if it.shipment_id in refused)
+        refused = {failure.reference for failure in self.of(m.PaymentCaptureFailed)}
+        parcels = (set(shipment.lines) for shipment in self.of(m.ShipmentShipped) if shipment.shipment_id in refused)
         return set().union(*parcels) & {key[1] for key in self.meddled}
 
     @property
@@ -64,7 +64,7 @@ class OrderFacts(msgspec.Struct):
     def _shipping_minor(self) -> int:
         """Return what shipping costs, which is paid once with a sale and goes back with all of it only."""
         is_sale = self.of(m.OrderPaid) and not self.of(m.OrderCancelled)
-        return next((it.shipping_minor for it in self.of(m.LineReserved)), 0) if is_sale else 0
+        return next((reserved.shipping_minor for reserved in self.of(m.LineReserved)), 0) if is_sale else 0
 
     @property
     def kindness_minor(self) -> int:
@@ -80,7 +80,7 @@ class OrderFacts(msgspec.Struct):
         return sum(done) + sum(by_hand)
 
 
-class _Found(dict[str, OrderFacts]):
+class _FactsByOrder(dict[str, OrderFacts]):
     """Orders by id, each made when it is first asked for."""
 
     def __missing__(self, order_id: str) -> OrderFacts:
@@ -90,41 +90,41 @@ class _Found(dict[str, OrderFacts]):
 
 def facts_of(end: End) -> dict[str, OrderFacts]:
     """Return every order that anything was said about."""
-    found = _Found()
+    by_order = _FactsByOrder()
     for (room, _), owner in end.owners.items():
         if room != INTAKE:  # what it passes on is what people have asked
-            _take_history(found, owner)
-        _take_state(found, room, owner.state)
-    for facts in found.values():
-        for it in facts.of(m.LineReserved):
-            price_minor = it.quantity * it.unit_price_minor - it.discount_minor + it.tax_minor
-            facts.price.setdefault((it.order_id, it.line, it.sku), price_minor)
+            _take_history(by_order, owner)
+        _take_state(by_order, room, owner.state)
+    for facts in by_order.values():
+        for reserved in facts.of(m.LineReserved):
+            price_minor = reserved.quantity * reserved.unit_price_minor - reserved.discount_minor + reserved.tax_minor
+            facts.price.setdefault((reserved.order_id, reserved.line, reserved.sku), price_minor)
     for key in end.meddled:
-        found[key[0]].meddled.add(key)
+        by_order[key[0]].meddled.add(key)
     for books in end.books:
         for key, stands in books.life.items():
-            found[key[0]].stands[key] = stands
+            by_order[key[0]].stands[key] = stands
     for account in end.accounts:
-        _add(found[account.order_id], account)
-    return found
+        _add(by_order[account.order_id], account)
+    return by_order
 
 
-def _take_history(found: _Found, owner: SimulatedOwner) -> None:
-    for (heard, _), says in owner.history:
+def _take_history(by_order: _FactsByOrder, owner: SimulatedOwner) -> None:
+    for (heard, _), outcomes in owner.history:
         if type(heard) is m.RefundOrder:
-            found[heard.order_id].asked_refunds.add(heard.refund_id)
-        for said in says:
-            if isinstance(said, m.Message):
-                found[said.order_id].said[type(said)].append(said)  # type: ignore[attr-defined]  # all have one
+            by_order[heard.order_id].asked_refunds.add(heard.refund_id)
+        for outcome in outcomes:
+            if isinstance(outcome, m.Message):
+                by_order[outcome.order_id].published[type(outcome)].append(outcome)  # type: ignore[attr-defined]  # all have one
 
 
-def _take_state(found: _Found, room: str, state: Any) -> None:
+def _take_state(by_order: _FactsByOrder, room: str, state: Any) -> None:
     if room == "orders":
         for order_id, order in state.by_order.items():
-            found[order_id].order = order
+            by_order[order_id].order = order
     elif room == "payments":
         for order_id, payment in state.by_order.items():
-            found[order_id].payment = payment
+            by_order[order_id].payment = payment
 
 
 def _add(facts: OrderFacts, account: Account) -> None:

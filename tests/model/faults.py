@@ -91,8 +91,8 @@ class IgnoresLateReservations(OrdersRoom):
     def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Any]:
         order = state.by_order.get(message.order_id) if isinstance(message, m.LineReserved) else None
         was_over = order is not None and order.state in OVER_ORDER_STATES
-        said = list(super().decide(state, message, at_ms))
-        return [] if was_over else said
+        outcomes = list(super().decide(state, message, at_ms))
+        return [] if was_over else outcomes
 
 
 class LosesReturns(OrdersRoom):
@@ -100,7 +100,7 @@ class LosesReturns(OrdersRoom):
 
     @override
     def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Any]:
-        return [said for said in super().decide(state, message, at_ms) if not isinstance(said, m.ReturnLine)]
+        return [outcome for outcome in super().decide(state, message, at_ms) if not isinstance(outcome, m.ReturnLine)]
 
 
 class NeverGivesUp(OrdersRoom):
@@ -141,12 +141,12 @@ class CapturesAgain(PaymentsRoom):
         known = state.by_order.get(message.order_id) if isinstance(message, m.OrderPlaced) else None
         known = known or Payment("")
         was_captured = known.latest(OperationKind.CAPTURE) is not None
-        said = list(super().decide(state, message, at_ms))
+        outcomes = list(super().decide(state, message, at_ms))
         if was_captured:
             again = start(known, QueuedOperation(OperationKind.CAPTURE, "", known.amount_minor))
             evolve_payment(known, message, [again], Now(at_ms))
             state.operations.append(again)
-        return said
+        return outcomes
 
 
 class KeepsTheMoney(PaymentsRoom):
@@ -185,10 +185,10 @@ class ShipsWhatIsCancelled(FulfilmentRoom):
 
     @override
     def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Any]:
-        said = list(super().decide(state, message, at_ms))
+        outcomes = list(super().decide(state, message, at_ms))
         if isinstance(message, m.OrderCancelRequested):
             return [m.FulfilmentCancelled(message.order_id, message.reason, message.requested_by)]
-        return said
+        return outcomes
 
 
 class RefundsWithoutReturn(FulfilmentRoom):
@@ -196,10 +196,10 @@ class RefundsWithoutReturn(FulfilmentRoom):
 
     @override
     def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Any]:
-        said = list(super().decide(state, message, at_ms))
-        if isinstance(message, m.ApproveReturn) and said:
-            said.append(m.RefundRequested(message.order_id, "line:1", 101, "approved"))
-        return said
+        outcomes = list(super().decide(state, message, at_ms))
+        if isinstance(message, m.ApproveReturn) and outcomes:
+            outcomes.append(m.RefundRequested(message.order_id, "line:1", 101, "approved"))
+        return outcomes
 
 
 class RefundsTooMuch(FulfilmentRoom):
@@ -207,11 +207,11 @@ class RefundsTooMuch(FulfilmentRoom):
 
     @override
     def decide(self, state: Any, message: Message, at_ms: int) -> Iterable[Any]:
-        for said in super().decide(state, message, at_ms):
-            if isinstance(said, m.RefundRequested):
-                yield msgspec.structs.replace(said, amount_minor=said.amount_minor + 1)
+        for outcome in super().decide(state, message, at_ms):
+            if isinstance(outcome, m.RefundRequested):
+                yield msgspec.structs.replace(outcome, amount_minor=outcome.amount_minor + 1)
             else:
-                yield said
+                yield outcome
 
 
 _NOBODY: Final[Any] = None

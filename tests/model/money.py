@@ -44,9 +44,11 @@ def _by_hand(facts: OrderFacts, kind: OperationKind) -> int:
         attempt for attempt in facts.payment.attempts.values() if attempt.kind is kind and attempt.result == RESOLVED
     ]
     booked_minor: int = sum(attempt.amount_minor for attempt in attempts)
-    told = [it for it in facts.of(m.PaymentResolved) if it.operation_id.split(":")[1] == kind.value]
-    is_told = facts.is_touched or booked_minor == sum(it.amount_minor for it in told)
-    _holds(is_told, facts.order_id, "has", booked_minor, "booked by hand, and published", told)
+    resolved = [
+        resolution for resolution in facts.of(m.PaymentResolved) if resolution.operation_id.split(":")[1] == kind.value
+    ]
+    is_published = facts.is_touched or booked_minor == sum(resolution.amount_minor for resolution in resolved)
+    _holds(is_published, facts.order_id, "has", booked_minor, "booked by hand, and published", resolved)
     return booked_minor
 
 

@@ -20,30 +20,30 @@ _TERMS: Final = ("", "", "", SHIP_AVAILABLE, CAPTURE_AT_SHIPPING, f"{SHIP_AVAILA
 
 def sendings(pick: Pick) -> list[m.Message]:
     """Return the commands of a case, in no particular order."""
-    found: list[m.Message] = [
+    messages: list[m.Message] = [
         m.ReceiveStock(f"delivery of {sku} {n}", sku, 1 + pick(5)) for sku in SKUS for n in range(pick(3) or pick(2))
     ]
     if pick(3) == 1:
-        found += [_rule(n, SKUS[pick(3)], pick) for n in range(1 + pick(3))]
-    if found and pick(8) == 1:
-        found.append(_again(found[pick(len(found))], pick))
+        messages += [_rule(n, SKUS[pick(3)], pick) for n in range(1 + pick(3))]
+    if messages and pick(8) == 1:
+        messages.append(_again(messages[pick(len(messages))], pick))
     for order_id in ORDER_IDS[: 1 + pick(4)]:
         lines = order(order_id, pick)
-        found += lines
+        messages += lines
         if pick(12) == 1:
-            found.remove(lines[pick(len(lines))])
+            messages.remove(lines[pick(len(lines))])
         if pick(10) == 1:
             lines.append(_contradicted(lines[pick(len(lines))], pick))
-            found.append(lines[-1])
+            messages.append(lines[-1])
         if pick(8) == 1:
-            found.append(_meddling(lines[pick(len(lines))], pick))
+            messages.append(_meddling(lines[pick(len(lines))], pick))
         if pick(6) == 1:
-            found.append(m.CancelOrder(order_id, ("customer", "merchant")[pick(2)], "changed my mind"))
+            messages.append(m.CancelOrder(order_id, ("customer", "merchant")[pick(2)], "changed my mind"))
         if pick(16) == 1:
-            found.append(_too_early(order_id, pick))
+            messages.append(_too_early(order_id, pick))
     if pick(12) == 1:
-        found.append(_too_early(NOBODYS_ORDER, pick))
-    return found
+        messages.append(_too_early(NOBODYS_ORDER, pick))
+    return messages
 
 
 def _again(command: Any, pick: Pick) -> m.Message:

@@ -132,16 +132,18 @@ class Processor:
 
     def lapse(self, now_ms: int) -> list[m.RecordPaymentResult]:
         """Give back what was held for too long; return what the network tells of its own accord."""
-        told = []
+        answers = []
         for authorization_id, account in self.accounts.items():
             if account.has_lapsed or not account.ends_at_ms or now_ms < account.ends_at_ms or not account.held:
                 continue
             account.has_lapsed = True
             account.voided += account.held
             if self._pick(2):
-                operation = next(it for it in self.asked.values() if _id_of(it) == authorization_id)
-                told.append(_answer(operation, "lapsed", authorization_id, "expired"))
-        return told
+                operation = next(
+                    candidate for candidate in self.asked.values() if _id_of(candidate) == authorization_id
+                )
+                answers.append(_answer(operation, "lapsed", authorization_id, "expired"))
+        return answers
 
     def meddle(self) -> m.InspectPayment | None:
         """Let a person at the dashboard or the card network move money without us; return what a webhook tells of it."""
@@ -162,8 +164,8 @@ class Processor:
 
     def touched(self) -> list[m.Message]:
         """Return what `payments reconcile` asks about, when it compares both books."""
-        found = [(name, it.order_id) for name, it in self.accounts.items() if it.is_touched]
-        return [m.InspectPayment(order_id, name, "reconcile") for name, order_id in found]
+        touched = [(name, account.order_id) for name, account in self.accounts.items() if account.is_touched]
+        return [m.InspectPayment(order_id, name, "reconcile") for name, order_id in touched]
 
     def _authorize(self, operation: Operation, now_ms: int) -> m.RecordPaymentResult:
         roll = self._pick(16)

@@ -27,10 +27,10 @@ class LoadsItsOrders(OrdersRoom):
 
     @override
     def decide(self, state: OrderKeyedState[Order], message: Message, at_ms: int) -> Iterable[Any]:
-        said = list(super().decide(state, message, at_ms))
+        outcomes = list(super().decide(state, message, at_ms))
         for order in state.by_order.values():
             order.lines = orders.decode_lines(orders.encode(order.lines))
-        return said
+        return outcomes
 
 
 class LoadsItsPayments(PaymentsRoom):
@@ -38,7 +38,7 @@ class LoadsItsPayments(PaymentsRoom):
 
     @override
     def decide(self, state: PaymentsState, message: Message, at_ms: int) -> Iterable[Any]:
-        said = list(super().decide(state, message, at_ms))
+        outcomes = list(super().decide(state, message, at_ms))
         for payment in state.by_order.values():
             payment.queue = payments.decode_queue(payments.encode(payment.queue))
             payment.external = payments.decode_external(payments.encode(payment.external))
@@ -47,7 +47,7 @@ class LoadsItsPayments(PaymentsRoom):
             )
             payment.attempts = {attempt.operation_id: attempt for attempt in loaded}
             payment.under_way = next((attempt.operation_id for attempt in loaded if attempt.result == PENDING), "")
-        return said
+        return outcomes
 
 
 class LoadsItsFulfilments(FulfilmentRoom):
@@ -55,12 +55,12 @@ class LoadsItsFulfilments(FulfilmentRoom):
 
     @override
     def decide(self, state: OrderKeyedState[Fulfilment], message: Message, at_ms: int) -> Iterable[Any]:
-        said = list(super().decide(state, message, at_ms))
+        outcomes = list(super().decide(state, message, at_ms))
         for fulfilment in state.by_order.values():
             fulfilment.lines = fulfilments.decode_lines(fulfilments.json_of(fulfilment.lines))
             fulfilment.shipments = fulfilments.decode_shipments(fulfilments.json_of(fulfilment.shipments))
             fulfilment.returns = fulfilments.decode_returns(fulfilments.json_of(fulfilment.returns))
-        return said
+        return outcomes
 
 
 _NOBODY = cast("Any", None)

@@ -82,7 +82,7 @@ class Shop:
         self.under_way: list[Answer] = []
         self.astray: list[Any] = []
         self.meddled: set[Any] = set()
-        self.said = 0
+        self.published = 0
         self._spoken: dict[int, SimulatedOwner] = {}
         self.repeats_left = pick(6)
         self.detours_left = pick(4)
@@ -118,14 +118,14 @@ class Shop:
         self.processor.end_disputes()
         for _ in range(MOST_ROUNDS):
             self.now_ms += LONG_MS
-            said = self.said
+            published = self.published
             for owner in self.owners.values():
                 if (reminder := owner.room.reminder(owner.state, self.now_ms)) is not None:
                     self._put(_LOG_OF[type(reminder)], owner.partition, reminder)
             self._lapse()
             self.unsent += self.people.help_all() + self.processor.touched()
             self.run()
-            if self.said == said:
+            if self.published == published:
                 return
         raise AccountingError("time passes, and it never comes to rest")
 
@@ -168,27 +168,29 @@ class Shop:
 
     def _confirm(self) -> bool:
         """Let a customer confirm, or say no; the word of it may be lost."""
-        told = self.processor.confirm()
-        self.under_way += [told] if told is not None and self.pick(3) else []
-        return told is not None
+        answer = self.processor.confirm()
+        self.under_way += [answer] if answer is not None and self.pick(3) else []
+        return answer is not None
 
     def _meddle(self) -> bool:
         """Let somebody move money at the network without us; the word of it may be late, come twice or be lost."""
         if not self.meddlings_left:
             return False
         self.meddlings_left -= 1
-        told = self.processor.meddle()
-        self.unsent += [told] * self.pick(3) if told is not None else []
-        if told is not None and self.trace is not None:
+        notice = self.processor.meddle()
+        self.unsent += [notice] * self.pick(3) if notice is not None else []
+        if notice is not None and self.trace is not None:
             self._tell(
-                f"somebody moves money at the network: {told} {self.processor.accounts[told.authorization_id]}", ()
+                f"somebody moves money at the network: {notice} {self.processor.accounts[notice.authorization_id]}", ()
             )
-        return told is not None
+        return notice is not None
 
     def _lapse(self) -> None:
         """Let authorisations end; days lie between the first word of one and the last, so they never change places."""
-        awaited = {it.operation_id for it in self.under_way} | {it.operation_id for it in self.unanswered}
-        self.under_way += [it for it in self.processor.lapse(self.now_ms) if it.operation_id not in awaited]
+        awaited = {answer.operation_id for answer in self.under_way} | {
+            answer.operation_id for answer in self.unanswered
+        }
+        self.under_way += [answer for answer in self.processor.lapse(self.now_ms) if answer.operation_id not in awaited]
 
     def _repeat(self) -> bool:
         """Append some earlier record of any log once more, as a producer does that never saw its acknowledgement."""
@@ -235,9 +237,9 @@ class Shop:
         owner.crash()
         if owner.room.name == "payments":
             asked = self.processor.asked
-            lost = [it for it in self.under_way if _HOME_OF_ORDER[it.order_id] == owner.partition]
-            self.under_way = [it for it in self.under_way if it not in lost]
-            self.unanswered += [asked[it.operation_id] for it in lost if it.operation_id in asked]
+            lost = [answer for answer in self.under_way if _HOME_OF_ORDER[answer.order_id] == owner.partition]
+            self.under_way = [answer for answer in self.under_way if answer not in lost]
+            self.unanswered += [asked[answer.operation_id] for answer in lost if answer.operation_id in asked]
         return True
 
     # --- how it is carried out --------------------------------------------------------------------------------------------
@@ -263,21 +265,23 @@ class Shop:
 
     def _decide(self, owner: SimulatedOwner, inbox: Any) -> None:
         entry = inbox[0]
-        message, at_ms, says = owner.decide(inbox)
-        if any(not isinstance(said, RefusedError) for said in says):
+        message, at_ms, outcomes = owner.decide(inbox)
+        if any(not isinstance(outcome, RefusedError) for outcome in outcomes):
             first = self._spoken.setdefault(id(entry), owner)
             if first is not owner:  # what is said is named by what it answers: two who answer would give one name twice
-                raise AccountingError(f"{owner.name} answers {message}, as {first.name} does: {says}")
+                raise AccountingError(f"{owner.name} answers {message}, as {first.name} does: {outcomes}")
         if self.trace is not None:
-            self._tell(f"{owner.name} hears {message}", says)
+            self._tell(f"{owner.name} hears {message}", outcomes)
         if getattr(owner.state, "operations", None):
             self.unanswered += owner.room.close_batch(owner.state, at_ms).effects
-        self.said += len(says) if owner.room.name != INTAKE else 0  # passing a command on is no consequence of it
-        for said in says:
-            if not isinstance(said, RefusedError):
-                self.append(said, partition=owner.partition)
-                self.unsent += self.people.hear(said)
+        self.published += (
+            len(outcomes) if owner.room.name != INTAKE else 0
+        )  # passing a command on is no consequence of it
+        for outcome in outcomes:
+            if not isinstance(outcome, RefusedError):
+                self.append(outcome, partition=owner.partition)
+                self.unsent += self.people.hear(outcome)
 
-    def _tell(self, what: str, says: Iterable[Any]) -> None:
+    def _tell(self, what: str, outcomes: Iterable[Any]) -> None:
         if self.trace is not None:
-            self.trace(what + "".join(f"\n    says {said}" for said in says))
+            self.trace(what + "".join(f"\n    says {outcome}" for outcome in outcomes))

@@ -32,19 +32,19 @@ class SimulatedOwner:
     def decide(self, inbox: deque[Entry]) -> tuple[m.Message, int, Outcomes]:
         """Decide the next record of a source. A refusal stands among what is said, as a dead letter would."""
         entry = inbox.popleft()
-        says = _decided(self.room, self.state, entry)
-        self.history.append((entry, says))
+        outcomes = _decided(self.room, self.state, entry)
+        self.history.append((entry, outcomes))
         if self.books is not None:
-            self.books.hear(entry[0], says, entry[1])
-        return (*entry, says)
+            self.books.hear(entry[0], outcomes, entry[1])
+        return (*entry, outcomes)
 
     def crash(self) -> None:
         """Lose the memory and decide the whole log again. Raises AccountingError where that says anything else."""
         self.state = self.room.new_state(self.partition)
-        for entry, said in self.history:
+        for entry, outcomes in self.history:
             again = _decided(self.room, self.state, entry)
-            if list(map(repr, again)) != list(map(repr, said)):
-                raise AccountingError(f"{self.name} said {said} about {entry}, after a crash it says {again}")
+            if list(map(repr, again)) != list(map(repr, outcomes)):
+                raise AccountingError(f"{self.name} said {outcomes} about {entry}, after a crash it says {again}")
         self.room.close_batch(self.state, 0)
 
 
@@ -58,9 +58,9 @@ def _decided(room: Room[Any], state: Any, entry: Entry) -> Outcomes:
 def dead_letters(owners: Sequence[SimulatedOwner]) -> list[tuple[str, m.Message, RefusedError]]:
     """Return (who, what, why) of everything that was refused."""
     return [
-        (owner.name, entry[0], said)
+        (owner.name, entry[0], outcome)
         for owner in owners
-        for entry, says in owner.history
-        for said in says
-        if isinstance(said, RefusedError)
+        for entry, outcomes in owner.history
+        for outcome in outcomes
+        if isinstance(outcome, RefusedError)
     ]

@@ -42,10 +42,10 @@ class _Watched:
     name: str
     guards: frozenset[type[Message]]
     states: States
-    found: Counter[type[Message]]
+    counts: Counter[type[Message]]
 
-    def watch(self, states: States, found: Counter[type[Message]]) -> None:
-        self.states, self.found = states, found
+    def watch(self, states: States, counts: Counter[type[Message]]) -> None:
+        self.states, self.counts = states, counts
 
     def judge(self, message: Any, partition: int, at_ms: int) -> None:
         if type(message) in self.guards:
@@ -57,7 +57,7 @@ class _Watched:
             )
             fault = find_fault(message, row)
             assert fault is None, f"{message} is refused by {self.name}: {fault}"
-            self.found[type(message)] += 1
+            self.counts[type(message)] += 1
 
     def row_of_line(self, message: Any, partition: int, at_ms: int) -> dict[str, Any]:
         key = (message.order_id, message.line, message.sku)
@@ -132,8 +132,8 @@ def row_of(room: str, state: Any, order_id: str) -> dict[str, Any]:
         }
     if room == "payments":
         attempts = [
-            (it.kind.value, it.amount_minor, it.reference, it.authorization_id, it.result)
-            for it in record.attempts.values()
+            (attempt.kind.value, attempt.amount_minor, attempt.reference, attempt.authorization_id, attempt.result)
+            for attempt in record.attempts.values()
         ]
         texts = {"attempts": encode(attempts).decode(), "external": encode(record.external).decode()}
         flags = {name: getattr(record, name) for name in ("at_shipping", "order_over", "all_shipped")}
@@ -145,23 +145,23 @@ def row_of(room: str, state: Any, order_id: str) -> dict[str, Any]:
 
 def watched() -> tuple[Rooms, Counter[type[Message]]]:
     states: States = {}
-    found: Counter[type[Message]] = Counter()
+    counts: Counter[type[Message]] = Counter()
     orders, fulfilment = WatchedOrders(deadlines=DEADLINES), WatchedFulfilment(deadlines=DEADLINES)
     payments = WatchedPayments(NOBODY, NOBODY, deadlines=DEADLINES)
     for room in (inventory := WatchedInventory(), orders, payments, fulfilment):
-        room.watch(states, found)
-    return Rooms(inventory, orders=orders, payments=payments, fulfilment=fulfilment), found
+        room.watch(states, counts)
+    return Rooms(inventory, orders=orders, payments=payments, fulfilment=fulfilment), counts
 
 
 def test_no_true_event_is_ever_refused_however_late_it_is_read() -> None:
-    rooms, found = watched()
+    rooms, counts = watched()
     for case in range(CASES):
         pick = seeded(SEED + case)
         shop = Shop(pick, sendings(pick), rooms)
         shop.run()
         shop.let_all_time_pass()
-    assert found.keys() == CONFIRMATIONS.keys(), "each of them was seen"
-    assert min(found.values()) > 10
+    assert counts.keys() == CONFIRMATIONS.keys(), "each of them was seen"
+    assert min(counts.values()) > 10
 
 
 def test_a_row_that_had_gone_on_without_confirming_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def test_the_story_of_a_failure_is_short_and_names_what_to_run_again() -> None:
     assert f"--seed {SEED} --case {failure.case}" in str(failure)
 
 
-def told(pick: Pick, rooms: Rooms | None = None) -> list[str]:
+def story_of(pick: Pick, rooms: Rooms | None = None) -> list[str]:
     story: list[str] = []
     shop = Shop(pick, sendings(pick), rooms or Rooms(), story.append)
     shop.run()
@@ -53,17 +53,17 @@ def told(pick: Pick, rooms: Rooms | None = None) -> list[str]:
 
 
 def test_a_case_depends_on_nothing_but_its_seed() -> None:
-    assert told(seeded(SEED)) == told(seeded(SEED))
+    assert story_of(seeded(SEED)) == story_of(seeded(SEED))
 
 
 def test_written_down_choices_lead_to_the_same_story() -> None:
     choices: list[int] = []
-    assert told(recorded(seeded(SEED), choices)) == told(scripted(choices))
+    assert story_of(recorded(seeded(SEED), choices)) == story_of(scripted(choices))
 
 
-def test_what_was_loaded_says_what_stayed_in_memory_says() -> None:
+def test_a_room_that_reloads_its_state_publishes_what_one_that_keeps_it_publishes() -> None:
     for case in range(200):
-        assert told(seeded(SEED + case)) == told(seeded(SEED + case), RELOADING), f"case {case}"
+        assert story_of(seeded(SEED + case)) == story_of(seeded(SEED + case), RELOADING), f"case {case}"
 
 
 def test_the_cases_reach_every_end_every_wait_and_every_kind_of_trouble() -> None:
@@ -73,7 +73,7 @@ def test_the_cases_reach_every_end_every_wait_and_every_kind_of_trouble() -> Non
     fulfilments: set[FulfilmentState] = set()
     reasons: set[str] = set()
     waits: set[str] = set()
-    said: set[type[m.Message]] = set()
+    published: set[type[m.Message]] = set()
     for case in range(3_000):
         pick = seeded(SEED + case)
         shop = Shop(pick, sendings(pick), Rooms())
@@ -81,7 +81,7 @@ def test_the_cases_reach_every_end_every_wait_and_every_kind_of_trouble() -> Non
         waits |= set(judge_before_time_passes(shop.end))
         shop.let_all_time_pass()
         for facts in facts_of(shop.end).values():
-            said |= facts.said.keys()
+            published |= facts.published.keys()
             if facts.order is not None:
                 ends.add(facts.order.state)
                 reasons.add(facts.order.reason)
@@ -89,11 +89,11 @@ def test_the_cases_reach_every_end_every_wait_and_every_kind_of_trouble() -> Non
                 payments.add(facts.payment.state)
         for (room, _), owner in shop.owners.items():
             if room == "fulfilment":
-                fulfilments |= {it.state for it in owner.state.by_order.values()}
+                fulfilments |= {fulfilment.state for fulfilment in owner.state.by_order.values()}
     assert ends >= CLOSED_ORDER_STATES
     assert payments >= SETTLED_PAYMENT_STATES
     assert fulfilments >= {FulfilmentState.CANCELLED, FulfilmentState.DELIVERED, FulfilmentState.SHIPPED}
-    assert said >= {*ORDER_EVENTS.carries} - {m.OrderShipped}
+    assert published >= {*ORDER_EVENTS.carries} - {m.OrderShipped}
     assert waits >= WAITS
     assert reasons >= REASONS
 

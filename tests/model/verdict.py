@@ -107,11 +107,11 @@ def _judge_order(facts: OrderFacts) -> None:
 def _judge_undone_once(facts: OrderFacts) -> None:
     """Each effect has one undo at most, whatever came twice, late or from two sides."""
     for undo in (m.ReleaseLine, m.ReturnLine):
-        _once(facts, undo, [it.line for it in facts.of(undo) if _is_own(facts, it)])
+        _once(facts, undo, [event.line for event in facts.of(undo) if _is_own(facts, event)])
     for refund in (m.PaymentRefunded, m.RefundRequested):
-        _once(facts, refund, [it.refund_id for it in facts.of(refund)])
+        _once(facts, refund, [event.refund_id for event in facts.of(refund)])
     for step in (m.ShipmentRequested, m.ShipmentShipped, m.ShipmentDelivered, m.ShipmentLost):
-        _once(facts, step, [it.shipment_id for it in facts.of(step)])
+        _once(facts, step, [event.shipment_id for event in facts.of(step)])
 
 
 def _judge_repeats(facts: OrderFacts) -> None:
@@ -125,7 +125,9 @@ def _judge_repeats(facts: OrderFacts) -> None:
 
 
 def _placed(facts: OrderFacts, again: m.LineRepeated) -> m.LineReserved:
-    placed: m.LineReserved = next(it for it in facts.of(m.LineReserved) if (it.line, it.sku) == (again.line, again.sku))
+    placed: m.LineReserved = next(
+        reserved for reserved in facts.of(m.LineReserved) if (reserved.line, reserved.sku) == (again.line, again.sku)
+    )
     return placed
 
 
@@ -186,12 +188,12 @@ def _is_own(facts: OrderFacts, command: Any) -> bool:
 def _judge_returns(end: End) -> None:
     """What had left the house is back only where somebody took it in."""
     received = {
-        (said.order_id, line)
+        (outcome.order_id, line)
         for owner in end.owners.values()
-        for _, says in owner.history
-        for said in says
-        if isinstance(said, m.ReturnReceived)
-        for line in said.lines
+        for _, outcomes in owner.history
+        for outcome in outcomes
+        if isinstance(outcome, m.ReturnReceived)
+        for line in outcome.lines
     }
     for books in end.books:
         for key in books.came_back:

@@ -76,10 +76,10 @@ def _could_have_nothing(facts: OrderFacts) -> bool:
 
 
 def _returns(facts: OrderFacts) -> Iterator[str]:
-    approved = {it.return_id for it in facts.of(m.ReturnApproved)}
-    refused = {it.return_id for it in facts.of(m.ReturnRefused)}
+    approved = {approval.return_id for approval in facts.of(m.ReturnApproved)}
+    refused = {refusal.return_id for refusal in facts.of(m.ReturnRefused)}
     for wish in facts.of(m.ReturnRequested):
         if wish.return_id not in approved | refused:
             yield "a_return_to_be_decided"
-    if approved - refused - {it.return_id for it in facts.of(m.ReturnReceived)}:
+    if approved - refused - {receipt.return_id for receipt in facts.of(m.ReturnReceived)}:
         yield "goods_sent_back"

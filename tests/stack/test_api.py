@@ -29,7 +29,11 @@ class Served(NamedTuple):
     async def placed(self) -> list[str]:
         """Return the ids of the orders on the log, each as often as its first line is there."""
         records = await self.shop.records(INVENTORY_COMMANDS)
-        lines = [it for it in (decode(record.value or b"") for record in records) if isinstance(it, PlaceOrderLine)]
+        lines = [
+            message
+            for message in (decode(record.value or b"") for record in records)
+            if isinstance(message, PlaceOrderLine)
+        ]
         return [line.order_id for line in lines if line.line == 1]
 
     async def seen(self, path: str, **expected: Any) -> Answer:
@@ -37,8 +41,8 @@ class Served(NamedTuple):
 
         async def shows() -> Answer | None:
             answer = await self.client.get(path)
-            found = answer.document if answer.status == 200 else {}
-            return answer if all(found.get(name) == value for name, value in expected.items()) else None
+            document = answer.document if answer.status == 200 else {}
+            return answer if all(document.get(name) == value for name, value in expected.items()) else None
 
         return await self.shop.until(shows)
 
@@ -128,17 +132,17 @@ async def test_many_clients_that_repeat_themselves_place_each_order_once(served:
 
         async def order(number: int) -> set[str]:
             """Return the ids that a client is given for its order."""
-            found = set()
+            order_ids = set()
             for client in (served.client, second, served.client):
                 attempts = [client.post("/v1/orders", order_body(("MUG", 1)), key=f"key-{number}") for _ in range(2)]
                 answers = await asyncio.gather(*attempts)
                 assert {answer.status for answer in answers} <= {202, 409}
-                found |= {answer.document["order_id"] for answer in answers if answer.status == 202}
-            return found
+                order_ids |= {answer.document["order_id"] for answer in answers if answer.status == 202}
+            return order_ids
 
         ids = await asyncio.gather(*(order(number) for number in range(50)))
     assert all(len(each) == 1 for each in ids)
-    assert sorted(await served.placed()) == sorted(each for found in ids for each in found)
+    assert sorted(await served.placed()) == sorted(each for batch in ids for each in batch)
 
 
 async def test_the_tail_of_the_log_is_read_only_while_somebody_waits(served: Served) -> None:

@@ -38,7 +38,9 @@ def without_waiting(document: Any) -> Any:
     """Return the document without `Prefer: wait`, as nobody decides what is sent here."""
     for methods in document["paths"].values():
         for operation in methods.values():
-            operation["parameters"] = [it for it in operation.get("parameters", []) if it["name"] != "Prefer"]
+            operation["parameters"] = [
+                parameter for parameter in operation.get("parameters", []) if parameter["name"] != "Prefer"
+            ]
     return document
 
 

@@ -43,13 +43,13 @@ async def test_processes_share_what_a_client_has(
     async with AsyncExitStack() as open_ones:
         processes = [await open_ones.enter_async_context(counting(settings, quota)) for _ in range(3)]
         wanted = (process.take("a") for _ in range(quota) for process in processes)
-        taken = [it for it in await asyncio.gather(*wanted) if it is not None]
-        served = [it for it in taken if not it.is_exceeded]
+        taken = [allowance for allowance in await asyncio.gather(*wanted) if allowance is not None]
+        served = [allowance for allowance in taken if not allowance.is_exceeded]
         assert quota - lost <= len(served) <= quota
         assert len(taken) == 3 * quota
-        assert min(it.remaining for it in served) == 0
-        assert max(it.remaining for it in served) == quota - 1
-        assert all(0 < it.reset_s <= 60 for it in taken)
+        assert min(allowance.remaining for allowance in served) == 0
+        assert max(allowance.remaining for allowance in served) == quota - 1
+        assert all(0 < allowance.reset_s <= 60 for allowance in taken)
         other = await processes[0].take("b")
         assert other is not None
         assert not other.is_exceeded
@@ -61,19 +61,21 @@ async def test_many_requests_at_once_are_all_counted_or_none(settings: Settings)
         assert (first and (first.remaining, first.is_exceeded)) == (4, False)
         too_many = await other.take("a", 5)
         assert (too_many and (too_many.remaining, too_many.is_exceeded)) == (4, True)
-        assert [it and it.is_exceeded for it in [await other.take("a", size) for size in (3, 1, 1)]] == [
+        assert [
+            allowance and allowance.is_exceeded for allowance in [await other.take("a", size) for size in (3, 1, 1)]
+        ] == [
             False,
             False,
             True,
         ]
         together = await asyncio.gather(*(one.take("b", 4) for _ in range(4)))
-        assert [it and it.is_exceeded for it in together] == [False, False, True, True]
+        assert [allowance and allowance.is_exceeded for allowance in together] == [False, False, True, True]
 
 
 async def test_a_window_ends(settings: Settings) -> None:
     async with counting(settings, 2, window_seconds=1) as counted:
         allowances = await asyncio.gather(*(counted.take("a") for _ in range(3)))
-        assert [it and it.is_exceeded for it in allowances] == [False, False, True]
+        assert [allowance and allowance.is_exceeded for allowance in allowances] == [False, False, True]
 
         async def is_served() -> bool:
             allowance = await counted.take("a")
@@ -109,7 +111,7 @@ async def test_without_valkey_every_request_passes_and_that_is_logged_once(
     assert [line["event"] for line in logged] == ["rate_limits_suspended"]
 
 
-async def test_the_api_says_what_is_left_and_refuses_what_is_beyond(settings: Settings) -> None:
+async def test_the_api_reports_what_is_left_and_refuses_what_is_beyond(settings: Settings) -> None:
     small = in_miniature(settings)
     await admin.apply(
         small.kafka_bootstrap or "", namespace=small.namespace, partitions=1, expected_cluster_id=small.cluster_id

@@ -56,14 +56,14 @@ async def placed_by(address: str, *, keeps_keys: bool) -> tuple[list[str], int]:
         async def all_of(client: Impatient) -> list[str]:
             return [await client.place(session) for _ in range(ORDERS_EACH)]
 
-        found = await asyncio.gather(*map(all_of, clients))
-    return [order_id for ids in found for order_id in ids], sum(client.lost for client in clients)
+        by_client = await asyncio.gather(*map(all_of, clients))
+    return [order_id for ids in by_client for order_id in ids], sum(client.lost for client in clients)
 
 
 async def on_the_log(shop: Shop) -> list[str]:
     records = await shop.records(INVENTORY_COMMANDS)
-    found = map(decode, (record.value for record in records))
-    return [it.order_id for it in found if isinstance(it, PlaceOrderLine)]
+    messages = map(decode, (record.value for record in records))
+    return [message.order_id for message in messages if isinstance(message, PlaceOrderLine)]
 
 
 async def test_fifty_clients_that_lose_answers_make_each_order_once(settings: Settings, tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ async def run_quickly(name: str, stack: Stack, folder: Path, *arguments: str) ->
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, said = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    out, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
     result: dict[str, Any] = json.loads(out.decode().splitlines()[-1])
     assert result["breaches"] == []
     assert (folder / f"{name.replace('_', '-')}.svg").read_text().startswith("<svg")
@@ -73,7 +73,7 @@ async def test_the_load_benchmark_runs_and_the_books_hold(stack: Stack, tmp_path
 
 
 @NEEDS_HISTOGRAM
-async def test_the_latency_benchmark_runs_and_says_how_late_its_generator_was(stack: Stack, tmp_path: Path) -> None:
+async def test_the_latency_benchmark_runs_and_reports_how_late_its_generator_was(stack: Stack, tmp_path: Path) -> None:
     result = await run_quickly("latency", stack, tmp_path, "--orders", "1000")
     assert result["figures"]["p99_at_8x_vs_row_lock_at_half"] > 0
     assert len(result["details"]["ours at 8x"][0]["generator_late_ms"]) == 3

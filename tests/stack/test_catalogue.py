@@ -58,7 +58,7 @@ async def test_products_are_published_whole_and_a_repeated_import_changes_nothin
 
             async def all_there() -> bool:
                 return len(latest.products) == 40 and all(
-                    it and it.state == "published" for it in latest.products.values()
+                    product and product.state == "published" for product in latest.products.values()
                 )
 
             await shop.until(all_there)

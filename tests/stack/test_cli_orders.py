@@ -63,10 +63,10 @@ async def test_an_order_is_followed_to_its_end_and_shown(shop: dict[str, str]) -
         shop, "order", "place", "--line", "MUG=2@9.99", "--line", "TIN=1", "--wait", "--timeout", "60"
     )
     assert (answer.status, answer.errors) == (0, "")
-    order_id, *told = answer.output.splitlines()
+    order_id, *lines = answer.output.splitlines()
     assert is_order_id(order_id)
-    assert told[-1] == f"Order {order_id} is paid (GBP 29.98)"
-    assert any("2 x MUG at GBP 9.99" in line for line in told)
+    assert lines[-1] == f"Order {order_id} is paid (GBP 29.98)"
+    assert any("2 x MUG at GBP 9.99" in line for line in lines)
 
     answer = await lastunit(shop, "order", "show", order_id)
     assert (answer.status, answer.errors) == (0, "")
@@ -183,7 +183,7 @@ async def test_a_used_id_and_an_order_nobody_placed_are_refused_with_status_1(sh
     order_id = placed.output.split()[0]
     parcel = ("order", "ship", order_id, "--carrier", "X", "--tracking", "T1", "--shipment", "s1", "--line")
     nobodys = new_order_id()
-    for arguments, status, says in (
+    for arguments, status, expected in (
         ((*parcel, "1"), 0, ""),
         ((*parcel, "1"), 0, ""),
         ((*parcel, "2"), 1, "lines [1] was sent first, [2] now"),
@@ -198,13 +198,13 @@ async def test_a_used_id_and_an_order_nobody_placed_are_refused_with_status_1(sh
         (("order", "cancel", nobodys, "--even-if-unknown"), 0, ""),
     ):
         ended = await asyncio.to_thread(run_here, arguments, shop)
-        assert (ended.status, says in ended.errors) == (status, True), (arguments, ended)
+        assert (ended.status, expected in ended.errors) == (status, True), (arguments, ended)
 
 
-async def test_what_is_not_known_is_said_in_one_line(shop: dict[str, str]) -> None:
+async def test_what_is_not_known_is_reported_in_one_line(shop: dict[str, str]) -> None:
     await caught_up_views(shop)
     order_id = new_order_id()
-    for arguments, says in (
+    for arguments, expected in (
         (("order", "show", order_id), f"No order {order_id} is known"),
         (("order", "watch", order_id, "--timeout", "0"), f"No event of order {order_id} came"),
         (("order", "show", "553547"), "No order has the id or the reference '553547'"),
@@ -214,11 +214,11 @@ async def test_what_is_not_known_is_said_in_one_line(shop: dict[str, str]) -> No
     ):
         answer = await lastunit(shop, *arguments)
         assert (answer.status in {1, 2}, answer.output) == (True, ""), arguments
-        assert answer.errors.startswith(says)
+        assert answer.errors.startswith(expected)
         assert answer.errors.count("\n") == 1
 
 
-async def test_an_empty_database_is_told_from_an_unknown_sku(environment: dict[str, str]) -> None:
+async def test_an_empty_database_is_distinguished_from_an_unknown_sku(environment: dict[str, str]) -> None:
     answer = await lastunit(environment, "stock", "show")
     assert (answer.status, answer.output) == (1, "")
     assert "lacks tables" in answer.errors
@@ -234,7 +234,7 @@ async def test_an_empty_database_is_told_from_an_unknown_sku(environment: dict[s
         ("stock", "show"),
     ],
 )
-async def test_without_a_system_a_command_says_how_to_start_one(
+async def test_without_a_system_a_command_names_how_to_start_one(
     nowhere: dict[str, str], arguments: tuple[str, ...]
 ) -> None:
     answer = await lastunit(nowhere, *arguments)
@@ -258,7 +258,7 @@ async def test_a_server_that_does_not_answer_is_named_without_its_password(nowhe
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "expected"),
     [
         (("order", "place", "--line", "MUG"), "give SKU=QTY"),
         (("order", "place", "--line", "MUG=two"), "give SKU=QTY"),
@@ -274,11 +274,11 @@ async def test_a_server_that_does_not_answer_is_named_without_its_password(nowhe
     ],
 )
 async def test_a_command_that_cannot_be_meant_ends_with_status_2(
-    nowhere: dict[str, str], arguments: tuple[str, ...], says: str
+    nowhere: dict[str, str], arguments: tuple[str, ...], expected: str
 ) -> None:
     answer = await lastunit(nowhere, *arguments)
     assert (answer.status, answer.output) == (2, "")
-    assert says in answer.errors
+    assert expected in answer.errors
 
 
 async def test_config_shows_every_setting_and_no_password(nowhere: dict[str, str]) -> None:

@@ -33,23 +33,23 @@ async def lastunit(*arguments: str) -> Answer:
 
 async def answer(*arguments: str, status: int = 0) -> Any:
     """Return the JSON that a command printed."""
-    found = await lastunit(*arguments, "--json")
-    assert found.status == status, found
-    return found.json
+    printed = await lastunit(*arguments, "--json")
+    assert printed.status == status, printed
+    return printed.json
 
 
 async def test_each_command_waits_for_its_outcome(shop: Shop) -> None:
-    mine = order(("MUG", 2))
+    request = order(("MUG", 2))
     await shop.receive(MUG=5)
     async with shop.running():
-        await shop.place(mine)
+        await shop.place(request)
         await shop.until_quiet(orders=1)
 
-        found = await answer("stock", "adjust", "MUG", "-1", "--reason", "broken in the shop")
-        assert (found["accepted"], found["kind"], found["quantity"]) == (True, "adjustment", -1)
-        assert (found["reason"], found["level"]["available"]) == ("broken in the shop", 2)
-        told = await lastunit("stock", "adjust", "MUG", "+1", "--reason", "found it")
-        assert told.output == "MUG: adjustment +1 on hand (found it), now 5 on hand, 3 available\n"
+        adjusted = await answer("stock", "adjust", "MUG", "-1", "--reason", "broken in the shop")
+        assert (adjusted["accepted"], adjusted["kind"], adjusted["quantity"]) == (True, "adjustment", -1)
+        assert (adjusted["reason"], adjusted["level"]["available"]) == ("broken in the shop", 2)
+        printed = await lastunit("stock", "adjust", "MUG", "+1", "--reason", "found it")
+        assert printed.output == "MUG: adjustment +1 on hand (found it), now 5 on hand, 3 available\n"
 
         refused = await answer("stock", "adjust", "MUG", "-4", "--reason", "x", "--command-id", "c1", status=1)
         assert (refused["accepted"], refused["kind"]) == (False, "refusal")
@@ -69,8 +69,8 @@ async def test_each_command_waits_for_its_outcome(shop: Shop) -> None:
         assert (await answer("stock", "resume", "MUG"))["kind"] == "resumption"
 
         assert "units are still on hand" in (await answer("stock", "retire", "MUG", status=1))["reason"]
-        await shop.say(m.ShipLine(mine.order_id, 1, "MUG"))
-        await shop.say(m.ReturnLine(mine.order_id, 1, "MUG", "chipped", "quarantine"))
+        await shop.say(m.ShipLine(request.order_id, 1, "MUG"))
+        await shop.say(m.ReturnLine(request.order_id, 1, "MUG", "chipped", "quarantine"))
         await shop.until_quiet()
         cleared = await answer("stock", "quarantine", "clear", "MUG", "1", "--to", "scrap")
         assert (cleared["quantity"], cleared["quarantined"]) == (-1, -1)
@@ -85,7 +85,7 @@ async def test_each_command_waits_for_its_outcome(shop: Shop) -> None:
     await shop.assert_sound()
 
 
-async def test_without_inventory_a_command_says_how_to_ask_again(shop: Shop) -> None:
+async def test_without_inventory_a_command_names_how_to_ask_again(shop: Shop) -> None:
     await shop.receive(MUG=1)
     asked = await lastunit("stock", "limit", "MUG", "3", "--timeout", "0.1", "--command-id", "l1")
     assert (asked.status, asked.output) == (1, "")
@@ -105,9 +105,9 @@ async def test_a_used_command_id_with_other_content_is_refused_and_exits_1(shop:
             (("adjust", "CID", "-2", "--reason", "a", "--command-id", "adj"), 1),
             (("adjust", "CID", "-1", "--reason", "b", "--command-id", "adj"), 1),
         ):
-            found = await lastunit("stock", *command)
-            assert found.status == status, (command, found)
-        assert found.errors.startswith("Refused: CID: adj stands for note a; sent now: note b. Choose another id")
+            printed = await lastunit("stock", *command)
+            assert printed.status == status, (command, printed)
+        assert printed.errors.startswith("Refused: CID: adj stands for note a; sent now: note b. Choose another id")
         [level] = await answer("stock", "show", "CID")
         assert level["on_hand"] == 9
         await shop.until_quiet("inventory")
@@ -116,7 +116,7 @@ async def test_a_used_command_id_with_other_content_is_refused_and_exits_1(shop:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "says"),
+    ("arguments", "status", "expected"),
     [
         (("adjust", "MUG", "0", "--reason", "x"), 1, "AdjustStock.change is 0; send 1 to"),
         (("adjust", "MUG", "-x", "--reason", "x"), 2, "should be a valid integer"),
@@ -129,10 +129,10 @@ async def test_a_used_command_id_with_other_content_is_refused_and_exits_1(shop:
         (("reconcile", "--counted", "MUG"), 2, "as in MUG=12"),
     ],
 )
-async def test_what_cannot_be_meant_is_not_sent(arguments: tuple[str, ...], status: int, says: str) -> None:
+async def test_what_cannot_be_meant_is_not_sent(arguments: tuple[str, ...], status: int, expected: str) -> None:
     result = await lastunit("stock", *arguments)
     assert result.status == status
-    assert says in result.errors
+    assert expected in result.errors
 
 
 async def test_history_is_one_ledger_as_of_any_moment(shop: Shop) -> None:
@@ -144,7 +144,7 @@ async def test_history_is_one_ledger_as_of_any_moment(shop: Shop) -> None:
         await shop.say(m.ShipLine(first.order_id, 1, "MUG"), m.AdjustStock("a", "MUG", -9, "x"))
         await shop.until_quiet()
     entries = await answer("stock", "history", "MUG")
-    kinds = [it["kind"] for it in entries]
+    kinds = [entry["kind"] for entry in entries]
     assert kinds[0] == "receipt"
     assert sorted(kinds[1:-2]) == ["LineCommitted", "LineReleased", "LineReserved", "LineReserved"]
     assert kinds[-2:] == ["shipment", "refusal"]
@@ -180,12 +180,12 @@ async def test_reconcile_lays_the_sides_side_by_side_and_only_proposes(shop: Sho
     assert counted["proposal"]["command"] == "lastunit stock adjust MUG -1 --reason 'stock reconcile'"
 
     await shop.value("UPDATE stock SET on_hand = on_hand + 2 WHERE sku = 'MUG'")
-    [found] = await answer("stock", "reconcile", "MUG", status=1)
-    assert (found["level"]["on_hand"], found["ledger"]["on_hand"], found["log"]["on_hand"]) == (7, 5, 5)
-    assert (found["agree"], found["proposal"]["change"]) == (False, -2)
-    told = await lastunit("stock", "reconcile", "MUG")
-    assert "differs" in told.output
-    assert "lastunit stock adjust MUG -2" in told.output
+    [comparison] = await answer("stock", "reconcile", "MUG", status=1)
+    assert (comparison["level"]["on_hand"], comparison["ledger"]["on_hand"], comparison["log"]["on_hand"]) == (7, 5, 5)
+    assert (comparison["agree"], comparison["proposal"]["change"]) == (False, -2)
+    printed = await lastunit("stock", "reconcile", "MUG")
+    assert "differs" in printed.output
+    assert "lastunit stock adjust MUG -2" in printed.output
     assert await shop.value("SELECT on_hand FROM stock WHERE sku = 'MUG'") == 7, "it changes nothing"
     async with shop.running("inventory"):
         assert (await answer("stock", "adjust", "MUG", "-2", "--reason", "stock reconcile"))["accepted"] is True

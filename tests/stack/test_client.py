@@ -56,18 +56,20 @@ async def sent(shop: Shop, topic: Topic) -> list[Any]:
 
 
 async def placed(shop: Shop) -> list[str]:
-    return [it.order_id for it in await sent(shop, INVENTORY_COMMANDS) if isinstance(it, PlaceOrderLine)]
+    return [message.order_id for message in await sent(shop, INVENTORY_COMMANDS) if isinstance(message, PlaceOrderLine)]
 
 
 async def test_orders_that_anybody_placed_are_awaited_before_and_after_they_are_decided(shop: Shop) -> None:
-    earlier, mine, refused, nobodys = an_order(), an_order(), an_order(quantity=9), new_order_id()
+    earlier, accepted, refused, nobodys = an_order(), an_order(), an_order(quantity=9), new_order_id()
     async with shop.running(), client_of(shop) as client:
         await client.receive_stock("MUG", 5, command_id="delivery/1")
         await shop.place(earlier)
         await shop.until_quiet(orders=1)
         assert (await client.outcome(earlier.order_id)).state == "paid"
-        assert await client.place_all([mine, refused]) is Delivery.ON_LOG
-        outcomes = await asyncio.gather(*(client.outcome(it.order_id) for it in (mine, refused, earlier)))
+        assert await client.place_all([accepted, refused]) is Delivery.ON_LOG
+        outcomes = await asyncio.gather(
+            *(client.outcome(placed_order.order_id) for placed_order in (accepted, refused, earlier))
+        )
         assert [(outcome.state, outcome.reason) for outcome in outcomes] == [
             ("paid", ""),
             ("rejected", "insufficient_stock"),
@@ -105,8 +107,11 @@ async def test_every_kind_of_command_reaches_its_topic_and_a_wrong_one_nobody(sh
             await client.send(SetPrice(new_command_id("price"), "p", "MUG", -1, "GBP", 0))
         with pytest.raises(InvalidRequestError, match="no command"):
             await client.send(an_order())  # type: ignore[arg-type]
-    names = [[type(it).__name__ for it in await sent(shop, it)] for it in (ORDER_COMMANDS, CATALOGUE_COMMANDS)]
-    assert [[it for it in each if it != "AdoptRules"] for each in names] == [
+    names = [
+        [type(message).__name__ for message in await sent(shop, topic)]
+        for topic in (ORDER_COMMANDS, CATALOGUE_COMMANDS)
+    ]
+    assert [[name for name in each if name != "AdoptRules"] for each in names] == [
         ["CancelOrder", "ShipOrder"],
         ["PutProduct", "PublishProduct"],
     ]
@@ -155,9 +160,9 @@ async def test_what_kafka_does_not_acknowledge_is_named_or_waits_on_disk_and_fol
         await impatient.place_all([*unknown.value.unknown, *unknown.value.unsent])
         await spooling.drained()
         assert await spooling.place(orders[5]) is Delivery.ON_LOG
-    found = list(dict.fromkeys(await placed(shop)))
-    assert set(found) == {order.order_id for order in orders}
-    assert [it for it in found if it in {orders[at].order_id for at in (0, 3, 4, 5)}] == [
+    order_ids = list(dict.fromkeys(await placed(shop)))
+    assert set(order_ids) == {order.order_id for order in orders}
+    assert [order_id for order_id in order_ids if order_id in {orders[at].order_id for at in (0, 3, 4, 5)}] == [
         orders[at].order_id for at in (0, 3, 4, 5)
     ]
 
@@ -184,5 +189,5 @@ async def test_nothing_that_was_spooled_is_lost_over_kill_9(shop: Shop, tmp_path
         await client.drained()
 
     wanted = [order_id for order_id, _ in taken]
-    found = [it for it in await placed(shop) if it in {*wanted, last.order_id}]
-    assert found == [*wanted, last.order_id]
+    order_ids = [order_id for order_id in await placed(shop) if order_id in {*wanted, last.order_id}]
+    assert order_ids == [*wanted, last.order_id]

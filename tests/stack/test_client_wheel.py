@@ -60,10 +60,10 @@ def test_the_wheel_has_one_name_and_few_dependencies(tmp_path: Path) -> None:
         sources = [wheel.read(name).decode() for name in wheel.namelist() if name.endswith(".py")]
     assert sorted(name for name in names if not name.endswith(".dist-info")) == ["lastunit_client"]
     assert len(re.findall(r"^Requires-Dist: ", metadata, re.MULTILINE)) <= client_wheel.MAX_DEPENDENCIES
-    ours = re.compile(
+    import_of_ours = re.compile(
         rf"^\s*(?:from|import) (?:{'|'.join((*client_wheel.INSIDE, 'infra', 'structlog'))})\b", re.MULTILINE
     )
-    assert not [found for source in sources for found in ours.findall(source)]
+    assert not [line for source in sources for line in import_of_ours.findall(source)]
 
 
 def test_a_text_that_names_a_module_is_found(tmp_path: Path) -> None:

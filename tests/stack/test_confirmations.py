@@ -97,27 +97,27 @@ async def running_with(
 
 async def unconfirmed(shop: Shop) -> OrderRequest:
     """Place an order whose payment is to be confirmed."""
-    mine = order(("MUG", 1), token="tok_3ds")
+    request = order(("MUG", 1), token="tok_3ds")
     await shop.receive(MUG=1)
-    await shop.place(mine)
-    return mine
+    await shop.place(request)
+    return request
 
 
-async def awaits_confirmation(shop: Shop, mine: OrderRequest) -> bool:
-    return await shop.payment(mine) == "requires_action"
+async def awaits_confirmation(shop: Shop, request: OrderRequest) -> bool:
+    return await shop.payment(request) == "requires_action"
 
 
 async def test_a_confirmation_whose_webhook_was_lost_is_found_at_the_deadline_and_the_order_goes_on(shop: Shop) -> None:
     async with running_with(shop, NeverReminded):
-        mine = await unconfirmed(shop)
-        await shop.until(lambda: awaits_confirmation(shop, mine))
+        request = await unconfirmed(shop)
+        await shop.until(lambda: awaits_confirmation(shop, request))
         authorization_id = await shop.value("SELECT authorization_id FROM payments")
         await confirm(shop.supervisor.processor_url, authorization_id)
-        assert await awaits_confirmation(shop, mine), "nobody has told us"
+        assert await awaits_confirmation(shop, request), "nobody has told us"
     async with running_with(shop):
         await shop.until_quiet(orders=1)
-    assert await shop.state(mine) == ("paid", "")
-    assert [tuple(it) for it in await shop.database.fetch(ATTEMPTS)] == [
+    assert await shop.state(request) == ("paid", "")
+    assert [tuple(row) for row in await shop.database.fetch(ATTEMPTS)] == [
         ("authorize", "succeeded", ""),
         ("void", "superseded", "unconfirmed"),
         ("capture", "succeeded", ""),
@@ -128,18 +128,18 @@ async def test_a_confirmation_whose_webhook_was_lost_is_found_at_the_deadline_an
 
 async def test_a_confirmation_that_crosses_our_void_is_on_both_books_as_held_and_given_back(shop: Shop) -> None:
     async with running_with(shop, processor=ConfirmedAtTheLastMoment):
-        mine = await unconfirmed(shop)
+        request = await unconfirmed(shop)
         await shop.until_quiet(orders=1)
-    assert await shop.state(mine) == ("rejected", "payment_timeout")
-    assert [tuple(it) for it in await shop.database.fetch(FIGURES)] == [(500, 0, 500)]
+    assert await shop.state(request) == ("rejected", "payment_timeout")
+    assert [tuple(row) for row in await shop.database.fetch(FIGURES)] == [(500, 0, 500)]
     assert await shop.levels() == {"MUG": Level(1, 0, 0)}
     await shop.assert_sound(DECIDERS)
 
 
 @pytest.mark.release
-async def test_without_a_look_the_books_disagree_and_the_audit_says_so(shop: Shop) -> None:
+async def test_without_a_look_the_books_disagree_and_the_audit_reports_it(shop: Shop) -> None:
     async with running_with(shop, NeverLooks, ConfirmedAtTheLastMoment):
-        mine = await unconfirmed(shop)
+        request = await unconfirmed(shop)
         await shop.until_quiet(orders=1)
-    assert await shop.state(mine) == ("rejected", "payment_timeout")
+    assert await shop.state(request) == ("rejected", "payment_timeout")
     assert (await shop.audit(DECIDERS)).breaches == {"money_ledger_balances"}

@@ -63,9 +63,9 @@ def browser_of(console: ConsoleProcess) -> aiohttp.ClientSession:
 async def token_in(browser: aiohttp.ClientSession, path: str) -> str:
     """Return the session's token, as a form on a page has it."""
     async with browser.get(path) as answer:
-        found = re.search(r'name="token" value="([^"]+)"', await answer.text())
-    assert found is not None, answer.status
-    return found[1]
+        match = re.search(r'name="token" value="([^"]+)"', await answer.text())
+    assert match is not None, answer.status
+    return match[1]
 
 
 async def test_the_console_follows_the_shop_and_prometheus_can_read_it(shop: Shop) -> None:
@@ -89,13 +89,18 @@ async def test_the_console_follows_the_shop_and_prometheus_can_read_it(shop: Sho
         async def scraped() -> dict[str, Any]:
             async with browser.get("/metrics") as answer:
                 parsed: Any = text_string_to_metric_families(await answer.text())  # type: ignore[no-untyped-call]
-            found = {it.name: it for it in parsed}
-            waiting = {(it.labels["axis"], it.labels["state"]): it.value for it in found["lastunit_waiting"].samples}
-            return found if waiting.get(("order", "reserved")) == 1 else {}
+            by_name = {family.name: family for family in parsed}
+            waiting = {
+                (sample.labels["axis"], sample.labels["state"]): sample.value
+                for sample in by_name["lastunit_waiting"].samples
+            }
+            return by_name if waiting.get(("order", "reserved")) == 1 else {}
 
         families = await shop.until(scraped)
         assert families["kafka_lag_exporter_up"].samples[0].value == 1
-        groups = {it.labels["group"].rpartition(".")[2] for it in families["kafka_consumergroup_group_lag"].samples}
+        groups = {
+            sample.labels["group"].rpartition(".")[2] for sample in families["kafka_consumergroup_group_lag"].samples
+        }
         assert groups >= {"inventory", "orders"}
         async with browser.get("/events") as stream:
             assert (await stream.content.readline()) == b"event: live\n"
@@ -122,12 +127,14 @@ async def test_an_order_a_sku_and_a_customer_are_found_and_shown(shop: Shop) -> 
         for text in (first.order_id, second.order_id.upper(), "MUG", "A/B", "MUF", "nothing at all"):
             async with browser.get("/search", params={"q": text}) as answer:
                 pages[text] = (answer.status, answer.url.path, await answer.text())
-        assert [it[:2] for it in pages.values()] == [
+        assert [page[:2] for page in pages.values()] == [
             *[(200, "/order")] * 2,
             *[(200, "/sku")] * 2,
             *[(404, "/search")] * 2,
         ]
-        assert all(it in pages[first.order_id][2] for it in ("LineReserved", "GBP 5.00", "OrderReserved", "Its way"))
+        assert all(
+            detail in pages[first.order_id][2] for detail in ("LineReserved", "GBP 5.00", "OrderReserved", "Its way")
+        )
         assert first.order_id in pages["MUG"][2]  # holds the unit
         assert second.order_id not in pages["MUG"][2].partition("Latest movements")[0]
         assert 'href="/sku?id=MUG"' in pages["MUF"][2]
@@ -169,7 +176,9 @@ async def test_who_has_no_key_reads_and_only_an_operator_acts_with_the_reason_no
             ):
                 async with browser.post("/act/suspend", data={**asked, "token": token}, headers=headers) as answer:
                     assert answer.status == 403
-            assert not [it for it in await shop.records(INVENTORY_COMMANDS) if b"recalled" in (it.value or b"")]
+            assert not [
+                record for record in await shop.records(INVENTORY_COMMANDS) if b"recalled" in (record.value or b"")
+            ]
             asked["token"] = await token_in(browser, "/act/suspend?id=MUG")
             async with browser.post("/act/suspend", data={**asked, "why": " "}) as answer:
                 assert (answer.status, "Give the reason" in await answer.text()) == (400, True)

@@ -54,8 +54,8 @@ async def answer_of(client: aiohttp.ClientSession, expression: str) -> list[Any]
     async with client.get("/api/v1/query", params={"query": query}) as answer:
         document = await answer.json()
     assert document["status"] == "success", (query, document)
-    found: list[Any] = document["data"]["result"]
-    return found
+    series: list[Any] = document["data"]["result"]
+    return series
 
 
 async def is_up(client: aiohttp.ClientSession) -> bool:
@@ -68,7 +68,7 @@ async def is_up(client: aiohttp.ClientSession) -> bool:
 
 @pytest.mark.skipif(not PROMETHEUS, reason="there is no prometheus; `make alerts` installs it")
 @pytest.mark.release
-async def test_every_query_returns_data_and_workers_are_told_apart(settings: Settings, tmp_path: Path) -> None:
+async def test_every_query_returns_data_and_workers_are_distinguished(settings: Settings, tmp_path: Path) -> None:
     async with open_shop(in_miniature(settings, state_dir=tmp_path), tmp_path, api=True) as shop:
         await shop.supervisor.start_all()
         keeping = asyncio.create_task(keep_targets(shop.supervisor.settings))
@@ -79,7 +79,7 @@ async def test_every_query_returns_data_and_workers_are_told_apart(settings: Set
         finally:
             keeping.cancel()
         listed = json.loads((tmp_path / NAME).read_text(encoding="utf-8"))
-        assert {it["labels"]["process"] for it in listed} >= {"system", *SYSTEM, API, CONSOLE}
+        assert {target["labels"]["process"] for target in listed} >= {"system", *SYSTEM, API, CONSOLE}
 
 
 async def _see_all(shop: Shop, client: aiohttp.ClientSession) -> None:
@@ -104,8 +104,10 @@ async def _see_all(shop: Shop, client: aiohttp.ClientSession) -> None:
     except TimeoutError:
         raise AssertionError(sorted(missing)) from None
     rooms = await answer_of(client, "lastunit_room_records_total")
-    assert {(it["metric"]["process"], it["metric"]["room"]) for it in rooms} >= {(name, name) for name in BOOKKEEPERS}
-    assert all(it["metric"]["worker"].isdigit() for it in rooms)
+    assert {(series["metric"]["process"], series["metric"]["room"]) for series in rooms} >= {
+        (name, name) for name in BOOKKEEPERS
+    }
+    assert all(series["metric"]["worker"].isdigit() for series in rooms)
     assert await answer_of(client, "lastunit_no_such_metric") == []  # what a query of a wrong name would return
 
 

@@ -48,9 +48,9 @@ def at_the_limit(make: Callable[[bytes], Bad]) -> Bad:
     draw = random.Random(SEED)
     guess = limit - 1_000
     size = guess + limit - _batch_bytes(make(bytes(guess)))
-    found = make(draw.randbytes(size))
-    assert _batch_bytes(found) == limit
-    return found
+    record = make(draw.randbytes(size))
+    assert _batch_bytes(record) == limit
+    return record
 
 
 def _batch_bytes(bad: Bad) -> int:
@@ -139,13 +139,15 @@ async def test_what_cannot_be_decided_ends_whole_in_dead_letters(shop: Shop, mak
     await shop.place(order(("MUG", 2)))
     async with shop.running("inventory"):
         await shop.until_quiet("inventory")
-    found = sorted(await letters(shop), key=lambda letter: letter.offset)
-    assert [(it.reason, it.key, it.value) for it in found] == [(it.reason, it.key, it.value) for it in bad]
-    for letter, it in zip(found, bad, strict=True):
-        assert list(letter.headers.values()) == [value or b"" for _, value in it.headers]
+    dead_letters = sorted(await letters(shop), key=lambda letter: letter.offset)
+    assert [(letter.reason, letter.key, letter.value) for letter in dead_letters] == [
+        (record.reason, record.key, record.value) for record in bad
+    ]
+    for letter, record in zip(dead_letters, bad, strict=True):
+        assert list(letter.headers.values()) == [value or b"" for _, value in record.headers]
         assert letter.detail
     assert await shop.levels() == {"MUG": Level(5, 2, 0)}
-    misplaced = [decode(it.value or b"") for it in bad if it.reason == "key_mismatch"]
+    misplaced = [decode(record.value or b"") for record in bad if record.reason == "key_mismatch"]
     report = await shop.audit()
     assert orders_lost(report) == {line.order_id for line in misplaced if isinstance(line, m.PlaceOrderLine)}
     assert report.breaches <= {"every_order_is_final_or_waits", "dead_letters"}

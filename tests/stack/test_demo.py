@@ -57,8 +57,8 @@ async def test_a_small_demo_sells_what_is_there_and_leaves_nothing_behind(state_
 @pytest.mark.release
 async def test_an_interrupted_demo_leaves_nothing_behind(state_dir: Path, settings: Settings) -> None:
     """On servers that are named, so that the demo's corner there has to go too; its own Valkey runs beside them."""
-    ours = {name: value for name, value in settings.environment().items() if "REDIS" not in name}
-    process = await demo("--orders", "2000", **{**ours, "LASTUNIT_STATE_DIR": str(state_dir)})
+    environment = {name: value for name, value in settings.environment().items() if "REDIS" not in name}
+    process = await demo("--orders", "2000", **{**environment, "LASTUNIT_STATE_DIR": str(state_dir)})
     assert process.stderr is not None
     async with asyncio.timeout(180):
         while not (line := await process.stderr.readline()).startswith(b"Published"):
@@ -85,7 +85,7 @@ async def demo_databases(settings: Settings) -> int:
         await connection.close()
 
 
-async def test_what_cannot_be_read_is_said_before_anything_starts(state_dir: Path) -> None:
+async def test_what_cannot_be_read_is_reported_before_anything_starts(state_dir: Path) -> None:
     process = await demo("--orders", "nowhere.csv", LASTUNIT_STATE_DIR=str(state_dir))
     out, err = await process.communicate()
 

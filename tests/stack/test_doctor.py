@@ -17,7 +17,7 @@ from topology.topics import INVENTORY_COMMANDS, STOCK_LEVELS
 ORDERS = 3
 
 
-async def found(settings: Settings) -> list[Finding]:
+async def findings_of(settings: Settings) -> list[Finding]:
     return [
         finding for check in await examine(settings) for finding in check.findings if "are free" not in finding.what
     ]
@@ -31,7 +31,7 @@ async def test_a_system_that_is_well_has_no_findings_and_what_is_broken_is_named
         await shop.place(*(order(("MUG", 1)) for _ in range(ORDERS)))
         async with shop.running("inventory"):
             await shop.until_quiet("inventory")
-        assert await found(shop.settings) == []
+        assert await findings_of(shop.settings) == []
 
         levels = STOCK_LEVELS.in_namespace(shop.settings.namespace)
         admin = AIOKafkaAdminClient(bootstrap_servers=shop.settings.kafka_bootstrap)
@@ -51,7 +51,7 @@ async def test_a_system_that_is_well_has_no_findings_and_what_is_broken_is_named
         )
         await stranger.start()
         try:
-            what = "\n".join(it.what for it in await found(shop.settings))
+            what = "\n".join(finding.what for finding in await findings_of(shop.settings))
         finally:
             await stranger.stop()
         assert f"{levels} has message.timestamp.type=CreateTime" in what

@@ -96,7 +96,7 @@ async def read_everywhere(endpoints: Endpoints) -> tuple[str, str, str]:
         return record.value.decode(), word, str(await client.get("kept"))
 
 
-async def test_a_second_start_in_the_same_directory_is_refused_and_told_what_to_do(stack: Stack) -> None:
+async def test_a_second_start_in_the_same_directory_is_refused_with_what_to_do(stack: Stack) -> None:
     with pytest.raises(StateDirInUseError) as caught:
         async with embedded_stack(stack.settings):
             pass
@@ -142,7 +142,7 @@ async def test_nothing_outlives_a_holder_that_is_killed(tmp_path: Path) -> None:
     assert running_stack(load_settings(state_dir=tmp_path)) is None
 
 
-async def test_ctrl_c_stops_everything_and_says_so(tmp_path: Path) -> None:
+async def test_ctrl_c_stops_everything_and_reports_it(tmp_path: Path) -> None:
     async with holder(tmp_path) as process:
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
@@ -273,7 +273,7 @@ def test_once_fetched_the_jars_need_no_network(stack: Stack, tmp_path: Path, mon
 
 
 @pytest.mark.usefixtures("no_maven_cache")
-def test_without_a_network_the_first_fetch_says_what_is_missing_and_what_to_do(
+def test_without_a_network_the_first_fetch_names_what_is_missing_and_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_repository(1, tmp_path, monkeypatch)

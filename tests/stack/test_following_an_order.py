@@ -119,7 +119,9 @@ async def shows(buyer: Shopper, location: str, text: str) -> None:
 
 async def no_address_on_the_log(system: Shop) -> bool:
     texts = [
-        repr(decode(it.value)) for topic in (INVENTORY_COMMANDS, ORDER_EVENTS) for it in await system.records(topic)
+        repr(decode(record.value))
+        for topic in (INVENTORY_COMMANDS, ORDER_EVENTS)
+        for record in await system.records(topic)
     ]
     return not any(part in text for part in ("Ann Lee", "High St", "N1 1AA") for text in texts)
 

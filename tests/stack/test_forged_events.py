@@ -31,9 +31,9 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
         yield opened
 
 
-async def believable_ids(shop: Shop, mine: OrderRequest) -> list[str | None]:
+async def believable_ids(shop: Shop, request: OrderRequest) -> list[str | None]:
     """Return ids of causes that orders has decided, has not, cannot have read, and what is none."""
-    home = home_of(mine)
+    home = home_of(request)
     async with shop.log() as log:
         ends = {topic.name: (await log.ends(topic))[home] for topic in (ORDER_COMMANDS, ORDER_EVENTS)}
     within = [f"{name}/{home}/{end - 1}/0" for name, end in ends.items()]
@@ -43,41 +43,44 @@ async def believable_ids(shop: Shop, mine: OrderRequest) -> list[str | None]:
 
 
 async def paid(shop: Shop, *rooms: str) -> OrderRequest:
-    mine = order(("MUG", 2))
-    await shop.place(mine)
+    request = order(("MUG", 2))
+    await shop.place(request)
     await shop.until_quiet(*rooms, orders=1)
-    assert await shop.payment(mine) == "captured"
-    return mine
+    assert await shop.payment(request) == "captured"
+    return request
 
 
 async def test_a_forged_cancellation_moves_no_money_and_is_named_and_a_true_one_refunds(shop: Shop) -> None:
     async with shop.running():
-        mine = await paid(shop)
-        forged = await believable_ids(shop, mine)
+        request = await paid(shop)
+        forged = await believable_ids(shop, request)
         for event_id in forged:
-            await forge(shop, mine, event_id)
+            await forge(shop, request, event_id)
         await shop.until_quiet()
-        assert await moved(shop, mine) == ["authorize", "capture"]
-        found = await letters(shop)
-        assert {letter.reason for letter in found} == {NotDecidedError.REASON}
-        assert [letter.room for letter in found] == ["fulfilment"] * len(forged) + ["payments"] * len(forged)
+        assert await moved(shop, request) == ["authorize", "capture"]
+        dead_letters = await letters(shop)
+        assert {letter.reason for letter in dead_letters} == {NotDecidedError.REASON}
+        assert [letter.room for letter in dead_letters] == ["fulfilment"] * len(forged) + ["payments"] * len(forged)
         for why in ("that order is paid in orders", "orders decides nothing there any more"):
-            assert any(f"OrderCancelled of {mine.order_id}: " in it.detail and why in it.detail for it in found)
+            assert any(
+                f"OrderCancelled of {request.order_id}: " in letter.detail and why in letter.detail
+                for letter in dead_letters
+            )
 
         report = await shop.audit()
         assert report.breaches == {REPLAY}
         finding = report.finding(REPLAY)
         assert finding.figure["not_decided_by_their_room"] == len(forged)
-        where = f"{ORDER_EVENTS.name}/{home_of(mine)}/{found[0].offset}"
+        where = f"{ORDER_EVENTS.name}/{home_of(request)}/{dead_letters[0].offset}"
         assert finding.examples[0].startswith(
             f"{where} was published by no room, and fulfilment and payments refused it"
         )
 
-        await shop.say(m.CancelOrder(mine.order_id, requested_by="customer", reason="changed_mind"))
+        await shop.say(m.CancelOrder(request.order_id, requested_by="customer", reason="changed_mind"))
         await shop.until_quiet()
-        assert await shop.state(mine) == ("cancelled", "changed_mind")
-        assert await moved(shop, mine) == ["authorize", "capture", "refund"]
-        assert len(await letters(shop)) == len(found)
+        assert await shop.state(request) == ("cancelled", "changed_mind")
+        assert await moved(shop, request) == ["authorize", "capture", "refund"]
+        assert len(await letters(shop)) == len(dead_letters)
 
 
 @pytest.mark.release
@@ -87,10 +90,10 @@ async def test_without_the_guard_money_moves(shop: Shop) -> None:
     room = PaymentsRoom(shop.processor, shop.publisher)
     room.guards = frozenset()
     async with shop.running("inventory", "orders"), shop.owning(PartitionOwner(room, shop.options(), shop.publisher)):
-        mine = await paid(shop, "inventory", "orders", "payments")
-        await forge(shop, mine, (await believable_ids(shop, mine))[0])
+        request = await paid(shop, "inventory", "orders", "payments")
+        await forge(shop, request, (await believable_ids(shop, request))[0])
         await shop.until_quiet("inventory", "orders", "payments")
-        assert await moved(shop, mine) == ["authorize", "capture", "refund"]
+        assert await moved(shop, request) == ["authorize", "capture", "refund"]
 
 
 async def test_no_forged_event_moves_money_behind_a_shared_reader_either(shop: Shop) -> None:
@@ -98,41 +101,41 @@ async def test_no_forged_event_moves_money_behind_a_shared_reader_either(shop: S
     await shop.supervisor.start(PROCESSOR)
     owner = PartitionOwner([shop.room(name) for name in FOLLOWERS], shop.options(), shop.publisher)
     async with shop.running("inventory"), shop.owning(owner):
-        mine = await paid(shop, *FOLLOWERS)
-        order_id, home = mine.order_id, home_of(mine)
+        request = await paid(shop, *FOLLOWERS)
+        order_id, home = request.order_id, home_of(request)
         for event in (
             m.OrderRejected(order_id, "insufficient_stock"),
             m.RefundRequested(order_id, "line:1", 500, "returned"),
             m.FulfilmentCancelled(order_id, "nothing_left_to_ship"),
             m.OrderPlaced(order_id, 100_000, "EUR"),  # from which nothing follows any more
         ):
-            await forge(shop, mine, f"order.commands/{home}/1/0", event)
+            await forge(shop, request, f"order.commands/{home}/1/0", event)
         never = order(("MUG", 1))
         reserved = m.OrderReserved(never.order_id, 1, 100_000, "GBP", "customer-1", never.payment_token)
         await forge(shop, never, f"order.events/{home_of(never)}/0/0", reserved)
         await shop.until_quiet(*FOLLOWERS)
-        assert await moved(shop, mine) == ["authorize", "capture"]
+        assert await moved(shop, request) == ["authorize", "capture"]
         assert await moved(shop, never) == []
-        assert await shop.state(mine) == ("paid", "")
-        found = await letters(shop)
-        told = sorted((letter.room, letter.detail.split()[0]) for letter in found)
+        assert await shop.state(request) == ("paid", "")
+        dead_letters = await letters(shop)
+        refused = sorted((letter.room, letter.detail.split()[0]) for letter in dead_letters)
         # Nothing follows from the placing, so it is refused only where a commit beside it was, and all was looked at.
-        assert [each for each in told if each[1] != "OrderPlaced"] == [
+        assert [each for each in refused if each[1] != "OrderPlaced"] == [
             ("orders", "FulfilmentCancelled"),
             ("payments", "OrderRejected"),
             ("payments", "OrderReserved"),
             ("payments", "RefundRequested"),
         ]
-        assert {letter.reason for letter in found} == {NotDecidedError.REASON}
-        assert sum("orders keeps nothing of that order" in letter.detail for letter in found) == 1
+        assert {letter.reason for letter in dead_letters} == {NotDecidedError.REASON}
+        assert sum("orders keeps nothing of that order" in letter.detail for letter in dead_letters) == 1
 
 
 async def test_a_true_event_waits_for_a_room_whose_database_went_back_and_is_decided_then(shop: Shop) -> None:
-    mine = order(("MUG", 1))
+    request = order(("MUG", 1))
     async with shop.running("inventory", "orders"):
-        await shop.place(mine)
+        await shop.place(request)
         await shop.until_quiet("inventory", "orders")
-    assert (await shop.state(mine))[0] == "reserved"
+    assert (await shop.state(request))[0] == "reserved"
     for statement in (
         "UPDATE claims SET next_offsets = '{0}', at_ms = 0, batch = 0, last_records = NULL WHERE room = 'orders'",
         "DELETE FROM orders",
@@ -146,10 +149,10 @@ async def test_a_true_event_waits_for_a_room_whose_database_went_back_and_is_dec
 
     async with shop.owning(owner):
         await shop.until(waits)
-        assert await shop.payment(mine) is None
+        assert await shop.payment(request) is None
         async with shop.running("inventory", "orders", "fulfilment"):
             await shop.until_quiet(orders=1)
-    assert await shop.payment(mine) == "captured"
+    assert await shop.payment(request) == "captured"
     assert await letters(shop) == []
     assert not any("until orders has decided" in why for why in shop.readiness.obstacles.values())
     await shop.assert_sound()

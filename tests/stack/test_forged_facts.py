@@ -33,55 +33,55 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
 
 async def unpaid(shop: Shop, *rooms: str) -> OrderRequest:
     """Return an order whose payment its customer has still to confirm."""
-    mine = order(("MUG", 2), token="tok_3ds")
-    await shop.place(mine)
+    request = order(("MUG", 2), token="tok_3ds")
+    await shop.place(request)
     await shop.until_quiet(*rooms)
-    assert (await shop.state(mine), await shop.payment(mine)) == (("reserved", ""), "requires_action")
-    return mine
+    assert (await shop.state(request), await shop.payment(request)) == (("reserved", ""), "requires_action")
+    return request
 
 
-async def of_payments(shop: Shop, mine: OrderRequest) -> str:
+async def of_payments(shop: Shop, request: OrderRequest) -> str:
     """Return an id of an event about an order's money whose cause payments has decided."""
-    home = home_of(mine)
+    home = home_of(request)
     positions = await shop.value("SELECT next_offsets FROM claims WHERE room = 'payments' AND partition = $1", home)
     return f"order.events/{home}/{positions[0] - 1}/0"
 
 
-async def claim_to_be_paid(shop: Shop, mine: OrderRequest, *rooms: str) -> None:
+async def claim_to_be_paid(shop: Shop, request: OrderRequest, *rooms: str) -> None:
     """Append, one after the other, what an order is placed and paid by, although nobody has confirmed the payment."""
-    order_id = mine.order_id
+    order_id = request.order_id
     authorization_id = await shop.value("SELECT authorization_id FROM payments WHERE order_id = $1", order_id)
     for event in (
         m.PaymentAuthorized(order_id, authorization_id, 1_000, "EUR"),
         m.PaymentCaptured(order_id, authorization_id, 1_000, "EUR"),
     ):
-        await forge(shop, mine, await of_payments(shop, mine), event)
+        await forge(shop, request, await of_payments(shop, request), event)
         await shop.until_quiet(*rooms)
 
 
 async def refused(shop: Shop) -> set[tuple[str, str]]:
     """Return which room refused which events as decided by no room."""
-    found = [letter for letter in await letters(shop) if letter.reason == NotDecidedError.REASON]
-    return {(letter.room, letter.detail.split()[0]) for letter in found}
+    dead_letters = [letter for letter in await letters(shop) if letter.reason == NotDecidedError.REASON]
+    return {(letter.room, letter.detail.split()[0]) for letter in dead_letters}
 
 
 async def test_a_forged_payment_neither_places_an_order_nor_pays_it_nor_lets_goods_go(shop: Shop) -> None:
     async with shop.running():
-        mine = await unpaid(shop)
-        await claim_to_be_paid(shop, mine)
-        committed = m.LineCommitted(mine.order_id, 1, "MUG", 2)
-        await forge(shop, mine, DECIDED, committed)
-        paid = m.OrderPaid(mine.order_id, 1_000, "EUR", (m.OrderedLine(1, "MUG", 2, 500),))
-        await forge(shop, mine, f"order.events/{home_of(mine)}/0/0", paid)
+        request = await unpaid(shop)
+        await claim_to_be_paid(shop, request)
+        committed = m.LineCommitted(request.order_id, 1, "MUG", 2)
+        await forge(shop, request, DECIDED, committed)
+        paid = m.OrderPaid(request.order_id, 1_000, "EUR", (m.OrderedLine(1, "MUG", 2, 500),))
+        await forge(shop, request, f"order.events/{home_of(request)}/0/0", paid)
         await shop.until_quiet()
-        assert await shop.state(mine) == ("reserved", "")
+        assert await shop.state(request) == ("reserved", "")
         assert await shop.value("SELECT count(*) FROM fulfilments") == 0
         assert await refused(shop) >= {
             ("orders", "PaymentAuthorized"),
             ("orders", "LineCommitted"),
             ("fulfilment", "OrderPaid"),
         }
-        assert await moved(shop, mine) == ["authorize"]
+        assert await moved(shop, request) == ["authorize"]
 
 
 async def test_without_the_guard_of_orders_goods_go_that_nobody_paid(shop: Shop) -> None:
@@ -90,9 +90,9 @@ async def test_without_the_guard_of_orders_goods_go_that_nobody_paid(shop: Shop)
     room = OrdersRoom()
     room.guards = frozenset()
     async with shop.running(*rooms[:-1]), shop.owning(PartitionOwner(room, shop.options(), shop.publisher)):
-        mine = await unpaid(shop, *rooms)
-        await claim_to_be_paid(shop, mine, *rooms)
-        assert (await shop.state(mine), await shop.payment(mine)) == (("paid", ""), "requires_action")
+        request = await unpaid(shop, *rooms)
+        await claim_to_be_paid(shop, request, *rooms)
+        assert (await shop.state(request), await shop.payment(request)) == (("paid", ""), "requires_action")
         assert await shop.value("SELECT state FROM fulfilments") == "open"
 
 
@@ -108,33 +108,33 @@ def untrue(order_id: str) -> tuple[m.Message, ...]:
 
 
 async def paid(shop: Shop, *rooms: str) -> OrderRequest:
-    mine = order(("MUG", 2))
-    await shop.place(mine)
+    request = order(("MUG", 2))
+    await shop.place(request)
     await shop.until_quiet(*rooms, orders=1)
-    assert await shop.payment(mine) == "captured"
-    return mine
+    assert await shop.payment(request) == "captured"
+    return request
 
 
 async def test_a_forged_return_of_a_line_pays_nothing_back_and_a_true_one_does(shop: Shop) -> None:
     await shop.supervisor.start(PROCESSOR)
     owner = PartitionOwner([shop.room(name) for name in FOLLOWERS], shop.options(), shop.publisher)
     async with shop.running("inventory"), shop.owning(owner):
-        mine = await paid(shop, *FOLLOWERS)
-        for event in untrue(mine.order_id):
+        request = await paid(shop, *FOLLOWERS)
+        for event in untrue(request.order_id):
             of_a_line = hasattr(event, "sku")
-            await forge(shop, mine, DECIDED if of_a_line else await of_payments(shop, mine), event)
-        absent = m.LineReturned(mine.order_id, 1, "MUG", 2, "damaged")
-        await forge(shop, mine, "inventory.commands/999/0/0", absent)
+            await forge(shop, request, DECIDED if of_a_line else await of_payments(shop, request), event)
+        absent = m.LineReturned(request.order_id, 1, "MUG", 2, "damaged")
+        await forge(shop, request, "inventory.commands/999/0/0", absent)
         await shop.until_quiet(*FOLLOWERS)
-        assert await moved(shop, mine) == ["authorize", "capture"]
-        assert (await shop.state(mine), await shop.value("SELECT state FROM fulfilments")) == (("paid", ""), "open")
-        names = {type(event).__name__ for event in untrue(mine.order_id)}
+        assert await moved(shop, request) == ["authorize", "capture"]
+        assert (await shop.state(request), await shop.value("SELECT state FROM fulfilments")) == (("paid", ""), "open")
+        names = {type(event).__name__ for event in untrue(request.order_id)}
         assert {name for _, name in await refused(shop)} == names
         assert any("that log ends at 0" in letter.detail for letter in await letters(shop))
 
-        await shop.say(m.ReturnLine(mine.order_id, 1, "MUG", "damaged", "quarantine"))
+        await shop.say(m.ReturnLine(request.order_id, 1, "MUG", "damaged", "quarantine"))
         await shop.until_quiet("inventory", *FOLLOWERS)
-        assert await moved(shop, mine) == ["authorize", "capture", "refund"]
+        assert await moved(shop, request) == ["authorize", "capture", "refund"]
 
 
 async def test_without_the_guard_of_fulfilment_a_forged_return_pays_back(shop: Shop) -> None:
@@ -143,7 +143,7 @@ async def test_without_the_guard_of_fulfilment_a_forged_return_pays_back(shop: S
     room = FulfilmentRoom()
     room.guards = frozenset()
     async with shop.running(*rooms[:-1]), shop.owning(PartitionOwner(room, shop.options(), shop.publisher)):
-        mine = await paid(shop, *rooms)
-        await forge(shop, mine, DECIDED, untrue(mine.order_id)[0])
+        request = await paid(shop, *rooms)
+        await forge(shop, request, DECIDED, untrue(request.order_id)[0])
         await shop.until_quiet(*rooms)
-        assert await moved(shop, mine) == ["authorize", "capture", "refund"]
+        assert await moved(shop, request) == ["authorize", "capture", "refund"]

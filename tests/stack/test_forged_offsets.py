@@ -32,11 +32,11 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
 
 async def append_all(shop: Shop) -> int:
     """Append the batches; return how many of their records are right."""
-    said = 0
+    appended = 0
     for deltas in BATCHES:
-        await append(shop, [receipt(said + place) for place in range(len(deltas))], deltas=deltas)
-        said += len(deltas)
-    return said - len(WRONG)
+        await append(shop, [receipt(appended + place) for place in range(len(deltas))], deltas=deltas)
+        appended += len(deltas)
+    return appended - len(WRONG)
 
 
 @pytest.mark.parametrize("at_once", [1, 4, READ_AHEAD_RECORDS])
@@ -54,13 +54,13 @@ async def test_it_ends_whole_in_dead_letters_and_all_around_it_is_decided_once(
         await append(shop, [receipt(102)])
         await shop.place(order(("MUG", 1)))
         await shop.until_quiet("inventory")
-    found = await letters(shop)
+    dead_letters = await letters(shop)
     offset_of_the_last = sum(map(len, BATCHES)) + 1
-    assert [(it.offset - 1, it.reason) for it in found] == [
-        (it, MALFORMED_OFFSET) for it in (*WRONG, offset_of_the_last)
+    assert [(letter.offset - 1, letter.reason) for letter in dead_letters] == [
+        (offset, MALFORMED_OFFSET) for offset in (*WRONG, offset_of_the_last)
     ]
-    assert [(it.key, it.value) for it in found] == [receipt(number)[:2] for number in (*WRONG, 101)]
-    assert "its offset is 9, the broker gave it 3" in found[0].detail
+    assert [(letter.key, letter.value) for letter in dead_letters] == [receipt(number)[:2] for number in (*WRONG, 101)]
+    assert "its offset is 9, the broker gave it 3" in dead_letters[0].detail
     levels = await shop.levels()
     assert levels["MUG"] == Level(right + 2, 1, 0)
     assert [levels[sku].on_hand for sku in ("TEE", "CAP", "POT")] == [3, 2, 1]

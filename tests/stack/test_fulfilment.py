@@ -29,11 +29,11 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
         yield opened
 
 
-async def paid(shop: Shop, mine: OrderRequest, **stock: int) -> None:
+async def paid(shop: Shop, request: OrderRequest, **stock: int) -> None:
     await shop.receive(**stock)
-    await shop.place(mine)
+    await shop.place(request)
     await shop.until_quiet(orders=1)
-    assert await shop.state(mine) == ("paid", "")
+    assert await shop.state(request) == ("paid", "")
 
 
 async def hear(shop: Shop, *commands: m.Message) -> None:
@@ -58,18 +58,18 @@ async def running_with(shop: Shop, room: FulfilmentRoom) -> AsyncIterator[None]:
 
 
 async def test_two_parcels_go_out_and_two_lines_come_back_one_of_them_broken(shop: Shop) -> None:
-    mine = order(("MUG", 2), ("TIN", 1), ("JAR", 3))
-    order_id = mine.order_id
+    request = order(("MUG", 2), ("TIN", 1), ("JAR", 3))
+    order_id = request.order_id
     async with running_with(shop, RoomWithoutCache()):
-        await paid(shop, mine, MUG=5, TIN=4, JAR=9)
+        await paid(shop, request, MUG=5, TIN=4, JAR=9)
         first = m.ShipOrder(order_id, "S1", (1, 2), "post", "T1")
         await hear(shop, first, first)
         assert await shop.value(STATE, order_id) == "partly_shipped"
         assert await shop.levels() == {"MUG": Level(3, 0, 0), "TIN": Level(3, 0, 0), "JAR": Level(9, 0, 3)}
         await hear(shop, m.ShipOrder(order_id, "S2", (), "van", "T2"), m.ConfirmDelivery(order_id, "S1"))
-        assert await shop.state(mine) == ("shipped", "")
+        assert await shop.state(request) == ("shipped", "")
         await hear(shop, m.ConfirmDelivery(order_id, "S2"))
-        assert await shop.state(mine) == ("delivered", "")
+        assert await shop.state(request) == ("delivered", "")
         await hear(
             shop,
             m.RequestReturn(order_id, "R1", (1, 2), "too many"),
@@ -78,16 +78,18 @@ async def test_two_parcels_go_out_and_two_lines_come_back_one_of_them_broken(sho
             m.ReceiveReturn(order_id, "R1", (2,), "quarantine"),
         )
         assert await shop.value(REFUNDED, order_id) == 3 * 500
-    assert await shop.state(mine) == ("delivered", "")
-    assert await shop.payment(mine) == "partially_refunded"
+    assert await shop.state(request) == ("delivered", "")
+    assert await shop.payment(request) == "partially_refunded"
     assert await shop.levels() == {"MUG": Level(5, 0, 0), "TIN": Level(4, 0, 0), "JAR": Level(6, 0, 0)}
     assert await shop.value(QUARANTINED, "TIN") == 1
-    timeline = await shop.timeline(mine)
+    timeline = await shop.timeline(request)
     assert timeline.count("ShipmentShipped") == 2
     assert timeline.count("RefundRequested") == timeline.count("PaymentRefunded") == 2
     assert timeline.count("OrderShipped") == timeline.count("OrderDelivered") == 1
     events = [event for topic in TOPICS for event in cloud_events(topic, await shop.records(topic))]
-    assert {"lastunit.ReceiveReturn", "lastunit.StockLevel", "lastunit.OrderPaid"} <= {it.get_type() for it in events}
+    assert {"lastunit.ReceiveReturn", "lastunit.StockLevel", "lastunit.OrderPaid"} <= {
+        event.get_type() for event in events
+    }
     await shop.assert_sound()
 
 
@@ -128,15 +130,15 @@ async def test_time_ends_what_nobody_ships_and_what_nobody_confirms_by_commands_
     assert await shop.levels() == {"MUG": Level(1, 0, 0), "TIN": Level(0, 0, 0)}
 
 
-async def has_come_to(shop: Shop, mine: OrderRequest, state: str) -> bool:
-    return (await shop.state(mine))[0] == state
+async def has_come_to(shop: Shop, request: OrderRequest, state: str) -> bool:
+    return (await shop.state(request))[0] == state
 
 
 async def test_a_duplicate_of_a_payment_whose_row_was_forgotten_is_found_by_its_key(shop: Shop) -> None:
-    mine = order(("MUG", 1))
+    request = order(("MUG", 1))
     async with shop.running():
-        await paid(shop, mine, MUG=1)
+        await paid(shop, request, MUG=1)
     async with shop.running():
-        await shop.say(m.OrderPaid(mine.order_id, 500, "EUR", (m.OrderedLine(1, "MUG", 1, 500),)))
+        await shop.say(m.OrderPaid(request.order_id, 500, "EUR", (m.OrderedLine(1, "MUG", 1, 500),)))
         await shop.until_quiet()
     assert await shop.value("SELECT count(*) FROM fulfilments") == 1

@@ -117,7 +117,7 @@ async def test_orders_whose_acknowledgement_was_lost_are_published_again_under_t
         report = await office.imported(path, failing)
     assert (report.placed.orders, report.already_imported.orders) == (3, 0)
     assert await office.connection.fetchval("SELECT count(*) FROM imports WHERE published_at IS NULL") == 0
-    assert set(Counter((it.order_id, it.line, it.sku) for it in await office.published()).values()) == {2}
+    assert set(Counter((line.order_id, line.line, line.sku) for line in await office.published()).values()) == {2}
 
 
 async def test_a_rejected_order_is_placed_from_the_corrected_file_and_the_others_once(

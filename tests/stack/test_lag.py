@@ -173,12 +173,12 @@ async def test_figures_are_those_of_kafkas_own_tool_in_the_same_moment(shop: Sho
             await consumer.commit({TopicPartition(topic, 0): 4})
             await shop.until(functools.partial(kafka_has_the_positions, shop))
             oracle, report = await asyncio.gather(kafkas_own(shop), look(shop))
-    ours = {
+    figures = {
         (group.group, part.topic, part.partition): (part.committed, part.log_end, part.lag)
         for group in report.groups
         for part in group.partitions
     }
-    assert {key: ours[key] for key in oracle} == oracle
+    assert {key: figures[key] for key in oracle} == oracle
     assert {group for group, _, _ in oracle} == {*names, f"{shop.settings.namespace}inventory"}
     assert group_in(report, reading).state == "Stable"
     assert partition_in(report, reading, 1).state is State.NO_COMMIT
@@ -196,9 +196,9 @@ async def test_time_lag_is_the_age_of_the_first_waiting_record(shop: Shop, topic
     await write(shop, topic, 0, begun_ms - age_ms - 99_000, begun_ms - age_ms, begun_ms)
     await commit(shop, group, {TopicPartition(topic, 0): 1})
     report = await look(shop)
-    found = partition_in(report, group).time_lag_ms
-    assert found is not None
-    assert abs(found - (report.at_ms - begun_ms + age_ms)) <= 10
+    lag_ms = partition_in(report, group).time_lag_ms
+    assert lag_ms is not None
+    assert abs(lag_ms - (report.at_ms - begun_ms + age_ms)) <= 10
 
 
 async def test_records_that_retention_removed_and_a_topic_made_anew(shop: Shop, topic: str) -> None:
@@ -217,7 +217,9 @@ async def test_records_that_retention_removed_and_a_topic_made_anew(shop: Shop, 
         await client.delete_topics([topic])
 
         async def has_ended() -> bool:
-            return not any(found.group == group and found.partitions for found in (await monitor.look()).groups)
+            return not any(
+                group_lag.group == group and group_lag.partitions for group_lag in (await monitor.look()).groups
+            )
 
         await shop.until(has_ended)
 
@@ -227,12 +229,12 @@ async def test_records_that_retention_removed_and_a_topic_made_anew(shop: Shop, 
 
 async def test_a_room_that_nobody_runs_lags_from_the_logs_start_and_the_command_line_exits_with_it(shop: Shop) -> None:
     environment = {**os.environ, **shop.settings.environment()}
-    mine = [group for group in (await look(shop)).groups if group.ours]
-    assert [group.verdict for group in mine] == [Verdict.OK] * 7 + [None]
+    own_groups = [group for group in (await look(shop)).groups if group.ours]
+    assert [group.verdict for group in own_groups] == [Verdict.OK] * 7 + [None]
     await shop.receive(MUG=5)
     home = partition_of(b"MUG", shop.settings.partitions)
-    found = group_in(await look(shop), f"{shop.settings.namespace}inventory")
-    [waiting] = [part for part in found.partitions if part.partition == home]
+    inventory_lag = group_in(await look(shop), f"{shop.settings.namespace}inventory")
+    [waiting] = [part for part in inventory_lag.partitions if part.partition == home]
     assert (waiting.lag, waiting.decided, waiting.flags, waiting.verdict) == (2, None, (Flag.UNCLAIMED,), Verdict.OK)
     printed = await lastunit(environment, "lag", "--own", "--partitions")
     assert printed.status == (0 if "STOP" not in printed.output else 4)
@@ -251,9 +253,9 @@ async def test_a_frozen_owner_is_a_stall_within_15_seconds_on_the_command_line(s
         frozen_at = time.monotonic()
         await shop.receive(MUG=5)
         inventory = f"{shop.settings.namespace}inventory"
-        while (found := await lastunit(environment, "lag", "--group", inventory, "--json")).status == 0:
+        while (printed := await lastunit(environment, "lag", "--group", inventory, "--json")).status == 0:
             assert time.monotonic() - frozen_at < 15
-        assert (found.status, [group["verdict"] for group in found.json["groups"]]) == (4, ["STALL"])
+        assert (printed.status, [group["verdict"] for group in printed.json["groups"]]) == (4, ["STALL"])
         assert time.monotonic() - frozen_at < 15
     finally:
         shop.supervisor.resume("inventory")

@@ -70,9 +70,9 @@ async def test_what_a_shop_had_before_there_were_weeks_goes_to_the_weeks_of_its_
         await migrate(dsn)
         for table in tables.TABLES:
             rows = "SELECT {}::text, tableoid::regclass::text FROM {}"
-            found = await connection.fetch(rows.format(table.key, table.name))
-            assert len(found) == {"movements": 4, "fulfilments": 0}.get(table.name, 3)
-            for uuid, place in found:
+            places = await connection.fetch(rows.format(table.key, table.name))
+            assert len(places) == {"movements": 4, "fulfilments": 0}.get(table.name, 3)
+            for uuid, place in places:
                 week = "movements_named" if uuid == NIL_UUID else table.of(Week.of(order_id_ms(uuid)))
                 assert place == week
         stored = await connection.fetch("SELECT command_id, id::text FROM movements")
@@ -174,7 +174,7 @@ async def test_the_inventory_room_makes_weeks_by_itself(settings: Settings, tmp_
 
         async def created() -> list[Any]:
             done = logged(shop.supervisor.folder, "inventory", "maintained")
-            return [it["created"] for it in done if it["created"]]
+            return [log["created"] for log in done if log["created"]]
 
         assert await shop.until(created) == [[missing.name]]
         assert await shop.value(find, tables.TABLES[-1].of(missing))
@@ -193,7 +193,7 @@ async def test_the_command_line_shows_weeks_and_turns_them(shop: Shop, environme
     weeks = shown.json["weeks"]
     assert len(weeks) >= 24
     assert shown.json["weeks_ahead"] >= 5
-    assert {it["name"] for it in shown.json["others"]} >= {"holds_default", "movements_named"}
+    assert {partition["name"] for partition in shown.json["others"]} >= {"holds_default", "movements_named"}
     for table in tables.TABLES:
         await shop.database.execute(f"DROP TABLE {table.name}_{weeks[-1]['name']}")
     dry = await lastunit(environment, "maintenance", "run", "--dry-run", "--json")
@@ -204,7 +204,7 @@ async def test_the_command_line_shows_weeks_and_turns_them(shop: Shop, environme
     assert again.json["created"] == []
 
 
-async def test_it_is_said_when_few_weeks_are_ahead(shop: Shop, environment: dict[str, str]) -> None:
+async def test_few_weeks_ahead_are_reported(shop: Shop, environment: dict[str, str]) -> None:
     ahead = [Week(Week.of(now_ms()).number + n) for n in range(2, 9)]
     for table in tables.TABLES:
         for week in ahead:

@@ -65,12 +65,12 @@ async def test_it_ends_whole_in_dead_letters_and_all_around_it_is_decided(
         await append(shop, [receipt(10), poison(11)])
         await shop.place(order(("MUG", 1)))
         await shop.until_quiet("inventory")
-    found = await letters(shop)
-    assert [(it.offset, it.reason, it.key, it.value) for it in found] == [
+    dead_letters = await letters(shop)
+    assert [(letter.offset, letter.reason, letter.key, letter.value) for letter in dead_letters] == [
         (offset, MALFORMED_HEADERS, *poison(number)[:2])
         for offset, number in [(3, 3), (5, 5), (6, 6), (9, 9), (11, 11)]
     ]
-    for letter in found:
+    for letter in dead_letters:
         assert letter.headers == {"fine": b"1", r"\xff\xfe name": b"2", "null": b""}
         assert repr(NAME) in letter.detail
     levels = await shop.levels()
@@ -93,7 +93,7 @@ async def test_attributes_that_mislead_aiokafka_cost_their_record_alone(shop: Sh
     await shop.assert_sound()
 
 
-async def test_every_room_and_the_views_pass_it_and_the_audit_tells_it_from_a_fault(shop: Shop) -> None:
+async def test_every_room_and_the_views_pass_it_and_the_audit_distinguishes_it_from_a_fault(shop: Shop) -> None:
     await append(shop, [receipt(1), poison(2), receipt(3)])
     await append(shop, [poison(4)], ORDER_COMMANDS)
     views = OrderViews(views_of(shop))
@@ -110,11 +110,11 @@ async def test_every_room_and_the_views_pass_it_and_the_audit_tells_it_from_a_fa
     await until(lambda: (views.written, views.skipped) == (events, 1), reading_views)
     views.stop()
     await reading_views
-    assert {(it.room, it.topic, it.reason) for it in await letters(shop)} == {
+    assert {(letter.room, letter.topic, letter.reason) for letter in await letters(shop)} == {
         (name, topic.name, MALFORMED_HEADERS) for name in ROOMS_AT_WORK for topic in topics_read_by(name)
     }
     assert len((await read_log(shop.settings, None)).times) == 2, "the demo's own reading"
-    [finding] = [it for it in report.findings if not it.holds]
+    [finding] = [finding for finding in report.findings if not finding.holds]
     assert "has no id of ours" in str(finding.examples), "only rooms may say anything on order.events"
     assert len(finding.examples) == 1
 

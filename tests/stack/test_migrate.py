@@ -126,8 +126,8 @@ async def test_an_order_that_was_waiting_for_lines_before_there_was_a_deadline_g
                 state,
             )
         await migrate(dsn)
-        found = await connection.fetch("SELECT state, deadline_ms FROM orders ORDER BY order_id")
-        assert [tuple(row) for row in found] == [("pending", 7 + GATHER_MS), ("reserved", None)]
+        orders = await connection.fetch("SELECT state, deadline_ms FROM orders ORDER BY order_id")
+        assert [tuple(row) for row in orders] == [("pending", 7 + GATHER_MS), ("reserved", None)]
     finally:
         await connection.close()
 

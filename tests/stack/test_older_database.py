@@ -52,14 +52,14 @@ async def test_an_older_database_heals_to_the_same_events_and_the_same_money(sho
     async with restored(shop):
         async with shop.running():
             await shop.place(*late)
-            for mine in early[:3]:
-                await shop.say(m.CancelOrder(mine.order_id, "customer", "changed_mind"))
-            await shop.say(*(m.RefundOrder(mine.order_id, "sorry", REFUND, "scratched") for mine in early[3:5]))
+            for request in early[:3]:
+                await shop.say(m.CancelOrder(request.order_id, "customer", "changed_mind"))
+            await shop.say(*(m.RefundOrder(request.order_id, "sorry", REFUND, "scratched") for request in early[3:5]))
             await shop.until_quiet(orders=12)
-            await shop.say(*(m.CancelOrder(mine.order_id, "customer", "changed_mind") for mine in late[:3]))
-            await shop.say(*(m.ShipOrder(mine.order_id, "S1", (), "post", "T1") for mine in late[3:]))
+            await shop.say(*(m.CancelOrder(request.order_id, "customer", "changed_mind") for request in late[:3]))
+            await shop.say(*(m.ShipOrder(request.order_id, "S1", (), "post", "T1") for request in late[3:]))
             await shop.until_quiet(orders=12)
-        expected, said = await books(shop), await events(shop)
+        expected, published = await books(shop), await events(shop)
         await shop.assert_sound()
     assert len(await books(shop)) == 6
 
@@ -67,7 +67,7 @@ async def test_an_older_database_heals_to_the_same_events_and_the_same_money(sho
         await shop.until_quiet(orders=12)
     assert await books(shop) == expected
     again = await events(shop)
-    assert again.items() >= said.items()
-    assert {again[event_id] for event_id in again.keys() - said.keys()} <= SAID_TO_A_REPEAT
+    assert again.items() >= published.items()
+    assert {again[event_id] for event_id in again.keys() - published.keys()} <= SAID_TO_A_REPEAT
     assert await shop.records(DEAD_LETTERS) == []
     await shop.assert_sound()

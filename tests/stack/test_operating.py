@@ -82,7 +82,7 @@ async def test_status_names_what_waits_and_why(shop: Shop) -> None:
     assert (hot.sku, hot.lines, hot.units, hot.sold_out) == ("MUG", 3, 1, 2)
     async with shop.database.acquire() as connection:
         business = await business_lag(connection)
-    assert [(it.axis, it.state, it.count) for it in business.waiting] == [("order", "reserved", 1)]
+    assert [(wait.axis, wait.state, wait.count) for wait in business.waiting] == [("order", "reserved", 1)]
     assert (business.holds_expired, business.past_deadline, business.unconfirmed) == (0, [], [])
     status = await read_status(shop.settings)
     assert status.open_letters == {"wrong_partition": 1}
@@ -116,4 +116,4 @@ async def test_top_looks_again_and_again_and_through_an_outage(shop: Shop) -> No
     first, second = await looks(environment)
     assert first["at_ms"] < second["at_ms"]
     away = await looks({**environment, "LASTUNIT_POSTGRES_DSN": "postgresql://nobody@127.0.0.1:1/none"})
-    assert ["127.0.0.1:1" in it["error"] for it in away] == [True, True]
+    assert ["127.0.0.1:1" in document["error"] for document in away] == [True, True]

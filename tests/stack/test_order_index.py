@@ -65,7 +65,7 @@ async def index_of(settings: Settings) -> AsyncIterator[OrderIndex]:
         await index.close()
 
 
-async def found(connection: asyncpg.Connection, **query: Any) -> list[str]:
+async def order_ids(connection: asyncpg.Connection, **query: Any) -> list[str]:
     return [order.order_id for order in await find_orders(connection, OrderQuery(**query), 100)]
 
 
@@ -75,14 +75,14 @@ async def test_orders_are_found_by_all_that_people_know_of_them(
     async with index_of(settings) as index:
         await index.write(ORDERS, {0: 10})
         await index.flush()
-    assert await found(connection) == [C, B, A]
-    assert await found(connection, reference="553547") == [A]
-    assert await found(connection, reference="") == []
-    assert await found(connection, customer_id="ann") == [C, A]
-    assert await found(connection, sku="TIN") == [C, A]
-    assert await found(connection, state=OrderState.REJECTED) == [B]
-    assert await found(connection, from_ms=DAY, until_ms=2 * DAY) == [B]
-    assert await found(connection, customer_id="ann", sku="MUG", state=OrderState.PAID, until_ms=DAY) == [A]
+    assert await order_ids(connection) == [C, B, A]
+    assert await order_ids(connection, reference="553547") == [A]
+    assert await order_ids(connection, reference="") == []
+    assert await order_ids(connection, customer_id="ann") == [C, A]
+    assert await order_ids(connection, sku="TIN") == [C, A]
+    assert await order_ids(connection, state=OrderState.REJECTED) == [B]
+    assert await order_ids(connection, from_ms=DAY, until_ms=2 * DAY) == [B]
+    assert await order_ids(connection, customer_id="ann", sku="MUG", state=OrderState.PAID, until_ms=DAY) == [A]
     [order] = await find_orders(connection, OrderQuery(reference="553547"), 1)
     assert order == IndexedOrder(A, 1_000, "ann", "553547", OrderState.PAID, ["MUG", "TIN"])
     assert [order.order_id for order in await find_orders(connection, OrderQuery(), 2)] == [C, B]
@@ -159,6 +159,6 @@ async def running(settings: Settings) -> AsyncIterator[OrderViews]:
 
 async def until_found(connection: asyncpg.Connection, orders: set[str]) -> None:
     async def are_found() -> bool:
-        return set(await found(connection, customer_id="c-1", sku="TIN", state=OrderState.PAID)) == orders
+        return set(await order_ids(connection, customer_id="c-1", sku="TIN", state=OrderState.PAID)) == orders
 
     await until(are_found)

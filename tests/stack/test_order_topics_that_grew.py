@@ -94,7 +94,7 @@ async def test_records_in_partitions_that_nobody_reads_are_named_by_verify(shop:
     async with Publisher(shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace) as stranger:
         await stranger.publish([stray])
     report = await shop.audit()
-    told = [example for finding in report.findings for example in finding.examples]
-    assert any("order.commands has 1 records in partitions that no room reads" in each for each in told)
+    examples = [example for finding in report.findings for example in finding.examples]
+    assert any("order.commands has 1 records in partitions that no room reads" in each for each in examples)
     [waits] = [stuck for stuck in await all_that_waits(shop.settings, before_ms=2**60) if stuck.state == "unused"]
     assert waits.waits_for == "somebody to publish 1 records of order.commands again"

@@ -65,37 +65,37 @@ async def running_with(shop: Shop, room: OrdersRoom) -> AsyncIterator[None]:
 
 def incomplete() -> tuple[OrderRequest, Message, Message]:
     """Return an order that goes on with what is there, its line that is not to be had, and the one that comes late."""
-    mine = msgspec.structs.replace(order(("MUG", 1), ("TIN", 1)), terms=SHIP_AVAILABLE)
-    first, late = place_order_lines(mine)
-    return mine, first, late
+    request = msgspec.structs.replace(order(("MUG", 1), ("TIN", 1)), terms=SHIP_AVAILABLE)
+    first, late = place_order_lines(request)
+    return request, first, late
 
 
 async def test_an_order_whose_line_never_comes_is_given_up_and_a_line_that_comes_later_goes_back(shop: Shop) -> None:
-    mine, first, late = incomplete()
+    request, first, late = incomplete()
     async with running_with(shop, RoomWithoutCache(deadlines=DEADLINES)):
         await shop.receive(TIN=1)
         await shop.say(first)
         await shop.until_quiet(orders=1)
-        assert await shop.state(mine) == ("rejected", "not_complete_in_time")
+        assert await shop.state(request) == ("rejected", "not_complete_in_time")
         await shop.say(late)
         await shop.until_quiet()
-    assert await shop.timeline(mine) == ["LineRejected", "OrderRejected", "LineReserved", "LineReleased"]
+    assert await shop.timeline(request) == ["LineRejected", "OrderRejected", "LineReserved", "LineReleased"]
     assert await shop.levels() == {"TIN": Level(1, 0, 0)}
     await shop.assert_sound(DECIDERS)
 
 
 @pytest.mark.release
 async def test_without_a_reminder_it_waits_for_ever_until_an_owner_takes_over_that_reminds(shop: Shop) -> None:
-    mine, first, _ = incomplete()
+    request, first, _ = incomplete()
     async with running_with(shop, NeverReminded(deadlines=DEADLINES)):
         await shop.say(first)
-        await shop.until(lambda: shop.value(OVERDUE, mine.order_id))
+        await shop.until(lambda: shop.value(OVERDUE, request.order_id))
         await shop.until_quiet()
-        assert await shop.state(mine) == ("pending", "")
+        assert await shop.state(request) == ("pending", "")
         async with database(shop.settings) as connection:
             [waits] = await waiting_orders(connection, before_ms=time.time_ns() // 1_000_000)
-        assert (waits.order_id, waits.waits_for) == (mine.order_id, "lines: 1 of 2 answered")
+        assert (waits.order_id, waits.waits_for) == (request.order_id, "lines: 1 of 2 answered")
         assert waits.deadline_ms == waits.since_ms + DEADLINES.gather_ms
     async with running_with(shop, OrdersRoom(deadlines=DEADLINES)):
         await shop.until_quiet(orders=1)
-    assert await shop.state(mine) == ("rejected", "not_complete_in_time")
+    assert await shop.state(request) == ("rejected", "not_complete_in_time")

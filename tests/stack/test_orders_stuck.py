@@ -34,13 +34,13 @@ async def waits(shop: Shop) -> list[Stuck]:
 async def test_a_partition_that_nobody_owns_is_listed_with_its_room_and_the_command_that_helps(shop: Shop) -> None:
     await shop.receive(MUG=1)
     topic = f"inventory.commands/{partition_of(b'MUG', PARTITIONS)}"
-    [lag] = [found for found in await waits(shop) if found.cause == f"no inventory process owns {topic}"]
+    [lag] = [wait for wait in await waits(shop) if wait.cause == f"no inventory process owns {topic}"]
     assert (lag.order_id, lag.axis, lag.state) == (None, "partition", "undecided")
     assert lag.waits_for == f"inventory to decide 2 records of {topic}"
     assert lag.what_to_do == "start one: `lastunit room inventory`"
     async with shop.running("inventory"):
         await shop.until_quiet("inventory")
-        assert not [found for found in await waits(shop) if "inventory" in (found.cause or "")]
+        assert not [wait for wait in await waits(shop) if "inventory" in (wait.cause or "")]
 
 
 async def test_a_line_that_became_a_dead_letter_is_named_by_its_order(shop: Shop) -> None:

@@ -40,25 +40,29 @@ async def test_orphans_are_found_and_given_back_once(shop: Shop, environment: di
         processor = HttpProcessor(shop.supervisor.processor_url)
         held = await moved(processor, new_order_id(), capture=False)
         taken = await moved(processor, new_order_id(), capture=True)
-        told = {**environment, **shop.supervisor.settings.environment()}
+        variables = {**environment, **shop.supervisor.settings.environment()}
 
-        listed = await lastunit(told, "payments", "reconcile", "--older-than", "0", "--json")
+        listed = await lastunit(variables, "payments", "reconcile", "--older-than", "0", "--json")
         assert listed.status == 1
-        assert {(it["authorization_id"], it["operation"], it["result"]) for it in listed.json["orphans"]} == {
+        assert {
+            (orphan["authorization_id"], orphan["operation"], orphan["result"]) for orphan in listed.json["orphans"]
+        } == {
             (held, "void", ""),
             (taken, "refund", ""),
         }
-        young = (await lastunit(told, "payments", "reconcile", "--json")).json
+        young = (await lastunit(variables, "payments", "reconcile", "--json")).json
         assert (young["orphans"], young["under_way"], young["compared"]) == ([], 2, 1), "they are not an hour old"
 
-        fixed = await lastunit(told, "payments", "reconcile", "--older-than", "0", "--fix", "--json")
-        assert (fixed.status, {it["result"] for it in fixed.json["orphans"]}) == (0, {"succeeded"}), fixed.errors
-        again = await lastunit(told, "payments", "reconcile", "--older-than", "0", "--fix")
+        fixed = await lastunit(variables, "payments", "reconcile", "--older-than", "0", "--fix", "--json")
+        assert (fixed.status, {orphan["result"] for orphan in fixed.json["orphans"]}) == (0, {"succeeded"}), (
+            fixed.errors
+        )
+        again = await lastunit(variables, "payments", "reconcile", "--older-than", "0", "--fix")
         assert (again.status, again.output.splitlines()[-1]) == (0, "1 payment compared. Both books agree.")
-        found = {payment.authorization_id: payment async for payment in processor.payments(0)}
+        payments = {payment.authorization_id: payment async for payment in processor.payments(0)}
         await processor.close()
-    assert (found[held].held_minor, found[taken].refunded_minor) == (0, 700)
-    [ours] = [it for name, it in found.items() if name not in {held, taken}]
-    assert isinstance(ours, ProcessorPayment)
-    assert (ours.order_id, ours.captured_minor, ours.refunded_minor) == (sold.order_id, 500, 0)
+    assert (payments[held].held_minor, payments[taken].refunded_minor) == (0, 700)
+    [own] = [payment for name, payment in payments.items() if name not in {held, taken}]
+    assert isinstance(own, ProcessorPayment)
+    assert (own.order_id, own.captured_minor, own.refunded_minor) == (sold.order_id, 500, 0)
     assert await shop.value("SELECT count(*) FROM payment_orphans WHERE result = 'succeeded'") == 2

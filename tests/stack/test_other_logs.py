@@ -181,11 +181,13 @@ async def test_a_log_with_another_record_before_the_position_is_not_accepted(sho
         await shop.until_quiet("inventory")
     await make_again(shop)
     await shop.receive(MUG=7)
-    found = await plan(shop)
-    assert [reason.rpartition(": ")[2] for reason in found.refused] == ["another record stands before it"] * PARTITIONS
+    proposal = await plan(shop)
+    assert [reason.rpartition(": ")[2] for reason in proposal.refused] == [
+        "another record stands before it"
+    ] * PARTITIONS
     async with database(shop.settings) as connection:
         with pytest.raises(RebaseRefusedError, match="another record stands"):
-            await accept_log(connection, found)
+            await accept_log(connection, proposal)
 
 
 async def test_a_position_without_a_digest_is_accepted_only_when_asked_for(shop: Shop) -> None:
@@ -193,12 +195,12 @@ async def test_a_position_without_a_digest_is_accepted_only_when_asked_for(shop:
     async with shop.running("inventory"):
         await shop.until_quiet("inventory")
     await shop.value("UPDATE claims SET last_records = NULL, cluster_id = 'where-it-was'")
-    found = await plan(shop)
-    assert len(found.unverified) == PARTITIONS
+    proposal = await plan(shop)
+    assert len(proposal.unverified) == PARTITIONS
     async with database(shop.settings) as connection:
         with pytest.raises(RebaseRefusedError, match="--accept-unverified"):
-            await accept_log(connection, found)
-        await accept_log(connection, found, unverified_too=True)
+            await accept_log(connection, proposal)
+        await accept_log(connection, proposal, unverified_too=True)
     assert await shop.value("SELECT count(*) FROM claims WHERE cluster_id = 'where-it-was'") == 0
 
 
@@ -222,7 +224,7 @@ async def test_a_database_that_went_back_is_named_once_and_heals_by_deciding_aga
                 await shop.until_quiet("inventory")
     [named] = [log for log in logs if log["event"] == "database_went_back"]
     assert (named["position"], named["committed_to_kafka"]) == ([2], [12])
-    [shown] = [it for it in await all_that_waits(shop.settings, before_ms=2**60) if it.axis == "database"]
+    [shown] = [wait for wait in await all_that_waits(shop.settings, before_ms=2**60) if wait.axis == "database"]
     assert shown.waits_for.startswith("nobody: inventory has decided partition ")
     assert await shop.levels() == {"MUG": Level(50, 10, 0)}
     await shop.assert_sound()

@@ -125,7 +125,7 @@ async def test_an_owner_waits_for_as_long_as_postgresql_refuses(
             await shop.until_quiet("inventory")
             assert owner.readiness.is_ready
     assert await shop.levels() == {"MUG": Level(10, 4, 0)}
-    told = [log["event"] for log in logs if log["event"].startswith("server_")]
-    assert told.count("server_available") == 1
-    assert len(told) <= 4, "one line for each kind of trouble, not for each attempt"
+    events = [log["event"] for log in logs if log["event"].startswith("server_")]
+    assert events.count("server_available") == 1
+    assert len(events) <= 4, "one line for each kind of trouble, not for each attempt"
     await shop.assert_sound()

@@ -185,12 +185,12 @@ async def received(shop: Shop) -> int:
 def gaps(durable: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
     """Return the spans that do not begin where the one before them in their partition ended."""
     reached = dict.fromkeys(range(PARTITIONS), 0)
-    found = []
+    skipped = []
     for partition, first, following in durable:
         if first != reached[partition]:
-            found.append((partition, reached[partition], first))
+            skipped.append((partition, reached[partition], first))
         reached[partition] = following
-    return found
+    return skipped
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 8))])

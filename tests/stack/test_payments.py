@@ -66,13 +66,13 @@ class Memory:
             self.book.forget()
             await ROOM.load(self.connection, [(self.book, [heard])], thorough=False)
         try:
-            said: Any = list(ROOM.decide(self.book, heard, at_ms))
+            outcomes: Any = list(ROOM.decide(self.book, heard, at_ms))
         except RefusedError as refusal:
-            said = refusal.reason
+            outcomes = refusal.reason
         changes = ROOM.close_batch(self.book, at_ms)
         if self.uncached:
             await self._save(changes)
-        return said, changes.effects
+        return outcomes, changes.effects
 
     async def _save(self, changes: Any) -> None:
         before, self.batch = self.batch, self.batch + 1
@@ -107,8 +107,8 @@ async def test_a_payment_that_is_saved_and_loaded_goes_on_as_if_it_had_been_kept
             assert await loaded.hear(heard, at_ms) == await kept.hear(heard, at_ms)
         await ROOM.load(connection, [(loaded.book, [m.RetryOrder(order_id, "merchant")])], thorough=False)
         assert seen(payment_of(loaded.book, order_id)) == seen(payment_of(kept.book, order_id))
-    pending = {it.operation_id: it for it in await store.load_pending(connection, 0, 1_000)}
-    under_way = {it.under_way for it in kept.book.by_order.values() if it.under_way}
+    pending = {operation.operation_id: operation for operation in await store.load_pending(connection, 0, 1_000)}
+    under_way = {payment.under_way for payment in kept.book.by_order.values() if payment.under_way}
     assert set(pending) == under_way
 
 
@@ -129,7 +129,7 @@ async def test_a_cancellation_that_an_owner_left_names_what_its_customer_was_to_
     for heard in REQUIRES_ACTION:
         await memory.hear(heard, NOW_MS)
     _, asked = await memory.hear(m.EndWaits("payments", LAPSES_MS, 1), LAPSES_MS)
-    assert [it.unconfirmed_id for it in asked] == [operation_id(A, OperationKind.AUTHORIZE)]
+    assert [operation.unconfirmed_id for operation in asked] == [operation_id(A, OperationKind.AUTHORIZE)]
     assert await store.load_pending(connection, 0, 1_000) == asked
 
 
@@ -139,10 +139,12 @@ async def test_waits_are_ended_in_the_order_in_which_they_end_and_only_so_many_a
     memory = Memory(connection, uncached=True)
     for late_ms, order_id in ((0, B), (0, A), (5, C)):
         for heard in REQUIRES_ACTION:
-            mine = msgspec.structs.replace(heard, order_id=order_id)
-            if isinstance(mine, m.RecordPaymentResult):
-                mine = msgspec.structs.replace(mine, operation_id=operation_id(order_id, OperationKind.AUTHORIZE))
-            await memory.hear(mine, NOW_MS + late_ms)
+            own_message = msgspec.structs.replace(heard, order_id=order_id)
+            if isinstance(own_message, m.RecordPaymentResult):
+                own_message = msgspec.structs.replace(
+                    own_message, operation_id=operation_id(order_id, OperationKind.AUTHORIZE)
+                )
+            await memory.hear(own_message, NOW_MS + late_ms)
     until_ms = NOW_MS + DEADLINES.action_ms
     await ROOM.load_earliest_deadline(connection, memory.book)
     assert memory.book.waits.earliest_ms == until_ms
@@ -153,7 +155,7 @@ async def test_waits_are_ended_in_the_order_in_which_they_end_and_only_so_many_a
     voided: list[list[str]] = []
     for _ in range(4):
         _, effects = await memory.hear(m.EndWaits("payments", LAPSES_MS, 1), LAPSES_MS)
-        voided.append([it.order_id for it in effects])
+        voided.append([effect.order_id for effect in effects])
     assert voided == [[A], [B], [C], []]
     assert memory.book.waits.overdue(LAPSES_MS, 10) == []
     assert ROOM.reminder(memory.book, LAPSES_MS) is None
@@ -193,10 +195,10 @@ async def test_payments_from_before_the_ledger_keep_true_figures(settings: Setti
     await migrate(settings.postgres_dsn)
     book = PaymentsState(0)
     await ROOM.load(connection, [(book, [m.RetryOrder(order_id, "merchant") for order_id in orders])], thorough=False)
-    found = {orders[order_id]: payment for order_id, payment in book.by_order.items()}
+    by_state = {orders[order_id]: payment for order_id, payment in book.by_order.items()}
     figures = {
-        state: (it.authorized_minor, it.captured_minor, it.voided_minor, it.refunded_minor)
-        for state, it in found.items()
+        state: (payment.authorized_minor, payment.captured_minor, payment.voided_minor, payment.refunded_minor)
+        for state, payment in by_state.items()
     }
     assert figures == {
         "authorizing": (0, 0, 0, 0),
@@ -207,10 +209,10 @@ async def test_payments_from_before_the_ledger_keep_true_figures(settings: Setti
         "voided": (500, 0, 500, 0),
         "void_failed": (500, 0, 0, 0),
     }
-    assert {it.result for it in found["declined"].attempts.values()} == {"declined"}
-    assert {it.result for it in found["capture_failed"].attempts.values()} == {"succeeded", "failed"}
-    assert found["authorizing"].under_way
-    assert all(it.amount_minor == 500 for payment in found.values() for it in payment.attempts.values())
+    assert {attempt.result for attempt in by_state["declined"].attempts.values()} == {"declined"}
+    assert {attempt.result for attempt in by_state["capture_failed"].attempts.values()} == {"succeeded", "failed"}
+    assert by_state["authorizing"].under_way
+    assert all(attempt.amount_minor == 500 for payment in by_state.values() for attempt in payment.attempts.values())
     with pytest.raises(asyncpg.CheckViolationError, match="payments_balance"):
         await connection.execute("UPDATE payments SET refunded_minor = captured_minor + 1")
     await connection.close()
@@ -249,7 +251,7 @@ async def test_what_nobody_confirms_is_cancelled_at_the_processor_and_declined(
             "SELECT kind, result, reference FROM payment_attempts WHERE order_id = $1 ORDER BY started_at_ms, kind",
             order_id,
         )
-        assert [tuple(it) for it in attempts] == [
+        assert [tuple(attempt) for attempt in attempts] == [
             ("authorize", "abandoned", ""),
             ("void", "succeeded", "unconfirmed"),
         ]

@@ -261,7 +261,7 @@ async def _fate(processor: HttpProcessor, operation: Operation) -> str:
         return type(error).__name__
 
 
-async def test_a_processor_told_to_stop_waits_for_no_silent_request(bench: Bench) -> None:
+async def test_a_processor_that_is_stopped_waits_for_no_silent_request(bench: Bench) -> None:
     server = await bench.server("--timeout-rate", "1", "--timeout-executes-rate", "1")
     processor = bench.adapter(server)
     silent = asyncio.create_task(processor.perform(authorize("a")))

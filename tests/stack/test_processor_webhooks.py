@@ -69,7 +69,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await bench.end()
 
 
-async def telling(bench: Bench, receiver: Receiver, *flags: str, secret: str = SECRET) -> Server:
+async def processor_with_webhooks(bench: Bench, receiver: Receiver, *flags: str, secret: str = SECRET) -> Server:
     return await bench.server("--webhook-url", receiver.url, "--webhook-secret", secret, *flags)
 
 
@@ -79,8 +79,8 @@ async def say(action_url: str, *, confirm: bool) -> dict[str, Any]:
         return document
 
 
-async def test_every_executed_operation_is_told_with_all_its_facts(bench: Bench, receiver: Receiver) -> None:
-    processor = bench.adapter(await telling(bench, receiver))
+async def test_every_executed_operation_is_sent_with_all_its_facts(bench: Bench, receiver: Receiver) -> None:
+    processor = bench.adapter(await processor_with_webhooks(bench, receiver))
     granted = await processor.perform(authorize("a"))
     await processor.perform(authorize("b", "tok_declined"))
     await processor.perform(capture("a", granted.authorization_id, 1500))
@@ -111,7 +111,7 @@ async def test_every_executed_operation_is_told_with_all_its_facts(bench: Bench,
 async def test_a_receiver_with_another_secret_takes_nothing(bench: Bench, receiver: Receiver) -> None:
     """The negative control of the signature."""
     other = "whsec_" + base64.b64encode(b"another secret").decode()
-    processor = bench.adapter(await telling(bench, receiver, secret=other))
+    processor = bench.adapter(await processor_with_webhooks(bench, receiver, secret=other))
     await processor.perform(authorize("a"))
     await until(lambda: receiver.unsigned > 2)
     assert receiver.taken == []
@@ -119,7 +119,7 @@ async def test_a_receiver_with_another_secret_takes_nothing(bench: Bench, receiv
 
 async def test_an_event_that_is_not_taken_comes_again_under_the_same_id(bench: Bench, receiver: Receiver) -> None:
     receiver.refusals = 3
-    processor = bench.adapter(await telling(bench, receiver))
+    processor = bench.adapter(await processor_with_webhooks(bench, receiver))
     for n in range(20):
         await processor.perform(authorize(str(n)))
     await until(lambda: len(receiver.taken) == 20)
@@ -129,7 +129,7 @@ async def test_an_event_that_is_not_taken_comes_again_under_the_same_id(bench: B
 async def test_what_was_not_taken_before_a_kill_comes_after_it_and_what_was_does_not(
     bench: Bench, receiver: Receiver
 ) -> None:
-    server = await telling(bench, receiver)
+    server = await processor_with_webhooks(bench, receiver)
     processor = bench.adapter(server)
     await processor.perform(authorize("taken"))
     taken_file = server.data_dir / "webhooks-taken"
@@ -149,7 +149,7 @@ async def test_what_was_not_taken_before_a_kill_comes_after_it_and_what_was_does
 
 async def test_events_come_twice_and_out_of_order_at_their_rates(bench: Bench, receiver: Receiver) -> None:
     flags = ("--duplicate-webhook-rate", "0.3", "--reordered-webhook-rate", "0.3", "--seed", "7")
-    processor = bench.adapter(await telling(bench, receiver, *flags))
+    processor = bench.adapter(await processor_with_webhooks(bench, receiver, *flags))
     for n in range(60):
         await processor.perform(authorize(str(n)))
     await until(lambda: len(set(receiver.ids)) == 60 and len(receiver.ids) > 65)
@@ -158,7 +158,7 @@ async def test_events_come_twice_and_out_of_order_at_their_rates(bench: Bench, r
 
 
 async def test_a_customer_confirms_and_the_same_operation_has_succeeded(bench: Bench, receiver: Receiver) -> None:
-    server = await telling(bench, receiver)
+    server = await processor_with_webhooks(bench, receiver)
     processor = bench.adapter(server)
     asked = await processor.perform(authorize("a", "tok_3ds"))
     assert asked.result == "requires_action"
@@ -170,10 +170,10 @@ async def test_a_customer_confirms_and_the_same_operation_has_succeeded(bench: B
 
     assert (await say(asked.action_url, confirm=True))["status"] == "succeeded"
     assert (await say(asked.action_url, confirm=False))["status"] == "succeeded", "it is decided"
-    found = await processor.look_up(authorize("a"))
-    assert found is not None
-    assert (found.result, found.authorization_id) == ("succeeded", asked.authorization_id)
-    assert await processor.perform(authorize("a", "tok_3ds")) == found
+    known = await processor.look_up(authorize("a"))
+    assert known is not None
+    assert (known.result, known.authorization_id) == ("succeeded", asked.authorization_id)
+    assert await processor.perform(authorize("a", "tok_3ds")) == known
     await until(lambda: len(receiver.taken) == 3)
     assert receiver.types() == ["authorize.requires_action", "capture.refused", "authorize.succeeded"]
     assert receiver.taken[0]["action_url"] == asked.action_url
@@ -181,7 +181,7 @@ async def test_a_customer_confirms_and_the_same_operation_has_succeeded(bench: B
 
 
 async def test_a_customer_declines_and_a_voided_one_is_asked_in_vain(bench: Bench, receiver: Receiver) -> None:
-    server = await telling(bench, receiver)
+    server = await processor_with_webhooks(bench, receiver)
     processor = bench.adapter(server)
     declined = await processor.perform(authorize("a", "tok_3ds"))
     voided = await processor.perform(authorize("b", "tok_3ds"))
@@ -189,9 +189,9 @@ async def test_a_customer_declines_and_a_voided_one_is_asked_in_vain(bench: Benc
     assert (await processor.perform(void("b", voided.authorization_id))).result == "succeeded"
     assert (await say(voided.action_url, confirm=True))["status"] == "refused"
     for key, reason in (("a", "action_declined"), ("b", "already_voided")):
-        found = await processor.look_up(authorize(key))
-        assert found is not None
-        assert (found.result, found.reason) == ("declined", reason)
+        known = await processor.look_up(authorize(key))
+        assert known is not None
+        assert (known.result, known.reason) == ("declined", reason)
     before = await server.books()
     await server.kill()
     await server.start()
@@ -204,16 +204,16 @@ async def test_customers_decide_by_themselves_after_a_while(
     bench: Bench, receiver: Receiver, decline_rate: str, result: str
 ) -> None:
     flags = ("--requires-action-rate", "1", "--action-seconds", "0.2", "--action-decline-rate", decline_rate)
-    processor = bench.adapter(await telling(bench, receiver, *flags))
+    processor = bench.adapter(await processor_with_webhooks(bench, receiver, *flags))
     assert (await processor.perform(authorize("a"))).result == "requires_action"
     await until(lambda: len(receiver.taken) == 2)
-    found = await processor.look_up(authorize("a"))
-    assert found is not None
-    assert found.result == result
+    known = await processor.look_up(authorize("a"))
+    assert known is not None
+    assert known.result == result
 
 
 async def test_an_authorisation_lapses_also_while_nobody_is_there(bench: Bench, receiver: Receiver) -> None:
-    server = await telling(bench, receiver, "--authorization-seconds", "1.5")
+    server = await processor_with_webhooks(bench, receiver, "--authorization-seconds", "1.5")
     processor = bench.adapter(server)
     granted = await processor.perform(authorize("a"))
     shipped = await processor.perform(capture("a", granted.authorization_id, 500, is_last=False))

@@ -48,13 +48,13 @@ async def values(settings: Settings, key: bytes = b"an order", topic: Topic = OR
     )
     await consumer.start()
     try:
-        found: list[bytes] = []
+        published: list[bytes] = []
         ends = await consumer.end_offsets(consumer.assignment())
         async with asyncio.timeout(60):
             while any([await consumer.position(tp) < end for tp, end in ends.items()]):
                 batches = await consumer.getmany(timeout_ms=100)
-                found += [it.value for records in batches.values() for it in records if it.key == key]
-        return found
+                published += [kept.value for records in batches.values() for kept in records if kept.key == key]
+        return published
     finally:
         await consumer.stop()
 
@@ -71,7 +71,7 @@ async def test_a_thousand_small_lists_to_one_partition_take_a_moment(publisher: 
 async def test_a_record_too_large_is_refused_to_its_caller_alone(publisher: Publisher, settings: Settings) -> None:
     lists = [[record(b"small")], [record(b"x" * (MAX_RECORD_BYTES + 1))], [record(b"small too")]]
 
-    answers = await asyncio.gather(*(publisher.publish(it) for it in lists), return_exceptions=True)
+    answers = await asyncio.gather(*(publisher.publish(batch) for batch in lists), return_exceptions=True)
 
     assert [type(answer) for answer in answers] == [type(None), PublishError, type(None)]
     assert set(await values(settings)) == {b"small", b"small too"}

@@ -89,8 +89,12 @@ async def test_what_is_beyond_our_limits_is_a_bad_request_and_a_long_address_is_
         200,
         {"taken": True, "order_id": A},
     )
-    records = [it for topic in (ORDER_COMMANDS, ORDER_EVENTS) for it in await receiver.shop.records(topic)]
-    [taken] = [it for it in map(decode, (record.value for record in records)) if isinstance(it, RecordPaymentResult)]
+    records = [record for topic in (ORDER_COMMANDS, ORDER_EVENTS) for record in await receiver.shop.records(topic)]
+    [taken] = [
+        message
+        for message in map(decode, (record.value for record in records))
+        if isinstance(message, RecordPaymentResult)
+    ]
     assert taken.action_url == address
     assert receiver.shop.supervisor.restarts(RECEIVER) == 0
 

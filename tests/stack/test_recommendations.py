@@ -80,17 +80,17 @@ async def test_paid_orders_become_recommendations_with_a_reason_and_without_what
             assert status == 200
             return msgspec.json.decode(body, type=list[Related])
 
-        found = await related("/products/MUG/related")
-        assert {it.product_id for it in found} == {"TEA", "TIN"}
-        assert all(it.reason == "bought together 30 times" for it in found)
-        mine = await related("/me/suggestions?customer=c-1")
-        assert mine[0].reason.startswith("you bought this")
+        recommended = await related("/products/MUG/related")
+        assert {suggestion.product_id for suggestion in recommended} == {"TEA", "TIN"}
+        assert all(suggestion.reason == "bought together 30 times" for suggestion in recommended)
+        suggestions = await related("/me/suggestions?customer=c-1")
+        assert suggestions[0].reason.startswith("you bought this")
         stranger = await related("/me/suggestions")
-        assert {it.reason for it in stranger} == {"new in the shop"}
+        assert {suggestion.reason for suggestion in stranger} == {"new in the shop"}
         await shelf.levels({"TEA": 0})
 
         async def without_tea() -> bool:
-            return {it.product_id for it in await related("/products/MUG/related")} == {"TIN"}
+            return {suggestion.product_id for suggestion in await related("/products/MUG/related")} == {"TIN"}
 
         await until(without_tea)
 

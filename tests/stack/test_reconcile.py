@@ -51,14 +51,14 @@ class Dashboard:
         self._session = session
         self._processor = HttpProcessor(self._url)
 
-    async def payment(self, mine: OrderRequest) -> ProcessorPayment:
-        [found] = [payment async for payment in self._processor.payments(0) if payment.order_id == mine.order_id]
-        return found
+    async def payment(self, request: OrderRequest) -> ProcessorPayment:
+        [listed] = [payment async for payment in self._processor.payments(0) if payment.order_id == request.order_id]
+        return listed
 
-    async def do(self, mine: OrderRequest, what: str, amount_minor: int = 0) -> None:
+    async def do(self, request: OrderRequest, what: str, amount_minor: int = 0) -> None:
         """Capture, refunds, disputes (of an amount) or void."""
-        name = (await self.payment(mine)).authorization_id
-        body = {"amount_minor": amount_minor, "currency": mine.currency} if amount_minor else {}
+        name = (await self.payment(request)).authorization_id
+        body = {"amount_minor": amount_minor, "currency": request.currency} if amount_minor else {}
         url, headers = f"{self._url}/v1/authorizations/{name}/{what}", {"Idempotency-Key": f"{BY_HAND}{name}:{what}"}
         async with self._session.post(url, json=body, headers=headers) as answer:
             assert answer.status == 200, await answer.text()
@@ -92,14 +92,14 @@ async def test_an_outside_refund_capture_void_and_dispute_are_found_by_their_sum
     refunded, disputed, untouched = (order(("MUG", 1)) for _ in range(3))
     captured, voided = (msgspec.structs.replace(order(("MUG", 1)), terms=CAPTURE_AT_SHIPPING) for _ in range(2))
     yen = msgspec.structs.replace(order(("MUG", 1)), currency="JPY")
-    mine = (refunded, disputed, untouched, captured, voided, yen)
-    told = {**environment, **shop.supervisor.settings.environment()}
+    requests = (refunded, disputed, untouched, captured, voided, yen)
+    variables = {**environment, **shop.supervisor.settings.environment()}
 
     async def run(*options: str) -> Answer:
-        return await lastunit(told, "payments", "reconcile", *options)
+        return await lastunit(variables, "payments", "reconcile", *options)
 
     await shop.receive(MUG=9)
-    await shop.place(*mine)
+    await shop.place(*requests)
     await shop.until_quiet()
     agreed = await compared(shop)
     assert (agreed.holds, agreed.compared, agreed.differences) == (True, 6, [])
@@ -110,10 +110,15 @@ async def test_an_outside_refund_capture_void_and_dispute_are_found_by_their_sum
     await dashboard.do(voided, "void")
     assert (await shop.audit()).breaches == {LEDGER}, "the negative control: nothing has told us of it"
 
-    found = await run("--json")
-    assert (found.status, found.json["compared"], found.json["more_differences"]) == (1, 6, 0)
+    difference_report = await run("--json")
+    assert (
+        difference_report.status,
+        difference_report.json["compared"],
+        difference_report.json["more_differences"],
+    ) == (1, 6, 0)
     named = {
-        it["order_id"]: (sums(it["ours"]), sums(it["processor"]), it["result"]) for it in found.json["differences"]
+        difference["order_id"]: (sums(difference["ours"]), sums(difference["processor"]), difference["result"])
+        for difference in difference_report.json["differences"]
     }
     assert named == {
         refunded.order_id: ((500, 0, 0, 0), (500, 0, 200, 0), ""),
@@ -121,7 +126,9 @@ async def test_an_outside_refund_capture_void_and_dispute_are_found_by_their_sum
         captured.order_id: ((0, 0, 0, 0), (500, 0, 0, 0), ""),
         voided.order_id: ((0, 0, 0, 0), (0, 500, 0, 0), ""),
     }
-    totals = {it["currency"]: (sums(it["ours"]), sums(it["processor"])) for it in found.json["totals"]}
+    totals = {
+        total["currency"]: (sums(total["ours"]), sums(total["processor"])) for total in difference_report.json["totals"]
+    }
     assert totals == {
         "GBP": ((1500, 0, 0, 0), (2000, 500, 200, 500)),
         "JPY": ((500, 0, 0, 0), (500, 0, 0, 0)),
@@ -131,9 +138,14 @@ async def test_an_outside_refund_capture_void_and_dispute_are_found_by_their_sum
     assert "3 more are not named (--limit)" in " ".join(shown.output.split())
 
     booked = await run("--book", "--json")
-    assert (booked.status, {it["result"] for it in booked.json["differences"]}) == (0, {"booked"}), booked
-    assert {it["currency"]: it["ours"] == it["processor"] for it in booked.json["totals"]} == {"GBP": True, "JPY": True}
-    assert [await shop.payment(it) for it in (refunded, disputed, captured, voided)] == [
+    assert (booked.status, {difference["result"] for difference in booked.json["differences"]}) == (0, {"booked"}), (
+        booked
+    )
+    assert {total["currency"]: total["ours"] == total["processor"] for total in booked.json["totals"]} == {
+        "GBP": True,
+        "JPY": True,
+    }
+    assert [await shop.payment(request) for request in (refunded, disputed, captured, voided)] == [
         "partially_refunded",
         "disputed",
         "captured",
@@ -154,7 +166,7 @@ async def test_an_outside_refund_capture_void_and_dispute_are_found_by_their_sum
     await what_an_order_stands_for_is_not_given_back_under_another_name(shop)
     with pytest.raises(InfraError, match="Use the primary"):
         await compared(shop, read_only="on")
-    nobody = await lastunit({**told, "LASTUNIT_PROCESSOR_URL": "http://127.0.0.1:1"}, "payments", "reconcile")
+    nobody = await lastunit({**variables, "LASTUNIT_PROCESSOR_URL": "http://127.0.0.1:1"}, "payments", "reconcile")
     assert (nobody.status, "The payment processor does not answer as it should" in nobody.errors) == (1, True)
 
 
@@ -183,20 +195,20 @@ class NamesOthers(HttpProcessor):
     """The processor, once somebody has written other orders' ids beside the payments."""
 
     async def payments(self, since_ms: int) -> AsyncIterator[ProcessorPayment]:
-        async for found in super().payments(since_ms):
-            yield msgspec.structs.replace(found, order_id=new_order_id())
+        async for payment in super().payments(since_ms):
+            yield msgspec.structs.replace(payment, order_id=new_order_id())
 
     async def payment(self, authorization_id: str) -> ProcessorPayment | None:
-        found = await super().payment(authorization_id)
-        return msgspec.structs.replace(found, order_id=new_order_id(0)) if found else None
+        payment = await super().payment(authorization_id)
+        return msgspec.structs.replace(payment, order_id=new_order_id(0)) if payment else None
 
 
 async def what_an_order_stands_for_is_not_given_back_under_another_name(shop: Shop) -> None:
     processor = NamesOthers(shop.supervisor.processor_url)
     async with database(shop.settings) as connection:
-        found = await reconcile(connection, processor, Options(0, 2**48, fix=True))
+        report = await reconcile(connection, processor, Options(0, 2**48, fix=True))
     await processor.close()
-    assert (found.holds, found.orphans, [difference.why for difference in found.differences]) == (
+    assert (report.holds, report.orphans, [difference.why for difference in report.differences]) == (
         False,
         [],
         [OTHER_ORDER] * 6,
@@ -222,7 +234,7 @@ async def test_a_resolve_that_contradicts_the_processor_is_refused_and_what_was_
     await shop.place(stuck, owed)
     await shop.until_quiet()
     await say(shop, m.CancelOrder(stuck.order_id, "merchant", "no"), m.RefundOrder(owed.order_id, "R", 300, "late"))
-    assert [await shop.payment(it) for it in (stuck, owed)] == ["void_failed", "refund_failed"]
+    assert [await shop.payment(request) for request in (stuck, owed)] == ["void_failed", "refund_failed"]
 
     await say(shop, m.ResolveOrder(stuck.order_id, "merchant", "freed by telephone"))
     assert await refusals(shop, stuck) == [("still_held", "GBP 5.00")]
@@ -230,20 +242,20 @@ async def test_a_resolve_that_contradicts_the_processor_is_refused_and_what_was_
 
     await dashboard.do(stuck, "void")
     await dashboard.do(owed, "refunds", 300)
-    for mine in (stuck, owed):
-        await say(shop, m.ResolveOrder(mine.order_id, "merchant", "done at the dashboard"))
-        assert (await refusals(shop, mine))[-1] == ("settled_at_processor", "")
-    assert [await shop.payment(it) for it in (stuck, owed)] == ["voided", "partially_refunded"]
+    for request in (stuck, owed):
+        await say(shop, m.ResolveOrder(request.order_id, "merchant", "done at the dashboard"))
+        assert (await refusals(shop, request))[-1] == ("settled_at_processor", "")
+    assert [await shop.payment(request) for request in (stuck, owed)] == ["voided", "partially_refunded"]
     assert await shop.value("SELECT refunded_minor FROM payments WHERE order_id = $1", owed.order_id) == 300
     await shop.assert_sound()
 
 
-async def refusals(shop: Shop, mine: OrderRequest) -> list[tuple[str, str]]:
+async def refusals(shop: Shop, request: OrderRequest) -> list[tuple[str, str]]:
     """Return reason and detail of each refusal of a ResolveOrder."""
     events = [
-        decode(record.value) for record in await shop.records(ORDER_EVENTS) if record.key == mine.order_id.encode()
+        decode(record.value) for record in await shop.records(ORDER_EVENTS) if record.key == request.order_id.encode()
     ]
     refused = [
         event for event in events if isinstance(event, m.OrderCommandRefused) and event.command == "ResolveOrder"
     ]
-    return [(it.reason, it.detail) for it in refused]
+    return [(refusal.reason, refusal.detail) for refusal in refused]

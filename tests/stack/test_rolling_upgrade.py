@@ -79,8 +79,8 @@ async def test_a_record_of_a_newer_release_waits_for_a_newer_process(shop: Shop)
 
 
 async def test_views_leave_an_event_of_a_newer_release_to_a_newer_process(shop: Shop) -> None:
-    ours, others = (next(_ids_in(partition)) for partition in (0, 1))
-    paid, shipped = m.OrderPaid(ours, 500, "GBP"), m.OrderShipped(ours)
+    order_a, others = (next(_ids_in(partition)) for partition in (0, 1))
+    paid, shipped = m.OrderPaid(order_a, 500, "GBP"), m.OrderShipped(order_a)
     readiness = Readiness()
     options = ViewsOptions(
         kafka_bootstrap=shop.settings.kafka_bootstrap or "",
@@ -92,8 +92,8 @@ async def test_views_leave_an_event_of_a_newer_release_to_a_newer_process(shop: 
 
     async def states() -> list[str | None]:
         async with redis_client(shop.settings) as redis:
-            found = [await read_timeline(redis, shop.settings.namespace, order_id) for order_id in (ours, others)]
-        return [view.events[-1].type if view is not None and view.events else None for view in found]
+            views = [await read_timeline(redis, shop.settings.namespace, order_id) for order_id in (order_a, others)]
+        return [view.events[-1].type if view is not None and view.events else None for view in views]
 
     async def shown(*wanted: str) -> bool:
         return await states() == list(wanted)

@@ -101,8 +101,8 @@ async def test_an_owner_claims_nothing_that_was_decided_by_a_version_that_it_doe
 async def test_all_rooms_of_a_log_adopt_it(shop: Shop) -> None:
     async with shop.running():
         await shop.until_quiet()
-    found = [each for each in await in_force(shop.settings) if each.topic == ORDER_EVENTS.name]
-    assert len(found) == PARTITIONS
-    for each in found:
+    adopted = [each for each in await in_force(shop.settings) if each.topic == ORDER_EVENTS.name]
+    assert len(adopted) == PARTITIONS
+    for each in adopted:
         assert each.versions.keys() >= {"orders", "payments", "fulfilment"}
         assert set(each.versions.values()) == {NEWEST}

@@ -23,15 +23,15 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
 
 
 async def test_an_order_of_three_lines_is_reserved_authorised_committed_captured_and_paid(shop: Shop) -> None:
-    mine = order(("MUG", 2), ("TIN", 1), ("JAR", 3))
+    request = order(("MUG", 2), ("TIN", 1), ("JAR", 3))
     await shop.receive(MUG=5, TIN=1, JAR=9)
     async with shop.running():
-        await shop.place(mine)
+        await shop.place(request)
         await shop.until_quiet(orders=1)
-    assert await shop.state(mine) == ("paid", "")
-    assert await shop.payment(mine) == "captured"
+    assert await shop.state(request) == ("paid", "")
+    assert await shop.payment(request) == "captured"
     assert await shop.levels() == {"MUG": Level(5, 0, 2), "TIN": Level(1, 0, 1), "JAR": Level(9, 0, 3)}
-    timeline = await shop.timeline(mine)
+    timeline = await shop.timeline(request)
     assert timeline[:3] == ["LineReserved"] * 3
     assert timeline[3:5] == ["OrderReserved", "PaymentAuthorized"]
     assert timeline[5:] == ["LineCommitted"] * 3 + ["OrderPlaced", "PaymentCaptured", "OrderPaid"]
@@ -123,8 +123,8 @@ async def test_orders_that_are_cancelled_on_their_way_give_everything_back_once(
             await shop.place(unheard, reserved)
             await shop.say(place_order_lines(gathered)[0])
             await shop.until_quiet("inventory", "orders")
-            assert [(await shop.state(it))[0] for it in (gathered, reserved)] == ["pending", "reserved"]
-            cancellations = [CancelOrder(it.order_id, "merchant", "recalled") for it in (gathered, reserved)]
+            assert [(await shop.state(request))[0] for request in (gathered, reserved)] == ["pending", "reserved"]
+            cancellations = [CancelOrder(request.order_id, "merchant", "recalled") for request in (gathered, reserved)]
             await shop.say(*cancellations, *cancellations)
             await shop.until_quiet("inventory", "orders", orders=3)
             await shop.say(place_order_lines(gathered)[1])
@@ -141,12 +141,12 @@ async def test_orders_that_are_cancelled_on_their_way_give_everything_back_once(
 
 async def test_an_order_goes_on_with_the_lines_that_are_there_where_its_terms_say_so(shop: Shop) -> None:
     wanted = order(("MUG", 2), ("TIN", 1), ("JAR", 3))
-    mine = msgspec.structs.replace(wanted, terms=SHIP_AVAILABLE)
+    request = msgspec.structs.replace(wanted, terms=SHIP_AVAILABLE)
     await shop.receive(MUG=5, TIN=1, JAR=2)
     async with shop.running():
-        await shop.place(mine)
+        await shop.place(request)
         await shop.until_quiet(orders=1)
-    assert await shop.state(mine) == ("paid", "")
+    assert await shop.state(request) == ("paid", "")
     row = await shop.database.fetchrow("SELECT line_count, amount_minor FROM orders")
     assert row is not None
     assert tuple(row) == (2, 3 * 500)

@@ -160,13 +160,13 @@ class Forgetful(OrdersRoom):
 @pytest.mark.release
 async def test_after_a_unique_violation_all_rooms_go_back_and_decide_the_same_again(shop: Shop) -> None:
     async with hosted(shop):
-        mine = orders(3)
-        await shop.place(*mine)
+        requests = orders(3)
+        await shop.place(*requests)
         await shop.until_quiet("inventory", *ROOMS, orders=3)
     rooms = [Forgetful() if name == "orders" else shop.room(name) for name in ROOMS]
     with capture_logs() as logs:
         async with hosted(shop, rooms, batch_records=7):
-            await shop.say(*(m.CancelOrder(each.order_id, "customer", "changed my mind") for each in mine))
+            await shop.say(*(m.CancelOrder(each.order_id, "customer", "changed my mind") for each in requests))
             await shop.place(*orders(3))
             await shop.until_quiet("inventory", *ROOMS, orders=6)
     assert [log for log in logs if log["event"] == "decided_anew"]
@@ -194,7 +194,7 @@ async def test_the_lag_of_each_room_is_shown_though_all_are_one_group(shop: Shop
         await shop.until_quiet("inventory", *ROOMS, orders=2)
         async with lag_monitor(shop.settings) as monitor:
             report = await monitor.look()
-    found = {group.group.removeprefix(shop.settings.namespace): group for group in report.groups}
-    assert {name: (found[name].state, found[name].lag, found[name].members) for name in ROOMS} == dict.fromkeys(
+    by_room = {group.group.removeprefix(shop.settings.namespace): group for group in report.groups}
+    assert {name: (by_room[name].state, by_room[name].lag, by_room[name].members) for name in ROOMS} == dict.fromkeys(
         ROOMS, ("Stable", 0, 1)
     )

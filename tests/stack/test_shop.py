@@ -64,22 +64,22 @@ async def view(shop: ShopProcess, product_id: str) -> ProductView:
 
 
 async def shows(shop: ShopProcess, product_id: str, **expected: object) -> bool:
-    found = await view(shop, product_id)
-    return all(getattr(found, name) == value for name, value in expected.items())
+    shown = await view(shop, product_id)
+    return all(getattr(shown, name) == value for name, value in expected.items())
 
 
 async def test_a_page_its_json_its_offer_and_its_search_hit_are_one_truth(shop: ShopProcess) -> None:
     status, headers, body = await get(shop, "/p/red-b-retro-b-mug_MUG", **HTML)
     page = body.decode()
     assert status == 200
-    found = await view(shop, "MUG")
+    page_view = await view(shop, "MUG")
     offer = json.loads(re.findall(r'ld\+json">(.*?)</script>', page)[0])
     (hit,) = answer_of((await get(shop, "/search?q=retro", **JSON))[2]).hits
-    assert (found.price_from_minor, found.availability) == (350, "in_stock")
-    assert (hit.price_minor, hit.availability, hit.slug) == (350, "in_stock", found.slug)
+    assert (page_view.price_from_minor, page_view.availability) == (350, "in_stock")
+    assert (hit.price_minor, hit.availability, hit.slug) == (350, "in_stock", page_view.slug)
     assert (offer["offers"]["price"], offer["offers"]["priceCurrency"]) == ("3.50", "GBP")
     assert offer["offers"]["availability"] == "https://schema.org/InStock"
-    assert offer["name"] == found.title
+    assert offer["name"] == page_view.title
     assert "GBP 3.50" in page
     assert "In stock" in page
     assert "MUG@" in headers["x-lastunit-position"]
@@ -88,8 +88,8 @@ async def test_a_page_its_json_its_offer_and_its_search_hit_are_one_truth(shop: 
 
 
 async def test_each_variant_has_its_own_offer_and_availability(shop: ShopProcess) -> None:
-    found = await view(shop, "TEE")
-    assert [(variant.sku, variant.price_minor, variant.availability) for variant in found.variants] == [
+    page_view = await view(shop, "TEE")
+    assert [(variant.sku, variant.price_minor, variant.availability) for variant in page_view.variants] == [
         ("T-S", 990, "few"),
         ("T-M", 1090, "sold_out"),
     ]
@@ -146,10 +146,10 @@ async def test_a_changed_product_is_on_its_page_and_found_within_a_second(shelf:
     await shelf.put([msgspec.structs.replace(MUG, title="Green Xylophone", version=2)])
     await until(lambda: shows(shop, "MUG", title="Green Xylophone"))
 
-    async def found() -> bool:
+    async def is_findable() -> bool:
         return answer_of((await get(shop, "/search?q=xylophone", **JSON))[2]).total == 1
 
-    await until(found)
+    await until(is_findable)
     assert time.monotonic() - began < 2
     assert answer_of((await get(shop, "/search?q=retro", **JSON))[2]).hits == ()
 
@@ -169,7 +169,7 @@ async def test_a_price_for_later_is_shown_when_it_begins_and_no_page_outlives_it
     assert b"Lowest price of the 30 days before: <s>GBP 3.50</s>" in (await get(shop, f"/p/{MUG.slug}", **HTML))[2]
 
 
-async def test_an_archived_product_says_so_and_is_found_nowhere(shelf: Catalogue, shop: ShopProcess) -> None:
+async def test_an_archived_product_is_marked_and_found_nowhere(shelf: Catalogue, shop: ShopProcess) -> None:
     await shelf.put([msgspec.structs.replace(MUG, state="archived", version=2)])
 
     async def gone() -> bool:
@@ -223,9 +223,9 @@ async def test_two_page_nodes_share_the_partitions_and_a_lost_store_is_written_a
     running = [asyncio.create_task(node.run()) for node in nodes]
 
     async def written() -> bool:
-        found = await store.read_products(redis, settings.namespace, ["MUG", "TEE"])
+        stored = await store.read_products(redis, settings.namespace, ["MUG", "TEE"])
         levels = await store.read_levels(redis, settings.namespace, ["MUG", "T-S"])
-        return set(found) == {"MUG", "TEE"} and {sku: it.available for sku, it in levels.items()} == {
+        return set(stored) == {"MUG", "TEE"} and {sku: level.available for sku, level in levels.items()} == {
             "MUG": 50,
             "T-S": 3,
         }

@@ -20,7 +20,7 @@ from schemas import messages as m
 from schemas.codec.lock import read_lock
 from schemas.codec.wire import decode, encode
 from tests.harness.shop import Shop, in_miniature, open_shop, order
-from tests.harness.stock_seen import counts, latest_levels, level, movements, said
+from tests.harness.stock_seen import counts, events_of, latest_levels, level, movements
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
 
 
@@ -43,7 +43,7 @@ async def test_units_go_out_come_back_and_are_sold_again_or_written_off(shop: Sh
     async with shop.running():
         await shop.place(first, second)
         await shop.until_quiet(orders=2)
-        await shop.say(*(m.ShipLine(it.order_id, 1, "MUG") for it in (first, second, first)))
+        await shop.say(*(m.ShipLine(request.order_id, 1, "MUG") for request in (first, second, first)))
         await shop.until_quiet()
         assert await level(shop) == (2, 0, 0, 0)
         await shop.assert_sound()
@@ -59,11 +59,11 @@ async def test_units_go_out_come_back_and_are_sold_again_or_written_off(shop: Sh
     assert await level(shop) == (3, 0, 0, 0)
     kinds = [kind for kind, *_ in await movements(shop)]
     assert sorted(kinds) == sorted(["receipt", "shipment", "shipment", "return", "restock", "scrap", "refusal"])
-    told = (await latest_levels(shop))[b"MUG"]
-    assert told is not None
-    assert (told.on_hand, told.available, told.quarantined) == (3, 3, 0)
-    moved = [it for it in await said(shop, first) if isinstance(it, m.LineShipped | m.LineReturned)]
-    assert [type(it) for it in moved] == [m.LineShipped, m.LineReturned]
+    published = (await latest_levels(shop))[b"MUG"]
+    assert published is not None
+    assert (published.on_hand, published.available, published.quarantined) == (3, 3, 0)
+    moved = [event for event in await events_of(shop, first) if isinstance(event, m.LineShipped | m.LineReturned)]
+    assert [type(event) for event in moved] == [m.LineShipped, m.LineReturned]
     await shop.assert_sound()
 
 
@@ -95,13 +95,13 @@ async def test_what_was_refused_stays_refused_across_restarts_and_though_it_coul
 
 
 async def test_no_command_id_takes_the_place_of_a_lines_movement(shop: Shop) -> None:
-    mine = order(("MUG", 1))
+    request = order(("MUG", 1))
     await shop.receive(MUG=1)
     async with shop.running():
-        await shop.place(mine)
-        await shop.say(m.AdjustStock(f"{mine.order_id}/1/shipment", "MUG", 1, "sly"))
+        await shop.place(request)
+        await shop.say(m.AdjustStock(f"{request.order_id}/1/shipment", "MUG", 1, "sly"))
         await shop.until_quiet(orders=1)
-        await shop.say(m.ShipLine(mine.order_id, 1, "MUG"))
+        await shop.say(m.ShipLine(request.order_id, 1, "MUG"))
         await shop.until_quiet()
     assert await level(shop) == (0, 0, 0, 0)
     await shop.assert_sound()
@@ -188,7 +188,9 @@ async def test_a_second_checkout_takes_over_the_last_unit_and_ends_the_first(sho
     assert (await shop.state(old))[0] == "rejected"
     assert (await shop.state(new))[0] == "paid"
     assert await level(shop, "TIN") == (1, 0, 0, 0)
-    [replaced] = [it for it in await said(shop, old) if isinstance(it, m.LineReleased) and it.sku == "MUG"]
+    [replaced] = [
+        event for event in await events_of(shop, old) if isinstance(event, m.LineReleased) and event.sku == "MUG"
+    ]
     assert replaced.reason == "replaced"
     await shop.assert_sound()
 
@@ -200,10 +202,12 @@ async def test_a_second_checkout_takes_over_the_last_unit_and_ends_the_first(sho
 async def test_a_retired_sku_leaves_a_tombstone_and_comes_back_with_its_units(shop: Shop) -> None:
     await shop.receive(MUG=1)
     async with shop.running():
-        mine = order(("MUG", 1))
-        await shop.place(mine)
+        request = order(("MUG", 1))
+        await shop.place(request)
         await shop.until_quiet(orders=1)
-        await shop.say(m.RetireSku("too early", "MUG"), m.ShipLine(mine.order_id, 1, "MUG"), m.RetireSku("now", "MUG"))
+        await shop.say(
+            m.RetireSku("too early", "MUG"), m.ShipLine(request.order_id, 1, "MUG"), m.RetireSku("now", "MUG")
+        )
         await shop.until_quiet()
         assert (await latest_levels(shop))[b"MUG"] is None
         late = order(("MUG", 1))
@@ -212,9 +216,9 @@ async def test_a_retired_sku_leaves_a_tombstone_and_comes_back_with_its_units(sh
         assert await shop.state(late) == ("rejected", "sku_retired")
         await shop.say(m.ReceiveStock("again", "MUG", 2))
         await shop.until_quiet()
-    told = (await latest_levels(shop))[b"MUG"]
-    assert told is not None
-    assert told.available == 2
+    published = (await latest_levels(shop))[b"MUG"]
+    assert published is not None
+    assert published.available == 2
     await shop.assert_sound()
 
 
@@ -233,8 +237,8 @@ async def test_a_suspended_sku_is_not_sold_until_it_is_resumed(shop: Shop) -> No
         await shop.say(m.ResumeSale("go", "MUG"))
         await shop.place(sold)
         await shop.until_quiet(orders=3)
-        found = [(await shop.state(each))[0] for each in (held, refused, sold)]
-    assert found == ["paid", "rejected", "paid"]
+        states = [(await shop.state(each))[0] for each in (held, refused, sold)]
+    assert states == ["paid", "rejected", "paid"]
     await shop.assert_sound()
 
 
@@ -249,9 +253,9 @@ async def test_the_migration_takes_a_shop_that_has_traded_as_it_is(settings: Set
     dsn = settings.postgres_dsn or ""
     await migrate(dsn, before)
     connection = await asyncpg.connect(dsn)
-    mine = order(("MUG", 2))
+    request = order(("MUG", 2))
     await connection.execute("INSERT INTO stock VALUES ('MUG', 1, 5, 2, 0)")
-    await connection.execute("INSERT INTO holds VALUES ($1, 1, 'MUG', 1, 2, 0, 9)", mine.order_id)
+    await connection.execute("INSERT INTO holds VALUES ($1, 1, 'MUG', 1, 2, 0, 9)", request.order_id)
     await connection.execute("INSERT INTO movements VALUES ('delivery', 'MUG', 1, 'receipt', 5, 7)")
     applied = await migrate(dsn)
     assert applied[0] == "0003_stock_commands"
@@ -265,8 +269,8 @@ async def test_the_migration_takes_a_shop_that_has_traded_as_it_is(settings: Set
 @pytest.mark.release
 async def test_lines_that_were_published_before_there_were_carts_are_decided(shop: Shop) -> None:
     first, *_ = (entry for entry in read_lock() if entry.name == "lastunit.PlaceOrderLine")
-    mine = order(("MUG", 1))
-    [line] = place_order_lines(mine)
+    request = order(("MUG", 1))
+    [line] = place_order_lines(request)
     old = (
         b"\0" + first.id.to_bytes(4, "big") + encode(line)[5:-3]
     )  # without cart, terms and reference, of which each is one zero byte
@@ -274,5 +278,5 @@ async def test_lines_that_were_published_before_there_were_carts_are_decided(sho
     await shop.publisher.publish([Outgoing(INVENTORY_COMMANDS.name, BY_KEY, b"MUG", old)])
     async with shop.running():
         await shop.until_quiet(orders=1)
-    assert (await shop.state(mine))[0] == "paid"
+    assert (await shop.state(request))[0] == "paid"
     await shop.assert_sound()

@@ -63,8 +63,8 @@ async def applied(
 
 
 async def differences(settings: Settings, namespace: str, *, partitions: int = PARTITIONS) -> list[str]:
-    found = await diff(bootstrap(settings), namespace=namespace, partitions=partitions)
-    return [line.removeprefix(namespace) for line in found.lines()]
+    cluster_diff = await diff(bootstrap(settings), namespace=namespace, partitions=partitions)
+    return [line.removeprefix(namespace) for line in cluster_diff.lines()]
 
 
 async def configs_of(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:

@@ -78,7 +78,7 @@ async def test_the_stack_that_runs_here_needs_no_name(environment: Environment) 
     assert (await topology(environment, "check"))[0] == 0
 
 
-async def test_without_any_kafka_it_says_how_to_get_one(environment: Environment, tmp_path: object) -> None:
+async def test_without_any_kafka_it_names_how_to_get_one(environment: Environment, tmp_path: object) -> None:
     here = {**environment, "LASTUNIT_STATE_DIR": str(tmp_path)}
     del here["LASTUNIT_KAFKA_BOOTSTRAP"]
     status, _, errors = await topology(here, "check")

@@ -132,8 +132,11 @@ async def test_what_is_in_demand_is_named_by_product_whether_it_was_seen_or_boug
         redis, settings.namespace, SOURCES[0], believed=None, reached=5, by_hour={hour: {"p:MUG": 4}}
     )
     assert again == 5
-    found = await Demand(redis, settings.namespace, 2).now()
-    assert [(it.product_id, it.reason) for it in found] == [("TEE", "in demand now"), ("MUG", "in demand now")]
+    in_demand = await Demand(redis, settings.namespace, 2).now()
+    assert [(suggestion.product_id, suggestion.reason) for suggestion in in_demand] == [
+        ("TEE", "in demand now"),
+        ("MUG", "in demand now"),
+    ]
     await redis.aclose()
 
 

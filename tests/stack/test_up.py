@@ -41,13 +41,13 @@ async def lastunit(state_dir: Path, *arguments: str) -> Process:
 async def line_with(process: Process, text: str) -> str:
     """Read the process's standard output until a line has this text; return everything up to it."""
     assert process.stdout is not None
-    said = ""
+    output = ""
     async with asyncio.timeout(180):
-        while text not in said:
+        while text not in output:
             line = await process.stdout.readline()
-            assert line, said
-            said += line.decode()
-    return said
+            assert line, output
+            output += line.decode()
+    return output
 
 
 @pytest_asyncio.fixture
@@ -123,7 +123,7 @@ async def test_a_system_that_is_up_sells_survives_a_crash_and_goes_down(up: Proc
     assert (await again.communicate())[0] == b"Nothing was running here.\n"
 
 
-async def test_a_room_without_servers_says_what_to_do(tmp_path: Path) -> None:
+async def test_a_room_without_servers_names_what_to_do(tmp_path: Path) -> None:
     room = await lastunit(tmp_path, "room", "inventory")
     _, err = await room.communicate()
 

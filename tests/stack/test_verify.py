@@ -79,13 +79,13 @@ async def test_a_system_in_motion_is_sound(shop: Shop) -> None:
     await shop.assert_sound()
 
 
-async def test_the_replay_tells_an_order_s_decisions_as_they_were_published(shop: Shop) -> None:
-    mine = order(("MUG", 2))
+async def test_the_replay_shows_an_orders_decisions_as_they_were_published(shop: Shop) -> None:
+    request = order(("MUG", 2))
     async with shop.running():
         await trade(shop)
-        await shop.place(mine)
+        await shop.place(request)
         await shop.until_quiet(orders=5)
-    steps = [step async for step in history(shop.settings, DecisionFilter(order_id=mine.order_id))]
+    steps = [step async for step in history(shop.settings, DecisionFilter(order_id=request.order_id))]
     assert all(step.difference is None for step in steps)
     placed = steps[0]
     assert (placed.input, [outcome.type for outcome in placed.outcomes]) == ("PlaceOrderLine", ["LineReserved"])
@@ -103,45 +103,45 @@ async def test_the_replay_tells_an_order_s_decisions_as_they_were_published(shop
 async def test_the_commands_print_what_holds_and_fail_on_a_breach(shop: Shop) -> None:
     async with shop.running():
         await trade(shop)
-    ours = {**os.environ, **shop.settings.environment()}
-    verified = await lastunit(ours, "verify", "--json")
+    environment = {**os.environ, **shop.settings.environment()}
+    verified = await lastunit(environment, "verify", "--json")
     assert verified.status == 0, verified.errors
     assert verified.json["invariants"] == dict.fromkeys(NAMES, True)
-    assert "Every invariant holds." in (await lastunit(ours, "verify")).output
-    replayed = await lastunit(ours, "replay", "--sku", "MUG")
+    assert "Every invariant holds." in (await lastunit(environment, "verify")).output
+    replayed = await lastunit(environment, "replay", "--sku", "MUG")
     assert replayed.status == 0, replayed.errors
     assert "decisions, all equal to the published events" in replayed.output
-    *steps, verdict = (await lastunit(ours, "replay", "--all", "--json")).json_lines
+    *steps, verdict = (await lastunit(environment, "replay", "--all", "--json")).json_lines
     assert {each["version"] for each in verdict.pop("rules")} == {NEWEST}
     assert verdict == {"decisions": len(steps), "equal": True, "first_difference": None, "by_facts": 0}
-    alone = await lastunit(ours, "replay")
+    alone = await lastunit(environment, "replay")
     assert alone.output == (
         f"{len(steps)} decisions, all equal to the published events\nRules: version {NEWEST} everywhere\n"
     )
 
     await shop.value("UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'MUG'")
-    verified = await lastunit(ours, "verify")
+    verified = await lastunit(environment, "verify")
     assert verified.status == FAILED
     assert "MUG: on_hand is 6, its movements sum up to 5" in verified.output
 
 
-async def test_another_namespace_is_said_to_be_missing(shop: Shop) -> None:
+async def test_another_namespace_is_reported_missing(shop: Shop) -> None:
     with pytest.raises(UnreadableError, match="There is no topic"):
         await verify(shop.settings.model_copy(update={"namespace": "nowhere."}))
 
 
 async def test_a_second_content_under_one_id_is_seen_in_the_replay(shop: Shop) -> None:
-    mine = order(("MUG", 1))
+    request = order(("MUG", 1))
     await shop.receive(MUG=1)
-    await shop.place(mine)
+    await shop.place(request)
     async with shop.running("inventory"):
         await shop.until_quiet("inventory")
         [step] = [
-            step async for step in history(shop.settings, DecisionFilter(room="inventory", order_id=mine.order_id))
+            step async for step in history(shop.settings, DecisionFilter(room="inventory", order_id=request.order_id))
         ]
-        await forge(shop, m.OrderPaid(mine.order_id, 1, "GBP"), f"{step.position}/0")
+        await forge(shop, m.OrderPaid(request.order_id, 1, "GBP"), f"{step.position}/0")
         [step] = [
-            step async for step in history(shop.settings, DecisionFilter(room="inventory", order_id=mine.order_id))
+            step async for step in history(shop.settings, DecisionFilter(room="inventory", order_id=request.order_id))
         ]
         assert step.difference is not None
         report = await shop.audit()
@@ -153,9 +153,9 @@ async def forge(shop: Shop, message: m.Message, event_id: str) -> None:
 
 
 async def test_a_timeline_that_lost_an_event_is_found(shop: Shop) -> None:
-    mine = order(("MUG", 1))
+    request = order(("MUG", 1))
     await shop.receive(MUG=1)
-    await shop.place(mine)
+    await shop.place(request)
     async with shop.running():
         await shop.until_quiet(orders=1)
         await shop.supervisor.start("views")
@@ -167,9 +167,9 @@ async def test_a_timeline_that_lost_an_event_is_found(shop: Shop) -> None:
         report = await shop.until(caught_up)
         assert report.holds
         async with redis_client(shop.settings) as redis:
-            key = f"{shop.settings.namespace}order:{mine.order_id}"
+            key = f"{shop.settings.namespace}order:{request.order_id}"
             [offset, *_] = sorted(int(field) for field in await redis.hkeys(key))
             await redis.hdel(key, str(offset))
         report = await shop.audit()
     assert report.breaches == {VIEWS}
-    assert report.finding(VIEWS).examples[0].startswith(f"the timeline of {mine.order_id} has ")
+    assert report.finding(VIEWS).examples[0].startswith(f"the timeline of {request.order_id} has ")

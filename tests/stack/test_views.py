@@ -127,15 +127,15 @@ async def test_an_order_is_seen_to_its_end_without_its_payment_token(house: Hous
     assert 0 < await house.redis.ttl(f"{house.settings.namespace}order:{order_id}") <= store.TTL_SECONDS
 
 
-async def test_events_said_again_are_seen_once_and_take_nothing_back(house: House) -> None:
+async def test_events_published_again_are_seen_once_and_take_nothing_back(house: House) -> None:
     order_id = new_order_id()
-    said = paid_order(order_id)
+    published = paid_order(order_id)
     async with house.views() as room:
-        await house.publisher.publish([*said, *said[:4]])
-        await house.until(lambda: room.written == len(said) + 4)
+        await house.publisher.publish([*published, *published[:4]])
+        await house.until(lambda: room.written == len(published) + 4)
         view = await house.final_view(order_id)
     assert view.state is OrderState.PAID, "the repeated OrderReserved is older news"
-    assert len(view.events) == len(said)
+    assert len(view.events) == len(published)
 
 
 async def test_a_running_room_rebuilds_what_redis_lost(house: House) -> None:
@@ -239,16 +239,16 @@ async def test_two_processes_share_the_partitions_and_one_takes_over(house: Hous
 
 async def test_what_is_no_event_of_ours_is_skipped_and_counted(house: House) -> None:
     order_id = new_order_id()
-    said = paid_order(order_id)
+    published = paid_order(order_id)
     foreign = [
         Outgoing(ORDER_EVENTS.name, BY_KEY, order_id.encode(), b"no avro"),
-        Outgoing(ORDER_EVENTS.name, BY_KEY, b"another key", said[0].value),
+        Outgoing(ORDER_EVENTS.name, BY_KEY, b"another key", published[0].value),
     ]
     async with house.views() as room:
-        await house.publisher.publish([*foreign, *said])
+        await house.publisher.publish([*foreign, *published])
         view = await house.final_view(order_id)
         await house.until(lambda: room.skipped == len(foreign))
-    assert len(view.events) == len(said)
+    assert len(view.events) == len(published)
 
 
 async def test_a_position_moves_only_from_where_it_is_believed(house: House) -> None:

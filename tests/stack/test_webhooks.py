@@ -73,7 +73,7 @@ def names(events: Sequence[m.Message]) -> set[str]:
     return {f"{event.order_id}:order.confirmed" for event in events}  # type: ignore[attr-defined]  # all have one
 
 
-async def test_each_subscriber_is_told_what_it_wants_to_hear(shop: Shop) -> None:
+async def test_each_subscriber_is_notified_of_what_it_subscribed_to(shop: Shop) -> None:
     events = paid(20)
     async with listening() as everything, listening() as cancellations, delivering(shop):
         await subscribe(shop, everything, "all")
@@ -119,7 +119,7 @@ async def test_endless_failure_is_parked_listed_and_taken_up_again_when_asked_fo
         await shop.say(event)
         await shop.until(lambda: shop.value(PARKED))
         shown = await lastunit(environment, "webhooks", "parked", "--json")
-        assert [(it["subscription_id"], it["attempts"], it["last_error"]) for it in shown.json] == [
+        assert [(parked["subscription_id"], parked["attempts"], parked["last_error"]) for parked in shown.json] == [
             ("s", 3, "answered 500")
         ]
         subscriber.answer = well
@@ -128,7 +128,7 @@ async def test_endless_failure_is_parked_listed_and_taken_up_again_when_asked_fo
     assert await shop.value(PARKED) == 0
 
 
-async def test_a_subscriber_that_is_gone_is_told_nothing_more(shop: Shop) -> None:
+async def test_a_subscriber_that_is_gone_is_notified_of_nothing_more(shop: Shop) -> None:
     async with listening() as subscriber, delivering(shop):
         await subscribe(shop, subscriber)
 
@@ -152,10 +152,10 @@ async def test_nobody_waits_for_a_subscriber_that_does_not_answer(shop: Shop) ->
         slow.answer = never
         await shop.say(*events)
 
-        async def told() -> bool:
+        async def is_notified() -> bool:
             return len(quick.taken) == len(events)
 
-        await shop.until(told)
+        await shop.until(is_notified)
     assert slow.most_under_way <= delivery.PER_SUBSCRIBER
 
 
@@ -207,13 +207,13 @@ async def test_a_long_queue_does_not_slow_down_its_own_delivery(shop: Shop) -> N
     async with listening() as subscriber:
         await subscribe(shop, subscriber)
         await shop.database.execute(QUEUE)
-        for busy, found in (([], 64), (["s"], 0)):
+        for busy, rows in (([], 64), (["s"], 0)):
             async with shop.database.acquire() as connection, connection.transaction():
                 await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
                 explain = "EXPLAIN (ANALYZE, FORMAT JSON) " + QUERIES["due"]
                 arguments = (array_literal([0, 1, 2]), 1, array_literal(busy), 64)
                 [plan] = json.loads(await connection.fetchval(explain, *arguments))
-                assert plan["Plan"]["Actual Rows"] == found
+                assert plan["Plan"]["Actual Rows"] == rows
                 assert rows_looked_at(plan["Plan"]) <= 3 * 64
 
 
@@ -225,7 +225,7 @@ def rows_looked_at(node: dict[str, Any]) -> float:
 
 
 @pytest.mark.faults
-async def test_what_was_under_way_when_its_owner_stopped_is_told_by_the_next(shop: Shop) -> None:
+async def test_a_delivery_under_way_when_its_owner_stopped_is_made_by_the_next(shop: Shop) -> None:
     events = paid(30)
     async with listening() as subscriber:
         await subscribe(shop, subscriber)
@@ -252,16 +252,16 @@ async def test_subscriptions_are_made_shown_and_ended_by_hand(shop: Shop, enviro
     assert added.status == 0, added.errors
     assert added.json["secret"].startswith("whsec_")
     shown = (await lastunit(environment, "webhooks", "list", "--json")).json
-    assert [(it["url"], it["kinds"], it["waiting"]) for it in shown] == [
+    assert [(subscription["url"], subscription["kinds"], subscription["waiting"]) for subscription in shown] == [
         ("http://127.0.0.1:9/x", ["order.cancelled"], 0)
     ]
     assert "secret" not in shown[0]
     assert (await lastunit(environment, "webhooks", "remove", added.json["subscription_id"])).status == 0
     assert (await lastunit(environment, "webhooks", "list", "--json")).json == []
-    for arguments, status, says in (
+    for arguments, status, expected in (
         (("add", "nowhere"), 2, "is no http or https address"),
         (("add", "http://127.0.0.1:9/x", "--kind", "order.eaten"), 2, "There is no kind 'order.eaten'; give some of"),
         (("retry", "sub-1"), 1, "There is no subscription 'sub-1'"),
     ):
         answer = await lastunit(environment, "webhooks", *arguments)
-        assert (answer.status, says in answer.errors) == (status, True), answer.errors
+        assert (answer.status, expected in answer.errors) == (status, True), answer.errors
