@@ -241,15 +241,15 @@ async def _judge(shop: Shop, prices: Prices, walks: list[Walked], result: Result
 def breaches_of(clicks: Sequence[Click], amounts: Mapping[str, int]) -> list[str]:
     """Hold clicks against the orders that there are, by their amounts: one that came to nothing was never priced."""
     placed = {click.order_id: click for click in clicks if click.locations}
-    found = [f"click {order_id} is no order" for order_id in placed.keys() - amounts.keys()]
-    found += [f"order {order_id} was clicked by nobody" for order_id in amounts.keys() - placed.keys()]
-    found += [f"{click.order_id} leads to {click.locations}" for click in clicks if len(click.locations) > 1]
-    found += [
+    problems = [f"click {order_id} is no order" for order_id in placed.keys() - amounts.keys()]
+    problems += [f"order {order_id} was clicked by nobody" for order_id in amounts.keys() - placed.keys()]
+    problems += [f"{click.order_id} leads to {click.locations}" for click in clicks if len(click.locations) > 1]
+    problems += [
         f"{order_id} showed {click.shown_minor}, charged {amounts[order_id]}"
         for order_id, click in placed.items()
         if amounts.get(order_id, 0) not in (0, click.shown_minor)
     ]
-    return found
+    return problems
 
 
 async def _judge_prices(shop: Shop, prices: Prices, result: Result) -> None:

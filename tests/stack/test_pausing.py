@@ -88,7 +88,7 @@ async def test_a_paused_partition_waits_through_kill_minus_9_while_the_others_go
     await shop.until_quiet("inventory")
     assert await held(shop, SKUS[1], 2)
     notes = [decode(record.value) for record in await shop.records(OPERATOR_ACTIONS)]
-    assert [(it.subject, it.action, it.why) for it in notes if isinstance(it, OperatorAction)] == [
+    assert [(note.subject, note.action, note.why) for note in notes if isinstance(note, OperatorAction)] == [
         ("room/inventory/1", "pause_room", "count"),
         ("room/inventory/1", "resume_room", "counted"),
     ]

@@ -103,7 +103,9 @@ def test_charges_are_placed_as_what_they_are(tmp_path: Path) -> None:
     on_top = SHOPIFY.replace("35.00,5.00,7.60,40.00", "35.00,5.00,7.60,47.60")
     charged = frozenset({"shipping", "discount", "tax"})
     first, second = read(written(tmp_path, on_top), charged=charged).invoices
-    assert [sum(line.amount_minor for line in it.lines) + it.shipping_minor for it in (first, second)] == [4760, 810]
+    assert [
+        sum(line.amount_minor for line in invoice.lines) + invoice.shipping_minor for invoice in (first, second)
+    ] == [4760, 810]
     assert (first.shipping_minor, sum(line.tax_minor for line in first.lines)) == (500, 760)
     assert (second.shipping_minor, [line.discount_minor for line in second.lines]) == (0, [190])
     assert first.left_out == second.left_out == {}
@@ -122,9 +124,9 @@ def test_what_was_imported_before_there_were_charges_is_known_again() -> None:
 
 def test_goods_bear_no_more_charges_than_they_cost(tmp_path: Path) -> None:
     rows = ("9011,10001,plate,1,2026-01-05,5.00,c1,UK", "9011,D,Discount,-1,2026-01-05,5.01,c1,UK")
-    found = read(written(tmp_path, retail(*rows)), charged=frozenset({"d"}))
-    assert found.reject.fault == Fault.CHARGE
-    assert "more than the goods cost" in found.reject.reason
+    parsed = read(written(tmp_path, retail(*rows)), charged=frozenset({"d"}))
+    assert parsed.reject.fault == Fault.CHARGE
+    assert "more than the goods cost" in parsed.reject.reason
 
 
 def test_taxes_on_top_count_and_taxes_in_the_prices_do_not(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_the_page_has_the_race_the_orders_under_way_and_how_they_ended_and_needs
     assert page.count("<svg") == 3
     assert "a &lt;race&gt;" in page
     assert "rejected: insufficient stock" in page
-    assert not any(it in page for it in ("<script", "src=", "href=", "url("))
+    assert not any(reference in page for reference in ("<script", "src=", "href=", "url("))
 
 
 def test_orders_under_way_rise_as_they_are_placed_and_fall_as_they_end() -> None:

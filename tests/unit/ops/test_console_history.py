@@ -12,15 +12,15 @@ from infra.ops.stock import Level
 NOW_MS = 1_800_000_000_000
 
 
-def report(at_ms: int, *time_lags_ms: int | None, group: str = "inventory", ours: bool = True) -> LagReport:
+def report(at_ms: int, *time_lags_ms: int | None, group: str = "inventory", is_ours: bool = True) -> LagReport:
     parts = [
         PartitionLag(topic="t", partition=at, state=State.MEASURED, as_of_ms=at_ms, time_lag_ms=lag_ms)
         for at, lag_ms in enumerate(time_lags_ms)
     ]
     known = [lag_ms for lag_ms in time_lags_ms if lag_ms is not None]
-    found = GroupLag(
+    group_lag = GroupLag(
         group=group,
-        ours=ours,
+        ours=is_ours,
         state="Stable",
         members=1,
         lag=0,
@@ -29,7 +29,7 @@ def report(at_ms: int, *time_lags_ms: int | None, group: str = "inventory", ours
         unknown=0,
         partitions=parts,
     )
-    return LagReport(at_ms=at_ms, up=True, groups=[found])
+    return LagReport(at_ms=at_ms, up=True, groups=[group_lag])
 
 
 def level(sku: str, available: int) -> Level:
@@ -49,18 +49,18 @@ def test_what_is_older_than_an_hour_is_gone_even_where_nothing_came_since() -> N
     assert hour.values(NOW_MS + (POINTS - 1) * STEP_MS)[0] == 2.0
     assert set(hour.values(NOW_MS + POINTS * STEP_MS)) == {None}
     hour.put(NOW_MS + 3 * POINTS * STEP_MS, 1.0)
-    assert [it for it in hour.values(NOW_MS + 3 * POINTS * STEP_MS) if it is not None] == [1.0]
+    assert [value for value in hour.values(NOW_MS + 3 * POINTS * STEP_MS) if value is not None] == [1.0]
 
 
 def test_our_groups_have_a_line_for_each_partition_and_foreign_ones_one() -> None:
     history = History()
     history.take_lag(report(NOW_MS, 4_000, 1_000))
-    assert [(it.name, it.values[-1]) for it in history.lag_of("inventory", NOW_MS).lines] == [
+    assert [(line.name, line.values[-1]) for line in history.lag_of("inventory", NOW_MS).lines] == [
         ("t/0", 4.0),
         ("t/1", 1.0),
     ]
-    history.take_lag(report(NOW_MS, 4_000, 1_000, group="theirs", ours=False))
-    assert [(it.name, it.values[-1]) for it in history.lag_of("theirs", NOW_MS).lines] == [("theirs", 4.0)]
+    history.take_lag(report(NOW_MS, 4_000, 1_000, group="theirs", is_ours=False))
+    assert [(line.name, line.values[-1]) for line in history.lag_of("theirs", NOW_MS).lines] == [("theirs", 4.0)]
 
 
 def test_a_vanished_group_has_no_line_and_an_unknown_partition_no_new_point() -> None:
@@ -74,7 +74,7 @@ def test_a_vanished_group_has_no_line_and_an_unknown_partition_no_new_point() ->
     left = msgspec.structs.replace(stale.partitions[0], partition=1, flags=(Flag.ABANDONED,))
     group = msgspec.structs.replace(stale, partitions=[part, left])
     history.take_lag(msgspec.structs.replace(later, groups=[group]))
-    assert [it.values[-2:] for it in history.lag_of("other", NOW_MS + STEP_MS).lines] == [[4.0, None]]
+    assert [line.values[-2:] for line in history.lag_of("other", NOW_MS + STEP_MS).lines] == [[4.0, None]]
 
 
 def test_levels_are_the_last_of_each_step_and_of_no_more_skus_than_are_kept() -> None:

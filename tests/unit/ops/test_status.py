@@ -106,6 +106,6 @@ def test_a_paused_partition_is_a_warning_with_the_command_that_resumes_it() -> N
 
 def test_many_partitions_of_one_verdict_are_one_problem_and_few_are_named() -> None:
     assert len(problems_of(partitions(Verdict.OK, *[Verdict.STALL] * 3))) == 3
-    assert [it.what for it in problems_of(partitions(Verdict.OK, *[Verdict.STALL] * 4))] == [
+    assert [problem.what for problem in problems_of(partitions(Verdict.OK, *[Verdict.STALL] * 4))] == [
         "inventory STALL in 4 of 5 partitions, as t/1: by ann: count"
     ]

@@ -11,10 +11,10 @@ ROOMS = [room for room in replayed_rooms() if room.name in FOLLOWERS]
 
 
 def claims(*offsets: int, paused: frozenset[int] = frozenset()) -> list[Claim[None]]:
-    found = [Claim(0, 1, [offset], 0, 0, None) for offset in offsets]
+    own_claims = [Claim(0, 1, [offset], 0, 0, None) for offset in offsets]
     for place in paused:
-        found[place].is_paused = True
-    return found
+        own_claims[place].is_paused = True
+    return own_claims
 
 
 def test_a_pause_covers_its_partition_or_its_whole_room() -> None:
