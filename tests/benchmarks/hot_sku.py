@@ -122,29 +122,29 @@ def _judge_misrouted(report: Report, trials: Mapping[str, list[Trial]]) -> None:
     """Compare what an order costs where it belongs and where it does not."""
     if not {"ours", "ours_misrouted"} <= trials.keys():
         return
-    mine, astray = (
+    at_home, astray = (
         median(trial.cpu_us_per_order["lane"] for trial in trials[name]) for name in ("ours", "ours_misrouted")
     )
     report.figure("hot_sku_misrouted_cpu_us_per_order", astray)
-    report.figure("hot_sku_misrouted_cpu_ratio", astray / mine)
-    report.bars["hot_sku_misrouted_cpu_ratio"] = at_most(astray / mine, MISROUTED_BAR)
+    report.figure("hot_sku_misrouted_cpu_ratio", astray / at_home)
+    report.bars["hot_sku_misrouted_cpu_ratio"] = at_most(astray / at_home, MISROUTED_BAR)
 
 
 def judge(report: Report, trials: Mapping[str, list[Trial]]) -> None:
     """Compute figures and bars."""
     _judge_misrouted(report, trials)
-    for mine, prefix, bars in (
+    for lane, prefix, bars in (
         ("ours", "hot_sku", BARS),
         ("ours_python_codec", "hot_sku_python_codec", PYTHON_BARS),
     ):
-        if mine not in trials:
+        if lane not in trials:
             continue
-        cpu_us, figure = median(trial.cpu_us_per_order["lane"] for trial in trials[mine]), f"{prefix}_cpu_us_per_order"
-        report.figure(f"{prefix}_orders_per_s", median(rates(trials, mine)))
+        cpu_us, figure = median(trial.cpu_us_per_order["lane"] for trial in trials[lane]), f"{prefix}_cpu_us_per_order"
+        report.figure(f"{prefix}_orders_per_s", median(rates(trials, lane)))
         report.figure(figure, cpu_us)
-        report.bars[figure] = at_most(cpu_us, CPU_BARS_US[mine])
+        report.bars[figure] = at_most(cpu_us, CPU_BARS_US[lane])
         others = {name: name for name in trials if not name.startswith("ours")}
-        compare(report, trials, mine, figure_names(prefix, others), bars)
+        compare(report, trials, lane, figure_names(prefix, others), bars)
 
 
 if __name__ == "__main__":

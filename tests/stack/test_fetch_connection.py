@@ -62,8 +62,8 @@ class Reading:
         return list(await self.records())
 
     async def records(self) -> dict[TopicPartition, list[Any]]:
-        found: dict[TopicPartition, list[Any]] = await self.consumer.getmany(timeout_ms=int(SOON_SECONDS * 1000))
-        return found
+        records: dict[TopicPartition, list[Any]] = await self.consumer.getmany(timeout_ms=int(SOON_SECONDS * 1000))
+        return records
 
 
 @pytest_asyncio.fixture

@@ -270,7 +270,7 @@ async def test_a_partition_that_moves_on_is_read_at_each_of_its_positions(
     try:
         for offset in range(3):
             position = (topic, 0, offset)
-            found = await asyncio.to_thread(reader.at, [position], {topic: "id"})
-            assert found[position].at_ms == 1_000 * (offset + 1)
+            waiting = await asyncio.to_thread(reader.at, [position], {topic: "id"})
+            assert waiting[position].at_ms == 1_000 * (offset + 1)
     finally:
         await asyncio.to_thread(reader.close)

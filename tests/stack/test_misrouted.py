@@ -57,17 +57,27 @@ async def test_with_every_record_misrouted_each_order_is_decided_once_and_the_cl
             await shop.until_quiet()
             await shop.publisher.publish(list(map(by_crc32, lines[::2])))
             await shop.until_quiet(orders=6)
-            await shop.publisher.publish([without_key(it, n % PARTITIONS) for n, it in enumerate(lines[1::2])])
+            await shop.publisher.publish([without_key(line, n % PARTITIONS) for n, line in enumerate(lines[1::2])])
             await shop.until_quiet(orders=12)
             await shop.publisher.publish([by_crc32(m.CancelOrder(orders[0].order_id, "customer", "late"))])
             await shop.until_quiet(orders=12)
-        assert [(await shop.state(it))[0] for it in orders] == ["cancelled", "rejected", *["paid", "rejected"] * 5]
+        assert [(await shop.state(request))[0] for request in orders] == [
+            "cancelled",
+            "rejected",
+            *["paid", "rejected"] * 5,
+        ]
         assert Counter((await shop.levels()).values()) == {Level(1, 0, 0): 1, Level(1, 0, 1): 5}
         assert await shop.records(DEAD_LETTERS) == []
-        forwarded = [it for it in await shop.records(INVENTORY_COMMANDS) if any(n == FORWARDED for n, _ in it.headers)]
+        forwarded = [
+            record
+            for record in await shop.records(INVENTORY_COMMANDS)
+            if any(n == FORWARDED for n, _ in record.headers)
+        ]
         assert len(forwarded) == 6 + len(lines)
         await shop.assert_sound()
-    named = [it for it in logged if it["event"] == "records_misrouted" and it["topic"] == INVENTORY_COMMANDS.name]
+    named = [
+        entry for entry in logged if entry["event"] == "records_misrouted" and entry["topic"] == INVENTORY_COMMANDS.name
+    ]
     assert "partitioner=murmur2_random" in named[0]["put_by"]
     assert len(named) <= PARTITIONS, "once a minute for each owner, not for each record"
     shown = await shown_of(shop, orders[0].order_id)
@@ -81,7 +91,7 @@ async def test_a_dead_letter_explains_itself_to_whoever_looks_at_its_order(shop:
     async with shop.running("inventory"):
         await shop.publisher.publish([msgspec.structs.replace(asked(line), key=b"TEE")])
         await shop.until_quiet("inventory")
-    [event] = [decode(it.value) for it in await shop.records(ORDER_EVENTS) if it.key]
+    [event] = [decode(record.value) for record in await shop.records(ORDER_EVENTS) if record.key]
     assert isinstance(event, m.RecordDeadLettered)
     shown = await shown_of(shop, lost.order_id)
     assert "PlaceOrderLine on inventory.commands could not be processed by inventory" in shown

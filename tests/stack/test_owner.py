@@ -74,11 +74,11 @@ async def publish_raw(shop: Shop, poisons: Sequence[Poison]) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=shop.settings.kafka_bootstrap, acks="all")
     await producer.start()
     try:
-        for it in poisons:
-            chosen = partition_of(it.key or b"", 3) if it.partition == BY_KEY else it.partition
-            headers = [("trace", b"\x01\x02"), ("empty", None), *it.headers]
+        for bad in poisons:
+            chosen = partition_of(bad.key or b"", 3) if bad.partition == BY_KEY else bad.partition
+            headers = [("trace", b"\x01\x02"), ("empty", None), *bad.headers]
             topic = INVENTORY_COMMANDS.in_namespace(shop.settings.namespace)
-            await producer.send_and_wait(topic, it.value, it.key, partition=chosen, headers=headers)
+            await producer.send_and_wait(topic, bad.value, bad.key, partition=chosen, headers=headers)
     finally:
         await producer.stop()
 
@@ -93,14 +93,14 @@ async def test_poison_ends_whole_in_dead_letters_and_nothing_else_is_skipped(sho
     async with shop.running():
         await shop.until_quiet(orders=2)
     letters = [cast("m.DeadLetter", decode(record.value)) for record in await shop.records(DEAD_LETTERS)]
-    assert sorted((it.reason, it.key or b"", it.value or b"") for it in letters) == sorted(
-        (it.reason, it.key or b"", it.value or b"") for it in poisons
+    assert sorted((letter.reason, letter.key or b"", letter.value or b"") for letter in letters) == sorted(
+        (bad.reason, bad.key or b"", bad.value or b"") for bad in poisons
     )
     assert {letter.room for letter in letters} == {"inventory"}
     assert all(letter.headers["trace"] == b"\x01\x02" for letter in letters)
     assert [(await shop.state(each))[0] for each in (before, after)] == ["paid", "paid"]
     assert await shop.levels() == {"MUG": Level(5, 0, 3), "TIN": Level(5, 0, 3)}
-    placed = [decode(it.value or b"") for it in poisons if it.reason in {"key_mismatch", "invalid_order_id"}]
+    placed = [decode(bad.value or b"") for bad in poisons if bad.reason in {"key_mismatch", "invalid_order_id"}]
     await shop.assert_sound(lost={cast("m.PlaceOrderLine", line).order_id for line in placed})
 
 
@@ -110,7 +110,9 @@ async def test_an_expiry_command_with_senseless_figures_harms_nobody(shop: Shop)
     await shop.say(place_order_lines(kept)[0])
     senseless = [m.ExpireHolds(2**62, -1), m.ExpireHolds(-(2**62), 2**31 - 1), m.ExpireHolds(0, 0)]
     home = partition_of(b"MUG", 3)
-    await shop.publisher.publish([Outgoing(INVENTORY_COMMANDS.name, home, None, encode(it)) for it in senseless])
+    await shop.publisher.publish(
+        [Outgoing(INVENTORY_COMMANDS.name, home, None, encode(command)) for command in senseless]
+    )
     async with shop.running("inventory"):
         await shop.until_quiet("inventory")
     assert (await shop.levels())["MUG"] == Level(1, 1, 0)
@@ -196,17 +198,17 @@ class Mute(Publisher):
 
 
 async def test_an_owner_that_cannot_publish_stops_and_its_words_stay_for_the_next_one(shop: Shop) -> None:
-    mine = order(("MUG", 1))
+    request = order(("MUG", 1))
     await shop.receive(MUG=5)
-    await shop.place(mine)
+    await shop.place(request)
     async with Mute(shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace) as mute:
         with pytest.raises(OwnerStoppedError):
             await asyncio.wait_for(PartitionOwner(InventoryRoom(), shop.options(), mute).run(), 30)
     assert await shop.value("SELECT count(*) FROM outbox") > 0
-    assert await shop.timeline(mine) == []
+    assert await shop.timeline(request) == []
     async with shop.running("inventory"):
         await shop.until_quiet("inventory")
-    assert await shop.timeline(mine) == ["LineReserved"]
+    assert await shop.timeline(request) == ["LineReserved"]
     await shop.assert_sound()
 
 

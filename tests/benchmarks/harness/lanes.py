@@ -182,8 +182,10 @@ class OursMisrouted(Ours):
         await publish(
             self.publisher,
             [
-                msgspec.structs.replace(it, partition=(partition_of(it.key or b"", partitions) + 1) % partitions)
-                for it in orders.records
+                msgspec.structs.replace(
+                    record, partition=(partition_of(record.key or b"", partitions) + 1) % partitions
+                )
+                for record in orders.records
             ],
         )
         self._placed = await self.topics.count(INVENTORY_COMMANDS)

@@ -64,10 +64,10 @@ async def backlog_trial(lane: Lane, skus: Sequence[str], *, units: dict[str, int
     code = await process.terminate(timeout_seconds=30)
     outcomes = await lane.topics.outcomes(since)
     lane.sold += sum(outcome.is_sale for outcome in outcomes)
-    found = breaches(orders.ids, outcomes, None if units is None else sum(units.values()))
-    found += await lane.audit()
+    problems = breaches(orders.ids, outcomes, None if units is None else sum(units.values()))
+    problems += await lane.audit()
     if code != 0:
-        found.append(f"the process ended with exit code {code}")
+        problems.append(f"the process ended with exit code {code}")
     counted = last.orders - first.orders
     seconds, rate = rate_of([outcome.at_ms for outcome in outcomes])
     return Trial(
@@ -78,7 +78,7 @@ async def backlog_trial(lane: Lane, skus: Sequence[str], *, units: dict[str, int
         us_per_order(first.cpu, last.cpu, counted),
         (last.wal_bytes - first.wal_bytes) / counted,
         await _batches(lane, skus, levels),
-        found,
+        problems,
     )
 
 

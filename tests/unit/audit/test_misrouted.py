@@ -22,8 +22,8 @@ BEFORE = FORWARDS_MISROUTED - 1
 OUTSIDE = {INVENTORY_COMMANDS.name, ORDER_COMMANDS.name}
 
 
-def unchanged(says: Outgoing) -> Sequence[Outgoing]:
-    return [says]
+def unchanged(output: Outgoing) -> Sequence[Outgoing]:
+    return [output]
 
 
 class WorldAstray(World):
@@ -42,16 +42,16 @@ class WorldAstray(World):
 
 
 def forwards(world: World) -> list[Kept]:
-    records = (it for part in world.log.topics[INVENTORY_COMMANDS.name] for it in part)
-    return [it for it in records if any(name == FORWARDED for name, _ in it.headers)]
+    records = (record for part in world.log.topics[INVENTORY_COMMANDS.name] for record in part)
+    return [record for record in records if any(name == FORWARDED for name, _ in record.headers)]
 
 
 def letters(world: World) -> list[m.Message]:
-    return [decode(it.value) for part in world.log.topics[DEAD_LETTERS.name] for it in part]
+    return [decode(record.value) for part in world.log.topics[DEAD_LETTERS.name] for record in part]
 
 
 def events(world: World, kind: type[m.Message]) -> list[m.Message]:
-    return [it for it in map(decode, (record.value for record in world.events())) if isinstance(it, kind)]
+    return [event for event in map(decode, (record.value for record in world.events())) if isinstance(event, kind)]
 
 
 async def test_with_every_command_misrouted_each_order_is_decided_once_and_the_log_replays() -> None:
@@ -67,20 +67,20 @@ async def test_with_every_command_misrouted_each_order_is_decided_once_and_the_l
     assert report.finding(OVERSOLD).holds
     assert len(forwards(world)) == 2 + 10
     assert letters(world) == []
-    outcomes = [it.order_id for it in events(world, m.OrderPlaced) + events(world, m.OrderRejected)]  # type: ignore[attr-defined]
+    outcomes = [event.order_id for event in events(world, m.OrderPlaced) + events(world, m.OrderRejected)]  # type: ignore[attr-defined]
     assert sorted(outcomes) == sorted(orders)
-    assert [it.order_id for it in events(world, m.OrderCancelled)] == orders[:1]  # type: ignore[attr-defined]
+    assert [event.order_id for event in events(world, m.OrderCancelled)] == orders[:1]  # type: ignore[attr-defined]
 
 
 async def test_a_forwarded_record_that_comes_twice_changes_nothing() -> None:
-    world = WorldAstray(lambda says: [says, says] if says.headers is not None else [says])
+    world = WorldAstray(lambda output: [output, output] if output.headers is not None else [output])
     world.receive("MUG", 3)
     order = world.place(("MUG", 1))
     world.run()
     report = await world.audit(world.stop())
     assert report.breaches == set(), [finding for finding in report.findings if not finding.holds]
     assert len(forwards(world)) == 4
-    assert [it.order_id for it in events(world, m.OrderPaid)] == [order]  # type: ignore[attr-defined]
+    assert [event.order_id for event in events(world, m.OrderPaid)] == [order]  # type: ignore[attr-defined]
     assert report.finding(OVERSOLD).figure["units_received"] == 3
 
 
@@ -88,7 +88,7 @@ async def test_an_older_log_with_misrouted_records_replays_as_it_was_decided_and
     world = WorldAstray(rules_version=BEFORE)
     world.receive("MUG", 3, "first")
     world.run()
-    assert [type(it) for it in letters(world)] == [m.DeadLetter]
+    assert [type(letter) for letter in letters(world)] == [m.DeadLetter]
     world.adopt(FORWARDS_MISROUTED)
     world.receive("MUG", 2, "second")
     order = world.place(("MUG", 1))
@@ -97,16 +97,16 @@ async def test_an_older_log_with_misrouted_records_replays_as_it_was_decided_and
     assert report.breaches == set(), [finding for finding in report.findings if not finding.holds]
     assert len(letters(world)) == 1
     assert len(forwards(world)) == 2
-    assert [it.order_id for it in events(world, m.OrderPaid)] == [order]  # type: ignore[attr-defined]
+    assert [event.order_id for event in events(world, m.OrderPaid)] == [order]  # type: ignore[attr-defined]
     assert report.finding(OVERSOLD).figure["units_received"] == 2
 
 
 @pytest.mark.parametrize("loses", [True, False])
 async def test_an_audit_finds_a_record_that_was_not_forwarded_or_not_as_it_was(loses: bool) -> None:
-    def tamper(says: Outgoing) -> Sequence[Outgoing]:
-        if says.headers is None:
-            return [says]
-        return [] if loses else [msgspec.structs.replace(says, headers=(("new", b"x"),))]
+    def tamper(output: Outgoing) -> Sequence[Outgoing]:
+        if output.headers is None:
+            return [output]
+        return [] if loses else [msgspec.structs.replace(output, headers=(("new", b"x"),))]
 
     world = WorldAstray(tamper)
     world.receive("MUG", 3)

@@ -23,39 +23,41 @@ BEFORE: tuple[m.Message, ...] = (
 )
 
 
-def found(command: OrderCommand, *after: m.Message, before: tuple[m.Message, ...] = BEFORE) -> TimelineEvent | None:
+def event_answering(
+    command: OrderCommand, *after: m.Message, before: tuple[m.Message, ...] = BEFORE
+) -> TimelineEvent | None:
     events = [
-        event_of(said, event_id=f"e/{offset}", at_ms=offset, offset=offset)
-        for offset, said in enumerate((*before, *after))
+        event_of(message, event_id=f"e/{offset}", at_ms=offset, offset=offset)
+        for offset, message in enumerate((*before, *after))
     ]
     known = frozenset(event.event_id for event in events[: len(before)])
     return outcome_of(command, view_of(A, events), known)
 
 
 @pytest.mark.parametrize("command", [SHIP, CANCEL])
-def test_what_was_said_before_is_no_answer(command: OrderCommand) -> None:
-    assert found(command) is None
+def test_an_event_published_before_the_command_is_no_answer(command: OrderCommand) -> None:
+    assert event_answering(command) is None
 
 
 def test_a_parcel_of_another_name_is_no_answer() -> None:
-    assert found(SHIP, m.ShipmentShipped(A, "s-3", (1,), "dhl", "1")) is None
-    answer = found(SHIP, m.ShipmentShipped(A, "s-2", (2,), "dhl", "2"), m.OrderShipped(A))
+    assert event_answering(SHIP, m.ShipmentShipped(A, "s-3", (1,), "dhl", "1")) is None
+    answer = event_answering(SHIP, m.ShipmentShipped(A, "s-2", (2,), "dhl", "2"), m.OrderShipped(A))
     assert answer is not None
     assert answer.data["shipment_id"] == "s-2"
 
 
 def test_a_refusal_answers_its_own_command_only() -> None:
-    assert found(CANCEL, m.OrderCommandRefused(A, "ShipOrder", "s-2", "x")) is None
-    refused = found(CANCEL, m.OrderCommandRefused(A, "CancelOrder", "", "already_shipped"))
+    assert event_answering(CANCEL, m.OrderCommandRefused(A, "ShipOrder", "s-2", "x")) is None
+    refused = event_answering(CANCEL, m.OrderCommandRefused(A, "CancelOrder", "", "already_shipped"))
     assert refused is not None
     assert refused.event_id == "e/4"
 
 
 def test_a_command_that_is_sent_again_has_had_its_effect() -> None:
     shipped = m.ShipmentShipped(A, "s-2", (2,), "dhl", "2")
-    assert found(SHIP, before=(*BEFORE, shipped)) is not None
-    assert found(m.ShipOrder(A, "s-2", (2,), "dhl", "2"), before=(*BEFORE, shipped)) is not None
-    assert found(CANCEL, before=(*BEFORE, m.OrderCancelled(A, "changed_mind", "customer"))) is not None
+    assert event_answering(SHIP, before=(*BEFORE, shipped)) is not None
+    assert event_answering(m.ShipOrder(A, "s-2", (2,), "dhl", "2"), before=(*BEFORE, shipped)) is not None
+    assert event_answering(CANCEL, before=(*BEFORE, m.OrderCancelled(A, "changed_mind", "customer"))) is not None
 
 
 @pytest.mark.parametrize(
@@ -70,9 +72,12 @@ def test_a_command_that_is_sent_again_has_had_its_effect() -> None:
 def test_an_id_used_again_with_other_content_has_no_effect_of_the_first_command(
     command: OrderCommand, first: m.Message
 ) -> None:
-    assert found(command, before=(*BEFORE, first)) is None
-    name, reference = type(command).__name__, next(getattr(command, it) for it in REFERENCES if hasattr(command, it))
-    refused = found(
+    assert event_answering(command, before=(*BEFORE, first)) is None
+    name, reference = (
+        type(command).__name__,
+        next(getattr(command, field) for field in REFERENCES if hasattr(command, field)),
+    )
+    refused = event_answering(
         command, m.OrderCommandRefused(A, name, reference, "conflicting_duplicate"), before=(*BEFORE, first)
     )
     assert refused is not None
@@ -81,7 +86,7 @@ def test_an_id_used_again_with_other_content_has_no_effect_of_the_first_command(
 
 def test_a_lapsed_authorisation_that_is_asked_for_again_answers_the_retry() -> None:
     retry = m.RetryOrder(A, "operator")
-    again = found(retry, m.PaymentLapsed(A, "auth_1", "card_declined"))
+    again = event_answering(retry, m.PaymentLapsed(A, "auth_1", "card_declined"))
     assert again is not None
     assert again.type in FAILURES
 
@@ -106,12 +111,12 @@ def test_under_an_id_that_stands_for_something_else_only_the_refusal_is_the_outc
     command: OrderCommand, before: tuple[m.Message, ...]
 ) -> None:
     """The command line printed the first command's success, with exit status 0."""
-    assert found(command, before=before) is None
+    assert event_answering(command, before=before) is None
     reference = next(
         getattr(command, name) for name in ("shipment_id", "return_id", "refund_id") if hasattr(command, name)
     )
     refusal = m.OrderCommandRefused(A, type(command).__name__, reference, "conflicting_duplicate", "what differs")
-    outcome = found(command, refusal, before=before)
+    outcome = event_answering(command, refusal, before=before)
     assert outcome is not None
     assert outcome.data["detail"] == "what differs"
 
@@ -128,7 +133,7 @@ def test_under_an_id_that_stands_for_something_else_only_the_refusal_is_the_outc
     ],
 )
 def test_the_same_command_under_its_id_has_had_its_effect(command: OrderCommand, before: tuple[m.Message, ...]) -> None:
-    assert found(command, before=before) is not None
+    assert event_answering(command, before=before) is not None
 
 
 REQUESTED = m.ReturnRequested(A, "r-1", (1, 2), "broken", 9)
@@ -154,8 +159,8 @@ def test_lines_that_are_here_count_as_received_where_they_were_put(
     had_its_effect: bool,
 ) -> None:
     command = m.ReceiveReturn(A, "r-1", lines, disposition)
-    assert (found(command, before=(REQUESTED, *before)) is not None) == had_its_effect
+    assert (event_answering(command, before=(REQUESTED, *before)) is not None) == had_its_effect
     refusal = m.OrderCommandRefused(A, "ReceiveReturn", "r-1", "line_already_returned", "line 1 is here: available")
-    outcome = found(command, refusal, before=(REQUESTED, *before))
+    outcome = event_answering(command, refusal, before=(REQUESTED, *before))
     assert outcome is not None
     assert outcome.type == "OrderCommandRefused"

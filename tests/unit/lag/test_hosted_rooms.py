@@ -8,7 +8,7 @@ from consumers.lag.model import GroupLook, OwnGroup
 EVENTS, COMMANDS = "order.events", "order.commands"
 
 
-def ours(namespace: str) -> dict[str, OwnGroup]:
+def own_groups(namespace: str) -> dict[str, OwnGroup]:
     both = frozenset({namespace + EVENTS, namespace + COMMANDS})
     return {
         f"{namespace}orders": OwnGroup(topics=both, claims=True),
@@ -23,9 +23,9 @@ def test_a_host_stands_for_each_of_its_rooms_with_the_topics_that_the_room_reads
         owners = dict.fromkeys(places, "host-1")
         host = GroupLook(state="Stable", members=1, owners=owners, committed=places)
         stranger = GroupLook(state="Empty")
-        known = ours(namespace)
-        found = with_hosted_rooms({f"{namespace}orders+payments+notifications": host, "a+b": stranger}, known)
-        assert found == {
+        known = own_groups(namespace)
+        groups = with_hosted_rooms({f"{namespace}orders+payments+notifications": host, "a+b": stranger}, known)
+        assert groups == {
             f"{namespace}orders": host,
             f"{namespace}payments": host,
             f"{namespace}notifications": GroupLook(
@@ -42,5 +42,5 @@ def test_a_group_that_the_host_has_taken_the_place_of_is_shown_as_the_host() -> 
     host = GroupLook(state="Stable", members=2, committed={(EVENTS, 0): 9})
     left = GroupLook(state="Empty", committed={(EVENTS, 0): 4})
     alone = GroupLook(state="Stable", members=1, committed={(EVENTS, 0): 5})
-    found = with_hosted_rooms({"orders": left, "payments": alone, "orders+payments": host}, ours(""))
-    assert found == {"orders": host, "payments": alone}
+    groups = with_hosted_rooms({"orders": left, "payments": alone, "orders+payments": host}, own_groups(""))
+    assert groups == {"orders": host, "payments": alone}

@@ -65,8 +65,8 @@ def test_a_command_that_intake_took_in_where_it_belongs_is_not_misrouted() -> No
     home = partition_of(A.encode(), PARTITIONS)
     for partition, is_misrouted in ((home, False), (home + 1, True)):
         taken_in = ("ce_id", f"order.commands/{partition}/7/intake:0".encode())
-        found = first_place(stands(ORDER_EVENTS, CancelOrder(), A, taken_in), ORDER_EVENTS.name)
-        assert (found is not None) == is_misrouted
+        place = first_place(stands(ORDER_EVENTS, CancelOrder(), A, taken_in), ORDER_EVENTS.name)
+        assert (place is not None) == is_misrouted
 
 
 def test_only_what_may_answer_a_command_is_looked_up_once() -> None:
@@ -80,6 +80,8 @@ async def test_an_orders_misrouted_commands_are_named_with_their_partitioner() -
     header = (FORWARDED, f"inventory.commands/{stood}/7/forward".encode())
     record = stands(INVENTORY_COMMANDS, PlaceOrderLine(sku="MUG"), "MUG", header)
     answer = event(m.LineReserved, f"inventory.commands/{record.partition}/4/0")
-    [found] = await misrouted_commands(cast("Log", KeptLog((INVENTORY_COMMANDS, record))), [answer])
-    assert found == MisroutedCommand("PlaceOrderLine", "inventory.commands", stood, 7, record.partition, found.put_by)
-    assert found.put_by.startswith("CRC32, librdkafka's default")
+    [misrouted] = await misrouted_commands(cast("Log", KeptLog((INVENTORY_COMMANDS, record))), [answer])
+    assert misrouted == MisroutedCommand(
+        "PlaceOrderLine", "inventory.commands", stood, 7, record.partition, misrouted.put_by
+    )
+    assert misrouted.put_by.startswith("CRC32, librdkafka's default")

@@ -54,7 +54,7 @@ def entry(message: m.Message, offset: int = 0, *, at_ms: int = NOW_MS) -> tuple[
     return record(message, offset, at_ms=at_ms), message
 
 
-def said(outgoings: list[Outgoing]) -> list[m.Message]:
+def messages_of(outgoings: list[Outgoing]) -> list[m.Message]:
     return [decode(each.value) for each in outgoings]
 
 
@@ -62,27 +62,31 @@ def said(outgoings: list[Outgoing]) -> list[m.Message]:
 
 
 def test_an_outcome_goes_to_its_topic_under_its_own_key() -> None:
-    says, _ = decided(ROOM, Ledger(0), entry(STOCKED, 41), entry(PlaceOrderLine(order_id=A), 42))
-    assert [(it.topic, it.partition, it.key) for it in says] == [("order.events", BY_KEY, A.encode())]
-    assert said(says) == [LineReserved(order_id=A, expires_at_ms=NOW_MS + 900_000)]
+    outputs, _ = decided(ROOM, Ledger(0), entry(STOCKED, 41), entry(PlaceOrderLine(order_id=A), 42))
+    assert [(output.topic, output.partition, output.key) for output in outputs] == [
+        ("order.events", BY_KEY, A.encode())
+    ]
+    assert messages_of(outputs) == [LineReserved(order_id=A, expires_at_ms=NOW_MS + 900_000)]
 
 
 def test_an_events_id_derives_from_its_cause() -> None:
     home = home_of(STOCKED)
-    says, _ = decided(ROOM, Ledger(0), entry(STOCKED, 41), entry(PlaceOrderLine(), 42))
-    assert [it.event_id.decode() for it in says] == [event_id(SOURCE, home, 42, 0)]
+    outputs, _ = decided(ROOM, Ledger(0), entry(STOCKED, 41), entry(PlaceOrderLine(), 42))
+    assert [output.event_id.decode() for output in outputs] == [event_id(SOURCE, home, 42, 0)]
 
 
 def test_outcomes_of_one_record_are_numbered() -> None:
     book = OrderKeyedState[Order](0)
     room = OrdersRoom()
     heard = [LineReserved(line_count=2), LineRejected(line=2, line_count=2, demand=1)]
-    says, _ = decide_records(room, book, "order.events", [entry(fact, n) for n, fact in enumerate(heard)], 0)
+    outputs, _ = decide_records(room, book, "order.events", [entry(fact, n) for n, fact in enumerate(heard)], 0)
     home = home_of(heard[1])
-    assert [it.event_id.decode() for it in says] == [event_id("order.events", home, 1, index) for index in (0, 1)]
+    assert [output.event_id.decode() for output in outputs] == [
+        event_id("order.events", home, 1, index) for index in (0, 1)
+    ]
 
 
-def test_deciding_again_says_the_same_under_the_same_ids() -> None:
+def test_deciding_again_publishes_the_same_under_the_same_ids() -> None:
     log = [entry(STOCKED, 1), entry(PlaceOrderLine(), 2), entry(PlaceOrderLine(order_id=B), 3)]
     assert decided(ROOM, Ledger(0), *log) == decided(ROOM, Ledger(0), *log)
 
@@ -106,8 +110,8 @@ def test_the_append_time_does_not_step_back_by_less_than_a_minute(appended_ms: l
     ledger = Ledger(0)
     decided(ROOM, ledger, entry(ReceiveStock(quantity=20), at_ms=0))
     log = [entry(PlaceOrderLine(line=n, line_count=20), n, at_ms=at) for n, at in enumerate(appended_ms, start=1)]
-    says, at_ms = decided(ROOM, ledger, *log, at_ms=known_ms)
-    ends = [fact.expires_at_ms - 900_000 for fact in said(says) if isinstance(fact, m.LineReserved)]
+    outputs, at_ms = decided(ROOM, ledger, *log, at_ms=known_ms)
+    ends = [fact.expires_at_ms - 900_000 for fact in messages_of(outputs) if isinstance(fact, m.LineReserved)]
     assert ends == [max(known_ms, *appended_ms[:n], 0) for n in range(1, len(log) + 1)]
     assert at_ms == ends[-1]
 
@@ -119,8 +123,8 @@ def test_a_brokers_clock_that_is_a_day_ahead_for_a_moment_pushes_no_deadline_but
     ledger = Ledger(0)
     times_ms = [NOW_MS, NOW_MS + DAY_MS, NOW_MS + 1_000, NOW_MS + 2_000]
     log = [entry(PlaceOrderLine(line=n, line_count=4), n, at_ms=at) for n, at in enumerate(times_ms, start=1)]
-    says, at_ms = decided(ROOM, ledger, entry(ReceiveStock(quantity=20), at_ms=NOW_MS), *log)
-    ends = [fact.expires_at_ms - 900_000 for fact in said(says) if isinstance(fact, m.LineReserved)]
+    outputs, at_ms = decided(ROOM, ledger, entry(ReceiveStock(quantity=20), at_ms=NOW_MS), *log)
+    ends = [fact.expires_at_ms - 900_000 for fact in messages_of(outputs) if isinstance(fact, m.LineReserved)]
     assert ends == times_ms
     assert at_ms == NOW_MS + 2_000
 
@@ -152,9 +156,9 @@ def letter_of(outgoings: list[Outgoing]) -> m.DeadLetter:
 @pytest.mark.parametrize("key", [None, b"", b"MUG", b"\xff\x00"])
 def test_a_refused_record_is_kept_whole_under_its_key(value: bytes | None, key: bytes | None) -> None:
     poison = ARecord(3, 1042, 7_000, key, value, [("ce_id", b"a"), ("odd", b"\xff")])
-    says, _ = decided(ROOM, Ledger(0), (poison, RefusedError("undecodable", "no Avro")))
-    assert (says[0].topic, says[0].key) == ("dead.letters", key)
-    assert letter_of(says) == m.DeadLetter(
+    outputs, _ = decided(ROOM, Ledger(0), (poison, RefusedError("undecodable", "no Avro")))
+    assert (outputs[0].topic, outputs[0].key) == ("dead.letters", key)
+    assert letter_of(outputs) == m.DeadLetter(
         room="inventory",
         topic=SOURCE,
         partition=3,
@@ -170,28 +174,28 @@ def test_a_refused_record_is_kept_whole_under_its_key(value: bytes | None, key: 
 
 def test_a_header_without_a_value_is_kept_as_an_empty_one() -> None:
     headers: Any = [("traceparent", None)]
-    says, _ = decided(ROOM, Ledger(0), (ARecord(3, 1, 0, None, None, headers), RefusedError("empty_value", "null")))
-    assert letter_of(says).headers == {"traceparent": b""}
+    outputs, _ = decided(ROOM, Ledger(0), (ARecord(3, 1, 0, None, None, headers), RefusedError("empty_value", "null")))
+    assert letter_of(outputs).headers == {"traceparent": b""}
 
 
 def test_headers_of_one_name_are_all_kept() -> None:
     headers = [("a#3", b"1"), ("a", b"2"), ("a", b"3"), ("a", b"4")]
-    says, _ = decided(ROOM, Ledger(0), (ARecord(3, 1, 0, None, None, headers), RefusedError("empty_value", "null")))
-    assert letter_of(says).headers == {"a#3": b"1", "a": b"2", "a#3#3": b"3", "a#4": b"4"}
+    outputs, _ = decided(ROOM, Ledger(0), (ARecord(3, 1, 0, None, None, headers), RefusedError("empty_value", "null")))
+    assert letter_of(outputs).headers == {"a#3": b"1", "a": b"2", "a#3#3": b"3", "a#4": b"4"}
 
 
 def test_what_the_room_refuses_is_a_dead_letter_and_the_partition_moves_on() -> None:
     unnamed = PlaceOrderLine(order_id="order 66")
-    says, _ = decided(ROOM, Ledger(0), entry(STOCKED, 1), entry(unnamed, 2), entry(PlaceOrderLine(), 3))
-    assert letter_of(says).reason == "invalid_order_id"
-    assert letter_of(says).value == encode(unnamed)
-    assert [type(each) for each in said(says)] == [m.DeadLetter, m.LineReserved]
+    outputs, _ = decided(ROOM, Ledger(0), entry(STOCKED, 1), entry(unnamed, 2), entry(PlaceOrderLine(), 3))
+    assert letter_of(outputs).reason == "invalid_order_id"
+    assert letter_of(outputs).value == encode(unnamed)
+    assert [type(each) for each in messages_of(outputs)] == [m.DeadLetter, m.LineReserved]
 
 
 def test_two_dead_letters_never_share_an_id() -> None:
     refusal = RefusedError("key_mismatch", "for a test")
-    says, _ = decided(ROOM, Ledger(0), (record(STOCKED, 1), refusal), (record(STOCKED, 2), refusal))
-    assert len({each.event_id for each in says}) == 2
+    outputs, _ = decided(ROOM, Ledger(0), (record(STOCKED, 1), refusal), (record(STOCKED, 2), refusal))
+    assert len({each.event_id for each in outputs}) == 2
 
 
 def test_a_decision_that_fails_is_a_dead_letter_and_changes_nothing() -> None:
@@ -199,22 +203,22 @@ def test_a_decision_that_fails_is_a_dead_letter_and_changes_nothing() -> None:
     ledger = Ledger(0)
     decided(ROOM, ledger, entry(STOCKED))
     before = msgspec.json.encode((ledger.stocks, ledger.before, sorted(ledger.commands)))
-    says, _ = decided(FailsOnMugs(), ledger, entry(PlaceOrderLine(sku="MUG"), 1))
-    assert letter_of(says).reason == "decision_failed"
-    assert "ZeroDivisionError" in letter_of(says).detail
+    outputs, _ = decided(FailsOnMugs(), ledger, entry(PlaceOrderLine(sku="MUG"), 1))
+    assert letter_of(outputs).reason == "decision_failed"
+    assert "ZeroDivisionError" in letter_of(outputs).detail
     assert (ledger.holds, ledger.held) == ({}, set())
     assert msgspec.json.encode((ledger.stocks, ledger.before, sorted(ledger.commands))) == before
-    says, _ = decided(FailsOnMugs(), ledger, entry(PlaceOrderLine(sku="TEE"), 2))
-    assert [type(each) for each in said(says)] == [m.LineRejected], "the next record is decided"
+    outputs, _ = decided(FailsOnMugs(), ledger, entry(PlaceOrderLine(sku="TEE"), 2))
+    assert [type(each) for each in messages_of(outputs)] == [m.LineRejected], "the next record is decided"
 
 
-class SaysTheUnsayable(InventoryRoom):
+class DecidesTheUnwritable(InventoryRoom):
     """Answers orders of mugs, and then once more with a number that Avro does not hold."""
 
     @override
     def decide(self, state: Ledger, message: m.Message, at_ms: int) -> Iterable[m.Message | RefusedError]:
-        for said in super().decide(state, message, at_ms):
-            yield said
+        for outcome in super().decide(state, message, at_ms):
+            yield outcome
             if isinstance(message, m.PlaceOrderLine) and message.sku == "MUG":
                 yield m.StockLevel("MUG", 2**63, 0, 0, 0, 0)
 
@@ -222,11 +226,11 @@ class SaysTheUnsayable(InventoryRoom):
 def test_an_answer_that_cannot_be_written_down_is_a_dead_letter_and_leaves_no_trace_in_memory() -> None:
     ledger = Ledger(0)
     decided(ROOM, ledger, entry(STOCKED))
-    says, _ = decided(SaysTheUnsayable(), ledger, entry(PlaceOrderLine(sku="MUG"), 1), entry(STOCKED, 2))
-    assert letter_of(says).reason == "decision_failed"
-    assert "beyond an Avro long" in letter_of(says).detail
+    outputs, _ = decided(DecidesTheUnwritable(), ledger, entry(PlaceOrderLine(sku="MUG"), 1), entry(STOCKED, 2))
+    assert letter_of(outputs).reason == "decision_failed"
+    assert "beyond an Avro long" in letter_of(outputs).detail
     assert (ledger.holds, ledger.new_holds, ledger.stocks["MUG"].reserved) == ({}, {}, 0)
-    assert [type(each) for each in said(says)] == [m.DeadLetter, m.RecordDeadLettered], (
+    assert [type(each) for each in messages_of(outputs)] == [m.DeadLetter, m.RecordDeadLettered], (
         "nor is the answer before it said"
     )
 

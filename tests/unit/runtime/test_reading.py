@@ -42,7 +42,7 @@ def test_a_record_where_it_belongs_is_read() -> None:
 
 
 @pytest.mark.parametrize("fact", [OrderPaid(), LineCommandRefused(command="ReleaseLine")])
-def test_what_a_room_does_not_hear_is_skipped_even_if_its_body_is_broken(fact: m.Message) -> None:
+def test_what_a_room_does_not_accept_is_skipped_even_if_its_body_is_broken(fact: m.Message) -> None:
     whole = record(fact)
     broken = msgspec.structs.replace(whole, value=(whole.value or b"")[:-1], key=b"another key")
     assert read(ORDERS.accepts, broken, home_of(fact), HERE) is None
@@ -50,7 +50,7 @@ def test_what_a_room_does_not_hear_is_skipped_even_if_its_body_is_broken(fact: m
 
 @pytest.mark.parametrize("key", [b"", b"TEE", b"mug"])
 def test_a_key_that_is_not_the_messages_is_refused(key: bytes | None) -> None:
-    assert refused(lambda it: msgspec.structs.replace(it, key=key)).reason == "key_mismatch"
+    assert refused(lambda original: msgspec.structs.replace(original, key=key)).reason == "key_mismatch"
 
 
 def test_a_record_where_its_key_does_not_belong_is_read_with_the_partition_where_it_does() -> None:
@@ -77,7 +77,7 @@ def test_a_record_without_a_key_belongs_under_that_of_its_message(partition: int
     ],
 )
 def test_what_cannot_be_decoded_is_refused_with_the_reason(value: bytes | None, reason: str) -> None:
-    assert refused(lambda it: msgspec.structs.replace(it, value=value)).reason == reason
+    assert refused(lambda original: msgspec.structs.replace(original, value=value)).reason == reason
 
 
 EDITS = (st.integers(0, len(encode(MUG)) - 6), st.binary(max_size=3))
@@ -97,18 +97,18 @@ HEADERS = st.lists(st.tuples(st.text(max_size=3), st.one_of(st.none(), st.binary
 def test_whatever_the_bytes_are_they_are_read_or_refused_and_what_is_refused_is_kept_whole(
     records: list[ARecord],
 ) -> None:
-    for it, read_as in decode_records(INVENTORY.accepts, records, HERE):
+    for raw, read_as in decode_records(INVENTORY.accepts, records, HERE):
         if isinstance(read_as, RefusedError):
-            kept = decode(dead_letter("inventory", it, "inventory.commands", read_as, 1).value)
+            kept = decode(dead_letter("inventory", raw, "inventory.commands", read_as, 1).value)
             assert isinstance(kept, m.DeadLetter)
-            assert (kept.key, kept.value, kept.reason) == (it.key, it.value, read_as.reason)
-            assert list(kept.headers.values()) == [value or b"" for _, value in it.headers]
+            assert (kept.key, kept.value, kept.reason) == (raw.key, raw.value, read_as.reason)
+            assert list(kept.headers.values()) == [value or b"" for _, value in raw.headers]
         elif isinstance(read_as, MisroutedRecord):
-            assert it.key in {None, read_as.key}
-            assert encode(read_as.message) == it.value
+            assert raw.key in {None, read_as.key}
+            assert encode(read_as.message) == raw.value
         else:
             assert isinstance(read_as, m.Message)
-            assert encode(read_as) == it.value
+            assert encode(read_as) == raw.value
 
 
 def test_what_is_addressed_to_a_partition_needs_no_key() -> None:
@@ -127,7 +127,7 @@ def test_messages_of_other_rooms_are_left_out_and_refused_ones_are_kept() -> Non
         msgspec.structs.replace(record(receive, 19), value=encode(OrderPaid())),
     ]
     readings = decode_records(INVENTORY.accepts, records, HERE)
-    assert [(it.offset, type(read_as)) for it, read_as in readings] == [
+    assert [(raw.offset, type(read_as)) for raw, read_as in readings] == [
         (10, m.PlaceOrderLine),
         (14, RefusedError),
         (15, m.ReleaseLine),

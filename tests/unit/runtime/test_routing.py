@@ -52,8 +52,8 @@ def decided(room: Any, source: str, record: Any, version: int = NEWEST) -> list[
     return decide_records(room, room.new_state(record.partition), source, readings, 0, rules_version=version)[0]
 
 
-def said(outputs: list[Outgoing]) -> list[m.Message]:
-    return [decode(it.value) for it in outputs]
+def messages_of(outputs: list[Outgoing]) -> list[m.Message]:
+    return [decode(output.value) for output in outputs]
 
 
 # --- forwarding -----------------------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_a_record_without_a_key_goes_under_that_of_its_message_even_in_its_own_p
 
 def test_a_forwarded_record_that_is_misrouted_again_is_a_dead_letter() -> None:
     record = astray(MUG, headers=((FORWARDED, f"{SOURCE}/3/1/forward".encode()),))
-    letter, event = said(decided(INVENTORY, SOURCE, record))
+    letter, event = messages_of(decided(INVENTORY, SOURCE, record))
     assert isinstance(letter, m.DeadLetter)
     assert letter.reason == "wrong_partition"
     assert isinstance(event, m.RecordDeadLettered)
@@ -87,14 +87,14 @@ def test_a_forwarded_record_that_is_misrouted_again_is_a_dead_letter() -> None:
 
 @pytest.mark.parametrize(("key", "reason"), [(b"MUG", "wrong_partition"), (None, "key_mismatch")])
 def test_earlier_rules_decide_as_they_did(key: bytes | None, reason: str) -> None:
-    [letter] = said(decided(INVENTORY, SOURCE, astray(MUG, key=key), BEFORE))
+    [letter] = messages_of(decided(INVENTORY, SOURCE, astray(MUG, key=key), BEFORE))
     assert isinstance(letter, m.DeadLetter)
     assert letter.reason == reason
     assert ("key b'MUG' belongs" if key else "the record's key is None") in letter.detail
 
 
 def test_a_key_that_disagrees_with_its_message_is_a_dead_letter_still() -> None:
-    letter, _ = said(decided(INVENTORY, SOURCE, astray(MUG, by=0, key=b"TEE")))
+    letter, _ = messages_of(decided(INVENTORY, SOURCE, astray(MUG, by=0, key=b"TEE")))
     assert isinstance(letter, m.DeadLetter)
     assert letter.reason == "key_mismatch"
 
@@ -110,12 +110,12 @@ def test_intake_takes_a_command_in_wherever_it_stands(key: bytes | None) -> None
         record.value or b"",
         f"{ORDER_COMMANDS.name}/{record.partition}/7/intake:0".encode(),
     )
-    [letter] = said(decided(INTAKE, ORDER_COMMANDS.name, record, BEFORE))
+    [letter] = messages_of(decided(INTAKE, ORDER_COMMANDS.name, record, BEFORE))
     assert isinstance(letter, m.DeadLetter)
 
 
 def test_an_event_in_the_wrong_partition_is_a_dead_letter_of_whoever_reads_it() -> None:
-    letter, event = said(decided(ORDERS, ORDER_EVENTS.name, astray(LineReserved(order_id=A))))
+    letter, event = messages_of(decided(ORDERS, ORDER_EVENTS.name, astray(LineReserved(order_id=A))))
     assert isinstance(letter, m.DeadLetter)
     assert isinstance(event, m.RecordDeadLettered)
 
@@ -142,18 +142,18 @@ def test_wherever_records_stand_each_line_is_decided_once_and_nothing_is_oversol
             read[partition] = len(logs[partition])
             readings = decode_records(INVENTORY.accepts, records, partitioning)
             outputs, _ = decide_records(INVENTORY, ledger, SOURCE, readings, 0)
-            for it in outputs:
-                if it.topic == SOURCE:
+            for output in outputs:
+                if output.topic == SOURCE:
                     for _ in range(1 + doubled):
-                        home = logs[it.partition]
-                        headers: Any = (*(it.headers or ()), (FORWARDED, it.event_id))
-                        home.append(ARecord(it.partition, len(home), NOW_MS, it.key, it.value, headers))
-                elif isinstance(answer := decode(it.value), m.LineReserved | m.LineRejected):
+                        home = logs[output.partition]
+                        headers: Any = (*(output.headers or ()), (FORWARDED, output.event_id))
+                        home.append(ARecord(output.partition, len(home), NOW_MS, output.key, output.value, headers))
+                elif isinstance(answer := decode(output.value), m.LineReserved | m.LineRejected):
                     assert answers.setdefault(answer.order_id, answer) == answer
     assert set(answers) == set(orders)
     for sku in "ABCDEFG":
         wanted = sum(place[0] == sku for place in places)
-        reserved = sum(isinstance(it, m.LineReserved) and it.sku == sku for it in answers.values())
+        reserved = sum(isinstance(event, m.LineReserved) and event.sku == sku for event in answers.values())
         assert reserved <= min(3, wanted)
 
 
@@ -179,11 +179,11 @@ def test_misrouted_records_are_handed_to_whoever_counts_them() -> None:
 def refused(room: Any, source: str, record: Any, version: int = NEWEST) -> list[m.Message]:
     outputs = decided(room, source, record, version)
     assert outputs[0].topic == DEAD_LETTERS.name
-    for it in outputs[1:]:
-        assert it.topic == ORDER_EVENTS.name
-        assert it.key == A.encode()
-        assert it.event_id == f"{source}/{record.partition}/{record.offset}/{OF_AN_ORDER}{room.name}".encode()
-    return said(outputs[1:])
+    for output in outputs[1:]:
+        assert output.topic == ORDER_EVENTS.name
+        assert output.key == A.encode()
+        assert output.event_id == f"{source}/{record.partition}/{record.offset}/{OF_AN_ORDER}{room.name}".encode()
+    return messages_of(outputs[1:])
 
 
 def test_a_dead_letter_whose_message_names_an_order_is_an_event_of_that_order() -> None:

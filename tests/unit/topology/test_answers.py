@@ -24,7 +24,7 @@ PAIRS = [(command, event) for command, events in ANSWERS.items() for event in ev
 def some(of: type[m.Message], **fields: Any) -> Any:
     """Return a message of this type: every text is `x`, every number 1, but for these fields."""
     plain: dict[str, Any] = {"str": "x", "int": 1}
-    values = {it.name: plain.get(getattr(it.type, "__name__", ""), ()) for it in msgspec.structs.fields(of)}
+    values = {field.name: plain.get(getattr(field.type, "__name__", ""), ()) for field in msgspec.structs.fields(of)}
     return of(**values | {"order_id": A} | {name: value for name, value in fields.items() if name in values})
 
 
@@ -33,16 +33,16 @@ def test_each_command_of_an_order_has_an_answer() -> None:
     assert all(event in ORDER_EVENTS.carries for _, event in PAIRS)
 
 
-@pytest.mark.parametrize(("command", "event"), PAIRS, ids=lambda it: it.__name__)
+@pytest.mark.parametrize(("command", "event"), PAIRS, ids=lambda message: message.__name__)
 def test_an_answer_follows_from_its_command_in_the_saga(command: type[m.Message], event: type[m.Message]) -> None:
-    reached, found = {command}, {command}
-    while found:
-        found = {out for it in REACTIONS if it.on in found for out in it.outputs} - reached
-        reached |= found
+    reached, following = {command}, {command}
+    while following:
+        following = {out for reaction in REACTIONS if reaction.on in following for out in reaction.outputs} - reached
+        reached |= following
     assert event in reached
 
 
-@pytest.mark.parametrize(("command", "event"), PAIRS, ids=lambda it: it.__name__)
+@pytest.mark.parametrize(("command", "event"), PAIRS, ids=lambda message: message.__name__)
 def test_both_doors_take_the_event_for_the_answer(command: type[m.Message], event: type[m.Message]) -> None:
     asked, answer = some(command), some(event)
     assert answering(asked)(answer)

@@ -155,6 +155,6 @@ def test_a_config_that_the_cluster_does_not_know_is_a_difference() -> None:
 def test_the_number_of_the_orders_topics_holds_for_topics_without_a_record_too() -> None:
     observed = cluster(partitions=4)
     without = {name: topic for name, topic in observed.topics.items() if name != "t.operator.actions"}
-    found = compare(replace(observed, topics=without), namespace="t.", partitions=12, in_use=IN_USE)
-    assert [(new.topic, new.partitions) for new in found.missing] == [("t.operator.actions", 4)]
-    assert found.partitions == ()
+    diff = compare(replace(observed, topics=without), namespace="t.", partitions=12, in_use=IN_USE)
+    assert [(new.topic, new.partitions) for new in diff.missing] == [("t.operator.actions", 4)]
+    assert diff.partitions == ()
