@@ -17,7 +17,6 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from infra.base.errors import ProcessFailedError
-from infra.base.rooms import SHOP, needs_of
 from infra.base.settings import Settings
 from infra.edge.shop.process import ShopProcess
 from infra.local.stack import Stack
@@ -89,15 +88,15 @@ async def test_kafka_away_leaves_pages_and_search_without_numbers(stack: Stack, 
 
 
 async def test_postgresql_away_is_nothing_to_readers(stack: Stack, shelf: Catalogue) -> None:
-    assert "postgres_dsn" not in needs_of(SHOP)
-    async with serving(shelf.settings) as shop:
-        stack.postgres.pause()
-        try:
+    """The shop keeps addresses there, and asks for them at a checkout only: it starts and serves without."""
+    stack.postgres.pause()
+    try:
+        async with serving(shelf.settings, postgres_dsn=shelf.settings.postgres_dsn) as shop:
             await shelf.levels({"MUG": 0})
             await until(lambda: shows(shop, "MUG", availability="sold_out"))
             assert (await get(shop, "/search?q=mug", **HTML))[0] == 200
-        finally:
-            stack.postgres.resume()
+    finally:
+        stack.postgres.resume()
 
 
 async def test_a_frozen_valkey_costs_only_products_that_are_not_at_hand(shelf: Catalogue) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from consumers.runtime.deciding.decision import CLOCK_STEP_MS, decide_records
 from consumers.runtime.room import INTERNAL_EVENTS
-from infra.ops.audit.outputs import Copies, Output, is_shared, outcome_of, room_of, take
+from infra.ops.audit.outputs import Copies, Output, is_shared, outcome_of, output_of, room_of, take
 from schemas.codec.wire import decode
 from schemas.errors import DecodeError
 from schemas.messages import RecordDeadLettered
@@ -66,7 +66,7 @@ class Facts(Generic[S]):
             self._preview, state, source, [reading], at_ms, rules_version=version, step_ms=step_ms
         )
         own = take(published, self._room.name, whole=not is_shared(source) or _answers(decided))
-        now = [Output(record.topic, record.key, record.value or b"", record.headers or ()) for record in decided]
+        now = [output_of(record.topic, record.key, record.value, record.headers) for record in decided]
         then = [own[name].contents[0] for name in sorted(own, key=_place)]
         if now == then:
             return None

@@ -10,7 +10,7 @@ import msgspec
 from consumers.errors import NotDecidedError
 from consumers.runtime.deciding.letters import OF_AN_ORDER
 from producers.publisher import FORWARDED
-from schemas.codec.wire import decode, decode_if
+from schemas.codec.wire import decode, decode_if, in_newest_schema
 from schemas.errors import DecodeError
 from schemas.messages import AdoptRules, DeadLetter, PlaceOrderLine
 from topology.partitioner import partition_of, partitions_of
@@ -45,13 +45,23 @@ _NOT_DECIDED: Final = NotDecidedError.REASON.encode()
 
 
 class Output(NamedTuple):
-    """One derived record."""
+    """One derived record. Two are the same that differ in nothing but the version of their message's schema: see `output_of`."""
 
     topic: str
     key: bytes | None
     value: bytes
     headers: tuple[tuple[str, bytes | None], ...] = ()
     """Those of a record that was sent on whole."""
+
+
+def output_of(
+    topic: str, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...] | None
+) -> Output:
+    """Return a derived record, its message as the newest schema writes it: an earlier release knew less of its fields."""
+    content = value or b""
+    with suppress(DecodeError):
+        content = in_newest_schema(content)
+    return Output(topic, key, content, headers or ())
 
 
 class Copies(msgspec.Struct):
@@ -122,16 +132,14 @@ class Published:
                 tallies["replay_gives_the_same_decisions"].breach(
                     f"{topic}/{record.partition}/{record.offset} belongs to partition {home_partition}"
                 )
-            self._keep(
-                event_id, Output(topic, record.key, record.value or b"", forwarded_headers(record) or ()), tallies
-            )
+            self._keep(event_id, output_of(topic, record.key, record.value, forwarded_headers(record)), tallies)
 
     def add_waiting(self, record: Outgoing) -> None:
         """Take in a record that stands in the outbox."""
         event_id = parse_id(record.event_id, record.topic)
         if event_id is not None and event_id.partition in self._asked:
             copies = self._copies(event_id)
-            copies.waiting = Output(record.topic, record.key, record.value or b"", record.headers or ())
+            copies.waiting = output_of(record.topic, record.key, record.value, record.headers)
             if record.topic == DEAD_LETTERS.name:
                 self._note_forged(record.value)
 

@@ -17,7 +17,7 @@ from consumers.runtime.deciding.routing import settle
 from infra.ops.audit.course import Course
 from infra.ops.audit.facts import Facts
 from infra.ops.audit.forged import as_judged
-from infra.ops.audit.outputs import Copies, Output, is_shared, outcome_of, room_of, take
+from infra.ops.audit.outputs import Copies, Output, is_shared, outcome_of, output_of, room_of, take
 from infra.ops.audit.redaction import redacted
 from infra.ops.audit.row_comparison import TABLES, Row
 from schemas.messages import AdoptRules
@@ -170,7 +170,7 @@ def match(decision: Decision, answers: Answers, room: str, tallies: Tallies) -> 
         del (at_offset or {})[outcome]
     published: list[Output] = []
     for output in decision.outputs:
-        expected = Output(output.topic, output.key, output.value or b"", output.headers or ())
+        expected = output_of(output.topic, output.key, output.value, output.headers)
         copies = earlier.pop(outcome_of(output.event_id, output.topic), None)
         if copies is None:
             tally.breach(f"{output.event_id.decode()} ({describe(expected)}) is neither published nor in the outbox")
