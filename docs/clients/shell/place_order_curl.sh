@@ -22,5 +22,5 @@ while read -r field name; do
   echo "$name"
   case $name in OrderPaid) status=0 ;; OrderRejected | OrderCancelled) status=1 ;; *) continue ;; esac
   break
-done < <(exec "${show[@]}" --no-buffer --max-time 60 "$API/v1/orders/$order/events")
+done < <(exec "${show[@]}" --no-show-error --no-buffer --max-time 60 "$API/v1/orders/$order/events")
 exit "$status"

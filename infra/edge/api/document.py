@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from infra.edge.access.scopes import SCOPES
 from infra.edge.api.bodies import Body
 from infra.edge.api.events import LAST_ID
+from infra.edge.api.keys import KEY_PATTERN
 from infra.edge.api.operations import REQUIRED
 from infra.edge.api.permission import SCOPE
 from infra.edge.api.problems import KINDS
@@ -118,7 +119,7 @@ def _key_parameter(*, is_required: bool) -> dict[str, Any]:
         "in": "header",
         "required": is_required,
         "description": "A new random text for each new request, the same for a repeat of it.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": KEY_PATTERN},
     }
 
 

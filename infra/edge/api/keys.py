@@ -42,6 +42,8 @@ CLEAN_UP_SECONDS: Final = 3_600.0
 DELETED_TOGETHER: Final = 5_000
 MAX_KEY: Final = 255
 """Characters of a key."""
+KEY_PATTERN: Final = "^[ -~]*[!-~][ -~]*$"
+"""Printable ASCII that is not blank."""
 
 
 class KeyInFlightError(Exception):

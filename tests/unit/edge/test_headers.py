@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.edge.api.events import read_vector, write_vector
+from infra.edge.api.keys import KEY_PATTERN
 from infra.edge.api.problems import ProblemError
 from infra.edge.api.requests import MAX_WAIT_SECONDS, key_of, wait_seconds
 
 
 @pytest.mark.parametrize(
-    ("given_key", "key"), [("abc", "abc"), ('"abc"', "abc"), (r'"a\"b\\c"', 'a"b\\c'), (" a ", "a")]
+    ("given_key", "key"), [("abc", "abc"), ('"abc"', "abc"), (r'"a\"b\\c"', 'a"b\\c'), (" a ", "a"), ("a b", "a b")]
 )
 def test_a_key_is_a_text_bare_or_in_quotes(given_key: str, key: str) -> None:
     assert key_of({"Idempotency-Key": given_key}, is_required=True) == key
+    assert re.search(KEY_PATTERN, given_key)  # as the OpenAPI document has it
 
 
 @pytest.mark.parametrize("given_key", ["", '""', " ", "x" * 256, "caf\u00e9", "a\tb"])
