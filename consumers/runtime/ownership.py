@@ -281,11 +281,8 @@ class Ownership:
 
     def fenced_in(self, partitions: Iterable[int], claims: Sequence[Claim[Any]]) -> None:
         """Give up these partitions, if they are still held under one of the claims that were fenced."""
-        held = self.held()
-        here = [held[each] for each in partitions if each in held]
-        self.fenced(
-            [each for each in here if any(fenced_claim is own for fenced_claim in claims for own in each.claims)]
-        )
+        here = [hosted for partition, hosted in self.held().items() if partition in set(partitions)]
+        self.fenced([hosted for hosted in here if any(claim is own for claim in claims for own in hosted.claims)])
 
     def fenced(self, claims: Iterable[HostedPartition]) -> None:
         """Stop deciding at once; if the partition is still assigned here a session later, claim it again."""

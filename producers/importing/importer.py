@@ -50,10 +50,9 @@ Ended = Callable[[Sequence[str]], Awaitable[frozenset[str]]]
 class PlacingOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How the orders of a file are placed.
 
-    `source` is the other system, not the file: the same invoice in a renamed file is still the same order; None: the
-    format's. With `receive_stock` what an order needs comes in before it, once. With `return_credits` credit notes
-    become returns. `ended` is asked for orders that an earlier run has placed: one that has ended without a sale is placed
-    again, under a new id.
+    `source` is the other system, not the file: the same invoice in a renamed file is still the same order; None: the format's.
+    With `receive_stock` what an order needs comes in before it, once. With `return_credits` credit notes become returns.
+    `ended` is asked for orders that an earlier run has placed: one without a sale in the end is placed again, under a new id.
     """
 
     source: str | None = None

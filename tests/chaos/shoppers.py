@@ -49,10 +49,8 @@ FOLDER: Final = ROOT / ".lastunit" / "chaos-shoppers"
 SKUS: Final = tuple(f"MUG-{number}" for number in range(12))
 STALE_MS: Final = 20_000
 """How long after its end a price may come on the log: a click that was accepted is published when its shop process is back."""
-CHARGES: Final = (
-    '{"shipping_minor": 495, "shipping_free_from_minor": 2500, "tax_bp": 2000, "prices_include_tax": false, '
-    '"discounts": {"TEN": {"rate_bp": 1000}, "FIVE": {"amount_minor": 500}}}'
-)
+CHARGES: Final = """{"shipping_minor": 495, "shipping_free_from_minor": 2500, "tax_bp": 2000, "prices_include_tax": false,
+ "discounts": {"TEN": {"rate_bp": 1000}, "FIVE": {"amount_minor": 500}}}"""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

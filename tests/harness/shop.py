@@ -104,9 +104,8 @@ class Shop:
             if not names or "payments" in names:
                 await self.supervisor.start(PROCESSOR)
             for name in with_intake(names or BOOKKEEPERS):
-                await owners.enter_async_context(
-                    self.owning(PartitionOwner(self.room(name), self.options(), self.publisher))
-                )
+                owner = PartitionOwner(self.room(name), self.options(), self.publisher)
+                await owners.enter_async_context(self.owning(owner))
             yield
 
     async def start_processes(self) -> None:
@@ -264,8 +263,8 @@ async def open_shop(
 ) -> AsyncIterator[Shop]:
     """Open a shop without any room at work yet. `settings` have an empty database and a namespace without topics.
 
-    Where the database is not `migrated` from a template but has tables already, it is brought up to date.
-    With `webhooks` the processor, once started, tells its outcomes to the receiver too.
+    A database that has tables already, and is not `migrated` from a template, is brought up to date. With `webhooks` the
+    processor, once started, sends its outcomes to the receiver too.
     """
     bootstrap, dsn = settings.kafka_bootstrap or "", settings.postgres_dsn or ""
     await admin.apply(
@@ -288,7 +287,7 @@ async def open_shop(
 def in_miniature(settings: Settings, **changes: Any) -> Settings:
     """Return settings for a test: few partitions, short sessions, logs that a test can read."""
     small = {"partitions": PARTITIONS, "session_timeout_ms": 3_000, "watchdog_seconds": 30.0, "log_format": "json"}
-    return settings.model_copy(update={**small, **changes})
+    return settings.model_copy(update=small | changes)
 
 
 def order(*lines: tuple[str, int], token: str = ACCEPTED_TOKEN, hold_seconds: int = 900) -> OrderRequest:

@@ -3,7 +3,6 @@ from collections.abc import Callable
 import pytest
 
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_TEXT, MAX_UNIT_PRICE_MINOR
-from schemas.terms import CAPTURE_AT_SHIPPING
 from tests.given_when_then import (
     HOLD_SECONDS,
     NOW_MS,
@@ -285,22 +284,3 @@ def test_terms_that_nobody_knows_are_rejected_with_the_reason(terms: str) -> Non
     given(stock(on_hand=9))
     when(PlaceOrderLine(terms=terms))
     then(LineRejected(demand=1, available=9, reason="invalid_terms", terms=terms))
-
-
-def test_charges_are_reserved_with_the_line() -> None:
-    charges = {"discount_minor": 500, "tax_minor": 100, "shipping_minor": 495}
-    given(stock(on_hand=1))
-    when(PlaceOrderLine(**charges))
-    then(LineReserved(**charges))
-
-
-def test_shipping_cannot_be_charged_where_each_parcel_is_captured_for_itself() -> None:
-    given(stock(on_hand=1))
-    when(PlaceOrderLine(terms=CAPTURE_AT_SHIPPING, shipping_minor=495))
-    then(LineRejected(terms=CAPTURE_AT_SHIPPING, demand=1, available=1, reason="invalid_charges"))
-
-
-def test_a_line_sent_again_is_repeated_with_the_charges_of_this_time() -> None:
-    given(stock(on_hand=1), LineReserved(discount_minor=5))
-    when(PlaceOrderLine(discount_minor=6, shipping_minor=495))
-    then(LineRepeated(discount_minor=6, shipping_minor=495))
