@@ -8,6 +8,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aiokafka.partitioner import murmur2
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
@@ -36,6 +38,11 @@ def fnv1a(key: bytes) -> int:
     for byte in key:
         digest = (digest ^ byte) * 0x01000193 & _UINT32
     return abs(_int32(digest))
+
+
+def unsigned_murmur2(key: bytes) -> int:
+    """Hash as @platformatic/kafka's default, which keeps the sign bit: right where the partitions are a power of two."""
+    return int(murmur2(key)) & _UINT32
 
 
 def kafkajs_legacy(key: bytes) -> int:
@@ -71,6 +78,7 @@ FOREIGN: Final = (
     Partitioner(
         "LegacyPartitioner of kafkajs", "set createPartitioner: Partitioners.DefaultPartitioner", kafkajs_legacy
     ),
+    Partitioner("@platformatic/kafka's default", "set partitioner: compatibilityPartitioner", unsigned_murmur2),
 )
 LEAST_RECORDS: Final = 3
 """Of fewer records with different keys too many partitioners may have chosen the partitions by chance."""

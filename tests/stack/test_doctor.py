@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from consumers.runtime.deciding.decision import outgoing
 from infra.base.settings import Settings
 from infra.ops.doctor.examination import examine
 from infra.ops.doctor.findings import Finding
-from tests.harness.shop import in_miniature, open_shop, order
+from producers.publisher import Outgoing
+from schemas.messages import ReceiveStock
+from tests.harness.shop import PARTITIONS, in_miniature, open_shop, order
+from topology.partitioner import partition_of
 from topology.topics import INVENTORY_COMMANDS, STOCK_LEVELS
 
 ORDERS = 3
+
+
+def misrouted() -> list[Outgoing]:
+    """Return receipts of SKUs that belong in other partitions than 1."""
+    receipts = [outgoing(ReceiveStock(f"receipt-{number}", f"SKU-{number}", 1)) for number in range(9)]
+    return [record for record in receipts if partition_of(record.key or b"", PARTITIONS) != 1]
 
 
 async def findings_of(settings: Settings) -> list[Finding]:
@@ -51,12 +62,14 @@ async def test_a_system_that_is_well_has_no_findings_and_what_is_broken_is_named
         )
         await stranger.start()
         try:
+            await shop.publisher.publish([msgspec.structs.replace(record, partition=1) for record in misrouted()])
             what = "\n".join(finding.what for finding in await findings_of(shop.settings))
         finally:
             await stranger.stop()
         assert f"{levels} has message.timestamp.type=CreateTime" in what
         assert "synchronous_commit = off" in what
         assert "client id somebody" in what
+        assert f"of the newest records of inventory.commands {len(misrouted())} stand in partitions" in what
 
 
 async def test_a_server_that_is_away_is_a_finding_and_the_other_checks_go_on(

@@ -22,14 +22,19 @@ from infra.ops.retention.horizon import log_begins
 from infra.ops.view_state import redis_trouble
 from topology import admin
 from topology.errors import TopologyError
-from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
+from topology.partitioner import partition_of
+from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from consumers.runtime.deciding.record import Record
     from infra.base.settings import Settings
+    from topology.topics import Topic
 
 _SHOWN: Final = "SELECT name, setting FROM pg_settings WHERE name = ANY($1::text[])"
+NEWEST: Final = 200
+"""Records of each partition that are looked at for whether their keys belong there."""
 _SETTINGS: Final = ["fsync", "synchronous_commit", "full_page_writes"]
 
 
@@ -48,7 +53,7 @@ async def examine(settings: Settings) -> list[Check]:
         "the log is kept whole, as an audit needs it": _retention,
         "clocks of broker, database and this machine agree": _clocks,
         "commits survive a power cut": _postgres,
-        "producers partition by murmur2": _letters,
+        "producers partition by murmur2": _partitioners,
         "only rooms are in the rooms' groups": _strangers,
         "Redis keeps what it is given": _redis,
         "disk space": _disk,
@@ -110,9 +115,28 @@ async def _postgres(settings: Settings) -> Iterable[Finding]:
     return findings.of_postgres({row["name"]: row["setting"] for row in rows})
 
 
-async def _letters(settings: Settings) -> Iterable[Finding]:
+async def _partitioners(settings: Settings) -> Iterable[Finding]:
+    in_use = await _in_use(settings)
     async with _log(settings) as log:
-        return findings.of_letters([letter for letter in await read_letters(log) if letter.state is LetterState.OPEN])
+        opened = [letter for letter in await read_letters(log) if letter.state is LetterState.OPEN]
+        found = list(findings.of_letters(opened))
+        for topic in (INVENTORY_COMMANDS, ORDER_COMMANDS):
+            partitions = in_use.get(topic.name) or len(await log.ends(topic))
+            found += findings.of_misrouted(topic.name, await _misplaced(log, topic, partitions), partitions)
+    return found
+
+
+async def _misplaced(log: Log, topic: Topic, partitions: int) -> set[tuple[bytes, int]]:
+    """Return (key, partition) of the newest records that stand where their keys do not belong; not of what is forwarded."""
+    newest: list[Record] = []
+    for partition, end in enumerate(await log.ends(topic)):
+        async for records in log.read(topic, partition, end, start=end - NEWEST):
+            newest += records
+    return {
+        (record.key, record.partition)
+        for record in newest
+        if record.key and partition_of(record.key, partitions) != record.partition
+    }
 
 
 async def _strangers(settings: Settings) -> Iterable[Finding]:

@@ -9,9 +9,10 @@ import msgspec
 from infra.base.spans import age
 from topology.copartitioning import partitions_in_use
 from topology.errors import CoPartitioningError
+from topology.foreign_partitioners import suspect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from infra.ops.letters.reading import Letter
     from topology.differences import TopologyDiff
@@ -104,6 +105,16 @@ def of_letters(letters: Sequence[Letter]) -> Iterator[Finding]:
             "error",
             f"{len(wrong)} records of {topics} came to wrong partitions: a producer does not partition by murmur2",
             "set partitioner=murmur2_random there, then: lastunit letters redrive --reason wrong_partition --why TEXT",
+        )
+
+
+def of_misrouted(topic: str, places: Collection[tuple[bytes, int]], partitions: int) -> Iterator[Finding]:
+    """Yield who put the newest records of a topic where their keys do not belong: (key, partition), in a topic of so many."""
+    if (suspected := suspect(places, partitions)) is not None:
+        yield Finding(
+            "warning",
+            f"of the newest records of {topic} {len(places)} stand in partitions where their keys do not belong, and are forwarded",
+            suspected.text,
         )
 
 

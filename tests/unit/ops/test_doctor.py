@@ -8,6 +8,8 @@ from infra.ops.doctor import findings
 from infra.ops.letters.reading import Letter, LetterState
 from schemas.messages import DeadLetter
 from topology.differences import ConfigDifference, MissingTopic, TopologyDiff
+from topology.foreign_partitioners import crc32
+from topology.partitioner import partition_of
 from topology.topics import CATALOGUE_COMMANDS, CO_PARTITIONED
 
 GIB = 1024**3
@@ -63,6 +65,14 @@ def test_a_wrong_partitioner_is_seen_by_its_letters() -> None:
     [finding] = findings.of_letters([letter("wrong_partition"), letter("unknown_schema_id")])
     assert finding.what.startswith("1 records of inventory.commands")
     assert list(findings.of_letters([letter("unknown_schema_id")])) == []
+
+
+def test_a_wrong_partitioner_whose_records_are_forwarded_is_named_with_what_to_set() -> None:
+    keys = [f"SKU-{number}".encode() for number in range(9)]
+    misplaced = {(key, crc32(key) % 3) for key in keys if crc32(key) % 3 != partition_of(key, 3)}
+    [finding] = findings.of_misrouted("inventory.commands", misplaced, 3)
+    assert (finding.severity, "partitioner=murmur2_random" in finding.to_do) == ("warning", True)
+    assert list(findings.of_misrouted("inventory.commands", set(), 3)) == []
 
 
 def test_strangers_disks_redis_and_partitions() -> None:
