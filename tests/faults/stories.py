@@ -76,4 +76,6 @@ STORIES = {
 
 
 SILENT = {("fulfilment", "not captured")}
-"""Who has nothing to say in which story."""
+"""Which room publishes nothing in which story."""
+UNCONCERNED = {("intake", "not captured")}
+"""Which room has nothing to do in which story: nobody outside asks anything of that order."""

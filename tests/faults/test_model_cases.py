@@ -18,13 +18,14 @@ from tests.model.facts import facts_of
 from tests.model.faults import KeepsTheMoney, LosesReturns
 from tests.model.money import StrandedError
 from tests.model.verdict import WrongEndError, judge
+from topology.saga import OF_ANY_RECORD
 from topology.states import CLOSED_ORDER_STATES
 from topology.topics import ORDER_EVENTS
 
 SEED = 20_263
 FEW, MANY, AT_ONCE = 40, 500, 100
-RARE = {"PaymentLapsed"}
-"""What these cases need not come to: authorisations last for days."""
+RARE = {"PaymentLapsed", *(kind.__name__ for kind in OF_ANY_RECORD)}
+"""What these cases need not come to: authorisations last for days, and what dead letters say of orders is no room's decision."""
 
 
 @pytest_asyncio.fixture

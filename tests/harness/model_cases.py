@@ -48,6 +48,7 @@ from tests.model.orders import ORDER_IDS, sendings
 from tests.model.people import People
 from tests.model.processor import Account
 from tests.model.simulated_owner import SimulatedOwner
+from topology.saga import OF_ANY_RECORD
 from topology.states import PaymentState
 from topology.topics import ORDER_EVENTS
 
@@ -253,7 +254,8 @@ async def end_of(shop: Shop, rooms: Hasty, meddled: set[Key]) -> End:
                 owner.state = replay.state
                 async for decision in inputs.decisions(replay, replay.partition, stage.ranges):
                     assert isinstance(decision.message, m.Message), decision
-                    outputs = [_message_of(output.value) for output in decision.outputs]
+                    messages = (_message_of(output.value) for output in decision.outputs)
+                    outputs = [message for message in messages if type(message) not in OF_ANY_RECORD]
                     owner.history.append(((decision.message, decision.at_ms), outputs))
                     if books is not None:
                         books.hear(decision.message, outputs, decision.at_ms)
