@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand
+from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
 from infra.cli.groups import Group
+from infra.cli.shortening import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,14 @@ class _Commands(Group):
     """All commands by the names of their modules. The list of them shows stand-ins, so that help imports none."""
 
     _is_listing = False
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TyperException as error:
+            if isinstance(message := getattr(error, "message", None), str):
+                vars(error)["message"] = shortened(message)
+            raise
 
     def list_commands(self, _ctx: Any) -> list[str]:
         return sorted(module.name for module in pkgutil.iter_modules([str(COMMANDS)]))

@@ -22,6 +22,7 @@ from consumers.errors import ConsumerError
 from infra.base.errors import InfraError
 from infra.base.logs import set_up_logging
 from infra.base.settings import Settings, load_settings
+from infra.cli.shortening import shortened
 from infra.cli.tables import Cell, paragraph, table
 from producers.errors import ProducerError, UnusableOptionError
 from schemas.errors import SchemaError
@@ -66,7 +67,7 @@ def errors_shown() -> Iterator[None]:
 
 def fail(message: str, status: int = FAILED) -> NoReturn:
     """Print on standard error why the command ends here, and end it."""
-    stderr().print(message)
+    stderr().print(shortened(message))
     raise typer.Exit(status)
 
 

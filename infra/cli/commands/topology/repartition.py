@@ -19,6 +19,7 @@ from infra.base.endpoints import running_stack
 from infra.base.errors import InfraError
 from infra.base.settings import Settings
 from infra.cli.output import AsJson, fail, print_json, quiet_settings, stdout
+from infra.cli.shortening import shortened
 from infra.ops.log import Log
 from infra.ops.repartition.change import TOPIC, Done, Progress, Repartition, Target
 from infra.ops.repartition.errors import RepartitionRefusedError
@@ -122,6 +123,6 @@ def _errors(*, as_json: bool) -> Iterator[None]:
     except (TopologyError, InfraError, asyncpg.PostgresError) as error:
         status = REFUSED if isinstance(error, RepartitionRefusedError) else UNFINISHED
         if as_json:
-            print_json({"error": type(error).__name__, "detail": str(error)})
+            print_json({"error": type(error).__name__, "detail": shortened(str(error))})
             raise typer.Exit(status) from None
         fail(str(error), status)

@@ -19,6 +19,7 @@ from infra.base.errors import InfraError, StackError
 from infra.base.partitions import recorded_partitions
 from infra.base.settings import Settings, load_settings
 from infra.cli.output import AsJson, print_json, print_table, print_text, stderr, stdout
+from infra.cli.shortening import shortened
 from topology import admin
 from topology.differences import CountDifference, TopologyDiff
 from topology.errors import ChangesRefusedError, TopologyError
@@ -180,7 +181,7 @@ def _errors(*, as_json: bool) -> Iterator[None]:
         yield
     except (TopologyError, InfraError) as error:
         if as_json:
-            print_json({"error": type(error).__name__, "detail": str(error)})
+            print_json({"error": type(error).__name__, "detail": shortened(str(error))})
         else:
-            stderr().print(str(error))
+            stderr().print(shortened(str(error)))
         raise typer.Exit(DIFFERS if isinstance(error, ChangesRefusedError) else UNKNOWN) from None
