@@ -110,8 +110,8 @@ class Order(OrderRecord):
 
     @property
     def shipping_minor(self) -> int:
-        """What the order is charged for shipping, as its lines have it: all the same."""
-        priced = (line for _, line in sorted(self.lines.items()) if line.state is not LineState.REJECTED)
+        """What the order is charged for shipping, as its own lines have it: all the same."""
+        priced = (line for _, line in self.own_lines() if line.state is not LineState.REJECTED)
         return next((line.shipping_minor for line in priced), 0)
 
     @property

@@ -63,8 +63,10 @@ class OrderFacts(msgspec.Struct):
     @property
     def _shipping_minor(self) -> int:
         """Return what shipping costs, which is paid once with a sale and goes back with all of it only."""
-        is_sale = self.of(m.OrderPaid) and not self.of(m.OrderCancelled)
-        return next((reserved.shipping_minor for reserved in self.of(m.LineReserved)), 0) if is_sale else 0
+        own = {ordered.line for paid in self.of(m.OrderPaid) for ordered in paid.lines}
+        if not own or self.of(m.OrderCancelled):
+            return 0
+        return next((reserved.shipping_minor for reserved in self.of(m.LineReserved) if reserved.line in own), 0)
 
     @property
     def kindness_minor(self) -> int:

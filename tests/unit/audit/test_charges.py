@@ -7,10 +7,12 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from consumers.runtime.deciding.decision import outgoing
 from producers.clients.orders import OrderLine, OrderRequest
 from schemas import messages as m
+from schemas.ids import new_order_id
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
 from tests.unit.audit.scenes import MONEY, changing
 from tests.unit.audit.world import World, message_of
@@ -172,6 +174,22 @@ async def test_lines_that_disagree_about_shipping_are_no_order() -> None:
         "inconsistent_header",
         "shipping_minor 495 was placed, 0 sent now",
     )
+
+
+async def test_a_line_that_the_order_goes_on_without_says_nothing_about_its_shipping() -> None:
+    world = stocked(MUG=0)
+    order_id = new_order_id(world.now_ms)
+    own = replace(_second_line(order_id), terms=SHIP_AVAILABLE, shipping_minor=SHIPPING_MINOR)
+    left_out = replace(own, line=1, sku="MUG", unit_price_minor=500, shipping_minor=SHIPPING_MINOR + 1)
+    for line in (left_out, own):
+        world.publish(outgoing(line))
+        world.run()
+    world.receive("MUG", 1)
+    for line in (left_out, own):
+        world.publish(outgoing(line))
+        world.run()
+    assert await paid(world) == 1_999 + SHIPPING_MINOR
+    assert not [event for event in map(message_in, world.events()) if isinstance(event, m.OrderCommandRefused)]
 
 
 def _second_line(order_id: str) -> m.PlaceOrderLine:

@@ -194,7 +194,8 @@ def _goods(case: Case) -> Iterator[int]:
 
 def _shipping(case: Case) -> int:
     """Return what the order is charged for shipping. It is not given back with goods, only with the whole order."""
-    return next((line["shipping_minor"] for line in case.order.lines.values() if line.get("shipping_minor")), 0)
+    own = (line for line in case.order.lines.values() if not line.get("left_out"))
+    return next((line["shipping_minor"] for line in own if line.get("shipping_minor")), 0)
 
 
 def _lost_lines(case: Case) -> set[int]:
