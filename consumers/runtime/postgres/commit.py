@@ -19,7 +19,7 @@ from consumers.runtime.postgres.queries import QUERIES
 from consumers.runtime.postgres.sql import array_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from consumers.runtime.deciding.batch import PartitionBatch
     from consumers.runtime.room import Room
@@ -92,11 +92,10 @@ async def _took_effect(database: Database, parts: Sequence[PartitionBatch[Any]])
     """Tell whether the positions are the batch's already. Raises FencedError for partitions with another owner."""
     rows = await _positions(database, parts)
     stored = {(row["room"], row["partition"]): (row["epoch"], list(row["next_offsets"])) for row in rows}
-    wanted = {(part.room.name, part.claim.partition): part for part in parts}
-    if lost := [key for key, part in wanted.items() if not _is_ours(stored.get(key), part)]:
+    if lost := _moved_by_others(stored, parts):
         rooms = ", ".join(dict.fromkeys(room for room, _ in lost))
         raise FencedError(rooms, sorted({partition for _, partition in lost}))
-    return all(stored[key][1] == part.new_offsets for key, part in wanted.items())
+    return all(stored[_key(part)][1] == part.new_offsets for part in parts)
 
 
 async def _positions(database: Database, parts: Sequence[PartitionBatch[Any]]) -> list[Any]:
@@ -109,8 +108,27 @@ async def _positions(database: Database, parts: Sequence[PartitionBatch[Any]]) -
             await database.outage.wait(lost.cause, "commit")
 
 
+def _moved_by_others(
+    stored: Mapping[tuple[str, int], tuple[int, list[int]]], parts: Sequence[PartitionBatch[Any]]
+) -> list[tuple[str, int]]:
+    """Return the claims, each a room and a partition, that somebody else moved. Pure. `stored` has epoch and position of each.
+
+    The parts are applied together or not at all: where some claims are at their parts' ends and others are not yet, it was not these
+    parts that moved them.
+    """
+    if foreign := [_key(part) for part in parts if not _is_ours(stored.get(_key(part)), part)]:
+        return foreign
+    moving = [part for part in parts if part.new_offsets != part.old_offsets]
+    ended = [_key(part) for part in moving if stored[_key(part)][1] == part.new_offsets]
+    return ended if len(ended) < len(moving) else []
+
+
 def _is_ours(stored: tuple[int, list[int]] | None, part: PartitionBatch[Any]) -> bool:
     return stored is not None and stored[0] == part.claim.epoch and stored[1] in (part.old_offsets, part.new_offsets)
+
+
+def _key(part: PartitionBatch[Any]) -> tuple[str, int]:
+    return part.room.name, part.claim.partition
 
 
 def _rooms_with_changes(parts: Iterable[PartitionBatch[Any]]) -> list[Room[Any]]:

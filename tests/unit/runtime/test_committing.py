@@ -14,7 +14,7 @@ from consumers.payments.room import PaymentsRoom
 from consumers.runtime.claim import Claim
 from consumers.runtime.deciding.batch import PartitionBatch
 from consumers.runtime.deciding.decision import outgoing
-from consumers.runtime.postgres.commit import _arguments, _rooms_with_changes, commit_statement
+from consumers.runtime.postgres.commit import _arguments, _moved_by_others, _rooms_with_changes, commit_statement
 from consumers.runtime.postgres.sql import array_literal
 from consumers.runtime.room import Room
 from infra.base.rooms import replayed_rooms
@@ -105,3 +105,24 @@ def test_rooms_without_changes_are_left_out_and_the_others_count_their_parameter
 def test_no_two_rooms_name_a_part_of_their_statements_alike() -> None:
     names = [name for room in EVERY_ROOM for name in re.findall(r"^(\w+) AS ", room.save, re.MULTILINE)]
     assert len(names) == len(set(names)) > len(EVERY_ROOM)
+
+
+EPOCH, BEFORE, AFTER = 4, [7], [8]
+
+
+@pytest.mark.parametrize(
+    ("third", "fifth", "moved"),
+    [
+        ((EPOCH, BEFORE), (EPOCH, BEFORE), []),
+        ((EPOCH, AFTER), (EPOCH, AFTER), []),
+        ((EPOCH, AFTER), (EPOCH, BEFORE), [3]),
+        ((EPOCH, BEFORE), (EPOCH, [9]), [5]),
+        ((EPOCH + 1, BEFORE), (EPOCH, AFTER), [3]),
+        (None, (EPOCH, AFTER), [3]),
+    ],
+    ids=["not yet", "whole", "in part, so not by this batch", "beyond", "claimed by another", "no claim"],
+)
+def test_what_a_refused_batch_finds_tells_who_moved_its_claims(third: Any, fifth: Any, moved: list[int]) -> None:
+    stored = {("inventory", 3): third, ("inventory", 5): fifth}
+    known = {key: claim for key, claim in stored.items() if claim is not None}
+    assert _moved_by_others(known, [part(INVENTORY, 3), part(INVENTORY, 5)]) == [("inventory", each) for each in moved]
