@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -143,3 +144,26 @@ async def test_a_fetch_that_pauses_is_called_off_as_others_are(reading: Reading)
     reading.consumer.seek(reading.first, 0)
     call_off_other_fetches(reading.consumer, {reading.first: 0})
     assert await reading.read() == [reading.first]
+
+
+async def both_asked_for_and_the_first_unread(reading: Reading) -> None:
+    reading.consumer.resume(reading.second)
+    call_off_other_fetches(reading.consumer, {reading.first: 0, reading.second: 0})
+    await until(lambda: reading.asked() == {reading.first: 0, reading.second: 0}, seconds=SOON_SECONDS)
+    await reading.write(reading.first)
+    await until(lambda: reading.first in reading.consumer._fetcher._records, seconds=SOON_SECONDS)
+
+
+async def test_no_fetch_leaves_out_a_partition_whose_records_are_not_read_yet(reading: Reading) -> None:
+    await both_asked_for_and_the_first_unread(reading)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(until(lambda: bool(reading.asked()), seconds=SOON_SECONDS), 0.5)
+    assert await reading.read() == [reading.first]
+    await until(lambda: reading.asked() == {reading.first: 1, reading.second: 0}, seconds=SOON_SECONDS)
+
+
+async def test_aiokafka_by_itself_asks_for_the_others_after_a_tenth_of_a_second(reading: Reading) -> None:
+    """The control of the one above."""
+    reading.consumer._fetcher._prefetch_backoff = 0.1
+    await both_asked_for_and_the_first_unread(reading)
+    await reading.until_asked(reading.second, 0)

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_SECONDS: Final = 1.0
 """How often the fetcher looks by itself for what to ask. All that matters wakes it; aiokafka looks five times a second."""
+UNREAD_SECONDS: Final = 10.0
+"""How long a node is not asked for its other partitions while records of one have not been read; aiokafka's own is 0.1.
+
+A fetch without that partition waits at the broker, where nothing else is wanted, and the next one behind it.
+"""
 LET_BE_MS: Final = 100
 """A fetch that waits for no longer is not called off: a busy room's ends soon, and what it leaves out gathers meanwhile."""
 _FETCHES: Final = "fetches"
@@ -141,6 +146,7 @@ def install_fetch_connection(consumer: AIOKafkaConsumer) -> None:
     fetcher = consumer._fetcher  # noqa: SLF001
     fetcher._client = FetchConnection(fetcher._client)  # noqa: SLF001
     fetcher._fetcher_timeout = LOOK_AGAIN_SECONDS  # noqa: SLF001
+    fetcher._prefetch_backoff = UNREAD_SECONDS  # noqa: SLF001
 
 
 def call_off_other_fetches(consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int]) -> None:
