@@ -111,7 +111,7 @@ docs: .venv ## Write generated documents anew, build the site in .lastunit/docs
 	@$(BIN)/python -m docs.tools.site .lastunit/docs
 
 wheel: .venv ## Build lastunit as a wheel with one top-level name, in dist/
-	@$(BIN)/python -m docs.tools.wheel dist
+	@$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 client-wheel: .venv ## Build lastunit-client for other systems, in dist/
 	@$(BIN)/python -m docs.tools.client_wheel dist

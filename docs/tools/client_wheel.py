@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-from docs.tools.moved_package import ROOT, Move, UnfitSourceError, file_of, rewritten
+from docs.tools.moved_package import ROOT, Move, UnfitSourceError, file_of, write_moved
 
 CLIENT: Final = "lastunit_client"
 INSIDE: Final = ("schemas", "topology", "producers", "consumers")
@@ -35,13 +35,7 @@ def build(folder: Path) -> Path:
     tree = folder / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     modules, distributions = modules_needed()
-    for file in sorted({*modules, *(path for pattern in DATA for path in ROOT.glob(pattern))}):
-        target = tree / _place(file.relative_to(ROOT))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if file.suffix == ".py":
-            target.write_text(rewritten(file, MOVE), encoding="utf-8")
-        else:
-            shutil.copyfile(file, target)
+    write_moved({*modules, *(path for pattern in DATA for path in ROOT.glob(pattern))}, tree, MOVE)
     shutil.copyfile(ROOT / "LICENSE", tree / "LICENSE")
     shutil.copyfile(ROOT / "docs/guides/python-client.md", tree / "README.md")
     (tree / "pyproject.toml").write_text(_project(distributions), encoding="utf-8")
@@ -84,10 +78,6 @@ def _imported_by(file: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             modules += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
     return modules
-
-
-def _place(file: Path) -> Path:
-    return file if file.parts[0] == CLIENT else Path(CLIENT) / file
 
 
 def _project(foreign: set[str]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -34,6 +35,18 @@ class _Change(NamedTuple):
     begin: int
     end: int
     text: str
+
+
+def write_moved(files: Iterable[Path], tree: Path, move: Move) -> None:
+    """Write the package, made of these files of ours, as a folder in `tree`. Raises UnfitSourceError."""
+    for file in files:
+        place = file.relative_to(ROOT)
+        target = tree / (place if place.parts[0] == move.package else move.package / place)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".py":
+            target.write_text(rewritten(file, move), encoding="utf-8")
+        else:
+            shutil.copyfile(file, target)
 
 
 def rewritten(file: Path, move: Move) -> str:

@@ -1,64 +1,54 @@
-"""`python -m docs.tools.wheel FOLDER`: builds the wheel of the whole system, which has one top-level name, `lastunit`.
+"""Gives the wheel of the whole system one top-level name, `lastunit`: the build hook that pyproject.toml names.
 
 Our packages (`schemas`, `infra` ...) stand inside it with their imports rewritten, so that they meet no package of somebody
-else's that is named as one of ours. The tree that the wheel is made from is left in FOLDER/lastunit-tree.
+else's that is named as one of ours. An editable installation, as `make` has it, takes the folders as they are.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
-from docs.tools.moved_package import ROOT, Move, rewritten
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKAGE: Final = "lastunit"
 INSIDE: Final = ("schemas", "topology", "producers", "consumers", "infra")
-MOVE: Final = Move(PACKAGE, INSIDE, renames_texts=True)
 LEFT_OUT: Final = frozenset({".pyc", ".so"})
 """What Python and compilers leave behind."""
-SCRIPT: Final = f'{PACKAGE} = "infra.cli:main"'
-"""The console script in pyproject.toml, where the packages stand at the top."""
 
 
-def build(folder: Path) -> Path:
-    """Build the wheel in `folder`; return its path."""
-    tree = folder / "lastunit-tree"
-    shutil.rmtree(tree, ignore_errors=True)
-    for file in (file for name in INSIDE for file in sorted((ROOT / name).rglob("*")) if file.is_file()):
-        if file.suffix in LEFT_OUT:
-            continue
-        target = tree / PACKAGE / file.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if file.suffix == ".py":
-            target.write_text(rewritten(file, MOVE), encoding="utf-8")
-        else:
-            shutil.copyfile(file, target)
+class OneName(BuildHookInterface[Any]):
+    """Puts the moved packages into the wheel, and its console script where they are now."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Write the package to a folder of its own, which `finalize` removes. Raises UnfitSourceError."""
+        if version == "editable":
+            return
+        self._tree = TemporaryDirectory()
+        write_package(Path(self._tree.name))
+        package = Path(self._tree.name, PACKAGE)
+        build_data["force_include"][str(package)] = PACKAGE
+        scripts = self.metadata.core.scripts
+        scripts.update({name: f"{PACKAGE}.{function}" for name, function in scripts.items()})
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
+        """Remove what `initialize` wrote."""
+        if version != "editable":
+            self._tree.cleanup()
+
+
+def write_package(tree: Path) -> None:
+    """Write the package `lastunit` as a folder in `tree`. Raises UnfitSourceError."""
+    root = Path(__file__).parents[2]
+    sys.path.insert(0, str(root))  # a build runs this file by its path
+    from docs.tools.moved_package import Move, write_moved  # noqa: PLC0415
+
+    files = [file for name in INSIDE for file in sorted((root / name).rglob("*")) if file.is_file()]
+    write_moved(
+        (file for file in files if file.suffix not in LEFT_OUT), tree, Move(PACKAGE, INSIDE, renames_texts=True)
+    )
     (tree / PACKAGE / "__init__.py").write_text(
         '"""Lastunit: an event-driven order and inventory system on Kafka."""\n'
     )
-    for name in ("LICENSE", "README.md"):
-        shutil.copyfile(ROOT / name, tree / name)
-    (tree / "pyproject.toml").write_text(_project(), encoding="utf-8")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder.resolve())],
-        cwd=tree,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    return max(folder.glob("lastunit-*.whl"), key=lambda wheel: wheel.stat().st_mtime)
-
-
-def _project() -> str:
-    """Return the wheel's pyproject.toml: the head of ours, with the console script where it is inside the package."""
-    head, groups, _ = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("\n[dependency-groups]\n")
-    if not groups or SCRIPT not in head:
-        raise ValueError(f"pyproject.toml has no [dependency-groups] behind [project.scripts] with {SCRIPT}")
-    script = SCRIPT.replace('"infra', f'"{PACKAGE}.infra')
-    return f'{head.replace(SCRIPT, script)}\n[tool.hatch.build.targets.wheel]\npackages = ["{PACKAGE}"]\n'
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{build(Path(sys.argv[1]))}\n")

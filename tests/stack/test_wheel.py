@@ -15,6 +15,7 @@ from zipfile import ZipFile
 import pytest
 
 from docs.tools import wheel
+from docs.tools.moved_package import ROOT
 from infra.base.settings import load_settings
 
 pytestmark = pytest.mark.release
@@ -56,7 +57,11 @@ def environment(folder: Path, built: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return wheel.build(tmp_path_factory.mktemp("dist"))
+    """Return the wheel that `pip install .` installs."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "--no-build-isolation", "-w", str(folder)]
+    subprocess.run([*build, ROOT], check=True)
+    return next(folder.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")
