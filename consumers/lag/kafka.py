@@ -86,6 +86,31 @@ class Cluster:
             errors=errors,
         )
 
+    # --- setting positions --------------------------------------------------------------------------------------------
+
+    def offsets_since(
+        self, places: Iterable[tuple[str, int]], at_ms: int, errors: list[str]
+    ) -> dict[tuple[str, int], int]:
+        """Return the first offset since a time (ms since the epoch) of each partition that has one; name what failed."""
+        spec = OffsetSpec.for_timestamp(at_ms)
+        offsets = self._offsets([TopicPartition(*place) for place in places], spec, errors)
+        return {place: offset for place, offset in offsets.items() if offset >= 0}
+
+    def first_records(
+        self, positions: Iterable[tuple[str, int, int]], topic_ids: Mapping[str, str]
+    ) -> dict[tuple[str, int, int], Waiting]:
+        """Return the first record at or after each position, as far as they could be read in time."""
+        return self._first_records.at(positions, topic_ids)
+
+    def set_positions(self, group: str, positions: Mapping[tuple[str, int], int]) -> list[str]:
+        """Set the positions of a group that nobody is in; return what Kafka refused of it, in words."""
+        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*place, at) for place, at in positions.items()])
+        answer = self._admin.alter_consumer_group_offsets([asked], request_timeout=REQUEST_SECONDS)[group]
+        errors: list[str] = []
+        done = _result(answer, f"group {group}", errors)
+        refused = [tp for tp in (done.topic_partitions if done is not None else ()) if tp.error is not None]
+        return errors + [f"{tp.topic}/{tp.partition}: {tp.error.str()}" for tp in refused]
+
     # --- groups -------------------------------------------------------------------------------------------------------
 
     def _group_names(self, errors: list[str]) -> list[str]:

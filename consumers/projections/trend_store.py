@@ -69,6 +69,13 @@ async def count(
     return int(position) if position else None
 
 
+async def forget(redis: Redis, namespace: str, source: str) -> None:
+    """Drop the counts of a source with its position, so that whatever is read of it next is counted. Looks at every key once."""
+    keys = [key async for key in redis.scan_iter(match=f"{_tag(namespace, source)}:*", count=1_000)]
+    if keys:
+        await redis.delete(*keys)
+
+
 async def read_hours(
     redis: Redis, namespace: str, sources: Sequence[str], hours: Sequence[int], best: int = BEST
 ) -> Counter[str]:

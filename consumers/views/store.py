@@ -81,6 +81,12 @@ async def forget_positions(redis: Redis, namespace: str) -> None:
     await redis.delete(_positions_key(namespace))
 
 
+async def set_positions(redis: Redis, namespace: str, positions: Mapping[int, int]) -> None:
+    """Have the views room, running or not, read these partitions again from these offsets; the index is written again too."""
+    mapping: Mapping[Any, Any] = {str(partition): at for partition, at in positions.items()}
+    await redis.hset(_positions_key(namespace), mapping=mapping)
+
+
 async def read_positions(redis: Redis, namespace: str, partitions: Sequence[int]) -> dict[int, int | None]:
     """Return the next offset to read of each partition."""
     if not partitions:

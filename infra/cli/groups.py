@@ -37,6 +37,8 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "serve": ("up",),
         "stop": ("down",),
         "pause": ("room pause",),
+        "reset": ("offsets reset",),
+        "groups": ("lag", "offsets reset"),
         "settings": ("config",),
         "env": ("config",),
         "topics": ("topology diff",),

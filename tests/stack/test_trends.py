@@ -149,3 +149,26 @@ def test_signals_and_sales_weigh_as_they_are_documented() -> None:
         [(7200.0, encode(paid)), (3599.0, encode(m.ShopSignal("P", "added", "", ""))), (0.0, b"?"), (0.0, None)]
     )
     assert counts == {2: {"s:S": 30}, 0: {"p:P": 5}}
+
+
+async def test_what_is_forgotten_of_one_source_is_counted_again_and_the_others_stay(shelf: Catalogue) -> None:
+    namespace = shelf.settings.namespace
+    redis = Redis.from_url(shelf.settings.redis_url or "")
+
+    async def count(source: str) -> None:
+        by_hour = {7: {"s:MUG": 3}, 8: {"s:MUG": 1}}
+        assert await trend_store.count(redis, namespace, source, believed=None, reached=5, by_hour=by_hour) == 5
+
+    async def counted(source: str) -> int:
+        return (await trend_store.read_hours(redis, namespace, [source], [7, 8]))["s:MUG"]
+
+    try:
+        for source in ("a/1", "a/10"):
+            await count(source)
+        await trend_store.forget(redis, namespace, "a/1")
+        assert await trend_store.read_position(redis, namespace, "a/1") is None
+        assert [await counted(source) for source in ("a/1", "a/10")] == [0, 4]
+        await count("a/1")
+        assert await counted("a/1") == 4
+    finally:
+        await redis.aclose()

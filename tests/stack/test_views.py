@@ -16,6 +16,8 @@ from consumers.views.room import OrderViews, ViewsOptions
 from consumers.views.timeline import OrderView
 from infra.base.settings import Settings
 from infra.local.stack import Stack
+from infra.ops.offsets.plan import Target
+from infra.ops.offsets.resetting import RefusedResetError, carry_out, plan_reset
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
 from schemas.ids import new_order_id
@@ -223,6 +225,33 @@ async def test_forgotten_positions_have_the_whole_log_read_again(house: House) -
         await store.forget_positions(house.redis, house.settings.namespace)
         await house.until(lambda: room.written == 18)
         assert len((await house.final_view(order_id)).events) == 9
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:confluent_kafka")
+async def test_running_views_read_again_from_where_they_are_set_back_to_and_never_leave_records_out(
+    house: House,
+) -> None:
+    order_id, group = new_order_id(), f"{house.settings.namespace}views"
+    async with house.views() as room:
+        await house.publisher.publish(paid_order(order_id))
+        await house.until(lambda: room.written == 9)
+
+        async def committed() -> bool:  # by which the group is known to Kafka
+            try:
+                reset = await plan_reset(house.settings, group, Target("earliest"))
+            except RefusedResetError:
+                return False
+            return reset.redone == 9 + PARTITIONS  # each begins with its rules
+
+        await until(committed)
+        await carry_out(
+            house.settings, await plan_reset(house.settings, group, Target("earliest")), by="ann", why="a test"
+        )
+        await house.until(lambda: room.written == 18)
+        assert len((await house.final_view(order_id)).events) == 9
+    await house.publisher.publish(paid_order(new_order_id()))
+    with pytest.raises(RefusedResetError, match="would leave out"):
+        await plan_reset(house.settings, group, Target("latest"))
 
 
 async def test_two_processes_share_the_partitions_and_one_takes_over(house: House) -> None:

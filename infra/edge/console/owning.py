@@ -9,6 +9,7 @@ from consumers.lag.model import Verdict
 from infra.base.rooms import ROOMS
 from infra.edge.console.actions import action_of_room
 from infra.edge.console.plotting import svg_of
+from infra.ops.offsets.resetting import subject_of
 from infra.ops.pausing import Place
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def group_values(settings: Settings, watch: Watch, name: str) -> dict[str, Any] 
         "room": room if can_pause else "",
         "whole": _action(group, None) if can_pause else None,
         "parts": [(part, _action(group, part.partition) if can_pause else None) for part in group.partitions],
-        "did": watch.actions_about(*(place.subject for place in places)),
+        "did": watch.actions_about(subject_of(name), *(place.subject for place in places)),
     }
 
 
