@@ -17,6 +17,7 @@ import importlib.util
 import os
 import time
 from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 TRACEPARENT: Final = "traceparent"
 MAX_REMEMBERED: Final = 100_000
 """Records, and orders, whose traces are known to this process; the oldest are forgotten first."""
+MAX_LOOKED_AT: Final = 100
+"""Records of a batch that are looked through for one with a trace."""
 _OFF: Final = ("", "none")
 T = TypeVar("T")
 
@@ -98,6 +101,18 @@ class Traces:
             return records
         return [self._carried(record, current) for record in records]
 
+    def trace_id_of(self, decided: Sequence[Any]) -> str:
+        """Return the trace of the latest record (Outgoing) that a room has decided and that has one, "" for none.
+
+        Only the last MAX_LOOKED_AT are looked at.
+        """
+        if not self._by_cause:
+            return ""
+        for record in islice(reversed(decided), MAX_LOOKED_AT):
+            if (traceparent := self._by_cause.get(record.event_id.rpartition(b"/")[0])) is not None:
+                return _trace_id(traceparent)
+        return ""
+
     def _carried(self, record: Any, current: bytes | None) -> Any:
         if record.headers is not None:
             return record  # sent on whole, with the headers that it had
@@ -137,6 +152,12 @@ def parent_of(traceparent: str) -> Any:
     return TraceContextTextMapPropagator().extract({TRACEPARENT: traceparent})
 
 
+def current_trace_id() -> str:
+    """Return the trace that the caller is in, "" where it is in none that is sampled."""
+    traceparent = _current()
+    return "" if traceparent is None else _trace_id(traceparent)
+
+
 def _span(name: str, parent: bytes, since_ms: int, attributes: Mapping[str, Any]) -> bytes | None:
     """Note a span that ends now; return its traceparent, None where nobody samples it."""
     from opentelemetry import trace  # noqa: PLC0415
@@ -163,6 +184,10 @@ def _traceparent(context: Any) -> bytes | None:
     if not context.is_valid or not context.trace_flags.sampled:
         return None
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-01".encode()
+
+
+def _trace_id(traceparent: bytes) -> str:
+    return traceparent.split(b"-")[1].decode("ascii")
 
 
 def _traceparent_of(record: TracedRecord) -> bytes | None:

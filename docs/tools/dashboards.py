@@ -68,7 +68,8 @@ def _chart(panel: Panel) -> timeseries.Panel:
 
 
 def _target(query: Query, place: int) -> prometheus.Dataquery:
-    return prometheus.Dataquery().expr(query.expression).legend_format(query.legend).ref_id(ascii_uppercase[place])
+    target = prometheus.Dataquery().expr(query.expression).legend_format(query.legend).ref_id(ascii_uppercase[place])
+    return target.exemplar(True) if query.expression.startswith("histogram_quantile") else target
 
 
 def _source() -> DataSourceRef:

@@ -1,6 +1,7 @@
 """What one process counts of its own work, and serves to Prometheus at /metrics: batches of its rooms, requests by route.
 
-Everything is counted once a batch or once a request, never once a record. A thread of its own answers Prometheus, so that a
+Everything is counted once a batch or once a request, never once a record. Where traces are exported, an observation names the
+trace of what it measured as its exemplar, for whoever asks for OpenMetrics. A thread of its own answers Prometheus, so that a
 process whose loop is busy or stuck is seen.
 """
 
@@ -20,6 +21,7 @@ from typing_extensions import override
 from consumers.runtime.meter import Failure, Meter
 from consumers.runtime.room_costs import STEP_SECONDS
 from infra.base.errors import SettingsError
+from producers.tracing import IS_ON, TRACES, current_trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -105,14 +107,16 @@ class RoomMetrics(Meter):
     @override
     def committed(self, parts: Sequence[PartitionBatch[Any]], seconds: float) -> None:
         now_ms = time.time() * 1000
-        total = 0
+        total, latest = 0, _exemplar("")
         for part in parts:
             records = sum(part.new_offsets) - sum(part.old_offsets)
             total += records
             self._families.records.labels(part.room.name).inc(records)
             if part.outputs:  # else the room may have passed over its records a while ago
-                self._families.delay.labels(part.room.name).observe(max(0.0, now_ms - part.at_ms) / 1000)
-        self._commit.observe(seconds)
+                exemplar = _exemplar(TRACES.trace_id_of(part.outputs)) if IS_ON else None
+                self._families.delay.labels(part.room.name).observe(max(0.0, now_ms - part.at_ms) / 1000, exemplar)
+                latest = exemplar or latest
+        self._commit.observe(seconds, latest)
         self._size.observe(total)
 
     @override
@@ -170,4 +174,9 @@ class RequestMetrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note one answer; `route` is the path with the names of its parameters."""
-        self._seconds.labels(self._application, method, route or UNKNOWN_ROUTE, str(status)).observe(seconds)
+        exemplar = _exemplar(current_trace_id()) if IS_ON else None
+        self._seconds.labels(self._application, method, route or UNKNOWN_ROUTE, str(status)).observe(seconds, exemplar)
+
+
+def _exemplar(trace_id: str) -> dict[str, str] | None:
+    return {"trace_id": trace_id} if trace_id else None

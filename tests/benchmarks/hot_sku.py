@@ -17,12 +17,13 @@ import msgspec
 from tests.benchmarks.harness.baseline import Baseline
 from tests.benchmarks.harness.contenders import DOES_NOT, ROW_LOCK, contenders, figure_names
 from tests.benchmarks.harness.facts import setup_facts
-from tests.benchmarks.harness.lanes import OursMisrouted
+from tests.benchmarks.harness.lanes import OursMisrouted, OursUnmetered
 from tests.benchmarks.harness.orders import HOT_SKU, hot
 from tests.benchmarks.harness.program import run_benchmark
 from tests.benchmarks.harness.report import at_most
 from tests.benchmarks.harness.rounds import CHOICES, alternate, compare, note, rates, tune
 from tests.benchmarks.harness.servers import running_servers
+from tests.benchmarks.harness.spread import paired
 from tests.benchmarks.harness.trial import Trial, backlog_trial
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 SHARES: Final = {
     "ours": 1.0,
     "ours_misrouted": 0.5,
+    "ours_unmetered": 1.0,
     "ours_python_codec": 0.8,
     "row_lock_batched": 0.6,
     "row_lock_batched_python_codec": 0.5,
@@ -65,6 +67,8 @@ PYTHON_BARS: Final = {
 }
 MISROUTED_BAR: Final = 2.5
 """How many times as much CPU an order may cost of which every record is in the wrong partition."""
+METRICS_BAR: Final = 1.02
+"""How many times as much CPU an order may cost where it is counted for Prometheus."""
 CPU_BARS_US: Final = {"ours": 13, "ours_python_codec": 18}
 RELAY_PAUSES_MS: Final = (0, 5, 20, 50)
 
@@ -104,6 +108,8 @@ async def run(options: Options, report: Report) -> None:
         lanes = contenders(servers, report, options, in_python_too=True)
         if options.wants("ours_misrouted"):
             lanes["ours_misrouted"] = OursMisrouted("ours_misrouted", servers)
+        if options.wants("ours_unmetered"):
+            lanes["ours_unmetered"] = OursUnmetered("ours_unmetered", servers)
         for lane in lanes.values():
             await open_lanes.enter_async_context(lane)
         if not options.quick:
@@ -130,9 +136,22 @@ def _judge_misrouted(report: Report, trials: Mapping[str, list[Trial]]) -> None:
     report.bars["hot_sku_misrouted_cpu_ratio"] = at_most(astray / at_home, MISROUTED_BAR)
 
 
+def _judge_metrics(report: Report, trials: Mapping[str, list[Trial]]) -> None:
+    """Compare what an order costs with metrics and without, round by round."""
+    if not {"ours", "ours_unmetered"} <= trials.keys():
+        return
+    metered, unmetered = (
+        [trial.cpu_us_per_order["lane"] for trial in trials[name]] for name in ("ours", "ours_unmetered")
+    )
+    name = "hot_sku_metrics_cpu_ratio"
+    report.ratio(name, paired(metered, unmetered))
+    report.bars[name] = at_most(report.figures[name], METRICS_BAR)
+
+
 def judge(report: Report, trials: Mapping[str, list[Trial]]) -> None:
     """Compute figures and bars."""
     _judge_misrouted(report, trials)
+    _judge_metrics(report, trials)
     for lane, prefix, bars in (
         ("ours", "hot_sku", BARS),
         ("ours_python_codec", "hot_sku_python_codec", PYTHON_BARS),

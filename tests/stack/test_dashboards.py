@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,7 +36,12 @@ async def prometheus(folder: Path, targets: Path) -> AsyncIterator[aiohttp.Clien
     scraped = {"job_name": "lastunit", "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "1s"}]}
     config = folder / "prometheus.yml"
     config.write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": [scraped]}))
-    command = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={folder / 'series'}"]
+    command = [
+        PROMETHEUS,
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'series'}",
+        "--enable-feature=exemplar-storage",
+    ]
     with (folder / "prometheus.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command, f"--web.listen-address=127.0.0.1:{port}", stdout=log, stderr=log
@@ -58,6 +64,15 @@ async def answer_of(client: aiohttp.ClientSession, expression: str) -> list[Any]
     return series
 
 
+async def traces_in(client: aiohttp.ClientSession, metric: str) -> set[str]:
+    """Return the traces that Prometheus has exemplars of, of the buckets of a histogram."""
+    now = time.time()
+    span = {"query": f"{metric}_bucket", "start": now - 3_600, "end": now + 60}
+    async with client.get("/api/v1/query_exemplars", params=span) as answer:
+        document = await answer.json()
+    return {exemplar["labels"]["trace_id"] for series in document["data"] for exemplar in series["exemplars"]}
+
+
 async def is_up(client: aiohttp.ClientSession) -> bool:
     try:
         async with client.get("/-/ready") as answer:
@@ -68,7 +83,10 @@ async def is_up(client: aiohttp.ClientSession) -> bool:
 
 @pytest.mark.skipif(not PROMETHEUS, reason="there is no prometheus; `make alerts` installs it")
 @pytest.mark.release
-async def test_every_query_returns_data_and_workers_are_distinguished(settings: Settings, tmp_path: Path) -> None:
+async def test_every_query_returns_data_workers_are_distinguished_and_histograms_name_traces(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")  # a collector that is away stops nobody
     async with open_shop(in_miniature(settings, state_dir=tmp_path), tmp_path, api=True) as shop:
         await shop.supervisor.start_all()
         keeping = asyncio.create_task(keep_targets(shop.supervisor.settings))
@@ -108,6 +126,7 @@ async def _see_all(shop: Shop, client: aiohttp.ClientSession) -> None:
         (name, name) for name in BOOKKEEPERS
     }
     assert all(series["metric"]["worker"].isdigit() for series in rooms)
+    await shop.until(lambda: traces_in(client, "lastunit_http_request_seconds"))
     assert await answer_of(client, "lastunit_no_such_metric") == []  # what a query of a wrong name would return
 
 

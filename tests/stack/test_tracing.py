@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from infra.base.settings import Settings
 from infra.local.stack.ports import lasting_ports
 from infra.local.supervisor import PROCESSOR
+from infra.local.targets import write_targets
 from schemas.codec.wire import message_type
 from schemas.messages import OrderPaid, PlaceOrderLine
 from tests.harness.api import order_body
@@ -79,6 +81,20 @@ async def trace_ids(shop: Shop, order_id: str) -> dict[str, str] | None:
     return {name: (named.get("traceparent") or b"").decode()[3:35] for name, named in headers}
 
 
+async def metrics_with_exemplars(shop: Shop) -> set[tuple[str, str]]:
+    """Return the process and the metric of each exemplar of the trace that Prometheus would get."""
+    found = set()
+    listed = json.loads(write_targets(shop.supervisor.settings).read_text(encoding="utf-8"))
+    headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        for target in listed:
+            async with session.get(f"http://{target['targets'][0]}/metrics") as answer:
+                text = await answer.text()
+            lines = [line for line in text.splitlines() if f'# {{trace_id="{TRACE_ID}"}}' in line]
+            found |= {(target["labels"]["process"], line.partition("_bucket{")[0]) for line in lines}
+    return found
+
+
 @pytest.mark.parametrize("is_on", [True, False])
 async def test_every_record_of_an_order_belongs_to_the_trace_of_its_request_where_traces_are_exported(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_on: bool
@@ -106,4 +122,13 @@ async def test_every_record_of_an_order_belongs_to_the_trace_of_its_request_wher
             wanted = {"POST /v1/orders", "inventory PlaceOrderLine", "orders LineReserved", "payments OrderReserved"}
             if is_on:
                 await shop.until(lambda: wanted <= {name for trace_id, name in collector.spans if trace_id == TRACE_ID})
+                assert await metrics_with_exemplars(shop) == {
+                    ("api", "lastunit_http_request_seconds"),
+                    ("inventory", "lastunit_room_delay_seconds"),
+                    ("inventory", "lastunit_batch_commit_seconds"),
+                    ("saga", "lastunit_room_delay_seconds"),
+                    ("saga", "lastunit_batch_commit_seconds"),
+                }
+            else:
+                assert not await metrics_with_exemplars(shop)
     assert bool(collector.spans) is is_on

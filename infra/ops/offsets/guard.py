@@ -47,7 +47,7 @@ def refusal(group: str, namespace: str, look: Look) -> str:
 def _why_never(group: str, namespace: str, system: Parts) -> str:
     if any(name in ROOMS for name in system.names):
         return (
-            f"{group} is the group of {' and '.join(system.names)}, whose position is in PostgreSQL, with what was decided "
+            f"{group} is the group of {', '.join(system.names)}, whose position is in PostgreSQL, with what was decided "
             "up to there: an offset in Kafka moves nothing, and no room ever decides a record twice or leaves one out. "
             f"`lastunit room pause {system.names[0]}` stops one; `lastunit letters redrive` sends a record again."
         )

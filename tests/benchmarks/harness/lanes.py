@@ -171,6 +171,14 @@ class Ours(Lane):
         return (await self.row("SELECT coalesce(sum(next_offsets[1]), 0)::bigint AS n FROM claims"))["n"]
 
 
+class OursUnmetered(Ours):
+    """The product without what it counts for Prometheus."""
+
+    @override
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.benchmarks.harness.unmetered"]
+
+
 class OursMisrouted(Ours):
     """The product, and a client that puts every record one partition beside its own: each is forwarded, then decided."""
 

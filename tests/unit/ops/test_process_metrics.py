@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import urllib.request
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 
 from consumers.runtime.room_costs import RoomCost
 from infra.base.errors import SettingsError
@@ -17,7 +20,11 @@ from infra.base.readiness import ReadinessFile
 from infra.base.settings import load_settings
 from infra.edge.measured import Measured
 from infra.local.targets import write_targets
+from infra.ops import process_metrics
 from infra.ops.process_metrics import CostCollector, ProcessMetrics, RequestMetrics
+from producers import tracing
+from producers.publisher import BY_KEY, Outgoing
+from producers.tracing import Traces
 
 
 def part(room: str, first: int, until: int, outputs: int = 1) -> Any:
@@ -90,6 +97,57 @@ async def test_answers_are_counted_by_route_and_status_and_unknown_paths_are_one
     assert value(metrics, count, **common, method="GET", route="/v1/orders/{order_id}", status="200") == 2
     assert value(metrics, count, **common, method="GET", route="none", status="404") == 2
     assert value(metrics, count, **common, method="other", route="none", status="404") == 1
+
+
+TRACEPARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACE_ID = TRACEPARENT[3:35].decode()
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+EXEMPLAR = f'# {{trace_id="{TRACE_ID}"}}'
+
+
+def scraped(metrics: ProcessMetrics, accept: str) -> list[str]:
+    with closing(HTTPConnection("127.0.0.1", metrics.port, timeout=10)) as connection:
+        connection.request("GET", "/metrics", headers={"Accept": accept})
+        return connection.getresponse().read().decode().splitlines()
+
+
+def count_traced(metrics: ProcessMetrics, monkeypatch: pytest.MonkeyPatch, *, is_on: bool) -> None:
+    """Count a batch and a request that belong to a trace, in a process that exports traces or not."""
+    provider, traces = TracerProvider(), Traces()
+    monkeypatch.setattr(tracing, "tracer", lambda: provider.get_tracer("test"))
+    monkeypatch.setattr(process_metrics, "TRACES", traces)
+    monkeypatch.setattr(process_metrics, "IS_ON", is_on)
+    headers = [("traceparent", TRACEPARENT)]
+    record = SimpleNamespace(partition=2, offset=7, timestamp=0, key=b"o", headers=headers)
+    traces.continue_in("orders", "order.events", [(cast("Any", record), None)])
+    decided = part("orders", 7, 9)
+    ids = [b"order.events/2/7/0", *[f"order.events/2/8/{index}".encode() for index in range(9)]]
+    decided.outputs = [Outgoing("order.events", BY_KEY, b"o", b"v", event_id) for event_id in ids]
+    metrics.meter_of(rooms("orders")).committed([decided], 0.02)
+    with provider.get_tracer("test").start_as_current_span("GET", tracing.parent_of(TRACEPARENT.decode())):
+        RequestMetrics(metrics.registry, "api").answered("GET", "/v1/orders", 200, 0.003)
+
+
+def test_where_traces_are_exported_a_histogram_names_the_trace_of_what_it_measured_in_openmetrics(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    metrics = ProcessMetrics()
+    count_traced(metrics, monkeypatch, is_on=True)
+    metrics.serve("127.0.0.1", 0)
+    named = {line.partition("_bucket{")[0] for line in scraped(metrics, OPEN_METRICS) if EXEMPLAR in line}
+    assert named == {
+        "lastunit_http_request_seconds",
+        "lastunit_room_delay_seconds",
+        "lastunit_batch_commit_seconds",
+    }
+    assert not [line for line in scraped(metrics, "text/plain") if "trace_id" in line]
+
+
+def test_where_no_traces_are_exported_there_are_no_exemplars(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = ProcessMetrics()
+    count_traced(metrics, monkeypatch, is_on=False)
+    metrics.serve("127.0.0.1", 0)
+    assert not [line for line in scraped(metrics, OPEN_METRICS) if "trace_id" in line]
 
 
 def test_each_process_serves_its_own_and_is_on_the_list_as_a_worker(tmp_path: Path) -> None:
