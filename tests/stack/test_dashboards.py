@@ -67,7 +67,7 @@ async def answer_of(client: aiohttp.ClientSession, expression: str) -> list[Any]
 async def traces_in(client: aiohttp.ClientSession, metric: str) -> set[str]:
     """Return the traces that Prometheus has exemplars of, of the buckets of a histogram."""
     now = time.time()
-    span = {"query": f"{metric}_bucket", "start": now - 3_600, "end": now + 60}
+    span: dict[str, str | float] = {"query": f"{metric}_bucket", "start": now - 3_600, "end": now + 60}
     async with client.get("/api/v1/query_exemplars", params=span) as answer:
         document = await answer.json()
     return {exemplar["labels"]["trace_id"] for series in document["data"] for exemplar in series["exemplars"]}

@@ -78,6 +78,19 @@ def test_kafka_lag_exporter_404_one_partition_that_cannot_be_read_leaves_the_oth
     assert (group_lag.lag, group_lag.time_lag_ms, group_lag.unknown) == (10, 500, 1)
 
 
+def test_kafka_lag_exporter_125_partitions_without_a_commit_leave_a_groups_sums_finite() -> None:
+    some = GroupLook(state="Stable", members=1, committed={T0: 90}, owners={T0: "c at here", ("t", 1): "c at here"})
+    logs = {T0: LogRange(0, 100), ("t", 1): LogRange(0, 0)}
+    report = LagBook({}).report(look(groups={"g": some}, logs=logs, waiting={(*T0, 90): Waiting(NOW_MS - 500)}))
+    families = {family.name: family.samples for family in SystemCollector(lambda: Observed(lag=report)).collect()}
+    sums = [
+        [sample.value for sample in families[f"kafka_consumergroup_group_{name}"]]
+        for name in ("sum_lag", "max_lag", "max_lag_seconds")
+    ]
+    assert sums == [[10], [10], [0.5]]
+    assert [part.state for part in report.groups[0].partitions] == [State.MEASURED, State.NO_COMMIT]
+
+
 @pytest.mark.parametrize("end", [0, 3_083])
 def test_kafka_lag_exporter_45_and_37_and_kafka_exporter_28_no_commit_is_no_lag_at_all(end: int) -> None:
     partition_lag = partition(look(end=end, position=None))
