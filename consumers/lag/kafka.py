@@ -7,6 +7,7 @@ Never its producer: that partitions by CRC32, and our topics by murmur2.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
@@ -108,8 +109,8 @@ class Cluster:
         answer = self._admin.alter_consumer_group_offsets([asked], request_timeout=REQUEST_SECONDS)[group]
         errors: list[str] = []
         done = _result(answer, f"group {group}", errors)
-        refused = [tp for tp in (done.topic_partitions if done is not None else ()) if tp.error is not None]
-        return errors + [f"{tp.topic}/{tp.partition}: {tp.error.str()}" for tp in refused]
+        refused = Counter(tp.error.str() for tp in (done.topic_partitions if done else ()) if tp.error is not None)
+        return errors + [f"{why} ({count} partitions)" for why, count in refused.items()]
 
     # --- groups -------------------------------------------------------------------------------------------------------
 
