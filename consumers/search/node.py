@@ -67,6 +67,11 @@ class SearchNode:
         """How long ago the stock levels in the index were known to be the latest; None: never yet."""
         return self._follower.age_ms(STOCK_LEVELS.name)
 
+    @property
+    def products_age_ms(self) -> int | None:
+        """How long ago all products that were read were known to be the latest; None: never yet."""
+        return self._follower.age_ms(CATALOGUE_PRODUCTS.name)
+
     def apply(self, records: list[Followed]) -> None:
         """Take in what was read: products wait for a commit, levels count at once."""
         self.also_apply(records)

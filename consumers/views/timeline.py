@@ -148,10 +148,11 @@ def _fold_order(view: OrderView, event: TimelineEvent) -> None:
     if event.type == "PaymentAuthorized" and view.state is OrderState.RESERVED:
         view.state = OrderState.COMMITTING
     view.customer_id = view.customer_id or data.get("customer_id", "")
+    if event.type == "LineReserved" and not view.currency:
+        view.shipping_minor = data.get("shipping_minor", 0)  # another one's counts only if it is the same
     view.currency = view.currency or data.get("currency", "")
     if event.type in _LINE_ANSWERS:
         view.reference = view.reference or data.get("reference", "")
-        view.shipping_minor = view.shipping_minor or data.get("shipping_minor", 0)
     view.line_count = view.line_count or data.get("line_count", 0)
     if event.type == "OrderReserved":
         view.amount_minor = data["amount_minor"]

@@ -31,6 +31,8 @@ ProblemKind: TypeAlias = Literal[
 ]
 NOTICES: Final = frozenset({"price_changed", "unknown_code"})
 """What can be accepted as it is: it is shown, and the quote holds."""
+LEVELS: Final = frozenset({"too_few", "sold_out"})
+"""What is wrong with the stock, not with what was shown: of an order that may be on the log inventory decides that."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import random
 import secrets
 import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -35,30 +34,26 @@ from tests.benchmarks.harness.options import ROOT, Options
 from tests.benchmarks.harness.servers import running_servers
 from tests.chaos.killing import Killer
 from tests.chaos.run import REST_SECONDS, SESSION_MS
-from tests.chaos.walk import Click, Walk, Walked
+from tests.chaos.shopping import CONFLICT, SKUS, SLACK_MS, Placed, Prices, breaches_of
+from tests.chaos.walk import Patience, Walk, Walked
 from tests.harness.buying import Shopper
 from tests.harness.reading import Catalogue
 from tests.harness.shop import Shop
 from tests.harness.waiting import until
-from tests.stack.test_shop import current
-from tests.unit.search.shelf import product
 from topology import admin
 from topology.topics import INVENTORY_COMMANDS
 
 FOLDER: Final = ROOT / ".lastunit" / "chaos-shoppers"
-SKUS: Final = tuple(f"MUG-{number}" for number in range(12))
-STALE_MS: Final = 20_000
-"""How long after its end a price may come on the log: a click that was accepted is published when its shop process is back."""
 CHARGES: Final = """{"shipping_minor": 495, "shipping_free_from_minor": 2500, "tax_bp": 2000, "prices_include_tax": false,
  "discounts": {"TEN": {"rate_bp": 1000}, "FIVE": {"amount_minor": 500}}}"""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How many shoppers, how many come each second, and the pause between two kills of a process (s)."""
+    """How many shoppers, how many of them walk at a time, and how long a process works between two kills (s)."""
 
     shoppers: int = 1_000
     seed: int = 1
-    per_second: float = 8.0
+    at_a_time: int = 24
     kill_pause_seconds: tuple[float, float] = (6.0, 18.0)
     price_pause_seconds: float = 4.0
 
@@ -78,51 +73,17 @@ class Result(msgspec.Struct, kw_only=True):
     clicks: int = 0
     orders: int = 0
     requoted: int = 0
+    withdrawn: int = 0
     price_changes: int = 0
     charged_within_grace: int = 0
     longest_over_ms: int = 0
     requests: int = 0
+    unanswered: int = 0
+    refused: int = 0
+    walk_seconds_p50: float = 0.0
+    walk_seconds_max: float = 0.0
     paid_minor: int = 0
     seconds: float = 0.0
-
-
-class Prices:
-    """What each SKU costs since when: changed now and then, and the past kept for the judgement."""
-
-    def __init__(self, catalogue: Catalogue, seed: int) -> None:
-        self._catalogue, self._draw = catalogue, random.Random(seed)
-        self.products = {
-            sku: current(product(sku, f"Mug {sku}", price=300 + 10 * number, category="Kitchen/Mugs"))
-            for number, sku in enumerate(SKUS)
-        }
-        self.past: dict[str, list[tuple[int, int]]] = {sku: [(0, 300 + 10 * number)] for number, sku in enumerate(SKUS)}
-
-    async def put_all(self) -> None:
-        """Publish every product."""
-        await self._catalogue.put(self.products.values())
-
-    async def change_now_and_then(self, pause_seconds: float) -> None:
-        """Change one price after the other, until cancelled."""
-        while True:
-            await asyncio.sleep(pause_seconds)
-            sku = self._draw.choice(SKUS)
-            now_ms, minor = time.time_ns() // 1_000_000, self._draw.randrange(200, 900)
-            before = self.products[sku]
-            dated = (*before.prices, m.Price(sku, minor, now_ms))
-            self.products[sku] = msgspec.structs.replace(before, prices=dated, version=before.version + 1)
-            await self._catalogue.put([self.products[sku]])
-            self.past[sku].append((now_ms, minor))
-
-    def over_ms(self, sku: str, minor: int, at_ms: int) -> int | None:
-        """Return for how long a price was over at a time, 0 where it was true; None where it had never been."""
-        past = self.past[sku]
-        ends = [since for since, _ in past[1:]] + [2**62]
-        over = [
-            max(0, at_ms - end)
-            for (since, price), end in zip(past, ends, strict=True)
-            if price == minor and since <= at_ms
-        ]
-        return min(over, default=None)
 
 
 async def run(plan: Plan, settings: Settings, folder: Path, say: Callable[[str], None]) -> Result:
@@ -175,17 +136,18 @@ async def _rage(
     """Let everybody walk and kill meanwhile; return what each came to."""
     address = f"http://127.0.0.1:{system.settings.shop_port}"
     await until(lambda: _is_stocked(address), seconds=120)
-    killer = Killer(system, plan.killed, plan.seed, plan.kill_pause_seconds)
+    killer = Killer(system, plan.killed, plan.seed, plan.kill_pause_seconds, works_between=True)
     killing = asyncio.create_task(killer.run())
     changing = asyncio.create_task(prices.change_now_and_then(plan.price_pause_seconds))
     slugs = [each.slug for each in prices.products.values()]
     walks: list[Walk] = []
+    patience, turns = Patience(), asyncio.Semaphore(plan.at_a_time)
 
     async def walk(number: int) -> Walked:
-        await asyncio.sleep(number / plan.per_second)
         timeout = aiohttp.ClientTimeout(total=20)
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=timeout) as session:
-            walks.append(Walk(Shopper(session, address), f"{plan.seed} {number}", slugs, SKUS))
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with turns, aiohttp.ClientSession(cookie_jar=jar, timeout=timeout) as session:
+            walks.append(Walk(Shopper(session, address), f"{plan.seed} {number}", slugs, SKUS, patience))
             return await walks[-1].run()
 
     walking = [asyncio.create_task(walk(number)) for number in range(plan.shoppers)]
@@ -223,44 +185,42 @@ async def _judge(shop: Shop, prices: Prices, walks: list[Walked], result: Result
     }
     result.ends = dict(Counter(walk.end or "unfinished" for walk in walks))
     result.clicks, result.orders = sum(len(click.statuses) for click in clicks), len(rows)
-    result.requoted = sum(409 in click.statuses for click in clicks)
+    result.requoted = sum(CONFLICT in click.statuses for click in clicks)
     result.requests = sum(walk.tries for walk in walks)
+    result.unanswered, result.refused = sum(walk.unanswered for walk in walks), sum(walk.refused for walk in walks)
+    lengths = sorted(walk.seconds for walk in walks if walk.end) or [0.0]
+    result.walk_seconds_p50, result.walk_seconds_max = round(lengths[len(lengths) // 2], 1), round(lengths[-1], 1)
+    result.breaches += [f"{len(walks) - len(lengths)} walks are unfinished"] * (len(lengths) < len(walks))
     result.paid_minor = await shop.value(
         "SELECT coalesce(sum(captured_minor - refunded_minor), 0)::bigint FROM payments"
     )
-    result.breaches += breaches_of(clicks, {order_id: row["amount_minor"] for order_id, row in rows.items()})
-    await _judge_prices(shop, prices, result)
+    result.breaches += breaches_of(
+        clicks, {order_id: Placed(row["state"], row["amount_minor"]) for order_id, row in rows.items()}
+    )
+    result.withdrawn = sum(not click.locations and click.order_id in rows for click in clicks)
+    await _judge_prices(shop, prices, {click.order_id for click in clicks if click.locations}, result)
     report = await shop.audit()
     result.breaches += [
         f"{finding.name}: {finding.detail} {finding.examples}" for finding in report.findings if not finding.holds
     ]
 
 
-def breaches_of(clicks: Sequence[Click], amounts: Mapping[str, int]) -> list[str]:
-    """Hold clicks against the orders that there are, by their amounts: one that came to nothing was never priced."""
-    placed = {click.order_id: click for click in clicks if click.locations}
-    problems = [f"click {order_id} is no order" for order_id in placed.keys() - amounts.keys()]
-    problems += [f"order {order_id} was clicked by nobody" for order_id in amounts.keys() - placed.keys()]
-    problems += [f"{click.order_id} leads to {click.locations}" for click in clicks if len(click.locations) > 1]
-    problems += [
-        f"{order_id} showed {click.shown_minor}, charged {amounts[order_id]}"
-        for order_id, click in placed.items()
-        if amounts.get(order_id, 0) not in (0, click.shown_minor)
-    ]
-    return problems
-
-
-async def _judge_prices(shop: Shop, prices: Prices, result: Result) -> None:
-    """Each line's price was true when it came on the log, or had just ended."""
+async def _judge_prices(shop: Shop, prices: Prices, placed: Collection[str], result: Result) -> None:
+    """Each line's price was true when it came on the log, or had just ended; of an order that was withdrawn none was charged."""
+    first: dict[tuple[str, int], tuple[m.PlaceOrderLine, int]] = {}  # what comes again is the same line
     for record in await shop.records(INVENTORY_COMMANDS):
         command: Any = decode(record.value or b"")
-        if isinstance(command, m.PlaceOrderLine):
-            over_ms = prices.over_ms(command.sku, command.unit_price_minor, record.timestamp)
-            if over_ms is None or over_ms > STALE_MS:
-                result.breaches.append(f"{command.order_id} {command.sku} was charged {command.unit_price_minor}")
-            elif over_ms:
-                result.charged_within_grace += 1
-                result.longest_over_ms = max(result.longest_over_ms, over_ms)
+        if isinstance(command, m.PlaceOrderLine) and command.order_id in placed:
+            first.setdefault((command.order_id, command.line), (command, record.timestamp))
+    for line, at_ms in first.values():
+        over_ms = prices.over_ms(line.sku, line.unit_price_minor, at_ms)
+        if over_ms is None or over_ms > SLACK_MS:
+            result.breaches.append(
+                f"{line.order_id} {line.sku} was charged {line.unit_price_minor}, over for {over_ms} ms"
+            )
+        elif over_ms:
+            result.charged_within_grace += 1
+            result.longest_over_ms = max(result.longest_over_ms, over_ms)
 
 
 def _say(text: str) -> None:
@@ -273,17 +233,19 @@ async def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos-shoppers", description="Shoppers while everything is killed")
     parser.add_argument("--shoppers", type=int, default=plan.shoppers, help=f"how many (default {plan.shoppers:,})")
     parser.add_argument("--seed", type=int, help="draws walks, prices and kills (default: one that is printed)")
-    parser.add_argument("--rate", type=float, default=plan.per_second, help="shoppers a second (default 8)")
+    parser.add_argument(
+        "--at-a-time", type=int, default=plan.at_a_time, help="shoppers who walk at a time (default 24)"
+    )
     pause = plan.kill_pause_seconds
     parser.add_argument(
-        "--pause", type=float, nargs=2, default=pause, help="between two kills of a process, s: from to"
+        "--pause", type=float, nargs=2, default=pause, help="how long a process works between kills, s: from to"
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where servers, logs and the result are kept")
     given = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
-    plan = Plan(shoppers=given.shoppers, seed=seed, per_second=given.rate, kill_pause_seconds=tuple(given.pause))
+    plan = Plan(shoppers=given.shoppers, seed=seed, at_a_time=given.at_a_time, kill_pause_seconds=tuple(given.pause))
     folder = given.folder.absolute()
-    _say(f"seed {plan.seed}: {plan.shoppers:,} shoppers, {plan.per_second:g} a second")
+    _say(f"seed {plan.seed}: {plan.shoppers:,} shoppers, {plan.at_a_time} at a time")
     shutil.rmtree(folder / "system", ignore_errors=True)
     async with running_servers(Options(folder=folder)) as servers:
         result = await run(plan, await servers.shop("shoppers"), folder / "system", _say)

@@ -17,7 +17,7 @@ SHOPPERS = 40
 async def test_each_click_is_one_order_at_what_it_showed_though_every_process_is_killed(
     settings: Settings, tmp_path: Path
 ) -> None:
-    plan = Plan(shoppers=SHOPPERS, seed=20_261, per_second=2, kill_pause_seconds=(5, 12))
+    plan = Plan(shoppers=SHOPPERS, seed=20_261, at_a_time=8, kill_pause_seconds=(5, 12))
     result = await run(plan, settings.model_copy(update={"partitions": 3}), tmp_path, lambda _: None)
     assert result.breaches == []
     assert sum(result.ends.values()) == SHOPPERS

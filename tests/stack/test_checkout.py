@@ -14,7 +14,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from infra.base.settings import Settings
-from infra.edge.shop.checkout import Claim
+from infra.edge.shop.placing import Claim
 from infra.local.stack import Stack
 from schemas import messages as m
 from schemas.codec.wire import decode

@@ -76,13 +76,15 @@ class EventView(msgspec.Struct, frozen=True):
 
 
 class LineState(msgspec.Struct, frozen=True):
-    """One line of an order and where its units are."""
+    """One line of an order and where its units are. `discount_minor` is what it costs less, `tax_minor` what is added to it."""
 
     line: int
     sku: str
     quantity: int
     unit_price_minor: int | None
     state: str
+    discount_minor: int
+    tax_minor: int
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -95,7 +97,10 @@ class Money(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """Where an order stands on each of its axes, and all that happened to it, in order."""
+    """Where an order stands on each of its axes, and all that happened to it, in order.
+
+    `amount_minor` is all that it costs, `shipping_minor` the part of it that is charged for shipping.
+    """
 
     order_id: str
     state: OrderState
@@ -108,6 +113,7 @@ class Order(msgspec.Struct, frozen=True):
     amount_minor: int
     money: Money
     lines: list[LineState]
+    shipping_minor: int
     events: list[EventView]
     links: Links
 

@@ -54,6 +54,13 @@ class OrderLineBody(Body, frozen=True):
     unit_price_minor: Annotated[
         int, Meta(ge=0, le=MAX_UNIT_PRICE_MINOR, description="The price of one unit, in minor units of the currency.")
     ]
+    discount_minor: Annotated[
+        int, Meta(ge=0, le=2**63 - 1, description="What the whole line costs less, at most what its units cost.")
+    ] = 0
+    tax_minor: Annotated[
+        int,
+        Meta(ge=0, le=2**63 - 1, description="Tax that is added to the whole line, at most what its units cost."),
+    ] = 0
 
 
 class OrderBody(Body, frozen=True):
@@ -88,6 +95,14 @@ class OrderBody(Body, frozen=True):
         IdentifierOrNone,
         Meta(description="What is checked out: a later order of the customer and cart takes over what this one holds."),
     ] = ""
+    shipping_minor: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MAX_UNIT_PRICE_MINOR,
+            description="What is charged for shipping, once, with the order; not under capture_at_shipping.",
+        ),
+    ] = 0
     reference: Annotated[
         IdentifierOrNone, Meta(description="What you call the order, such as a number of yours: it can be found by it.")
     ] = ""

@@ -17,12 +17,15 @@ from infra.edge.api.problems import NOT_FOUND, Fault, ProblemError, invalid
 from infra.edge.api.requests import body_of, wait_seconds
 from infra.edge.api.service import event_view
 from producers.clients.orders import OrderLine, OrderRequest
+from schemas.charges import find_line_charge_fault, find_shipping_fault
 from schemas.ids import is_order_id, new_order_id
 from schemas.limits import MAX_QUANTITY
 from schemas.terms import WORDS
 from topology.states import FulfilmentState, OrderState, PaymentState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from consumers.views.timeline import OrderView
     from infra.edge.api.service import Service
 
@@ -31,7 +34,8 @@ EXAMPLE = {
     "customer_id": "customer-1",
     "currency": "GBP",
     "payment_token": "tok_ok",
-    "lines": [{"sku": "MUG", "quantity": 2, "unit_price_minor": 350}],
+    "lines": [{"sku": "MUG", "quantity": 2, "unit_price_minor": 350, "discount_minor": 70, "tax_minor": 126}],
+    "shipping_minor": 495,
 }
 
 
@@ -95,18 +99,35 @@ def require_order_id(order_id: str) -> None:
 
 
 def require_sums(body: OrderBody) -> None:
-    """Raise ProblemError for an order that wants more of a SKU, in all its lines, than one order may."""
+    """Raise ProblemError for an order that wants more of a SKU, in all its lines, than one order may, or whose charges do not fit."""
     places = too_large_demand((line.sku, line.quantity) for line in body.lines)
     detail = f"the lines of this SKU want more than {MAX_QUANTITY:,} units together"
-    if places:
-        raise invalid([Fault(detail, pointer=f"/lines/{place}/quantity") for place in places])
+    faults = [Fault(detail, pointer=f"/lines/{place}/quantity") for place in places]
+    faults += [Fault(text, pointer=pointer) for pointer, text in _charge_faults(body)]
+    if faults:
+        raise invalid(faults)
+
+
+def _charge_faults(body: OrderBody) -> Iterator[tuple[str, str]]:
+    """Yield where charges are that do not fit, and what is wrong with them."""
+    for place, line in enumerate(body.lines):
+        price_minor = line.quantity * line.unit_price_minor
+        for name in ("discount_minor", "tax_minor"):
+            if (fault := find_line_charge_fault(name, getattr(line, name), price_minor)) is not None:
+                yield f"/lines/{place}/{name}", fault
+    if (fault := find_shipping_fault(body.shipping_minor, " ".join(body.terms))) is not None:
+        yield "/shipping_minor", fault
 
 
 def request_of(body: OrderBody, order_id: str, hold_seconds: int) -> OrderRequest:
     """Return an order as the client publishes it."""
     return OrderRequest(
         order_id=order_id,
-        lines=tuple(OrderLine(line.sku, line.quantity, line.unit_price_minor) for line in body.lines),
+        lines=tuple(
+            OrderLine(line.sku, line.quantity, line.unit_price_minor, line.discount_minor, line.tax_minor)
+            for line in body.lines
+        ),
+        shipping_minor=body.shipping_minor,
         customer_id=body.customer_id,
         currency=body.currency,
         payment_token=body.payment_token,
@@ -148,7 +169,19 @@ def order_of(view: OrderView) -> Order:
         currency=view.currency,
         amount_minor=view.amount_minor,
         money=Money(money.authorized_minor, money.captured_minor, money.voided_minor, money.refunded_minor),
-        lines=[LineState(line.line, line.sku, line.quantity, line.unit_price_minor, line.state) for line in view.lines],
+        lines=[
+            LineState(
+                line.line,
+                line.sku,
+                line.quantity,
+                line.unit_price_minor,
+                line.state,
+                line.discount_minor,
+                line.tax_minor,
+            )
+            for line in view.lines
+        ],
+        shipping_minor=view.shipping_minor,
         events=_events(view),
         links=links_of(view.order_id),
     )
@@ -171,6 +204,7 @@ def _accepted_only(order_id: str) -> Order:
         amount_minor=0,
         money=Money(0, 0, 0, 0),
         lines=[],
+        shipping_minor=0,
         events=[],
         links=links_of(order_id),
     )

@@ -1,33 +1,29 @@
-"""From a cart to a quote, and from a quote to one order, however often it is placed and wherever a process dies.
-
-What is known of an order that is being placed stands in Valkey under the quote's order id: `claimed` before it is
-published, `published` after. A claimed one is published again under the same id; inventory decides it once.
-"""
+"""From a cart to a quote, and what is known of the orders that quotes became; how one becomes an order is in placing.py."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
-from redis.exceptions import RedisError
 
 from consumers.pages.reader import PagesUnavailableError
 from consumers.views.store import read_timeline, read_timelines
+from infra.edge.shop.placing import Placing
+from infra.edge.shop.valkey import asked
 from producers.checkout.carts import CartLine
 from producers.checkout.charges import NO_RULES
-from producers.checkout.quotes import Offer, differences, make_quote, order_of
+from producers.checkout.quotes import Offer, make_quote
 from producers.clients.order_commands import OrderCommandClient
 from producers.clients.orders import OrderClient
-from producers.errors import CartsUnavailableError
 from schemas.ids import new_order_id
 from schemas.messages import CancelOrder, RequestReturn
 from schemas.products import price_at
 from schemas.search import SearchQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -40,16 +36,8 @@ if TYPE_CHECKING:
     from producers.publisher import Publisher
     from schemas.messages import Product
 
-KEPT_SECONDS: Final = 24 * 3600
 LISTED: Final = 50
 ALTERNATIVES: Final = 3
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """What is known of a quote that was placed: with which payment, and whether Kafka has acknowledged it."""
-
-    payment_token: str
-    is_published: bool = False
 
 
 class HeldByCart(msgspec.Struct, frozen=True):
@@ -60,10 +48,14 @@ class HeldByCart(msgspec.Struct, frozen=True):
 
 
 class CheckoutOptions(NamedTuple):
-    """What a checkout goes by: for how long an unpaid order's units are held (s), and what is charged beside the prices."""
+    """What a checkout goes by: for how long an unpaid order's units are held (s), and what is charged beside the prices.
+
+    `prices_age_ms` returns how long ago all changes of prices were known to have been read; None: never yet.
+    """
 
     namespace: str
     hold_seconds: int
+    prices_age_ms: Callable[[], int | None]
     rules: ChargeRules = NO_RULES
 
 
@@ -80,8 +72,9 @@ class Checkout:
     ) -> None:
         self._redis, self._namespace = redis, options.namespace
         self._shop, self._carts = shop, carts
-        self._orders, self._commands = OrderClient(publisher), OrderCommandClient(publisher)
-        self._hold_seconds, self._rules = options.hold_seconds, options.rules
+        self._commands = OrderCommandClient(publisher)
+        self.hold_seconds, self.prices_age_ms, self._rules = options.hold_seconds, options.prices_age_ms, options.rules
+        self._placing = Placing(self, carts, OrderClient(publisher), self._commands, redis)
 
     @property
     def takes_codes(self) -> bool:
@@ -144,52 +137,26 @@ class Checkout:
         `store` keeps what the log does not have, before the order is on it. Raises what it does, and PublishError: the cart is as it
         was, and placing the quote again is the same order.
         """
-        claim = await self._claim(quote.order_id)
-        if claim is not None and claim.is_published:
-            return None
-        if quote.expires_ms <= time.time_ns() // 1_000_000:
-            return None if await self.order(quote.order_id) else await self._requote(quote)
-        if claim is None:
-            offers = await self.offers([line.sku for line in quote.lines], quote.cart_id)
-            if differences(quote, offers):
-                return await self._requote(quote)
-            await store()
-            claim = await self._claimed(quote.order_id, Claim(payment_token))
-        await self._orders.place([order_of(quote, claim.payment_token, self._hold_seconds)])
-        await self._published(quote, claim)
-        return None
+        return await self._placing.place(quote, payment_token, store)
 
-    async def _requote(self, quote: Quote) -> Quote:
+    async def requote(self, quote: Quote) -> Quote:
+        """Return what a quote is now: another order, with everything that has changed."""
         wanted = [CartLine(line.sku, line.quantity, line.unit_price_minor) for line in quote.lines]
         return await self._quoted(wanted, quote.cart_id, quote.customer_id, quote.code)
 
-    async def _published(self, quote: Quote, claim: Claim) -> None:
-        """Note what was published. The order is on the log: whatever is not noted now is noted when it is placed again."""
+    async def remember(self, quote: Quote) -> None:
+        """Note an order that is on the log: in its buyer's history, and what of it may be held for the cart."""
         units = {line.sku: line.quantity for line in quote.lines}
         held = msgspec.json.encode(HeldByCart(quote.order_id, units))
-        history = self._key("orders", quote.customer_id)
+        history = self.key("orders", quote.customer_id)
         pipeline = self._redis.pipeline(transaction=False)
-        pipeline.set(self._key("held", quote.cart_id), held, ex=self._hold_seconds)
+        pipeline.set(self.key("held", quote.cart_id), held, ex=self.hold_seconds)
         pipeline.zadd(history, {quote.order_id: time.time()})
         pipeline.zremrangebyrank(history, 0, -1 - LISTED)
-        await _asked(pipeline.execute())
-        await self._carts.take(quote.cart_id, lines_of(quote), quote.order_id)
-        done = msgspec.json.encode(msgspec.structs.replace(claim, is_published=True))
-        await _asked(self._redis.set(self._key("checkout", quote.order_id), done, ex=KEPT_SECONDS))
-
-    async def _claim(self, order_id: str) -> Claim | None:
-        value = await _asked(self._redis.get(self._key("checkout", order_id)))
-        return None if value is None else msgspec.json.decode(value, type=Claim)
-
-    async def _claimed(self, order_id: str, claim: Claim) -> Claim:
-        """Claim an order for a payment; whoever comes second gets the claim of the first."""
-        key = self._key("checkout", order_id)
-        if await _asked(self._redis.set(key, msgspec.json.encode(claim), nx=True, ex=KEPT_SECONDS)):
-            return claim
-        return await self._claim(order_id) or claim
+        await asked(pipeline.execute())
 
     async def _held_by(self, cart_id: str) -> dict[str, int]:
-        value = await _asked(self._redis.get(self._key("held", cart_id)))
+        value = await asked(self._redis.get(self.key("held", cart_id)))
         if value is None:
             return {}
         held = msgspec.json.decode(value, type=HeldByCart)
@@ -198,23 +165,23 @@ class Checkout:
 
     async def order(self, order_id: str) -> OrderView | None:
         """Return an order as the views have it; None where nothing of it is known yet."""
-        view: OrderView | None = await _asked(read_timeline(self._redis, self._namespace, order_id))
+        view: OrderView | None = await asked(read_timeline(self._redis, self._namespace, order_id))
         return view
 
     async def history(self, buyer_id: str) -> list[tuple[str, OrderView | None]]:
         """Return a buyer's latest orders, newest first, each as far as it is known."""
-        ids = await _asked(self._redis.zrevrange(self._key("orders", buyer_id), 0, LISTED - 1))
+        ids = await asked(self._redis.zrevrange(self.key("orders", buyer_id), 0, LISTED - 1))
         order_ids = [order_id.decode() for order_id in ids]
         return await self.orders(order_ids)
 
     async def orders(self, order_ids: Sequence[str]) -> list[tuple[str, OrderView | None]]:
         """Return orders, each as far as it is known."""
-        views = await _asked(read_timelines(self._redis, self._namespace, order_ids))
+        views = await asked(read_timelines(self._redis, self._namespace, order_ids))
         return [(order_id, views.get(order_id)) for order_id in order_ids]
 
     async def is_buyer(self, buyer_id: str, order_id: str) -> bool:
         """Return whether an order was placed here by this buyer."""
-        score = await _asked(self._redis.zscore(self._key("orders", buyer_id), order_id))
+        score = await asked(self._redis.zscore(self.key("orders", buyer_id), order_id))
         return score is not None
 
     async def cancel(self, order_id: str) -> None:
@@ -225,13 +192,9 @@ class Checkout:
         """Ask for a return on the customer's behalf. Raises PublishError, InvalidOrderCommandError."""
         await self._commands.send([RequestReturn(order_id, return_id, lines, reason)])
 
-    def _key(self, kind: str, name: str) -> str:
+    def key(self, kind: str, name: str) -> str:
+        """Return the key in Valkey of what is kept under a name; all kinds of one name are in one slot."""
         return f"{self._namespace}shop:{kind}:{{{name}}}"
-
-
-def lines_of(quote: Quote) -> Iterable[CartLine]:
-    """Return what a quote wants of a cart."""
-    return [CartLine(line.sku, line.quantity) for line in quote.lines]
 
 
 def _offer(product: Product, sku: str, available: int, currency: str) -> Offer:
@@ -253,10 +216,3 @@ def _offer(product: Product, sku: str, available: int, currency: str) -> Offer:
 
 async def nothing() -> None:
     """Store nothing: an order without anything that the log does not have."""
-
-
-async def _asked(answer: Awaitable[Any]) -> Any:
-    try:
-        return await answer
-    except (RedisError, OSError, TimeoutError) as error:
-        raise CartsUnavailableError(str(error)) from error

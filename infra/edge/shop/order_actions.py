@@ -10,10 +10,10 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from infra.edge.shop.answers import PRIVATE, frame, html, json, problem, see, wants_json
-from infra.edge.shop.checkout import KEPT_SECONDS
 from infra.edge.shop.delivery import GONE
 from infra.edge.shop.html import render
 from infra.edge.shop.order_view import next_return_id, returnable
+from infra.edge.shop.placing import KEPT_SECONDS
 from producers.checkout.carts import CartLine
 from schemas.ids import order_id_ms
 

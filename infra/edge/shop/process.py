@@ -147,7 +147,8 @@ class ShopProcess:
         )
         self._watch = OrderWatch(self._stores[0], namespace)
         self._addresses = Addresses(postgres_dsn) if postgres_dsn else None
-        checkout = CheckoutOptions(namespace, hold_seconds, read_charges(charges_path))
+        prices_age_ms = lambda: self.search.products_age_ms  # noqa: E731
+        checkout = CheckoutOptions(namespace, hold_seconds, prices_age_ms, read_charges(charges_path))
         selling = self._selling(secret or secrets.token_urlsafe(32), host, base_url, checkout)
         pages = application(self.shop, selling)
         app = ProductPages(self.reader, pages, base_url=base_url, categories=self.shop.top_categories)
