@@ -67,7 +67,9 @@ async def test_an_order_is_placed_awaited_shown_shipped_and_followed(working: Se
     assert (received.status, received.headers["location"]) == (202, "/v1/stock/MUG%2Fred")
     await working.seen("/v1/stock/MUG%2Fred", available=3)
 
-    placed = await client.post("/v1/orders", order_body(("MUG/red", 2)), Prefer="wait=30")
+    wanted = order_body(("MUG/red", 2), shipping_minor=495)
+    wanted["lines"][0] |= {"discount_minor": 100, "tax_minor": 180}
+    placed = await client.post("/v1/orders", wanted, Prefer="wait=30")
     assert (placed.status, placed.document["state"]) == (200, "paid")
     assert placed.headers["preference-applied"] == "wait=30"
     path = placed.headers["location"]
@@ -80,7 +82,12 @@ async def test_an_order_is_placed_awaited_shown_shipped_and_followed(working: Se
     assert refused.document["outcome"]["data"]["reason"] == "already_shipped"
 
     shown = (await working.seen(path, fulfilment="shipped")).document
-    assert (shown["money"]["captured_minor"], shown["lines"][0]["state"]) == (1_000, "shipped")
+    assert (shown["money"]["captured_minor"], shown["lines"][0]["state"]) == (1_000 - 100 + 180 + 495, "shipped")
+    assert (shown["shipping_minor"], shown["lines"][0]["discount_minor"], shown["lines"][0]["tax_minor"]) == (
+        495,
+        100,
+        180,
+    )
     assert "tok_ok" not in str(shown)
     async with client.events(path + "/events") as events:
         follower = [await anext(events) for _ in shown["events"]]
@@ -205,7 +212,7 @@ async def test_every_example_of_the_document_is_taken(served: Served) -> None:
 
 
 async def test_a_batch_has_a_result_for_each_order_and_is_the_same_again(served: Served) -> None:
-    good, bad = order_body(("MUG", 1)), order_body(("MUG", 0))
+    good, bad = order_body(("MUG", 1), shipping_minor=495), order_body(("MUG", 0))
     first = await served.client.post("/v1/orders:batch", {"orders": [good, bad, good, 5]}, key="b")
     assert (first.status, first.document["accepted"]) == (202, 2)
     results = first.document["results"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -23,13 +23,13 @@ from producers.checkout.quotes import LEVELS, differences, order_of
 from schemas.messages import CancelOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from redis.asyncio import Redis
 
-    from infra.edge.shop.checkout import Checkout
+    from consumers.views.timeline import OrderView
     from producers.checkout.carts import Carts
-    from producers.checkout.quotes import Quote
+    from producers.checkout.quotes import Offer, Quote
     from producers.clients.order_commands import OrderCommandClient
     from producers.clients.orders import OrderClient
 
@@ -62,11 +62,33 @@ class Progress(NamedTuple):
     verdict: Verdict | None
 
 
+class Quoting(Protocol):
+    """What placing needs of a checkout."""
+
+    hold_seconds: int
+    prices_age_ms: Callable[[], int | None]
+
+    async def offers(self, skus: Sequence[str], cart_id: str = "") -> dict[str, Offer]:
+        """Return the SKUs that there are as they can be bought now."""
+
+    async def order(self, order_id: str) -> OrderView | None:
+        """Return an order as the views have it."""
+
+    async def requote(self, quote: Quote) -> Quote:
+        """Return what a quote is now."""
+
+    async def remember(self, quote: Quote) -> None:
+        """Note an order that is on the log."""
+
+    def key(self, kind: str, name: str) -> str:
+        """Return the key in Valkey of what is kept under a name."""
+
+
 class Placing:
     """Places quotes for a checkout."""
 
     def __init__(
-        self, checkout: Checkout, carts: Carts, orders: OrderClient, commands: OrderCommandClient, redis: Redis
+        self, checkout: Quoting, carts: Carts, orders: OrderClient, commands: OrderCommandClient, redis: Redis
     ) -> None:
         self._checkout, self._carts, self._redis = checkout, carts, redis
         self._orders, self._commands = orders, commands

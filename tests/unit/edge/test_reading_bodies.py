@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.edge.api.bodies import OrderBody, ShipmentBody
+from infra.edge.api.orders import require_sums
 from infra.edge.api.problems import ProblemError
 from infra.edge.api.reading import MAX_DEPTH, MAX_FAULTS, read
 
@@ -61,6 +62,21 @@ def test_what_has_the_right_types_is_checked_for_what_it_means() -> None:
     assert set(faults(GOOD | {"currency": "GBX", "cart_id": "\u2028"})) == {"/currency", "/cart_id"}
     shipment = {"carrier": "Post", "tracking": "T", "lines": [1, 2, 1], "shipment_id": "\u200b"}
     assert set(faults(shipment, ShipmentBody)) == {"/lines", "/shipment_id"}
+
+
+def test_charges_that_do_not_fit_are_named_at_once_with_their_places() -> None:
+    line = {"sku": "MUG", "quantity": 2, "unit_price_minor": 500}
+    lines = [line | {"discount_minor": 1_001}, line | {"tax_minor": 1_001}, line | {"discount_minor": 1_000}]
+    body = GOOD | {"lines": lines, "shipping_minor": 495}
+    for terms, wrong in (([], set()), (["ship_available", "capture_at_shipping"], {"/shipping_minor"})):
+        with pytest.raises(ProblemError) as refused:
+            require_sums(read(json.dumps(body | {"terms": terms}).encode(), OrderBody))
+        pointers = {fault.pointer for fault in refused.value.problem.errors}
+        assert pointers == {"/lines/0/discount_minor", "/lines/1/tax_minor"} | wrong
+    assert set(faults(GOOD | {"shipping_minor": -1, "lines": [line | {"tax_minor": -1}]})) == {
+        "/shipping_minor",
+        "/lines/0/tax_minor",
+    }
 
 
 def test_numbers_are_not_made_of_texts() -> None:

@@ -167,6 +167,16 @@ def test_an_event_published_again_counts_where_it_was_published_first() -> None:
     assert view_of(A, [*once, *again]) == view_of(A, once)
 
 
+def test_a_line_that_the_order_goes_on_without_says_nothing_about_its_shipping() -> None:
+    own = msgspec.structs.replace(RESERVED_1, terms="ship_available")
+    late = msgspec.structs.replace(RESERVED_2, shipping_minor=495)
+    reserved = m.OrderReserved(A, 1, 500, "GBP", "c-1", "tok_ok")
+    released = m.LineReleased(A, 2, "TIN", 1, "line_left_out")
+    assert seen(REJECTED_2, own, reserved, late, released).shipping_minor == 0
+    charged = msgspec.structs.replace(own, shipping_minor=300)
+    assert seen(REJECTED_2, charged, reserved, late, released).shipping_minor == 300
+
+
 def test_nobody_who_looks_on_sees_how_it_is_paid() -> None:
     assert all("payment_token" not in event.data and "tok_ok" not in event.data.values() for event in events(*PAID))
 
