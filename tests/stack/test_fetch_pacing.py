@@ -47,12 +47,12 @@ async def batches_and_the_most_expected(shop: Shop) -> tuple[int, float]:
 
 @pytest.fixture(autouse=True)
 def always_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_pacing, "IDLE_SHARE", 0.0)
+    monkeypatch.setattr(fetch_pacing, "IDLE_SHARE", 1e-9)
     wait(monkeypatch, WAIT_SECONDS)
 
 
 def wait(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    for bound in ("LEAST_SECONDS", "MOST_SECONDS"):
+    for bound in ("USUAL_SECONDS", "MOST_SECONDS"):
         monkeypatch.setattr(fetch_pacing, bound, seconds)
 
 
@@ -62,7 +62,7 @@ async def test_commands_that_trickle_in_are_gathered_while_the_process_is_busy(s
 
 
 async def test_without_much_to_do_each_is_a_batch_of_its_own(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_pacing, "IDLE_SHARE", 100.0)
+    monkeypatch.setattr(fetch_pacing, "IDLE_SHARE", 1e9)
     batches, most = await batches_and_the_most_expected(shop)
     assert batches > 2 * most
 

@@ -3,7 +3,7 @@
 A batch costs a room about 4 ms of CPU however small it is, and the broker, PostgreSQL and whoever follows the room as much
 again. On a full machine rooms that take two or three orders at a time do a third of what they could, and an order is slower,
 for it waits for a core at every step. But an order takes ten steps, and waits for a pause in each: so while a core is idle the pause
-is short. It counts from the last answer, which is decided meanwhile. A room that has little to do does not pause.
+is short. It counts from the last answer, which is decided meanwhile. The less a room has to do, the less it pauses.
 
 Busy is who does not wait for records, be it that he decides or commits, or that his process waits for a core: a share of
 the CPU would fall just when the machine is full. Whether it is full the kernel knows: how long our thread could run and did not.
@@ -23,14 +23,14 @@ from consumers.runtime.kafka.fetch_connection import LET_BE_MS, Pause, pace_fetc
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-IDLE_SHARE: Final = 0.1
-"""Of the time: a room that is busy for less takes what is there."""
+IDLE_SHARE: Final = 0.05
+"""Of the time: a room that is busy for less pauses the less, and lets the broker wait for long."""
 REST_SECONDS: Final = 5.0
 """How long a room with little to do waits, and the broker with its answer, while nothing comes. Both wake up for a record.
 
 Nothing waits behind that answer, and a fetch that leaves out what is to be read is called off (fetch_connection.py).
 """
-LEAST_SECONDS: Final = 0.01
+USUAL_SECONDS: Final = 0.01
 MOST_SECONDS: Final = 0.1
 SECONDS_A_SHARE: Final = 0.25
 """Of pause, for a thread that always waits for a core: the most is reached where it does so for two fifths of the time."""
@@ -50,10 +50,13 @@ BUSY: Final = Wait(LET_BE_MS, 1)
 
 
 def pause_for(busy: float, delayed: float, enough_bytes: int) -> Pause:
-    """Return what suits a room that is busy, and whose thread waits for a core, for these shares of the time. Pure."""
-    if busy < IDLE_SHARE:
-        return Pause()
-    return Pause(min(max(LEAST_SECONDS, delayed * SECONDS_A_SHARE), MOST_SECONDS), enough_bytes)
+    """Return what suits a room that is busy, and whose thread waits for a core, for these shares of the time. Pure.
+
+    It grows steadily from nothing: a room that paused or not as it was busy or not would be busy because it did not pause, and idle
+    because it did.
+    """
+    usual = USUAL_SECONDS * min(1.0, busy / IDLE_SHARE)
+    return Pause(min(max(usual, delayed * SECONDS_A_SHARE), MOST_SECONDS), enough_bytes)
 
 
 def run_delay_seconds() -> float:
@@ -82,7 +85,7 @@ class FetchPacing:
         clock: Callable[[], float] = time.monotonic,
         run_delay: Callable[[], float] = run_delay_seconds,
     ) -> None:
-        self.pause = Pause()
+        self.pause, self._wait = Pause(), AT_REST
         self._enough_bytes = enough_bytes
         self._clock, self._run_delay = clock, run_delay
         self._since, self._delayed_before = clock(), run_delay()
@@ -94,11 +97,11 @@ class FetchPacing:
         began = self._clock()
         if (passed := began - self._since) >= WINDOW_SECONDS:
             delayed = self._run_delay()
-            self.pause = pause_for(
-                1 - self._waited / passed, (delayed - self._delayed_before) / passed, self._enough_bytes
-            )
+            busy = 1 - self._waited / passed
+            self.pause = pause_for(busy, (delayed - self._delayed_before) / passed, self._enough_bytes)
+            self._wait = AT_REST if busy < IDLE_SHARE else BUSY
             self._since, self._waited, self._delayed_before = began, 0.0, delayed
-        ask_for(consumer, BUSY if self.pause.seconds else AT_REST)
+        ask_for(consumer, self._wait)
         pace_fetches(consumer, self.pause)
         yield
         self._waited += self._clock() - began
