@@ -17,6 +17,7 @@ from producers.errors import InvalidRequestError
 MAX_SECONDS: Final = 10**9
 """Thirty-one years, for whoever waits or looks back."""
 MAX_DAYS: Final = 36_500
+MAX_STOCK_FACTOR: Final = 1_000
 MAX_INT: Final = 2**31 - 1
 SHOWN: Final = 60
 MAX_URL: Final = 2_000
@@ -34,18 +35,23 @@ _MOMENT: Final = re.compile(
 
 def seconds(given: str | float) -> float:
     """Return a span of time in seconds."""
-    return _number(given, MAX_SECONDS, "seconds")
+    return _number(given, 0, MAX_SECONDS, " seconds")
 
 
 def days(given: str | float) -> float:
     """Return a span of time in days."""
-    return _number(given, MAX_DAYS, "days")
+    return _number(given, 0, MAX_DAYS, " days")
 
 
-def _number(given: str | float, most: int, unit: str) -> float:
+def stock_factor(given: str | float) -> float:
+    """Return the share of what is wanted that is there, as a number."""
+    return _number(given, 0.01, MAX_STOCK_FACTOR, "")
+
+
+def _number(given: str | float, least: float, most: int, unit: str) -> float:
     value = float(given) if isinstance(given, int | float) or _NUMBER.fullmatch(given) else math.nan
-    if not 0 <= value <= most:
-        raise typer.BadParameter(f"{str(given)[:SHOWN]!r}: give 0 to {most:,} {unit}.")
+    if not least <= value <= most:
+        raise typer.BadParameter(f"{str(given)[:SHOWN]!r}: give {least} to {most:,}{unit}.")
     return value
 
 

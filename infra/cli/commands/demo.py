@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from infra.cli import output
-from infra.cli.arguments import MAX_INT
+from infra.cli import arguments, output
 from infra.local.stack import progress_for, run_until_interrupted
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from infra.local.demo.run import Run
 
 GENERATED_ORDERS: Final = 5_000
-MAX_STOCK_FACTOR: Final = 1_000.0
 
 
 def demo(
@@ -29,13 +27,13 @@ def demo(
     stock_factor: Annotated[
         float | None,
         typer.Option(
-            min=0.01,
-            max=MAX_STOCK_FACTOR,
+            metavar="FACTOR",
+            parser=arguments.stock_factor,
             show_default="0.9 for a file, 1 for generated orders",
             help="Share of each SKU's demand that is there; generated orders scale a scarcity of their own by it.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_INT, help="Decides what is generated.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=arguments.MAX_INT, help="Decides what is generated.")] = 1,
     terms: Annotated[
         str, typer.Option(metavar="TERMS", help="Every order's terms: ship_available, capture_at_shipping or both.")
     ] = "",

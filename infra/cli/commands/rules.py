@@ -10,6 +10,7 @@ import msgspec
 import typer
 from rich.table import Table
 
+from infra.cli.arguments import seconds_option
 from infra.cli.groups import new_group
 from infra.cli.output import AsJson, fail, print_json, quiet_settings, run, stdout
 from infra.ops.rules import InForce, adopt_everywhere, in_force
@@ -28,7 +29,7 @@ def show(*, as_json: AsJson = False) -> None:
 def adopt(
     version: Annotated[int, typer.Argument(help="The version; the newest one that this release knows.")] = NEWEST,
     *,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait until every room has adopted it.")] = 30.0,
+    timeout: Annotated[float, seconds_option("How long to wait until every room has adopted it.")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
     """Have every partition decided by this version from now on. Exit status 1: it is not in force everywhere yet.

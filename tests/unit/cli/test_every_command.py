@@ -42,6 +42,15 @@ def test_every_command_takes_json(leaf: Leaf) -> None:
     assert "--json" in [name for parameter in leaf.command.params for name in parameter.opts]
 
 
+@pytest.mark.parametrize("leaf", COMMANDS, ids=lambda leaf: leaf.name)
+def test_no_number_with_a_point_is_read_without_bounds(leaf: Leaf) -> None:
+    """Python reads nan, inf and 1e999 as floats, and neither is below a least or above a most one: an endless wait."""
+    read = {parameter.name: parameter.type_descriptor for parameter in leaf.command.params}
+    assert [
+        name for name, type_ in read.items() if "float" in str(type_.annotation) and not type_.parameter_info.parser
+    ] == []
+
+
 @pytest.mark.parametrize("every", [SAMPLE, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("leaf", COMMANDS, ids=lambda leaf: leaf.name)
 def test_no_value_of_any_option_ends_in_a_traceback(leaf: Leaf, every: int, nowhere: dict[str, str]) -> None:

@@ -18,6 +18,7 @@ from infra.base import connections
 from infra.base.endpoints import running_stack
 from infra.base.errors import InfraError
 from infra.base.settings import Settings
+from infra.cli.arguments import seconds_option
 from infra.cli.output import AsJson, fail, print_json, quiet_settings, stdout
 from infra.cli.shortening import shortened
 from infra.ops.log import Log
@@ -33,7 +34,7 @@ Topic = Annotated[str, typer.Argument(metavar="[TOPIC]", help="Which; there is b
 Partitions = Annotated[int, typer.Option("--partitions", min=1, max=1024, help="How many it shall have.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without it, only say what would be done.")]
 Cancel = Annotated[bool, typer.Option("--cancel", help="Call off a change that has no partitions in Kafka yet.")]
-WaitSeconds = Annotated[float, typer.Option(min=0.0, help="Longest wait for the owners to drain, and to resume, s.")]
+WaitSeconds = Annotated[float, seconds_option("Longest wait for the owners to drain, and to resume.")]
 
 
 def repartition(
