@@ -9,7 +9,7 @@ BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra lastunit_client
 PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4
 
-.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga chaos-shoppers browser screenshots alerts asyncapi clients registry docs wheel client-wheel lock bench soak
+.PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga chaos-shoppers browser screenshots alerts asyncapi clients registry tools docs wheel client-wheel lock bench soak
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} \
@@ -68,40 +68,24 @@ chaos-saga: .venv ## Kill every process every few seconds: ORDERS=10000 SEED=n
 chaos-shoppers: .venv ## Shoppers buy while every process is killed: SHOPPERS=1000 SEED=n
 	@$(BIN)/python -m tests.chaos.shoppers $(if $(SHOPPERS),--shoppers $(SHOPPERS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-alerts: ## Test the alert rules, firing and quiet, with promtool
-	@command -v promtool >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; }
-	@cd infra/deploy/prometheus && promtool check rules alerts.yml && promtool test rules alerts_test.yml
+alerts: tools-prometheus ## Test the alert rules, firing and quiet, with promtool
+	@cd infra/deploy/prometheus && export PATH="$$PATH:$(CURDIR)/$(UNPACKED)/usr/bin" && \
+	  promtool check rules alerts.yml && promtool test rules alerts_test.yml
 
-# Tests in a browser skip themselves without it. Chromium is the system's package, as browsers are updated with the system.
-browser: .venv ## Install Chromium, playwright and axe-core, test the pages
-	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r tests/browser/requirements.lock
-	@mkdir -p .lastunit/browser && cp tests/browser/package*.json .lastunit/browser/
-	@cd .lastunit/browser && npm ci --ignore-scripts --no-audit --no-fund --silent
+browser: tools-browser ## Test the pages in Chromium
 	@$(BIN)/pytest tests/browser $(ARGS)
 
-# Chromium and playwright come by `make browser`.
+# Chromium and playwright come by `make tools-browser`.
 screenshots: .venv ## Photograph console and shop at work, into docs/pictures
 	@$(BIN)/python -m docs.tools.pictures
 
-asyncapi: .venv ## Install AsyncAPI's parser, check docs/reference/asyncapi.yaml with it
-	@command -v npm >/dev/null || { echo "AsyncAPI's parser needs Node.js 18 or newer, with npm." >&2; exit 1; }
-	@mkdir -p .lastunit/asyncapi && cp tests/asyncapi/package*.json .lastunit/asyncapi/
-	@cd .lastunit/asyncapi && npm ci --ignore-scripts --no-audit --no-fund --silent
+asyncapi: .venv tools-asyncapi ## Check docs/reference/asyncapi.yaml with AsyncAPI's own parser
 	@$(BIN)/pytest tests/asyncapi $(ARGS)
 
-# Node with npm and Go are left out where they are missing; their tests say so.
-clients: .venv ## Install what the programs of docs/clients need, test them
-	@command -v kcat >/dev/null && pkg-config --exists rdkafka avro-c 2>/dev/null || { apt-get update -qq && \
-	  apt-get install -y -qq --no-install-recommends curl gcc libc6-dev pkg-config kcat librdkafka-dev libavro-dev; }
-	@mkdir -p .lastunit/clients/node && cp docs/clients/node/package*.json .lastunit/clients/node/
-	@! command -v npm >/dev/null || { cd .lastunit/clients/node && npm ci --ignore-scripts --no-audit --no-fund --silent; }
-	@! command -v go >/dev/null || { cd docs/clients/go && go mod download; }
-	@$(BIN)/python -m tests.harness.maven docs/clients/java/jars.lock .lastunit/clients/java
+clients: tools-clients ## Test the programs of docs/clients
 	@$(BIN)/pytest tests/stack/test_foreign_programs.py -m release $(ARGS)
 
-registry: .venv ## Fetch Apicurio Registry (160 MB), register our schemas in it
-	@$(BIN)/python -m tests.harness.maven tests/harness/registry.lock .lastunit/registry
+registry: tools-registry ## Register our schemas in Apicurio Registry
 	@$(BIN)/pytest tests/stack/test_schema_registry.py -m release $(ARGS)
 
 docs: .venv ## Write generated documents anew, build the site in .lastunit/docs
@@ -126,6 +110,50 @@ lock: .venv ## Resolve the newest allowed versions into the locks
 	@$(BIN)/python -m infra.local.stack.jarlock
 
 LOCK := --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate --quiet
+
+# What tests skip without. Each part is installed or not by itself (--keep-going); none starts a service. As root, since Chromium
+# and C libraries are the system's packages; what only tests run is unpacked below .lastunit, by anybody.
+UNPACKED := .lastunit/tools
+TOOLS_OF_TEST := tools-browser tools-asyncapi tools-prometheus tools-varnish
+.PHONY: tools-test $(TOOLS_OF_TEST) tools-clients tools-registry
+
+tools: ## Install what tests skip without: Chromium, Varnish, Prometheus ...
+	@$(MAKE) --keep-going $(TOOLS_OF_TEST) tools-clients tools-registry
+
+tools-test:
+	@$(MAKE) --keep-going $(TOOLS_OF_TEST)
+
+# $(call debian,CHECK,PACKAGES), and $(call npm,FOLDER OF package.json,FOLDER)
+debian = $(1) || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2); } >&2
+npm = mkdir -p $(2) && cp $(1)/package*.json $(2)/ && cd $(2) && npm ci --ignore-scripts --no-audit --no-fund --silent
+
+# Chromium is the system's package, as browsers are updated with the system.
+tools-browser: .venv
+	@$(call debian,command -v chromium >/dev/null,chromium)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r tests/browser/requirements.lock
+	@$(call npm,tests/browser,.lastunit/browser)
+
+tools-asyncapi:
+	@command -v npm >/dev/null || { echo "AsyncAPI's parser needs Node.js 18 or newer, with npm." >&2; exit 1; }
+	@$(call npm,tests/asyncapi,.lastunit/asyncapi)
+
+tools-prometheus: .venv
+	@command -v promtool >/dev/null || test -x $(UNPACKED)/usr/bin/promtool || $(BIN)/python -m tests.harness.debian $(UNPACKED) prometheus
+
+tools-varnish: .venv
+	@command -v varnishd >/dev/null || test -x $(UNPACKED)/usr/sbin/varnishd || $(BIN)/python -m tests.harness.debian $(UNPACKED) varnish
+
+# Node with npm and Go are left out where they are missing; their tests say so.
+tools-clients: .venv
+	@$(call debian,command -v kcat >/dev/null && pkg-config --exists rdkafka avro-c 2>/dev/null, \
+	  curl gcc libc6-dev pkg-config kcat librdkafka-dev libavro-dev)
+	@! command -v npm >/dev/null || { $(call npm,docs/clients/node,.lastunit/clients/node); }
+	@! command -v go >/dev/null || { cd docs/clients/go && go mod download; }
+	@$(BIN)/python -m tests.harness.maven docs/clients/java/jars.lock .lastunit/clients/java
+
+# Apicurio Registry, 160 MB
+tools-registry: .venv
+	@$(BIN)/python -m tests.harness.maven tests/harness/registry.lock .lastunit/registry
 
 ## Measure it
 

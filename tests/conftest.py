@@ -19,7 +19,7 @@ from tests.samples import EVERYTHING
 
 _HERE = Path(__file__).parent
 _KEPT = {PREFIX + "CACHE_DIR", PREFIX + "CODEC", PREFIX + "SCREENSHOTS"}
-_MARKED_FOLDERS = {"stack": ("stack",), "faults": ("stack", "faults")}
+_MARKED_FOLDERS = {"stack": ("stack",), "browser": ("stack",), "faults": ("stack", "faults")}
 _RELEASE_ONLY = ("slow", "release")
 _LONGEST_FIRST = ("faults", "benchmarks", "stack")
 

@@ -55,7 +55,7 @@ async def main() -> None:
     """Start a system, seed it, take the pictures, stop it."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        sys.exit("There is no chromium; `make browser` installs it, and playwright.")
+        sys.exit("There is no chromium; `make tools` installs it, and playwright.")
     playwright = importlib.import_module("playwright.async_api")
     DIRECTORY.mkdir(exist_ok=True)
     async with (

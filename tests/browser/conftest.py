@@ -1,9 +1,8 @@
-"""A browser: Debian's Chromium, driven by playwright. Without them these tests are skipped: `make browser` installs them."""
+"""A browser: Debian's Chromium, driven by playwright. Without them these tests are skipped: `make tools` installs them."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,21 +12,24 @@ import pytest
 
 from infra.base.settings import Settings
 from infra.edge.shop.process import ShopProcess
+from tests.harness.programs import find_program
 from tests.harness.reading import Catalogue, catalogue, serving
 from tests.stack.conftest import endpoints, environment, settings, stack  # noqa: F401  the same servers
 from tests.stack.test_shop import current
 from tests.unit.search.shelf import product
 
-CHROMIUM = shutil.which("chromium") or ""
+CHROMIUM = find_program("chromium")
 AXE = Path(__file__).parents[2] / ".lastunit" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+WIDTHS = (390, 1280)
+SCHEMES = ("light", "dark")
 COLOURS = ("red", "blue", "green")
 
 
 @pytest.fixture(scope="session")
 def playwright_api() -> Any:
     if not CHROMIUM:
-        pytest.skip("there is no chromium; `make browser` installs it")
-    return pytest.importorskip("playwright.async_api", reason="there is no playwright; `make browser` installs it")
+        pytest.skip("there is no chromium; `make tools` installs it")
+    return pytest.importorskip("playwright.async_api", reason="there is no playwright; `make tools` installs it")
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ async def shop(shelf: Catalogue) -> AsyncIterator[ShopProcess]:
 
 
 class Visitor:
-    """A page of the shop in a browser, and everything that its console reported."""
+    """A page of the shop or the console in a browser, and everything that its own console reported."""
 
     def __init__(self, page: Any, address: str) -> None:
         self.page, self.address = page, address
@@ -70,10 +72,20 @@ class Visitor:
     async def go(self, path: str) -> None:
         await self.page.goto(self.address + path, wait_until="networkidle")
 
+    async def looks_well(self, name: str, screenshots: Path) -> None:
+        """Require of the page at each width and in each scheme that it fits, and that axe finds nothing serious."""
+        for width in WIDTHS:
+            await self.page.set_viewport_size({"width": width, "height": 900})
+            for scheme in SCHEMES:
+                await self.page.emulate_media(color_scheme=scheme)
+                await self.page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=True)
+                assert await self.page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+                assert await self.serious() == [], (name, width, scheme)
+
     async def serious(self) -> list[str]:
         """Return what axe finds serious or critical on the page."""
         if not AXE.exists():
-            pytest.skip("there is no axe-core; `make browser` installs it")
+            pytest.skip("there is no axe-core; `make tools` installs it")
         await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         report = await self.page.evaluate("axe.run()")
         return [
@@ -96,7 +108,7 @@ def visited(visitor: Visitor) -> Iterator[Visitor]:
     assert visitor.complaints == []
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def browser(playwright_api: Any) -> AsyncIterator[Any]:
     async with playwright_api.async_playwright() as driver:
         opened = await driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +46,6 @@ async def test_from_a_search_to_one_paid_order_however_often_it_is_clicked(
     context = await browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
     with visited(Visitor(await context.new_page(), shop.address)) as visitor:
         page = visitor.page
-
-        async def look(name: str) -> None:
-            for width in (390, 1280):
-                for scheme in ("light", "dark"):
-                    await page.set_viewport_size({"width": width, "height": 900})
-                    await page.emulate_media(color_scheme=scheme)
-                    await page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=True)
-                    assert await page.evaluate("document.documentElement.scrollWidth") <= width, name
-                    assert await visitor.serious() == []
-
         await visitor.go("/")
         await page.fill("#q", "mug")
         await page.press("#q", "Enter")
@@ -65,7 +55,7 @@ async def test_from_a_search_to_one_paid_order_however_often_it_is_clicked(
         await page.fill("input[name=quantity]", "2")
         await page.click("text=Update")
         await page.locator(".sum", has_text="GBP 7.00").wait_for()
-        await look("cart")
+        await visitor.looks_well("cart", screenshots)
         await page.click("text=To the checkout")
         await page.locator("h1", has_text="Checkout").wait_for()
         await page.fill("#code", "TEN")
@@ -73,39 +63,40 @@ async def test_from_a_search_to_one_paid_order_however_often_it_is_clicked(
         await page.locator("tfoot", has_text="GBP -0.70").wait_for()
         await page.locator(".sum", has_text="GBP 11.25").wait_for()
         await fill_in_the_address(page)
-        await look("checkout")
+        await visitor.looks_well("checkout", screenshots)
         other = await context.new_page()
         await other.goto(f"{shop.address}/cart")
         await page.dblclick("text=Order and pay")
         await page.locator(".state.paid").wait_for()
-        await look("order")
-        await sent_back(rooms, page, look)
+        await visitor.looks_well("order", screenshots)
+        await sent_back(rooms, visitor, screenshots)
         await page.go_back()
         await page.go_back()
         await other.click("text=To the checkout")
         await other.locator("text=Your cart is empty").wait_for()
         await visitor.go("/orders")
         assert await page.locator("tbody tr").count() == 1
-        await look("orders")
+        await visitor.looks_well("orders", screenshots)
         await visitor.go("/signin")
-        await look("signin")
+        await visitor.looks_well("signin", screenshots)
         assert await rooms.value("SELECT count(*) FROM orders") == 1
     await context.close()
 
 
-async def sent_back(rooms: Shop, page: Any, look: Callable[[str], Awaitable[None]]) -> None:
+async def sent_back(rooms: Shop, visitor: Visitor, screenshots: Path) -> None:
     """Ship the only order, let it arrive and ask for a return: the page follows by itself."""
+    page = visitor.page
     order_id = await rooms.value("SELECT order_id::text FROM orders")
     await rooms.say(m.ShipOrder(order_id, "S1", (), "post", "T1"))
     await page.locator(".state.shipped").wait_for()
     await rooms.say(m.ConfirmDelivery(order_id, "S1"))
     await page.locator(".state.delivered").wait_for()
-    await look("order-delivered")
+    await visitor.looks_well("order-delivered", screenshots)
     await page.check("input[name=line]")
     await page.fill("#reason", "too small")
     await page.click("text=Ask for the return")
     await page.locator("text=Return 1: asked for").wait_for()
-    await look("order-returned")
+    await visitor.looks_well("order-returned", screenshots)
 
 
 async def test_a_declined_card_a_confirmed_one_and_a_session_that_ended_without_javascript(

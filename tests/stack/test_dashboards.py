@@ -1,13 +1,12 @@
 """Every query of every dashboard returns data from a real Prometheus that scrapes a system at work.
 
-Prometheus is Debian's package; without it the test is skipped (`make alerts` installs it).
+Prometheus is Debian's package; without it the test is skipped (`make tools` unpacks it).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,9 +22,10 @@ from infra.base.rooms import API, BOOKKEEPERS, CONSOLE, SYSTEM
 from infra.base.settings import Settings
 from infra.local.stack.ports import lasting_ports
 from infra.local.targets import NAME, keep_targets
+from tests.harness.programs import environment, find_program
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 
-PROMETHEUS = shutil.which("prometheus") or ""
+PROMETHEUS = find_program("prometheus")
 INTERVAL = "15s"
 """In the place of $__rate_interval: some scrapes of a second each."""
 
@@ -44,7 +44,7 @@ async def prometheus(folder: Path, targets: Path) -> AsyncIterator[aiohttp.Clien
     ]
     with (folder / "prometheus.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *command, f"--web.listen-address=127.0.0.1:{port}", stdout=log, stderr=log
+            *command, f"--web.listen-address=127.0.0.1:{port}", stdout=log, stderr=log, env=environment()
         )
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
@@ -81,7 +81,7 @@ async def is_up(client: aiohttp.ClientSession) -> bool:
         return False
 
 
-@pytest.mark.skipif(not PROMETHEUS, reason="there is no prometheus; `make alerts` installs it")
+@pytest.mark.skipif(not PROMETHEUS, reason="there is no prometheus; `make tools` unpacks it")
 @pytest.mark.release
 async def test_every_query_returns_data_workers_are_distinguished_and_histograms_name_traces(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -18,13 +17,14 @@ import pytest
 from infra.base.settings import Settings
 from schemas.shop import MAX_AGE_MS
 from tests.harness.buying import shopper
+from tests.harness.programs import environment, find_program, unpacked
 from tests.harness.reading import Catalogue, catalogue, serving
 from tests.harness.waiting import until
 from tests.stack.test_shop import HTML, current
 from tests.unit.search.shelf import product
 
-VARNISH = shutil.which("varnishd") or ""
-pytestmark = pytest.mark.skipif(not VARNISH, reason="there is no varnishd; install Debian's varnish")
+VARNISH = find_program("varnishd")
+pytestmark = pytest.mark.skipif(not VARNISH, reason="there is no varnishd; `make tools` unpacks it")
 PROPAGATION_S = 0.7
 """What reading, purging and sampling add on two busy cores to the bound that holds for what a page was made from."""
 
@@ -41,9 +41,11 @@ async def varnish(folder: Path, port: int, origin_port: int) -> AsyncIterator[st
     text = files("infra.deploy").joinpath("varnish/shop.vcl").read_text(encoding="utf-8")
     (folder / "shop.vcl").write_text(text.replace('"8080"', f'"{origin_port}"'))
     command = [VARNISH, "-F", "-n", str(folder / "varnish"), "-f", str(folder / "shop.vcl"), "-a", f"127.0.0.1:{port}"]
+    for modules in unpacked("varnish/vmods"):
+        command += ["-p", f"vmod_path={modules}"]
     process = await asyncio.create_subprocess_exec(
         *command, "-s", "malloc,32m", "-p", "default_grace=0", "-j", "none",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, env=environment(),
     )  # fmt: skip
     try:
 

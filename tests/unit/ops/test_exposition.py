@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from consumers.lag.model import Flag, GroupLag, LagReport, PartitionLag, State, 
 from infra.ops.business.measure import BusinessLag, PastDeadline, Unconfirmed, Waiting
 from infra.ops.exposition import Observed, SystemCollector
 from infra.ops.status import Process
+from tests.harness.programs import find_program
 
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "infra" / "deploy" / "prometheus"
@@ -145,10 +145,10 @@ def test_every_metric_that_an_alert_reads_is_one_that_is_served() -> None:
         assert f'"{name}"' in source, name
 
 
-PROMTOOL = shutil.which("promtool") or ""
+PROMTOOL = find_program("promtool")
 
 
-@pytest.mark.skipif(not PROMTOOL, reason="there is no promtool; `make alerts` installs it")
+@pytest.mark.skipif(not PROMTOOL, reason="there is no promtool; `make tools` unpacks it")
 def test_the_alerts_fire_and_keep_quiet_as_their_tests_say() -> None:
     done = subprocess.run(
         [PROMTOOL, "test", "rules", "alerts_test.yml"], cwd=RULES, capture_output=True, text=True, check=False
