@@ -72,8 +72,8 @@ alerts: tools-prometheus ## Test the alert rules, firing and quiet, with promtoo
 	@cd infra/deploy/prometheus && export PATH="$$PATH:$(CURDIR)/$(UNPACKED)/usr/bin" && \
 	  promtool check rules alerts.yml && promtool test rules alerts_test.yml
 
-browser: tools-browser ## Test the pages in Chromium
-	@$(BIN)/pytest tests/browser $(ARGS)
+browser: tools-browser ## Test the pages in Chromium, at each width and in both schemes
+	@TESTS=all $(BIN)/pytest tests/browser $(ARGS)
 
 # Chromium and playwright come by `make tools-browser`.
 screenshots: .venv ## Photograph console and shop at work, into docs/pictures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -14,14 +15,15 @@ from infra.base.settings import Settings
 from infra.edge.shop.process import ShopProcess
 from tests.harness.programs import find_program
 from tests.harness.reading import Catalogue, catalogue, serving
+from tests.samples import samples
 from tests.stack.conftest import endpoints, environment, settings, stack  # noqa: F401  the same servers
 from tests.stack.test_shop import current
 from tests.unit.search.shelf import product
 
 CHROMIUM = find_program("chromium")
 AXE = Path(__file__).parents[2] / ".lastunit" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
-WIDTHS = (390, 1280)
-SCHEMES = ("light", "dark")
+LOOKS = tuple(itertools.product((390, 1280), ("light", "dark")))[: samples(4)]
+"""Widths and colour schemes; a change is seen at the smallest only."""
 COLOURS = ("red", "blue", "green")
 
 
@@ -74,13 +76,12 @@ class Visitor:
 
     async def looks_well(self, name: str, screenshots: Path) -> None:
         """Require of the page at each width and in each scheme that it fits, and that axe finds nothing serious."""
-        for width in WIDTHS:
+        for width, scheme in LOOKS:
             await self.page.set_viewport_size({"width": width, "height": 900})
-            for scheme in SCHEMES:
-                await self.page.emulate_media(color_scheme=scheme)
-                await self.page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=True)
-                assert await self.page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
-                assert await self.serious() == [], (name, width, scheme)
+            await self.page.emulate_media(color_scheme=scheme)
+            await self.page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=True)
+            assert await self.page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+            assert await self.serious() == [], (name, width, scheme)
 
     async def serious(self) -> list[str]:
         """Return what axe finds serious or critical on the page."""

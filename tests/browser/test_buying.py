@@ -99,6 +99,7 @@ async def sent_back(rooms: Shop, visitor: Visitor, screenshots: Path) -> None:
     await visitor.looks_well("order-returned", screenshots)
 
 
+@pytest.mark.release
 async def test_a_declined_card_a_confirmed_one_and_a_session_that_ended_without_javascript(
     browser: Any, system: tuple[Shop, ShopProcess]
 ) -> None:

@@ -48,6 +48,7 @@ async def console(at_work: Shop) -> AsyncIterator[ConsoleProcess]:
         yield process
 
 
+@pytest.mark.release
 async def test_every_page_is_readable_and_accessible(
     browser: Any, console: ConsoleProcess, at_work: Shop, screenshots: Path
 ) -> None:
@@ -78,6 +79,7 @@ async def test_every_page_is_readable_and_accessible(
     await context.close()
 
 
+@pytest.mark.release
 async def test_what_happens_is_on_the_pages_within_two_seconds(
     browser: Any, console: ConsoleProcess, at_work: Shop
 ) -> None:
@@ -100,6 +102,7 @@ async def test_what_happens_is_on_the_pages_within_two_seconds(
     await context.close()
 
 
+@pytest.mark.release
 async def test_charts_are_drawn_without_an_inline_script_and_outlive_the_updates_of_their_page(
     browser: Any, console: ConsoleProcess, at_work: Shop
 ) -> None:
@@ -153,6 +156,7 @@ async def _has_state(shop: Shop, placed: OrderRequest, state: str) -> bool:
     return (await shop.state(placed))[0] == state
 
 
+@pytest.mark.release
 async def test_a_dead_letter_is_acknowledged_with_the_reason(
     browser: Any, console: ConsoleProcess, at_work: Shop
 ) -> None:

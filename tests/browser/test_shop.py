@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from infra.edge.shop.process import ShopProcess
 from tests.browser.conftest import Visitor, visited
 from tests.harness.reading import Catalogue
@@ -37,6 +39,7 @@ async def test_the_address_is_the_state_and_the_back_button_leads_back(visitor: 
     assert await page.inner_text(".total") == "14 products"
 
 
+@pytest.mark.release
 async def test_what_is_typed_is_completed_and_leads_to_the_product(visitor: Visitor) -> None:
     page = visitor.page
     await visitor.go("/")
@@ -55,11 +58,13 @@ async def test_a_product_that_is_sold_out_meanwhile_shows_it_without_a_reload(
     await visitor.page.locator("td.stock", has_text="Sold out").wait_for()
 
 
+@pytest.mark.release
 async def test_the_number_of_the_last_units_is_shown_where_it_is_true(visitor: Visitor) -> None:
     await visitor.go("/products/P1")
     await visitor.page.locator("td.stock", has_text="Only 10 left").wait_for()
 
 
+@pytest.mark.release
 async def test_reading_works_without_javascript(browser: Any, shop: ShopProcess) -> None:
     context = await browser.new_context(java_script_enabled=False)
     with visited(Visitor(await context.new_page(), shop.address)) as visitor:
@@ -76,6 +81,7 @@ async def test_reading_works_without_javascript(browser: Any, shop: ShopProcess)
     await context.close()
 
 
+@pytest.mark.release
 async def test_a_keyboard_reaches_search_filters_and_products(visitor: Visitor) -> None:
     page = visitor.page
     await visitor.go("/search?q=mug")
@@ -90,6 +96,7 @@ async def test_a_keyboard_reaches_search_filters_and_products(visitor: Visitor) 
     assert {"skip", "brand", "q", "sort", "in_stock", "f.colour"} <= reached
 
 
+@pytest.mark.release
 async def test_every_page_fits_and_can_be_read_by_everybody(browser: Any, shop: ShopProcess, screenshots: Path) -> None:
     context = await browser.new_context(bypass_csp=True)
     with visited(Visitor(await context.new_page(), shop.address)) as visitor:
