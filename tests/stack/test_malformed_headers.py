@@ -131,7 +131,8 @@ async def test_one_of_the_largest_fits_in_whole(shop: Shop) -> None:
     await append(shop, [receipt(1)])
     async with shop.running("inventory"):
         await shop.until_quiet("inventory")
-    for letter, (_, value, headers) in zip(await letters(shop), bad, strict=True):
+    by_offset = {letter.offset: letter for letter in await letters(shop)}  # of which one may stand there twice
+    for letter, (_, value, headers) in zip(by_offset.values(), bad, strict=True):
         assert (letter.reason, letter.value, len(letter.headers)) == (MALFORMED_HEADERS, value, len(headers))
     assert await shop.levels() == {"MUG": Level(1, 0, 0)}
     await shop.assert_sound()

@@ -165,7 +165,7 @@ async def test_after_a_unique_violation_all_rooms_go_back_and_decide_the_same_ag
         await shop.until_quiet("inventory", *ROOMS, orders=3)
     rooms = [Forgetful() if name == "orders" else shop.room(name) for name in ROOMS]
     with capture_logs() as logs:
-        async with hosted(shop, rooms, batch_records=7):
+        async with hosted(shop, rooms, batch_records=7), shop.running("intake"):
             await shop.say(*(m.CancelOrder(each.order_id, "customer", "changed my mind") for each in requests))
             await shop.place(*orders(3))
             await shop.until_quiet("inventory", *ROOMS, orders=6)
