@@ -6,12 +6,11 @@ and comes back as it was.
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
-from producers.checkout.carts import CartLine
+from producers.checkout.carts import CartLine, cart_digest
 from producers.checkout.charges import NO_RULES, charges_of
 from producers.clients.orders import OrderLine, OrderRequest
 from schemas.limits import MAX_QUANTITY
@@ -233,6 +232,6 @@ def order_of(quote: Quote, payment_token: str, hold_seconds: int) -> OrderReques
         currency=quote.currency,
         payment_token=payment_token,
         hold_seconds=hold_seconds,
-        cart_id=blake2b(quote.cart_id.encode(), digest_size=12).hexdigest(),
+        cart_id=cart_digest(quote.cart_id),
         order_id=quote.order_id,
     )

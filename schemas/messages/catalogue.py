@@ -176,7 +176,7 @@ class Product(Message, frozen=True):
 
 
 class ShopSignal(Message, frozen=True):
-    """What a visitor did with a product: `kind` is seen, added or found. Sampled, and lost without harm."""
+    """What a visitor did with a product: `kind` is seen, added, found or abandoned (a cart with it in it). Sampled, and lost without harm."""
 
     product_id: str
     kind: str

@@ -7,14 +7,18 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from infra.base.settings import Settings
 from infra.edge.shop.process import ShopProcess
 from infra.edge.shop.visitors import new_guest_id
+from schemas.codec.wire import decode
+from schemas.messages import ShopSignal
 from tests.harness.buying import shopper
 from tests.harness.reading import Catalogue, catalogue, serving
 from tests.harness.waiting import until
 from tests.stack.test_shop import MUG, TEE, shows
+from topology.topics import SHOP_SIGNALS
 
 
 @pytest.fixture
@@ -111,3 +115,32 @@ async def test_no_other_site_changes_a_cart_and_cookies_are_out_of_scripts_reach
         assert page.headers["cache-control"] == "private, no-store"
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert "<script>" not in page.text
+
+
+async def test_what_stands_in_a_cart_that_was_left_is_signalled_once(shelf: Catalogue) -> None:
+    signals = f"{shelf.settings.namespace}{SHOP_SIGNALS.name}"
+    consumer = AIOKafkaConsumer(
+        signals, bootstrap_servers=shelf.settings.kafka_bootstrap, auto_offset_reset="earliest", group_id=None
+    )
+    async with serving(shelf.settings, abandoned_after_s=1, sweep_seconds=0.2) as shop, shopper(shop) as buyer:
+        await until(lambda: shows(shop, "MUG", availability="in_stock"))
+        path = f"/carts/{new_guest_id()}"
+        await buyer.send("PUT", path, {"lines": [{"sku": "MUG", "quantity": 2}]})
+        await buyer.send("PUT", f"/carts/{new_guest_id()}", {"lines": []})
+        await consumer.start()
+        found: list[ShopSignal] = []
+
+        async def left(number: int) -> bool:
+            batches = await consumer.getmany(timeout_ms=100)
+            messages = [decode(record.value or b"") for records in batches.values() for record in records]
+            found.extend(each for each in messages if isinstance(each, ShopSignal) and each.kind == "abandoned")
+            return len(found) >= number
+
+        try:
+            await until(lambda: left(1))
+            await buyer.send("PATCH", f"{path}/lines/MUG", {"quantity": 3})
+            await until(lambda: left(2))  # left again: only then is there another one
+        finally:
+            await consumer.stop()
+        assert [(each.product_id, len(each.visitor)) for each in found] == [("MUG", 24)] * 2
+        assert path.rpartition("/")[2] not in str(found)

@@ -42,10 +42,10 @@ class Signals:
         self._publisher = publisher
         self._waiting: list[ShopSignal] = []
 
-    def note(self, kind: str, product_id: str) -> None:
+    def note(self, kind: str, product_id: str, visitor: str = "") -> None:
         """Note that a visitor has seen a product, or done something else with it."""
         if len(self._waiting) < MOST_WAITING:
-            self._waiting.append(ShopSignal(product_id, kind, "", ""))
+            self._waiting.append(ShopSignal(product_id, kind, visitor, ""))
 
     async def run(self) -> None:
         """Publish until cancelled; what Kafka does not take is lost."""

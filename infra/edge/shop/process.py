@@ -23,6 +23,7 @@ from consumers.search.node import SearchNode
 from consumers.search.rules import read_rules
 from infra.edge.measured import Measured
 from infra.edge.server import HttpServer
+from infra.edge.shop.abandonment import SWEEP_SECONDS, Abandonment
 from infra.edge.shop.administration import LOOPBACK, administration_routes
 from infra.edge.shop.buying import cart_routes
 from infra.edge.shop.checkout import Checkout, CheckoutOptions
@@ -36,6 +37,7 @@ from infra.edge.shop.routes import application
 from infra.edge.shop.shop import Shop
 from infra.edge.shop.visitors import Visitors
 from infra.edge.shop.watching import OrderWatch
+from producers.checkout.abandoned import ABANDONED_S, AbandonedCarts
 from producers.checkout.carts import Carts
 from producers.checkout.charges import read_charges
 from producers.checkout.signing import Signer
@@ -128,6 +130,8 @@ class ShopProcess:
         hold_seconds: int = DEFAULT_HOLD_SECONDS,
         in_use: Mapping[str, int] | None = None,
         requests: RequestMetrics | None = None,
+        abandoned_after_s: int = ABANDONED_S,
+        sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self._stores = [valkey(url) for url in (redis_url, replica_url) if url]
         self._writer = Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=5)
@@ -145,6 +149,8 @@ class ShopProcess:
         self.shop = Shop(
             self.search, self.reader, currency, recommendations, in_demand=demand.now, signal=self._signals.note
         )
+        left = AbandonedCarts(self._stores[0], namespace, abandoned_after_s)
+        self._abandonment = Abandonment(left, self.reader, self._signals.note, sweep_seconds)
         self._watch = OrderWatch(self._stores[0], namespace)
         self._addresses = Addresses(postgres_dsn) if postgres_dsn else None
         prices_age_ms = lambda: self.search.products_age_ms  # noqa: E731
@@ -185,7 +191,7 @@ class ShopProcess:
         """Work until `stop`."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                runs = (self.search.run(), self.pages.run(), self._signals.run())
+                runs = (self.search.run(), self.pages.run(), self._signals.run(), self._abandonment.run())
                 work = [tasks.create_task(run) for run in runs]
                 serving = tasks.create_task(self._server.run())
                 await self._stopping.wait()
