@@ -1,4 +1,4 @@
-"""`make bench-buy`: carts beside the same by WATCH and MULTI, sixteen writers on one hot cart; quotes and their signatures.
+"""`make bench-buy`: carts beside the same by WATCH and MULTI, sixteen writers on one hot cart; quotes and their signatures; buying.
 
 Both lanes use the same server, connections and client. A writer of the other lane that was overtaken tries again, as it must.
 """
@@ -22,6 +22,7 @@ from producers.checkout.carts import CartLine, Carts
 from producers.checkout.quotes import Offer, make_quote, opened_quote, order_of, sign_quote
 from producers.checkout.signing import Signer
 from schemas.ids import new_order_id
+from tests.benchmarks.checkouts import check_out
 from tests.benchmarks.harness.options import Options
 from tests.benchmarks.harness.program import run_benchmark
 from tests.benchmarks.harness.report import Report, at_most
@@ -139,10 +140,14 @@ def quotes(options: Options, report: Report) -> None:
 
 
 async def run(options: Options, report: Report) -> None:
-    """Measure carts, then quotes."""
-    async with server() as address:
-        await hot_cart(options, report, address)
-    quotes(options, report)
+    """Measure carts, then quotes, then the same through a whole system."""
+    if options.wants("carts"):
+        async with server() as address:
+            await hot_cart(options, report, address)
+    if options.wants("quotes"):
+        quotes(options, report)
+    if options.wants("system"):
+        await check_out(options, report)
 
 
 def main() -> int:
