@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from infra.base.settings import Settings
 from infra.edge.shop.process import ShopProcess
 from schemas import messages as m
 from tests.browser.conftest import Visitor, visited
-from tests.harness.buying import selling
+from tests.harness.buying import selling, shopper
 from tests.harness.shop import Shop
+from tests.harness.waiting import until
 from tests.stack.test_shop import current
 from tests.unit.search.shelf import product
 
@@ -135,3 +138,42 @@ async def test_a_declined_card_a_confirmed_one_and_a_session_that_ended_without_
         await visitor.go("/orders")
         assert await page.locator("text=There is none yet").count() == 1
     await context.close()
+
+
+async def test_what_changed_meanwhile_is_shown_on_the_page_and_placed_as_it_is_now(
+    browser: Any, settings: Settings, tmp_path: Path
+) -> None:
+    async with selling(settings, tmp_path, [MUG, POT], {"MUG": 1, "POT": 9}) as (rooms, catalogue, shop):
+        context = await browser.new_context()
+        with visited(Visitor(await context.new_page(), shop.address)) as visitor:
+            page = visitor.page
+            for sku in ("MUG", "POT"):
+                await visitor.go(f"/cart?add={sku}:1")
+            await page.click("text=To the checkout")
+            await page.locator(".sum", has_text="GBP 23.40").wait_for()
+            dearer = current(POT, (2_500, int(time.time() * 1000)))
+            await catalogue.put([msgspec.structs.replace(dearer, version=2)])
+            async with shopper(shop) as other:
+                await other.add("MUG")
+                action, form = await other.check_out()
+                await other.order((await other.post(action, form)).headers["location"], "paid")
+
+            async def is_known() -> bool:
+                pot = await shop.reader.product("POT")
+                return pot is not None and pot.version == 2 and shop.reader.levels_of(MUG)["MUG"].available == 0
+
+            await until(is_known)
+            await page.click("text=Order and pay")
+            await page.locator("h1", has_text="Something has changed meanwhile").wait_for()
+            await page.locator("text=Red Mug is sold out").wait_for()
+            await page.locator("text=Tea Pot costs GBP 25.00 now; it was GBP 19.90").wait_for()
+            assert await page.locator("text=Order and pay").count() == 0
+            assert ["409" in complaint for complaint in visitor.complaints] == [True]
+            visitor.complaints.clear()
+            await visitor.go("/cart")
+            await page.click("tr:has-text('Red Mug') >> text=Remove")
+            await page.click("text=To the checkout")
+            await page.click("text=Order and pay GBP 25.00")
+            await page.locator(".state.paid").wait_for()
+            assert await rooms.value("SELECT count(*) FROM orders") == 2
+        await context.close()
