@@ -138,10 +138,17 @@ async def test_a_click_whose_shop_died_is_placed_at_a_price_that_holds_or_withdr
         )
         await system.assert_sound()
 
+        # What one click was refused for, no other one gets, though the price is back meanwhile.
+        order_id, action, form = await accepted(third)
+        await dearer(catalogue, shop, 5, 750)
+        assert (await clicked(third, action, form)).status == 409
+        await dearer(catalogue, shop, 6, 700)
+        assert (await clicked(third, action, form)).status == 409
+        assert (await prices_on_the_log(system, order_id), await state_of(system, order_id)) == ([], None)
+
         # The control: where nothing is compared, a price that is over is charged.
         order_id, action, form = await accepted(third)
-        await died_before_publishing(redis, settings, order_id)
-        await dearer(catalogue, shop, 5, 800)
+        await asyncio.gather(died_before_publishing(redis, settings, order_id), dearer(catalogue, shop, 7, 800))
         monkeypatch.setattr(placing, "differences", lambda _quote, _offers: [])
         assert (await clicked(third, action, form)).status == 202
         assert await prices_on_the_log(system, order_id) == [700]

@@ -2,8 +2,9 @@
 
 Two keys in Valkey stand for an order that is being placed. The claim is set before anything is published: with which
 payment. The verdict is set once, by whoever comes first: `published` after Kafka has acknowledged the order, `withdrawn` where
-another click finds that the quote holds no longer and the order is not to be seen on the log. A withdrawn order is cancelled
-on the log: whatever of it is there, or comes late, is undone.
+a click finds that the quote holds no longer and the order is not to be seen on the log. A withdrawn order that was claimed is
+cancelled on the log: whatever of it is there, or comes late, is undone. Whoever claims looks for a verdict afterwards, and
+whoever withdraws for a claim: of two at the same time one at least sees the other.
 
 Decision: docs/decisions, 050.
 """
@@ -110,14 +111,13 @@ class Placing:
                 if await self._checkout.order(quote.order_id) is not None:
                     return None
                 if (await self._progress(quote.order_id)).claim is None:
-                    return await self._checkout.requote(quote)
+                    return await self._judged(quote, None, WITHDRAWN)
                 continue  # another click was faster, and its hold may be what stands in the way
-            claim = progress.claim
-            if claim is None:
+            if progress.claim is None:
                 await store()
-                claim = await self._claimed(quote.order_id, Claim(payment_token))
-            if time.monotonic() - checked_at < CHECKED_SECONDS:
-                return await self._published(quote, claim, checked_at)
+                progress = await self._claimed(quote.order_id, Claim(payment_token))
+            if progress.verdict is None and time.monotonic() - checked_at < CHECKED_SECONDS:
+                return await self._published(quote, progress.claim or Claim(payment_token), checked_at)
 
     async def _holds(self, quote: Quote, *, is_claimed: bool) -> bool:
         """Return whether a quote can be placed as it was shown; of one that is claimed its own units may be held already."""
@@ -146,7 +146,7 @@ class Placing:
         """Settle an order that may be on the log, at a price that holds no longer: seen there it stands, else it is withdrawn."""
         return await self._judged(quote, claim, PUBLISHED if await self._is_seen(quote) else WITHDRAWN)
 
-    async def _judged(self, quote: Quote, claim: Claim, verdict: Verdict) -> Quote | None:
+    async def _judged(self, quote: Quote, claim: Claim | None, verdict: Verdict) -> Quote | None:
         """Do what the verdict means, or that of whoever came first."""
         if await self._decided(quote.order_id, verdict) == WITHDRAWN:
             return await self._withdrawn(quote)
@@ -165,7 +165,8 @@ class Placing:
 
     async def _withdrawn(self, quote: Quote) -> Quote:
         """Cancel what may be on the log, and quote anew; whoever dies in between is made up for by the next click."""
-        await self._commands.send([CancelOrder(quote.order_id, "merchant", "quote_withdrawn")])
+        if (await self._progress(quote.order_id)).claim is not None:
+            await self._commands.send([CancelOrder(quote.order_id, "merchant", "quote_withdrawn")])
         return await self._checkout.requote(quote)
 
     async def _note(self, quote: Quote, claim: Claim | None) -> None:
@@ -179,18 +180,16 @@ class Placing:
 
     async def _progress(self, order_id: str) -> Progress:
         keys = self._key("checkout", order_id), self._key("verdict", order_id)
-        claim, verdict = await asked(self._redis.mget(keys))
-        return Progress(
-            None if claim is None else msgspec.json.decode(claim, type=Claim),
-            None if verdict is None else msgspec.convert(verdict.decode(), Verdict),
-        )
+        return _progress_in(*await asked(self._redis.mget(keys)))
 
-    async def _claimed(self, order_id: str, claim: Claim) -> Claim:
-        """Claim an order for a payment; whoever comes second gets the claim of the first."""
+    async def _claimed(self, order_id: str, claim: Claim) -> Progress:
+        """Claim an order for a payment, and return how far it is then; whoever comes second finds the claim of the first."""
         key = self._key("checkout", order_id)
-        if await asked(self._redis.set(key, msgspec.json.encode(claim), nx=True, ex=KEPT_SECONDS)):
-            return claim
-        return (await self._progress(order_id)).claim or claim
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.set(key, msgspec.json.encode(claim), nx=True, ex=KEPT_SECONDS)
+        pipeline.mget(key, self._key("verdict", order_id))
+        _, values = await asked(pipeline.execute())
+        return _progress_in(*values)
 
     async def _decided(self, order_id: str, verdict: Verdict) -> Verdict:
         """Give an order its verdict; whoever comes second gets that of the first."""
@@ -200,6 +199,13 @@ class Placing:
 
     def _key(self, kind: str, name: str) -> str:
         return self._checkout.key(kind, name)
+
+
+def _progress_in(claim: bytes | None, verdict: bytes | None) -> Progress:
+    return Progress(
+        None if claim is None else msgspec.json.decode(claim, type=Claim),
+        None if verdict is None else msgspec.convert(verdict.decode(), Verdict),
+    )
 
 
 def lines_of(quote: Quote) -> list[CartLine]:
