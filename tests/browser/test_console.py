@@ -22,6 +22,12 @@ from topology.topics import INVENTORY_COMMANDS
 SOLD = order(("MUG", 1), ("TIN", 2))
 UPDATE_SECONDS = 2.0
 """From an event on the log to what a page shows."""
+PAINT_MS = 1_000
+PAINT_TRIES_SECONDS = 60.0
+"""A machine that is busy with others has a moment for one page within it."""
+FIRST_PAINT = """new Promise((done) => new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (entry.name === "first-contentful-paint") done(entry.startTime)
+}).observe({type: "paint", buffered: true}))"""
 
 
 @pytest.fixture
@@ -100,6 +106,22 @@ async def test_what_happens_is_on_the_pages_within_two_seconds(
             await row.locator("td", has_text=lines).first.wait_for()
             assert time.monotonic() - began < UPDATE_SECONDS
     await context.close()
+
+
+@pytest.mark.release
+async def test_the_first_paint_of_a_page_takes_less_than_a_second(
+    browser: Any, console: ConsoleProcess, at_work: Shop
+) -> None:
+    for path in ("/", f"/order?id={SOLD.order_id}", "/sku?id=TIN", f"/group?id={at_work.settings.namespace}inventory"):
+        took_ms: list[float] = []
+        give_up_at = time.monotonic() + PAINT_TRIES_SECONDS
+        while not took_ms or (min(took_ms) >= PAINT_MS and time.monotonic() < give_up_at):
+            context = await browser.new_context(viewport={"width": 1280, "height": 900})  # with nothing in its cache
+            with visited(Visitor(await context.new_page(), console.address)) as one:
+                await one.page.goto(one.address + path)
+                took_ms.append(await one.page.evaluate(FIRST_PAINT))
+            await context.close()
+        assert min(took_ms) < PAINT_MS, (path, took_ms)
 
 
 @pytest.mark.release

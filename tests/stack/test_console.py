@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from schemas import messages as m
 from schemas.codec.wire import decode
 from tests.harness.api import with_views
 from tests.harness.shop import Shop, in_miniature, open_shop, order
+from tests.harness.waiting import until
 from topology.topics import INVENTORY_COMMANDS, OPERATOR_ACTIONS
 
 
@@ -262,3 +264,34 @@ async def test_a_page_of_another_name_cannot_be_read_through_the_browser(shop: S
             assert answer.status == 403
         async with browser.get("/livez") as answer:
             assert (answer.status, "default-src 'none'" in answer.headers["Content-Security-Policy"]) == (200, True)
+
+
+@pytest.mark.slow
+async def test_a_frozen_owner_is_a_stall_within_15_seconds_on_the_page_and_in_the_metrics(shop: Shop) -> None:
+    group = f"{shop.settings.namespace}inventory"
+    await shop.receive(MUG=5)
+    await shop.supervisor.start("inventory")
+    async with console_of(shop) as console, browser_of(console) as browser:
+
+        async def named() -> tuple[bool, bool]:
+            """Tell whether the group's page and its metric name the stall."""
+            async with browser.get("/group", params={"id": group}) as answer:
+                page = await answer.text()
+            async with browser.get("/metrics") as answer:
+                lines = [line for line in (await answer.text()).splitlines() if "lastunit_lag_verdict{" in line]
+            of_group = [line for line in lines if f'group="{group}"' in line and 'verdict="STALL"' in line]
+            return "v-STALL" in page, bool(of_group)
+
+        async def are_named() -> bool:
+            return await named() == (True, True)
+
+        await shop.until_quiet("inventory")
+        assert await named() == (False, False)
+        shop.supervisor.pause("inventory")
+        try:
+            frozen_at = time.monotonic()
+            await shop.receive(MUG=5)
+            await until(are_named, seconds=15)
+            assert time.monotonic() - frozen_at < 15
+        finally:
+            shop.supervisor.resume("inventory")
