@@ -88,9 +88,14 @@ async def test_status_names_what_waits_and_why(shop: Shop) -> None:
     assert status.open_letters == {"wrong_partition": 1}
     assert "1 dead letters are open" in [problem.what for problem in status.problems]
     [letter] = await letters_of(shop)
-    await acknowledge(shop.publisher, [letter], by="ann", why="known")
-    printed = await lastunit({**os.environ, **shop.settings.environment()}, "status", "--json")
+    environment = {**os.environ, **shop.settings.environment()}
+    expire = ("letters", "expire", "--why", "too old", "--json", "--older-than")
+    assert (await lastunit(environment, *expire, "1")).json["letters"] == []
+    assert (await lastunit(environment, *expire, "0")).json["letters"] == [letter.id]
+    printed = await lastunit(environment, "status", "--json")
     assert printed.json["open_letters"] == {}
+    await acknowledge(shop.publisher, [letter], by="ann", why="known")
+    assert [each.state for each in await letters_of(shop)] == [LetterState.ACKNOWLEDGED]
     assert {group["group"].rpartition(".")[2] for group in printed.json["groups"]} >= {
         "inventory",
         "orders",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from infra.base.connections import address_of, kafka_publisher
 from infra.base.spans import moment
-from infra.cli.arguments import SHOWN
+from infra.cli.arguments import SHOWN, days
 from infra.cli.groups import new_group
 from infra.cli.output import AsJson, counted, fail, print_json, print_table, quiet_settings, run, stdout
 from infra.ops.letters import redriving
@@ -49,12 +50,15 @@ def _state(given: str) -> str:
 State = Annotated[
     str | None,
     typer.Option(
-        metavar="STATE", parser=_state, help="Only open, redriven or acknowledged ones. Default: open; with ids: all."
+        metavar="STATE",
+        parser=_state,
+        help="Only open, redriven, acknowledged or expired ones. Default: open; with ids: all.",
     ),
 ]
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is noted on operator.actions.")]
 By = Annotated[str, typer.Option(metavar="NAME", help="Who does it; it is noted on operator.actions.")]
 
+DAY_MS: Final = 86_400_000
 HEX_BYTES: Final = 256
 """Bytes of a value that are shown raw."""
 
@@ -164,6 +168,33 @@ def acknowledge(
 
 
 @app.command()
+def expire(
+    *,
+    older_than: Annotated[
+        float, typer.Option(metavar="DAYS", parser=days, help="Only those that have been dead for longer.")
+    ],
+    why: Why,
+    by: By = "",
+    room: Room = "",
+    topic: Topic = "",
+    reason: Reason = "",
+    key: Key = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count them; note nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Note that open letters are too old for anything to be done; they are no longer listed as open. Their records stay."""
+    settings = quiet_settings()
+    before_ms = round(time.time() * 1000 - older_than * DAY_MS)
+    letters = _matching(settings, Filter((), room, topic, reason, key, dead_before_ms=before_ms))
+    if not dry_run and letters:
+        run(_expire(settings, letters, by or getpass.getuser(), why))
+    if as_json:
+        print_json({"dry_run": dry_run, "letters": [letter.id for letter in letters]})
+    else:
+        stdout().print(f"{counted(len(letters), 'dead letter')} {'would be ' if dry_run else ''}expired.")
+
+
+@app.command()
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write them, a JSON document a line.")],
     *,
@@ -249,6 +280,11 @@ async def _redrive(settings: Settings, planned: Sequence[redriving.Redrive], by:
 async def _acknowledge(settings: Settings, letters: Sequence[Letter], by: str, why: str) -> None:
     async with kafka_publisher(settings) as publisher:
         await redriving.acknowledge(publisher, letters, by=by, why=why)
+
+
+async def _expire(settings: Settings, letters: Sequence[Letter], by: str, why: str) -> None:
+    async with kafka_publisher(settings) as publisher:
+        await redriving.expire(publisher, letters, by=by, why=why)
 
 
 def _step(each: redriving.Redrive) -> dict[str, Any]:

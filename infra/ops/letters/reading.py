@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 REDRIVE: Final = "redrive"
 ACKNOWLEDGE: Final = "acknowledge"
+EXPIRE: Final = "expire"
 
 
 class LetterState(StrEnum):
@@ -30,9 +31,15 @@ class LetterState(StrEnum):
     """It was published to its topic again. If it fails again, that is a new letter."""
     ACKNOWLEDGED = "acknowledged"
     """Somebody has decided that nothing is to be done about it."""
+    EXPIRED = "expired"
+    """It was open for so long that nothing is to be done about it any more."""
 
 
-_STATE_AFTER: Final = {REDRIVE: LetterState.REDRIVEN, ACKNOWLEDGE: LetterState.ACKNOWLEDGED}
+_STATE_AFTER: Final = {
+    REDRIVE: LetterState.REDRIVEN,
+    ACKNOWLEDGE: LetterState.ACKNOWLEDGED,
+    EXPIRE: LetterState.EXPIRED,
+}
 
 
 class Handling(msgspec.Struct, frozen=True):
@@ -69,7 +76,10 @@ class Letter(msgspec.Struct, frozen=True):
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Which letters are meant; what is empty holds for all. `key` is compared as text."""
+    """Which letters are meant; what is empty holds for all. `key` is compared as text.
+
+    `dead_before_ms` leaves out what was published to dead.letters at that time (ms since the epoch) or later.
+    """
 
     ids: tuple[str, ...] = ()
     room: str = ""
@@ -77,6 +87,7 @@ class Filter(msgspec.Struct, frozen=True):
     reason: str = ""
     key: str = ""
     states: tuple[LetterState, ...] = (LetterState.OPEN,)
+    dead_before_ms: int | None = None
 
     def takes(self, letter: Letter) -> bool:
         """Return whether the letter is meant."""
@@ -88,6 +99,7 @@ class Filter(msgspec.Struct, frozen=True):
             and self.reason in {"", source.reason}
             and self.key in {"", shown_key(source.key)}
             and (not self.states or letter.state in self.states)
+            and (self.dead_before_ms is None or letter.dead_at_ms < self.dead_before_ms)
         )
 
 

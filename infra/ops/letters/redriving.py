@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from infra.base.errors import InfraError
-from infra.ops.letters.reading import ACKNOWLEDGE, REDRIVE, Letter, shown_key, subject_of
+from infra.ops.letters.reading import ACKNOWLEDGE, EXPIRE, REDRIVE, Letter, shown_key, subject_of
 from producers.publisher import BY_KEY, FORWARDED, Outgoing
 from schemas.codec.wire import encode
 from schemas.errors import SchemaError
@@ -101,6 +101,11 @@ async def _publish(publisher: Publisher, batch: Sequence[Redrive], by: str, why:
 async def acknowledge(publisher: Publisher, letters: Sequence[Letter], *, by: str, why: str) -> None:
     """Note that nothing is to be done about these letters. Raises PublishError."""
     await publisher.publish([_note(letter, ACKNOWLEDGE, by, why, letter.source.reason) for letter in letters])
+
+
+async def expire(publisher: Publisher, letters: Sequence[Letter], *, by: str, why: str) -> None:
+    """Note that these letters were open for too long. Raises PublishError."""
+    await publisher.publish([_note(letter, EXPIRE, by, why, letter.source.reason) for letter in letters])
 
 
 def _note(letter: Letter, action: str, by: str, why: str, detail: str) -> Outgoing:

@@ -131,3 +131,13 @@ def test_a_filter_names_letters_by_what_they_are() -> None:
     others = (Filter(ids=("0/1",)), Filter(room="orders"), Filter(reason="x"), Filter(key="TIN"), Filter(topic="y"))
     assert not any(each.takes(one) for each in others)
     assert not Filter(states=(LetterState.REDRIVEN,)).takes(one)
+
+
+def test_an_expired_letter_is_no_longer_open_and_only_older_ones_are_meant_by_an_age() -> None:
+    letters = letters_of(
+        [Record(3, n, 10 + n, encode(dead(MUG, offset=n))) for n in range(3)],
+        [action("dead.letters/3/0", "expire", 20)],
+    )
+    assert [each.state for each in letters] == [LetterState.EXPIRED, LetterState.OPEN, LetterState.OPEN]
+    old = Filter(dead_before_ms=12)
+    assert [each.id for each in letters if old.takes(each)] == ["3/1"]
