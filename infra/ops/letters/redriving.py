@@ -1,4 +1,7 @@
-"""Sends dead letters on their way again: through their own topics, so every room's duplicate check sees them."""
+"""Sends dead letters on their way again: through their own topics, so every room's duplicate check sees them.
+
+Decision: docs/decisions, 049.
+"""
 
 from __future__ import annotations
 
