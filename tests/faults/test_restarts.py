@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
@@ -68,6 +70,30 @@ async def test_servers_restart_under_load_and_nothing_is_lost_or_doubled(shop: S
 
 @pytest.mark.release
 @pytest.mark.timeout(400)
+async def test_an_older_copy_of_the_databases_files_is_put_back_under_load_and_nothing_is_lost_or_doubled(
+    shop: Shop, stack: Stack, tmp_path: Path
+) -> None:
+    traffic = await race(shop, 1_731, orders=ORDERS)
+    await shop.start_processes()
+    async with Flow(shop, traffic) as flow:
+        await shop.until(progress_after(shop, 0))
+        files = Path(await shop.value("SHOW data_directory"))
+        async with killed(stack.postgres):
+            await copy_files(files, tmp_path / "backup")
+        for _ in range(3):
+            await shop.until(progress_after(shop, await shop.progress("orders")))
+        async with killed(stack.postgres):
+            await copy_files(tmp_path / "backup", files)
+        await shop.until(progress_after(shop, await shop.progress("orders")))
+    await shop.until_quiet(orders=flow.placed)
+    went_back = {room for room in DECIDING if logged(shop.supervisor.folder, room, "database_went_back")}
+    assert went_back == set(DECIDING)
+    assert shop.supervisor.failure is None
+    await shop.assert_sound()
+
+
+@pytest.mark.release
+@pytest.mark.timeout(400)
 async def test_processes_join_and_leave_under_load_and_nothing_is_lost_or_doubled(shop: Shop) -> None:
     traffic = await race(shop, 1_730, orders=ORDERS)
     await shop.start_processes()
@@ -96,6 +122,21 @@ def crash_of(part: EmbeddedServer) -> Callable[[], Awaitable[None]]:
         await part.start()
 
     return crash
+
+
+@contextlib.asynccontextmanager
+async def killed(part: EmbeddedServer) -> AsyncIterator[None]:
+    """Have a server dead during the block."""
+    await part.kill()
+    yield
+    await part.start()
+
+
+async def copy_files(source: Path, target: Path) -> None:
+    """Put a copy of a folder in the place of another, with the owners that PostgreSQL insists on."""
+    await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
+    copying = await asyncio.create_subprocess_exec("cp", "-a", source, target)
+    assert await copying.wait() == 0
 
 
 def progress_after(shop: Shop, before: int) -> Callable[[], Awaitable[bool]]:
