@@ -136,12 +136,12 @@ async def _rage(
     """Let everybody walk and kill meanwhile; return what each came to."""
     address = f"http://127.0.0.1:{system.settings.shop_port}"
     await until(lambda: _is_stocked(address), seconds=120)
-    killer = Killer(system, plan.killed, plan.seed, plan.kill_pause_seconds, works_between=True)
+    patience, turns = Patience(), asyncio.Semaphore(plan.at_a_time)
+    killer = Killer(system, plan.killed, plan.seed, plan.kill_pause_seconds, progress=lambda: patience.moves)
     killing = asyncio.create_task(killer.run())
     changing = asyncio.create_task(prices.change_now_and_then(plan.price_pause_seconds))
     slugs = [each.slug for each in prices.products.values()]
     walks: list[Walk] = []
-    patience, turns = Patience(), asyncio.Semaphore(plan.at_a_time)
 
     async def walk(number: int) -> Walked:
         timeout = aiohttp.ClientTimeout(total=20)

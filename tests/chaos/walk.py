@@ -57,10 +57,12 @@ class Patience:
 
     def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
         self._seconds, self._moved_at = seconds, time.monotonic()
+        self.moves = 0
 
     def moved(self) -> None:
         """Note that somebody got further."""
         self._moved_at = time.monotonic()
+        self.moves += 1
 
     def check(self, what: str) -> None:
         """Raise TimeoutError where it is over."""
