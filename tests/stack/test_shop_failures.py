@@ -22,6 +22,7 @@ from infra.edge.shop.process import ShopProcess
 from infra.local.stack import Stack
 from infra.local.stack.valkey import Valkey
 from tests.harness.reading import Catalogue, answer_of, catalogue, get, serving
+from tests.harness.tables import give_tables
 from tests.harness.tcp_proxy import TcpProxy
 from tests.harness.waiting import until
 from tests.stack.test_shop import HTML, JSON, MUG, TEE, shows, view
@@ -153,6 +154,7 @@ async def test_a_killed_valkey_is_replaced_by_its_replica(shelf: Catalogue, tmp_
 async def test_a_killed_shop_is_replaced_by_another_with_the_same_answers(
     shelf: Catalogue, environment: dict[str, str]
 ) -> None:
+    await give_tables(shelf.settings.postgres_dsn or "")  # a shop of its own process sells, so it waits for the tables
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "infra.local.room_process", "shop",
