@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
 
 import asyncpg
+import fastavro
 import msgspec
 import pytest
 import pytest_asyncio
@@ -17,8 +19,8 @@ from infra.base.settings import Settings
 from producers.clients.orders import OrderRequest, place_order_lines
 from producers.publisher import BY_KEY, Outgoing
 from schemas import messages as m
-from schemas.codec.lock import read_lock
-from schemas.codec.wire import decode, encode
+from schemas.codec.lock import read_history, read_lock
+from schemas.codec.wire import decode
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 from tests.harness.stock_seen import counts, events_of, latest_levels, level, movements
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS
@@ -271,9 +273,9 @@ async def test_lines_that_were_published_before_there_were_carts_are_decided(sho
     first, *_ = (entry for entry in read_lock() if entry.name == "lastunit.PlaceOrderLine")
     request = order(("MUG", 1))
     [line] = place_order_lines(request)
-    old = (
-        b"\0" + first.id.to_bytes(4, "big") + encode(line)[5:-3]
-    )  # without cart, terms and reference, of which each is one zero byte
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, read_history(first), msgspec.structs.asdict(line))
+    old = b"\0" + first.id.to_bytes(4, "big") + body.getvalue()
     await shop.receive(MUG=1)
     await shop.publisher.publish([Outgoing(INVENTORY_COMMANDS.name, BY_KEY, b"MUG", old)])
     async with shop.running():
