@@ -28,7 +28,12 @@ async def test_a_minute_of_soak_leaves_sound_books_and_nothing_that_waits(tmp_pa
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, errors = await process.communicate()
+    try:
+        out, errors = await process.communicate()
+    finally:
+        if process.returncode is None:  # it has servers of its own
+            process.terminate()
+            await process.wait()
     assert process.returncode == 0, errors.decode()
 
     result = json.loads(out.decode().splitlines()[-1])
