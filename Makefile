@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# Hundreds of processes start in a test run; each would compile our modules anew where an image forbids bytecode.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra lastunit_client

@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from infra.base.settings import PREFIX
+from tests.harness.servers import endpoints, environment, settings, stack  # noqa: F401  fixtures of all tests on real servers
 from tests.samples import EVERYTHING
 
 _HERE = Path(__file__).parent

@@ -11,7 +11,6 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import aiohttp
 import fastavro
 import structlog
 from fastavro.schema import SchemaParseException, UnknownType
@@ -21,6 +20,8 @@ from schemas.codec.lock import Locked, canonical, read_history, read_lock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+
+    import aiohttp
 
     from schemas.codec.lock import Schema
 
@@ -147,6 +148,8 @@ async def _schema_of(session: aiohttp.ClientSession, id_: int) -> str | None:
 
 @asynccontextmanager
 async def _opened(url: str) -> AsyncIterator[aiohttp.ClientSession]:
+    import aiohttp  # noqa: PLC0415  takes a fifth of the start of a process, most of which are given no registry
+
     timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
     async with aiohttp.ClientSession(url.rstrip("/") + "/", timeout=timeout) as session:
         yield session
@@ -154,6 +157,8 @@ async def _opened(url: str) -> AsyncIterator[aiohttp.ClientSession]:
 
 async def _call(session: aiohttp.ClientSession, method: str, path: str, body: Any = None) -> Any:
     """Return the answer's document, None where there is no such thing. Raises RegistryError."""
+    import aiohttp  # noqa: PLC0415  as above
+
     try:
         async with session.request(method, path, json=body, headers={"Content-Type": _CONTENT_TYPE}) as answer:
             if answer.status == _NOT_FOUND and method == "GET":

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import struct as packing
+from functools import cache, partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 import fastavro
 import msgspec
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     Decoder: TypeAlias = Callable[[bytes], Message]
     Encoder: TypeAlias = Callable[[Any], bytes]
+
+K = TypeVar("K")
+Codec = TypeVar("Codec", bound="Callable[[Any], Any]")
 
 MAGIC: Final = 0
 HEAD: Final = packing.Struct(">BI")
@@ -121,10 +125,21 @@ def use_ids(wire_ids: Mapping[int, int] = MappingProxyType({})) -> None:
         head = HEAD.pack(MAGIC, wire_ids.get(entry.id, entry.id))
         writer = read_history(entry)
         _types[head] = struct
-        _decoders[head] = _decoder(struct, writer, reader)
+        _at_first_use(_decoders, head, partial(_decoder, struct, writer, reader))
         if writer == reader:
-            _encoders[struct] = _encoder(struct, writer, head)
+            _at_first_use(_encoders, struct, partial(_encoder, struct, writer, head))
             _newest.add(head)
+
+
+def _at_first_use(table: dict[K, Codec], key: K, build: Callable[[], Codec]) -> None:
+    """Put a codec under `key` that is built when it is first needed: a process uses a few, and all take a tenth of its start."""
+    built = cache(build)
+
+    def use(given: Any) -> Any:
+        table[key] = built()
+        return built()(given)
+
+    table[key] = cast("Codec", use)
 
 
 def _decoder(struct: type[Message], writer: Schema, reader: Schema) -> Decoder:

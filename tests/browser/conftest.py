@@ -16,7 +16,6 @@ from infra.edge.shop.process import ShopProcess
 from tests.harness.programs import find_program
 from tests.harness.reading import Catalogue, catalogue, serving
 from tests.samples import samples
-from tests.stack.conftest import endpoints, environment, settings, stack  # noqa: F401  the same servers
 from tests.stack.test_shop import current
 from tests.unit.search.shelf import product
 
@@ -35,7 +34,7 @@ def playwright_api() -> Any:
 
 
 @pytest.fixture
-async def shelf(settings: Settings) -> AsyncIterator[Catalogue]:  # noqa: F811  pytest's way
+async def shelf(settings: Settings) -> AsyncIterator[Catalogue]:
     async with catalogue(settings) as opened:
         products = [
             current(

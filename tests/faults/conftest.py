@@ -1,4 +1,4 @@
-"""A stack of their own for the fault tests, who restart and kill its servers; then as for all stack tests."""
+"""The shop of the fault tests."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import pytest_asyncio
 
 from infra.base.settings import Settings
 from tests.harness.shop import Shop, in_miniature, open_shop
-from tests.stack.conftest import settings, stack
-
-__all__ = ["settings", "shop", "stack"]
 
 
 @pytest_asyncio.fixture

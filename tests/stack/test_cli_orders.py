@@ -1,4 +1,4 @@
-"""The command line as people and scripts meet it, on a whole running system."""
+"""The command line as people and scripts meet it, on a whole running system: one for all tests here, each with SKUs of its own."""
 
 from __future__ import annotations
 
@@ -8,31 +8,36 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from infra.base.migrate import migrate
-from infra.base.settings import Settings
+from infra.local.stack import Stack
 from infra.local.supervisor import Supervisor
 from schemas.ids import is_order_id, new_order_id
 from tests.harness.cli import lastunit
 from tests.harness.odd_arguments import run_here
+from tests.harness.servers import fresh_settings
+from tests.harness.tables import give_tables
 from tests.unit.importing.files import retail, row
 from topology import admin
 
+pytestmark = pytest.mark.xdist_group("one system for the command line")
 
-@pytest.fixture
-async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, str]]:
     """Topics, tables and all processes; the environment of whoever uses them."""
-    small = settings.model_copy(update={"partitions": 2})
-    await admin.apply(
-        small.kafka_bootstrap or "",
-        namespace=small.namespace,
-        partitions=small.partitions,
-        expected_cluster_id=small.cluster_id,
-    )
-    await migrate(small.postgres_dsn or "")
-    async with Supervisor(small, folder=tmp_path) as supervisor:
-        await supervisor.start_all()
-        yield {**os.environ, **supervisor.settings.environment()}
+    async with fresh_settings(stack) as settings:
+        small = settings.model_copy(update={"partitions": 2})
+        await admin.apply(
+            small.kafka_bootstrap or "",
+            namespace=small.namespace,
+            partitions=small.partitions,
+            expected_cluster_id=small.cluster_id,
+        )
+        await give_tables(small.postgres_dsn or "")
+        async with Supervisor(small, folder=tmp_path_factory.mktemp("shop")) as supervisor:
+            await supervisor.start_all()
+            yield {**os.environ, **supervisor.settings.environment()}
 
 
 @pytest.fixture
@@ -58,15 +63,15 @@ async def caught_up_views(shop: dict[str, str]) -> None:
 
 
 async def test_an_order_is_followed_to_its_end_and_shown(shop: dict[str, str]) -> None:
-    await received(shop, "MUG=10", "TIN=3")
+    await received(shop, "CUP=10", "TRAY=3")
     answer = await lastunit(
-        shop, "order", "place", "--line", "MUG=2@9.99", "--line", "TIN=1", "--wait", "--timeout", "60"
+        shop, "order", "place", "--line", "CUP=2@9.99", "--line", "TRAY=1", "--wait", "--timeout", "60"
     )
     assert (answer.status, answer.errors) == (0, "")
     order_id, *lines = answer.output.splitlines()
     assert is_order_id(order_id)
     assert lines[-1] == f"Order {order_id} is paid (GBP 29.98)"
-    assert any("2 x MUG at GBP 9.99" in line for line in lines)
+    assert any("2 x CUP at GBP 9.99" in line for line in lines)
 
     answer = await lastunit(shop, "order", "show", order_id)
     assert (answer.status, answer.errors) == (0, "")
@@ -78,8 +83,8 @@ async def test_an_order_is_followed_to_its_end_and_shown(shop: dict[str, str]) -
     assert [event["type"] for event in view["events"]][-1] == "OrderPaid"
 
     levels = (await lastunit(shop, "stock", "show", "--json")).json
-    assert levels[0] == {
-        "sku": "MUG",
+    assert {level["sku"]: level for level in levels}["CUP"] == {
+        "sku": "CUP",
         "on_hand": 10,
         "reserved": 0,
         "allocated": 2,
@@ -92,8 +97,8 @@ async def test_an_order_is_followed_to_its_end_and_shown(shop: dict[str, str]) -
 
 
 async def test_a_script_follows_an_order_that_ends_without_a_sale(shop: dict[str, str]) -> None:
-    await received(shop, "MUG", "1")
-    placed = (await lastunit(shop, "order", "place", "--line", "MUG=2", "--json")).json
+    await received(shop, "BOWL", "1")
+    placed = (await lastunit(shop, "order", "place", "--line", "BOWL=2", "--json")).json
     assert (placed["lines"], placed["amount_minor"], placed["currency"]) == (1, 2000, "GBP")
     answer = await lastunit(shop, "order", "watch", placed["order_id"], "--json", "--timeout", "60")
     assert (answer.status, answer.errors) == (0, "")
@@ -105,27 +110,27 @@ async def test_a_script_follows_an_order_that_ends_without_a_sale(shop: dict[str
 async def test_an_order_that_is_no_sale_ends_with_status_1_and_an_unknown_sku_with_near_names(
     shop: dict[str, str],
 ) -> None:
-    await received(shop, "MUG-BLUE=5", "TIN=1")
+    await received(shop, "JUG-BLUE=5", "POT=1")
     placing = ("order", "place", "--wait", "--timeout", "60")
-    unknown = await lastunit(shop, *placing, "--line", "mug-blu=1")
+    unknown = await lastunit(shop, *placing, "--line", "jug-blu=1")
     assert (unknown.status, unknown.errors) == (1, "")
-    assert unknown.output.splitlines()[-1] == "mug-blu is unknown: no unit of it ever came in. Did you mean MUG-BLUE?"
-    as_json = await lastunit(shop, *placing, "--line", "mug-blu=1", "--json")
-    assert as_json.json_lines[-1]["unknown_skus"] == {"mug-blu": ["MUG-BLUE"]}
+    assert unknown.output.splitlines()[-1] == "jug-blu is unknown: no unit of it ever came in. Did you mean JUG-BLUE?"
+    as_json = await lastunit(shop, *placing, "--line", "jug-blu=1", "--json")
+    assert as_json.json_lines[-1]["unknown_skus"] == {"jug-blu": ["JUG-BLUE"]}
 
-    sold_out = await lastunit(shop, *placing, "--line", "TIN=9")
+    sold_out = await lastunit(shop, *placing, "--line", "POT=9")
     assert (sold_out.status, sold_out.output.splitlines()[-1].endswith("(insufficient_stock)")) == (1, True)
-    declined = await lastunit(shop, *placing, "--line", "TIN=1", "--token", "tok_declined")
+    declined = await lastunit(shop, *placing, "--line", "POT=1", "--token", "tok_declined")
     assert declined.status == 1
     assert " is rejected " in declined.output.splitlines()[-1]
-    by_parcel = await lastunit(shop, *placing, "--line", "MUG-BLUE=1", "--capture-at-shipping")
+    by_parcel = await lastunit(shop, *placing, "--line", "JUG-BLUE=1", "--capture-at-shipping")
     assert by_parcel.status == 0, "it can be shipped: nobody waits for more"
     assert " is placed " in by_parcel.output.splitlines()[-1]
 
 
 async def test_an_id_used_again_with_other_content_is_no_success(shop: dict[str, str]) -> None:
-    await received(shop, "MUG=9", "TIN=9")
-    placed = await lastunit(shop, "order", "place", "--line", "MUG=1@5", "--line", "TIN=1@5", "--wait", "--json")
+    await received(shop, "MUG=9", "LID=9")
+    placed = await lastunit(shop, "order", "place", "--line", "MUG=1@5", "--line", "LID=1@5", "--wait", "--json")
     order_id = placed.json_lines[-1]["order_id"]
     shipping = ("order", "ship", order_id, "--carrier", "X", "--tracking", "T1", "--shipment", "s1", "--line")
     assert (await lastunit(shop, *shipping, "1")).status == 0
@@ -176,9 +181,9 @@ async def test_a_file_is_imported_once_and_again_where_it_came_to_nothing(shop: 
 
 async def test_a_used_id_and_an_order_nobody_placed_are_refused_with_status_1(shop: dict[str, str]) -> None:
     """The first command's success was printed again, and an order of no lines was pending for ever."""
-    await received(shop, "MUG=9", "TIN=9")
+    await received(shop, "MUG=9", "LID=9")
     placed = await lastunit(
-        shop, "order", "place", "--line", "MUG=1@5", "--line", "TIN=1@5", "--wait", "--timeout", "90"
+        shop, "order", "place", "--line", "MUG=1@5", "--line", "LID=1@5", "--wait", "--timeout", "90"
     )
     order_id = placed.output.split()[0]
     parcel = ("order", "ship", order_id, "--carrier", "X", "--tracking", "T1", "--shipment", "s1", "--line")

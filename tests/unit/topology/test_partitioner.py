@@ -4,7 +4,8 @@ from aiokafka.partitioner import DefaultPartitioner, murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topology.partitioner import _hashes, partition_of, partitions_of
+from topology.murmur2_of_many import hashes_of_length
+from topology.partitioner import partition_of, partitions_of
 
 # Kafka's own test: org.apache.kafka.common.utils.UtilsTest.testMurmur2
 JAVA = {
@@ -20,7 +21,7 @@ JAVA = {
 @pytest.mark.parametrize(("key", "java"), JAVA.items())
 @pytest.mark.parametrize("count", [1, 20])
 def test_a_hash_is_the_one_that_java_publishes(key: bytes, java: int, count: int) -> None:
-    assert _hashes([key] * count, len(key)).view(np.int32).tolist() == [java] * count
+    assert hashes_of_length([key] * count, len(key)).view(np.int32).tolist() == [java] * count
 
 
 @pytest.mark.parametrize(("key", "java"), JAVA.items())
@@ -32,7 +33,7 @@ def test_a_partition_drops_the_sign_bit_as_java_does(key: bytes, java: int) -> N
 @given(length=st.integers(0, 70), data=st.data(), partitions=st.integers(1, 1000))
 def test_a_batch_of_one_length_agrees_with_aiokafka(length: int, data: st.DataObject, partitions: int) -> None:
     keys = data.draw(st.lists(st.binary(min_size=length, max_size=length), min_size=8, max_size=20))
-    assert _hashes(keys, length).tolist() == [murmur2(key) for key in keys]
+    assert hashes_of_length(keys, length).tolist() == [murmur2(key) for key in keys]
     assert partitions_of(keys, partitions) == [partition_of(key, partitions) for key in keys]
 
 

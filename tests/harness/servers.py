@@ -1,4 +1,4 @@
-"""One embedded stack for all stack tests; for each test a namespace and a database of its own."""
+"""One embedded stack for all tests of a process; for each test a namespace and a database of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -14,10 +15,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from infra.base.endpoints import Endpoints
 from infra.base.settings import Settings, load_settings
 from infra.local.stack import Stack, embedded_stack, progress_for
-from tests.harness.tables import give_database, maintain
+from tests.harness.tables import give_database, take_back
 
 _endings: list[asyncio.Task[None]] = []
-"""Databases and topics of tests that are over: to drop them takes seconds, for which the next test does not wait."""
+"""Databases and topics of tests that are over: to put them away takes seconds, for which the next test does not wait."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -29,8 +30,8 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
         await asyncio.gather(*_endings, return_exceptions=True)  # what is left goes away with the folder
 
 
-@pytest_asyncio.fixture
-async def settings(stack: Stack) -> AsyncIterator[Settings]:
+@asynccontextmanager
+async def fresh_settings(stack: Stack) -> AsyncIterator[Settings]:
     """Settings that point at the stack, with a fresh namespace and an empty database. No topics, no tables."""
     assert stack.failure is None, stack.failure
     name = f"t{secrets.token_hex(5)}"
@@ -38,8 +39,15 @@ async def settings(stack: Stack) -> AsyncIterator[Settings]:
     await give_database(dsn)
     update = {"namespace": f"{name}.", "postgres_dsn": dsn}
     yield stack.endpoints.applied_to(stack.settings).model_copy(update=update)
-    _endings.append(asyncio.create_task(maintain(dsn, f"DROP DATABASE {name} WITH (FORCE)")))
+    _endings.append(asyncio.create_task(take_back(dsn)))
     _endings.append(asyncio.create_task(_delete_topics(stack.endpoints.kafka_bootstrap, f"{name}.")))
+
+
+@pytest_asyncio.fixture
+async def settings(stack: Stack) -> AsyncIterator[Settings]:
+    """A test's own, see fresh_settings."""
+    async with fresh_settings(stack) as fresh:
+        yield fresh
 
 
 async def _delete_topics(bootstrap: str, namespace: str) -> None:
