@@ -10,7 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra lastunit_client
-PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4
+# One more than there are cores: tests on real servers also wait, for a quarter of their time.
+PYTEST = $(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --maxprocesses 4
 
 .PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga chaos-shoppers browser screenshots alerts asyncapi clients registry tools docs wheel client-wheel lock bench soak
 

@@ -133,8 +133,8 @@ async def test_a_database_that_takes_half_a_session_for_each_statement_costs_no_
             await shop.until(lambda: shop.value("SELECT count(*) = $1 FROM claims", PARTITIONS))
             proxy.delay_seconds = SHORT_SESSION_MS / 2_000
             await shop.receive(MUG=100)
-            await shop.place(*(order(("MUG", 1)) for _ in range(80)))
-            await shop.until(lambda: shop.has_decided("inventory", 81))
+            await shop.place(*(order(("MUG", 1)) for _ in range(30)))
+            await shop.until(lambda: shop.has_decided("inventory", 31))
             assert times_joined(tmp_path / "slow") == 1
             proxy.delay_seconds = 0.0
             await shop.until_quiet("inventory")

@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -17,7 +18,7 @@ from infra.base.settings import Settings, load_settings
 from infra.local.stack import Stack, embedded_stack, progress_for
 from tests.harness.tables import give_database, take_back
 
-_endings: list[asyncio.Task[None]] = []
+_endings: list[asyncio.Task[Any]] = []
 """Databases and topics of tests that are over: to put them away takes seconds, for which the next test does not wait."""
 
 

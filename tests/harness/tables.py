@@ -19,8 +19,10 @@ from infra.base.migrate import migrate
 
 _TEMPLATE: Final = "migrated"
 _DEFINITIONS: Final = """
-SELECT 'pg_class', string_agg(concat_ws(' ', oid, relnamespace, relname, relkind, reltuples, relowner, relacl, reloptions), ',' ORDER BY oid)
+SELECT 'pg_class', string_agg(concat_ws(' ', oid, relnamespace, relname, relkind, relowner, relacl, reloptions), ',' ORDER BY oid)
 FROM pg_class WHERE oid >= 16384
+UNION ALL SELECT 'analysed', string_agg(oid::text, ',' ORDER BY oid)
+FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p') AND reltuples >= 0 AND pg_relation_size(oid) = 0
 UNION ALL SELECT 'pg_namespace', string_agg(nspname, ',' ORDER BY nspname) FROM pg_namespace WHERE nspname !~ '^pg_'
 UNION ALL SELECT 'settings', count(*)::text FROM pg_db_role_setting
 JOIN pg_database ON pg_database.oid = setdatabase WHERE datname = current_database()
@@ -33,16 +35,16 @@ UNION ALL SELECT 'pg_policy', concat(count(*), ' ', max(xmin::text::bigint)) FRO
 UNION ALL SELECT 'pg_proc', concat(count(*), ' ', max(xmin::text::bigint)) FROM pg_proc
 UNION ALL SELECT 'pg_publication', concat(count(*), ' ', max(xmin::text::bigint)) FROM pg_publication
 UNION ALL SELECT 'pg_rewrite', concat(count(*), ' ', max(xmin::text::bigint)) FROM pg_rewrite
-UNION ALL SELECT 'pg_statistic', concat(count(*), ' ', max(xmin::text::bigint)) FROM pg_statistic
 UNION ALL SELECT 'pg_statistic_ext', concat(count(*), ' ', max(xmin::text::bigint)) FROM pg_statistic_ext
 UNION ALL SELECT 'pg_trigger', concat(count(*), ' ', max(xmin::text::bigint)) FROM pg_trigger
 UNION ALL SELECT 'pg_type', concat(count(*), ' ', max(xmin::text::bigint)) FROM pg_type
 """
 """Whoever changes a definition writes a row of these, with a higher xmin. TRUNCATE does so in pg_class alone."""
-_NOT_EMPTY: Final = """
+_USED: Final = """
 SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE pg_class.oid >= 16384 AND relkind = 'r' AND nspname !~ '^pg_' AND pg_relation_size(pg_class.oid) > 0 ORDER BY 1
+WHERE pg_class.oid >= 16384 AND relkind = 'r' AND nspname !~ '^pg_' AND (pg_relation_size(pg_class.oid) > 0 OR reltuples >= 0)
 """
+_FORGET_STATISTICS: Final = "DELETE FROM pg_statistic WHERE starelid >= 16384; SELECT pg_stat_reset()"
 _ROWS: Final = "SELECT string_agg(each::text, ',' ORDER BY each::text) FROM {} AS each"
 _END_OTHERS: Final = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'"
 
@@ -85,7 +87,7 @@ async def give_tables(dsn: str) -> None:
         await maintain(dsn, f"CREATE DATABASE {_TEMPLATE}")
         await migrate(template)
         async with _connected(template) as connection:
-            kept.filled = frozenset(await _not_empty(connection))
+            kept.filled = frozenset(await _used(connection))
         kept.when_migrated = await _emptied(template, kept.filled)
     copied = f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY WAL_LOG"
     renamed = f"ALTER DATABASE {kept.migrated.pop()} RENAME TO {name}" if kept.migrated else copied
@@ -93,8 +95,8 @@ async def give_tables(dsn: str) -> None:
     kept.empty.append(empty)
 
 
-async def take_back(dsn: str) -> None:
-    """Keep a test's database, emptied, for a later test; drop one that differs from a new one in more than rows.
+async def take_back(dsn: str) -> bool:
+    """Keep a test's database, emptied, for a later test; drop one that differs from a new one in more than rows. Return which.
 
     Whoever is still connected is cut off, and does not find it again under the name in `dsn`.
     """
@@ -104,14 +106,14 @@ async def take_back(dsn: str) -> None:
         await maintain(dsn, _END_OTHERS.format(name), f"ALTER DATABASE {name} RENAME TO {new_name}")
     except asyncpg.ObjectInUseError:  # somebody connects again and again
         await maintain(dsn, f"DROP DATABASE {name} WITH (FORCE)")
-        return
+        return False
     contents = await _emptied(f"{server}/{new_name}", kept.filled)
-    if contents == kept.when_migrated:
-        kept.migrated.append(new_name)
-    elif contents == kept.when_empty:
-        kept.empty.append(new_name)
-    else:
-        await maintain(dsn, f"DROP DATABASE {new_name} WITH (FORCE)")
+    for names, when_new in ((kept.migrated, kept.when_migrated), (kept.empty, kept.when_empty)):
+        if contents == when_new:
+            names.append(new_name)
+            return True
+    await maintain(dsn, f"DROP DATABASE {new_name} WITH (FORCE)")
+    return False
 
 
 async def maintain(dsn: str, *statements: str) -> None:
@@ -124,18 +126,18 @@ async def maintain(dsn: str, *statements: str) -> None:
 async def _emptied(dsn: str, filled: Collection[str]) -> Contents:
     """Empty all tables but those that a migration fills; return what is then in the database."""
     async with _connected(dsn) as connection:
-        not_empty = await _not_empty(connection)
-        if of_a_test := [name for name in not_empty if name not in filled]:
+        used = await _used(connection)
+        if of_a_test := [name for name in used if name not in filled]:
             await connection.execute(f"TRUNCATE {', '.join(of_a_test)} CASCADE")
-        await connection.execute("SELECT pg_stat_reset()")
+        await connection.execute(_FORGET_STATISTICS)
         contents: Contents = {row[0]: row[1] for row in await connection.fetch(_DEFINITIONS)}
-        for name in set(not_empty).intersection(filled):
+        for name in set(used).intersection(filled):
             contents[name] = await connection.fetchval(_ROWS.format(name))
         return contents
 
 
-async def _not_empty(connection: asyncpg.Connection) -> list[str]:
-    return [name for (name,) in await connection.fetch(_NOT_EMPTY)]
+async def _used(connection: asyncpg.Connection) -> list[str]:
+    return [name for (name,) in await connection.fetch(_USED)]
 
 
 @asynccontextmanager

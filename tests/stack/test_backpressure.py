@@ -94,7 +94,7 @@ class Insatiable(PaymentsRoom):
         self._runner.submit(partition, effects)
 
 
-@pytest.mark.parametrize("kind", [PaymentsRoom, Insatiable])
+@pytest.mark.parametrize("kind", [PaymentsRoom, pytest.param(Insatiable, marks=pytest.mark.release)])
 async def test_while_the_processor_is_away_no_more_payments_wait_in_memory_than_it_holds(
     shop: Shop, kind: type[PaymentsRoom], monkeypatch: pytest.MonkeyPatch
 ) -> None:

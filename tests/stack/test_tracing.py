@@ -95,7 +95,7 @@ async def metrics_with_exemplars(shop: Shop) -> set[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("is_on", [True, False])
+@pytest.mark.parametrize("is_on", [True, pytest.param(False, marks=pytest.mark.release)])
 async def test_every_record_of_an_order_belongs_to_the_trace_of_its_request_where_traces_are_exported(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_on: bool
 ) -> None:

@@ -60,6 +60,7 @@ async def test_a_system_of_the_previous_release_is_taken_over(
         await retire_what_is_no_longer_lawful(shop)
 
 
+@pytest.mark.release
 async def test_rooms_that_read_order_commands_themselves_are_taken_over_wherever_each_stood(
     settings: Settings, tmp_path: Path
 ) -> None:
