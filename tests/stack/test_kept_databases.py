@@ -18,9 +18,9 @@ _ROW = "INSERT INTO stock (sku, partition, on_hand, reserved, allocated) VALUES 
         ("CREATE TEMP TABLE mine (n int); INSERT INTO mine VALUES (1)", True),
         ("CREATE INDEX mine ON stock (on_hand)", False),
         ("ALTER TABLE pauses DISABLE TRIGGER ALL", False),
-        ("ALTER TABLE stock SET (fillfactor = 50)", False),
+        ("ALTER TABLE stock SET (fillfactor = 60)", False),
         ("DROP TABLE orders_default", False),
-        ("DELETE FROM registered_schemas WHERE schema_id = 1", False),
+        ("DELETE FROM registered_schemas WHERE id = 1", False),
     ],
 )
 async def test_a_database_is_kept_for_the_next_test_unless_more_than_rows_changed(
