@@ -17,7 +17,7 @@ import msgspec
 from tests.benchmarks.harness.baseline import Baseline
 from tests.benchmarks.harness.contenders import DOES_NOT, ROW_LOCK, contenders, figure_names
 from tests.benchmarks.harness.facts import setup_facts
-from tests.benchmarks.harness.lanes import OursMisrouted, OursUnmetered
+from tests.benchmarks.harness.lanes import Ours, OursMisrouted
 from tests.benchmarks.harness.orders import HOT_SKU, hot
 from tests.benchmarks.harness.program import run_benchmark
 from tests.benchmarks.harness.report import at_most
@@ -81,6 +81,19 @@ def _turn(lane: Lane, options: Options) -> Callable[[], Awaitable[Trial]]:
     return partial(_trial, lane, options.share(SHARES[lane.name]))
 
 
+def _unmetered_turn(lane: Ours, options: Options) -> Callable[[], Awaitable[Trial]]:
+    """Return a turn of the same lane without metrics: two lanes of one design differ by more than metrics cost."""
+
+    async def turn() -> Trial:
+        lane.is_metered = False
+        try:
+            return await _trial(lane, options.share(SHARES["ours_unmetered"]))
+        finally:
+            lane.is_metered = True
+
+    return turn
+
+
 def _scarce_turn(lane: Lane, options: Options) -> Callable[[], Awaitable[Trial]]:
     """Return a shorter turn with half of the units that are wanted."""
     orders = options.share(SHARES[lane.name] / 3)
@@ -108,13 +121,14 @@ async def run(options: Options, report: Report) -> None:
         lanes = contenders(servers, report, options, in_python_too=True)
         if options.wants("ours_misrouted"):
             lanes["ours_misrouted"] = OursMisrouted("ours_misrouted", servers)
-        if options.wants("ours_unmetered"):
-            lanes["ours_unmetered"] = OursUnmetered("ours_unmetered", servers)
         for lane in lanes.values():
             await open_lanes.enter_async_context(lane)
         if not options.quick:
             await _tune_all(lanes, options, report)
-        trials = await alternate(options.rounds, {name: _turn(lane, options) for name, lane in lanes.items()})
+        turns = {name: _turn(lane, options) for name, lane in lanes.items()}
+        if options.wants("ours_unmetered") and isinstance(ours := lanes.get("ours"), Ours):
+            turns["ours_unmetered"] = _unmetered_turn(ours, options)
+        trials = await alternate(options.rounds, turns)
         scarce = await alternate(1, {f"{name}_half": _scarce_turn(lane, options) for name, lane in lanes.items()})
     note(report, trials)
     report.setup["does_not"] = {name: DOES_NOT[name] for name in lanes if name in DOES_NOT}

@@ -118,9 +118,10 @@ class Lane(ABC):
 
 
 class Ours(Lane):
-    """The product: `lastunit room inventory`."""
+    """The product: `lastunit room inventory`; one that is not `is_metered` counts nothing for Prometheus and serves no metrics."""
 
     settings: Settings
+    is_metered = True
 
     def __init__(self, name: str, servers: Servers, **settings: object) -> None:
         super().__init__(name, servers)
@@ -139,7 +140,8 @@ class Ours(Lane):
             await client.receive(receipts[first : first + 10_000])
 
     def command(self) -> list[str]:
-        return [sys.executable, "-P", "-c", "from infra.cli import main; main()", "room", "inventory"]
+        program = "from infra.cli import main; main()" if self.is_metered else _UNMETERED
+        return [sys.executable, "-P", "-c", program, "room", "inventory"]
 
     def environment(self) -> Mapping[str, str]:
         return environment(self.settings)
@@ -171,14 +173,6 @@ class Ours(Lane):
         return (await self.row("SELECT coalesce(sum(next_offsets[1]), 0)::bigint AS n FROM claims"))["n"]
 
 
-class OursUnmetered(Ours):
-    """The product without what it counts for Prometheus."""
-
-    @override
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.benchmarks.harness.unmetered"]
-
-
 class OursMisrouted(Ours):
     """The product, and a client that puts every record one partition beside its own: each is forwarded, then decided."""
 
@@ -204,6 +198,14 @@ class OursMisrouted(Ours):
         return (await self.topics.count(INVENTORY_COMMANDS) - self._placed + outcomes) / 2
 
 
+_UNMETERED: Final = """
+from consumers.runtime.meter import Meter
+from infra.cli import main
+from infra.ops.process_metrics import ProcessMetrics
+ProcessMetrics.meter_of = lambda metrics, rooms: Meter()
+ProcessMetrics.serve = lambda metrics, host, port: None
+main()
+"""
 _OUR_BOOKS: Final = """
 SELECT (SELECT coalesce(sum(on_hand), 0)::bigint FROM stock) AS received,
        (SELECT coalesce(sum(reserved), 0)::bigint FROM stock) AS sold,
