@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from enum import StrEnum
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from lastunit_client.errors import UnknownOutcomeError
 from lastunit_client.in_flight import InFlight
@@ -14,7 +16,7 @@ from lastunit_client.spool import Spool
 from lastunit_client.spooling import DIRECT_SECONDS, SpooledPublisher
 from producers.clients.catalogue import CatalogueCommand, check_catalogue_command
 from producers.clients.order_commands import OrderCommand, check_order_command
-from producers.clients.orders import OrderRequest, outgoing_lines, place_order_lines
+from producers.clients.orders import OrderRequest, outgoing_orders
 from producers.clients.stock import check_stock_command
 from producers.errors import InvalidOrderCommandError, PublishError
 from producers.publisher import BY_KEY, Outgoing, Publisher
@@ -23,14 +25,13 @@ from schemas.messages import CancelOrder, ReceiveStock, SkuCommand
 from topology.topics import TOPIC_NAMES, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from consumers.views.timeline import OrderView
 
 Command: TypeAlias = OrderCommand | SkuCommand | CatalogueCommand
 """Whatever lastunit_client.commands has."""
 
-M = TypeVar("M")
 MAX_RECORDS: Final = 20_000
 MAX_SPOOL_BYTES: Final = 1024**3
 
@@ -103,9 +104,10 @@ class Client:
 
         Raises UnknownOutcomeError, SpoolError. SPOOLED where at least one is.
         """
-        commands = [place_order_lines(order) for order in orders]
+        records = outgoing_orders(orders)
+        sizes = [len(order.lines) for order in orders]
         self._outcomes.watch([order.order_id for order in orders])
-        return await self._send(orders, commands, outgoing_lines)
+        return await self._send(orders, sizes, records)
 
     async def cancel(self, order_id: str, *, reason: str, requested_by: str = "customer") -> Delivery:
         """Ask to end an order of which nothing was shipped; as `send`."""
@@ -123,7 +125,7 @@ class Client:
         """Send many commands; those about one order, SKU or product are decided in this order. Raises as `place_all`."""
         for command in commands:
             _check(command)
-        return await self._send(commands, [[command] for command in commands], _outgoing)
+        return await self._send(commands, [1] * len(commands), _outgoing(commands))
 
     async def outcome(self, order_id: str, timeout_seconds: float = 30.0) -> OrderView:
         """Return an order once it is known whether it is a sale: its state, the reason, its lines, its events.
@@ -137,15 +139,15 @@ class Client:
         if self._spooled is not None:
             await self._spooled.drained()
 
-    async def _send(
-        self, requests: Sequence[Any], messages: Sequence[Sequence[M]], outgoing: Callable[[list[M]], list[Outgoing]]
-    ) -> Delivery:
-        is_on_log = True
-        for begin, end in _parts([len(some) for some in messages], self._max_records):
-            records = outgoing([message for some in messages[begin:end] for message in some])
+    async def _send(self, requests: Sequence[Any], sizes: Sequence[int], records: Sequence[Outgoing]) -> Delivery:
+        """Send the records of many requests; `sizes` says how many of them belong to each request, in order."""
+        is_on_log, first = True, 0
+        for begin, end, after in _parts(sizes, self._max_records):
+            part = records[first:after]
+            first = after
             try:
-                async with self._in_flight.hold(len(records)):
-                    is_on_log &= await self._publish(records)
+                async with self._in_flight.hold(len(part)):
+                    is_on_log &= await self._publish(part)
             except PublishError as error:
                 raise UnknownOutcomeError(requests[begin:end], requests[end:], error) from error
         return Delivery.ON_LOG if is_on_log else Delivery.SPOOLED
@@ -157,19 +159,17 @@ class Client:
         return True
 
 
-def _parts(sizes: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of parts whose sizes add up to `most` at most, or have one member."""
-    begin = records = 0
-    for index, size in enumerate(sizes):
-        if index > begin and records + size > most:
-            yield begin, index
-            begin, records = index, 0
-        records += size
-    if sizes:
-        yield begin, len(sizes)
+def _parts(sizes: Sequence[int], most: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the bounds of parts whose sizes add up to `most` at most, or have one member, and the sum of sizes up to the end of each."""
+    sums = list(accumulate(sizes))
+    begin = before = 0
+    while begin < len(sums):
+        end = max(begin + 1, bisect_right(sums, before + most))
+        yield begin, end, sums[end - 1]
+        begin, before = end, sums[end - 1]
 
 
-def _outgoing(messages: list[Command]) -> list[Outgoing]:
+def _outgoing(messages: Sequence[Command]) -> list[Outgoing]:
     return [Outgoing(TOPIC_NAMES[type(message)], BY_KEY, key_of(message), wire.encode(message)) for message in messages]
 
 

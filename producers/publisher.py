@@ -225,12 +225,14 @@ class Publisher:
             name = self._namespace + topic
             count = await self._partitions_of(producer, topic)
             computed = partitions_of([record.key or b"" for record in topic_records], count)
+            of_topic: dict[int, list[Outgoing]] = {}
             for record, partition in zip(topic_records, computed, strict=True):
                 chosen = partition if record.partition == BY_KEY else record.partition
-                groups.setdefault((name, chosen), []).append(record)
-            if (highest := max(partition for topic_name, partition in groups if topic_name == name)) >= count:
+                of_topic.setdefault(chosen, []).append(record)
+            if (highest := max(of_topic)) >= count:
                 # A new producer asks the cluster anew.
                 raise UnknownTopicOrPartitionError(f"{name}/{highest} is addressed, {count} partitions are known")
+            groups |= {(name, partition): group for partition, group in of_topic.items()}
         return groups
 
     async def _partitions_of(self, producer: AIOKafkaProducer, topic: str) -> int:
@@ -253,6 +255,8 @@ def _settle(together: list[_Waiting], error: BaseException | None) -> None:
 
 
 def _append(batch: BatchBuilder, record: Outgoing) -> bool:
+    if not record.event_id and record.headers is None:
+        return batch.append(key=record.key, value=record.value, timestamp=None) is not None
     headers: list[tuple[str, bytes | None]] = [("ce_id", record.event_id)] if record.event_id else []
     if record.headers is not None:
         headers = [*record.headers, *([(FORWARDED, record.event_id)] if record.event_id else ())]

@@ -7,9 +7,12 @@ C (https://www.unicode.org/reports/tr15/). Case counts, and is never changed. Wh
 from __future__ import annotations
 
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from schemas.limits import MAX_TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _INVISIBLE: Final = frozenset(
     map(
@@ -32,6 +35,12 @@ def are_plain(texts: str) -> bool:
     False proves nothing: `find_identifier_fault` knows. A text that is empty, begins or ends with a blank makes two in a row.
     """
     return "  " not in texts and texts.isascii() and texts.isprintable() and len(texts) <= MAX_TEXT
+
+
+def are_all_plain(texts: Collection[str]) -> bool:
+    """Tell whether each of many texts is an identifier beyond doubt, in one look at all of them. False proves nothing."""
+    joined = f" {' '.join(texts)} "
+    return "  " not in joined and joined.isascii() and joined.isprintable() and max(map(len, texts)) <= MAX_TEXT
 
 
 def find_identifier_fault(text: str) -> str | None:

@@ -164,6 +164,7 @@ class RequestMetrics:
 
     def __init__(self, registry: CollectorRegistry, application: str) -> None:
         self._application = application
+        self._of_answers: dict[tuple[str, str, int], Histogram] = {}
         self._seconds = Histogram(
             "lastunit_http_request_seconds",
             "From a request's head until its answer began",
@@ -174,8 +175,11 @@ class RequestMetrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note one answer; `route` is the path with the names of its parameters."""
-        exemplar = _exemplar(current_trace_id()) if IS_ON else None
-        self._seconds.labels(self._application, method, route or UNKNOWN_ROUTE, str(status)).observe(seconds, exemplar)
+        kind = (method, route, status)
+        if (histogram := self._of_answers.get(kind)) is None:
+            histogram = self._seconds.labels(self._application, method, route or UNKNOWN_ROUTE, str(status))
+            self._of_answers[kind] = histogram
+        histogram.observe(seconds, _exemplar(current_trace_id()) if IS_ON else None)
 
 
 def _exemplar(trace_id: str) -> dict[str, str] | None:

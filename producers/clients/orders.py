@@ -5,6 +5,7 @@ Decision: docs/decisions, 013.
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -15,12 +16,12 @@ from producers.publisher import BY_KEY, Outgoing
 from schemas.charges import find_charge_fault
 from schemas.codec import wire
 from schemas.errors import UnknownCurrencyError
-from schemas.ids import is_order_id, new_order_id
+from schemas.ids import are_order_ids, is_order_id, new_order_id
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
 from schemas.messages import PlaceOrderLine
 from schemas.money import CURRENCIES, minor_units
 from schemas.terms import SHIP_AVAILABLE, TERMS
-from schemas.texts import are_plain
+from schemas.texts import are_all_plain, are_plain
 from topology.topics import INVENTORY_COMMANDS, keys_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 DEFAULT_HOLD_SECONDS: Final = 900
 ACCEPTED_TOKEN: Final = "tok_ok"  # noqa: S105  the sandbox processor's name for a card that pays
 DECLINED_TOKEN: Final = "tok_declined"  # noqa: S105  and for one that does not
+TOGETHER: Final = 250
+"""Orders that are looked at together; one that is not plain has these looked at one by one. More than the 700 new objects after
+which Python's garbage collector looks around would cost as much again (`gc.get_threshold`)."""
+_FEW: Final = 8
 
 
 class OrderLine(NamedTuple):
@@ -117,6 +122,17 @@ def place_order_lines(request: OrderRequest) -> list[PlaceOrderLine]:
     return commands
 
 
+def outgoing_orders(requests: Sequence[OrderRequest]) -> list[Outgoing]:
+    """Return the lines of many orders, one after the other, as they are published. Raises InvalidOrderError."""
+    records: list[Outgoing] = []
+    for part in (requests[begin : begin + TOGETHER] for begin in range(0, len(requests), TOGETHER)):
+        plain = _only_lines(part) if len(part) >= _FEW else None
+        records += outgoing_lines(
+            [line for request in part for line in place_order_lines(request)] if plain is None else plain
+        )
+    return records
+
+
 class OrderClient:
     """Places orders through a publisher that its owner opens and closes."""
 
@@ -128,9 +144,7 @@ class OrderClient:
 
         Raises InvalidOrderError before anything is published, and PublishError: then some lines may have got through.
         """
-        await self._publisher.publish(
-            outgoing_lines([command for request in requests for command in place_order_lines(request)])
-        )
+        await self._publisher.publish(outgoing_orders(requests))
 
 
 def outgoing_lines(commands: Sequence[PlaceOrderLine]) -> list[Outgoing]:
@@ -175,6 +189,33 @@ def _only_line(request: OrderRequest) -> PlaceOrderLine:
         "",
         request.terms,
     )
+
+
+def _only_lines(requests: Sequence[OrderRequest]) -> list[PlaceOrderLine] | None:
+    """Return the lines of orders all of which are plain, checked a column at a time, in half the time; None proves nothing."""
+    columns = zip(*map(msgspec.structs.astuple, requests), strict=True)
+    lines, customers, currencies, tokens, holds, carts, terms, references, shipping, ids = columns
+    if set(map(len, lines)) != {1} or any(carts) or any(references) or any(shipping):
+        return None
+    skus, quantities, prices, *charges = zip(*(line for (line,) in lines), strict=True)
+    try:
+        are_plain_orders = (
+            not any(map(any, charges))
+            and are_all_plain({*customers, *tokens, *skus})
+            and 0 < min(quantities) <= max(quantities) <= MAX_QUANTITY
+            and 0 <= min(prices) <= max(prices) <= MAX_UNIT_PRICE_MINOR
+            and 0 < min(holds) <= max(holds) <= MAX_HOLD_SECONDS
+            and TERMS.issuperset(terms)
+            and CURRENCIES.issuperset(currencies)
+            and are_order_ids(ids)
+        )
+    except TypeError:  # one of them is of no such type at all
+        return None
+    if not are_plain_orders:
+        return None
+    one, none = repeat(1), repeat("")
+    by_field = (ids, one, one, skus, quantities, quantities, prices, currencies, customers, tokens, holds, none, terms)
+    return list(map(PlaceOrderLine, *by_field))
 
 
 def _check(request: OrderRequest) -> None:

@@ -31,6 +31,7 @@ VALID_SECONDS: Final = 15.0
 RELOAD_SECONDS: Final = 0.2
 USE_NOTED: Final = timedelta(minutes=10)
 """How precisely the last use of a key is kept."""
+_USE_NOTED_SECONDS: Final = USE_NOTED.total_seconds()
 _AWAY: Final = "The API key cannot be checked: PostgreSQL does not answer."
 
 
@@ -137,7 +138,7 @@ class KnownKeys:
 
     def _note(self, digest: bytes) -> None:
         now = time.monotonic()
-        if now - self._noted.get(digest, -math.inf) > USE_NOTED.total_seconds():
+        if now - self._noted.get(digest, -math.inf) > _USE_NOTED_SECONDS:
             self._noted[digest] = now
             self._to_note.add(digest)
 

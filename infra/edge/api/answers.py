@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
+from litestar import Response
 
 from topology.states import FulfilmentState, OrderState, PaymentState, ReturnState
+
+T = TypeVar("T", bound=msgspec.Struct)
+_JSON: Final = "application/json"
+
+
+class Answer(Response[T], Generic[T]):
+    """An answer in JSON. It is made once a command: Litestar's own constructor takes as long as the command's encoding."""
+
+    def __init__(self, content: T, status_code: int, headers: dict[str, str]) -> None:
+        self.content, self.status_code, self.headers = content, status_code, headers
+        self.media_type, self.encoding = _JSON, "utf-8"
+        self.background, self.cookies, self.response_type_encoders = None, [], {}
 
 
 class Links(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from litestar.openapi.config import OpenAPIConfig
 
 from infra.edge.api.answers import Readiness
 from infra.edge.api.batch import batch_routes
+from infra.edge.api.direct import Direct
 from infra.edge.api.document import DESCRIPTION, DocumentPage, json_document
 from infra.edge.api.events import event_routes
 from infra.edge.api.guard import Guard
@@ -46,7 +47,7 @@ def api_application(
 ) -> Guard:
     """Return the application of the API."""
     app = routed(service, find_orders, bootstrap=bootstrap, namespace=namespace)
-    return Guard(app, door, limits, max_in_flight=max_in_flight)
+    return Guard(Direct(app), door, limits, max_in_flight=max_in_flight)
 
 
 def routed(service: Service, find_orders: OrderFinder, *, bootstrap: str, namespace: str) -> Litestar:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
-from litestar import Request, Response
+from litestar import Request
 from msgspec import Meta
 
 from infra.edge.access.scopes import ORDERS_WRITE
+from infra.edge.api.answers import Answer
 from infra.edge.api.batch_ids import id_in_batch, new_batch_id
 from infra.edge.api.bodies import Body, OrderBody
 from infra.edge.api.operations import REQUIRED, command
@@ -64,13 +65,13 @@ def batch_routes(service: Service) -> list[Any]:
         key=REQUIRED,
         answer=BatchAccepted,
     )
-    async def place(request: Request[Any, Any, Any]) -> Response[BatchAccepted]:
+    async def place(request: Request[Any, Any, Any]) -> Answer[BatchAccepted]:
         """Place many orders at once.
 
         Each has a result: 202 and its id, or 422 and its problem. Those without faults are on the log, whatever the others
         are. Sent again with the same key, the batch is the same orders under the same ids. It counts as one request for each order.
         """
-        body = await body_of(request, BatchBody)
+        body = body_of(request, BatchBody)
         await count_as(request, len(body.orders))
         read_orders = [_read(bytes(raw)) for raw in body.orders]
         async with service.keyed(request, body, new_batch_id, is_required=True) as claim:
@@ -87,7 +88,7 @@ def batch_routes(service: Service) -> list[Any]:
             else OrderResult(order.status, problem=order)
             for number, order in enumerate(read_orders)
         ]
-        return Response(BatchAccepted(len(wanted), results), status_code=202)
+        return Answer(BatchAccepted(len(wanted), results), status_code=202, headers={})
 
     return [place]
 

@@ -8,7 +8,6 @@ Who asks is known before the body is read; whether they may is decided where the
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -52,7 +51,11 @@ ONCE: Final = (b"authorization", b"host", b"origin", b"content-type", b"sec-fetc
 RELEASE: Final = "lastunit.release"
 """Under this name a request's scope has the function by which it gives its place back before it waits for something."""
 OPEN: Final = "lastunit.open"
-"""And under this one the stack of what is open for as long as it is answered."""
+"""And under this one, once something is, the stack of what is open for as long as it is answered."""
+HEADERS: Final = "lastunit.headers"
+"""And under this one its headers by name, of which each of ONCE came once."""
+BODY: Final = "lastunit.body"
+"""And under this one the whole body of what changes something."""
 COUNT: Final = "lastunit.count"
 """And under this one the function that counts so many requests more, as a request of many commands is."""
 _HEADERS: Final = [
@@ -79,11 +82,15 @@ class Guard:
             await _answer(unavailable(f"{self._max_in_flight} requests are being served already"), send)
             return
         self.in_flight += 1
-        async with AsyncExitStack() as open_ones:
-            scope[RELEASE] = release = self._once_released()
-            scope[OPEN] = open_ones
-            open_ones.callback(release)
+        scope[RELEASE] = release = self._once_released()
+        try:
             await self._serve(scope, receive, send)
+        finally:
+            try:
+                if (open_ones := scope.get(OPEN)) is not None:
+                    await open_ones.aclose()
+            finally:
+                release()
 
     def _once_released(self) -> Callable[[], None]:
         held = True
@@ -107,12 +114,13 @@ class Guard:
             await send(message)
 
         try:
-            headers: dict[bytes, bytes] = dict(scope["headers"])
+            scope[HEADERS] = headers = dict(scope["headers"])
             self._check(scope, headers)
             if _routed(scope)["path"].rstrip("/") not in PUBLIC:
                 await self._admit(scope, headers, limits)
             if scope["method"] in CHANGING:
-                receive = _replayed(await _body(scope, receive), receive)
+                scope[BODY] = body = await _body(headers, receive)
+                receive = _replayed(body, receive)
             await self._app(scope, receive, begin)
         except ProblemError as problem:
             await _answer(problem, send, limits)
@@ -177,9 +185,9 @@ def _hostname(host: str) -> str | None:
         return None
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes:
+async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
     """Return the body of a request. Raises ProblemError for one that is too large."""
-    announced = dict(scope["headers"]).get(b"content-length", b"0")
+    announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
         raise ProblemError(TOO_LARGE, f"at most {MAX_BODY_BYTES:,} bytes", headers={"Connection": "close"})
     parts, size = [], 0

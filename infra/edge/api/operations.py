@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import msgspec
+    from litestar.handlers import HTTPRouteHandler
 
 Decorator = Any  # Litestar's own decorators are classes with untyped calls
 
@@ -79,6 +80,11 @@ def query(path: str, name: str, scope: str, *, tag: str, **options: Any) -> Call
         responses=_problems([*_ALWAYS, BAD_PARAMETER, NOT_FOUND]),
         opt={SCOPE: scope, **options},
     )
+
+
+def is_command(handler: HTTPRouteHandler) -> bool:
+    """Return whether a route was declared by `command`."""
+    return "body" in handler.opt
 
 
 def _problems(kinds: list[Any]) -> dict[int, ResponseSpec]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from litestar import Request, Response
+from litestar import Request
 from litestar.params import FromPath
 
 from infra.edge.access.scopes import FULFILMENT_WRITE, ORDERS_WRITE, REFUNDS_WRITE
-from infra.edge.api.answers import CommandAccepted
+from infra.edge.api.answers import Answer, CommandAccepted
 from infra.edge.api.bodies import (
     Body,
     CancelBody,
@@ -52,7 +52,7 @@ def _parcels(service: Service) -> list[Any]:
     @_declared(
         "cancel", "cancelOrder", ORDERS_WRITE, CancelBody, {"requested_by": "customer", "reason": "changed my mind"}
     )
-    async def cancel(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+    async def cancel(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Answer[CommandAccepted]:
         """Ask for an order to end of which nothing was shipped. Whether it ends is an event."""
         return await _obey(
             service,
@@ -65,7 +65,7 @@ def _parcels(service: Service) -> list[Any]:
     @_declared(
         "shipments", "shipOrder", FULFILMENT_WRITE, ShipmentBody, {"carrier": "Post", "tracking": "TR123"}, key=REQUIRED
     )
-    async def ship(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+    async def ship(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Answer[CommandAccepted]:
         """Send lines out in one parcel."""
         return await _obey(
             service,
@@ -78,7 +78,7 @@ def _parcels(service: Service) -> list[Any]:
         )
 
     @_declared("deliveries", "confirmDelivery", FULFILMENT_WRITE, DeliveryBody, {"shipment_id": "shipment-1"})
-    async def deliver(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+    async def deliver(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Answer[CommandAccepted]:
         """Note that a parcel has arrived."""
         return await _obey(
             service, request, order_id, DeliveryBody, lambda body, _: m.ConfirmDelivery(order_id, body.shipment_id)
@@ -91,7 +91,7 @@ def _parcels(service: Service) -> list[Any]:
         LossBody,
         {"shipment_id": "shipment-1", "reason": "lost by the carrier"},
     )
-    async def lose(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+    async def lose(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Answer[CommandAccepted]:
         """Note that a parcel will not arrive; what was paid for its lines goes back."""
         return await _obey(
             service,
@@ -106,7 +106,7 @@ def _parcels(service: Service) -> list[Any]:
 
 def _returns(service: Service) -> list[Any]:
     @_declared("returns", "requestReturn", FULFILMENT_WRITE, ReturnBody, {"reason": "too small"}, key=REQUIRED)
-    async def request_return(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+    async def request_return(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Answer[CommandAccepted]:
         """Ask to send delivered lines back."""
         return await _obey(
             service,
@@ -121,7 +121,7 @@ def _returns(service: Service) -> list[Any]:
     @_declared("returns/{return_id:str}/approval", "approveReturn", FULFILMENT_WRITE, NamedBody, {})
     async def approve(
         request: Request[Any, Any, Any], order_id: FromPath[str], return_id: FromPath[str]
-    ) -> Response[CommandAccepted]:
+    ) -> Answer[CommandAccepted]:
         """Allow a return."""
         return await _obey(
             service,
@@ -134,7 +134,7 @@ def _returns(service: Service) -> list[Any]:
     @_declared("returns/{return_id:str}/refusal", "refuseReturn", FULFILMENT_WRITE, RefusalBody, {"reason": "worn"})
     async def refuse(
         request: Request[Any, Any, Any], order_id: FromPath[str], return_id: FromPath[str]
-    ) -> Response[CommandAccepted]:
+    ) -> Answer[CommandAccepted]:
         """Do not allow a return."""
         return await _obey(
             service,
@@ -153,7 +153,7 @@ def _returns(service: Service) -> list[Any]:
     )
     async def receive(
         request: Request[Any, Any, Any], order_id: FromPath[str], return_id: FromPath[str]
-    ) -> Response[CommandAccepted]:
+    ) -> Answer[CommandAccepted]:
         """Note that lines of an approved return are here."""
         return await _obey(
             service,
@@ -172,7 +172,7 @@ def _money(service: Service) -> list[Any]:
     @_declared(
         "refunds", "refundOrder", REFUNDS_WRITE, RefundBody, {"amount_minor": 100, "reason": "goodwill"}, key=REQUIRED
     )
-    async def refund(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+    async def refund(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Answer[CommandAccepted]:
         """Give captured money back without goods; never more than is captured and not refunded."""
         return await _obey(
             service,
@@ -185,7 +185,7 @@ def _money(service: Service) -> list[Any]:
         )
 
     @_declared("retry", "retryOrder", REFUNDS_WRITE, RetryBody, {"requested_by": "operator"})
-    async def retry(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+    async def retry(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Answer[CommandAccepted]:
         """Ask the processor again for a void or a refund that failed."""
         return await _obey(
             service, request, order_id, RetryBody, lambda body, _: m.RetryOrder(order_id, body.requested_by)
@@ -198,7 +198,7 @@ def _money(service: Service) -> list[Any]:
         ResolutionBody,
         {"requested_by": "operator", "note": "paid back by hand"},
     )
-    async def resolve(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[CommandAccepted]:
+    async def resolve(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Answer[CommandAccepted]:
         """Note that a failed void or refund was done by hand."""
         return await _obey(
             service,
@@ -233,11 +233,11 @@ async def _obey(
     order_id: str,
     kind: type[B],
     command_of: Callable[[B, str], OrderCommand],
-) -> Response[CommandAccepted]:
+) -> Answer[CommandAccepted]:
     """Publish a command; `command_of` makes it of the body and an id that belongs to the request's key."""
     require_order_id(order_id)
-    seconds = wait_seconds(request.headers)
-    body = await body_of(request, kind)
+    seconds = wait_seconds(request)
+    body = body_of(request, kind)
     is_required = request.route_handler.opt["key"] == REQUIRED
     async with service.keyed(request, body, new_order_id, is_required=is_required) as claim:
         published = command_of(body, claim.subject_id)
@@ -248,4 +248,4 @@ async def _obey(
     links = links_of(order_id)
     headers = {"Location": links.self} | ({"Preference-Applied": f"wait={seconds}"} if seconds else {})
     answer = CommandAccepted(order_id, type(published).__name__, links, reference_of(published), outcome)
-    return Response(answer, status_code=200 if outcome else 202, headers=headers)
+    return Answer(answer, status_code=200 if outcome else 202, headers=headers)

@@ -8,7 +8,7 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from infra.edge.access.scopes import ORDERS_READ, ORDERS_WRITE
-from infra.edge.api.answers import EventView, LineState, Links, Money, Order, OrderAccepted
+from infra.edge.api.answers import Answer, EventView, LineState, Links, Money, Order, OrderAccepted
 from infra.edge.api.batch_ids import batch_of
 from infra.edge.api.bodies import OrderBody
 from infra.edge.api.checks import too_large_demand
@@ -53,7 +53,7 @@ def order_routes(service: Service) -> list[Any]:
         waits=True,
         answer=OrderAccepted,
     )
-    async def place(request: Request[Any, Any, Any]) -> Response[OrderAccepted]:
+    async def place(request: Request[Any, Any, Any]) -> Answer[OrderAccepted]:
         """Place an order.
 
         The order's lines are on the log when this is answered, and are decided within moments. With `Prefer: wait=N` the answer
@@ -61,8 +61,8 @@ def order_routes(service: Service) -> list[Any]:
 
         Sent again with the same Idempotency-Key it is the same order, whether the first answer came or not.
         """
-        seconds = wait_seconds(request.headers)
-        body = await body_of(request, OrderBody)
+        seconds = wait_seconds(request)
+        body = body_of(request, OrderBody)
         require_sums(body)
         async with service.keyed(request, body, new_order_id, is_required=True) as claim:
             order_id = claim.subject_id
@@ -143,12 +143,12 @@ def links_of(order_id: str) -> Links:
     return Links(self=f"/v1/orders/{order_id}", events=f"/v1/orders/{order_id}/events")
 
 
-def accepted(order_id: str, view: OrderView | None = None, seconds: int = 0) -> Response[OrderAccepted]:
+def accepted(order_id: str, view: OrderView | None = None, seconds: int = 0) -> Answer[OrderAccepted]:
     """Return the answer to an order that is on the log; 200 where it is known how it came out."""
     state = OrderState.PENDING if view is None or view.state is OrderState.UNKNOWN else view.state
     links = links_of(order_id)
     headers = {"Location": links.self} | ({"Preference-Applied": f"wait={seconds}"} if seconds else {})
-    return Response(
+    return Answer(
         OrderAccepted(order_id, state, links, view.reason if view else ""),
         status_code=200 if view is not None and view.is_decided else 202,
         headers=headers,

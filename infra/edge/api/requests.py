@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import re
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import msgspec
 from litestar import Request
 
-from infra.edge.api.guard import COUNT, OPEN, RELEASE
+from infra.edge.api.guard import BODY, COUNT, HEADERS, OPEN, RELEASE
 from infra.edge.api.keys import MAX_KEY
 from infra.edge.api.problems import BAD_HEADER, BAD_PARAMETER, Fault, ProblemError
 from infra.edge.api.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractAsyncContextManager, AsyncExitStack
+    from contextlib import AbstractAsyncContextManager
 
 HttpRequest: TypeAlias = "Request[Any, Any, Any]"
 MAX_WAIT_SECONDS: Final = 30
 KEY_HEADER: Final = "Idempotency-Key"
+_KEY: Final = KEY_HEADER.lower().encode()
+_PREFER: Final = b"prefer"
 _PREFER_WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 T = TypeVar("T", bound=msgspec.Struct)
 C = TypeVar("C")
 
 
-async def body_of(request: HttpRequest, kind: type[T]) -> T:
+def headers_of(request: HttpRequest) -> Mapping[bytes, bytes]:
+    """Return the request's headers by their names in lower case."""
+    headers: Mapping[bytes, bytes] = request.scope[HEADERS]  # type: ignore[typeddict-item]
+    return headers
+
+
+def body_of(request: HttpRequest, kind: type[T]) -> T:
     """Return the body as a struct. Raises ProblemError with all its faults."""
-    return read(await request.body(), kind)
+    return read(request.scope[BODY], kind)  # type: ignore[typeddict-item]
 
 
 async def count_as(request: HttpRequest, requests: int) -> None:
@@ -38,16 +47,16 @@ async def count_as(request: HttpRequest, requests: int) -> None:
         await request.scope[COUNT](requests - 1)  # type: ignore[typeddict-item]
 
 
-def key_of(headers: Mapping[str, str], *, is_required: bool) -> str | None:
+def key_of(headers: Mapping[bytes, bytes], *, is_required: bool) -> str | None:
     """Return the Idempotency-Key, bare or as a structured string. Raises ProblemError where it is missing or no key."""
-    given = headers.get(KEY_HEADER)
+    given = headers.get(_KEY)
     if given is None:
         if not is_required:
             return None
         raise _bad_key(
             "is missing: send a new random text, such as a UUID, with each new request, and again with a repeat"
         )
-    key = given.strip()
+    key = given.decode("latin-1").strip()
     if len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1].replace('\\"', '"').replace("\\\\", "\\")
     if not key or len(key) > MAX_KEY or not key.isascii() or not key.isprintable():
@@ -59,9 +68,12 @@ def _bad_key(detail: str) -> ProblemError:
     return ProblemError(BAD_HEADER, f"{KEY_HEADER} {detail}", errors=[Fault(detail, header=KEY_HEADER)])
 
 
-def wait_seconds(headers: Mapping[str, str]) -> int:
+def wait_seconds(request: HttpRequest) -> int:
     """Return how long the client prefers to wait for an outcome (RFC 7240), at most MAX_WAIT_SECONDS; 0: not at all."""
-    match = _PREFER_WAIT.search(headers.get("Prefer", ""))
+    if _PREFER not in headers_of(request):
+        return 0
+    preferences = b",".join(value for name, value in request.scope["headers"] if name == _PREFER)
+    match = _PREFER_WAIT.search(preferences.decode("latin-1"))
     return min(int(match[1]), MAX_WAIT_SECONDS) if match else 0
 
 
@@ -82,5 +94,5 @@ def release_place(request: HttpRequest) -> None:
 
 async def opened(request: HttpRequest, context: AbstractAsyncContextManager[C]) -> C:
     """Open something until the request is answered."""
-    open_ones: AsyncExitStack = request.scope[OPEN]  # type: ignore[typeddict-item]
+    open_ones: AsyncExitStack = request.scope.setdefault(OPEN, AsyncExitStack())  # type: ignore[typeddict-item]
     return await open_ones.enter_async_context(context)

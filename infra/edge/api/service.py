@@ -27,8 +27,9 @@ from infra.edge.api.keys import (
 from infra.edge.api.outcomes import answering
 from infra.edge.api.permission import PRINCIPAL
 from infra.edge.api.problems import IN_FLIGHT, KEY_REUSED, Fault, ProblemError, invalid, unavailable
-from infra.edge.api.requests import KEY_HEADER, HttpRequest, key_of, opened, release_place
+from infra.edge.api.requests import KEY_HEADER, HttpRequest, headers_of, key_of, opened, release_place
 from infra.edge.api.tail import ListeningEndedError, OrderTail, TailUnavailableError, TooManyListenersError
+from infra.edge.api.time_limit import TimeLimit
 from producers.clients.order_commands import OrderCommandClient
 from producers.clients.orders import OrderClient
 from producers.clients.stock import StockClient
@@ -85,6 +86,7 @@ class Service:
         self._redis, self._bootstrap, self._namespace = redis, bootstrap, namespace
         self._in_use = in_use.get(ORDER_EVENTS.name)
         self._publishing = 0
+        self._key_limit, self._publish_limit = TimeLimit(KEY_SECONDS), TimeLimit(PUBLISH_SECONDS)
 
     # --- publishing -----------------------------------------------------------------------------------------------------------
 
@@ -96,7 +98,7 @@ class Service:
 
         Raises ProblemError: no key, another request's key, a request in flight, PostgreSQL away.
         """
-        key = key_of(request.headers, is_required=is_required)
+        key = key_of(headers_of(request), is_required=is_required)
         if key is None:
             yield Claim("", "", make_id(), is_done=False)
             return
@@ -117,7 +119,7 @@ class Service:
     async def _claimed(self, request: HttpRequest, key: str, body: Body, make_id: Callable[[], str]) -> Claim:
         fingerprint = fingerprint_of(request.method, request.scope["path"], _encode(body))
         try:
-            async with asyncio.timeout(KEY_SECONDS):
+            with self._key_limit.block():
                 return await self.keys.claim(client_of(request), key, fingerprint, make_id)
         except KeyInFlightError as error:
             raise ProblemError(
@@ -141,7 +143,7 @@ class Service:
             raise unavailable("The log cannot be written: Kafka does not answer.", retry_after_s=2)
         self._publishing += 1
         try:
-            async with asyncio.timeout(PUBLISH_SECONDS):
+            with self._publish_limit.block():
                 await publishing
         except InvalidRequestError as error:
             raise invalid([Fault(str(error), pointer="")]) from error

@@ -13,7 +13,7 @@ from litestar import Request, Response
 from litestar.params import FromPath
 
 from infra.edge.access.scopes import SALES_WRITE, STOCK_READ, STOCK_WRITE
-from infra.edge.api.answers import StockAccepted, StockLinks, StockView
+from infra.edge.api.answers import Answer, StockAccepted, StockLinks, StockView
 from infra.edge.api.bodies import (
     AdjustmentBody,
     Body,
@@ -68,14 +68,14 @@ def stock_routes(service: Service) -> list[Any]:
 
 def _counts(service: Service) -> list[Any]:
     @_declared("receipts", "receiveStock", STOCK_WRITE, ReceiptBody, {"quantity": 10})
-    async def receive(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
+    async def receive(request: Request[Any, Any, Any], sku: FromPath[str]) -> Answer[StockAccepted]:
         """Add units that came in."""
         return await _obey(
             service, request, sku, ReceiptBody, lambda body, *ids: m.ReceiveStock(ids[0], ids[1], body.quantity)
         )
 
     @_declared("adjustments", "adjustStock", STOCK_WRITE, AdjustmentBody, {"change": -1, "reason": "broken"})
-    async def adjust(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
+    async def adjust(request: Request[Any, Any, Any], sku: FromPath[str]) -> Answer[StockAccepted]:
         """Correct a count."""
         return await _obey(
             service,
@@ -86,7 +86,7 @@ def _counts(service: Service) -> list[Any]:
         )
 
     @_declared("quarantine", "clearQuarantine", STOCK_WRITE, QuarantineBody, {"quantity": 1, "disposition": "scrap"})
-    async def clear(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
+    async def clear(request: Request[Any, Any, Any], sku: FromPath[str]) -> Answer[StockAccepted]:
         """End the quarantine of units: they can be sold again, or are written off."""
         return await _obey(
             service,
@@ -101,26 +101,26 @@ def _counts(service: Service) -> list[Any]:
 
 def _sales(service: Service) -> list[Any]:
     @_declared("limits", "setPurchaseLimit", SALES_WRITE, LimitBody, {"limit": 2})
-    async def limit(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
+    async def limit(request: Request[Any, Any, Any], sku: FromPath[str]) -> Answer[StockAccepted]:
         """Limit what one customer may hold and buy."""
         return await _obey(
             service, request, sku, LimitBody, lambda body, *ids: m.SetPurchaseLimit(ids[0], ids[1], body.limit)
         )
 
     @_declared("suspensions", "suspendSale", SALES_WRITE, SuspensionBody, {"reason": "recalled"})
-    async def suspend(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
+    async def suspend(request: Request[Any, Any, Any], sku: FromPath[str]) -> Answer[StockAccepted]:
         """Take a SKU off sale; what is held or allocated goes on."""
         return await _obey(
             service, request, sku, SuspensionBody, lambda body, *ids: m.SuspendSale(ids[0], ids[1], body.reason)
         )
 
     @_declared("resumptions", "resumeSale", SALES_WRITE, NamedBody, {})
-    async def resume(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
+    async def resume(request: Request[Any, Any, Any], sku: FromPath[str]) -> Answer[StockAccepted]:
         """Put a suspended SKU on sale again."""
         return await _obey(service, request, sku, NamedBody, lambda _, *ids: m.ResumeSale(*ids))
 
     @_declared("retirements", "retireSku", SALES_WRITE, NamedBody, {})
-    async def retire(request: Request[Any, Any, Any], sku: FromPath[str]) -> Response[StockAccepted]:
+    async def retire(request: Request[Any, Any, Any], sku: FromPath[str]) -> Answer[StockAccepted]:
         """End a SKU of which nothing is left."""
         return await _obey(service, request, sku, NamedBody, lambda _, *ids: m.RetireSku(*ids))
 
@@ -139,10 +139,10 @@ async def _obey(
     segment: str,
     kind: type[B],
     command_of: Callable[[B, str, str], SkuCommand],
-) -> Response[StockAccepted]:
+) -> Answer[StockAccepted]:
     """Publish a command about a SKU; without an id of the caller's it has one that belongs to the request's key."""
     sku = named_in_path("sku", segment)
-    body = await body_of(request, kind)
+    body = body_of(request, kind)
     own = getattr(body, "command_id", None)
     async with service.keyed(request, body, lambda: new_command_id("api"), is_required=True) as claim:
         published = command_of(body, own or claim.subject_id, sku)
@@ -150,4 +150,4 @@ async def _obey(
             await service.published(service.stock.send([published]))
     links = StockLinks(self=f"/v1/stock/{quote(sku, safe='')}")
     answer = StockAccepted(sku, type(published).__name__, published.command_id, links)
-    return Response(answer, status_code=202, headers={"Location": links.self})
+    return Answer(answer, status_code=202, headers={"Location": links.self})

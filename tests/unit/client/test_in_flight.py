@@ -42,5 +42,5 @@ async def _pass(bound: InFlight, records: int) -> None:
 
 
 def test_bulk_is_cut_into_parts_that_fit() -> None:
-    assert list(_parts([3, 3, 3, 20, 1], 6)) == [(0, 2), (2, 3), (3, 4), (4, 5)]
+    assert list(_parts([3, 3, 3, 20, 1], 6)) == [(0, 2, 6), (2, 3, 9), (3, 4, 29), (4, 5, 30)]
     assert list(_parts([], 6)) == []

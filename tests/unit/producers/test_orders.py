@@ -12,12 +12,20 @@ from consumers.inventory.evolve import evolve
 from consumers.inventory.state import Ledger, StockReceived
 from consumers.inventory.transitions import decide
 from consumers.runtime.deciding.now import Now
-from producers.clients.orders import OrderClient, OrderLine, OrderRequest, place_order_lines
+from producers.clients.orders import (
+    TOGETHER,
+    OrderClient,
+    OrderLine,
+    OrderRequest,
+    outgoing_lines,
+    outgoing_orders,
+    place_order_lines,
+)
 from producers.errors import InvalidOrderError
 from producers.publisher import Outgoing
 from schemas.codec.wire import decode
 from schemas.ids import is_order_id, order_id_ms
-from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR
+from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_TEXT, MAX_UNIT_PRICE_MINOR
 from schemas.messages import LineReserved, PlaceOrderLine, ReceiveStock
 from schemas.money import MAX_MINOR
 from schemas.terms import CAPTURE_AT_SHIPPING, SHIP_AVAILABLE
@@ -87,6 +95,50 @@ def test_a_plain_order_of_one_line_is_made_in_a_shorter_way_alone(
         patch.setattr("producers.clients.orders._is_plain", lambda _: False)
         expected = made(one)
     assert made(one) == expected
+
+
+PLAIN = [request(OrderLine(f"SKU-{number}", 1, 500), customer_id=f"c-{number}") for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        request(OrderLine("MUG", 2, 999), OrderLine("TIN", 1, 50)),
+        request(OrderLine("MUG", 2, 999, discount_minor=1)),
+        request(OrderLine("MUG", 2, 999), reference="r-1", cart_id="cart", shipping_minor=5),
+        request(OrderLine("TASSE GROSSE \u00e9", 2, 999), terms=SHIP_AVAILABLE, currency="EUR", hold_seconds=60),
+        request(OrderLine("x" * MAX_TEXT, MAX_QUANTITY, MAX_UNIT_PRICE_MINOR)),
+    ],
+)
+def test_many_orders_are_made_as_each_alone(odd: OrderRequest) -> None:
+    for orders in (PLAIN, [*PLAIN, odd, *PLAIN], [odd], [odd] * 20, PLAIN * (2 * TOGETHER // len(PLAIN)) + [odd], []):
+        alone = [record for order in orders for record in outgoing_lines(place_order_lines(order))]
+        assert outgoing_orders(orders) == alone
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        request(OrderLine("MUG", 0, 500)),
+        request(OrderLine("MUG", MAX_QUANTITY + 1, 500)),
+        request(OrderLine("MUG", 1, -1)),
+        request(OrderLine(" MUG", 1, 500)),
+        request(OrderLine("", 1, 500)),
+        request(OrderLine("x" * (MAX_TEXT + 1), 1, 500)),
+        request(OrderLine("MUG", 1, 500), customer_id="c\u200b"),
+        request(OrderLine("MUG", 1, 500), currency="XXY"),
+        request(OrderLine("MUG", 1, 500), terms="x"),
+        request(OrderLine("MUG", 1, 500), hold_seconds=MAX_HOLD_SECONDS + 1),
+        request(OrderLine("MUG", 1, 500), order_id="no-id"),
+        request(),
+    ],
+)
+def test_a_bad_order_among_many_is_refused_as_alone(bad: OrderRequest) -> None:
+    with pytest.raises(InvalidOrderError) as alone:
+        place_order_lines(bad)
+    with pytest.raises(InvalidOrderError) as among_many:
+        outgoing_orders([*PLAIN, bad, *PLAIN])
+    assert str(among_many.value) == str(alone.value)
 
 
 def made(order: OrderRequest) -> list[PlaceOrderLine] | str:
