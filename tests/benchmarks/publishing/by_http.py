@@ -110,19 +110,25 @@ def many_orders() -> bytes:
 async def post(
     server: Server, path: str, body: bytes, seconds: float, *, connections: int = CONNECTIONS, rate: float | None = None
 ) -> Posted:
-    """Post for a while: as fast as it answers, or at a rate, where a time counts from when the request was due."""
+    """Post for a while: as fast as it answers, or at a rate, where a time counts from when the request was due.
+
+    Each connection posts once at least, however long that takes to answer.
+    """
     taken_ms: list[float] = []
     turn = iter(range(10**9))
     began, before = time.perf_counter(), cpu_of([server.process])
 
     async def client() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        while (due := _due(began, next(turn), rate)) - began < seconds:
+        due = _due(began, next(turn), rate)
+        while True:
             if (wait := due - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
             writer.write(server.request(path, body))
             await _answer(reader)
             taken_ms.append((time.perf_counter() - due) * 1000)
+            if (due := _due(began, next(turn), rate)) - began >= seconds:
+                break
         writer.close()
 
     await asyncio.gather(*(client() for _ in range(connections)))
