@@ -116,12 +116,12 @@ async def test_the_holds_are_what_makes_a_duplicate_harmless(shop: Shop, room: R
         for _ in range(2):
             await shop.place(twice)
             await shop.until_quiet("inventory")
-    async with shop.running("orders"):
-        await shop.until_quiet("orders")
-    report = await shop.audit()
-    if isinstance(room, RoomWithoutCache):
+    if isinstance(room, RoomWithoutCache):  # orders would stop at once: two holds confirm one event
         assert (await shop.levels())["MUG"].reserved == 4
+        report = await shop.audit()
         assert {"each_command_took_effect_once", "replay_gives_the_same_decisions"} <= report.breaches
     else:
+        async with shop.running("orders"):
+            await shop.until_quiet("orders")
         assert (await shop.levels())["MUG"].reserved == 2
         await shop.assert_sound()
