@@ -55,10 +55,10 @@ check: .venv ## Format, lint, types, imports, contracts, documents up to date
 	$(BIN)/pytest --quiet --no-header tests/unit/test_documents.py tests/unit/infra/test_migrations.py
 
 test: .venv ## What a change must pass; ARGS="-m 'not stack'": quick ones
-	@$(PYTEST) --dist loadgroup $(ARGS)
+	@$(PYTEST) --dist load $(ARGS)
 
 test-all: .venv ## Every test with all its samples, before a release
-	@TESTS=all $(PYTEST) --dist loadgroup $(ARGS)
+	@TESTS=all $(PYTEST) --dist load $(ARGS)
 
 model: .venv ## Random cases of the saga in memory, judged: CASES=n SEED=n
 	@$(BIN)/python -m tests.model $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))

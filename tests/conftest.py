@@ -13,6 +13,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 import structlog
+from typing_extensions import override
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 from infra.base.settings import PREFIX
 from tests.harness.servers import endpoints, environment, settings, stack  # noqa: F401  fixtures of all tests on real servers
@@ -22,6 +25,7 @@ _HERE = Path(__file__).parent
 _KEPT = {PREFIX + "CACHE_DIR", PREFIX + "CODEC", PREFIX + "SCREENSHOTS"}
 _MARKED_FOLDERS = {"stack": ("stack",), "browser": ("stack",), "faults": ("stack", "faults")}
 _RELEASE_ONLY = ("slow", "release")
+_ONE_SYSTEM = {"tests/stack/test_cli_orders.py"}
 _LONGEST_FIRST = ("faults", "benchmarks", "stack")
 
 
@@ -60,6 +64,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):  # pytest-xdist's; or one process would work on long after the others
         ranks = {folder: rank for rank, folder in enumerate(_LONGEST_FIRST)}
         items.sort(key=lambda item: ranks.get(_folder(item), len(ranks)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Where several processes share the tests, give each of them one after the other."""
+    return _OneByOne(config, log)
+
+
+class _OneByOne(LoadScopeScheduling):  # type: ignore[misc]  # without types
+    """Gives a process one test at a time, and all those of a file that share a system.
+
+    xdist's own groups do nothing: they are written into names that pytest 9.2 derives anew.
+    """
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in _ONE_SYSTEM else nodeid
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

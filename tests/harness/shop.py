@@ -44,7 +44,9 @@ from topology.topics import CO_PARTITIONED, ORDER_EVENTS, Topic, topics_read_by
 PARTITIONS = 3
 ROOMS_AT_WORK = (INTAKE, *BOOKKEEPERS)
 T = TypeVar("T")
-
+_ENDED = "SELECT count(*) FROM orders WHERE state = ANY($1::text[])"
+_LEVELS = "SELECT sku, on_hand, reserved, allocated FROM stock"
+_PROGRESS = "SELECT coalesce(sum(n), 0)::bigint FROM claims, unnest(next_offsets) AS n WHERE room = $1"
 _QUIET = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM payment_attempts WHERE result = 'pending')"
 
 
@@ -146,7 +148,7 @@ class Shop:
 
         async with self.log() as log:
             try:
-                await self.until(quiet)
+                await until(quiet, *self._owners.values(), poll_seconds=0.05)  # it asks the broker for ends
             except TimeoutError:
                 raise AssertionError(await self._unquiet(log, self._asked_for(names))) from None
 
@@ -173,9 +175,7 @@ class Shop:
         return "not quiet: " + "\n".join(unsettled)
 
     async def _final(self, orders: int | None) -> bool:
-        return orders is None or orders == await self.value(
-            "SELECT count(*) FROM orders WHERE state = ANY($1::text[])", list(FINAL_ORDER_STATES)
-        )
+        return orders is None or orders == await self.value(_ENDED, list(FINAL_ORDER_STATES))
 
     async def _is_quiet(self, log: Log, rooms: Iterable[str]) -> bool:
         """Compare one snapshot of what is done with the topics' later ends: equal, nothing was under way."""
@@ -184,9 +184,11 @@ class Shop:
                 return False
             rows = await connection.fetch("SELECT room, partition, next_offsets FROM claims")
         done = {(row["room"], row["partition"]): list(row["next_offsets"]) for row in rows}
+        ends: dict[Topic, list[int]] = {}
         for room in rooms:
-            ends = [await log.ends(topic) for topic in topics_read_by(room)]
-            wanted = {(room, partition): list(each) for partition, each in enumerate(zip(*ends, strict=True))}
+            ends |= {topic: await log.ends(topic) for topic in topics_read_by(room) if topic not in ends}
+            of_room = zip(*(ends[topic] for topic in topics_read_by(room)), strict=True)
+            wanted = {(room, partition): list(each) for partition, each in enumerate(of_room)}
             if any(done.get(claim) != offsets for claim, offsets in wanted.items()):
                 return False
         return True
@@ -203,23 +205,21 @@ class Shop:
 
     async def progress(self, room: str) -> int:
         """Return how many records the room has decided."""
-        query = "SELECT coalesce(sum(n), 0)::bigint FROM claims, unnest(next_offsets) AS n WHERE room = $1"
-        return int(await self.value(query, room))
+        return int(await self.value(_PROGRESS, room))
 
     async def has_decided(self, room: str, records: int) -> bool:
         return await self.progress(room) >= records
 
     async def state(self, order: OrderRequest) -> tuple[str, str]:
         row = await self.database.fetchrow("SELECT state, reason FROM orders WHERE order_id = $1", order.order_id)
-        return (row["state"], row["reason"]) if row else ("unknown", "")
+        return tuple(row) if row else ("unknown", "")
 
     async def payment(self, order: OrderRequest) -> str | None:
         state: str | None = await self.value("SELECT state FROM payments WHERE order_id = $1", order.order_id)
         return state
 
     async def levels(self) -> dict[str, Level]:
-        rows = await self.database.fetch("SELECT sku, on_hand, reserved, allocated FROM stock")
-        return {row["sku"]: Level(row["on_hand"], row["reserved"], row["allocated"]) for row in rows}
+        return {sku: Level(*units) for sku, *units in await self.database.fetch(_LEVELS)}
 
     async def records(self, topic: Topic) -> list[Record]:
         """Return all that stands on a topic, partition by partition."""

@@ -44,7 +44,11 @@ _USED: Final = """
 SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE pg_class.oid >= 16384 AND relkind = 'r' AND nspname !~ '^pg_' AND (pg_relation_size(pg_class.oid) > 0 OR reltuples >= 0)
 """
-_FORGET_STATISTICS: Final = "DELETE FROM pg_statistic WHERE starelid >= 16384; SELECT pg_stat_reset()"
+_FORGET_STATISTICS: Final = """
+DELETE FROM pg_statistic WHERE starelid >= 16384;
+UPDATE pg_class SET reltuples = -1 WHERE oid >= 16384 AND relkind = 'p' AND reltuples >= 0;
+SELECT pg_stat_reset()
+"""
 _ROWS: Final = "SELECT string_agg(each::text, ',' ORDER BY each::text) FROM {} AS each"
 _END_OTHERS: Final = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'"
 

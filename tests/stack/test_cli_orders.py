@@ -20,8 +20,6 @@ from tests.harness.tables import give_tables
 from tests.unit.importing.files import retail, row
 from topology import admin
 
-pytestmark = pytest.mark.xdist_group("one system for the command line")
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, str]]:

@@ -14,12 +14,9 @@ _ROW = "INSERT INTO stock (sku, partition, on_hand, reserved, allocated) VALUES 
 @pytest.mark.parametrize(
     ("done", "is_kept"),
     [
-        (f"{_ROW}; ANALYZE stock", True),
-        ("CREATE TEMP TABLE mine (n int); INSERT INTO mine VALUES (1)", True),
+        (f"{_ROW}; ANALYZE; CREATE TEMP TABLE mine (n int)", True),
         ("CREATE INDEX mine ON stock (on_hand)", False),
         ("ALTER TABLE pauses DISABLE TRIGGER ALL", False),
-        ("ALTER TABLE stock SET (fillfactor = 60)", False),
-        ("DROP TABLE orders_default", False),
         ("DELETE FROM registered_schemas WHERE id = 1", False),
     ],
 )
