@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guides" / "extending.md"
 GIT = shutil.which("git") or "git"
-COPIED = ("schemas", "topology", "producers", "consumers", "infra", "tests/unit")
+COPIED = ("schemas", "topology", "producers", "consumers", "infra", "tests/unit", "tests/harness")
 _FILE = re.compile(r"^diff --git a/(\S+) b/\S+\n(new file)?", re.MULTILINE)
 
 
