@@ -196,6 +196,7 @@ async def test_while_redis_takes_no_writes_the_views_wait_and_miss_nothing(house
     before, meanwhile = new_order_id(), new_order_id()
     async with house.views(watchdog_seconds=0.5) as room:
         await house.publisher.publish(paid_order(before))
+        await house.until(lambda: room.written == 9)  # the view is there before the write's answer
         await house.final_view(before)
         try:
             await house.command(command)
