@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 CATALOGUE: Final = 100_000
 SHARES: Final = {
     "ours": 1.0,
+    "ours_apart": 1.0,
     "ours_http": 0.4,
     "asyncpg_batched": 1.5,
     "asyncpg": 0.8,
@@ -68,9 +69,10 @@ CHOICES: Final[dict[str, dict[Tunable, tuple[int, ...]]]] = {
 }
 """What is tried of each setting, one setting after the other."""
 DOES: Final = {
-    "ours": "every room a process: inventory, orders, payments, notifications, views and what else is registered; 2n + 5 events"
-    " of an order of n lines on Kafka, views in Valkey, holds, movements, orders, payments and attempts in PostgreSQL",
-    "ours_http": f"the same, with the simulated processor over HTTP, {LATENCY_MS:g} ms an answer",
+    "ours": "every room, in the processes of `make up`: those that read order.events share one; 2n + 5 events of an order of n lines on"
+    " Kafka, views in Valkey, holds, movements, orders, payments and attempts in PostgreSQL",
+    "ours_apart": "the same, every room a process",
+    "ours_http": f"the same as ours, with the simulated processor over HTTP, {LATENCY_MS:g} ms an answer",
     "asyncpg": "an order a record from Kafka; 3 statements and commits: reserve and write down, commit and capture next, paid"
     " and outbox; 1 event on Kafka by the outbox",
     "asyncpg_batched": "the same three statements for hundreds of orders at once, which ask the processor side by side",
@@ -105,6 +107,7 @@ def sellers(servers: Servers, report: Report, options: Options) -> list[Seller]:
     all_sellers: list[Seller] = [
         own,
         OurSeller(f"ours{SLOW}", lane, processor_ms=LATENCY_MS, sharing=own),
+        OurSeller("ours_apart", lane, sharing=own, apart=True),
         OurSeller("ours_http", lane, processor_ms=LATENCY_MS, sharing=own, over_http=True),
     ]
 

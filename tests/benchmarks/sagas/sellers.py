@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from consumers.runtime.postgres.sql import load_queries
 from consumers.views.store import read_positions
-from infra.base.rooms import SYSTEM
+from infra.base.rooms import HOSTS, SYSTEM, TOGETHER
 from infra.local.sandbox_processor.address import address_in
 from infra.local.stack import ChildProcess
 from infra.local.supervisor import PROCESSOR
@@ -123,15 +123,25 @@ class Seller(ABC):
 
 
 class OurSeller(Seller):
-    """Every room of the product, each a process; the processor is in the payments room's process, or asked over HTTP."""
+    """Every room of the product, grouped in processes as `make up` does, or each a process; the processor is in the process of
+    the payments room, or asked over HTTP.
+    """
 
     lane: Ours
 
     def __init__(
-        self, name: str, lane: Ours, *, processor_ms: float = 0, sharing: Seller | None = None, over_http: bool = False
+        self,
+        name: str,
+        lane: Ours,
+        *,
+        processor_ms: float = 0,
+        sharing: Seller | None = None,
+        over_http: bool = False,
+        apart: bool = False,
     ) -> None:
         super().__init__(name, lane, processor_ms=processor_ms, sharing=sharing)
         self._over_http = over_http
+        self._apart = apart
         self._processes: dict[str, ChildProcess] = {}
 
     async def fill_shelves(self, skus: int) -> None:
@@ -144,11 +154,10 @@ class OurSeller(Seller):
             **environment(self.lane.settings.model_copy(update={"processor_url": url})),
             LATENCY_VARIABLE: f"{self.processor_ms:g}",
         }
-        for room in SYSTEM:
-            program = ["infra.local.room_process", room]
-            if room == "payments" and not self._over_http:
-                program = ["tests.benchmarks.baselines.sagas.processor"]
-            self._processes[room] = await self._spawn(room, program, env)
+        for name in SYSTEM if self._apart else TOGETHER:
+            asks_here = "payments" in HOSTS.get(name, (name,)) and not self._over_http
+            program = "tests.benchmarks.baselines.sagas.processor" if asks_here else "infra.local.room_process"
+            self._processes[name] = await self._spawn(name, [program, name], env)
 
     async def stop(self) -> list[str]:
         codes = await asyncio.gather(*(process.terminate(timeout_seconds=30) for process in self._processes.values()))

@@ -1,6 +1,6 @@
 """A payment processor in the process of whoever asks, which answers at once or after a while: the same one on all sides.
 
-As a program it is the product's payments room with this processor instead of its own.
+As a program it is a process of the product's rooms, named as arguments, with this processor instead of its own.
 """
 
 from __future__ import annotations
@@ -85,4 +85,4 @@ def in_process(settings: Settings) -> PaymentProcessor:
 
 if __name__ == "__main__":
     processor.processor_of = in_process
-    sys.exit(room_process.run_room_process(["payments"]))
+    sys.exit(room_process.run_room_process(sys.argv[1:]))
