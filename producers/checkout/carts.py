@@ -25,14 +25,15 @@ MAX_CART_UNITS: Final = 999
 """Units of one SKU in a cart."""
 LIFETIME_S: Final = 90 * 24 * 3600
 """A cart that nobody touches for so long is forgotten."""
-FUNCTION: Final = "lastunit_cart_1"
-LIBRARY: Final = "lastunit_carts_1"
+FUNCTION: Final = "lastunit_cart_2"
+LIBRARY: Final = "lastunit_carts_2"
 
 # A cart's fields: q:SKU units, s:SKU units that are saved for later, p:SKU price that was seen, _v version, _m what was
 # done once (ids of merges and orders, the last 20). Versions begin at the time, so none comes back when a cart was dropped.
 # Arguments: verb, version that is expected or '', lifetime, most lines,
 # most units, id of what is done once or '', then quadruples of SKU, units, units saved for later, price seen or ''.
-# Answer: what came of it ('ok', 'version', 'full'), and the cart as it is.
+# Answer: what came of it ('ok', 'version', 'full'), and the cart as it is. What is not 'ok' has changed nothing, but that a
+# merge takes what there is room for.
 _LUA: Final = """
 local function change(keys, args)
   local key, verb, expected, lifetime = keys[1], args[1], args[2], args[3]
@@ -49,12 +50,25 @@ local function change(keys, args)
   if once ~= '' then
     if string.find(done, ' ' .. once .. ' ', 1, true) then return answer('ok') end
   end
-  local lines = 0
+  local old, lines = {}, 0
   for _, field in ipairs(redis.call('HKEYS', key)) do
     local kind = string.sub(field, 1, 2)
-    if kind == 'q:' or kind == 's:' then
-      if verb == 'replace' then redis.call('HDEL', key, field) else lines = lines + 1 end
+    if kind == 'q:' then old[#old + 1] = field end
+    if kind == 'q:' or kind == 's:' then lines = lines + 1 end
+  end
+  if verb == 'add' or verb == 'set' or verb == 'replace' then
+    local wanted, there = {}, lines
+    if verb == 'replace' then there = lines - #old end
+    for i = 7, #args, 4 do
+      local field = 'q:' .. args[i]
+      local is_new = verb == 'replace' or redis.call('HEXISTS', key, field) == 0
+      if is_new and tonumber(args[i + 1]) > 0 and not wanted[field] then wanted[field] = true; there = there + 1 end
     end
+    if next(wanted) and there > most_lines then return answer('full') end
+  end
+  if verb == 'replace' then
+    for _, field in ipairs(old) do redis.call('HDEL', key, field) end
+    lines = lines - #old
   end
   local status = 'ok'
   local function put(field, number)
@@ -72,7 +86,9 @@ local function change(keys, args)
     local sku, number, saved, price = args[i], tonumber(args[i + 1]), tonumber(args[i + 2]), args[i + 3]
     local now, later = 'q:' .. sku, 's:' .. sku
     if verb == 'add' then put(now, units(now) + number)
-    elseif verb == 'set' or verb == 'replace' then put(now, number); put(later, saved)
+    elseif verb == 'set' or verb == 'replace' then put(now, number)
+    elseif verb == 'remove' then put(now, 0); put(later, 0)
+    elseif verb == 'unsave' then put(later, 0)
     elseif verb == 'take' then put(now, units(now) - number)
     elseif verb == 'merge' then
       if number > 0 then put(now, math.max(units(now), number)) end
@@ -144,7 +160,7 @@ class Carts:
         return _cart(cart_id, fields)
 
     async def add(self, cart_id: str, lines: Iterable[CartLine]) -> Cart:
-        """Add units; no SKU comes to more than MAX_CART_UNITS. Raises CartFullError beyond MAX_CART_LINES."""
+        """Add units; no SKU comes to more than MAX_CART_UNITS. Raises CartFullError beyond MAX_CART_LINES: none is added."""
         return await self._change(cart_id, "add", [(line, 0) for line in lines])
 
     async def set(self, cart_id: str, line: CartLine, version: int | None = None) -> Cart:
@@ -152,8 +168,16 @@ class Carts:
         return await self._change(cart_id, "set", [(line, 0)], version=version)
 
     async def replace(self, cart_id: str, lines: Iterable[CartLine], version: int | None = None) -> Cart:
-        """Put these lines in the place of all. Raises CartChangedError, CartFullError."""
+        """Put these lines in the place of all that are to be bought. Raises CartChangedError, CartFullError."""
         return await self._change(cart_id, "replace", [(line, 0) for line in lines], version=version)
+
+    async def remove(self, cart_id: str, sku: str, version: int | None = None) -> Cart:
+        """Take a SKU out, what is saved of it too. Raises CartChangedError."""
+        return await self._change(cart_id, "remove", [(CartLine(sku, 0), 0)], version=version)
+
+    async def unsave(self, cart_id: str, sku: str) -> Cart:
+        """Take out what is saved of a SKU for later."""
+        return await self._change(cart_id, "unsave", [(CartLine(sku, 0), 0)])
 
     async def save_for_later(self, cart_id: str, sku: str) -> Cart:
         """Move a line to what is saved for later."""
@@ -167,13 +191,13 @@ class Carts:
         """Take out what an order wants, once for each id."""
         return await self._change(cart_id, "take", [(line, 0) for line in lines], once=once)
 
-    async def restore(self, cart_id: str, lines: Iterable[CartLine], once: str) -> Cart:
-        """Put back what an order wanted, once for each id."""
-        return await self._change(cart_id, "add", [(line, 0) for line in lines], once=once)
+    async def restore(self, cart_id: str, lines: Iterable[CartLine]) -> Cart:
+        """Put back what an order wanted: of each SKU at least so much, however often this is asked. Raises CartFullError."""
+        return await self._change(cart_id, "merge", [(line, 0) for line in lines])
 
-    async def erase(self, cart_id: str) -> None:
-        """Forget a cart and all that was in it."""
-        await self._change(cart_id, "drop", [])
+    async def erase(self, cart_id: str, version: int | None = None) -> None:
+        """Forget a cart and all that was in it. Raises CartChangedError."""
+        await self._change(cart_id, "drop", [], version=version)
 
     async def merge(self, source_id: str, target_id: str) -> Cart:
         """Move a cart into another one, of each SKU the larger quantity; repeated, or cut short and repeated, it is the same.
@@ -181,6 +205,8 @@ class Carts:
         In a cluster the two lie in different slots, so it has two phases: what the source holds is merged under an id that
         names its version, then the source is dropped if it is still at that version.
         """
+        if source_id == target_id:
+            return await self.read(target_id)
         source = await self.read(source_id)
         pairs = [(line, 0) for line in source.lines]
         pairs += [(CartLine(line.sku, 0, line.seen_minor), line.quantity) for line in source.saved]
@@ -218,7 +244,7 @@ class Carts:
         if status == b"version":
             raise CartChangedError(f"The cart is at version {cart.version}; read it again.", cart.version)
         if status == b"full":
-            raise CartFullError(f"A cart has at most {MAX_CART_LINES} lines; the others are in it.")
+            raise CartFullError(f"A cart has at most {MAX_CART_LINES} different articles.")
         return cart
 
     async def _call(self, key: str, arguments: list[str]) -> Any:

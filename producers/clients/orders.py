@@ -91,7 +91,7 @@ def place_order_lines(request: OrderRequest) -> list[PlaceOrderLine]:
     """
     if _is_plain(request):
         return [_only_line(request)]
-    _check(request)
+    check_order(request)
     apart = SHIP_AVAILABLE in request.terms.split()
     demand: dict[str, int] = {}
     commands = []
@@ -218,7 +218,8 @@ def _only_lines(requests: Sequence[OrderRequest]) -> list[PlaceOrderLine] | None
     return list(map(PlaceOrderLine, *by_field))
 
 
-def _check(request: OrderRequest) -> None:
+def check_order(request: OrderRequest) -> None:
+    """Raise InvalidOrderError, which says what is wrong, unless an order is as inventory would take it."""
     if not is_order_id(request.order_id):
         raise InvalidOrderError(
             f"order_id is {request.order_id[:64]!r}; leave it out, or give a UUIDv7 of 36 lower-case characters"

@@ -22,6 +22,7 @@ from producers.checkout.carts import CartLine, Carts
 from producers.checkout.quotes import Offer, make_quote, opened_quote, order_of, sign_quote
 from producers.checkout.signing import Signer
 from schemas.ids import new_order_id
+from tests.benchmarks.cart_losses import measure_losses
 from tests.benchmarks.checkouts import check_out
 from tests.benchmarks.harness.options import Options
 from tests.benchmarks.harness.program import run_benchmark
@@ -140,10 +141,12 @@ def quotes(options: Options, report: Report) -> None:
 
 
 async def run(options: Options, report: Report) -> None:
-    """Measure carts, then quotes, then the same through a whole system."""
+    """Measure carts, what crashes take of them, then quotes, then the same through a whole system."""
     if options.wants("carts"):
         async with server() as address:
             await hot_cart(options, report, address)
+    if options.wants("losses"):
+        await measure_losses(options, report)
     if options.wants("quotes"):
         quotes(options, report)
     if options.wants("system"):

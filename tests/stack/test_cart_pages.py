@@ -14,7 +14,7 @@ from infra.edge.shop.process import ShopProcess
 from infra.edge.shop.visitors import new_guest_id
 from schemas.codec.wire import decode
 from schemas.messages import ShopSignal
-from tests.harness.buying import shopper
+from tests.harness.buying import form_of, shopper
 from tests.harness.reading import Catalogue, catalogue, serving
 from tests.harness.waiting import until
 from tests.stack.test_shop import MUG, TEE, shows
@@ -92,6 +92,15 @@ async def test_carts_are_documents_with_versions(shop: ShopProcess) -> None:
         bodies: tuple[Any, ...] = ({"quantity": -1}, {"quantity": 10**9}, {"quantity": "2"}, [], {"quantity": 1.5})
         for body in bodies:
             assert (await program.send("PATCH", f"{path}/lines/MUG", body)).status == 422
+        for tag in ('W/"5"', "abc", "-1"):  # none of them is the cart's
+            for method, where, body in (("PATCH", f"{path}/lines/MUG", {"quantity": 9}), ("DELETE", path, None)):
+                assert (await program.send(method, where, body, **{"If-Match": tag})).status == 412
+        assert (await program.send("PATCH", f"{path}/lines/MUG", {"quantity": 3}, **{"If-Match": "*"})).status == 200
+        too_many = {"lines": [{"sku": f"S{number}", "quantity": 1} for number in range(101)]}
+        assert (await program.send("PUT", path, too_many)).status == 422
+        assert json.loads((await program.send("POST", f"{path}/merge", {"source": path[7:]})).text)["lines"] == [
+            {"sku": "MUG", "quantity": 3, "seen_minor": None}
+        ]
         assert (await program.send("GET", "/carts/1")).status == 404
         other = f"/carts/{new_guest_id()}"
         merged = await program.send("POST", f"{other}/merge", {"source": path.rpartition("/")[2]})
@@ -99,6 +108,42 @@ async def test_carts_are_documents_with_versions(shop: ShopProcess) -> None:
         assert (await program.send("DELETE", f"{other}/lines/MUG")).status == 200
         assert (await program.send("DELETE", other)).status == 204
         assert json.loads((await program.send("GET", other)).text)["version"] == 0
+
+
+async def test_a_payment_that_is_none_is_refused_before_anything_is_placed(shop: ShopProcess) -> None:
+    async with shopper(shop) as program:
+        await program.add("MUG", 2)
+        quote = json.loads((await program.send("POST", "/checkouts")).text)
+        for token in ("", "x" * 10_000, "a\nb", "tok_\u0000", None, 5):
+            body = {"quote": quote["quote"], "payment_token": token}
+            assert (await program.send("POST", quote["place"], body)).status == 422
+        body = {"quote": quote["quote"], "payment_token": "tok_ok"}
+        assert (await program.send("POST", quote["place"], body)).status == 202
+
+
+async def test_a_quote_of_before_signing_in_leads_to_the_cart_of_now(shop: ShopProcess) -> None:
+    async with shopper(shop) as buyer:
+        await buyer.add("MUG", 2)
+        action, form = await buyer.check_out()
+        await buyer.post("/signin", {"customer": "ann"})
+        page = await buyer.post(action, form)
+        assert (page.status, "You have signed in or out meanwhile" in page.text) == (409, True)
+        assert "Order and pay GBP 7.00" in page.text
+        action, form = form_of(page.text)
+        assert (await buyer.post(action, form)).status == 303
+
+
+async def test_whatever_a_request_is_the_answer_is_a_page_or_a_problem(shop: ShopProcess) -> None:
+    async with shopper(shop) as buyer:
+        assert "<h1>That cannot be done</h1>" in (await buyer.get("/checkouts")).text
+        wrong = await buyer.send("PATCH", "/checkouts")
+        assert (wrong.status, wrong.headers["content-type"]) == (405, "application/problem+json")
+        torn = {"Content-Type": "multipart/form-data; boundary=x", "Accept": "text/html"}
+        async with buyer.session.post(f"{shop.address}/cart/lines", data=b"--x", headers=torn) as answer:
+            assert (answer.status, "<h1>That cannot be done</h1>" in await answer.text()) == (400, True)
+        for code in ("<script>", "%00", "x" * 5_000, "%ff"):
+            page = await buyer.get(f"/checkout?code={code}")
+            assert (page.status, "<script>" in page.text) == (200, False)
 
 
 async def test_no_other_site_changes_a_cart_and_cookies_are_out_of_scripts_reach(shop: ShopProcess) -> None:

@@ -57,7 +57,17 @@ async def test_a_cart_keeps_what_was_seen_what_is_for_later_and_its_version(cart
         await carts.set("c", CartLine("MUG", 9), version=first.version)
     assert caught.value.version == back.version
     assert (await carts.set("c", CartLine("MUG", 0), version=back.version)).lines == (TEA,)
-    assert (await carts.replace("c", [MUG])).lines == (MUG,)
+    with pytest.raises(CartChangedError):
+        await carts.erase("c", version=first.version)
+    await carts.save_for_later("c", "TEA")
+    await carts.set("c", CartLine("TEA", 3))
+    replaced = await carts.replace("c", [MUG])
+    assert (replaced.lines, replaced.saved) == ((MUG,), (TEA,))  # what is for later stays
+    assert (await carts.unsave("c", "TEA")).saved == ()
+    await carts.save_for_later("c", "MUG")
+    await carts.add("c", [MUG])
+    removed = await carts.remove("c", "MUG")
+    assert (removed.lines, removed.saved) == ((), ())
     await carts.erase("c")
     assert await carts.read("c") == (await carts.read("never-used")).__class__("c")
 
@@ -65,10 +75,16 @@ async def test_a_cart_keeps_what_was_seen_what_is_for_later_and_its_version(cart
 async def test_no_cart_grows_beyond_its_caps(carts: Carts) -> None:
     cart = await carts.add("c", [CartLine("MUG", MAX_CART_UNITS), CartLine("MUG", 10**9)])
     assert cart.lines == (CartLine("MUG", MAX_CART_UNITS),)
+    others = [CartLine(f"S{number}", 1) for number in range(MAX_CART_LINES)]
+    for change in (carts.add, carts.replace):
+        with pytest.raises(CartFullError):
+            await change("c", [*others, CartLine("TIN", 1)])
+        assert await carts.read("c") == cart  # what is refused changes nothing
+    full = await carts.replace("c", [*others, *others])
+    assert len(full.lines) == MAX_CART_LINES
     with pytest.raises(CartFullError):
-        await carts.add("c", [CartLine(f"S{number}", 1) for number in range(MAX_CART_LINES)])
-    assert len((await carts.read("c")).lines) == MAX_CART_LINES
-    assert (await carts.add("c", [CartLine("MUG", 1)])).version
+        await carts.set("c", CartLine("MUG", 1))
+    assert (await carts.add("c", [CartLine("S1", 1)])).lines[1].quantity == 2
 
 
 async def test_a_merge_takes_the_larger_quantity_once_however_often_it_is_repeated(carts: Carts) -> None:
@@ -82,6 +98,18 @@ async def test_a_merge_takes_the_larger_quantity_once_however_often_it_is_repeat
     assert (await carts.merge("guest", "mine")).lines[0] == CartLine("MUG", 1)
     await carts.add("guest", [CartLine("TIN", 5)])
     assert (await carts.merge("guest", "mine")).lines[-1] == CartLine("TIN", 5)
+
+
+async def test_a_cart_that_is_merged_into_itself_stays_as_it_is(carts: Carts) -> None:
+    cart = await carts.add("c", [MUG])
+    assert await carts.merge("c", "c") == cart
+
+
+async def test_what_an_order_wanted_is_put_back_as_often_as_it_is_asked_and_never_twice(carts: Carts) -> None:
+    for _ in range(2):
+        assert (await carts.restore("c", [MUG])).lines == (MUG,)
+    await carts.set("c", CartLine("MUG", 0))
+    assert (await carts.restore("c", [MUG])).lines == (MUG,)
 
 
 async def test_a_merge_that_was_cut_short_is_finished_by_the_next(carts: Carts, redis: Redis) -> None:

@@ -76,6 +76,8 @@ async def _changed(carts: Carts, cart_id: str, sku: str, verb: str, units: int) 
             await carts.set(cart_id, CartLine(sku, units))
         case "remove":
             await carts.set(cart_id, CartLine(sku, 0))
+        case "unsave":
+            await carts.unsave(cart_id, sku)
         case "later":
             await carts.save_for_later(cart_id, sku)
         case "back":

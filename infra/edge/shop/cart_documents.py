@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 OWN_CART: Final = "me"
 """Instead of a cart's id: the cart of whoever asks."""
+NO_VERSION: Final = -1
 _MAX_SEEN: Final = 2**53
+_is_tag: Final = re.compile(r'"?[0-9]{1,20}"?').fullmatch
 
 
 class LineBody(msgspec.Struct, frozen=True):
@@ -74,11 +77,11 @@ def document_routes(carts: Carts, visitors: Visitors) -> list[Any]:
 
     @delete("/carts/{cart_id:str}/lines/{sku:str}", status_code=200)
     async def remove(request: Request[Any, Any, Any], cart_id: FromPath[str], sku: FromPath[str]) -> Response[bytes]:
-        return _document(cart_id, await carts.set(named(request, cart_id), CartLine(sku, 0), _expected(request)))
+        return _document(cart_id, await carts.remove(named(request, cart_id), sku, _expected(request)))
 
     @delete("/carts/{cart_id:str}", status_code=204)
     async def erase(request: Request[Any, Any, Any], cart_id: FromPath[str]) -> None:
-        await carts.erase(named(request, cart_id))
+        await carts.erase(named(request, cart_id), _expected(request))
 
     @post("/carts/{cart_id:str}/merge", status_code=200)
     async def merge(request: Request[Any, Any, Any], cart_id: FromPath[str]) -> Response[bytes]:
@@ -94,8 +97,11 @@ def _document(cart_id: str, cart: Cart) -> Response[bytes]:
 
 
 def _expected(request: Request[Any, Any, Any]) -> int | None:
-    tag = request.headers.get("if-match", "").strip('"')
-    return int(tag) if tag.isascii() and tag.isdigit() else None
+    """Return the version that If-Match names, None for any; a tag that is none of ours is a version that no cart has."""
+    tag = request.headers.get("if-match", "*").strip()
+    if tag == "*":
+        return None
+    return int(tag.strip('"')) if _is_tag(tag) else NO_VERSION
 
 
 def _check(lines: Sequence[CartLine]) -> None:

@@ -13,7 +13,6 @@ from consumers.views.store import read_timeline, read_timelines
 from infra.edge.shop.placing import Placing
 from infra.edge.shop.valkey import asked
 from producers.checkout.carts import CartLine
-from producers.checkout.charges import NO_RULES
 from producers.checkout.quotes import Offer, make_quote
 from producers.clients.order_commands import OrderCommandClient
 from producers.clients.orders import OrderClient
@@ -50,13 +49,14 @@ class HeldByCart(msgspec.Struct, frozen=True):
 class CheckoutOptions(NamedTuple):
     """What a checkout goes by: for how long an unpaid order's units are held (s), and what is charged beside the prices.
 
-    `prices_age_ms` returns how long ago all changes of prices were known to have been read; None: never yet.
+    `prices_age_ms` returns how long ago all changes of prices were known to have been read; None: never yet. `rules` returns what is
+    charged now.
     """
 
     namespace: str
     hold_seconds: int
     prices_age_ms: Callable[[], int | None]
-    rules: ChargeRules = NO_RULES
+    rules: Callable[[], ChargeRules]
 
 
 class Checkout:
@@ -79,7 +79,7 @@ class Checkout:
     @property
     def takes_codes(self) -> bool:
         """Whether there is any discount that a code gives."""
-        return bool(self._rules.discounts)
+        return bool(self._rules().discounts)
 
     async def offers(self, skus: Sequence[str], cart_id: str = "") -> dict[str, Offer]:
         """Return the SKUs that there are as they can be bought now; what this cart's last order holds counts as there."""
@@ -116,7 +116,7 @@ class Checkout:
             customer_id=buyer_id,
             currency=self._shop.currency,
             now_ms=time.time_ns() // 1_000_000,
-            rules=self._rules,
+            rules=self._rules(),
             code=code,
         )
         problems = tuple(self._with_alternatives(problem, offers) for problem in quote.problems)
@@ -134,8 +134,8 @@ class Checkout:
     async def place(self, quote: Quote, payment_token: str, store: Callable[[], Awaitable[None]]) -> Quote | None:
         """Place a quote; None where it is placed, else the quote that there is now, with what has changed.
 
-        `store` keeps what the log does not have, before the order is on it. Raises what it does, and PublishError: the cart is as it
-        was, and placing the quote again is the same order.
+        `store` keeps what the log does not have, before the order is on it. Raises what it does, InvalidOrderError for a payment that is
+        none, and PublishError: the cart is as it was, and placing the quote again is the same order.
         """
         return await self._placing.place(quote, payment_token, store)
 

@@ -53,7 +53,7 @@ def _order_actions(shared: Ordering) -> list[Any]:
     async def again(request: Request[Any, Any, Any], order_id: FromPath[str]) -> Response[bytes]:
         view = await shared.order(request, order_id)
         lines = [CartLine(line.sku, line.quantity) for line in (view.lines if view else ())]
-        await shared.carts.restore(shared.visitors.of(request).cart_id, lines, f"again-{order_id}")
+        await shared.carts.restore(shared.visitors.of(request).cart_id, lines)
         return see("/cart")
 
     return [cancel, send_back, again]

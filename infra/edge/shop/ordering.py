@@ -151,10 +151,11 @@ def checkout_routes(shared: Ordering) -> list[Any]:
         body = await _place_body(request)
         visitor = shared.visitors.of(request)
         quote = opened_quote(shared.signer, body.quote)
-        if quote is None or quote.order_id != order_id or quote.customer_id != visitor.buyer_id:
-            return problem(
-                shared.shop, request, 422, "That cannot be placed", "The quote is none of ours, or not yours."
-            )
+        if quote is None or quote.order_id != order_id:
+            return problem(shared.shop, request, 422, "That cannot be placed", "The quote is none of ours.")
+        if quote.customer_id != visitor.buyer_id:
+            own = await shared.checkout.quote(visitor, quote.code)
+            return await shared.quoted(request, own, 409, "You have signed in or out meanwhile: this is your cart")
         if (refusal := await _unusable_address(shared, request, quote, body.address)) is not None:
             return refusal
         changed = await shared.checkout.place(

@@ -21,6 +21,7 @@ from consumers.pages.reader import PagesUnavailableError
 from infra.edge.shop.valkey import asked
 from producers.checkout.carts import CartLine
 from producers.checkout.quotes import LEVELS, differences, order_of
+from producers.clients.orders import check_order
 from schemas.messages import CancelOrder
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Placing:
 
     async def place(self, quote: Quote, payment_token: str, store: Callable[[], Awaitable[None]]) -> Quote | None:
         """Place a quote, as Checkout.place says."""
+        check_order(order_of(quote, payment_token, self._checkout.hold_seconds))
         while True:
             progress = await self._progress(quote.order_id)
             if progress.verdict == WITHDRAWN:

@@ -26,6 +26,7 @@ from infra.edge.server import HttpServer
 from infra.edge.shop.abandonment import SWEEP_SECONDS, Abandonment
 from infra.edge.shop.administration import LOOPBACK, administration_routes
 from infra.edge.shop.buying import cart_routes
+from infra.edge.shop.charge_file import ChargeFile
 from infra.edge.shop.checkout import Checkout, CheckoutOptions
 from infra.edge.shop.delivery import Addresses
 from infra.edge.shop.demand import Demand, Signals
@@ -39,7 +40,6 @@ from infra.edge.shop.visitors import Visitors
 from infra.edge.shop.watching import OrderWatch
 from producers.checkout.abandoned import ABANDONED_S, AbandonedCarts
 from producers.checkout.carts import Carts
-from producers.checkout.charges import read_charges
 from producers.checkout.signing import Signer
 from producers.clients.orders import DEFAULT_HOLD_SECONDS
 from producers.publisher import Publisher
@@ -154,7 +154,7 @@ class ShopProcess:
         self._watch = OrderWatch(self._stores[0], namespace)
         self._addresses = Addresses(postgres_dsn) if postgres_dsn else None
         prices_age_ms = lambda: self.search.products_age_ms  # noqa: E731
-        checkout = CheckoutOptions(namespace, hold_seconds, prices_age_ms, read_charges(charges_path))
+        checkout = CheckoutOptions(namespace, hold_seconds, prices_age_ms, ChargeFile(charges_path).current)
         selling = self._selling(secret or secrets.token_urlsafe(32), host, base_url, checkout)
         pages = application(self.shop, selling)
         app = ProductPages(self.reader, pages, base_url=base_url, categories=self.shop.top_categories)

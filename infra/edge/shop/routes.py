@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import structlog
 from litestar import Litestar, Request, Response, get
-from litestar.exceptions import NotFoundException, PermissionDeniedException
+from litestar.exceptions import HTTPException, NotFoundException, PermissionDeniedException
 from litestar.params import FromPath
 
 from consumers.pages.reader import PagesUnavailableError
@@ -24,8 +26,7 @@ from producers.errors import (
     CartChangedError,
     CartFullError,
     CartsUnavailableError,
-    InvalidOrderCommandError,
-    InvalidProductError,
+    InvalidRequestError,
     PublishError,
 )
 from schemas.money import format_minor
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     from infra.edge.shop.shop import Shop
     from schemas.search import SearchAnswer
+
+log = structlog.get_logger()
 
 LISTING: Final = {"Cache-Control": "public, max-age=1, stale-if-error=60", "Vary": "Accept"}
 IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -72,6 +75,17 @@ def application(shop: Shop, more: Sequence[Any] = ()) -> Litestar:
     def unusable(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         return problem(shop, request, 422, "That cannot be done", str(error)[:500])
 
+    def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+        response = problem(
+            shop, request, error.status_code, "That cannot be done", HTTPStatus(error.status_code).phrase
+        )
+        response.headers.update(error.headers or {})
+        return response
+
+    def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        log.error("request_failed", path=request.scope["path"][:200], exc_info=error)
+        return problem(shop, request, 500, "The shop failed", "Our log has the reason. Your cart is as it was.")
+
     handlers: dict[Any, Any] = {
         NotFoundException: not_found,
         404: not_found,
@@ -82,10 +96,11 @@ def application(shop: Shop, more: Sequence[Any] = ()) -> Litestar:
         PublishError: unavailable,
         CartChangedError: moved_on,
         CartFullError: unusable,
-        InvalidProductError: unusable,
-        InvalidOrderCommandError: unusable,
+        InvalidRequestError: unusable,
         msgspec.ValidationError: unusable,
         msgspec.DecodeError: unusable,
+        HTTPException: refused,
+        Exception: failed,
     }
     return Litestar(
         route_handlers=[*_listings(shop), *_about_products(shop), *_files(shop), *more],

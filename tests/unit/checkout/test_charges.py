@@ -195,6 +195,26 @@ def test_a_code_that_nobody_gave_out_is_named_and_the_quote_holds_without_it() -
     assert (quote.can_be_placed, quote.code, quote.total_minor) == (True, "", 500)
 
 
+def test_an_article_that_is_sold_out_keeps_no_code_from_being_taken() -> None:
+    offers = {
+        sku: Offer(sku=sku, product_id=sku, slug=sku, title=sku, price_minor=500, available=available)
+        for sku, available in (("MUG", 9), ("GONE", 0))
+    }
+    quote = make_quote(
+        [CartLine("MUG", 1), CartLine("GONE", 1)],
+        offers,
+        order_id=new_order_id(),
+        cart_id="c",
+        customer_id="b",
+        currency="GBP",
+        now_ms=0,
+        rules=ChargeRules(discounts={"TEN": Discount(rate_bp=1_000)}),
+        code="TEN",
+    )
+    assert (quote.code, quote.discount_minor, quote.can_be_placed) == ("TEN", 100, False)
+    assert [(each.kind, each.sku) for each in quote.problems] == [("sold_out", "GONE")]
+
+
 @pytest.mark.parametrize(
     "rules",
     [
