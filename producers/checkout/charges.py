@@ -72,10 +72,11 @@ class LineCharge(msgspec.Struct, frozen=True):
 
 
 class Charges(msgspec.Struct, frozen=True):
-    """What an order is charged beside its prices, its lines in their order."""
+    """What an order is charged beside its prices, its lines in their order. Tax that shipping contains is `shipping_included_minor`."""
 
     lines: tuple[LineCharge, ...]
     shipping_minor: int = 0
+    shipping_included_minor: int = 0
 
 
 NO_RULES: Final = ChargeRules()
@@ -91,7 +92,7 @@ def charges_of(rules: ChargeRules, lines: Sequence[tuple[int, str]], code: str =
         charged = tuple(LineCharge(less, 0, tax) for less, tax in zip(discounts, taxes, strict=True))
     else:
         charged = tuple(LineCharge(less, tax) for less, tax in zip(discounts, taxes, strict=True))
-    return Charges(charged, _shipping(rules, sum(net)) if lines else 0)
+    return Charges(charged, *(_shipping(rules, sum(net)) if lines else (0, 0)))
 
 
 def apportion(total: int, weights: Sequence[int]) -> list[int]:
@@ -135,11 +136,13 @@ def _taxes(rules: ChargeRules, net: Sequence[int], rates: Sequence[int]) -> list
     return taxes
 
 
-def _shipping(rules: ChargeRules, goods_minor: int) -> int:
+def _shipping(rules: ChargeRules, goods_minor: int) -> tuple[int, int]:
+    """Return what shipping costs, and what of it is tax where prices contain it."""
     if rules.shipping_free_from_minor is not None and goods_minor >= rules.shipping_free_from_minor:
-        return 0
-    tax = 0 if rules.prices_include_tax else half_up(rules.shipping_minor * rules.tax_bp, WHOLE_BP)
-    return rules.shipping_minor + tax
+        return 0, 0
+    if rules.prices_include_tax:
+        return rules.shipping_minor, half_up(rules.shipping_minor * rules.tax_bp, WHOLE_BP + rules.tax_bp)
+    return rules.shipping_minor + half_up(rules.shipping_minor * rules.tax_bp, WHOLE_BP), 0
 
 
 def read_charges(path: Path | None) -> ChargeRules:

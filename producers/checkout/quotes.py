@@ -96,6 +96,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     shipping_minor: int = 0
     code: str = ""
+    shipping_included_minor: int = 0
 
     @property
     def goods_minor(self) -> int:
@@ -114,8 +115,8 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def included_minor(self) -> int:
-        """Tax that the prices contain already."""
-        return sum(line.included_minor for line in self.lines)
+        """Tax that the prices contain already, that of shipping too."""
+        return sum(line.included_minor for line in self.lines) + self.shipping_included_minor
 
     @property
     def total_minor(self) -> int:
@@ -169,6 +170,7 @@ def make_quote(
         expires_ms=now_ms + QUOTE_MS,
         problems=tuple(problems),
         shipping_minor=charges.shipping_minor,
+        shipping_included_minor=charges.shipping_included_minor,
         code=code if code in rules.discounts else "",
     )
 

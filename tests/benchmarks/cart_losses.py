@@ -172,7 +172,7 @@ async def _crashed(folder: Path, library: Path | None, *, is_power_cut: bool) ->
     writers = [Writer(server.address, number) for number in range(WRITERS)]
     marks = Marks(server.address)
     work = [asyncio.create_task(each.run()) for each in (*writers, *([marks] if is_power_cut else []))]
-    await asyncio.sleep(random.uniform(*LIFE_SECONDS))  # noqa: S311
+    await asyncio.sleep(random.uniform(*LIFE_SECONDS))
     crashed_at = time.monotonic()
     await server.kill()
     await asyncio.gather(*work)

@@ -35,7 +35,7 @@ class ChargeFile:
             try:
                 self._rules = read_charges(self._path)
             except (OSError, msgspec.DecodeError) as error:
-                log.error("charges_not_read", file=str(self._path), error=f"{type(error).__name__}: {error}")
+                log.error("charges_not_read", file=str(self._path), error=repr(error))  # noqa: TRY400  # it says the place
         return self._rules
 
     def _stamped(self) -> tuple[int, int, int] | None:

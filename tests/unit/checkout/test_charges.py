@@ -108,6 +108,12 @@ def test_an_empty_cart_ships_nothing() -> None:
     assert charges_of(ChargeRules(shipping_minor=495), []).shipping_minor == 0
 
 
+def test_the_tax_that_a_total_contains_is_that_of_shipping_too() -> None:
+    rules = ChargeRules(tax_bp=2_000, shipping_minor=495, shipping_free_from_minor=5_000)
+    assert quoted(rules, [(2, 350, "")], "").included_minor == 117 + 83  # 700 - 700 / 1.2, 495 - 495 / 1.2
+    assert quoted(rules, [(1, 6_000, "")], "").included_minor == 1_000
+
+
 def test_tax_is_reckoned_once_for_each_rate_and_by_the_nearest_category() -> None:
     rules = ChargeRules(tax_bp=2_000, tax_bp_by_category={"Books": 500, "Books/Ebooks": 0}, prices_include_tax=False)
     lines = [(33, "Mugs"), (33, "Mugs/Red"), (33, ""), (99, "Books/Poems"), (99, "Books/Ebooks/Old")]
@@ -145,7 +151,8 @@ def test_what_is_charged_is_what_was_shown(
     assert charged + quote.shipping_minor == quote.total_minor == order_of(brought, "tok_ok", 60).amount_minor
     assert quote.discount_minor <= quote.goods_minor
     assert quote.tax_minor == 0 or not rules.prices_include_tax
-    assert quote.included_minor <= quote.goods_minor - quote.discount_minor
+    assert quote.included_minor <= quote.total_minor
+    assert quote.included_minor == 0 or rules.prices_include_tax
 
 
 def quoted(rules: ChargeRules, wanted: list[tuple[int, int, str]], code: str, currency: str = "GBP") -> Quote:
