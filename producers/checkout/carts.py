@@ -1,8 +1,7 @@
 """Carts in Valkey: one hash each, changed by one function only, so that concurrent changes are never lost.
 
 Where functions are forbidden, as some managed servers do, the same Lua runs as a script. A cart holds no stock; prices in
-it are what its owner saw, for display only. It lives in Valkey alone: with `appendfsync everysec` a power cut can lose the
-last second of changes, a killed server loses none.
+it are what its owner saw, for display only. It lives in Valkey alone: what crashes can take of it is in docs/decisions, 053.
 """
 
 from __future__ import annotations

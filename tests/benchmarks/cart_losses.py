@@ -4,6 +4,8 @@ Writers add to carts until the server dies; it starts again on what its append-o
 what fsync had confirmed: a connection writes a mark every few milliseconds and waits until it is durable (WAITAOF), and the file
 is cut behind the last mark that was, so at least all that a power cut can take is gone. On a slow disk (`fdatasync` takes
 SLOW_FSYNC_SECONDS, by a library that is loaded into Valkey) writes wait in Valkey's memory while an fsync is under way.
+
+Decision: docs/decisions, 053.
 """
 
 from __future__ import annotations
@@ -115,7 +117,7 @@ class Marks:
             while True:
                 mark = b"mark-%016d" % time.monotonic_ns()
                 await self._redis.set("mark", mark)
-                await cast("Awaitable[Any]", self._redis.execute_command("WAITAOF", 1, 0, 0))
+                await cast("Awaitable[Any]", self._redis.execute_command("WAITAOF", 1, 0, 0))  # type: ignore[no-untyped-call]
                 self.last = mark
                 await asyncio.sleep(MARK_SECONDS)
         except (RedisError, OSError):
@@ -138,9 +140,10 @@ async def measure_losses(options: Options, report: Report) -> None:
                 home = Path(folder) / f"{name}-{number}".replace(" ", "_").replace(",", "")
                 losses.append(await _crashed(home, library, is_power_cut=is_power_cut))
                 say(f"{name}: {losses[-1].lost} of {losses[-1].acknowledged:,} lost, {losses[-1].age_ms:.0f} ms")
-            report.spreads[f"additions lost, {name}"] = spread([float(loss.lost) for loss in losses])
-            report.spreads[f"additions acknowledged, {name}"] = spread([float(loss.acknowledged) for loss in losses])
-            report.spreads[f"age of the oldest that was lost, ms, {name}"] = spread([loss.age_ms for loss in losses])
+            columns = zip(*losses, strict=True)
+            report.details[name] = {
+                what: spread(list(map(float, column))) for what, column in zip(Loss._fields, columns, strict=True)
+            }
         await _cost_of_always(options, report, Path(folder))
 
 
@@ -171,7 +174,9 @@ async def _crashed(folder: Path, library: Path | None, *, is_power_cut: bool) ->
     await server.start()
     writers = [Writer(server.address, number) for number in range(WRITERS)]
     marks = Marks(server.address)
-    work = [asyncio.create_task(each.run()) for each in (*writers, *([marks] if is_power_cut else []))]
+    work = [asyncio.create_task(writer.run()) for writer in writers]
+    if is_power_cut:
+        work.append(asyncio.create_task(marks.run()))
     await asyncio.sleep(random.uniform(*LIFE_SECONDS))
     crashed_at = time.monotonic()
     await server.kill()

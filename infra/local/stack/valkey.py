@@ -13,7 +13,7 @@ from infra.local.stack.server import ServerPart
 
 
 class Valkey(ServerPart):
-    """One server on 127.0.0.1. `appendfsync everysec`: a power cut costs at most a second, a crash nothing."""
+    """One server on 127.0.0.1. `appendfsync everysec`: what crashes take of it is in docs/decisions, 053."""
 
     name = "Valkey"
 
