@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
@@ -38,6 +40,9 @@ ATTEMPT_SECONDS: Final = 15.0
 """How long one attempt may take before the producer counts as stuck: idempotent sends never expire by themselves."""
 
 
+_NO_HEADERS: Final[list[tuple[str, bytes | None]]] = []
+
+
 class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One record to publish. `partition` is explicit, or `BY_KEY`; an empty `event_id` sends no ce_id header.
 
@@ -51,6 +56,9 @@ class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     value: bytes | None
     event_id: bytes = b""
     headers: tuple[tuple[str, bytes | None], ...] | None = None
+
+
+_topic: Final = attrgetter("topic")
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -205,30 +213,25 @@ class Publisher:
     async def _send(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
         pending = []
         for (topic, partition), group in (await self._by_partition(producer, records)).items():
-            batch = producer.create_batch()
-            for record in group:
-                if not _append(batch, record):
-                    pending.append(await producer.send_batch(batch, topic, partition=partition))
-                    batch = producer.create_batch()
-                    _append(batch, record)  # the first record of a batch always fits; the topic has the last word
-            pending.append(await producer.send_batch(batch, topic, partition=partition))
+            left: Sequence[Outgoing] = group
+            while left:
+                batch = producer.create_batch()
+                # The first record of a batch always fits; the topic has the last word.
+                left = left[fill(batch, left) :]
+                pending.append(await producer.send_batch(batch, topic, partition=partition))
         await asyncio.gather(*pending)
 
     async def _by_partition(
         self, producer: AIOKafkaProducer, records: Sequence[Outgoing]
     ) -> dict[tuple[str, int], list[Outgoing]]:
-        by_topic: dict[str, list[Outgoing]] = {}
-        for record in records:
-            by_topic.setdefault(record.topic, []).append(record)
         groups: dict[tuple[str, int], list[Outgoing]] = {}
-        for topic, topic_records in by_topic.items():
+        for topic, topic_records in _by_topic(records).items():
             name = self._namespace + topic
             count = await self._partitions_of(producer, topic)
             computed = partitions_of([record.key or b"" for record in topic_records], count)
-            of_topic: dict[int, list[Outgoing]] = {}
+            of_topic: defaultdict[int, list[Outgoing]] = defaultdict(list)
             for record, partition in zip(topic_records, computed, strict=True):
-                chosen = partition if record.partition == BY_KEY else record.partition
-                of_topic.setdefault(chosen, []).append(record)
+                of_topic[partition if record.partition == BY_KEY else record.partition].append(record)
             if (highest := max(of_topic)) >= count:
                 # A new producer asks the cluster anew.
                 raise UnknownTopicOrPartitionError(f"{name}/{highest} is addressed, {count} partitions are known")
@@ -254,10 +257,26 @@ def _settle(together: list[_Waiting], error: BaseException | None) -> None:
             waiting.done.set_exception(error)
 
 
-def _append(batch: BatchBuilder, record: Outgoing) -> bool:
-    if not record.event_id and record.headers is None:
-        return batch.append(key=record.key, value=record.value, timestamp=None) is not None
-    headers: list[tuple[str, bytes | None]] = [("ce_id", record.event_id)] if record.event_id else []
-    if record.headers is not None:
-        headers = [*record.headers, *([(FORWARDED, record.event_id)] if record.event_id else ())]
-    return batch.append(key=record.key, value=record.value, timestamp=None, headers=headers) is not None
+def _by_topic(records: Sequence[Outgoing]) -> Mapping[str, Sequence[Outgoing]]:
+    if len(set(map(_topic, records))) == 1:
+        return {records[0].topic: records}
+    by_topic: defaultdict[str, list[Outgoing]] = defaultdict(list)
+    for record in records:
+        by_topic[record.topic].append(record)
+    return by_topic
+
+
+def fill(batch: BatchBuilder, records: Sequence[Outgoing]) -> int:
+    """Append records for as long as they fit into a batch, and return how many did."""
+    append = batch.append  # a call of our own for each record would take a third as long again
+    for number, record in enumerate(records):
+        headers = _headers(record) if record.event_id or record.headers is not None else _NO_HEADERS
+        if append(timestamp=None, key=record.key, value=record.value, headers=headers) is None:
+            return number
+    return len(records)
+
+
+def _headers(record: Outgoing) -> list[tuple[str, bytes | None]]:
+    if record.headers is None:
+        return [("ce_id", record.event_id)]
+    return [*record.headers, *([(FORWARDED, record.event_id)] if record.event_id else ())]

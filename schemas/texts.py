@@ -28,6 +28,8 @@ _INVISIBLE: Final = frozenset(
 )
 """Characters that print nothing although `str.isprintable` takes them (Unicode: Default_Ignorable_Code_Point, and blanks)."""
 
+_PRINTABLE_ASCII: Final = bytes(range(0x20, 0x7F))
+
 
 def are_plain(texts: str) -> bool:
     """Tell whether texts, with one blank before, between and after them, are all identifiers beyond doubt.
@@ -40,7 +42,9 @@ def are_plain(texts: str) -> bool:
 def are_all_plain(texts: Collection[str]) -> bool:
     """Tell whether each of many texts is an identifier beyond doubt, in one look at all of them. False proves nothing."""
     joined = f" {' '.join(texts)} "
-    return "  " not in joined and joined.isascii() and joined.isprintable() and max(map(len, texts)) <= MAX_TEXT
+    if "  " in joined or not joined.isascii() or max(map(len, texts)) > MAX_TEXT:
+        return False
+    return not joined.encode().translate(None, _PRINTABLE_ASCII)
 
 
 def find_identifier_fault(text: str) -> str | None:

@@ -152,8 +152,7 @@ def outgoing_lines(commands: Sequence[PlaceOrderLine]) -> list[Outgoing]:
     if not commands:
         return []
     name = INVENTORY_COMMANDS.name
-    records = zip(keys_of(commands), wire.encode_all(commands), strict=True)
-    return [Outgoing(name, BY_KEY, key, value) for key, value in records]
+    return list(map(Outgoing, repeat(name), repeat(BY_KEY), keys_of(commands), wire.encode_all(commands)))
 
 
 def _is_plain(request: OrderRequest) -> bool:
@@ -201,7 +200,7 @@ def _only_lines(requests: Sequence[OrderRequest]) -> list[PlaceOrderLine] | None
     try:
         are_plain_orders = (
             not any(map(any, charges))
-            and are_all_plain({*customers, *tokens, *skus})
+            and are_all_plain([*customers, *set(tokens), *skus])
             and 0 < min(quantities) <= max(quantities) <= MAX_QUANTITY
             and 0 <= min(prices) <= max(prices) <= MAX_UNIT_PRICE_MINOR
             and 0 < min(holds) <= max(holds) <= MAX_HOLD_SECONDS

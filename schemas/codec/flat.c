@@ -28,6 +28,7 @@ typedef struct Layout Layout;
 typedef struct {
     char kind; /* s: text, i: 32-bit, l: 64-bit integer, a: array of `items` */
     PyObject *name;
+    Py_ssize_t offset; /* where a struct has the field; 0: to be asked for by its name */
     Layout *items;
 } Field;
 
@@ -59,6 +60,20 @@ static void layout_free(Layout *layout) {
     PyMem_Free(layout);
 }
 
+/* Return where objects of a type keep an attribute that is a slot of theirs, as all fields of msgspec's structs are; else 0. */
+static Py_ssize_t offset_of(PyObject *type, PyObject *name) {
+    PyObject *slot = PyType_Check(type) ? PyObject_GetAttr(type, name) : NULL;
+    PyErr_Clear();
+    Py_ssize_t offset = 0;
+    if (slot != NULL && Py_IS_TYPE(slot, &PyMemberDescr_Type)) {
+        PyMemberDescrObject *member = (PyMemberDescrObject *)slot;
+        int is_own = PyType_IsSubtype((PyTypeObject *)type, PyDescr_TYPE(member));
+        if (is_own && member->d_member->type == T_OBJECT_EX) offset = member->d_member->offset;
+    }
+    Py_XDECREF(slot);
+    return offset;
+}
+
 /* Return the layout that (type or None, ((name, kind, layout or None), ...)) describes; NULL with an exception. */
 static Layout *layout_from(PyObject *described) {
     PyObject *type, *fields;
@@ -79,6 +94,7 @@ static Layout *layout_from(PyObject *described) {
         if (items != Py_None && (field->items = layout_from(items)) == NULL) goto failed;
         field->kind = kind[0];
         field->name = Py_NewRef(name);
+        field->offset = offset_of(type, name);
     }
     return layout;
 failed:
@@ -232,10 +248,13 @@ static inline int write_field(Writer *writer, const Field *field, PyObject *valu
 
 static int write_record(Writer *writer, const Layout *layout, PyObject *record) {
     if (layout->type == NULL) return write_field(writer, &layout->fields[0], record);
+    int has_slots = Py_IS_TYPE(record, (PyTypeObject *)layout->type);
     for (Py_ssize_t i = 0; i < layout->count; i++) {
-        PyObject *value = PyObject_GetAttr(record, layout->fields[i].name);
+        const Field *field = &layout->fields[i];
+        PyObject *value = has_slots && field->offset ? Py_XNewRef(*(PyObject **)((char *)record + field->offset))
+                                                     : PyObject_GetAttr(record, field->name);
         if (value == NULL) return 0;
-        int is_written = write_field(writer, &layout->fields[i], value);
+        int is_written = write_field(writer, field, value);
         Py_DECREF(value);
         if (!is_written) return 0;
     }

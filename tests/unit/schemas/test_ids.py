@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidIdError
-from schemas.ids import MAX_ID_MS, EventId, event_id, is_order_id, new_order_id, order_id_ms, parse_event_id
+from schemas.ids import (
+    MAX_ID_MS,
+    EventId,
+    are_order_ids,
+    event_id,
+    is_order_id,
+    new_order_id,
+    order_id_ms,
+    parse_event_id,
+)
 
 MOMENTS = st.integers(0, MAX_ID_MS)
 
@@ -74,3 +83,19 @@ def test_an_event_id_names_the_position_of_its_cause() -> None:
 def test_what_is_no_event_id_is_refused(text: str) -> None:
     with pytest.raises(InvalidIdError, match="no event id"):
         parse_event_id(text)
+
+
+MADE = [new_order_id(1_000 + n) for n in range(3)]
+
+
+@pytest.mark.parametrize("place", range(36))
+@pytest.mark.parametrize("character", [*"-07g8AF\u0660\ud800"])
+def test_many_ids_are_order_ids_where_each_is_one(place: int, character: str) -> None:
+    other = MADE[1][:place] + character + MADE[1][place + 1 :]
+    assert are_order_ids([MADE[0], other, MADE[2]]) == is_order_id(other)
+
+
+@pytest.mark.parametrize("others", [[], [""], [MADE[0][:-1], MADE[0][-1] + MADE[1]], [MADE[0] + MADE[1]]])
+def test_what_is_together_as_long_as_ids_is_none(others: list[str]) -> None:
+    assert not are_order_ids(others)
+    assert are_order_ids(MADE)

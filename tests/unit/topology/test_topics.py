@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from producers.publisher import Outgoing, _append
+from producers.publisher import Outgoing, fill
 from schemas import messages as m
 from schemas.codec.items import ITEM_RECORDS
 from schemas.codec.lock import read_current
@@ -172,7 +172,7 @@ def test_the_envelope_of_a_record_fits_its_allowance() -> None:
     cause = b"x" * 249 + b"/1023/9223372036854775807/99999"
     record = Outgoing("t", 0, b"k" * MAX_TEXT_BYTES, b"", cause, headers=(("ce_id", cause),))
     builder = BatchBuilder(MAX_RECORD_BYTES, 0, is_transactional=False, key_serializer=None, value_serializer=None)
-    assert _append(builder, record)
+    assert fill(builder, [record]) == 1
     assert len(builder._build()) <= MAX_ENVELOPE_BYTES
 
 
