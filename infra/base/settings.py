@@ -24,6 +24,9 @@ WINDOW_DAYS = ORDER_ID_WINDOW_MS // (24 * 60 * 60 * 1000)
 _PASSWORD_IN_URL = re.compile(r"(?P<before>://[^:/@\s]*:)[^/\s]*(?=@)")
 _PASSWORD_IN_QUERY = re.compile(r"(?P<before>\bpassword=)[^&\s]*", re.IGNORECASE)
 _SECRET_NAMES = ("_secret", "_api_key")
+_ORIGIN = re.compile(
+    r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
+)  # RFC 6454, 6.2: in lower case, no path
 _NAMESPACE = r"^[A-Za-z0-9._-]{0,100}$"  # what Kafka accepts in a topic's name, with room for the name itself
 
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
@@ -98,6 +101,10 @@ class Settings(BaseSettings):
     api_proxies: str = Field(
         default="",
         description="Addresses and networks, with a space between, of proxies that speak TLS for the HTTP API and name its clients",
+    )
+    api_cors_origins: str = Field(
+        default="",
+        description="Origins, with a space between, whose pages may call the HTTP API from a browser, as in https://shop.example; unset: nobody's",
     )
     shop_host: str = Field(default="127.0.0.1", description="Where the shop's pages are served")
     shop_port: int = Field(default=0, ge=0, le=65535, description="The same, its port; 0: any free one that lasts")
@@ -220,6 +227,15 @@ class Settings(BaseSettings):
     def _networks(cls, value: str) -> str:
         for network in value.split():
             ip_network(network)
+        return value
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        for origin in value.split():
+            if not _ORIGIN.fullmatch(origin):
+                message = f"{origin[:100]!r} is no origin as browsers send it; name each whole, as in https://shop.example or http://localhost:3000"
+                raise ValueError(message)
         return value
 
     @model_validator(mode="after")

@@ -237,6 +237,7 @@ def _api(wiring: Wiring, resources: AsyncExitStack) -> Runnable:
             tls_cert=settings.api_tls_cert,
             tls_key=settings.api_tls_key,
             proxies=tuple(settings.api_proxies.split()),
+            cors_origins=tuple(settings.api_cors_origins.split()),
             hold_seconds=settings.hold_seconds,
             max_in_flight=settings.api_max_in_flight,
             jwt_issuer=settings.api_jwt_issuer,

@@ -25,6 +25,8 @@ from infra.edge.api.problems import BAD_PARAMETER, FAILED, METHOD, NOT_FOUND, Pr
 from infra.edge.api.stock import stock_routes
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from infra.edge.access.door import Door
     from infra.edge.access.limits import RateLimits
     from infra.edge.api.service import Service
@@ -44,10 +46,11 @@ def api_application(
     bootstrap: str,
     namespace: str,
     max_in_flight: int,
+    origins: Collection[str] = (),
 ) -> Guard:
     """Return the application of the API."""
     app = routed(service, find_orders, bootstrap=bootstrap, namespace=namespace)
-    return Guard(Direct(app), door, limits, max_in_flight=max_in_flight)
+    return Guard(Direct(app), door, limits, max_in_flight=max_in_flight, origins=origins)
 
 
 def routed(service: Service, find_orders: OrderFinder, *, bootstrap: str, namespace: str) -> Litestar:

@@ -1,7 +1,7 @@
 """What stands in front of the API's routes: how much is served at once, to whom, how large, and of which kind.
 
 A browser cannot be made to post here: what changes something needs a JSON content type, which makes a foreign page ask first
-(Fetch standard, CORS-preflight), and the answer to that is no. Where nobody has to show who they are, the server is on
+(Fetch standard, CORS-preflight), and the answer to that is no, unless the operator names the page's origin (cors.py). Where nobody has to show who they are, the server is on
 loopback only, and refuses a Host that is not: that is how a page reaches it through a name of its own (DNS rebinding).
 Who asks is known before the body is read; whether they may is decided where the route is known (`permission.py`).
 """
@@ -31,7 +31,7 @@ from infra.edge.api.problems import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from infra.edge.access.door import Door
     from infra.edge.access.limits import RateLimits
@@ -66,10 +66,16 @@ _HEADERS: Final = [
 
 
 class Guard:
-    """An ASGI application around another. At most `max_in_flight` requests are served at once; the next one gets a 503."""
+    """An ASGI application around another. At most `max_in_flight` requests are served at once; the next one gets a 503.
 
-    def __init__(self, app: Application, door: Door, limits: RateLimits, *, max_in_flight: int) -> None:
+    Pages of `origins` may send commands, beside those of the server's own.
+    """
+
+    def __init__(
+        self, app: Application, door: Door, limits: RateLimits, *, max_in_flight: int, origins: Collection[str] = ()
+    ) -> None:
         self._app = app
+        self._origins = frozenset(origin.encode() for origin in origins)
         self._door, self._limits = door, limits
         self._max_in_flight = max_in_flight
         self.in_flight = 0
@@ -165,7 +171,8 @@ class Guard:
             return
         origin = headers.get(b"origin")
         site = headers.get(b"sec-fetch-site", b"none")
-        if site not in (b"none", b"same-origin") or (origin and urlsplit(origin.decode("latin-1")).netloc != host):
+        is_foreign = site not in (b"none", b"same-origin") or (origin and _authority(origin) != host)
+        if is_foreign and origin not in self._origins:
             raise ProblemError(FORBIDDEN, "a page of another origin may not send commands")
         media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if media_type != b"application/json":
@@ -176,6 +183,13 @@ def _refuse_repeated(names: Sequence[bytes]) -> None:
     """Raise ProblemError where a header that may come once comes again (RFC 9110, 5.3)."""
     if faults := [Fault("came more than once", header=name.decode()) for name in ONCE if names.count(name) > 1]:
         raise ProblemError(BAD_HEADER, "; ".join(f"{fault.header} {fault.detail}" for fault in faults), errors=faults)
+
+
+def _authority(origin: bytes) -> str | None:
+    try:
+        return urlsplit(origin.decode("latin-1")).netloc
+    except ValueError:
+        return None
 
 
 def _hostname(host: str) -> str | None:

@@ -14,7 +14,7 @@ from infra.edge.access.transport import is_loopback
 class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the API needs to know about where it runs. `in_use` has the partitions in use of topics with a fixed number.
 
-    `jwt_keys` is a JWKS file or its address, empty where no tokens are taken. `rate_limit` are the requests of one client in the window, 0 for any number. `tls_cert` and `tls_key` are PEM files; `proxies` are addresses or networks of proxies that speak TLS for it.
+    `jwt_keys` is a JWKS file or its address, empty where no tokens are taken. `rate_limit` are the requests of one client in the window, 0 for any number. `tls_cert` and `tls_key` are PEM files; `proxies` are addresses or networks of proxies that speak TLS for it; `cors_origins` those whose pages may call it.
     """
 
     kafka_bootstrap: str
@@ -26,6 +26,7 @@ class ApiOptions(msgspec.Struct, frozen=True, kw_only=True):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     proxies: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     hold_seconds: int = 900
     max_in_flight: int = 1_000
     jwt_issuer: str = ""

@@ -16,6 +16,7 @@ from infra.edge.access.known_keys import KnownKeys
 from infra.edge.access.limits import RateLimits
 from infra.edge.access.tokens import Tokens
 from infra.edge.api.application import api_application
+from infra.edge.api.cors import Cors
 from infra.edge.api.keys import IdempotencyKeys
 from infra.edge.api.levels import StockLevels
 from infra.edge.api.listing import OrderFinder
@@ -99,8 +100,11 @@ class ApiProcess:
             bootstrap=options.kafka_bootstrap,
             namespace=options.namespace,
             max_in_flight=options.max_in_flight,
+            origins=options.cors_origins,
         )
-        served: Any = self.app if intake is None else WebhookRoutes(intake(self.publisher), self.app)
+        served: Any = Cors(self.app, options.cors_origins) if options.cors_origins else self.app
+        if intake is not None:
+            served = WebhookRoutes(intake(self.publisher), served)
         if IS_ON:
             from infra.edge.traced import Traced  # noqa: PLC0415  OpenTelemetry's packages need not be there
 

@@ -60,6 +60,12 @@ def test_files_that_are_no_certificate_and_key_are_refused(tmp_path: Path) -> No
         {"api_jwt_issuer": "i", "api_jwt_audience": "a", "api_jwt_keys": "ftp://issuer.example/keys"},
         {"api_proxies": "proxy.example"},
         {"api_rate_limit": -1},
+        {"api_cors_origins": "*"},
+        {"api_cors_origins": "null"},
+        {"api_cors_origins": "https://shop.example https://*.example"},
+        {"api_cors_origins": "https://shop.example/"},
+        {"api_cors_origins": "HTTPS://Shop.example"},
+        {"api_cors_origins": "shop.example"},
     ],
     ids=str,
 )
