@@ -9,7 +9,6 @@ Who asks is known before the body is read; whether they may is decided where the
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -29,6 +28,7 @@ from infra.edge.api.problems import (
     ProblemError,
     unavailable,
 )
+from infra.edge.authority import authority_of, hostname_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -165,13 +165,15 @@ class Guard:
         if len(headers) != len(scope["headers"]):
             _refuse_repeated([name for name, _ in scope["headers"]])
         host = headers.get(b"host", b"").decode("latin-1")
-        if self._door.is_open and _hostname(host) not in LOOPBACK:
+        if self._door.is_open and hostname_of(host) not in LOOPBACK:
             raise ProblemError(MISDIRECTED, f"this server is called 127.0.0.1 or localhost, not {host[:100]!r}")
         if scope["method"] not in CHANGING:
             return
         origin = headers.get(b"origin")
         site = headers.get(b"sec-fetch-site", b"none")
-        is_foreign = site not in (b"none", b"same-origin") or (origin and _authority(origin) != host)
+        is_foreign = site not in (b"none", b"same-origin") or (
+            origin and authority_of(origin.decode("latin-1")) != host
+        )
         if is_foreign and origin not in self._origins:
             raise ProblemError(FORBIDDEN, "a page of another origin may not send commands")
         media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
@@ -183,20 +185,6 @@ def _refuse_repeated(names: Sequence[bytes]) -> None:
     """Raise ProblemError where a header that may come once comes again (RFC 9110, 5.3)."""
     if faults := [Fault("came more than once", header=name.decode()) for name in ONCE if names.count(name) > 1]:
         raise ProblemError(BAD_HEADER, "; ".join(f"{fault.header} {fault.detail}" for fault in faults), errors=faults)
-
-
-def _authority(origin: bytes) -> str | None:
-    try:
-        return urlsplit(origin.decode("latin-1")).netloc
-    except ValueError:
-        return None
-
-
-def _hostname(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:

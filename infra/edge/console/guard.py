@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import secrets
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from litestar import Response
 
 from infra.edge.access.principal import AccessError, CannotTellError
+from infra.edge.authority import authority_of, hostname_of
 from infra.edge.console.answers import SECURITY, VISITOR, see
 from infra.edge.console.gate import COOKIE, Visitor
 
@@ -34,7 +35,7 @@ def guarded(gate: Gate) -> Callable[[HttpRequest], Awaitable[Response[bytes] | N
     """Return what runs before each route: None lets the request pass, with its visitor noted."""
 
     async def before(request: HttpRequest) -> Response[bytes] | None:
-        if gate.is_for_this_machine and _hostname(request) not in HOSTS:
+        if gate.is_for_this_machine and hostname_of(request.headers.get("host", "")) not in HOSTS:
             return refused(403, "This console is served on loopback only.")
         if request.method not in {"GET", "HEAD"} and not _is_ours(request):
             return refused(403, "A page of another origin may not change anything here.")
@@ -66,8 +67,9 @@ def has_token(visitor: Visitor, token: str) -> bool:
 
 def local_path(text: str) -> str:
     """Return a path of this console, "/" for any other text: nobody is sent elsewhere after signing in."""
-    parts = urlsplit(text)
-    is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.netloc and text.isprintable()
+    is_ours = (
+        text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() and authority_of(text) == ""
+    )
     return text if is_ours else "/"
 
 
@@ -79,11 +81,4 @@ def refused(status: int, detail: str) -> Response[bytes]:
 def _is_ours(request: HttpRequest) -> bool:
     site = request.headers.get("sec-fetch-site", "same-origin")
     origin = request.headers.get("origin")
-    return site == "same-origin" and (origin is None or urlsplit(origin).netloc == request.headers.get("host"))
-
-
-def _hostname(request: HttpRequest) -> str | None:
-    try:
-        return urlsplit(f"//{request.headers.get('host', '')}").hostname
-    except ValueError:
-        return None
+    return site == "same-origin" and (origin is None or authority_of(origin) == request.headers.get("host"))

@@ -7,13 +7,13 @@ cannot reach it by a name of its own that leads here. Each answer is 202: the ou
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request, Response, delete, post, put
 from litestar.exceptions import PermissionDeniedException
 from litestar.params import FromPath
 
+from infra.edge.authority import hostname_of
 from infra.edge.shop.answers import PRIVATE, json
 from producers.clients.catalogue import (
     ANY_VERSION,
@@ -92,5 +92,5 @@ def administration_routes(publisher: Publisher) -> list[Any]:
 
 def loopback_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Refuse requests under any other name than loopback's. Raises PermissionDeniedException."""
-    if urlsplit(f"//{connection.headers.get('host', '')}").hostname not in LOOPBACK:
+    if hostname_of(connection.headers.get("host", "")) not in LOOPBACK:
         raise PermissionDeniedException("The catalogue is administered on this machine only.")

@@ -7,10 +7,11 @@ import secrets
 import time
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from litestar.datastructures import Cookie
 from litestar.exceptions import PermissionDeniedException
+
+from infra.edge.authority import authority_of
 
 if TYPE_CHECKING:
     from litestar import Request
@@ -116,6 +117,6 @@ def own_pages_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteH
     site, origin = connection.headers.get("sec-fetch-site"), connection.headers.get("origin")
     host = connection.headers.get("host", "")
     if site not in (None, "same-origin", "none") or (
-        site is None and origin is not None and urlsplit(origin).netloc != host
+        site is None and origin is not None and authority_of(origin) != host
     ):
         raise PermissionDeniedException("Another site asked for this.")
