@@ -1,7 +1,8 @@
 """The HTTP server of the applications here: uvicorn, with the bounds on slow and large requests that it lacks.
 
 uvicorn limits how long an idle connection is kept, but neither how long a request may take to arrive nor how large its head
-may be, so a client that sends a byte now and then holds a connection for ever (slow loris).
+may be, so a client that sends a byte now and then holds a connection for ever (slow loris). It takes what follows a chunked
+body for headers of the request that is being served; a proxy that strips headers may let it through (RFC 9110, 6.5.1).
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ log = structlog.get_logger()
 REQUEST_SECONDS: Final = 15.0
 """From the first byte of a request (of a connection, for its first one) until its last."""
 MAX_HEAD_BYTES: Final = 32 * 1024
-"""Request line and headers together."""
+"""Request line and headers together; what is around the chunks of a body, beside a few bytes for each of the body's."""
+_FRAME_OF_A_BYTE: Final = 8
+"""Bytes that may be around one of the body: a chunk of one byte has five."""
 KEEP_ALIVE_SECONDS: Final = 30
 BACKLOG: Final = 1024
 FINISH_SECONDS: Final = 10
@@ -41,6 +44,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._deadline: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._frame_bytes = 0
         self._in_head = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -57,8 +61,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Read on, unless the head is too large by now."""
         if self._in_head:
             self._head_bytes += len(data)
+        else:
+            self._frame_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+        if (self._head_bytes if self._in_head else self._frame_bytes) > MAX_HEAD_BYTES:
             self._refuse(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
@@ -66,10 +72,20 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._expect_request()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, unless it comes after the body."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Note that the head is whole."""
-        self._in_head = False
+        self._in_head, self._frame_bytes = False, 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._frame_bytes -= len(body) * _FRAME_OF_A_BYTE
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Note that the request is whole; the next one begins with a head."""

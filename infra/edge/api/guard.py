@@ -46,7 +46,10 @@ log = structlog.get_logger()
 MAX_BODY_BYTES: Final = 1024 * 1024
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-ONCE: Final = (b"authorization", b"host", b"origin", b"content-type", b"sec-fetch-site", b"idempotency-key")
+ONCE: Final = (
+    *(b"authorization", b"host", b"origin", b"sec-fetch-site", b"idempotency-key"),
+    *(b"content-type", b"content-encoding", b"transfer-encoding"),
+)
 """Headers that decide who asks and what for. Of two of them a proxy may have checked the other one than we read."""
 RELEASE: Final = "lastunit.release"
 """Under this name a request's scope has the function by which it gives its place back before it waits for something."""
@@ -58,6 +61,7 @@ BODY: Final = "lastunit.body"
 """And under this one the whole body of what changes something."""
 COUNT: Final = "lastunit.count"
 """And under this one the function that counts so many requests more, as a request of many commands is."""
+_JSON: Final = b"application/json"
 _HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -176,9 +180,27 @@ class Guard:
         )
         if is_foreign and origin not in self._origins:
             raise ProblemError(FORBIDDEN, "a page of another origin may not send commands")
-        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if media_type != b"application/json":
-            raise ProblemError(MEDIA, "send Content-Type: application/json", headers={"Accept": "application/json"})
+        if not _is_json(headers.get(b"content-type", b"")):
+            raise ProblemError(
+                MEDIA, "send Content-Type: application/json, in UTF-8", headers={"Accept": "application/json"}
+            )
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise ProblemError(
+                MEDIA, "send the body as it is, without Content-Encoding", headers={"Accept-Encoding": "identity"}
+            )
+        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            raise ProblemError(BAD_HEADER, "Transfer-Encoding may be chunked and nothing else")
+
+
+def _is_json(content_type: bytes) -> bool:
+    """Return whether a Content-Type names JSON, and no other encoding of texts than JSON has (RFC 8259, 8.1)."""
+    if content_type == _JSON:
+        return True
+    media_type, _, parameters = content_type.lower().partition(b";")
+    charsets = [each.partition(b"=") for each in parameters.split(b";")]
+    return media_type.strip() == _JSON and all(
+        value.strip(b' \t"') == b"utf-8" for name, _, value in charsets if name.strip() == b"charset"
+    )
 
 
 def _refuse_repeated(names: Sequence[bytes]) -> None:

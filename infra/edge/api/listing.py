@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import parse_qsl
 
 import asyncpg
 import msgspec
@@ -21,7 +23,7 @@ from schemas.limits import MAX_TEXT
 from topology.states import OrderState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
 TAG: Final = "Orders"
 DEFAULT_LIMIT: Final = 50
@@ -81,7 +83,7 @@ def listing_routes(find: Callable[[OrderQuery, int], Awaitable[list[IndexedOrder
         The index is about a second behind the log. A page is followed by the next one through `cursor`, with the same
         other parameters; an order that is placed meanwhile moves nothing.
         """
-        wanted, limit = read_query(dict(request.query_params.items()))
+        wanted, limit = read_query(request.scope["query_string"])
         matching = await find(wanted, limit + 1)
         page, more = matching[:limit], len(matching) > limit
         orders = [
@@ -116,13 +118,20 @@ class OrderFinder:
         await self._database.close()
 
 
-def read_query(given: Mapping[str, str]) -> tuple[OrderQuery, int]:
+def read_query(query_string: bytes) -> tuple[OrderQuery, int]:
     """Return what is sought, and how many. Raises ProblemError with every parameter that cannot be used."""
+    try:
+        pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="strict")
+    except UnicodeDecodeError as error:
+        raise ProblemError(BAD_PARAMETER, "the parameters are no UTF-8") from error
+    given = dict(pairs)
+    counted = Counter(name for name, _ in pairs)
     faults: list[Fault] = [
         Fault(f"is unknown; known are {', '.join(_KNOWN)}", parameter=name[:100])
         for name in given
         if name not in _KNOWN
     ]
+    faults += [Fault("came more than once", parameter=name) for name in _KNOWN if counted[name] > 1]
     fields: dict[str, Any] = {}
     limit = DEFAULT_LIMIT
     for name, value in given.items():

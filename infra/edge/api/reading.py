@@ -1,14 +1,16 @@
 """From the bytes of a body to what it means, or to the list of all that is wrong with it.
 
 msgspec decodes a good body in one go and stops at the first fault of a bad one; only then is the body walked again, field
-by field, to find the others.
+by field, to find the others. Of two members of one name it takes the last; a proxy that checked the body may have read the
+first, so such a body is refused (RFC 8259, 4).
 """
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -32,16 +34,45 @@ def read(body: bytes, kind: type[T]) -> T:
         struct = msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _problem(body, kind, error) from error
+    if (name := _repeated_name(body, is_shallow=_plan_of(kind).holds_raw)) is not None:
+        raise ProblemError(UNREADABLE, f"the name {name[:100]!r} comes more than once in one object")
     if faults := list(islice(_faults_of_fields(struct, ""), MAX_FAULTS)):
         raise invalid(faults)
     return struct
 
 
+def _repeated_name(body: bytes, *, is_shallow: bool) -> str | None:
+    """Return a name that comes more than once in one object of a document, in its outermost one alone if `is_shallow`, or None.
+
+    A member that was dropped took the quotes of its name along. An escape could stand in for them; only then is each name looked at.
+    """
+    if b"\\u" not in body:
+        if is_shallow:
+            members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+            left = 2 * len(members) + sum(bytes(member).count(b'"') for member in members.values())
+        else:
+            left = msgspec.json.encode(msgspec.json.decode(body)).count(b'"')
+        if left == body.count(b'"'):
+            return None
+    repeated: list[str] = []
+
+    def note(members: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in members]
+        if is_shallow:
+            repeated.clear()  # the outermost object comes last
+        if len(set(names)) < len(names):
+            repeated.append(next(name for name in names if names.count(name) > 1))
+
+    json.loads(body, object_pairs_hook=note)
+    return repeated[0] if repeated else None
+
+
 class _Plan(msgspec.Struct, frozen=True):
-    """What of a struct's fields is checked beyond their types, and which are lists of structs."""
+    """What of a struct's fields is checked beyond their types, which are lists of structs, and whether one is of what is read later."""
 
     checks: tuple[tuple[str, Check], ...]
     lists: tuple[str, ...]
+    holds_raw: bool
 
 
 @cache
@@ -49,7 +80,7 @@ def _plan_of(kind: type[msgspec.Struct]) -> _Plan:
     hints = get_type_hints(kind, include_extras=True)
     checks = tuple((name, check) for name, hint in hints.items() if (check := _check_of(hint)) is not None)
     lists = tuple(name for name, hint in hints.items() if _is_struct(_element_of(hint)))
-    return _Plan(checks, lists)
+    return _Plan(checks, lists, any(_element_of(hint) is msgspec.Raw for hint in hints.values()))
 
 
 def _faults_of_fields(struct: msgspec.Struct, pointer: str) -> Iterator[Fault]:
@@ -116,6 +147,8 @@ def _is_deeper(document: Any, depth: int) -> bool:
 
 def faults_of(document: Any, kind: Any, pointer: str = "") -> Iterator[Fault]:
     """Yield every fault of a decoded document that is to be of a type."""
+    if _element_of(kind) is msgspec.Raw:
+        kind = Annotated[list[Any], *kind.__metadata__]  # what is in it is read later
     plain = get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
     if _is_struct(plain) and isinstance(document, dict):
         yield from _faults_of_object(document, plain, pointer)

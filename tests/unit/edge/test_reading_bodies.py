@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.edge.api.batch import MAX_ORDERS, BatchBody
 from infra.edge.api.bodies import OrderBody, ShipmentBody
 from infra.edge.api.orders import require_sums
 from infra.edge.api.problems import ProblemError
@@ -124,3 +125,37 @@ def test_whatever_comes_has_a_fault_or_is_an_order(document: Any) -> None:
     except ProblemError as error:
         status = error.problem.status
     assert status in (200, 400, 422)
+
+
+def test_two_members_of_one_name_are_refused_wherever_they_are() -> None:
+    good = json.dumps(GOOD).encode()
+    assert faults(good[:-1] + b',"customer_id":"d"}') == {}
+    assert faults(good.replace(b'"quantity": 1', b'"quantity": 1, "quantity": 9')) == {}
+    # An escaped quote stands in for one that went with the name.
+    assert (
+        faults(good.replace(b'"quantity": 1', b'"quantity": 1, "quantity": 9').replace(b'"c"', b'"\\u0022\\u0022"'))
+        == {}
+    )
+    assert faults(good.replace(b'"quantity": 1', b'"quantity": 1, "\\u0071uantity": 9')) == {}
+
+
+@pytest.mark.parametrize("text", ['"', '\\"', "\u00e9", '":', '","a":"', "\\u0022", "{}"])
+def test_quotes_within_texts_are_no_names(text: str) -> None:
+    body = {**GOOD, "payment_token": text}
+    for ascii_only in (True, False):
+        assert read(json.dumps(body, ensure_ascii=ascii_only).encode(), OrderBody).payment_token == text
+
+
+def test_what_a_batch_holds_is_read_order_by_order() -> None:
+    twice = b'{"customer_id":"c","customer_id":"d"}'
+    assert bytes(read(b'{"orders":[' + twice + b",1]}", BatchBody).orders[0]) == twice
+    assert faults(b'{"orders":[1],"orders":[2]}', BatchBody) == {}
+    assert faults(b'{"orders":[1],"\\u006frders":[2]}', BatchBody) == {}
+
+
+def test_a_batch_of_too_many_orders_is_told_so_and_nothing_of_its_orders() -> None:
+    assert faults({"orders": [1] * (MAX_ORDERS + 1)}, BatchBody) == {
+        "/orders": f"expected `array` of length <= {MAX_ORDERS}"
+    }
+    assert faults({"orders": []}, BatchBody) == {"/orders": "expected `array` of length >= 1"}
+    assert faults({"orders": 5}, BatchBody) == {"/orders": "expected `array`, got `int`"}

@@ -47,3 +47,20 @@ async def test_a_header_that_decides_comes_once(name: bytes) -> None:
 async def test_other_headers_may_be_repeated() -> None:
     assert (await answered(*GOOD))[0] == 204
     assert (await answered(*GOOD, (b"accept", b"text/html"), (b"cookie", b"a"), (b"cookie", b"b")))[0] == 204
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ((b"content-type", b"application/json; charset=UTF-8"), 204),
+        ((b"content-type", b'application/json;charset="utf-8"'), 204),
+        ((b"content-type", b"application/json; charset=utf-16"), 415),
+        ((b"content-type", b"application/json; x=1; Charset=iso-8859-1"), 415),
+        ((b"content-encoding", b"identity"), 204),
+        ((b"content-encoding", b"gzip"), 415),
+        ((b"transfer-encoding", b"Chunked"), 204),
+        ((b"transfer-encoding", b"gzip, chunked"), 400),
+    ],
+)
+async def test_a_body_is_taken_for_what_it_is_and_never_unpacked(header: tuple[bytes, bytes], status: int) -> None:
+    assert (await answered(*(each for each in GOOD if each[0] != header[0]), header))[0] == status
