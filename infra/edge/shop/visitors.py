@@ -68,38 +68,43 @@ def is_customer_id(text: str) -> bool:
 
 
 class Visitors:
-    """Reads and writes cookies: HttpOnly, SameSite=Lax, and Secure where the shop's address is https."""
+    """Reads and writes cookies: HttpOnly, SameSite=Lax, and where the shop's address is https Secure and by names of this host alone.
+
+    Whoever can set cookies from a neighbour's name (another subdomain), or from plain HTTP, cannot set one that begins with `__Host-`, so
+    nobody is given a guest's id that somebody else knows.
+    """
 
     def __init__(self, signer: Signer, *, is_secure: bool = False) -> None:
         self._signer, self._is_secure = signer, is_secure
+        self._guest, self._customer = (f"__Host-{name}" if is_secure else name for name in (GUEST, CUSTOMER))
 
     def of(self, request: Request[Any, Any, Any]) -> Visitor:
         """Return who asks; who brings no id of a guest gets a new one, which `remember` gives out."""
-        guest_id = request.cookies.get(GUEST, "")
-        customer_id = self._customer(request.cookies.get(CUSTOMER, ""))
+        guest_id = request.cookies.get(self._guest, "")
+        customer_id = self._customer_in(request.cookies.get(self._customer, ""))
         return Visitor(guest_id if is_guest_id(guest_id) else new_guest_id(), customer_id)
 
-    def _customer(self, token: str) -> str:
+    def _customer_in(self, token: str) -> str:
         payload = self._signer.opened(_PURPOSE, token) if token else None
         until, _, customer_id = (payload or b"").decode(errors="replace").partition(" ")
         return customer_id if until.isdigit() and int(until) > time.time() else ""
 
     def remember(self, visitor: Visitor) -> Cookie:
         """Return the cookie that brings a guest back to their cart."""
-        return self._cookie(GUEST, visitor.guest_id, GUEST_DAYS * 24 * 3600)
+        return self._cookie(self._guest, visitor.guest_id, GUEST_DAYS * 24 * 3600)
 
     def sign_in(self, customer_id: str) -> list[Cookie]:
         """Return the cookies of a customer; the guest's id is a new one, so whoever knew the old one knows nothing now."""
         until = int(time.time()) + SESSION_SECONDS
         token = self._signer.sign(_PURPOSE, f"{until} {customer_id}".encode())
         return [
-            self._cookie(CUSTOMER, token, SESSION_SECONDS),
-            self._cookie(GUEST, new_guest_id(), GUEST_DAYS * 24 * 3600),
+            self._cookie(self._customer, token, SESSION_SECONDS),
+            self._cookie(self._guest, new_guest_id(), GUEST_DAYS * 24 * 3600),
         ]
 
     def sign_out(self) -> list[Cookie]:
         """Return the cookies of somebody who is nobody now."""
-        return [self._cookie(CUSTOMER, "", 0), self._cookie(GUEST, new_guest_id(), GUEST_DAYS * 24 * 3600)]
+        return [self._cookie(self._customer, "", 0), self._cookie(self._guest, new_guest_id(), GUEST_DAYS * 24 * 3600)]
 
     def _cookie(self, name: str, value: str, max_age: int) -> Cookie:
         return Cookie(
