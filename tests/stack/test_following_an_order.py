@@ -107,7 +107,18 @@ async def test_what_was_shown_is_charged_followed_sent_back_and_erased(settings:
         await system.until_quiet(orders=1)
         assert await system.value("SELECT captured_minor - refunded_minor FROM payments") == 594
         await cancelled_before_it_left(system, buyer)
+        await asked_again_with_what_was_typed(stranger)
         await system.assert_sound()
+
+
+async def asked_again_with_what_was_typed(buyer: Shopper) -> None:
+    """Place a quote of before signing in: the answer is another quote, and the address stays where it was typed."""
+    await buyer.add("TEA")
+    action, form = await buyer.check_out()
+    await buyer.post("/signin", {"customer": "eve"})
+    other = await buyer.post(action, form | HOME)
+    assert (other.status, 'value="1 High St"' in other.text) == (409, True)
+    assert other.headers["cache-control"] == "private, no-cache"  # the back button leads to it
 
 
 async def shows(buyer: Shopper, location: str, text: str) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from infra.edge.shop.shop import Shop
 
 PRIVATE: Final = {"Cache-Control": "private, no-store", "Vary": "Accept, Cookie"}
+FORM_ANSWER: Final = PRIVATE | {"Cache-Control": "private, no-cache"}
+"""Of a page that answers a form: the back button leads to it, where one that is not stored would ask whether to send the form again."""
 _encode: Final = msgspec.json.Encoder().encode
 _SECURITY: Final = {name.decode(): value.decode() for name, value in SECURITY}
 

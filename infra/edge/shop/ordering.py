@@ -10,7 +10,7 @@ from litestar import Request, Response, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from infra.edge.shop.answers import PRIVATE, frame, html, json, problem, see, wants_json
+from infra.edge.shop.answers import FORM_ANSWER, PRIVATE, frame, html, json, problem, see, wants_json
 from infra.edge.shop.checkout import nothing
 from infra.edge.shop.delivery import Address, AddressesUnavailableError, address_in, fields_of
 from infra.edge.shop.html import render
@@ -100,7 +100,7 @@ class Ordering:
             minutes=15,
             **frame(self.shop),
         )  # fmt: skip
-        return html(page, PRIVATE, status)
+        return html(page, PRIVATE if request.method == "GET" else FORM_ANSWER, status)
 
     async def _fields(self, request: Request[Any, Any, Any], address: Address | None) -> list[dict[str, str]]:
         """Return the fields of an address as they are asked for: with what was sent and its faults, or where the last order went."""
@@ -155,14 +155,15 @@ def checkout_routes(shared: Ordering) -> list[Any]:
             return problem(shared.shop, request, 422, "That cannot be placed", "The quote is none of ours.")
         if quote.customer_id != visitor.buyer_id:
             own = await shared.checkout.quote(visitor, quote.code)
-            return await shared.quoted(request, own, 409, "You have signed in or out meanwhile: this is your cart")
+            title = "You have signed in or out meanwhile: this is your cart"
+            return await shared.quoted(request, own, 409, title, body.address)
         if (refusal := await _unusable_address(shared, request, quote, body.address)) is not None:
             return refusal
         changed = await shared.checkout.place(
             quote, body.payment_token, _storing(shared.addresses, quote, body.address)
         )
         if changed is not None:
-            return await shared.quoted(request, changed, 409, "Something has changed meanwhile")
+            return await shared.quoted(request, changed, 409, "Something has changed meanwhile", body.address)
         location = shared.location(visitor, order_id)
         if wants_json(request):
             return json({"order_id": order_id, "links": {"self": location}}, PRIVATE | {"Location": location}, 202)
