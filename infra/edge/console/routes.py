@@ -7,7 +7,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import structlog
 from litestar import Litestar, Request, Response, get
+from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 from litestar.response import Stream
 from prometheus_client import CollectorRegistry
@@ -23,7 +25,11 @@ from infra.edge.console.watching import shown
 from infra.ops.exposition import SystemCollector
 
 if TYPE_CHECKING:
+    from litestar.types import Scope
+
     from infra.edge.console.watching import Watch
+
+log = structlog.get_logger()
 
 MAX_BODY_BYTES: Final = 64 * 1024
 _STATIC: Final = {
@@ -51,10 +57,17 @@ def application(console: Console) -> Litestar:
             _static(),
         ],
         before_request=guarded(console.gate),
+        after_exception=[note_failure],
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,
         logging_config=None,
     )
+
+
+async def note_failure(error: Exception, scope: Scope) -> None:
+    """Log why an answer is 500; what is refused on purpose is no failure."""
+    if not isinstance(error, HTTPException):
+        log.error("request_failed", path=scope["path"][:200], exc_info=error)
 
 
 def _overview(console: Console) -> list[Any]:
