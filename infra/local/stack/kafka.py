@@ -3,6 +3,8 @@
 Durability: a record is acknowledged when it is in the page cache, as in every Kafka; a crash of the broker loses
 nothing, and a power cut at most the last second (log.flush.interval.ms), because one node has no replica to ask.
 Beyond one machine that is what replication is for.
+
+Decision: docs/decisions, 055.
 """
 
 from __future__ import annotations
