@@ -1,7 +1,8 @@
-"""What is bought together: BM25-weighted similarity of items over baskets. Pure.
+"""What is bought together: the cosine of items over baskets, in which a basket counts the less the more it holds. Pure.
 
-A basket is a document and its items are its words, so an item that is in everybody's basket says little, and so does
-one in a basket of hundreds (Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond").
+A basket has one vote, which its items share, so an order of hundreds says little about each of them; and an item that is in
+everybody's basket is near to nothing in particular (Sarwar et al. 2001, "Item-based collaborative filtering
+recommendation algorithms"). Why not BM25: docs/decisions/054-baskets-share-a-vote.md.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from scipy import sparse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-K1: Final = 1.2
-B: Final = 0.75
 NEIGHBOURS: Final = 50
 """Similar items that are kept of each item."""
 LEAST_TOGETHER: Final = 2
@@ -39,13 +38,12 @@ def build(baskets: Sequence[Iterable[str]], *, neighbours: int = NEIGHBOURS) -> 
     matrix, items = _matrix(baskets)
     if not items:
         return {}
-    frequency = np.asarray(matrix.sum(axis=0)).ravel()
-    length = np.asarray(matrix.sum(axis=1)).ravel()
-    idf = np.log(matrix.shape[0]) - np.log1p(frequency)
-    saturation = (K1 + 1) / (K1 * (1 - B + B * length / length.mean()) + 1)
-    weighted = sparse.diags_array(saturation) @ matrix @ sparse.diags_array(np.maximum(idf, 0))
-    similarity = (weighted.T @ weighted).tocsr()
-    together = (matrix.T @ matrix).tocsr()
+    held_by = np.asarray(matrix.sum(axis=0)).ravel()
+    holds = np.asarray(matrix.sum(axis=1)).ravel()
+    weighted = sparse.diags_array(1 / np.sqrt(np.maximum(holds, 1))) @ matrix @ sparse.diags_array(1 / np.sqrt(held_by))
+    similarity, together = (weighted.T @ weighted).tocsr(), (matrix.T @ matrix).tocsr()
+    similarity.sort_indices()
+    together.sort_indices()
     return {item: _nearest(row, similarity, together, items, neighbours) for row, item in enumerate(items)}
 
 
@@ -62,22 +60,15 @@ def _matrix(baskets: Sequence[Iterable[str]]) -> tuple[Any, list[str]]:
 
 
 def _nearest(row: int, similarity: Any, together: Any, items: list[str], neighbours: int) -> tuple[Neighbour, ...]:
-    start, end = similarity.indptr[row], similarity.indptr[row + 1]
-    columns, scores = similarity.indices[start:end], similarity.data[start:end]
-    counts = dict(
-        zip(
-            together.indices[together.indptr[row] : together.indptr[row + 1]].tolist(),
-            together.data[together.indptr[row] : together.indptr[row + 1]].tolist(),
-            strict=True,
-        )
+    """Return the best neighbours of the item in one row; both matrices have entries in the same places."""
+    entries = slice(similarity.indptr[row], similarity.indptr[row + 1])
+    columns, scores, counts = similarity.indices[entries], similarity.data[entries], together.data[entries]
+    eligible = np.flatnonzero((columns != row) & (counts >= LEAST_TOGETHER))
+    best = eligible[np.argsort(-scores[eligible], kind="stable")[:neighbours]]
+    return tuple(
+        Neighbour(items[column], round(score, 6), int(count))
+        for column, score, count in zip(columns[best].tolist(), scores[best].tolist(), counts[best].tolist(), strict=True)
     )
-    best = np.argsort(-scores, kind="stable")[: neighbours + 1]
-    nearest = (
-        Neighbour(items[column], round(float(score), 4), int(counts[column]))
-        for column, score in zip(columns[best].tolist(), scores[best].tolist(), strict=True)
-        if column != row and counts[column] >= LEAST_TOGETHER and score > 0
-    )
-    return tuple(nearest)[:neighbours]
 
 
 def recommend(model: Mapping[str, Sequence[Neighbour]], having: Iterable[str], limit: int) -> list[Neighbour]:

@@ -39,7 +39,7 @@ class SearchIndex:
         self.currency = currency
         self.columns = Columns()
         self.vocabulary = Vocabulary()
-        self.text = TextIndex()
+        self.text = TextIndex(self.vocabulary)
         self.interpreter = Interpreter(self.vocabulary, alternatives_by_phrase(rules))
         self.pins = pins_by_phrase(rules)
         self.products: dict[int, Product] = {}

@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
     from consumers.search.columns import Rows
     from consumers.search.interpret import Alternative, Slot, Term
+    from consumers.search.vocabulary import Vocabulary
 
 WRITER_BYTES: Final = 32_000_000
-BOOSTS: Final = {"title": 3.0, "other": 1.5, "body": 0.5}
+ANYWHERE_BOOST: Final = 0.5
+TITLE_BOOST: Final = 2.5
+OTHER_TIMES: Final = 3
+"""A word of type, brand or values counts as so many of the description (BM25F, Robertson & Zaragoza 2009, 3.6)."""
+SCORE_DIGITS: Final = 4
+"""Scores that differ by less are equal: sums of floats depend on how an index has been put together."""
 PREFIX_SCORE: Final = 1.0
 PHRASE_BOOST: Final = 2.0
 REMEMBERED: Final = 256
@@ -32,12 +38,13 @@ class Matches(NamedTuple):
 
 
 class TextIndex:
-    """The words of products by row, in memory. What is added is found after `commit`."""
+    """The words of products by row, in memory. What is added is found after `commit`; `vocabulary` has the same words."""
 
-    def __init__(self) -> None:
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
         builder = tantivy.SchemaBuilder()
-        for field in ("title", "other", "body"):
-            builder.add_text_field(field, tokenizer_name="whitespace", index_option="position")
+        builder.add_text_field("title", tokenizer_name="whitespace", index_option="position")
+        builder.add_text_field("anywhere", tokenizer_name="whitespace", index_option="freq")
         builder.add_text_field("word", tokenizer_name="whitespace", index_option="basic")
         builder.add_unsigned_field("row", indexed=True, fast=True)
         self._schema = builder.build()
@@ -49,12 +56,12 @@ class TextIndex:
         self._searcher = self._index.searcher()
         self._remembered: dict[tuple[Slot, ...], Matches] = {}
 
-    def add(self, row: int, title: Sequence[str], other: Sequence[str], body: Sequence[str]) -> None:
+    def add(self, row: int, title: Sequence[str], other: list[str], body: Sequence[str]) -> None:
         """Add a product's words."""
+        stems = [*map(stem, title)]
         texts = {
-            "title": " ".join(map(stem, title)),
-            "other": " ".join(map(stem, other)),
-            "body": " ".join(map(stem, body)),
+            "title": " ".join(stems),
+            "anywhere": " ".join((*stems, *map(stem, other * OTHER_TIMES), *map(stem, body))),
             "word": " ".join(dict.fromkeys((*title, *other))),
         }
         self._writer.add_document(tantivy.Document.from_dict({**texts, "row": row}, self._schema))
@@ -90,7 +97,7 @@ class TextIndex:
             if hits:
                 rows = self._searcher.fast_field_values("row", [address for _, address in hits])
                 scores = np.fromiter((score for score, _ in hits), np.float32, len(hits))
-                return Matches(np.array(rows, np.int32), scores, required)
+                return Matches(np.array(rows, np.int32), np.round(scores, SCORE_DIGITS), required)
         return Matches(np.zeros(0, np.int32), np.zeros(0, np.float32), 0)
 
     def explain(self, slots: tuple[Slot, ...], required: int, row: int) -> str:
@@ -100,7 +107,11 @@ class TextIndex:
         return query.explain(self._searcher, address).to_json()
 
     def _query(self, slots: tuple[Slot, ...], filled: list[Query], required: int) -> Query:
-        query = Query.boolean_query([(Occur.Should, one) for one in filled], required)
+        # Where all are required, tantivy intersects; with a number of them it scores whatever has any of them first.
+        if required == len(filled):
+            query = Query.boolean_query([(Occur.Must, one) for one in filled])
+        else:
+            query = Query.boolean_query([(Occur.Should, one) for one in filled], required)
         title = [slot.alternatives[0].terms[0].text for slot in slots if not slot.alternatives[0].terms[0].is_prefix]
         if len(title) < 2:  # noqa: PLR2004  one word is no phrase
             return query
@@ -108,7 +119,17 @@ class TextIndex:
         return Query.boolean_query([(Occur.Must, query), (Occur.Should, phrase)])
 
     def _slot(self, slot: Slot) -> Query:
-        return Query.disjunction_max_query([self._alternative(alternative) for alternative in slot.alternatives])
+        whole = {alternative.terms[0].text for alternative in slot.alternatives if not alternative.terms[0].is_prefix}
+        needed = [one for one in slot.alternatives if not self._is_covered(one, whole)]
+        alternatives = [self._alternative(alternative) for alternative in needed]
+        return alternatives[0] if len(alternatives) == 1 else Query.disjunction_max_query(alternatives)
+
+    def _is_covered(self, alternative: Alternative, whole: set[str]) -> bool:
+        """Return whether an unfinished word begins inflections of one word only, which is looked for anyway."""
+        term = alternative.terms[0]
+        if len(alternative.terms) > 1 or not term.is_prefix or stem(term.text) not in whole:
+            return False
+        return all(stem(word) == stem(term.text) for word in self._vocabulary.with_prefix(term.text))
 
     def _alternative(self, alternative: Alternative) -> Query:
         terms = [self._term(term) for term in alternative.terms]
@@ -117,11 +138,16 @@ class TextIndex:
 
     def _term(self, term: Term) -> Query:
         if term.is_prefix:
-            # Not phrase_prefix_query, which considers the first 50 words only.
-            words = Query.regex_query(self._schema, "word", f"{term.text}.*")
+            # Not phrase_prefix_query, which considers the first 50 words only, nor an automaton, which is compiled each time.
+            words = Query.term_set_query(self._schema, "word", self._vocabulary.with_prefix(term.text))
             return Query.const_score_query(words, PREFIX_SCORE)
-        fields = [
-            Query.boost_query(Query.term_query(self._schema, field, term.text, "position"), boost)
-            for field, boost in BOOSTS.items()
-        ]
-        return Query.disjunction_max_query(fields, 0.1)
+        # One list of postings that must have the word and one that may: fields side by side would be a union, which
+        # tantivy scores in windows of 4,096 products, whether or not the other words are there too.
+        anywhere = Query.term_query(self._schema, "anywhere", term.text, "freq")
+        title = Query.term_query(self._schema, "title", term.text, "freq")
+        return Query.boolean_query(
+            [
+                (Occur.Must, Query.boost_query(anywhere, ANYWHERE_BOOST)),
+                (Occur.Should, Query.boost_query(title, TITLE_BOOST)),
+            ]
+        )
