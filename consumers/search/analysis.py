@@ -51,3 +51,9 @@ def stem(word: str) -> str:
     """Return the stem that a word shares with its inflections (Snowball, English)."""
     stems = _stemmer.analyze(word)
     return stems[0] if stems else word
+
+
+@lru_cache(maxsize=16_384)  # what is found once is found again
+def stems_with_places(text: str) -> tuple[tuple[str, str, int, int], ...]:
+    """Return the words of a text, each with its stem and the (start, end) characters at which it stands."""
+    return tuple((word, stem(word), start, end) for word, start, end in words_with_places(text))

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from consumers.search.analysis import stem, words, words_with_places
+from consumers.search.analysis import stems_with_places, words
 from consumers.search.facets import Selection
 from schemas.search import MAX_PAGES, MAX_SIZE, Hit, SearchAnswer, SearchQuery, Suggestions
 from schemas.shop import availability_of
 
 if TYPE_CHECKING:
     from consumers.search.columns import Rows
+    from consumers.search.facets import Offer
     from consumers.search.index import SearchIndex
     from consumers.search.interpret import Asked, Term
     from consumers.search.matching import Matches
@@ -36,7 +37,11 @@ def search(index: SearchIndex, query: SearchQuery) -> SearchAnswer:
     in_stock, sold_out = selection.availability()
     required = matches.required if matches else 0
     marker = Marker(asked.terms())
-    hits = [_hit(index, selection, place, marker, pinned) for place in ordered[(page - 1) * size :]]
+    places = ordered[(page - 1) * size :]
+    hits = [
+        _hit(index, row, offer, marker, pinned=row in pinned)
+        for row, offer in zip(selection.rows_of(places), selection.offers(places), strict=True)
+    ]
     if query.explain and matches is not None:
         scores = dict(zip(matches.rows.tolist(), matches.scores.tolist(), strict=True))
         hits = [_explained(index, hit, asked, required, scores) for hit in hits]
@@ -100,25 +105,21 @@ def _best(places: Rows, worth: Rows, order: Rows, limit: int) -> list[int]:
     return best
 
 
-def _hit(index: SearchIndex, selection: Selection, place: int, marker: Marker, pinned: list[int]) -> Hit:
-    columns = index.columns
-    row = int(selection.scope.products[place])
+def _hit(index: SearchIndex, row: int, offer: Offer, marker: Marker, *, pinned: bool) -> Hit:
     product = index.products[row]
-    variants = selection.variants_of(place)
-    cheapest = min(variants, key=lambda variant: (int(columns.price.values[variant]), variant))
     return Hit(
         product_id=product.product_id,
         slug=product.slug,
         title=product.title,
-        sku=columns.skus[cheapest],
-        price_minor=int(columns.price.values[cheapest]),
+        sku=index.columns.skus[offer.variant],
+        price_minor=offer.price_minor,
         currency=product.currency,
-        availability=availability_of(int(columns.available.values[variants].max())),
+        availability=availability_of(offer.most_available),
         product_type=product.product_type,
-        attributes=tuple((attribute.name, attribute.value) for attribute in product.attributes),
-        variants=len(columns.variants_of(row)),
+        attributes=tuple([(attribute.name, attribute.value) for attribute in product.attributes]),
+        variants=offer.variants,
         marks=marker.marks(product.title),
-        pinned=row in pinned,
+        pinned=pinned,
     )
 
 
@@ -133,11 +134,11 @@ class Marker:
         """Return the (start, end) characters of the words that are meant."""
         if not self._stems and not self._prefixes:
             return ()
-        return tuple(
+        return tuple([
             (start, end)
-            for word, start, end in words_with_places(title)
-            if word.startswith(self._prefixes) or stem(word) in self._stems
-        )
+            for word, stemmed, start, end in stems_with_places(title)
+            if stemmed in self._stems or word.startswith(self._prefixes)
+        ])
 
 
 def _explained(index: SearchIndex, hit: Hit, asked: Asked, required: int, scores: dict[int, float]) -> Hit:

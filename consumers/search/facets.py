@@ -50,6 +50,18 @@ def scope_of(columns: Columns, products: Rows) -> Scope:
     )
 
 
+class Offer(NamedTuple):
+    """What a product has for a query: its cheapest variant that meets every filter (a row), and the most units of one that does.
+
+    `variants` counts all that have a price, whether or not they meet the filters.
+    """
+
+    variant: int
+    price_minor: int
+    most_available: int
+    variants: int
+
+
 class Selection:
     """What one query selects among the products that its text found.
 
@@ -102,12 +114,30 @@ class Selection:
         mask[self.scope.variant_owner[variants]] = True
         return mask
 
-    def variants_of(self, place: int) -> list[int]:
-        """Return the rows of the variants that meet every filter of the product at a place of the scope."""
-        # Of the owners' own type, or all of them would be converted first.
-        first, last = np.searchsorted(self.scope.variant_owner, np.array((place, place + 1), np.int32))
-        rows: list[int] = self.scope.variants[first:last][self.matching[first:last]].tolist()
+    def rows_of(self, places: list[int]) -> list[int]:
+        """Return the rows of the products at places of the scope."""
+        rows: list[int] = self.scope.products[places].tolist()
         return rows
+
+    def offers(self, places: list[int]) -> list[Offer]:
+        """Return what each of the selected products at these places has for the query, for all in one go."""
+        if not places:
+            return []
+        # Of the owners' own type, or all of them would be converted first.
+        own = np.array(places, np.int32)
+        first, last = np.searchsorted(self.scope.variant_owner, own), np.searchsorted(self.scope.variant_owner, own + 1)
+        counts = last - first
+        begins = np.cumsum(counts) - counts
+        places_of_variants = np.arange(int(counts.sum())) + np.repeat(first - begins, counts)
+        matching = self.matching[places_of_variants]
+        prices = np.where(matching, self._prices[places_of_variants], np.iinfo(np.int64).max)
+        variants = self.scope.variants[places_of_variants]
+        available = np.where(matching, self._columns.available.values[variants], 0)
+        lowest = np.minimum.reduceat(prices, begins)
+        is_cheapest = prices == np.repeat(lowest, counts)
+        cheapest = np.minimum.reduceat(np.where(is_cheapest, variants, np.iinfo(np.int32).max), begins)
+        columns = (cheapest, lowest, np.maximum.reduceat(available, begins), counts)
+        return list(map(Offer._make, zip(*(column.tolist() for column in columns), strict=True)))
 
     def availability(self) -> tuple[int, int]:
         """Return how many products have a variant that meets the other filters and can be bought, and how many have not."""
