@@ -32,7 +32,7 @@ from tests.benchmarks.harness.program import run_benchmark
 from tests.benchmarks.harness.report import Report, at_least, at_most
 from tests.benchmarks.harness.rounds import say
 from tests.benchmarks.harness.spread import paired, spread
-from tests.benchmarks.reading import debian, goods, postgresql
+from tests.benchmarks.reading import debian, goods, postgresql, visibility
 from tests.benchmarks.reading.asking import Asked, Connection, ask, cpu_of
 from tests.harness.waiting import until
 
@@ -202,13 +202,22 @@ def recommendations(report: Report) -> None:
 
 
 async def run(options: Options, report: Report) -> None:
-    """Measure every size, then the recommendations."""
+    """Measure every size, then recommendations and how soon changes are visible; `--lanes` takes some of it."""
+    if options.wants("pages"):
+        await pages_and_search(options, report)
+    if options.wants("recommendations"):
+        recommendations(report)
+    if options.wants("visibility"):
+        await visibility.measure(options, report)
+
+
+async def pages_and_search(options: Options, report: Report) -> None:
+    """Measure both lanes at every size."""
     with_postgresql = debian.binaries() is not None
     if not with_postgresql:
         report.skipped["postgresql"] = "there is no PostgreSQL of Debian's here (the embedded one lacks pg_trgm)"
     for size in (SIZES[0],) if options.quick else SIZES:
         await measure(options, report, size, with_postgresql)
-    recommendations(report)
 
 
 def main() -> int:
