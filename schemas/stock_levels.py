@@ -43,6 +43,20 @@ def version_of(level: StockLevel | None, headers: Iterable[tuple[str, bytes | No
     return UNVERSIONED
 
 
+class LevelVersions:
+    """The newest version of each SKU's level that was read: what a read model that keeps levels its own way asks."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, LevelVersion] = {}
+
+    def take(self, sku: str, version: LevelVersion) -> bool:
+        """Note a version, unless a newer one is known; return whether it was noted."""
+        if version < self._newest.get(sku, UNVERSIONED):
+            return False
+        self._newest[sku] = version
+        return True
+
+
 class LatestLevels:
     """The latest level of each SKU, in whatever order its records are read. A retired SKU has None."""
 

@@ -19,6 +19,8 @@ from aiokafka.errors import KafkaError
 from producers.outage import Outage
 from schemas.codec.wire import decode_if
 from schemas.errors import DecodeError
+from schemas.messages import StockLevel
+from schemas.stock_levels import version_of
 from topology.topics import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from producers.outage import Readiness
     from schemas.messages import Message
+    from schemas.stock_levels import LevelVersion
     from topology.topics import Topic
 
 log = structlog.get_logger()
@@ -55,6 +58,12 @@ class Followed(NamedTuple):
     message: Message | None
     at_ms: int = 0
     event_id: str = ""
+
+
+def level_version_of(record: Followed) -> LevelVersion:
+    """Return the version of a record of stock.levels, or of a tombstone there."""
+    level = record.message if isinstance(record.message, StockLevel) else None
+    return version_of(level, () if level is not None else (("ce_id", record.event_id.encode()),))
 
 
 class Follower:

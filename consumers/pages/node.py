@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 from redis.exceptions import RedisError
 
-from consumers.following.follower import Followed, Follower, Position
+from consumers.following.follower import Followed, Follower, Position, level_version_of
 from consumers.pages import store
 from producers.outage import Outage
 from schemas.messages import Product, StockLevel
 from schemas.shop import Level, availability_of
+from schemas.stock_levels import LevelVersions
 from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
 
 if TYPE_CHECKING:
@@ -59,13 +60,19 @@ class Levels:
     def __init__(self) -> None:
         self._levels: dict[str, Level] = {}
         self._windows: dict[str, tuple[int, int]] = {}
+        self._versions = LevelVersions()
 
     def get(self, sku: str) -> Level | None:
         """Return the latest level of a SKU."""
         return self._levels.get(sku)
 
     def take(self, record: Followed, now_ms: int) -> Level | None:
-        """Take in a record of stock.levels and return the level; None where the SKU has none any more."""
+        """Take in a record of stock.levels and return the level; None where the SKU has none any more.
+
+        A level that comes late from an owner that has a successor changes nothing.
+        """
+        if not self._versions.take(record.key, level_version_of(record)):
+            return self.get(record.key)
         if not isinstance(record.message, StockLevel):
             self._levels.pop(record.key, None)
             return None
@@ -95,6 +102,7 @@ class PageNode:
         self._namespace, self._redis, self._shard, self._purge = namespace, redis, shard, purge
         self._levels = Levels()
         self._products: dict[str, Product | None] = {}
+        self._versions: dict[str, int] = {}
         self._changed: dict[str, Level | None] = {}
         self._flipped: set[str] = set()
         self._put: set[str] = set()
@@ -123,6 +131,10 @@ class PageNode:
         for record in records:
             self._positions[record.topic, record.partition] = record.offset + 1
             if record.topic == CATALOGUE_PRODUCTS.name:
+                if isinstance(record.message, Product):
+                    if record.message.version < self._versions.get(record.key, 0):
+                        continue  # late, from an owner that has a successor
+                    self._versions[record.key] = record.message.version
                 self._products[record.key] = record.message if isinstance(record.message, Product) else None
                 self._put.add(record.key)
                 continue

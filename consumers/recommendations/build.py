@@ -10,6 +10,7 @@ from consumers.recommendations import item_item, store
 from consumers.recommendations.evaluation import Quality, completions, is_worse, judge
 from consumers.recommendations.store import Generation, Purchase
 from schemas.messages import OrderPaid, OrderReserved
+from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,23 +38,26 @@ class Basket(NamedTuple):
 
 
 class PaidOrders:
-    """Collects paid orders from order.events, each once; `baskets` maps their SKUs to products."""
+    """Collects paid orders from order.events, each once; `position` is up to where: {partition: next offset}."""
 
     def __init__(self) -> None:
         self._customers: dict[str, str] = {}
         self._paid: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self.position: dict[int, int] = {}
 
     def apply(self, records: Iterable[Followed]) -> None:
         """Take in what was read."""
         for record in records:
             message = record.message
+            if record.topic == ORDER_EVENTS.name:
+                self.position[record.partition] = record.offset + 1
             if isinstance(message, OrderReserved):
                 self._customers[message.order_id] = message.customer_id
             elif isinstance(message, OrderPaid):
                 self._paid[message.order_id] = record.at_ms, tuple(line.sku for line in message.lines)
 
     def baskets(self, product_of: Mapping[str, str]) -> list[Basket]:
-        """Return the latest orders, in the order of their payment; SKUs that no product has are left out."""
+        """Return the latest orders with their products, in the order of their payment; SKUs that no product has are left out."""
         baskets = [
             Basket(
                 order_id,
@@ -74,8 +78,13 @@ class Outcome(NamedTuple):
     was_refused: bool
 
 
-async def build(redis: Redis, namespace: str, baskets: Sequence[Basket], now_ms: int) -> Outcome:
-    """Learn from baskets and put the result to use, unless it is worse than what is in use on the same latest orders."""
+async def build(
+    redis: Redis, namespace: str, baskets: Sequence[Basket], now_ms: int, position: Mapping[int, int] | None = None
+) -> Outcome:
+    """Learn from baskets and put the result to use, unless it is worse than what is in use on the same latest orders.
+
+    `position` is up to where the baskets were read (`PaidOrders.position`), which answers name.
+    """
     cut = len(baskets) - int(len(baskets) * JUDGED_SHARE)
     candidate = item_item.build([basket.products for basket in baskets[:cut]])
     cases = completions([basket.products for basket in baskets[cut:]], frozenset(candidate))
@@ -92,7 +101,8 @@ async def build(redis: Redis, namespace: str, baskets: Sequence[Basket], now_ms:
     await store.delete_generation(redis, namespace, number)
     await store.write_generation(redis, namespace, number, model)
     await store.write_purchases(redis, namespace, _purchases(baskets))
-    generation = Generation(number, quality, len(model), now_ms, current.number if current else None)
+    previous = current.number if current else None
+    generation = Generation(number, quality, len(model), now_ms, previous, dict(position or {}))
     await store.use(redis, namespace, generation)
     if current is not None and current.previous is not None:
         await store.delete_generation(redis, namespace, current.previous)

@@ -9,11 +9,14 @@ from redis.exceptions import RedisError
 
 from consumers.recommendations import item_item, store
 from consumers.recommendations.blending import Recommended, again, bought_again, together
+from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redis.asyncio import Redis
+
+    from consumers.recommendations.store import Generation
 
 log = structlog.get_logger()
 
@@ -27,16 +30,17 @@ class Recommendations:
     def __init__(self, redis: Redis, namespace: str) -> None:
         self._redis, self._namespace = redis, namespace
 
-    async def related(self, product_id: str) -> list[Recommended]:
-        """Return what is bought together with a product, best first."""
+    async def related(self, product_id: str) -> tuple[list[Recommended], str]:
+        """Return what is bought together with a product, best first, and the position of the log that this is true at."""
         try:
-            model = await store.read_neighbours(self._redis, self._namespace, [product_id])
+            current = await store.read_current(self._redis, self._namespace)
+            if current is None:
+                return [], ""
+            model = await store.read_model(self._redis, self._namespace, current.number, [product_id])
         except (RedisError, OSError, TimeoutError) as error:
-            return _none(error)
-        return [
-            Recommended(neighbour.item, together(neighbour.together))
-            for neighbour in model.get(product_id, ())[:WANTED]
-        ]
+            return _none(error), ""
+        neighbours = model.get(product_id, ())[:WANTED]
+        return [Recommended(neighbour.item, together(neighbour.together)) for neighbour in neighbours], _named(current)
 
     async def for_customer(self, customer_id: str, having: Sequence[str]) -> list[list[Recommended]]:
         """Return what a customer buys again and again, and what goes with what they have or bought last."""
@@ -56,6 +60,12 @@ class Recommendations:
                 for neighbour in item_item.recommend(model, own, WANTED)
             ],
         ]
+
+
+def _named(generation: Generation) -> str:
+    """Return a generation as answers name it: g3 order.events 0/120 1/88 (partition/next offset)."""
+    offsets = [f"{partition}/{offset}" for partition, offset in sorted(generation.position.items())]
+    return " ".join((f"g{generation.number}", *((ORDER_EVENTS.name, *offsets) if offsets else ())))
 
 
 def _none(error: Exception) -> list[Recommended]:

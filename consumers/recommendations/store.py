@@ -24,13 +24,17 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """Which recommendations are in use: their number, how good they were found, and the ones before them."""
+    """Which recommendations are in use: their number, how good they were found, and the ones before them.
+
+    `position` is up to where the orders that were learned from had been read: {partition of order.events: next offset}.
+    """
 
     number: int
     quality: Quality
     products: int
     built_at_ms: int
     previous: int | None = None
+    position: dict[int, int] = {}
 
 
 class Purchase(msgspec.Struct, frozen=True, array_like=True):

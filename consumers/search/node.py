@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from consumers.following.follower import Followed, Follower
+from consumers.following.follower import Followed, Follower, level_version_of
 from consumers.search import answering
 from consumers.search.index import SearchIndex
 from schemas.messages import Product, StockLevel
+from schemas.stock_levels import LevelVersions
 from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class SearchNode:
         )
         self.also_apply: Callable[[list[Followed]], None] = lambda _: None
         self._levels: dict[str, int] = {}
+        self._versions = LevelVersions()
         self._read: dict[int, int] = {}
         self._visible: dict[int, int] = {}
         self._level_position: dict[int, int] = {}
@@ -78,6 +80,8 @@ class SearchNode:
         for record in records:
             if record.topic == STOCK_LEVELS.name:
                 self._level_position[record.partition] = record.offset + 1
+                if not self._versions.take(record.key, level_version_of(record)):
+                    continue  # late, from an owner that has a successor
                 available = record.message.available if isinstance(record.message, StockLevel) else None
                 self._set_level(record.key, available)
             else:

@@ -47,13 +47,13 @@ def build(*, as_json: AsJson = False) -> None:
 async def _build(settings: Settings) -> Outcome:
     from consumers.recommendations.build import build as build_generation  # noqa: PLC0415  scipy takes its time
 
-    baskets = await _baskets(settings)
+    baskets, position = await _baskets(settings)
     async with redis_client(settings) as redis:
-        return await build_generation(redis, settings.namespace, baskets, time.time_ns() // 1_000_000)
+        return await build_generation(redis, settings.namespace, baskets, time.time_ns() // 1_000_000, position)
 
 
-async def _baskets(settings: Settings) -> list[Basket]:
-    """Return all paid orders, with the products that the catalogue has their SKUs in."""
+async def _baskets(settings: Settings) -> tuple[list[Basket], dict[int, int]]:
+    """Return all paid orders, with the products that the catalogue has their SKUs in, and up to where they were read."""
     from consumers.following.follower import Followed, Follower  # noqa: PLC0415  one command needs it
     from consumers.recommendations.build import PaidOrders  # noqa: PLC0415
     from schemas.messages import Product  # noqa: PLC0415
@@ -75,7 +75,7 @@ async def _baskets(settings: Settings) -> list[Basket]:
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
-    return orders.baskets(product_of)
+    return orders.baskets(product_of), orders.position
 
 
 @app.command()

@@ -180,9 +180,11 @@ def _about_products(shop: Shop) -> list[Any]:
 
     @get("/products/{product_id:str}/related")
     async def related(request: Request[Any, Any, Any], product_id: FromPath[str]) -> Response[bytes]:
-        products = await shop.related(product_id)
+        products, position = await shop.related(product_id)
         shop.signal("seen", product_id)
         headers = {"Cache-Control": "public, max-age=5", "Vary": "Accept, HX-Request"}
+        if position:
+            headers["X-Lastunit-Position"] = position
         if wants_json(request):
             return json(products, headers)
         if request.headers.get("hx-request"):

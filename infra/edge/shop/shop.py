@@ -73,11 +73,12 @@ class Shop:
         """Return what is in demand now, as far as it can be bought; nothing where that is unknown."""
         return [] if self._in_demand is None else await self._shown([await self._in_demand()])
 
-    async def related(self, product_id: str) -> list[Related]:
-        """Return what goes with a product, as far as it can be bought now."""
+    async def related(self, product_id: str) -> tuple[list[Related], str]:
+        """Return what goes with a product, as far as it can be bought now, and the position of the orders learned from."""
         if self._recommendations is None:
-            return []
-        return await self._shown([await self._recommendations.related(product_id)])
+            return [], ""
+        recommended, position = await self._recommendations.related(product_id)
+        return await self._shown([recommended]), position
 
     async def for_customer(self, customer_id: str, having: Sequence[str]) -> list[Related]:
         """Return what a customer may want, who has `having` at hand (product ids); what is new where nothing is known."""

@@ -11,7 +11,7 @@ from consumers.search.index import _other_texts, attributes_of
 from consumers.search.interpret import Slot, Term
 from schemas.messages import Product
 from schemas.products import price_at
-from schemas.search import SearchQuery
+from schemas.search import SearchAnswer, SearchQuery
 
 
 class Offer(NamedTuple):
@@ -99,3 +99,24 @@ def find(
     prices = sorted({(offer.product_id, offer.price) for offer in every if chosen(offer, but="\0price")})
     everything = {offer.product_id for offer in others}
     return Found(lowest, facets, len(in_stock), len(everything) - len(in_stock), prices)
+
+
+def assert_found(answer: SearchAnswer, expected: Found) -> None:
+    """Assert that an answer, of which all hits are on one page, is what a scan finds: hits, prices, every count."""
+    assert {hit.product_id: hit.price_minor for hit in answer.hits} == expected.lowest
+    assert answer.total == len(expected.lowest)
+    counted = {
+        facet.name: {value.value: value.count for value in facet.values if value.count} for facet in answer.facets
+    }
+    counted = {name: values for name, values in counted.items() if values}
+    assert counted == {name: values for name, values in expected.facets.items() if values}
+    assert (answer.in_stock, answer.sold_out) == (expected.in_stock, expected.sold_out)
+    for some in answer.price_ranges:
+        inside = {product_id for product_id, price in expected.prices if some.price_from <= price < some.price_to}
+        assert some.count == len(inside)
+    covered = {
+        pair
+        for pair in expected.prices
+        if any(price_range.price_from <= pair[1] < price_range.price_to for price_range in answer.price_ranges)
+    }
+    assert covered == set(expected.prices)

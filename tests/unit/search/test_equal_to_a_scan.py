@@ -13,7 +13,7 @@ from consumers.search.index import SearchIndex
 from consumers.search.rules import SearchRules
 from schemas.messages import Product
 from schemas.search import SORTS, SearchQuery
-from tests.unit.search.oracle import find
+from tests.unit.search.oracle import assert_found, find
 from tests.unit.search.shelf import NOW, product
 
 WORDS = [
@@ -85,23 +85,7 @@ def check(index: SearchIndex, latest: list[Product], levels: dict[str, int], que
     asked = index.interpreter.interpret(query.text)
     expected = find(latest, levels, query, asked.known, NOW)
     answer = search(index, query)
-    assert {hit.product_id: hit.price_minor for hit in answer.hits} == expected.lowest
-    assert answer.total == len(expected.lowest)
-    counted = {
-        facet.name: {value.value: value.count for value in facet.values if value.count} for facet in answer.facets
-    }
-    counted = {name: values for name, values in counted.items() if values}
-    assert counted == {name: values for name, values in expected.facets.items() if values}
-    assert (answer.in_stock, answer.sold_out) == (expected.in_stock, expected.sold_out)
-    for some in answer.price_ranges:
-        inside = {product_id for product_id, price in expected.prices if some.price_from <= price < some.price_to}
-        assert some.count == len(inside)
-    covered = {
-        pair
-        for pair in expected.prices
-        if any(price_range.price_from <= pair[1] < price_range.price_to for price_range in answer.price_ranges)
-    }
-    assert covered == set(expected.prices)
+    assert_found(answer, expected)
     if query.sort in ("price", "-price"):
         prices = [hit.price_minor for hit in answer.hits]
         assert prices == sorted(prices, reverse=query.sort == "-price")
