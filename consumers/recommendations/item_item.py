@@ -67,7 +67,9 @@ def _nearest(row: int, similarity: Any, together: Any, items: list[str], neighbo
     best = eligible[np.argsort(-scores[eligible], kind="stable")[:neighbours]]
     return tuple(
         Neighbour(items[column], round(score, 6), int(count))
-        for column, score, count in zip(columns[best].tolist(), scores[best].tolist(), counts[best].tolist(), strict=True)
+        for column, score, count in zip(
+            columns[best].tolist(), scores[best].tolist(), counts[best].tolist(), strict=True
+        )
     )
 
 

@@ -134,11 +134,13 @@ class Marker:
         """Return the (start, end) characters of the words that are meant."""
         if not self._stems and not self._prefixes:
             return ()
-        return tuple([
-            (start, end)
-            for word, stemmed, start, end in stems_with_places(title)
-            if stemmed in self._stems or word.startswith(self._prefixes)
-        ])
+        return tuple(
+            [
+                (start, end)
+                for word, stemmed, start, end in stems_with_places(title)
+                if stemmed in self._stems or word.startswith(self._prefixes)
+            ]
+        )
 
 
 def _explained(index: SearchIndex, hit: Hit, asked: Asked, required: int, scores: dict[int, float]) -> Hit:

@@ -13,6 +13,8 @@ from infra.edge.shop.product_pages import SECURITY
 if TYPE_CHECKING:
     from infra.edge.shop.shop import Shop
 
+LISTING: Final = {"Cache-Control": "public, max-age=1, stale-if-error=60", "Vary": "Accept"}
+"""Headers of what lists products: searches, categories."""
 PRIVATE: Final = {"Cache-Control": "private, no-store", "Vary": "Accept, Cookie"}
 FORM_ANSWER: Final = PRIVATE | {"Cache-Control": "private, no-cache"}
 """Of a page that answers a form: the back button leads to it, where one that is not stored would ask whether to send the form again."""
@@ -20,10 +22,14 @@ _encode: Final = msgspec.json.Encoder().encode
 _SECURITY: Final = {name.decode(): value.decode() for name, value in SECURITY}
 
 
+def accepts_json(accept: str) -> bool:
+    """Return whether an Accept header asks for JSON and no page."""
+    return "json" in accept and "text/html" not in accept
+
+
 def wants_json(request: Request[Any, Any, Any]) -> bool:
     """Return whether the asker wants JSON and no page."""
-    accept = request.headers.get("accept", "")
-    return "json" in accept and "text/html" not in accept
+    return accepts_json(request.headers.get("accept", ""))
 
 
 def html(body: bytes, headers: dict[str, str] | None = None, status: int = 200) -> Response[bytes]:

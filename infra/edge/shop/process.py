@@ -35,6 +35,7 @@ from infra.edge.shop.order_pages import order_routes
 from infra.edge.shop.ordering import Ordering, checkout_routes
 from infra.edge.shop.product_pages import ProductPages
 from infra.edge.shop.routes import application
+from infra.edge.shop.search_answers import SearchAnswers
 from infra.edge.shop.shop import Shop
 from infra.edge.shop.visitors import Visitors
 from infra.edge.shop.watching import OrderWatch
@@ -156,7 +157,7 @@ class ShopProcess:
         prices_age_ms = lambda: self.search.products_age_ms  # noqa: E731
         checkout = CheckoutOptions(namespace, hold_seconds, prices_age_ms, ChargeFile(charges_path).current)
         selling = self._selling(secret or secrets.token_urlsafe(32), host, base_url, checkout)
-        pages = application(self.shop, selling)
+        pages = SearchAnswers(self.shop, application(self.shop, selling))
         app = ProductPages(self.reader, pages, base_url=base_url, categories=self.shop.top_categories)
         self._server = HttpServer(app if requests is None else Measured(app, requests), host=host, port=port)
         self._stopping = asyncio.Event()

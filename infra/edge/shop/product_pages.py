@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PAGES: Final = 20_000
 RETRY_AFTER_S: Final = 2
 _HTML: Final = (b"content-type", b"text/html; charset=utf-8")
-_JSON: Final = (b"content-type", b"application/json")
+JSON_TYPE: Final = (b"content-type", b"application/json")
 SECURITY: Final = (
     (
         b"content-security-policy",
@@ -102,8 +102,11 @@ class ProductPages:
             try:
                 product = await self._reader.product(product_id)
             except PagesUnavailableError:
-                return await _send(
-                    send, 503, [(b"retry-after", b"%d" % RETRY_AFTER_S), _JSON], b'{"title":"unavailable","status":503}'
+                return await send_answer(
+                    send,
+                    503,
+                    [(b"retry-after", b"%d" % RETRY_AFTER_S), JSON_TYPE],
+                    b'{"title":"unavailable","status":503}',
                 )
         if product is None or product.state == "draft":
             return await self._following({**scope, "path": "/not-found", "raw_path": b"/not-found"}, receive, send)
@@ -111,15 +114,17 @@ class ProductPages:
         as_json = b"json" in accept and b"text/html" not in accept
         if not by_id and product.slug != slug:
             location = f"/p/{product.slug}".encode()
-            return await _send(send, 301, [(b"location", location), (b"cache-control", b"public, max-age=3600")], b"")
+            return await send_answer(
+                send, 301, [(b"location", location), (b"cache-control", b"public, max-age=3600")], b""
+            )
         if by_id and not as_json and b"text/html" in accept:
-            return await _send(send, 302, [(b"location", f"/p/{product.slug}".encode())], b"")
+            return await send_answer(send, 302, [(b"location", f"/p/{product.slug}".encode())], b"")
         page = self._json(product) if as_json or by_id else self._html(product)
         known = next((value for name, value in scope["headers"] if name == b"if-none-match"), b"")
         if known and is_known(page.etag, known.decode("latin-1")):
-            return await _send(send, 304, page.headers, b"")
+            return await send_answer(send, 304, page.headers, b"")
         status = 410 if product.state == "archived" else 200
-        return await _send(send, status, page.headers, b"" if scope["method"] == "HEAD" else page.body)
+        return await send_answer(send, status, page.headers, b"" if scope["method"] == "HEAD" else page.body)
 
     def _html(self, product: Product) -> Page:
         levels = self._reader.levels_of(product)
@@ -150,7 +155,7 @@ class ProductPages:
         # Numbers are true for a moment only, so nobody may keep an answer that has some.
         has_numbers = any(variant.available is not None for variant in view.variants)
         control = "no-cache" if has_numbers else cache_control(product, levels, now_ms)
-        return Page(product, (), 0, etag_of(view), _headers(view, control, _JSON), _encode(view))
+        return Page(product, (), 0, etag_of(view), _headers(view, control, JSON_TYPE), _encode(view))
 
 
 def _headers(view: ProductView, control: str, content_type: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
@@ -165,7 +170,8 @@ def _headers(view: ProductView, control: str, content_type: tuple[bytes, bytes])
     ]
 
 
-async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+async def send_answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    """Send a whole answer, with its length; a body that is not modified has none."""
     length = [] if status == 304 else [(b"content-length", b"%d" % len(body))]  # noqa: PLR2004  not modified
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
     await send({"type": "http.response.body", "body": body})

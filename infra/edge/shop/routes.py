@@ -17,7 +17,7 @@ from consumers.pages.reader import PagesUnavailableError
 from consumers.pages.tiles import draw_tile
 from consumers.pages.view import crumbs_of, view_of
 from infra.edge.shop.addresses import address_of, price_text, read_query
-from infra.edge.shop.answers import frame, html, json, problem, wants_json
+from infra.edge.shop.answers import LISTING, frame, html, json, problem, wants_json
 from infra.edge.shop.delivery import AddressesUnavailableError
 from infra.edge.shop.html import cards, related_cards, render
 from infra.edge.shop.product_pages import RETRY_AFTER_S
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-LISTING: Final = {"Cache-Control": "public, max-age=1, stale-if-error=60", "Vary": "Accept"}
 IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 NEW_PRODUCTS: Final = 12
 MAX_BODY_BYTES: Final = 128 * 1024
@@ -129,9 +128,7 @@ def _listings(shop: Shop) -> list[Any]:
     @get("/search", sync_to_thread=False)
     def search(request: Request[Any, Any, Any]) -> Response[bytes]:
         query = read_query(list(request.query_params.multi_items()))
-        answer = shop.search.search(query)
-        if wants_json(request):
-            return json(answer, LISTING)
+        answer = shop.search.search(query)  # as a page; JSON comes from search_answers.py
         heading = f"“{query.text}”" if query.text.strip() else "All products"
         return html(_listing(shop, "/search", query, answer, heading=heading, crumbs=()), LISTING)
 

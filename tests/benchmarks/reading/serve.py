@@ -15,6 +15,7 @@ from consumers.pages.reader import PageReader
 from consumers.search.node import SearchNode
 from infra.edge.shop import routes
 from infra.edge.shop.product_pages import ProductPages
+from infra.edge.shop.search_answers import SearchAnswers
 from infra.edge.shop.shop import Shop
 from schemas.messages import StockLevel
 from tests.benchmarks.reading import goods, postgresql
@@ -35,7 +36,8 @@ def own_application(number: int) -> Any:
     )
     node.index.commit(time.time_ns() // 1_000_000)
     shop = Shop(node, reader, "GBP")
-    return ProductPages(reader, routes.application(shop), categories=shop.top_categories)
+    following = SearchAnswers(shop, routes.application(shop))
+    return ProductPages(reader, following, categories=shop.top_categories)
 
 
 def main() -> None:
