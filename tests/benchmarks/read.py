@@ -119,12 +119,12 @@ async def measure(options: Options, report: Report, size: int, with_postgresql: 
             lanes["postgresql"] = Lane(port, process, database)
         for name, lane in lanes.items():
             mrr[name] = await mean_reciprocal_rank(lane.port, texts)
-        for route in ROUTES:
+        for route, accept in ROUTES.items():
             await ask_in_turns(options, lanes, route, paths[route], samples)
             for name, lane in lanes.items():
                 half = spread([sample.per_s for sample in samples[name, route]]).median / 2
                 asked = await ask(
-                    lane.port, paths[route], lane.cpu, accept=ROUTES[route], seconds=seconds_of(options), rate=half
+                    lane.port, paths[route], lane.cpu, accept=accept, seconds=seconds_of(options), rate=half
                 )
                 key = f"{name}, {route}, {size}: p50 and p99 ms at {half:.0f}/s"
                 report.details[key] = [asked.p50_ms, asked.p99_ms]

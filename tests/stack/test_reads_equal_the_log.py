@@ -36,7 +36,7 @@ from tests.unit.search.oracle import assert_found, find
 from tests.unit.search.shelf import product
 from topology.topics import CATALOGUE_PRODUCTS, ORDER_EVENTS, STOCK_LEVELS
 
-ORDERS, ORDERS_AT_A_TIME = 1_000, 100
+ORDERS, ORDERS_AT_A_TIME = 10_000, 200
 PRODUCTS, UNITS = 24, 150
 SKUS = [f"S{number}" for number in range(PRODUCTS)]
 QUERIES = {
