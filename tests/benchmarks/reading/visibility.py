@@ -17,6 +17,7 @@ import numpy as np
 from redis.asyncio import Redis
 
 from consumers.recommendations import store
+from consumers.recommendations.evaluation import Quality
 from consumers.recommendations.item_item import Neighbour
 from infra.local.supervisor import Supervisor
 from infra.local.system import FEW_PARTITIONS
@@ -67,7 +68,8 @@ async def measure(options: Options, report: Report) -> None:
                 return False
 
         await until(is_filled, seconds=READY_SECONDS, poll_seconds=0.5)
-        page_ms, search_ms = [], []
+        page_ms: list[float] = []
+        search_ms: list[float] = []
 
         async def change(number: int) -> None:
             word = f"changed{number:04}q"
@@ -112,8 +114,8 @@ async def _look_ups(report: Report, redis_url: str, namespace: str) -> None:
     redis = Redis.from_url(redis_url)
     neighbours = tuple(Neighbour(f"P{number:06}", 0.5, 40) for number in range(50))
     await store.write_generation(redis, namespace, 1, {f"P{number:06}": neighbours for number in range(1_000)})
-    await store.use(redis, namespace, store.Generation(1, store.Quality(0, 0, 0), 1_000, 1))
-    await redis.config_resetstat()  # type: ignore[no-untyped-call]  # redis-py's
+    await store.use(redis, namespace, store.Generation(1, Quality(0, 0, 0), 1_000, 1))
+    await redis.config_resetstat()
     taken = []
     for number in range(LOOK_UPS):
         began = time.perf_counter()
