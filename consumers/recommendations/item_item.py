@@ -2,7 +2,9 @@
 
 A basket has one vote, which its items share, so an order of hundreds says little about each of them; and an item that is in
 everybody's basket is near to nothing in particular (Sarwar et al. 2001, "Item-based collaborative filtering
-recommendation algorithms"). Why not BM25: docs/decisions/054-baskets-share-a-vote.md.
+recommendation algorithms").
+
+Decision: docs/decisions, 054.
 """
 
 from __future__ import annotations
