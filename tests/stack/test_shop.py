@@ -205,6 +205,15 @@ async def test_every_page_is_whole_and_locked_down(shop: ShopProcess, path: str)
     assert b"onclick" not in body
 
 
+async def test_a_program_gets_an_answer_to_whatever_it_searches_for(shop: ShopProcess) -> None:
+    for address in ("/search?q=%00%ff&f.=x&f.colour=%E9&price=a-b&page=-1&sort=no", "/search?q", "/search?&&q=mug&q="):
+        status, headers, body = await get(shop, address, **JSON)
+        assert (status, headers["content-type"]) == (200, "application/json")
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert answer_of(body).position["stock.levels"]
+    assert (await get(shop, "/search?q=mug", **HTML))[1]["content-type"].startswith("text/html")
+
+
 async def test_a_page_that_is_not_there_has_a_way_back_and_a_problem_for_programs(shop: ShopProcess) -> None:
     assert (await get(shop, "/categories/nothing", **HTML))[0] == 404
     status, headers, body = await get(shop, "/nothing", **JSON)

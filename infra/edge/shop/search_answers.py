@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
+import structlog
 
 from infra.edge.shop.addresses import read_query
 from infra.edge.shop.answers import LISTING, accepts_json
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from infra.edge.shop.product_pages import Application, Receive, Scope, Send
     from infra.edge.shop.shop import Shop
 
+log = structlog.get_logger()
+
+_PROBLEM: Final = (b"content-type", b"application/problem+json")
 _encode: Final = msgspec.json.Encoder().encode
 _HEADERS: Final = [
     JSON_TYPE,
@@ -38,5 +42,9 @@ class SearchAnswers:
             return await self._following(scope, receive, send)
         scope["path_template"] = "/search"  # what Litestar notes of its own routes, for infra/edge/measured.py
         pairs: Any = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        answer = self._shop.search.search(read_query(pairs))
-        return await send_answer(send, 200, _HEADERS, _encode(answer))
+        try:
+            body = _encode(self._shop.search.search(read_query(pairs)))
+        except Exception:  # as the framework would
+            log.exception("request_failed", path="/search")
+            return await send_answer(send, 500, [_PROBLEM, *SECURITY], b'{"title":"The shop failed","status":500}')
+        return await send_answer(send, 200, _HEADERS, body)
