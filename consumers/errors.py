@@ -94,14 +94,13 @@ class OtherGroupError(NeedsPersonError):
 
 
 class OtherLogError(NeedsPersonError):
-    """The topics are not those that were decided: their positions mean nothing here, and nothing was changed."""
+    """The topic is not the one that was decided: its positions mean nothing here, and nothing was changed."""
 
     def __init__(self, room: str, partition: int, *, stored: Sequence[Any], actual: Sequence[Any]) -> None:
         super().__init__(
-            f"{room} has decided partition {partition} of another log: cluster {stored[0]}, topic ids "
-            f"{', '.join(stored[1])}; this is cluster {actual[0]}, topic ids {', '.join(actual[1])}. Name the right cluster "
-            "(LASTUNIT_KAFKA_BOOTSTRAP). If the cluster was moved or mirrored with all its records, run `lastunit topology "
-            "rebase`. If the topic was deleted and made again, restore it, or begin with an empty database as well."
+            f"{room} has decided partition {partition} of another log: cluster {stored[0]}, topic id {stored[1]}; this is "
+            f"cluster {actual[0]}, topic id {actual[1]}. Name the right cluster (LASTUNIT_KAFKA_BOOTSTRAP). If the cluster was "
+            "moved or mirrored with all its records, run `lastunit topology rebase`. If the topic was deleted and made again, restore it, or begin with an empty database as well."
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import repeat
 from operator import attrgetter
 from types import MappingProxyType
@@ -311,9 +312,10 @@ EARLIER_SOURCES: Final[Mapping[str, tuple[Topic, ...]]] = MappingProxyType(
 """What rooms read before there was intake, in the order in which their offsets and ranges of that time stand (decision 037)."""
 
 
-def topics_read_by(room: str) -> tuple[Topic, ...]:
-    """Return the topic that carries what `room` decides about; none for a name that is no room's."""
+@cache
+def log_read_by(room: str) -> Topic:
+    """Return the topic that carries what `room` decides about. Raises ValueError for a name that is no room's."""
     if room == INTAKE:
-        return (ORDER_COMMANDS,)
-    logs = {log_of(message) for message in messages_accepted_by(room)}
-    return tuple(topic for topic in TOPICS if topic in logs)
+        return ORDER_COMMANDS
+    (log,) = {log_of(message) for message in messages_accepted_by(room)}
+    return log

@@ -27,7 +27,7 @@ class CatalogueRoom(Room[CatalogueState]):
     """Decides every command about products, one partition of products at a time."""
 
     name = ROOM
-    sources = (CATALOGUE_COMMANDS,)
+    source = CATALOGUE_COMMANDS
     accepts = messages_accepted_by(ROOM)
     save = store.QUERIES["save"]
     routing = Routing.FORWARDS

@@ -15,7 +15,7 @@ from consumers.runtime.order_keyed import Decider, OrderKeyedRoom, OrderKeyedSta
 from consumers.runtime.origins.confirmations import CONFIRMATIONS
 from schemas import messages as m
 from topology.saga import messages_accepted_by
-from topology.topics import topics_read_by
+from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ class FulfilmentRoom(OrderKeyedRoom[OrderKeyedState[Fulfilment], Fulfilment]):
     """Decides what leaves the house in which parcel, what comes back, and when nobody waits any longer."""
 
     name = ROOM
-    sources = topics_read_by(ROOM)
+    source = ORDER_EVENTS
     accepts = messages_accepted_by(ROOM)
     guards = accepts & CONFIRMATIONS.keys() - {m.PaymentAuthorized}
     confirms_in_commit = frozenset(store.CONFIRMED_IN_COMMIT)

@@ -18,7 +18,7 @@ from consumers.runtime.room import Changes, Room, Routing
 from schemas import messages as m
 from schemas.validation import CHECKED
 from topology.saga import INTAKE, messages_accepted_by
-from topology.topics import topics_read_by
+from topology.topics import ORDER_COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class IntakeRoom(Room[None]):
     """Accepts a command or refuses it as malformed; whether an order can follow it is for the rooms that read it there."""
 
     name = INTAKE
-    sources = topics_read_by(INTAKE)
+    source = ORDER_COMMANDS
     accepts = messages_accepted_by(INTAKE)
     names_outcomes = f"{INTAKE}:"
     routing = Routing.DECIDES

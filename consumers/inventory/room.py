@@ -34,7 +34,7 @@ class InventoryRoom(Room[Ledger]):
     """Decides every command about stock, one partition of SKUs at a time."""
 
     name = ROOM
-    sources = (INVENTORY_COMMANDS,)
+    source = INVENTORY_COMMANDS
     accepts = messages_accepted_by(ROOM)
     save = store.QUERIES["save"]
     cache_limit = 60_000

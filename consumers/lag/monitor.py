@@ -26,7 +26,7 @@ CLAIMS_SECONDS: Final = 3.0
 """How long PostgreSQL may take to answer; then the positions of our rooms are unknown."""
 
 CLAIMS_QUERY: Final = """
-SELECT c.room, c.partition, c.next_offsets, (extract(epoch FROM c.committed_at) * 1000)::bigint AS moved_at_ms,
+SELECT c.room, c.partition, c.next_offsets[1] AS next_offset, (extract(epoch FROM c.committed_at) * 1000)::bigint AS moved_at_ms,
     coalesce((SELECT 'by ' || p.by_whom || ': ' || p.why FROM pauses p
               WHERE p.room = c.room AND coalesce(p.partition, c.partition) = c.partition LIMIT 1), '') AS paused
 FROM claims c
@@ -91,13 +91,11 @@ class LagMonitor:
 
 
 async def read_claims(
-    connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, rooms: Mapping[str, tuple[str, tuple[str, ...]]]
+    connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, rooms: Mapping[str, tuple[str, str]]
 ) -> Claims:
-    """Read the positions of all rooms: room -> (its group, its topics as Kafka names them, in the order of its offsets)."""
-    claims: Claims = {}
-    for room, partition, next_offsets, moved_at_ms, paused in await connection.fetch(CLAIMS_QUERY):
-        if room in rooms:
-            group, topics = rooms[room]
-            for topic, offset in zip(topics, next_offsets, strict=False):  # a room may have come to read one more
-                claims[group, topic, partition] = Claimed(offset, moved_at_ms, paused)
-    return claims
+    """Read the positions of all rooms: room -> (its group, its log as Kafka names it)."""
+    return {
+        (*rooms[room], partition): Claimed(next_offset, moved_at_ms, paused)
+        for room, partition, next_offset, moved_at_ms, paused in await connection.fetch(CLAIMS_QUERY)
+        if room in rooms
+    }

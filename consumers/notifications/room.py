@@ -29,7 +29,7 @@ class NotificationsRoom(Room[NotificationsState]):
     """Notifies customers and other systems of what happens to orders, at least once."""
 
     name = ROOM
-    sources = (ORDER_EVENTS,)
+    source = ORDER_EVENTS
     accepts = messages_accepted_by(ROOM)
     save = store.QUERIES["save"]
     gathers = True

@@ -14,7 +14,7 @@ from consumers.orders.transitions import ROOM, decide
 from consumers.runtime.order_keyed import Decider, OrderKeyedRoom, OrderKeyedState
 from consumers.runtime.origins.confirmations import CONFIRMATIONS
 from topology.saga import messages_accepted_by
-from topology.topics import topics_read_by
+from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ class OrdersRoom(OrderKeyedRoom[OrderKeyedState[Order], Order]):
     """Gathers what happens to an order's lines, money and goods, and what is wanted of it, and decides what follows."""
 
     name = ROOM
-    sources = topics_read_by(ROOM)
+    source = ORDER_EVENTS
     accepts = messages_accepted_by(ROOM)
     guards = accepts & CONFIRMATIONS.keys()
     confirms_in_commit = frozenset(store.CONFIRMED_IN_COMMIT)

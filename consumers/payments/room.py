@@ -20,7 +20,7 @@ from consumers.runtime.order_keyed import Decider, OrderKeyedRoom
 from consumers.runtime.origins.confirmations import CONFIRMATIONS
 from schemas import messages as m
 from topology.saga import messages_accepted_by
-from topology.topics import topics_read_by
+from topology.topics import ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -42,7 +42,7 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
     """Decides what to ask of the processor, asks it after the commit, and decides what comes of its answers."""
 
     name = ROOM
-    sources = topics_read_by(ROOM)
+    source = ORDER_EVENTS
     accepts = messages_accepted_by(ROOM)
     guards = accepts & CONFIRMATIONS.keys()
     confirms_in_commit = frozenset(store.CONFIRMED_IN_COMMIT)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from consumers.runtime.room import Room
     from consumers.runtime.room_costs import RoomCosts
     from producers.publisher import Outgoing
+    from topology.topics import Topic
 
     Share = tuple[Claim[Any], list[DecodedSlice]]
     """What one room has to decide of one partition."""
@@ -160,12 +161,9 @@ class BatchDecider:
 
     def _hand_out(self, hosted: HostedPartition, slices: Iterable[DecodedSlice]) -> None:
         """Move the reader's position over slices that are decided now."""
-        hosted.next_offsets = list(hosted.next_offsets)
         for each in slices:
-            _require_contiguous(
-                self._hosting.name, self._hosting.names[each.source], each, hosted.next_offsets[each.source]
-            )
-            hosted.next_offsets[each.source] = each.next
+            _require_contiguous(self._hosting.name, self._hosting.source, each, hosted.next_offset)
+            hosted.next_offset = each.next
 
     def _decide_room(self, number: int, shares: Sequence[Share]) -> list[PartitionBatch[Any]]:
         """Decide one room's shares, and count what that costs."""
@@ -179,34 +177,32 @@ class BatchDecider:
         """Decide a room's share; None where nothing comes of it, be it that nothing concerns the room: it passes over it."""
         room = self._rooms[number]
         if any(each.readings for each in slices):
-            next_offsets, passed, passed_at = claim.next_offsets, claim.passed, claim.passed_at
+            next_offset, passed_from, passed_at = claim.next_offset, claim.passed_from, claim.passed_at
             rules_version = claim.rules_version
             part = self._decide_partition(room, claim, slices)
             if part.has_results or part.rules_version != rules_version:
                 return part
             claim.batch -= 1
-            claim.next_offsets, claim.passed, claim.passed_at = next_offsets, passed, passed_at
+            claim.next_offset, claim.passed_from, claim.passed_at = next_offset, passed_from, passed_at
         now = time.monotonic()
         for each in slices:
-            _require_room_contiguous(room, each, claim)
-            claim.pass_over(each.source, each.first, each.next, now)
+            _require_contiguous(room.name, room.source, each, claim.next_offset)
+            claim.pass_over(each.next, now)
             if each.last is not None:
-                claim.last_records = list(claim.last_records)
-                claim.last_records[each.source] = record_digest(each.last)
+                claim.last_record = record_digest(each.last)
         return None
 
     def _decide_partition(
         self, room: Room[Any], claim: Claim[Any], slices: Iterable[DecodedSlice]
     ) -> PartitionBatch[Any]:
-        old_offsets, old_at_ms = claim.committing_offsets, claim.at_ms
+        old_offset, old_at_ms = claim.committing_offset, claim.at_ms
         outputs: list[Outgoing] = []
-        claim.passed = []
-        claim.next_offsets = list(claim.next_offsets)
-        last: dict[int, Record] = {}
+        claim.passed_from = None
+        last: Record | None = None
+        source = room.source.name
         for each in slices:
-            _require_room_contiguous(room, each, claim)
+            _require_contiguous(room.name, room.source, each, claim.next_offset)
             if (adoption := adopted_rules(each)) is None:
-                source = room.sources[each.source].name
                 misrouted: list[tuple[Record, MisroutedRecord]] = []
                 decided, claim.at_ms = decide_records(
                     room,
@@ -224,27 +220,24 @@ class BatchDecider:
                     self._costs.misrouting.note(source, misrouted)
             else:
                 adopt_rules(room, claim, adoption.version)
-            claim.next_offsets[each.source] = each.next
-            if each.last is not None:
-                last[each.source] = each.last
+            claim.next_offset, last = each.next, each.last or last
         _name_broken_clock(room, claim, old_at_ms)
         claim.batch += 1
         changes = room.close_batch(claim.state, claim.at_ms)
-        generation, offset = self._ownership.partitioning.generation, claim.next_offsets[0] - 1
+        generation, offset = self._ownership.partitioning.generation, claim.next_offset - 1
         outputs += [last_value(record, generation, claim.partition, offset) for record in changes.records]
-        claim.last_records = [
-            record_digest(last[number]) if number in last else known for number, known in enumerate(claim.last_records)
-        ]
+        if last is not None:
+            claim.last_record = record_digest(last)
         return PartitionBatch(
             room,
             claim,
-            old_offsets,
-            claim.next_offsets,
+            old_offset,
+            claim.next_offset,
             claim.at_ms,
             claim.batch,
             outputs,
             changes,
-            claim.last_records,
+            claim.last_record,
             claim.rules_version,
             self._began,
         )
@@ -255,7 +248,7 @@ class BatchDecider:
         """Return how long until a step is due that brings no records, for what rooms hold or passed over; infinite where there is nothing."""
         claims = [claim for hosted in self._claims.values() for claim in hosted.claims]
         held_at = min((claim.held_at for claim in claims if claim.held), default=math.inf)
-        passed_at = min((claim.passed_at for claim in claims if claim.passed), default=math.inf)
+        passed_at = min((claim.passed_at for claim in claims if claim.passed_from is not None), default=math.inf)
         if min(held_at, passed_at) < math.inf and not self._lifecycle.running:
             return 0.0
         quiet_at = max(passed_at, self._read_at) + PATIENCE_SECONDS
@@ -271,7 +264,7 @@ class BatchDecider:
             self._decide_partition(room, claim, [])
             for hosted in self._claims.values()
             for room, claim in zip(self._rooms, hosted.claims, strict=True)
-            if claim.passed and claim.passed_at <= before
+            if claim.passed_from is not None and claim.passed_at <= before
         ]
 
 
@@ -286,11 +279,7 @@ def _name_broken_clock(room: Room[Any], claim: Claim[Any], before_ms: int) -> No
         log.warning("broker_clock_ahead", room=room.name, partition=claim.partition, by_ms=ahead_ms)
 
 
-def _require_room_contiguous(room: Room[Any], decoded: DecodedSlice, claim: Claim[Any]) -> None:
-    _require_contiguous(room.name, room.sources[decoded.source].name, decoded, claim.next_offsets[decoded.source])
-
-
-def _require_contiguous(name: str, topic: str, decoded: DecodedSlice, position: int) -> None:
+def _require_contiguous(name: str, source: Topic, decoded: DecodedSlice, position: int) -> None:
     """Raise NotContiguousError where records would be skipped, silently and for good, or decided twice."""
     if decoded.first != position:
-        raise NotContiguousError(name, topic, decoded.partition, first=decoded.first, position=position)
+        raise NotContiguousError(name, source.name, decoded.partition, first=decoded.first, position=position)

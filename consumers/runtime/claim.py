@@ -11,7 +11,7 @@ from consumers.errors import UnknownRulesError
 from topology.rules import NEWEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from consumers.runtime.room import Room
 
@@ -23,34 +23,33 @@ S = TypeVar("S")
 class Claim(msgspec.Struct, Generic[S], eq=False):
     """One room's right to decide about a partition under `epoch`, and how far it is decided, which is ahead of the database.
 
-    `next_offsets` has a position for each of the room's topics, in their order; `at_ms` is the latest append time decided
-    (ms since the epoch, UTC); `batch` numbers the batches of the partition; `last_records` has the digest of the last record
-    decided of each topic (log_identity.py); `endangered` are the keys of levels that the earlier owner may still deliver;
-    `rules_version` is the version of the decision rules that is in force there (topology/rules.py).
+    `at_ms` is the latest append time decided (ms since the epoch, UTC); `batch` numbers the batches of the partition;
+    `last_record` is the digest of the last record decided (log_identity.py), empty before one; `endangered` are the keys of levels
+    that the earlier owner may still deliver; `rules_version` is the version of the decision rules in force there (topology/rules.py).
 
-    Records that concern the room in nothing are passed over: `passed` has their ranges, as (source, first, next) one after
-    the other, since the room's last batch, and `passed_at` when the first of them came (monotonic, s). `held` are the DecodedSlices that a
-    room which gathers has not decided yet, from `held_at` on. While it `is_paused` the room decides nothing there (pausing.py).
+    Records that concern the room in nothing are passed over: since its last batch, from `passed_from` on, the first of them
+    at `passed_at` (monotonic, s). `held` are the DecodedSlices that a room which gathers has not decided yet, from `held_at` on.
+    While it `is_paused` the room decides nothing there (pausing.py).
     """
 
     partition: int
     epoch: int
-    next_offsets: list[int]
+    next_offset: int
     at_ms: int
     batch: int
     state: S
-    last_records: list[str] = []
+    last_record: str = ""
     endangered: frozenset[bytes] = frozenset()
     rules_version: int = 0
-    passed: list[int] = []
+    passed_from: int | None = None
     passed_at: float = 0.0
     held: list[Any] = []
     held_at: float = 0.0
     is_paused: bool = False
 
-    def return_to(self, next_offsets: Sequence[int], at_ms: int, batch: int) -> None:
+    def return_to(self, next_offset: int, at_ms: int, batch: int) -> None:
         """Go back to a position in the database; what was passed over beyond it is read again."""
-        self.next_offsets, self.at_ms, self.batch, self.passed = list(next_offsets), at_ms, batch, []
+        self.next_offset, self.at_ms, self.batch, self.passed_from = next_offset, at_ms, batch, None
         self.held = []
 
     def hold(self, slices: Iterable[Any], now: float) -> None:
@@ -64,48 +63,51 @@ class Claim(msgspec.Struct, Generic[S], eq=False):
         taken, self.held = self.held, []
         return taken
 
-    def pass_over(self, source: int, first: int, following: int, now: float) -> None:
-        """Move on without a batch."""
-        if not self.passed:
-            self.passed_at = now
-        self.next_offsets = list(self.next_offsets)
-        self.next_offsets[source] = following
-        if self.passed and self.passed[-3] == source and self.passed[-1] == first:
-            self.passed[-1] = following
-        else:
-            self.passed += (source, first, following)
+    def pass_over(self, following: int, now: float) -> None:
+        """Move on to offset `following` without a batch."""
+        if self.passed_from is None:
+            self.passed_from, self.passed_at = self.next_offset, now
+        self.next_offset = following
 
     @property
-    def committing_offsets(self) -> list[int]:
+    def committing_offset(self) -> int:
         """Where the room's last batch ended: from there on records were passed over only."""
-        offsets = list(self.next_offsets)
-        for at in range(len(self.passed) - 3, -1, -3):
-            offsets[self.passed[at]] = self.passed[at + 1]
-        return offsets
+        return self.next_offset if self.passed_from is None else self.passed_from
 
 
 class HostedPartition(msgspec.Struct, eq=False):
-    """One partition of all topics that the rooms of a process read, claimed for each of the rooms, in their order.
+    """One partition of the log that the rooms of a process read, claimed for each of the rooms, in their order.
 
-    `next_offsets` has how far the records of each topic were handed to the rooms. A room that is ahead of the others at the
-    claim leaves out what it has decided already. Below `thorough_below` rooms load all that their messages touch: there
-    a unique violation showed that they must.
+    `next_offset` is how far its records were handed to the rooms. A room that is ahead of the others at the claim leaves out
+    what it has decided already. Below `thorough_below` rooms load all that their messages touch: there a unique violation
+    showed that they must.
     """
 
     partition: int
     claims: list[Claim[Any]]
-    next_offsets: list[int]
-    thorough_below: list[int] = []
+    next_offset: int
+    thorough_below: int = 0
 
     @property
     def is_paused(self) -> bool:
         """Whether all rooms are paused here, so that nothing is read."""
         return all(claim.is_paused for claim in self.claims)
 
+    def begin_again(self) -> None:
+        """Go back to what a room has held and not decided; the other rooms leave out what they have."""
+        for claim in self.claims:
+            claim.take_held()
+        self.next_offset = least_offset(self.claims)
+
     @property
     def is_thorough(self) -> bool:
         """Tell whether records are decided that a unique violation sent back."""
-        return any(at < below for at, below in zip(self.next_offsets, self.thorough_below, strict=False))
+        return self.next_offset < self.thorough_below
+
+
+def least_offset(claims: Iterable[Claim[Any]]) -> int:
+    """Return the position of the room that is furthest behind. One that is paused is gone back to when it resumes, unless all are."""
+    return min((claim.is_paused, claim.next_offset) for claim in claims)[1]
 
 
 def adopt_rules(room: Room[Any], claim: Claim[Any], version: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiokafka import TopicPartition
 
 from consumers.errors import LogGapError, OtherGroupError, OtherLogError
 from consumers.runtime.claim import Claim
@@ -17,7 +16,7 @@ from consumers.runtime.postgres.database import ASYNC_COMMIT
 from consumers.runtime.postgres.queries import QUERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from consumers.runtime.claim import HostedPartition
     from consumers.runtime.hosting import Hosting
@@ -51,32 +50,27 @@ class ClaimRows:
         return epochs
 
     async def claim(
-        self, room: Room[Any], partition: int, first_offsets: Sequence[int], identity: LogIdentity
+        self, room: Room[Any], partition: int, first_offset: int, identity: LogIdentity
     ) -> tuple[Claim[Any], int, float | None]:
         """Raise the epoch of one room's partition, which fences its earlier owner.
 
-        A partition that nobody has decided yet begins at `first_offsets`, one for each topic that is read. Return the claim, the
-        version of the rules to adopt, and the seconds since the last commit, None where there was none. Raises OtherLogError for a position in another log than `identity`.
+        A partition that nobody has decided yet begins at `first_offset`. Return the claim, the version of the rules to adopt, and
+        the seconds since the last commit, None where there was none. Raises OtherLogError for a position in another log than `identity`.
         """
-        sources = self._sources(room)
-        own = self._identity_for(room, identity)
-        first = [first_offsets[source] for source in sources]
-        arguments = (room.name, partition, first, own.cluster_id, list(own.topic_ids), self._group)
+        arguments = (room.name, partition, first_offset, identity.cluster_id, identity.topic_id, self._group)
         rows = await self._database.run_with_retry(ASYNC_COMMIT, lambda c: c.fetch(QUERIES["claim"], *arguments))
         if not rows:
             for row in await self.stored(room, [partition]):
                 self.require_same_log(room, row, identity)
-        epoch, next_offsets, at_ms, batch, rules_version, last_records, silent_seconds = rows[0]
-        claim = Claim(partition, epoch, list(next_offsets), at_ms, batch, room.new_state(partition))
-        claim.last_records = list(last_records or [""] * len(sources))
-        return claim, rules_version, silent_seconds
+        epoch, next_offset, at_ms, batch, rules_version, last_record, silent_seconds = rows[0]
+        state = room.new_state(partition)
+        return Claim(partition, epoch, next_offset, at_ms, batch, state, last_record), rules_version, silent_seconds
 
     def require_same_log(self, room: Room[Any], row: Any, identity: LogIdentity) -> None:
         """Raise OtherLogError where a row's position was decided from another log."""
-        own = self._identity_for(room, identity)
-        stored = LogIdentity(row["cluster_id"], tuple(row["topic_ids"] or ()))
-        if row["cluster_id"] is not None and stored != own:
-            raise OtherLogError(room.name, row["partition"], stored=stored, actual=own)
+        stored = LogIdentity(row["cluster_id"], row["topic_id"])
+        if row["cluster_id"] is not None and stored != identity:
+            raise OtherLogError(room.name, row["partition"], stored=stored, actual=identity)
 
     async def require_own_group(self, partitions: Sequence[int]) -> None:
         """Raise OtherGroupError where a process of another consumer group has claimed one of these partitions.
@@ -88,44 +82,27 @@ class ClaimRows:
                 if row["group_id"] not in (None, self._group):
                     raise OtherGroupError(room.name, row["partition"], group=self._group, other=row["group_id"])
 
-    def require_records(
-        self, hosted: HostedPartition, begins: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
-    ) -> None:
-        """Raise LogGapError where a position lies outside of what Kafka holds, from `begins` to `ends`."""
+    def require_records(self, hosted: HostedPartition, begin: int, end: int) -> None:
+        """Raise LogGapError where a position lies outside of what Kafka holds, from `begin` to `end`."""
         for room, claim in zip(self._hosting.rooms, hosted.claims, strict=True):
-            for tp, offset in zip(self._tps(room, claim), claim.next_offsets, strict=True):
-                if not begins[tp] <= offset <= ends[tp]:
-                    raise LogGapError(
-                        room.name, tp.topic, claim.partition, offset=offset, first=begins[tp], end=ends[tp]
-                    )
+            if not begin <= (offset := claim.next_offset) <= end:
+                topic = self._hosting.topic
+                raise LogGapError(room.name, topic, claim.partition, offset=offset, first=begin, end=end)
 
-    async def notice_older_database(
-        self, hosted: HostedPartition, committed: Mapping[TopicPartition, int | None]
-    ) -> None:
+    async def notice_older_database(self, hosted: HostedPartition, committed: int | None) -> None:
         """Name a database that went back: positions are committed to Kafka after they are durable, never before."""
         for room, claim in zip(self._hosting.rooms, hosted.claims, strict=True):
-            in_kafka = [committed[tp] or 0 for tp in self._tps(room, claim)]
-            if any(offset > position for offset, position in zip(in_kafka, claim.next_offsets, strict=True)):
-                await self._note_older_database(room, claim, in_kafka)
+            if committed is not None and committed > claim.next_offset:
+                await self._note_older_database(room, claim, committed)
 
-    async def _note_older_database(self, room: Room[Any], claim: Claim[Any], in_kafka: Sequence[int]) -> None:
+    async def _note_older_database(self, room: Room[Any], claim: Claim[Any], in_kafka: int) -> None:
         log.error(
             "database_went_back",
             room=room.name,
             partition=claim.partition,
-            position=claim.next_offsets,
+            position=claim.next_offset,
             committed_to_kafka=in_kafka,
             guide="docs/guides/outages.md",
         )
-        up_to = [max(pair) for pair in zip(in_kafka, claim.next_offsets, strict=True)]
-        arguments = (room.name, claim.partition, up_to)
+        arguments = (room.name, claim.partition, in_kafka)
         await self._database.run_with_retry(ASYNC_COMMIT, lambda c: c.execute(QUERIES["went_back"], *arguments))
-
-    def _tps(self, room: Room[Any], claim: Claim[Any]) -> list[TopicPartition]:
-        return [TopicPartition(self._hosting.topics[source], claim.partition) for source in self._sources(room)]
-
-    def _sources(self, room: Room[Any]) -> list[int]:
-        return self._hosting.sources[self._hosting.rooms.index(room)]
-
-    def _identity_for(self, room: Room[Any], identity: LogIdentity) -> LogIdentity:
-        return LogIdentity(identity.cluster_id, tuple(identity.topic_ids[source] for source in self._sources(room)))

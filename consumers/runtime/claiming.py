@@ -101,7 +101,7 @@ class Claiming:
             "load", lambda c: room.levels(c, claim.partition, claim.at_ms, keys)
         )
         if current:
-            offset = claim.next_offsets[0] - 1
+            offset = claim.next_offset - 1
             records = [
                 last_value(each, self._ownership.partitioning.generation, claim.partition, offset) for each in current
             ]

@@ -6,13 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from aiokafka import AIOKafkaConsumer
+    from aiokafka import AIOKafkaConsumer, TopicPartition
 
     from consumers.runtime.deciding.partitioning import Partitioning
     from consumers.runtime.hosting import Hosting
@@ -26,29 +25,23 @@ class DurablePositions:
 
     def __init__(self, hosting: Hosting) -> None:
         self._hosting = hosting
-        self._of_log: dict[TopicPartition, int] = {}
-        self._of_room: dict[tuple[str, int], Sequence[int]] = {}
+        self._of_log: dict[int, int] = {}
+        self._of_room: dict[tuple[str, int], int] = {}
         self._committed_to_kafka: dict[TopicPartition, int] = {}
 
-    def note(self, room: Room[Any], partition: int, offsets: Sequence[int]) -> None:
-        """Note where a room stands; a topic's partition is decided as far as all rooms that read it have decided it."""
-        self._of_room[room.name, partition] = offsets
-        least: dict[int, int] = {}
-        for number, each in enumerate(self._hosting.rooms):
-            known = self._of_room.get((each.name, partition), ())
-            for source, offset in zip(self._hosting.sources[number], known, strict=False):
-                least[source] = min(offset, least.get(source, offset))
-        self._of_log.update(
-            {TopicPartition(self._hosting.topics[source], partition): offset for source, offset in least.items()}
-        )
+    def note(self, room: Room[Any], partition: int, offset: int) -> None:
+        """Note where a room stands; a partition is decided as far as all rooms have decided it."""
+        self._of_room[room.name, partition] = offset
+        known = (self._of_room.get((each.name, partition)) for each in self._hosting.rooms)
+        self._of_log[partition] = min(offset for offset in known if offset is not None)
 
-    def of(self, tp: TopicPartition) -> int:
-        """Return the first offset of a topic's partition that is not decided, 0 where nothing is known of it."""
-        return self._of_log.get(tp, 0)
+    def of(self, partition: int) -> int:
+        """Return the first offset of a partition that is not decided, 0 where nothing is known of it."""
+        return self._of_log.get(partition, 0)
 
     def progress(self) -> int:
         """Return a number that grows with every durable record."""
-        return sum(map(sum, self._of_room.values()))
+        return sum(self._of_room.values())
 
     def lag(self, consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], partitioning: Partitioning) -> int:
         """Return how many offsets of these are known and not durable yet, up to the first transaction that is open."""
@@ -57,25 +50,21 @@ class DurablePositions:
             end = consumer.last_stable_offset(tp)
             stop = partitioning.stop(tp.partition)
             last = end if stop is None or end is None else min(end, stop)
-            lag += max(0, last - self._of_log[tp]) if last is not None else 0
+            lag += max(0, last - self._of_log[tp.partition]) if last is not None else 0
         return lag
 
     def lag_of(self, room: Room[Any], consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> int:
         """Return the same of one room."""
         lag = 0
-        places = {self._hosting.topics[source]: place for place, source in enumerate(self._sources_of(room))}
         for tp in tps:
-            offsets, end = self._of_room.get((room.name, tp.partition)), consumer.last_stable_offset(tp)
-            if tp.topic in places and offsets is not None and end is not None:
-                lag += max(0, end - offsets[places[tp.topic]])
+            offset, end = self._of_room.get((room.name, tp.partition)), consumer.last_stable_offset(tp)
+            if offset is not None and end is not None:
+                lag += max(0, end - offset)
         return lag
-
-    def _sources_of(self, room: Room[Any]) -> Sequence[int]:
-        return self._hosting.sources[self._hosting.rooms.index(room)]
 
     async def commit_to_kafka(self, consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> None:
         """Commit offsets to Kafka, late and only so that lag tools see them."""
-        offsets = {tp: self._of_log[tp] for tp in tps}
+        offsets = {tp: self._of_log[tp.partition] for tp in tps}
         if not offsets or offsets == self._committed_to_kafka:
             return
         try:

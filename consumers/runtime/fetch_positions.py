@@ -32,11 +32,8 @@ class FetchPositions:
 
     async def next_offsets(self) -> dict[TopicPartition, int]:
         """Return the next offset to decide of every partition that is read."""
-        return {
-            tp: offset
-            for hosted in self._ownership.claims.values()
-            for tp, offset in zip(self._ownership.tps_of(hosted.partition), hosted.next_offsets, strict=True)
-        }
+        claims = self._ownership.claims
+        return {self._ownership.tp_of(partition): hosted.next_offset for partition, hosted in claims.items()}
 
     async def current(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, tuple[HostedPartition, int]]:
         """Return the claims and the fetch position of every partition that is read, without those that have reached their stop, or are paused."""
@@ -45,7 +42,7 @@ class FetchPositions:
             stop, hosted = self._ownership.partitioning.stop(tp.partition), self._ownership.claims.get(tp.partition)
             if hosted is None or hosted.is_paused:
                 continue
-            if stop is None or hosted.next_offsets[self._source(tp)] < stop:
+            if stop is None or hosted.next_offset < stop:
                 with contextlib.suppress(IllegalStateError):  # revoked meanwhile
                     positions[tp] = hosted, await consumer.position(tp)
         return positions
@@ -62,7 +59,7 @@ class FetchPositions:
         """
         reached = await self.current(consumer)
         return [
-            FetchedSlice(tp, self._source(tp), hosted, fetched.get(tp, ()), first, reached[tp][1])
+            FetchedSlice(tp, hosted, fetched.get(tp, ()), first, reached[tp][1])
             for tp, (hosted, first) in begin.items()
             if tp in reached and reached[tp][0] is hosted and reached[tp][1] > first
         ]
@@ -73,14 +70,11 @@ class FetchPositions:
             tp, hosted = fetched.tp, self._ownership.claims.get(fetched.tp.partition)
             if hosted is None:
                 continue
-            position = hosted.next_offsets[fetched.source]
+            position = hosted.next_offset
             log.warning("fetched_records_dropped", room=self._name, tp=str(tp), first=fetched.first, position=position)
-            seek(consumer, [tp], [position])
+            seek(consumer, tp, position)
 
     def read_again(self, consumer: AIOKafkaConsumer, held_back: Iterable[DecodedSlice]) -> None:
         """Read again from where these slices begin; what is before them is decided meanwhile."""
         for decoded in held_back:
-            seek(consumer, [self._ownership.tps_of(decoded.partition)[decoded.source]], [decoded.first])
-
-    def _source(self, tp: TopicPartition) -> int:
-        return self._ownership.topics.index(tp.topic)
+            seek(consumer, self._ownership.tp_of(decoded.partition), decoded.first)

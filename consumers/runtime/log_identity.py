@@ -1,4 +1,4 @@
-"""Which log a position belongs to, beyond the names of its topics.
+"""Which log a position belongs to, beyond the name of its topic.
 
 A position means something in one log alone. Kafka names a cluster and each topic by an id: a topic that was deleted and
 made again, or a cluster that was set up anew, has other ids. A log that was moved or mirrored has other ids too, and the
@@ -16,35 +16,32 @@ from consumers.runtime.deciding.record import MalformedRecord
 from topology.topic_metadata import topic_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from consumers.runtime.deciding.record import Record
 
 
 class LogIdentity(NamedTuple):
-    """A cluster, and a room's source topics in it by Kafka's ids, in the room's order."""
+    """A cluster, and a topic in it by Kafka's id."""
 
     cluster_id: str
-    topic_ids: tuple[str, ...]
+    topic_id: str
 
 
 class SourceLog(NamedTuple):
-    """A room's source topics as Kafka has them now; `partitions` by their names there."""
+    """A topic as Kafka has it now, and how many partitions it has there."""
 
     identity: LogIdentity
-    partitions: dict[str, int]
+    partitions: int
 
 
-async def source_log(client: Any, topics: Sequence[str]) -> SourceLog:
-    """Ask which log these topics are, through an AIOKafkaClient that is connected.
+async def source_log(client: Any, topic: str) -> SourceLog:
+    """Ask which log this topic is, through an AIOKafkaClient that is connected.
 
     Raises KafkaError, UnknownTopicOrPartitionError among them for a topic that is not there.
     """
-    cluster = await topic_metadata(client, topics)
-    if missing := [topic for topic in topics if topic not in cluster.topics]:
-        raise UnknownTopicOrPartitionError(", ".join(missing))
-    identity = LogIdentity(cluster.cluster_id, tuple(cluster.topics[topic].topic_id for topic in topics))
-    return SourceLog(identity, {topic: cluster.topics[topic].partitions for topic in topics})
+    cluster = await topic_metadata(client, [topic])
+    if (found := cluster.topics.get(topic)) is None:
+        raise UnknownTopicOrPartitionError(topic)
+    return SourceLog(LogIdentity(cluster.cluster_id, found.topic_id), found.partitions)
 
 
 def record_digest(record: Record) -> str:

@@ -34,7 +34,7 @@ class NewerSchemas:
         self._readiness = readiness
         self._obstacle = f"schemas of {name}"
         self._registered: set[int] = set()
-        self._waiting: dict[tuple[int, int], int] = {}
+        self._waiting: dict[int, int] = {}
 
     @property
     def is_waiting(self) -> bool:
@@ -56,7 +56,7 @@ class NewerSchemas:
             if before.next > before.first:
                 kept.append(before)
             held.append(at)
-            self._note(at.partition, at.source, at.first, newer[1])
+            self._note(at.partition, at.first, newer[1])
         return kept, held
 
     async def first_in(self, partition: int, records: Sequence[Any]) -> int | None:
@@ -72,13 +72,13 @@ class NewerSchemas:
         newer = next((each for each in unknown if each[1] in self._registered), None)
         if newer is None:
             return None
-        self._note(partition, 0, records[newer[0]].offset, newer[1])
+        self._note(partition, records[newer[0]].offset, newer[1])
         return newer[0]
 
     def revoked(self, partitions: Iterable[int]) -> None:
         """Forget what waited in these partitions: they are another process's."""
         gone = set(partitions)
-        self._waiting = {at: first for at, first in self._waiting.items() if at[0] not in gone}
+        self._waiting = {at: first for at, first in self._waiting.items() if at not in gone}
         if not self._waiting:
             self._readiness.cleared(self._obstacle)
 
@@ -88,10 +88,10 @@ class NewerSchemas:
             rows = await self._database.run_with_retry("load", lambda c: c.fetch(QUERIES["registered_schemas"], asked))
             self._registered.update(row["id"] for row in rows)
 
-    def _note(self, partition: int, source: int, offset: int, schema_id: int) -> None:
-        if self._waiting.get((partition, source)) == offset:
+    def _note(self, partition: int, offset: int, schema_id: int) -> None:
+        if self._waiting.get(partition) == offset:
             return
-        self._waiting[partition, source] = offset
+        self._waiting[partition] = offset
         log.warning("newer_schema", room=self._name, partition=partition, offset=offset, schema_id=schema_id)
         self._readiness.blocked(
             self._obstacle,

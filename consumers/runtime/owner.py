@@ -132,13 +132,13 @@ class PartitionOwner:
             await self._close()
 
     async def _work(self) -> None:
-        await self._ownership.begin(await self._publisher.partitions_of(self._hosting.names[0]))
+        await self._ownership.begin(await self._publisher.partitions_of(self._hosting.source.name))
         watching = watch_log(
             self._consumer, self._hosting, lambda: self._ownership.partitioning.partitions, self._publisher.outage
         )
         self._background.start(watching, "log watch")
         await self._group.until_joinable(self._consumer, self._lifecycle)
-        self._consumer.subscribe(self._hosting.topics, listener=self._rebalance())
+        self._consumer.subscribe([self._hosting.topic], listener=self._rebalance())
         while self._lifecycle.running:
             await self._pausing.look(self._consumer)
             await self._claiming.claim_assigned(self._consumer, self._nothing_under_way)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka import TopicPartition
 
-from consumers.runtime.claim import HostedPartition, adopt_rules
+from consumers.runtime.claim import HostedPartition, adopt_rules, least_offset
 from consumers.runtime.claim_rows import ClaimRows
 from consumers.runtime.durable_positions import DurablePositions
 from consumers.runtime.handover import HandoverTimer
@@ -56,8 +56,7 @@ class Ownership:
 
     def __init__(self, rooms: Hosting, group: str, database: Database, outbox: Outbox, *, retry_seconds: float) -> None:
         self.claims: dict[int, HostedPartition] = {}
-        self._hosting = rooms
-        self._rooms, self.topics = rooms.rooms, rooms.topics
+        self._rooms, self._topic = rooms.rooms, rooms.topic
         self._name = rooms.name
         self._handovers = {room.name: HandoverTimer(room.name) for room in rooms.rooms}
         self._database = database
@@ -71,9 +70,9 @@ class Ownership:
         self.rows = ClaimRows(rooms, group, database)
         self.pauses = Pauses()
 
-    def tps_of(self, partition: int) -> list[TopicPartition]:
-        """Return this partition of every topic of the rooms."""
-        return [TopicPartition(topic, partition) for topic in self.topics]
+    def tp_of(self, partition: int) -> TopicPartition:
+        """Return this partition of the rooms' log."""
+        return TopicPartition(self._topic, partition)
 
     @property
     def partitioning(self) -> Partitioning:
@@ -90,7 +89,7 @@ class Ownership:
             return
         if await self.watcher.look():
             self._claim_all_again()
-        if len(consumer.partitions_for_topic(self.topics[0]) or ()) < self.partitioning.partitions:
+        if len(consumer.partitions_for_topic(self._topic) or ()) < self.partitioning.partitions:
             consumer._client.force_metadata_update()  # noqa: SLF001  else aiokafka notices within five minutes
 
     def _claim_all_again(self) -> None:
@@ -106,7 +105,7 @@ class Ownership:
         for tp in tps:
             consumer.pause(tp)
             # Without a position of its own the consumer would look for one; the claim sets the true one.
-            consumer.seek(tp, self.durable.of(tp))
+            consumer.seek(tp, self.durable.of(tp.partition))
             assigned.add(tp.partition)
         self._returned = assigned & self._suspended.keys()
         self._unclaimed.update(dict.fromkeys(assigned - self._returned, 0.0))
@@ -127,7 +126,7 @@ class Ownership:
         """
         if not self._returned:
             return []
-        identity = (await source_log(consumer._client, self.topics)).identity  # noqa: SLF001
+        identity = (await source_log(consumer._client, self._topic)).identity  # noqa: SLF001
         epochs = await self.rows.epochs(self._returned, identity)
         kept = []
         for partition in sorted(self._returned):
@@ -158,23 +157,20 @@ class Ownership:
 
         Return the claims that are in use now.
         """
-        tps = [tp for partition in partitions for tp in self.tps_of(partition)]
-        identity = (await source_log(consumer._client, self.topics)).identity  # noqa: SLF001
+        tps = [self.tp_of(partition) for partition in partitions]
+        identity = (await source_log(consumer._client, self._topic)).identity  # noqa: SLF001
         begins = await consumer.beginning_offsets(tps)
-        committed = dict(zip(tps, await asyncio.gather(*map(consumer.committed, tps)), strict=True))
-        hosted = [
-            await self._claim_rows(partition, [begins[tp] for tp in self.tps_of(partition)], identity)
-            for partition in partitions
-        ]
+        committed = await asyncio.gather(*map(consumer.committed, tps))
+        hosted = [await self._claim_rows(tp.partition, begins[tp], identity) for tp in tps]
         # After the rows, so that a change which did not fence them is seen here.
         if await self.watcher.look():
             self._claim_all_again()
             return []
         # Only now, because up to its fencing the earlier owner may have decided what came in meanwhile.
         ends = await consumer.end_offsets(tps)
-        for each in hosted:
-            self.rows.require_records(each, begins, ends)
-            await self.rows.notice_older_database(each, committed)
+        for each, tp, in_kafka in zip(hosted, tps, committed, strict=True):
+            self.rows.require_records(each, begins[tp], ends[tp])
+            await self.rows.notice_older_database(each, in_kafka)
         republished = await self._outbox.republish(partitions)
         for each in hosted:
             for room, claim in self._by_room(each):
@@ -183,13 +179,13 @@ class Ownership:
             if each.partition in self._unclaimed and self._read_from(consumer, each):
                 del self._unclaimed[each.partition]
                 for room, claim in self._by_room(each):
-                    self.durable.note(room, claim.partition, claim.next_offsets)
+                    self.durable.note(room, claim.partition, claim.next_offset)
                     log.info(
                         "claimed",
                         room=room.name,
                         partition=claim.partition,
                         epoch=claim.epoch,
-                        next=claim.next_offsets,
+                        next=claim.next_offset,
                         republished=len(republished[room.name, each.partition]),
                     )
         return [each for each in hosted if self.claims.get(each.partition) is each]
@@ -197,26 +193,27 @@ class Ownership:
     def _by_room(self, hosted: HostedPartition) -> Iterator[tuple[Room[Any], Claim[Any]]]:
         return zip(self._rooms, hosted.claims, strict=True)
 
-    async def _claim_rows(self, partition: int, first_offsets: list[int], identity: LogIdentity) -> HostedPartition:
+    async def _claim_rows(self, partition: int, first_offset: int, identity: LogIdentity) -> HostedPartition:
         claims = []
         for room in self._rooms:
-            claim, rules_version, silent_seconds = await self.rows.claim(room, partition, first_offsets, identity)
+            claim, rules_version, silent_seconds = await self.rows.claim(room, partition, first_offset, identity)
             claim.is_paused = self.pauses.cover(room.name, partition)
             adopt_rules(room, claim, rules_version)
             self._handovers[room.name].claimed(claim, silent_seconds)
             claims.append(claim)
-        return HostedPartition(partition, claims, self._hosting.least_offsets(claims))
+        return HostedPartition(partition, claims, least_offset(claims))
 
     async def _notify_room(self, room: Room[Any], claim: Claim[Any]) -> None:
         await self._database.run_with_retry("load", lambda c: room.claimed(c, claim.partition, claim.state))
 
     def _read_from(self, consumer: AIOKafkaConsumer, claim: HostedPartition) -> bool:
         """Use these claims from their position on, unless Kafka revoked the partition meanwhile."""
-        self._hosting.begin_again(claim)
-        if is_resumed := resumed(consumer, self.tps_of(claim.partition), claim.next_offsets):
+        claim.begin_again()
+        tp = self.tp_of(claim.partition)
+        if is_resumed := resumed(consumer, tp, claim.next_offset):
             self.claims[claim.partition] = claim
             if claim.is_paused:
-                paused(consumer, self.tps_of(claim.partition))
+                paused(consumer, tp)
         return is_resumed
 
     def epochs(self) -> dict[int, int]:
@@ -237,14 +234,14 @@ class Ownership:
                 else:
                     await self._reload(room, hosted.claims[number], row)
         for hosted in held.values():
-            reached, hosted.next_offsets = hosted.next_offsets, self._hosting.least_offsets(hosted.claims)
-            hosted.thorough_below = list(map(max, reached, hosted.thorough_below or reached))
+            hosted.thorough_below = max(hosted.next_offset, hosted.thorough_below)
+            hosted.next_offset = least_offset(hosted.claims)
             if self.claims.get(hosted.partition) is hosted:
-                seek(consumer, self.tps_of(hosted.partition), hosted.next_offsets)
+                seek(consumer, self.tp_of(hosted.partition), hosted.next_offset)
 
     async def _reload(self, room: Room[Any], claim: Claim[Any], row: Any) -> None:
-        claim.return_to(row["next_offsets"], row["at_ms"], row["batch"])
-        claim.last_records = list(row["last_records"] or claim.last_records)
+        claim.return_to(row["next_offset"], row["at_ms"], row["batch"])
+        claim.last_record = row["last_record"]
         claim.state = room.new_state(claim.partition)
         claim.rules_version = row["rules_version"]
         room.rules_adopted(claim.state, claim.rules_version)
@@ -262,14 +259,14 @@ class Ownership:
     def became_durable(self, parts: Sequence[PartitionBatch[Any]]) -> None:
         """Note the positions in the database."""
         for part in parts:
-            self.durable.note(part.room, part.claim.partition, part.new_offsets)
+            self.durable.note(part.room, part.claim.partition, part.new_offset)
         for name, timer in self._handovers.items():
             timer.committed([part for part in parts if part.room.name == name])
 
     def claimed_tps(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
-        """Return every topic's partition that is claimed and still assigned here."""
+        """Return the partitions that are claimed and still assigned here."""
         assigned = consumer.assignment()
-        return [tp for partition in self.claims for tp in self.tps_of(partition) if tp in assigned]
+        return [tp for tp in map(self.tp_of, self.claims) if tp in assigned]
 
     def revoked(self, tps: Iterable[TopicPartition]) -> None:
         """Suspend what Kafka revokes; a commit under way may still win or be fenced, both are right."""

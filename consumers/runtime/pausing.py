@@ -102,20 +102,20 @@ class Pausing:
         for name, claim in changed:
             _switch(name, claim)
         self._drop({hosted.partition})
-        self._hosting.begin_again(hosted)
+        hosted.begin_again()
         if self._ownership.claims.get(hosted.partition) is not hosted:
             return  # in a rebalance: it is read again, or not, once that is over
-        tps = self._ownership.tps_of(hosted.partition)
+        tp = self._ownership.tp_of(hosted.partition)
         if hosted.is_paused:
-            paused(consumer, tps)
+            paused(consumer, tp)
         elif was_read:
-            seek(consumer, tps, hosted.next_offsets)
+            seek(consumer, tp, hosted.next_offset)
         else:
-            resumed(consumer, tps, hosted.next_offsets)
+            resumed(consumer, tp, hosted.next_offset)
 
 
 def _switch(room: str, claim: Claim[Any]) -> None:
     claim.is_paused = not claim.is_paused
     log.info(
-        "paused" if claim.is_paused else "resumed", room=room, partition=claim.partition, position=claim.next_offsets
+        "paused" if claim.is_paused else "resumed", room=room, partition=claim.partition, position=claim.next_offset
     )

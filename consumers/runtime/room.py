@@ -57,10 +57,10 @@ class Changes(msgspec.Struct):
 
 
 class Routing(Enum):
-    """What a room does with records in the wrong partition of the topics that it reads."""
+    """What a room does with records in the wrong partition of the log that it reads."""
 
     REFUSES = auto()
-    """They are dead letters: its topic is written by rooms, and they do not err."""
+    """They are dead letters: its log is written by rooms, and they do not err."""
     FORWARDS = auto()
     """It sends them on to where their key belongs: one room for each topic that the outside writes."""
     DECIDES = auto()
@@ -79,8 +79,8 @@ class Room(ABC, Generic[S]):
     """One transactional service. Subclasses bind `decide.py` and `store.py` to the runtime; the defaults do nothing."""
 
     name: str
-    sources: tuple[Topic, ...]
-    """Co-partitioned topics; partition i of all of them has one owner. Their order is the order of the offsets."""
+    source: Topic
+    """The log that it reads; partition i of it has one owner."""
     accepts: frozenset[type[Message]]
     """Messages of other types are skipped undecoded."""
     guards: frozenset[type[Message]] = frozenset()
@@ -90,11 +90,11 @@ class Room(ABC, Generic[S]):
     names_outcomes: str = ""
     """What stands before an outcome's number in its id, where others have answered the same records (`intake:`)."""
     routing: Routing = Routing.REFUSES
-    """What it does with records that stand in the wrong partition of its topics."""
+    """What it does with records that stand in the wrong partition of its log."""
     save: str
     """CTEs that write `Changes.columns` (from $10 on), under names of their own, each `FROM ..., guard`: see `consumers/runtime/postgres/queries.sql`."""
     may_be_repartitioned: bool = False
-    """Whether its one source may get more partitions while it runs (docs/guides/repartition.md)."""
+    """Whether its log may get more partitions while it runs (docs/guides/repartition.md)."""
     run_type: type[Message] | None = None
     """Messages that `decide_run` decides many at a time where several stand one after the other."""
     gathers: bool = False

@@ -27,7 +27,7 @@ from schemas.codec.wire import encode
 from schemas.envelope import CONTENT_TYPE
 from topology import topics
 from topology.saga import REACTIONS, messages_accepted_by
-from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, CO_PARTITIONED, TOPICS, Topic, topic_of, topics_read_by
+from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, CO_PARTITIONED, TOPICS, Topic, log_read_by, topic_of
 
 ROOT: Final = Path(__file__).parents[2]
 PATH: Final = ROOT / "docs" / "reference" / "asyncapi.yaml"
@@ -98,7 +98,7 @@ def document() -> dict[str, Any]:
 
 def readers_of(topic: Topic) -> list[str]:
     """Return the rooms and readers of a topic."""
-    rooms = [room for room in ROOMS if topic in topics_read_by(room)]
+    rooms = [room for room in ROOMS if log_read_by(room) is topic]
     return [*rooms, *(READERS if topic is topics.ORDER_EVENTS else ())]
 
 

@@ -111,9 +111,9 @@ async def built(rooms: Sequence[RoomName], wiring: Wiring, resources: AsyncExitS
 
 def _by_log(rooms: Sequence[Room[Any]]) -> list[list[Room[Any]]]:
     """Return the rooms by the log that they read: those of one share a reader, and each log has its own."""
-    by_log: dict[tuple[Topic, ...], list[Room[Any]]] = {}
+    by_log: dict[Topic, list[Room[Any]]] = {}
     for room in rooms:
-        by_log.setdefault(room.sources, []).append(room)
+        by_log.setdefault(room.source, []).append(room)
     return list(by_log.values())
 
 

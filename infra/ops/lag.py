@@ -11,7 +11,7 @@ from consumers.lag.model import OwnGroup
 from consumers.lag.monitor import CLAIMS_SECONDS, LagMonitor, read_claims
 from infra.base.connections import address_of
 from infra.base.rooms import READERS, ROOMS
-from topology.topics import ORDER_EVENTS, topics_read_by
+from topology.topics import ORDER_EVENTS, log_read_by
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,17 +20,14 @@ if TYPE_CHECKING:
     from infra.base.settings import Settings
 
 
-def rooms_here(namespace: str) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Return each room's group and topics, as Kafka names them, in the order of its offsets."""
-    return {
-        room: (f"{namespace}{room}", tuple(topic.in_namespace(namespace) for topic in topics_read_by(room)))
-        for room in ROOMS
-    }
+def rooms_here(namespace: str) -> dict[str, tuple[str, str]]:
+    """Return each room's group and log, as Kafka names them."""
+    return {room: (f"{namespace}{room}", log_read_by(room).in_namespace(namespace)) for room in ROOMS}
 
 
 def groups_here(namespace: str) -> dict[str, OwnGroup]:
     """Return our groups; the readers' positions are in Redis and Kafka, not in PostgreSQL."""
-    groups = {group: OwnGroup(frozenset(topics)) for group, topics in rooms_here(namespace).values()}
+    groups = {group: OwnGroup(frozenset({topic})) for group, topic in rooms_here(namespace).values()}
     readers = {
         f"{namespace}{name}": OwnGroup(frozenset({ORDER_EVENTS.in_namespace(namespace)}), claims=False)
         for name in READERS

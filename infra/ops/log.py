@@ -31,7 +31,7 @@ _FETCH_BYTES: Final = 4 * 1024 * 1024
 
 
 class Range(NamedTuple):
-    """Records of one source (by its place in `Room.sources`) that were decided in one go."""
+    """Records of one source (by its place in `Course.sources`) that were decided in one go."""
 
     source: int
     first: int
@@ -82,13 +82,15 @@ class Log:
         offsets, ends = await consumer.offsets_for_times(dict.fromkeys(tps, at_ms)), await self.ends(topic)
         return [offsets[tp].offset if offsets[tp] is not None else end for tp, end in zip(tps, ends, strict=True)]
 
-    async def identity(self, topics: Sequence[Topic]) -> LogIdentity:
-        """Return which cluster this is, and Kafka's ids of these topics. Raises UnreadableError for no topic."""
+    async def identity(self, topic: Topic) -> LogIdentity:
+        """Return which cluster this is, and Kafka's id of a topic. Raises UnreadableError for no topic."""
         consumer = await self._consumer(0)
         try:
-            log = await source_log(consumer._client, [topic.in_namespace(self._namespace) for topic in topics])  # noqa: SLF001
+            log = await source_log(consumer._client, topic.in_namespace(self._namespace))  # noqa: SLF001
         except KafkaError as error:
-            raise UnreadableError(f"Kafka at {self._bootstrap} does not return its topics' ids: {error!r}") from error
+            raise UnreadableError(
+                f"Kafka at {self._bootstrap} does not return the id of {topic.name}: {error!r}"
+            ) from error
         return log.identity
 
     async def unused_records(self, topic: Topic) -> int:

@@ -17,7 +17,7 @@ from infra.base.rooms import ROOMS
 from producers.publisher import BY_KEY, Outgoing
 from schemas.codec.wire import encode
 from schemas.messages import OperatorAction
-from topology.topics import OPERATOR_ACTIONS, topics_read_by
+from topology.topics import OPERATOR_ACTIONS, log_read_by
 
 if TYPE_CHECKING:
     import asyncpg
@@ -92,7 +92,7 @@ async def read_pauses(connection: asyncpg.Connection) -> list[Pause]:
 async def pause(settings: Settings, place: Place, *, by: str, why: str) -> None:
     """Have nothing more decided there after the batch in hand. Raises UnusablePauseError, InfraError, PublishError."""
     async with kafka_publisher(settings) as publisher, database(settings) as connection:
-        partitions = await publisher.partitions_of(topics_read_by(place.room)[0].name)
+        partitions = await publisher.partitions_of(log_read_by(place.room).name)
         if place.partition is not None and place.partition >= partitions:
             raise UnusablePauseError(f"{place.room} has the partitions 0 to {partitions - 1}.")
         await publisher.publish([_note(place, PAUSE, by, why)])

@@ -109,7 +109,7 @@ class RoomMetrics(Meter):
         now_ms = time.time() * 1000
         total, latest = 0, _exemplar("")
         for part in parts:
-            records = sum(part.new_offsets) - sum(part.old_offsets)
+            records = part.new_offset - part.old_offset
             total += records
             self._families.records.labels(part.room.name).inc(records)
             if part.outputs:  # else the room may have passed over its records a while ago

@@ -1,6 +1,6 @@
 """Accepts a log that was moved or mirrored: the positions in the database go on to mean what they meant.
 
-A claim names the cluster and the topics that its position belongs to. After a move both are others; that the records are
+A claim names the cluster and the topic that its position belongs to. After a move both are others; that the records are
 the same is recognised by the last record that was decided of each partition, whose digest stands in the claim: at its offset the
 new log must have the very same record. Offsets, append times, keys, values and headers all count, since decisions, ids and
 deadlines derive from them. A mirror that numbers records anew is another log.
@@ -14,7 +14,7 @@ import msgspec
 
 from consumers.runtime.log_identity import record_digest
 from infra.base.errors import InfraError
-from topology.topics import topics_read_by
+from topology.topics import log_read_by
 
 if TYPE_CHECKING:
     import asyncpg
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from infra.ops.log import Log
     from topology.topics import Topic
 
-_CLAIMS: Final = "SELECT room, partition, next_offsets, last_records FROM claims ORDER BY room, partition"
-_ACCEPT: Final = "UPDATE claims SET cluster_id = $2, topic_ids = $3, epoch = epoch + 1 WHERE room = $1"
+_CLAIMS: Final = "SELECT room, partition, next_offsets[1], last_records[1] FROM claims ORDER BY room, partition"
+_ACCEPT: Final = "UPDATE claims SET cluster_id = $2, topic_ids = ARRAY[$3::text], epoch = epoch + 1 WHERE room = $1"
 """The epoch too: whoever still decides the earlier log is fenced."""
 
 
@@ -49,26 +49,24 @@ class RebasePlan(msgspec.Struct):
 async def plan_rebase(database: asyncpg.Connection, log: Log) -> RebasePlan:
     """Compare the last record decided of each partition with the log's. Changes nothing. Raises InfraError."""
     rows = await database.fetch(_CLAIMS)
-    plan = RebasePlan({room: await log.identity(topics_read_by(room)) for room in {row["room"] for row in rows}})
+    plan = RebasePlan({room: await log.identity(log_read_by(room)) for room in {row["room"] for row in rows}})
     ends: dict[Topic, list[int]] = {}
-    for row in rows:
-        topics = topics_read_by(row["room"])
-        last_records = row["last_records"] or [""] * len(topics)
-        for topic, position, last in zip(topics, row["next_offsets"], last_records, strict=True):
-            if topic not in ends:
-                ends[topic] = await log.ends(topic)
-            end = ends[topic][row["partition"]] if row["partition"] < len(ends[topic]) else 0
-            where = f"{row['room']} at {position} of {topic.name}/{row['partition']}"
-            if position > end:
-                plan.refused.append(f"{where}: the log ends at {end}")
-            elif not position:
-                plan.at_the_beginning += 1
-            elif not last:
-                plan.unverified.append(where)
-            elif (digest := await _digest_at(log, topic, row["partition"], last)) != last:
-                plan.refused.append(f"{where}: {'another record stands' if digest else 'no record stands'} before it")
-            else:
-                plan.verified += 1
+    for room, partition, position, last in rows:
+        topic = log_read_by(room)
+        if topic not in ends:
+            ends[topic] = await log.ends(topic)
+        end = ends[topic][partition] if partition < len(ends[topic]) else 0
+        where = f"{room} at {position} of {topic.name}/{partition}"
+        if position > end:
+            plan.refused.append(f"{where}: the log ends at {end}")
+        elif not position:
+            plan.at_the_beginning += 1
+        elif not last:
+            plan.unverified.append(where)
+        elif (digest := await _digest_at(log, topic, partition, last)) != last:
+            plan.refused.append(f"{where}: {'another record stands' if digest else 'no record stands'} before it")
+        else:
+            plan.verified += 1
     return plan
 
 
@@ -88,7 +86,7 @@ async def accept_log(database: asyncpg.Connection, plan: RebasePlan, *, unverifi
         )
     async with database.transaction():
         for room, identity in plan.identities.items():
-            await database.execute(_ACCEPT, room, identity.cluster_id, list(identity.topic_ids))
+            await database.execute(_ACCEPT, room, *identity)
 
 
 async def _digest_at(log: Log, topic: Topic, partition: int, last: str) -> str | None:

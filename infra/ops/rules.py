@@ -12,7 +12,7 @@ from infra.base.rooms import ROOMS
 from infra.ops.errors import RulesRefusedError
 from infra.ops.log import Log
 from topology.rules import NEWEST, UNVERSIONED, VERSIONED, adopt
-from topology.topics import topics_read_by
+from topology.topics import log_read_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ async def adopt_everywhere(
 
 
 def _versions(topic: Topic, partition: int, rows: list[Any]) -> dict[str, int]:
-    readers = {room for room in ROOMS if topic in topics_read_by(room)}
+    readers = {room for room in ROOMS if log_read_by(room) is topic}
     return {
         row["room"]: row["rules_version"] for row in rows if row["partition"] == partition and row["room"] in readers
     }

@@ -25,7 +25,7 @@ from topology.topics import INVENTORY_COMMANDS, ORDER_EVENTS
 
 ORDERS = 200
 CHANGED_HANDS = "SELECT min(epoch) > 2 FROM claims WHERE room IN ('inventory', 'orders')"
-FENCE = "AND c.epoch = f.epoch AND c.next_offsets = f.old_offsets::bigint[]"
+FENCE = "AND c.epoch = f.epoch AND c.next_offsets = ARRAY[f.old_offset]"
 
 
 class UngroupedOwner(PartitionOwner):

@@ -39,7 +39,7 @@ from tests.harness.waiting import PATIENCE_SECONDS, until
 from topology import admin
 from topology.saga import INTAKE
 from topology.states import FINAL_ORDER_STATES
-from topology.topics import CO_PARTITIONED, ORDER_EVENTS, Topic, topics_read_by
+from topology.topics import CO_PARTITIONED, ORDER_EVENTS, Topic, log_read_by
 
 PARTITIONS = 3
 ROOMS_AT_WORK = (INTAKE, *BOOKKEEPERS)
@@ -171,7 +171,7 @@ class Shop:
             "SELECT room, partition, epoch, next_offsets FROM claims ORDER BY room, partition",
         )
         unsettled = [str([tuple(row) for row in await self.database.fetch(query)]) for query in queries]
-        unsettled += [f"{topic.name} ends {await log.ends(topic)}" for room in rooms for topic in topics_read_by(room)]
+        unsettled += [f"{topic.name} ends {await log.ends(topic)}" for topic in map(log_read_by, rooms)]
         return "not quiet: " + "\n".join(unsettled)
 
     async def _final(self, orders: int | None) -> bool:
@@ -182,14 +182,14 @@ class Shop:
         async with self.database.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             if await connection.fetchval(_QUIET):
                 return False
-            rows = await connection.fetch("SELECT room, partition, next_offsets FROM claims")
-        done = {(row["room"], row["partition"]): list(row["next_offsets"]) for row in rows}
+            rows = await connection.fetch("SELECT room, partition, next_offsets[1] FROM claims")
+        done = {(room, partition): offset for room, partition, offset in rows}
         ends: dict[Topic, list[int]] = {}
         for room in rooms:
-            ends |= {topic: await log.ends(topic) for topic in topics_read_by(room) if topic not in ends}
-            of_room = zip(*(ends[topic] for topic in topics_read_by(room)), strict=True)
-            wanted = {(room, partition): list(each) for partition, each in enumerate(of_room)}
-            if any(done.get(claim) != offsets for claim, offsets in wanted.items()):
+            topic = log_read_by(room)
+            if topic not in ends:
+                ends[topic] = await log.ends(topic)
+            if any(done.get((room, partition)) != end for partition, end in enumerate(ends[topic])):
                 return False
         return True
 

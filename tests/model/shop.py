@@ -46,9 +46,8 @@ _WAITING: Final = ("orders", "payments", "fulfilment")
 
 def _readers_by_message(topic: Topic) -> dict[type[m.Message], tuple[int, ...]]:
     """Return which readers of a partition accept each message of a topic, by their place."""
-    readers = [(room, source) for room in Rooms() for source in room.sources]
     return {
-        kind: tuple(n for n, (room, source) in enumerate(readers) if source is topic and kind in room.accepts)
+        kind: tuple(n for n, room in enumerate(Rooms()) if room.source is topic and kind in room.accepts)
         for kind in (*topic.carries, *topic.also_carries)
     }
 
@@ -72,9 +71,9 @@ class Shop:
             for p in range(PARTITIONS)
             for room in rooms
         }
-        self._readers = [(owner, inbox) for owner in self.owners.values() for inbox in owner.inboxes]
+        self._readers = list(self.owners.values())
         width = len(self._readers) // PARTITIONS
-        self._inboxes = [[inbox for _, inbox in self._readers[p * width : (p + 1) * width]] for p in range(PARTITIONS)]
+        self._inboxes = [[each.inbox for each in self._readers[p * width : (p + 1) * width]] for p in range(PARTITIONS)]
         self.people = People(pick)
         self.processor = Processor(pick)
         self.unsent = unsent
@@ -133,10 +132,9 @@ class Shop:
         readers = self._readers
         first = self.pick(len(readers))
         for n in range(first - len(readers), first):
-            owner, inbox = readers[n]
-            if inbox:
-                for _ in range(1 + self.pick(min(4, len(inbox)))):
-                    self._decide(owner, inbox)
+            if (owner := readers[n]).inbox:
+                for _ in range(1 + self.pick(min(4, len(owner.inbox)))):
+                    self._decide(owner)
                 return True
         return False
 
@@ -263,9 +261,9 @@ class Shop:
         for place in _READERS[topic].get(type(message), ()):
             self._inboxes[partition][place].append(entry)
 
-    def _decide(self, owner: SimulatedOwner, inbox: Any) -> None:
-        entry = inbox[0]
-        message, at_ms, outcomes = owner.decide(inbox)
+    def _decide(self, owner: SimulatedOwner) -> None:
+        entry = owner.inbox[0]
+        message, at_ms, outcomes = owner.decide()
         if any(not isinstance(outcome, RefusedError) for outcome in outcomes):
             first = self._spoken.setdefault(id(entry), owner)
             if first is not owner:  # what is said is named by what it answers: two who answer would give one name twice

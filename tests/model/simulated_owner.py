@@ -18,20 +18,20 @@ Outcomes = list[m.Message | RefusedError]
 
 
 class SimulatedOwner:
-    """`inboxes` are the records that each of the room's sources still has for it, only those that it accepts."""
+    """`inbox` has the records that the room's log still has for it, only those that it accepts."""
 
-    __slots__ = ("books", "history", "inboxes", "name", "partition", "room", "state")
+    __slots__ = ("books", "history", "inbox", "name", "partition", "room", "state")
 
     def __init__(self, room: Room[Any], partition: int, books: Books | None = None) -> None:
         self.room, self.partition, self.books = room, partition, books
         self.name = f"{room.name}/{partition}"
         self.state = room.new_state(partition)
-        self.inboxes: tuple[deque[Entry], ...] = tuple(deque() for _ in room.sources)
+        self.inbox: deque[Entry] = deque()
         self.history: list[tuple[Entry, Outcomes]] = []
 
-    def decide(self, inbox: deque[Entry]) -> tuple[m.Message, int, Outcomes]:
-        """Decide the next record of a source. A refusal stands among what is said, as a dead letter would."""
-        entry = inbox.popleft()
+    def decide(self) -> tuple[m.Message, int, Outcomes]:
+        """Decide the next record. A refusal stands among what is said, as a dead letter would."""
+        entry = self.inbox.popleft()
         outcomes = _decided(self.room, self.state, entry)
         self.history.append((entry, outcomes))
         if self.books is not None:

@@ -32,7 +32,7 @@ from tests.harness.raw import RawRecord, attributes_at, batch_of, produce, seale
 from tests.harness.shop import PARTITIONS, ROOMS_AT_WORK, Level, Shop, in_miniature, open_shop, order
 from tests.harness.waiting import until
 from topology.partitioner import partition_of
-from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, topics_read_by
+from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS, log_read_by
 
 NAME = b"\xff\xfe name"
 
@@ -111,7 +111,7 @@ async def test_every_room_and_the_views_pass_it_and_the_audit_distinguishes_it_f
     views.stop()
     await reading_views
     assert {(letter.room, letter.topic, letter.reason) for letter in await letters(shop)} == {
-        (name, topic.name, MALFORMED_HEADERS) for name in ROOMS_AT_WORK for topic in topics_read_by(name)
+        (name, log_read_by(name).name, MALFORMED_HEADERS) for name in ROOMS_AT_WORK
     }
     assert len((await read_log(shop.settings, None)).times) == 2, "the demo's own reading"
     [finding] = [finding for finding in report.findings if not finding.holds]

@@ -135,14 +135,16 @@ class Unsettled(PartitionOwner):
         What the room passed over before is durable with it.
         """
         taken = list(slices)
-        passed = {partition: hosted.claims[0].passed for partition, hosted in self._claims.items()}
+        before = {partition: hosted.claims[0] for partition, hosted in self._claims.items()}
+        passed = {partition: (claim.passed_from, claim.next_offset) for partition, claim in before.items()}
         batch = await self._decide(taken)
         for part in batch.parts:
             partition = part.claim.partition
-            ends = iter(passed[partition])
-            self._spans[id(part)] = [
-                (partition, first, following) for _, first, following in zip(ends, ends, ends, strict=True)
-            ] + [(partition, decoded.first, decoded.next) for decoded in taken if decoded.partition == partition]
+            first, following = passed[partition]
+            self._spans[id(part)] = [] if first is None else [(partition, first, following)]
+            self._spans[id(part)] += [
+                (partition, each.first, each.next) for each in taken if each.partition == partition
+            ]
         return batch
 
 

@@ -76,8 +76,8 @@ class Memory:
 
     async def _save(self, changes: Any) -> None:
         before, self.batch = self.batch, self.batch + 1
-        claim = Claim(0, 1, [self.batch], 0, self.batch, self.book)
-        part = PartitionBatch(ROOM, claim, [before], [self.batch], 0, self.batch, [], changes, [])
+        claim = Claim(0, 1, self.batch, 0, self.batch, self.book)
+        part = PartitionBatch(ROOM, claim, before, self.batch, 0, self.batch, [], changes, "")
         await self.connection.fetchval(commit_statement((ROOM.save,)), *_arguments([ROOM], [part]))
 
 

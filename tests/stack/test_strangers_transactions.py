@@ -126,7 +126,7 @@ async def test_an_owner_that_counts_records_alone_is_stuck_at_a_marker(
         fetched: Mapping[TopicPartition, Sequence[Any]],
     ) -> list[FetchedSlice]:
         return [
-            FetchedSlice(tp, 0, self._ownership.claims[tp.partition], records, begin[tp][1], records[-1].offset + 1)
+            FetchedSlice(tp, self._ownership.claims[tp.partition], records, begin[tp][1], records[-1].offset + 1)
             for tp, records in fetched.items()
         ]
 

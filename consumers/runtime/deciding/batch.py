@@ -30,11 +30,10 @@ class FetchedSlice(NamedTuple):
     """What one fetch returned of one partition, and the claims under which it was fetched.
 
     `first` and `next` (exclusive) are fetch positions: before the first record and after the last one there may be offsets
-    without a record (a transaction's marker, aborted records). `source` is the topic's place among those that are read.
+    without a record (a transaction's marker, aborted records).
     """
 
     tp: TopicPartition
-    source: int
     claim: HostedPartition
     records: Sequence[Any]
     first: int
@@ -42,7 +41,7 @@ class FetchedSlice(NamedTuple):
 
 
 class DecodedSlice(msgspec.Struct):
-    """Records of one topic's partition, in offset order, decoded.
+    """Records of one partition, in offset order, decoded.
 
     `readings` leaves out messages that no room accepts; `first` and `next` (exclusive) are fetch positions that span
     all of them, and offsets without a record. `last` is a record near the end: the last one where no barrier cut the slice.
@@ -50,7 +49,6 @@ class DecodedSlice(msgspec.Struct):
     """
 
     partition: int
-    source: int
     first: int
     next: int
     readings: list[Reading]
@@ -63,9 +61,9 @@ class DecodedSlice(msgspec.Struct):
         before, after, middle = self.readings[:at], self.readings[at + 1 :], record.offset
         last = self.last if self.last is not None and self.last.offset > middle else None
         return (
-            DecodedSlice(self.partition, self.source, self.first, middle, before, before[-1][0] if before else None),
-            DecodedSlice(self.partition, self.source, middle, middle + 1, [self.readings[at]], record),
-            DecodedSlice(self.partition, self.source, middle + 1, self.next, after, last),
+            DecodedSlice(self.partition, self.first, middle, before, before[-1][0] if before else None),
+            DecodedSlice(self.partition, middle, middle + 1, [self.readings[at]], record),
+            DecodedSlice(self.partition, middle + 1, self.next, after, last),
         )
 
 
@@ -84,13 +82,13 @@ class PartitionBatch(msgspec.Struct, Generic[S], eq=False):
 
     room: Room[S]
     claim: Claim[S]
-    old_offsets: list[int]
-    new_offsets: list[int]
+    old_offset: int
+    new_offset: int
     at_ms: int
     batch: int
     outputs: list[Outgoing]
     changes: Changes
-    last_records: list[str]
+    last_record: str
     rules_version: int = 0
     began: float = 0.0
 
@@ -153,7 +151,7 @@ def decode_slice(
         return None
     readings, refused = _decode(accepted, records, partitioning)
     last = records[-1] if records else None
-    return DecodedSlice(fetched.tp.partition, fetched.source, fetched.first, end, readings, last, tuple(refused))
+    return DecodedSlice(fetched.tp.partition, fetched.first, end, readings, last, tuple(refused))
 
 
 def messages_in(slices: Iterable[DecodedSlice]) -> list[Message]:

@@ -54,7 +54,7 @@ class FetchBuffer:
         while self._slices and limit > 0:
             fetched = self._slices.popleft()
             claim = fetched.claim
-            if claims.get(claim.partition) is not claim or claim.next_offsets[fetched.source] != fetched.first:
+            if claims.get(claim.partition) is not claim or claim.next_offset != fetched.first:
                 self._dropped.append(fetched)
                 continue
             if len(fetched.records) > limit:

@@ -8,31 +8,26 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import IllegalStateError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
 
-def seek(consumer: AIOKafkaConsumer, tps: Sequence[TopicPartition], offsets: Sequence[int]) -> None:
-    """Read these partitions from these offsets on, those excepted that Kafka has revoked meanwhile."""
-    for tp, offset in zip(tps, offsets, strict=True):
-        with contextlib.suppress(IllegalStateError):
-            consumer.seek(tp, offset)
+def seek(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> None:
+    """Read a partition from this offset on, unless Kafka has revoked it meanwhile."""
+    with contextlib.suppress(IllegalStateError):
+        consumer.seek(tp, offset)
 
 
-def paused(consumer: AIOKafkaConsumer, tps: Sequence[TopicPartition]) -> None:
-    """Read these partitions no longer, those excepted that Kafka has revoked meanwhile."""
-    for tp in tps:
-        with contextlib.suppress(IllegalStateError):
-            consumer.pause(tp)
+def paused(consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
+    """Read a partition no longer, unless Kafka has revoked it meanwhile."""
+    with contextlib.suppress(IllegalStateError):
+        consumer.pause(tp)
 
 
-def resumed(consumer: AIOKafkaConsumer, tps: Sequence[TopicPartition], offsets: Sequence[int]) -> bool:
-    """Read paused partitions from these offsets on. Return False where Kafka has revoked one meanwhile."""
+def resumed(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> bool:
+    """Read a paused partition from this offset on. Return False where Kafka has revoked it meanwhile."""
     try:
-        for tp, offset in zip(tps, offsets, strict=True):
-            consumer.seek(tp, offset)
-        consumer.resume(*tps)
+        consumer.seek(tp, offset)
+        consumer.resume(tp)
     except IllegalStateError:
         return False
     return True

@@ -49,14 +49,14 @@ class OriginCheck:
 
     def __init__(self, hosting: Hosting, namespace: str, database: Database, readiness: Readiness) -> None:
         self._name = hosting.name
-        self._topics = hosting.names
+        self._topic = hosting.source.name
         self._all = hosting.guards
         self._asked = hosting.guards - hosting.confirms_in_commit
         self._namespace = namespace
         self._database = database
         self._readiness = readiness
         self._obstacle = f"events of {hosting.name}"
-        self._waiting: dict[tuple[int, int], int] = {}
+        self._waiting: dict[int, int] = {}
 
     @property
     def is_waiting(self) -> bool:
@@ -95,7 +95,7 @@ class OriginCheck:
     def revoked(self, partitions: Iterable[int]) -> None:
         """Forget what waited in these partitions: they are another process's."""
         gone = set(partitions)
-        self._waiting = {at: first for at, first in self._waiting.items() if at[0] not in gone}
+        self._waiting = {at: first for at, first in self._waiting.items() if at not in gone}
         if not self._waiting:
             self._readiness.cleared(self._obstacle)
 
@@ -110,7 +110,7 @@ class OriginCheck:
                 confirmation = CONFIRMATIONS[type(message)]  # type: ignore[index]
                 if not (thorough or confirmation.is_asked(message)):
                     continue
-                origin = origin_of(record, self._topics[decoded.source], confirmation.room)
+                origin = origin_of(record, self._topic, confirmation.room)
                 if isinstance(origin, str):
                     _refuse(decoded, at, origin)
                 else:
@@ -158,10 +158,9 @@ class OriginCheck:
         return pending
 
     def _waits(self, held: DecodedSlice, origin: EventOrigin) -> None:
-        at = (held.partition, held.source)
-        if self._waiting.get(at) == held.first:
+        if self._waiting.get(held.partition) == held.first:
             return
-        self._waiting[at] = held.first
+        self._waiting[held.partition] = held.first
         room = CONFIRMATIONS[type(held.readings[0][1])].room  # type: ignore[index]
         cause = f"{origin.topic}/{origin.partition}/{origin.offset}"
         log.warning(
@@ -179,7 +178,7 @@ class OriginCheck:
         )
 
     def _goes_on(self, decoded: DecodedSlice) -> None:
-        if self._waiting and self._waiting.pop((decoded.partition, decoded.source), None) is not None:
+        if self._waiting and self._waiting.pop(decoded.partition, None) is not None:
             self.revoked(())
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.errors import InvalidIdError
 from schemas.ids import parse_event_id
-from topology.topics import ORDER_COMMANDS, topics_read_by
+from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
     from consumers.runtime.deciding.record import Record
 
 _SOURCES: Final[Mapping[str, Mapping[str, int]]] = {
-    "inventory": {topic.name: place for place, topic in enumerate(topics_read_by("inventory"))},
-    **{
-        room: {topic.name: place for place, topic in enumerate((*topics_read_by(room), ORDER_COMMANDS))}
-        for room in ("orders", "payments", "fulfilment")
-    },
+    "inventory": {INVENTORY_COMMANDS.name: 0},
+    **{room: {ORDER_EVENTS.name: 0, ORDER_COMMANDS.name: 1} for room in ("orders", "payments", "fulfilment")},
 }
 """Room -> the topics of which it has decided records -> the place of each among the positions that `confirm_*` returns. Before
 there was intake, rooms of orders decided order.commands themselves, up to a position that never moves again (decision 037)."""

@@ -91,11 +91,11 @@ async def commit(
 async def _took_effect(database: Database, parts: Sequence[PartitionBatch[Any]]) -> bool:
     """Tell whether the positions are the batch's already. Raises FencedError for partitions with another owner."""
     rows = await _positions(database, parts)
-    stored = {(row["room"], row["partition"]): (row["epoch"], list(row["next_offsets"])) for row in rows}
+    stored = {(row["room"], row["partition"]): (row["epoch"], row["next_offset"]) for row in rows}
     if lost := _moved_by_others(stored, parts):
         rooms = ", ".join(dict.fromkeys(room for room, _ in lost))
         raise FencedError(rooms, sorted({partition for _, partition in lost}))
-    return all(stored[_key(part)][1] == part.new_offsets for part in parts)
+    return all(stored[_key(part)][1] == part.new_offset for part in parts)
 
 
 async def _positions(database: Database, parts: Sequence[PartitionBatch[Any]]) -> list[Any]:
@@ -109,7 +109,7 @@ async def _positions(database: Database, parts: Sequence[PartitionBatch[Any]]) -
 
 
 def _moved_by_others(
-    stored: Mapping[tuple[str, int], tuple[int, list[int]]], parts: Sequence[PartitionBatch[Any]]
+    stored: Mapping[tuple[str, int], tuple[int, int]], parts: Sequence[PartitionBatch[Any]]
 ) -> list[tuple[str, int]]:
     """Return the claims, each a room and a partition, that somebody else moved. Pure. `stored` has epoch and position of each.
 
@@ -118,13 +118,13 @@ def _moved_by_others(
     """
     if foreign := [_key(part) for part in parts if not _is_ours(stored.get(_key(part)), part)]:
         return foreign
-    moving = [part for part in parts if part.new_offsets != part.old_offsets]
-    ended = [_key(part) for part in moving if stored[_key(part)][1] == part.new_offsets]
+    moving = [part for part in parts if part.new_offset != part.old_offset]
+    ended = [_key(part) for part in moving if stored[_key(part)][1] == part.new_offset]
     return ended if len(ended) < len(moving) else []
 
 
-def _is_ours(stored: tuple[int, list[int]] | None, part: PartitionBatch[Any]) -> bool:
-    return stored is not None and stored[0] == part.claim.epoch and stored[1] in (part.old_offsets, part.new_offsets)
+def _is_ours(stored: tuple[int, int] | None, part: PartitionBatch[Any]) -> bool:
+    return stored is not None and stored[0] == part.claim.epoch and stored[1] in (part.old_offset, part.new_offset)
 
 
 def _key(part: PartitionBatch[Any]) -> tuple[str, int]:
@@ -141,8 +141,8 @@ def _arguments(saving: Sequence[Room[Any]], parts: Sequence[PartitionBatch[Any]]
         [part.room.name for part in parts],
         [part.claim.partition for part in parts],
         [part.claim.epoch for part in parts],
-        [_array(part.old_offsets) for part in parts],
-        [_array(part.new_offsets) for part in parts],
+        [part.old_offset for part in parts],
+        [part.new_offset for part in parts],
         [part.at_ms for part in parts],
         [part.batch for part in parts],
         [msgspec.msgpack.encode(part.outputs) if part.outputs else None for part in parts],
@@ -155,7 +155,7 @@ def _arguments(saving: Sequence[Room[Any]], parts: Sequence[PartitionBatch[Any]]
     return [
         *fence,
         *columns,
-        [array_literal(part.last_records) for part in parts],
+        [part.last_record for part in parts],
         [part.rules_version for part in parts],
     ]
 
@@ -166,7 +166,3 @@ def _joined(parts: Sequence[PartitionBatch[Any]]) -> Iterable[Sequence[Any]]:
         return parts[0].changes.columns
     joined = zip(*(part.changes.columns for part in parts), strict=True)
     return ([value for part in column for value in part] for column in joined)
-
-
-def _array(numbers: Sequence[int]) -> str:
-    return "{" + ",".join(map(str, numbers)) + "}"

@@ -29,7 +29,7 @@ class PartitioningWatcher:
         """Read the partitioning; where none was recorded, record as many `partitions` as the topic has."""
         self.now = Partitioning(partitions)
         if self._room.may_be_repartitioned:
-            topic = self._room.sources[0].name
+            topic = self._room.source.name
             await self._database.run_with_retry(
                 "load", lambda c: c.execute(QUERIES["first_generation"], topic, partitions)
             )
@@ -49,7 +49,7 @@ class PartitioningWatcher:
         """Read the partitioning; return whether it has changed."""
         if not self._room.may_be_repartitioned:
             return False
-        topic = self._room.sources[0].name
+        topic = self._room.source.name
         rows = await self._database.run_with_retry("load", lambda c: c.fetch(QUERIES["generations"], topic))
         self._look_at = time.monotonic() + LOOK_SECONDS
         before, self.now = self.now, partitioning_of(generations_in(rows))

@@ -1,26 +1,27 @@
 -- name: claim
 -- No row: the position belongs to another log (consumers/runtime/log_identity.py), and its owner is not fenced.
 INSERT INTO claims AS c (room, partition, epoch, next_offsets, at_ms, batch, cluster_id, topic_ids, group_id)
-VALUES ($1, $2, 1, $3, 0, 0, $4, $5::text[], $6)
+VALUES ($1, $2, 1, ARRAY[$3::bigint], 0, 0, $4, ARRAY[$5::text], $6)
 ON CONFLICT (room, partition) DO UPDATE
-SET epoch = c.epoch + 1, cluster_id = $4, topic_ids = $5::text[], group_id = $6
-WHERE coalesce(c.cluster_id, $4) = $4 AND coalesce(c.topic_ids, $5::text[]) = $5::text[]
-RETURNING epoch, next_offsets, at_ms, batch, rules_version, last_records,
+SET epoch = c.epoch + 1, cluster_id = $4, topic_ids = ARRAY[$5::text], group_id = $6
+WHERE coalesce(c.cluster_id, $4) = $4 AND coalesce(c.topic_ids, ARRAY[$5::text]) = ARRAY[$5::text]
+RETURNING epoch, next_offsets[1] AS next_offset, at_ms, batch, rules_version, coalesce(last_records[1], '') AS last_record,
     extract(epoch FROM clock_timestamp() - committed_at)::double precision AS silent_seconds;
 
 -- name: positions
-SELECT partition, epoch, next_offsets, at_ms, batch, rules_version, last_records, cluster_id, topic_ids, group_id
+SELECT partition, epoch, next_offsets[1] AS next_offset, at_ms, batch, rules_version,
+    coalesce(last_records[1], '') AS last_record, cluster_id, array_to_string(topic_ids, ', ') AS topic_id, group_id
 FROM claims WHERE room = $1 AND partition = ANY($2::integer[]);
 
 -- name: positions_by_room
-SELECT room, partition, epoch, next_offsets, group_id FROM claims
+SELECT room, partition, epoch, next_offsets[1] AS next_offset FROM claims
 WHERE (room, partition) IN (SELECT * FROM unnest($1::text[], $2::integer[]));
 
 -- name: log_time
 SELECT at_ms FROM claims WHERE room = $1 AND partition = $2;
 
 -- name: went_back
-UPDATE claims SET went_back_at = now(), reread_up_to = $3::bigint[] WHERE room = $1 AND partition = $2;
+UPDATE claims SET went_back_at = now(), reread_up_to = ARRAY[$3::bigint] WHERE room = $1 AND partition = $2;
 
 -- name: first_generation
 INSERT INTO partitionings (topic, generation, partitions, starts, switched_at)
@@ -100,14 +101,14 @@ WHERE o.room = p.room AND o.partition = p.partition AND o.batch BETWEEN p.batch 
 -- into their place. An UPDATE that joins them to its table reads all of a table that was empty when it was analysed.
 WITH fence AS (
     UPDATE claims c
-    SET next_offsets = f.new_offsets::bigint[], at_ms = f.at_ms, batch = f.batch, committed_at = now(),
-        last_records = f.last_records::text[], rules_version = f.rules_version
+    SET next_offsets = ARRAY[f.new_offset], at_ms = f.at_ms, batch = f.batch, committed_at = now(),
+        last_records = ARRAY[f.last_record], rules_version = f.rules_version
     FROM unnest(
-        $1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+        $1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
         {last_records}::text[], {rules_versions}::integer[]
-    ) AS f (room, partition, epoch, old_offsets, new_offsets, at_ms, batch, last_records, rules_version)
+    ) AS f (room, partition, epoch, old_offset, new_offset, at_ms, batch, last_record, rules_version)
     WHERE c.room = ANY($1::text[]) AND c.partition = ANY($2::integer[]) AND c.room = f.room AND c.partition = f.partition
-        AND c.epoch = f.epoch AND c.next_offsets = f.old_offsets::bigint[]
+        AND c.epoch = f.epoch AND c.next_offsets = ARRAY[f.old_offset]
     RETURNING c.partition
 ),
 guard AS MATERIALIZED (

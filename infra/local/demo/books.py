@@ -9,7 +9,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from topology.states import FINAL_ORDER_STATES, PaymentState
-from topology.topics import topics_read_by
+from topology.topics import log_read_by
 
 if TYPE_CHECKING:
     import asyncpg
@@ -102,10 +102,9 @@ async def read_position(connection: asyncpg.Connection, orders: int) -> Position
 async def read_offsets(connection: asyncpg.Connection) -> dict[TopicPartition, int]:
     """Return how far the slowest room is in each partition that it has claimed, without the namespace."""
     offsets: dict[TopicPartition, int] = {}
-    for row in await connection.fetch("SELECT room, partition, next_offsets FROM claims"):
-        for topic, offset in zip(topics_read_by(row["room"]), row["next_offsets"], strict=True):
-            tp = TopicPartition(topic.name, row["partition"])
-            offsets[tp] = min(offset, offsets.get(tp, offset))
+    for room, partition, offset in await connection.fetch("SELECT room, partition, next_offsets[1] FROM claims"):
+        tp = TopicPartition(log_read_by(room).name, partition)
+        offsets[tp] = min(offset, offsets.get(tp, offset))
     return offsets
 
 

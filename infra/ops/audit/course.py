@@ -57,7 +57,7 @@ TakenOverByRoom = dict[tuple[str, int], TakenOver]
 
 def sources_of(room: Room[Any], partition: int, taken_over: Mapping[tuple[str, int], TakenOver]) -> Sequence[Topic]:
     """Return the topics of which the room has decided records of this partition."""
-    return EARLIER_SOURCES[room.name] if (room.name, partition) in taken_over else room.sources
+    return EARLIER_SOURCES[room.name] if (room.name, partition) in taken_over else (room.source,)
 
 
 def decided_of(

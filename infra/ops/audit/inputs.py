@@ -62,7 +62,7 @@ class AuditInputs:
     def position(self, room: Room[Any], partition: int) -> int:
         """Return how far the room had decided its log; nothing is where it was never claimed."""
         claim = self.database.claims.get((room.name, partition))
-        return claim.next_offsets[0] if claim is not None else 0
+        return claim.next_offset if claim is not None else 0
 
     def decided(self, room: Room[Any], partition: int) -> dict[str, int]:
         """Return how far the room had decided each topic of which it has decided records, by name."""
@@ -78,9 +78,9 @@ class AuditInputs:
         return course_of(room, partition, self.position(room, partition), noted, self.database.taken_over)
 
     def generations(self, room: Room[Any]) -> list[Generation]:
-        """Return every number of partitions that the room's sources have had, the last one maybe only announced."""
+        """Return every number of partitions that the room's log has had, the last one maybe only announced."""
         count = self.partitions(room)
-        return self.database.generations.get(room.sources[0].name) or [Generation(count, (0,) * count)]
+        return self.database.generations.get(room.source.name) or [Generation(count, (0,) * count)]
 
     def _counts(self) -> dict[str, list[int]]:
         return {
@@ -92,8 +92,8 @@ class AuditInputs:
         }
 
     def partitions(self, room: Room[Any]) -> int:
-        """Return how many partitions of the room's sources are in use."""
-        return min(self._in_use(topic.name) for topic in room.sources)
+        """Return how many partitions of the room's log are in use."""
+        return self._in_use(room.source.name)
 
     def surplus(self) -> Iterator[tuple[str, int, int]]:
         """Yield the order.* topics with more partitions than are in use: (topic, partitions, how many are in use)."""

@@ -6,7 +6,7 @@ LOCK TABLE holds, movements, orders, payments, payment_attempts, fulfilments, st
 SELECT from_ms, until_ms FROM dropped_weeks ORDER BY from_ms;
 
 -- name: claims
-SELECT room, partition, epoch, next_offsets, at_ms, batch, cluster_id, topic_ids FROM claims;
+SELECT room, partition, epoch, next_offsets[1], at_ms, batch, cluster_id, topic_ids[1] FROM claims;
 
 -- name: generations
 SELECT topic, partitions, starts, switched_at IS NOT NULL FROM partitionings ORDER BY topic, generation;

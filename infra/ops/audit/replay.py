@@ -81,7 +81,7 @@ class Replay(Generic[S]):
         self.facts = Facts(room)
         self.unversioned: dict[str, int] = {}
         """Source topic -> the offset below which version 0 of the rules decided."""
-        self.course = Course(room.sources)
+        self.course = Course((room.source,))
         self._partitioning = partitioning
 
     def follow(self, course: Course) -> None:

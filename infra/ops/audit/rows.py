@@ -15,11 +15,11 @@ class ClaimRow(NamedTuple):
     room: str
     partition: int
     epoch: int
-    next_offsets: list[int]
+    next_offset: int
     at_ms: int
     batch: int
     cluster_id: str | None = None
-    topic_ids: list[str] | None = None
+    topic_id: str | None = None
 
 
 class StockRow(NamedTuple):

@@ -112,7 +112,7 @@ class Audit:
         await self._inputs.gather()
         for room in self._rooms:
             decided = [row for row in self._database.claims.values() if row.room == room.name]
-            check_logs(room, decided, await self._log.identity(room.sources), self.tallies["every_record_was_decided"])
+            check_logs(room, decided, await self._log.identity(room.source), self.tallies["every_record_was_decided"])
         self.tallies["replay_gives_the_same_decisions"].count(decided_by_version_0=0, checked_by_facts=0)
         tally = self.tallies["no_position_decided_twice"]
         check_claims(self._database.claims, self._rooms, self._inputs.ends, tally)
@@ -160,7 +160,7 @@ class Audit:
             tally.example(f"The timelines could not be compared: {error}")
 
     def _order_partitions(self) -> range:
-        rooms = [room for room in self._rooms if INVENTORY_COMMANDS not in room.sources]
+        rooms = [room for room in self._rooms if room.source is not INVENTORY_COMMANDS]
         return range(min(map(self._inputs.partitions, rooms)))
 
     def _groups(self) -> Iterator[Sequence[int]]:
@@ -180,12 +180,11 @@ class Audit:
         for room in self._rooms:
             if room.name not in (INTAKE, *BOOKKEEPERS):
                 continue
-            for topic in room.sources:
-                for partition, end in enumerate(self._inputs.ends[topic.name]):
-                    start = self._inputs.position(room, partition)
-                    lag += max(0, end - start)
-                    async for records in self._log.read(topic, partition, end, start=start):
-                        self._in_progress.update(undecided_orders(room, records, start))
+            for partition, end in enumerate(self._inputs.ends[room.source.name]):
+                start = self._inputs.position(room, partition)
+                lag += max(0, end - start)
+                async for records in self._log.read(room.source, partition, end, start=start):
+                    self._in_progress.update(undecided_orders(room, records, start))
         for row in self._inputs.outbox:
             for record in row.records:
                 self._in_progress.update(order_of(record.value))
@@ -216,7 +215,7 @@ class Audit:
             if stage.is_last:
                 stock += await self._compare(stage, undecided)
         undecided.report(room.name, self.tallies["every_record_was_decided"])
-        if INVENTORY_COMMANDS in room.sources:
+        if room.source is INVENTORY_COMMANDS:
             accounts.compare(stock)
 
     def _is_kept(self, room: Room[Any], partition: int) -> bool:
@@ -256,7 +255,7 @@ class Audit:
         tally.count(dropped_rows_left_out=sum(map(len, gone.values())))
         if room.name not in BOOKKEEPERS:
             return []
-        if INVENTORY_COMMANDS not in room.sources:
+        if room.source is not INVENTORY_COMMANDS:
             stored = self._stored(await self._database.orders(partition))
             stored = without(room.name, stored, stage.replay.facts.subjects)
             undecided.differing |= compare_rows(room.name, replayed, stored, tally)
@@ -274,11 +273,10 @@ class Audit:
         for room in self._rooms:
             if partition >= self._inputs.partitions(room) or self._inputs.first_kept(room, partition) is not None:
                 continue
-            own = {topic.name for topic in room.sources}
             for topic, offset in self._inputs.decided(room, partition).items():
                 by_room = decided.setdefault(topic, {None: offset})
                 by_room[room.name] = offset
-                if room.name in BOOKKEEPERS and topic in own:
+                if room.name in BOOKKEEPERS and topic == room.source.name:
                     by_room[None] = min(offset, by_room[None])
         for source, by_room in decided.items():
             answers = published.answers(source, partition)

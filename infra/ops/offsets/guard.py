@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from consumers.lag.hosted import SEPARATOR
 from infra.base.rooms import READERS, ROOMS, TRENDS
-from topology.topics import TOPICS, topics_read_by
+from topology.topics import TOPICS, log_read_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,5 +93,5 @@ def _readings(group: str) -> Iterable[Parts]:
 
 
 def _topics_of(parts: Parts) -> set[str]:
-    known = [topic for name in parts.names for topic in (topics_read_by(name) if name in ROOMS else TOPICS)]
+    known = [topic for name in parts.names for topic in ([log_read_by(name)] if name in ROOMS else TOPICS)]
     return {parts.namespace + topic.name for topic in known}

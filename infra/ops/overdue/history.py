@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from infra.ops.overdue.orders import QUERIES, Stuck
-from topology.topics import CO_PARTITIONED, topics_read_by
+from topology.topics import CO_PARTITIONED, log_read_by
 
 if TYPE_CHECKING:
     import asyncpg
@@ -18,24 +18,16 @@ SHOWN_MS: Final = 24 * 60 * 60 * 1000
 
 async def older_database(connection: asyncpg.Connection, now_ms: int) -> list[Stuck]:
     """Return the partitions whose position was found behind the one that Kafka was given, within the last day."""
-    return [
-        _went_back(row["room"], row["partition"], list(row["next_offsets"]), list(row["reread_up_to"]), row["since_ms"])
-        for row in await connection.fetch(QUERIES["went_back"], now_ms - SHOWN_MS)
-    ]
+    return [_went_back(*row) for row in await connection.fetch(QUERIES["went_back"], now_ms - SHOWN_MS)]
 
 
-def _went_back(room: str, partition: int, reached: list[int], up_to: list[int], since_ms: int) -> Stuck:
-    left = {
-        topic.name: end - position
-        for topic, position, end in zip(topics_read_by(room), reached, up_to, strict=False)
-        if position < end
-    }
-    names = ", ".join(f"{records:,} records of {topic}/{partition}" for topic, records in left.items())
+def _went_back(room: str, partition: int, reached: int, up_to: int, since_ms: int) -> Stuck:
+    left = f"{up_to - reached:,} records of {log_read_by(room).name}/{partition}" if reached < up_to else ""
     return Stuck(
         None,
         "database",
         "went_back",
-        f"{room} to decide {names} again" if left else f"nobody: {room} has decided partition {partition} again",
+        f"{room} to decide {left} again" if left else f"nobody: {room} has decided partition {partition} again",
         since_ms,
         None,
         "`lastunit verify` once all is decided; docs/guides/outages.md, 'A database that went back'",

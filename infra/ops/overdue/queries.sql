@@ -42,9 +42,8 @@ WHERE since_ms <= $1 AND ($2::uuid IS NULL OR order_id = $2)
 ORDER BY since_ms, order_id, axis LIMIT $3;
 
 -- name: went_back
-SELECT room, partition, next_offsets, reread_up_to, (extract(epoch FROM went_back_at) * 1000)::bigint AS since_ms
+SELECT room, partition, next_offsets[1], reread_up_to[1], (extract(epoch FROM went_back_at) * 1000)::bigint AS since_ms
 FROM claims
-WHERE went_back_at IS NOT NULL AND ((extract(epoch FROM went_back_at) * 1000)::bigint >= $1 OR EXISTS (
-    SELECT FROM unnest(next_offsets, reread_up_to) AS o (next, up_to) WHERE o.next < o.up_to
-))
+WHERE went_back_at IS NOT NULL
+    AND ((extract(epoch FROM went_back_at) * 1000)::bigint >= $1 OR next_offsets[1] < reread_up_to[1])
 ORDER BY went_back_at, room, partition;

@@ -10,7 +10,7 @@ from infra.ops.groups import owners_by_group
 from schemas.codec.wire import decode
 from schemas.errors import DecodeError
 from schemas.messages import DeadLetter, PlaceOrderLine
-from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, topics_read_by
+from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, log_read_by
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -57,28 +57,22 @@ class Lag(NamedTuple):
 
 async def lags(connection: asyncpg.Connection, log: Log, bootstrap: str, namespace: str) -> list[Lag]:
     """Return every partition with undecided records, the longest wait first. Raises UnreadableError."""
-    rows = await connection.fetch("SELECT room, partition, next_offsets, group_id FROM claims")
-    claims = {(row["room"], row["partition"]): list(row["next_offsets"]) for row in rows}
+    rows = await connection.fetch("SELECT room, partition, next_offsets[1] AS next_offset, group_id FROM claims")
+    claims = {(row["room"], row["partition"]): row["next_offset"] for row in rows}
     alone = {room: f"{namespace}{room}" for room in ROOMS}
     groups = {(row["room"], row["partition"]): row["group_id"] or alone.get(row["room"], "") for row in rows}
     owners = await owners_by_group(bootstrap, sorted({*alone.values(), *groups.values()} - {""}))
     undecided: list[Lag] = []
     for room in ROOMS:
-        for place, topic in enumerate(topics_read_by(room)):
-            name = topic.in_namespace(namespace)
-            for partition, end in enumerate(await log.ends(topic)):
-                decided = claims.get((room, partition), ())
-                first = decided[place] if place < len(decided) else 0
-                if first < end:
-                    group = groups.get((room, partition), alone[room])
-                    owner = owners[group].get((name, partition)) or owners[alone[room]].get((name, partition))
-                    lag = await _lag(log, topic, partition, first, end)
-                    if lag is not None:
-                        undecided.append(
-                            lag._replace(
-                                room=room, owner=f"{owner.client_id} at {owner.host}" if owner is not None else None
-                            )
-                        )
+        topic = log_read_by(room)
+        name = topic.in_namespace(namespace)
+        for partition, end in enumerate(await log.ends(topic)):
+            first = claims.get((room, partition), 0)
+            if first < end and (lag := await _lag(log, topic, partition, first, end)) is not None:
+                group = groups.get((room, partition), alone[room])
+                owner = owners[group].get((name, partition)) or owners[alone[room]].get((name, partition))
+                held_by = f"{owner.client_id} at {owner.host}" if owner is not None else None
+                undecided.append(lag._replace(room=room, owner=held_by))
     return sorted(undecided, key=lambda lag: lag.since_ms)
 
 

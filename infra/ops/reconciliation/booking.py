@@ -60,7 +60,7 @@ class Booking:
 
     async def _is_done(self, ends: Sequence[int], orders: set[str]) -> bool:
         rows = await self._connection.fetch(QUERIES["decided"])
-        decided = {row["partition"]: row["next_offsets"][0] for row in rows}
+        decided = {row["partition"]: row["next_offset"] for row in rows}
         if any(decided.get(partition, 0) < end for partition, end in enumerate(ends)):
             return False
         known = await OurBooks(self._connection).known(orders)

@@ -23,7 +23,7 @@ WHERE a.kind = 'authorize' AND a.result = 'succeeded' AND a.authorization_id <> 
 ORDER BY a.order_id, a.operation_id LIMIT $4;
 
 -- name: decided
-SELECT partition, next_offsets FROM claims WHERE room = 'payments';
+SELECT partition, next_offsets[1] AS next_offset FROM claims WHERE room = 'payments';
 
 -- name: begin
 INSERT INTO payment_orphans (operation_id, order_id, authorization_id, kind, amount_minor, currency, why)

@@ -26,14 +26,13 @@ class Position(NamedTuple):
 
     room: str
     partition: int
-    next_offsets: Sequence[int]
+    next_offset: int
     at_ms: int
 
 
 async def log_ends(log: Log) -> Offsets:
     """Return where every topic that a room decides ends."""
-    topics = {topic.name: topic for room in bookkeepers() for topic in room.sources}
-    return {name: await log.ends(topic) for name, topic in topics.items()}
+    return {topic.name: await log.ends(topic) for topic in {room.source for room in bookkeepers()}}
 
 
 async def log_begins(log: Log) -> Offsets:
@@ -57,8 +56,8 @@ def floor_ms(claims: Iterable[Position], ends: Mapping[str, Sequence[int]], now_
     claimed = {(claim.room, claim.partition): claim for claim in claims}
     lowest_ms = now_ms
     for room in bookkeepers():
-        for partition, end in enumerate(ends[room.sources[0].name]):
+        for partition, end in enumerate(ends[room.source.name]):
             claim = claimed.get((room.name, partition))
-            if end > (claim.next_offsets[0] if claim is not None else 0):
+            if end > (claim.next_offset if claim is not None else 0):
                 lowest_ms = min(lowest_ms, claim.at_ms if claim is not None else 0)
     return lowest_ms

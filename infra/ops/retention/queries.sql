@@ -2,7 +2,7 @@
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
 
 -- name: claims
-SELECT room, partition, next_offsets, at_ms FROM claims;
+SELECT room, partition, next_offsets[1], at_ms FROM claims;
 
 -- name: dropped
 SELECT from_ms, until_ms FROM dropped_weeks ORDER BY from_ms;

@@ -27,7 +27,7 @@ from tests.benchmarks.harness.orders import HOT_SKU, names
 from tests.benchmarks.harness.servers import environment
 from tests.benchmarks.sagas.shapes import SCARCE, as_commands, as_wholes
 from tests.harness.waiting import until
-from topology.topics import ORDER_EVENTS, topics_read_by
+from topology.topics import ORDER_EVENTS, log_read_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -185,9 +185,9 @@ class OurSeller(Seller):
     async def _has_caught_up(self, redis: Redis) -> bool:
         rows = await _fetch(self.lane.settings.postgres_dsn, QUERIES["our_positions"])
         positions = {row["room"]: row["read"] for row in rows}
-        topics = {ORDER_EVENTS, *(topic for room in positions for topic in topics_read_by(room))}
+        topics = {ORDER_EVENTS, *map(log_read_by, positions)}
         ends = {topic: await self.lane.topics.ends(topic) for topic in topics}
-        due = {room: sum(sum(ends[topic]) for topic in topics_read_by(room)) for room in positions}
+        due = {room: sum(ends[log_read_by(room)]) for room in positions}
         written = await read_positions(redis, self.lane.namespace, range(len(ends[ORDER_EVENTS])))
         return positions == due and sum(at or 0 for at in written.values()) == sum(ends[ORDER_EVENTS])
 

@@ -51,8 +51,8 @@ class MemoryLog(Log):
     async def ends(self, topic: Topic) -> list[int]:
         return [len(records) for records in self.topics[topic.name]]
 
-    async def identity(self, topics: Sequence[Topic]) -> LogIdentity:
-        return LogIdentity("in memory", tuple(topic.name for topic in topics))
+    async def identity(self, topic: Topic) -> LogIdentity:
+        return LogIdentity("in memory", topic.name)
 
     async def begins(self, topic: Topic) -> list[int]:
         return [0 for _ in self.topics[topic.name]]

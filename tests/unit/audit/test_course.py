@@ -52,7 +52,7 @@ def test_intake_begins_where_the_room_furthest_behind_stood_and_at_the_beginning
 
 @pytest.mark.parametrize("room", ["inventory", "notifications", "orders"])
 def test_a_room_that_has_always_had_one_topic_reads_it_from_its_beginning(room: str) -> None:
-    assert sources_of(ROOMS[room], 5, TAKEN_OVER) == ROOMS[room].sources
+    assert sources_of(ROOMS[room], 5, TAKEN_OVER) == (ROOMS[room].source,)
     assert course_of(ROOMS[room], 5, 20, [], TAKEN_OVER).ranges == [Range(0, 0, 20)]
 
 

@@ -87,7 +87,7 @@ async def test_a_generation_that_began_before_the_one_before_was_decided_is_foun
     database = world.stop()
     claim = database.claims["inventory", 0]
     start = database.generations["inventory.commands"][-1].starts[0]
-    database.claims["inventory", 0] = claim._replace(next_offsets=[start - 1])
+    database.claims["inventory", 0] = claim._replace(next_offset=start - 1)
     assert TWICE in await breaches_of(world, database)
 
 

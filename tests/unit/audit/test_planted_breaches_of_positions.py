@@ -28,7 +28,7 @@ async def test_a_position_beyond_the_log() -> None:
     world = busy_world(World())
     database = world.stop()
     claim = database.claims["orders", 0]
-    database.claims["orders", 0] = claim._replace(next_offsets=[claim.next_offsets[0] + 1])
+    database.claims["orders", 0] = claim._replace(next_offset=claim.next_offset + 1)
     assert await breaches_of(world, database) == {TWICE}
 
 

@@ -60,7 +60,7 @@ class World:
         self._tamper = tamper
         self._seats = [(room, p) for room in replayed_rooms() for p in range(PARTITIONS)]
         self._replays = {(room.name, p): Replay(room, p, Partitioning(PARTITIONS)) for room, p in self._seats}
-        self._next = {(room.name, p): [0] * len(room.sources) for room, p in self._seats}
+        self._next = {(room.name, p): 0 for room, p in self._seats}
         self._ranges: dict[tuple[str, int], list[Range]] = {key: [] for key in self._next}
         self._asked: set[str] = set()
         self.skipped: set[tuple[str, int, int]] = set()
@@ -139,7 +139,7 @@ class World:
         """Switch inventory.commands to more partitions, all that there is being decided; or leave the states behind."""
         name = INVENTORY_COMMANDS.name
         before = [self._replays["inventory", p] for p in range(len(self.log.topics[name]))]
-        starts = [self._next["inventory", replay.partition][0] for replay in before]
+        starts = [self._next["inventory", replay.partition] for replay in before]
         self.log.topics[name] += [[] for _ in range(partitions - len(before))]
         starts += [0] * (partitions - len(before))
         self._generations.append(Generation(partitions, tuple(starts)))
@@ -151,30 +151,27 @@ class World:
         room = before[0].room
         for p, state in enumerate(states):
             self._replays["inventory", p] = Replay(room, p, partitioning, state, at_ms, rules_version=NEWEST)
-            self._next.setdefault(("inventory", p), [0])
+            self._next.setdefault(("inventory", p), 0)
             self._ranges.setdefault(("inventory", p), [])
         self._seats += [(room, p) for p in range(len(before), partitions)]
 
     def _apply_fact(self, room: Any, partition: int) -> bool:
-        moved = False
-        for source, topic in enumerate(room.sources):
-            first = self._next[room.name, partition][source]
-            records = self.log.topics[topic.name][partition][first:]
-            if not records:
-                continue
-            moved = True
-            self._next[room.name, partition][source] = first + len(records)
-            self._ranges[room.name, partition].append(Range(source, first, first + len(records)))
-            replay = self._replays[room.name, partition]
-            decided = [record for record in records if (topic.name, partition, record.offset) not in self.skipped]
-            letters = self._letters(room.name, decided) if self.forged and topic is ORDER_EVENTS else None
-            outputs = [output for decision in replay.feed(source, decided, letters) for output in decision.outputs]
-            for record in outputs:
-                for changed in self._tamper(record):
-                    self.publish(changed)
-            if room.name == "payments":
-                self._answer(replay.state)
-        return moved
+        topic, first = room.source, self._next[room.name, partition]
+        records = self.log.topics[topic.name][partition][first:]
+        if not records:
+            return False
+        self._next[room.name, partition] = first + len(records)
+        self._ranges[room.name, partition].append(Range(0, first, first + len(records)))
+        replay = self._replays[room.name, partition]
+        decided = [record for record in records if (topic.name, partition, record.offset) not in self.skipped]
+        letters = self._letters(room.name, decided) if self.forged and topic is ORDER_EVENTS else None
+        outputs = [output for decision in replay.feed(0, decided, letters) for output in decision.outputs]
+        for record in outputs:
+            for changed in self._tamper(record):
+                self.publish(changed)
+        if room.name == "payments":
+            self._answer(replay.state)
+        return True
 
     def _letters(self, room: str, records: Sequence[Any]) -> Callable[[str, int], Answers]:
         """Return the judgement of who reads an event, as a letter."""
@@ -249,8 +246,8 @@ class World:
         database.all_ranges = self._ranges
         database.generations[INVENTORY_COMMANDS.name] = self._generations
         for (room, partition), replay in self._replays.items():
-            offsets = self._next[room, partition]
-            database.claims[room, partition] = ClaimRow(room, partition, 1, list(offsets), replay.at_ms, 1)
+            next_offset = self._next[room, partition]
+            database.claims[room, partition] = ClaimRow(room, partition, 1, next_offset, replay.at_ms, 1)
             for table, rows in replay.rows().items():
                 database.tables.setdefault(table, []).extend(rows)
         return database

@@ -27,7 +27,7 @@ from infra.local.wiring import RUNNABLE
 from producers.outage import Readiness
 from producers.publisher import Publisher
 from topology.saga import INTAKE, REACTIONS
-from topology.topics import topics_read_by
+from topology.topics import log_read_by
 
 ROOT = Path(__file__).parents[3]
 
@@ -58,7 +58,7 @@ def test_the_rooms_of_the_saga_are_those_of_the_registry() -> None:
 async def test_an_entry_builds_the_room_of_its_name(name: str) -> None:
     room = ROOMS[name].build(Resources(load_settings()))  # type: ignore[arg-type]  # no processor is reached
     assert room.name == name
-    assert set(room.sources) == set(topics_read_by(name))
+    assert room.source is log_read_by(name)
 
 
 def test_a_replay_builds_its_rooms_without_a_way_to_the_outside() -> None:

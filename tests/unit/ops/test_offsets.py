@@ -8,7 +8,7 @@ from consumers.lag.model import GroupLook, LogRange, Look
 from infra.base.rooms import ROOMS
 from infra.ops.offsets.guard import projection_of, refusal
 from infra.ops.offsets.plan import Move, Target, detail_of, moves_of
-from topology.topics import topics_read_by
+from topology.topics import log_read_by
 
 NAMESPACE = "shop."
 
@@ -26,7 +26,7 @@ def why_not(name: str, *topics: str, namespace: str = NAMESPACE, state: str = "E
 @pytest.mark.parametrize("room", ROOMS)
 @pytest.mark.parametrize("namespace", ["", NAMESPACE])
 def test_a_rooms_group_is_refused_even_where_nobody_is_in_it(room: str, namespace: str) -> None:
-    topic = namespace + topics_read_by(room)[0].name
+    topic = namespace + log_read_by(room).name
     assert "position is in PostgreSQL" in why_not(f"{namespace}{room}", topic, namespace=namespace)
     assert "position is in PostgreSQL" in why_not(f"{namespace}{room}", namespace=namespace)
 

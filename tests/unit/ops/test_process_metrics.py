@@ -30,8 +30,8 @@ from producers.tracing import Traces
 def part(room: str, first: int, until: int, outputs: int = 1) -> Any:
     return SimpleNamespace(
         room=SimpleNamespace(name=room),
-        old_offsets=[first],
-        new_offsets=[until],
+        old_offset=first,
+        new_offset=until,
         outputs=[None] * outputs,
         at_ms=1_700_000_000_000,
     )

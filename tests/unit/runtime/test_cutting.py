@@ -27,7 +27,7 @@ def a_run(partition: int, first: int, kinds: list[str]) -> DecodedSlice:
     readings: list[Reading] = [
         (ARecord(partition, first + n, 0, None, None), READ_AS[kind]) for n, kind in enumerate(kinds) if kind != UNHEARD
     ]
-    return DecodedSlice(partition, 0, first, first + len(kinds), readings)
+    return DecodedSlice(partition, first, first + len(kinds), readings)
 
 
 KINDS = st.lists(st.sampled_from((PLAIN, PLAIN, BARRIER, REFUSED, UNHEARD)), min_size=1, max_size=12)
@@ -53,7 +53,7 @@ def test_cutting_loses_nothing_and_keeps_every_partitions_order(runs: list[Decod
     cut = steps(runs, is_barrier)
     for run in runs:
         pieces = [piece for step in cut for piece in step.slices if piece.partition == run.partition]
-        assert [(piece.source, piece.partition) for piece in pieces] == [(0, run.partition)] * len(pieces)
+        assert [piece.partition for piece in pieces] == [run.partition] * len(pieces)
         assert offsets(pieces) == offsets([run])
         assert [read_as for piece in pieces for _, read_as in piece.readings] == [
             read_as for _, read_as in run.readings

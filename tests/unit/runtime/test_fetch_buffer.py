@@ -19,19 +19,19 @@ FETCHES = st.lists(
 
 
 def claim_of(partition: int) -> HostedPartition:
-    return HostedPartition(partition, [], [0])
+    return HostedPartition(partition, [], 0)
 
 
 def portion(claim: HostedPartition, first: int, count: int, unread: int = 0) -> FetchedSlice:
     """Return records that were fetched, and so many offsets after them where none is to be read."""
     records = [ARecord(claim.partition, first + n, 0, None, None) for n in range(count)]
     tp = TopicPartition("inventory.commands", claim.partition)
-    return FetchedSlice(tp, 0, claim, records, first, first + count + unread)
+    return FetchedSlice(tp, claim, records, first, first + count + unread)
 
 
 def decide(portions: list[FetchedSlice]) -> None:
     for slice_ in portions:
-        slice_.claim.next_offsets[slice_.source] = slice_.next
+        slice_.claim.next_offset = slice_.next
 
 
 @given(FETCHES, LIMITS)

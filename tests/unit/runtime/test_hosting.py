@@ -12,7 +12,7 @@ from consumers.errors import CannotShareReaderError, RefusedError
 from consumers.inventory.room import InventoryRoom
 from consumers.orders.room import OrdersRoom
 from consumers.payments.room import PaymentsRoom
-from consumers.runtime.claim import Claim
+from consumers.runtime.claim import Claim, HostedPartition
 from consumers.runtime.deciding.batch import DecodedSlice, accepted_by, decode_records
 from consumers.runtime.deciding.partitioning import Partitioning
 from consumers.runtime.hosting import Hosting
@@ -45,7 +45,7 @@ def records_of(numbers: list[int]) -> list[ARecord]:
 
 
 def claim_at(room: Room[Any], offset: int) -> Claim[Any]:
-    return Claim(0, 1, [offset] * len(room.sources), 0, 0, room.new_state(0))
+    return Claim(0, 1, offset, 0, 0, room.new_state(0))
 
 
 def as_plain(readings: Any) -> list[tuple[int, Any]]:
@@ -59,9 +59,8 @@ def as_plain(readings: Any) -> list[tuple[int, Any]]:
 @given(st.lists(st.integers(0, len(VALUES) - 1), max_size=12), st.integers(0, 20))
 def test_a_room_is_given_what_it_would_have_read_alone_from_its_position_on(numbers: list[int], position: int) -> None:
     hosting, records = Hosting(ROOMS, ""), records_of(numbers)
-    source = hosting.names.index(ORDER_EVENTS.name)
     end = 3 + len(records)
-    whole = DecodedSlice(0, source, 3, end, decode_records(hosting.accepted, records, HERE), None)
+    whole = DecodedSlice(0, 3, end, decode_records(hosting.accepted, records, HERE), None)
     for number, room in enumerate(ROOMS):
         share = hosting.share(number, whole, claim_at(room, position), HERE)
         left = [record for record in records if record.offset >= position]
@@ -69,7 +68,6 @@ def test_a_room_is_given_what_it_would_have_read_alone_from_its_position_on(numb
             assert share is None
             continue
         assert share is not None
-        assert room.sources[share.source] is ORDER_EVENTS
         assert (share.first, share.next) == (max(3, position), end)
         assert as_plain(share.readings) == as_plain(decode_records(accepted_by(room), left, HERE))
 
@@ -77,10 +75,10 @@ def test_a_room_is_given_what_it_would_have_read_alone_from_its_position_on(numb
 def test_the_reader_begins_where_the_room_that_is_furthest_behind_stands() -> None:
     hosting = Hosting(ROOMS, "ns.")
     assert hosting.name == "orders+payments+fulfilment+notifications"
-    assert all(topic.startswith("ns.order.") for topic in hosting.topics)
-    claims = [claim_at(room, 10 - number) for number, room in enumerate(ROOMS)]
-    least = dict(zip(hosting.names, hosting.least_offsets(claims), strict=True))
-    assert least == {"order.events": 7}
+    assert (hosting.source, hosting.topic) == (ORDER_EVENTS, "ns.order.events")
+    hosted = HostedPartition(0, [claim_at(room, 10 - number) for number, room in enumerate(ROOMS)], 12)
+    hosted.begin_again()
+    assert hosted.next_offset == 7
 
 
 @pytest.mark.parametrize("others", [[OrdersRoom()], [OrdersRoom(), PaymentsRoom(NOBODY, NOBODY)]])
@@ -93,14 +91,9 @@ def test_a_room_that_reads_another_log_cannot_share_a_reader(others: list[Room[A
 
 
 def test_what_was_passed_over_is_committed_with_the_next_batch_from_where_the_last_one_ended() -> None:
-    claim: Claim[None] = Claim(0, 1, [5, 8], 0, 0, None)
-    claim.pass_over(0, 5, 7, 1.0)
-    claim.pass_over(0, 7, 9, 2.0)
-    claim.pass_over(1, 8, 9, 3.0)
-    claim.pass_over(0, 9, 10, 4.0)
-    assert claim.next_offsets == [10, 9]
-    assert claim.committing_offsets == [5, 8]
-    assert claim.passed == [0, 5, 9, 1, 8, 9, 0, 9, 10]
-    assert claim.passed_at == 1.0
-    claim.return_to([5, 8], 0, 0)
-    assert (claim.next_offsets, claim.committing_offsets, claim.passed) == ([5, 8], [5, 8], [])
+    claim: Claim[None] = Claim(0, 1, 5, 0, 0, None)
+    claim.pass_over(7, 1.0)
+    claim.pass_over(9, 2.0)
+    assert (claim.next_offset, claim.committing_offset, claim.passed_from, claim.passed_at) == (9, 5, 5, 1.0)
+    claim.return_to(5, 0, 0)
+    assert (claim.next_offset, claim.committing_offset, claim.passed_from) == (5, 5, None)

@@ -15,7 +15,6 @@ from consumers.runtime.deciding.batch import DecodedSlice, accepted_by
 from consumers.runtime.hosting import Hosting
 from consumers.runtime.origins.check import OriginCheck
 from consumers.runtime.origins.event_origin import EventOrigin, origin_of
-from consumers.runtime.room import Room
 from infra.base.rooms import FOLLOWERS, replayed_rooms
 from producers.outage import Readiness
 from schemas import messages as m
@@ -89,10 +88,8 @@ class Rows:
         return [{**self.row, "n": n} for n, _ in enumerate(partitions, start=1)]
 
 
-def slice_of(*readings: tuple[ARecord, Any], room: Room[Any] | None = None) -> DecodedSlice:
-    room = room or PaymentsRoom(cast("Any", None), cast("Any", None))
-    source = Hosting([room], "").names.index(ORDER_EVENTS.name)
-    return DecodedSlice(HOME, source, 40, 60, list(readings), readings[-1][0])
+def slice_of(*readings: tuple[ARecord, Any]) -> DecodedSlice:
+    return DecodedSlice(HOME, 40, 60, list(readings), readings[-1][0])
 
 
 def check_of(rows: Rows, readiness: Readiness | None = None) -> OriginCheck:
@@ -193,7 +190,7 @@ async def test_only_the_capture_for_a_parcel_is_asked_about_where_orders_confirm
         captured = m.PaymentCaptured(A, "au-1", 500, "EUR", reference)
         rows = Rows(attempts="[]", **dict.fromkeys(ORDER))
         check = OriginCheck(Hosting([FulfilmentRoom()], ""), "", cast("Any", rows), Readiness())
-        decoded = slice_of((record_of(b"order.events/2/9/0"), captured), room=FulfilmentRoom())
+        decoded = slice_of((record_of(b"order.events/2/9/0"), captured))
         await check.hold_back([decoded], ending_at_70, thorough=False)
         assert rows.asked == is_asked
 
@@ -206,6 +203,6 @@ async def test_an_id_of_a_partition_that_is_not_there_is_refused() -> None:
     for partition, is_refused in ((7, False), (999, True)):
         check = OriginCheck(Hosting([OrdersRoom()], ""), "", cast("Any", Rows(next_offsets=None)), Readiness())
         event_id = f"inventory.commands/{partition}/5/0".encode()
-        decoded = slice_of((record_of(event_id), returned), room=OrdersRoom())
+        decoded = slice_of((record_of(event_id), returned))
         _, held = await check.hold_back([decoded], of_what_is_there, thorough=False)
         assert (isinstance(decoded.readings[0][1], NotDecidedError), len(held)) == (is_refused, int(not is_refused))

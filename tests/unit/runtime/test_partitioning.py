@@ -80,9 +80,9 @@ def test_a_generation_in_force_stops_nobody_and_knows_what_was_before() -> None:
 )
 def test_the_last_run_ends_exactly_where_the_next_generation_starts(offsets: list[int], span: tuple[int, int]) -> None:
     dealt = partitioning_of([Generation(1, (0,)), Generation(2, (5, 0), in_force=False)])
-    claim = HostedPartition(0, [], [3])
+    claim = HostedPartition(0, [], 3)
     records = [published("MUG", 0, offset=offset) for offset in offsets]
-    portion = FetchedSlice(TopicPartition(SOURCE, 0), 0, claim, records, 3, offsets[-1] + 1)
+    portion = FetchedSlice(TopicPartition(SOURCE, 0), claim, records, 3, offsets[-1] + 1)
     run = decode_slice(ROOM.accepts, portion, dealt)
     assert run is not None
     assert (run.first, run.next) == span
@@ -91,14 +91,12 @@ def test_the_last_run_ends_exactly_where_the_next_generation_starts(offsets: lis
 
 
 def test_a_run_begins_and_ends_where_the_fetch_did_even_where_only_a_marker_stands() -> None:
-    claim, tp = HostedPartition(0, [], [3]), TopicPartition(SOURCE, 0)
-    run = decode_slice(
-        ROOM.accepts, FetchedSlice(tp, 0, claim, [published("MUG", 0, offset=4)], 3, 6), partitioning_by(1)
-    )
+    claim, tp = HostedPartition(0, [], 3), TopicPartition(SOURCE, 0)
+    run = decode_slice(ROOM.accepts, FetchedSlice(tp, claim, [published("MUG", 0, offset=4)], 3, 6), partitioning_by(1))
     assert run is not None
     assert (run.first, run.next, len(run.readings)) == (3, 6, 1)
-    assert decode_slice(ROOM.accepts, FetchedSlice(tp, 0, claim, [], 5, 7), partitioning_by(1)) == DecodedSlice(
-        0, 0, 5, 7, []
+    assert decode_slice(ROOM.accepts, FetchedSlice(tp, claim, [], 5, 7), partitioning_by(1)) == DecodedSlice(
+        0, 5, 7, []
     )
 
 

@@ -19,18 +19,16 @@ if TYPE_CHECKING:
 
 
 def check_logs(room: Room[Any], claims: Iterable[ClaimRow], identity: LogIdentity, tally: Tally) -> None:
-    """Name each topic that is another one than the room has decided: a topic that was made again has the same name."""
+    """Name the room's log where it is another one than the room has decided: a topic that was made again has the same name."""
     others: dict[str, None] = {}
     for claim in claims:
         if claim.cluster_id not in (None, identity.cluster_id):
             others[f"{room.name} decided the log of cluster {claim.cluster_id}, and this is {identity.cluster_id}"] = (
                 None
             )
-        for topic, then, now in zip(room.sources, claim.topic_ids or (), identity.topic_ids, strict=False):
-            if then != now:
-                others[
-                    f"{topic.name} is another topic than the one that {room.name} decided (id {now}, was {then})"
-                ] = None
+        if claim.topic_id not in (None, now := identity.topic_id):
+            was = f"(id {now}, was {claim.topic_id})"
+            others[f"{room.source.name} is another topic than the one that {room.name} decided {was}"] = None
     for words in others:
         tally.breach(f"{words}: `lastunit topology rebase` shows whether it has the same records")
 
@@ -42,15 +40,15 @@ def check_claims(
     tally: Tally,
 ) -> None:
     """Check epochs and positions. `ends` has the end of each partition of each topic, read after the claims."""
-    sources = {room.name: room.sources for room in rooms}
+    logs = {room.name: room.source.name for room in rooms}
     for (room, partition), claim in claims.items():
         tally.count(claims=1, epochs=claim.epoch)
         if claim.epoch < 1 or claim.batch < 0 or claim.at_ms < 0:
             tally.breach(f"{room}/{partition} has epoch {claim.epoch}, batch {claim.batch}, at_ms {claim.at_ms}")
-        for topic, offset in zip(sources.get(room, ()), claim.next_offsets, strict=False):
-            end = ends[topic.name][partition] if partition < len(ends[topic.name]) else 0
-            if not 0 <= offset <= end:
-                tally.breach(f"{room} has decided {topic.name}/{partition} up to {offset}, which ends at {end}")
+        if (topic := logs.get(room)) is not None:
+            end = ends[topic][partition] if partition < len(ends[topic]) else 0
+            if not 0 <= claim.next_offset <= end:
+                tally.breach(f"{room} has decided {topic}/{partition} up to {claim.next_offset}, which ends at {end}")
 
 
 def check_unused_partitions(unused: Mapping[str, int], tally: Tally) -> None:
