@@ -80,7 +80,7 @@ async def test_a_topic_that_was_made_again_is_not_read_on_from_the_old_position(
     await make_again(shop)
     await shop.place(*(order(("MUG", 1)) for _ in range(20)))
 
-    await run_refused(shop, OtherLogError, r"another log: cluster .* topic ids .*; this is cluster .* topology rebase")
+    await run_refused(shop, OtherLogError, r"another log: cluster .* topic id .*; this is cluster .* topology rebase")
     assert await epochs(shop) == before, "whoever decides the right log is not fenced"
     assert await shop.levels() == {"MUG": Level(5, 0, 0)}
     report = await shop.audit()
@@ -223,7 +223,7 @@ async def test_a_database_that_went_back_is_named_once_and_heals_by_deciding_aga
             async with shop.running("inventory"):
                 await shop.until_quiet("inventory")
     [named] = [log for log in logs if log["event"] == "database_went_back"]
-    assert (named["position"], named["committed_to_kafka"]) == ([2], [12])
+    assert (named["position"], named["committed_to_kafka"]) == (2, 12)
     [shown] = [wait for wait in await all_that_waits(shop.settings, before_ms=2**60) if wait.axis == "database"]
     assert shown.waits_for.startswith("nobody: inventory has decided partition ")
     assert await shop.levels() == {"MUG": Level(50, 10, 0)}
