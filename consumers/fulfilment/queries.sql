@@ -35,7 +35,8 @@ confirmed_orders AS MATERIALIZED (
         AS e (order_id, amount_minor, currency, lines, terms, is_placed), guard,
         LATERAL (
             SELECT FROM orders o
-            WHERE o.order_id = e.order_id AND o.amount_minor = e.amount_minor AND o.currency = e.currency
+            WHERE o.order_id = e.order_id AND o.order_id BETWEEN {first_id} AND {last_id}
+                AND o.amount_minor = e.amount_minor AND o.currency = e.currency
                 AND o.lines @> e.lines::jsonb
                 AND (NOT (o.lines @? '$.*.discount_minor' OR o.lines @? '$.*.tax_minor')
                     OR NOT EXISTS (
@@ -70,7 +71,9 @@ updated_fulfilments AS (
         $32::text[], $33::text[], $34::text[], $35::bigint[], $36::text[], $37::bigint[], $38::bigint[])
         AS c (order_id, state, captures_at_shipping, is_lapsed, is_returned, ship_by_ms, lines, shipments,
             returns, blocked, gone_minor, waits_for, deadline_ms, updated_at_ms), guard, confirmed_orders,
-        LATERAL (SELECT partition FROM fulfilments WHERE order_id = c.order_id OFFSET 0) AS f
+        LATERAL (
+            SELECT partition FROM fulfilments WHERE order_id = c.order_id AND order_id BETWEEN {first_id} AND {last_id} OFFSET 0
+        ) AS f
     ON CONFLICT (order_id) DO UPDATE
     SET state = excluded.state, captures_at_shipping = excluded.captures_at_shipping,
         is_lapsed = excluded.is_lapsed, is_returned = excluded.is_returned, ship_by_ms = excluded.ship_by_ms,

@@ -37,6 +37,7 @@ class FulfilmentRoom(OrderKeyedRoom[OrderKeyedState[Fulfilment], Fulfilment]):
     decider = Decider(Fulfilment, decide, evolve, respond_outside_window)
     queries = store.QUERIES
     save = store.QUERIES["save"]
+    looks_up = (25, 39)
 
     @override
     def new_state(self, partition: int) -> OrderKeyedState[Fulfilment]:

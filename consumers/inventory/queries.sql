@@ -53,7 +53,8 @@ updated_holds AS (
     FROM unnest($19::uuid[], $20::integer[], $21::text[], $22::smallint[]) AS c (order_id, line, sku, state), guard,
         LATERAL (
             SELECT partition, quantity, expires_at_ms, buyer, cart FROM holds
-            WHERE order_id = c.order_id AND line = c.line AND sku = c.sku OFFSET 0
+            WHERE order_id = c.order_id AND order_id BETWEEN {first_id} AND {last_id}
+                AND line = c.line AND sku = c.sku OFFSET 0
         ) AS h
     ON CONFLICT (order_id, line, sku) DO UPDATE SET state = excluded.state
 ),

@@ -37,6 +37,7 @@ class InventoryRoom(Room[Ledger]):
     source = INVENTORY_COMMANDS
     accepts = messages_accepted_by(ROOM)
     save = store.QUERIES["save"]
+    looks_up = (19,)
     cache_limit = 60_000
     fetch_min_bytes = 32_768  # some 200 commands, which at ten thousand a second are there before the wait is over
     may_be_repartitioned = True

@@ -26,7 +26,8 @@ confirmed_lines AS MATERIALIZED (
         AS e (order_id, line, sku, quantity, is_committed), guard,
         LATERAL (
             SELECT FROM holds h
-            WHERE h.order_id = e.order_id AND h.line = e.line AND h.sku = e.sku AND h.quantity = e.quantity
+            WHERE h.order_id = e.order_id AND h.order_id BETWEEN {first_id} AND {last_id}
+                AND h.line = e.line AND h.sku = e.sku AND h.quantity = e.quantity
                 AND (e.is_committed = 0 OR h.state IN (1, 4, 5))
             OFFSET 0
         ) AS h
@@ -37,7 +38,7 @@ confirmed_money AS MATERIALIZED (
         AS e (order_id, kind, amount_minor, authorization_id, reference), guard,
         LATERAL (
             SELECT FROM payment_attempts a
-            WHERE a.order_id = e.order_id
+            WHERE a.order_id = e.order_id AND a.order_id BETWEEN {first_id} AND {last_id}
                 AND CASE e.kind
                     WHEN 'declined' THEN a.kind = 'authorize' AND a.result IN ('declined', 'abandoned')
                         OR a.kind = 'void' AND a.reference = 'unconfirmed' AND a.result IN ('succeeded', 'resolved')
@@ -68,7 +69,10 @@ updated_orders AS (
         $30::text[], $31::bigint[], $32::bigint[])
         AS c (order_id, state, reason, payment_token, currency, line_count, amount_minor, lines, deadline_ms,
             updated_at_ms), guard, confirmed_lines, confirmed_money,
-        LATERAL (SELECT partition, customer_id, terms FROM orders WHERE order_id = c.order_id OFFSET 0) AS o
+        LATERAL (
+            SELECT partition, customer_id, terms FROM orders
+            WHERE order_id = c.order_id AND order_id BETWEEN {first_id} AND {last_id} OFFSET 0
+        ) AS o
     ON CONFLICT (order_id) DO UPDATE
     SET state = excluded.state, reason = excluded.reason, payment_token = excluded.payment_token,
         currency = excluded.currency, line_count = excluded.line_count, amount_minor = excluded.amount_minor,

@@ -35,6 +35,7 @@ class OrdersRoom(OrderKeyedRoom[OrderKeyedState[Order], Order]):
     decider = Decider(Order, decide, evolve, respond_outside_window)
     queries = store.QUERIES
     save = store.QUERIES["save"]
+    looks_up = (23, 33, 38)
 
     @override
     def new_state(self, partition: int) -> OrderKeyedState[Order]:

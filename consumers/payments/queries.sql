@@ -45,7 +45,8 @@ confirmed AS MATERIALIZED (
         AS e (order_id, amount_minor, currency, customer_id, payment_token, terms, is_placed), guard,
         LATERAL (
             SELECT FROM orders o
-            WHERE o.order_id = e.order_id AND o.amount_minor = e.amount_minor AND o.currency = e.currency
+            WHERE o.order_id = e.order_id AND o.order_id BETWEEN {first_id} AND {last_id}
+                AND o.amount_minor = e.amount_minor AND o.currency = e.currency
                 AND CASE e.is_placed
                     WHEN 1 THEN o.terms = e.terms
                         AND o.state IN ('placed', 'paid', 'shipped', 'delivered', 'returned', 'cancelled')
@@ -85,7 +86,7 @@ updated_payments AS (
             updated_at_ms), guard, confirmed,
         LATERAL (
             SELECT partition, amount_minor, currency, customer_id, payment_token FROM payments
-            WHERE order_id = c.order_id OFFSET 0
+            WHERE order_id = c.order_id AND order_id BETWEEN {first_id} AND {last_id} OFFSET 0
         ) AS p
     ON CONFLICT (order_id) DO UPDATE
     SET state = excluded.state, authorization_id = excluded.authorization_id, order_over = excluded.order_over,
@@ -114,7 +115,8 @@ resolved_attempts AS (
         AS c (operation_id, amount_minor, authorization_id, result), guard,
         LATERAL (
             SELECT order_id, partition, kind, reference, started_at_ms FROM payment_attempts
-            WHERE order_id = left(c.operation_id, 36)::uuid AND operation_id = c.operation_id OFFSET 0
+            WHERE order_id = left(c.operation_id, 36)::uuid AND order_id BETWEEN {first_id} AND {last_id}
+                AND operation_id = c.operation_id OFFSET 0
         ) AS a
     ON CONFLICT (order_id, operation_id) DO UPDATE
     SET amount_minor = excluded.amount_minor, authorization_id = excluded.authorization_id, result = excluded.result

@@ -49,6 +49,7 @@ class PaymentsRoom(OrderKeyedRoom[PaymentsState, Payment]):
     decider = Decider(Payment, decide, evolve, respond_outside_window)
     queries = store.QUERIES
     save = store.QUERIES["save"]
+    looks_up = (31, 56, 60)
     ends_per_command = 500
     max_ends = 1_000
 

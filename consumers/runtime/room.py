@@ -93,6 +93,8 @@ class Room(ABC, Generic[S]):
     """What it does with records that stand in the wrong partition of its log."""
     save: str
     """CTEs that write `Changes.columns` (from $10 on), under names of their own, each `FROM ..., guard`: see `consumers/runtime/postgres/queries.sql`."""
+    looks_up: tuple[int, ...] = ()
+    """Parameters of `save` by whose elements it looks rows up that are kept by weeks: order ids, or what begins with them."""
     may_be_repartitioned: bool = False
     """Whether its log may get more partitions while it runs (docs/guides/repartition.md)."""
     run_type: type[Message] | None = None

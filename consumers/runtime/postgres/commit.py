@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FENCED_SQLSTATE: Final = "LU001"
 _PARAMETER: Final = re.compile(r"\$(\d+)")
+_ID_LENGTH: Final = 36
 _FENCE: Final = 8
 """Parameters of the statement before those of the rooms."""
 _FIRST_OF_A_ROOM: Final = 10
@@ -41,7 +42,8 @@ def commit_statement(saves: tuple[str, ...]) -> str:
         changes.append(_shifted(save, last + 1 - _FIRST_OF_A_ROOM))
         last += max(named, default=_FIRST_OF_A_ROOM - 1) - (_FIRST_OF_A_ROOM - 1)
     statement = QUERIES["commit"].replace("{saves}", "".join(f",\n{each}" for each in changes))
-    return statement.replace("{last_records}", f"${last + 1}").replace("{rules_versions}", f"${last + 2}")
+    statement = statement.replace("{last_records}", f"${last + 1}").replace("{rules_versions}", f"${last + 2}")
+    return statement.replace("{first_id}", f"${last + 3}::text::uuid").replace("{last_id}", f"${last + 4}::text::uuid")
 
 
 def _shifted(save: str, by: int) -> str:
@@ -157,7 +159,19 @@ def _arguments(saving: Sequence[Room[Any]], parts: Sequence[PartitionBatch[Any]]
         *columns,
         [part.last_record for part in parts],
         [part.rules_version for part in parts],
+        *(_least_and_greatest_id(parts) if any(room.looks_up for room in saving) else ()),
     ]
+
+
+def _least_and_greatest_id(parts: Sequence[PartitionBatch[Any]]) -> tuple[str | None, str | None]:
+    """Return between which order ids the rows lie that the statement looks up, None where it looks none up.
+
+    PostgreSQL then begins to read the few weeks of them alone. By the ids themselves it finds the same rows, but knows the
+    weeks only as it goes: it would begin a scan of every week, for each look-up of each batch.
+    """
+    looked_up = (part.changes.columns[number - _FIRST_OF_A_ROOM] for part in parts for number in part.room.looks_up)
+    ends = [end for ids in looked_up if ids for end in (min(ids), max(ids))]
+    return (min(ends)[:_ID_LENGTH], max(ends)[:_ID_LENGTH]) if ends else (None, None)
 
 
 def _joined(parts: Sequence[PartitionBatch[Any]]) -> Iterable[Sequence[Any]]:

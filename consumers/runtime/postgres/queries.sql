@@ -99,6 +99,7 @@ WHERE o.room = p.room AND o.partition = p.partition AND o.batch BETWEEN p.batch 
 -- FROM guard, and guard refuses the whole statement when one partition is no longer ours.
 -- Rows that change are looked up one by one (LATERAL ... OFFSET 0 leaves the planner no other way) and go ON CONFLICT
 -- into their place. An UPDATE that joins them to its table reads all of a table that was empty when it was analysed.
+-- In a table that is kept by weeks they lie between the first and the last id: weeks outside are not even begun to be read.
 WITH fence AS (
     UPDATE claims c
     SET next_offsets = ARRAY[f.new_offset], at_ms = f.at_ms, batch = f.batch, committed_at = now(),

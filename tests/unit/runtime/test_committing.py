@@ -16,17 +16,22 @@ from consumers.runtime.deciding.batch import PartitionBatch
 from consumers.runtime.deciding.decision import outgoing
 from consumers.runtime.postgres.commit import _arguments, _moved_by_others, _rooms_with_changes, commit_statement
 from consumers.runtime.postgres.sql import array_literal
-from consumers.runtime.room import Room
+from consumers.runtime.room import Changes, Room
 from infra.base.rooms import replayed_rooms
 from producers.publisher import Outgoing
-from tests.given_when_then import NOW_MS, A, B, OrderReserved, PlaceOrderLine, ReceiveStock
+from tests.given_when_then import NOW_MS, A, B, C, LineReserved, OrderReserved, PlaceOrderLine, ReceiveStock
 
 NOBODY = cast("Any", None)
 INVENTORY, PAYMENTS = InventoryRoom(), PaymentsRoom(NOBODY, NOBODY)
 ORDERS = OrdersRoom()
 ROOMS: list[Room[Any]] = [INVENTORY, ORDERS, PAYMENTS]
 EVERY_ROOM = [*replayed_rooms(), CatalogueRoom()]
+WEEKLY = ("holds", "movements", "orders", "payments", "payment_attempts", "fulfilments")
+"""Tables that are kept by weeks of order ids."""
 FENCE = 8
+"""Arguments before the rooms' columns."""
+TAIL = -4
+"""From here on: last records, versions of the rules, the first and the last id that is looked up."""
 
 
 def part(room: Room[Any], partition: int, *messages: Any, outputs: list[Outgoing] | None = None) -> PartitionBatch[Any]:
@@ -50,7 +55,8 @@ def test_the_statement_has_a_parameter_for_every_argument_and_for_nothing_else(r
 def test_the_statement_leaves_nothing_to_be_filled_in(room: Room[Any]) -> None:
     without_numbers = re.sub(r"\$\d+", "$", commit_statement((room.save,)))
     assert "{save" not in without_numbers
-    assert re.sub(r"\$\d+", "$", room.save) in without_numbers
+    save = room.save.replace("{first_id}", "$::text::uuid").replace("{last_id}", "$::text::uuid")
+    assert re.sub(r"\$\d+", "$", save) in without_numbers
 
 
 def test_the_fence_is_given_what_was_claimed_and_where_it_stood() -> None:
@@ -62,9 +68,9 @@ def test_the_fence_is_given_what_was_claimed_and_where_it_stood() -> None:
     assert nothing is None, "a batch that says nothing leaves no blob"
 
 
-def test_the_last_record_comes_last() -> None:
+def test_the_last_record_comes_after_the_columns() -> None:
     digest = f"7:{'a' * 32}"
-    assert _arguments([INVENTORY], [part(INVENTORY, 3), part(INVENTORY, 5)])[-2] == [digest] * 2
+    assert _arguments([INVENTORY], [part(INVENTORY, 3), part(INVENTORY, 5)])[TAIL] == [digest] * 2
 
 
 def test_the_changes_of_several_partitions_stand_one_after_the_other() -> None:
@@ -72,14 +78,35 @@ def test_the_changes_of_several_partitions_stand_one_after_the_other() -> None:
     mugs = part(INVENTORY, 3, receipts[0], PlaceOrderLine(order_id=A, sku="MUG"))
     tees = part(INVENTORY, 5, receipts[1], PlaceOrderLine(order_id=B, sku="TEE"))
     arguments = _arguments([INVENTORY], [mugs, tees])
-    columns = arguments[FENCE:-2]
+    columns = arguments[FENCE:TAIL]
     assert columns[:4] == [f'{{"{A}","{B}"}}', "{1,1}", '{"MUG","TEE"}', "{3,5}"]
     assert columns == [array_literal(a + b) for a, b in zip(mugs.changes.columns, tees.changes.columns, strict=True)]
 
 
+def test_what_a_statement_looks_up_lies_between_the_first_and_the_last_of_its_ids() -> None:
+    orders = part(ORDERS, 3, LineReserved(order_id=B)), part(ORDERS, 5, LineReserved(order_id=A))
+    assert _arguments([ORDERS], orders)[-2:] == [A, B]
+    paid = msgspec.structs.replace(
+        part(PAYMENTS, 3), changes=Changes(([],) * 46 + ([f"{C}/capture/2", f"{B}/void"],) + ([],) * 8)
+    )
+    assert _arguments([ORDERS, PAYMENTS], [*orders, paid])[-2:] == [A, C]
+    assert _arguments([INVENTORY], [part(INVENTORY, 3, ReceiveStock())])[-2:] == [None, None], "nothing is looked up"
+
+
+@pytest.mark.parametrize("room", EVERY_ROOM, ids=lambda room: room.name)
+def test_whatever_a_room_looks_up_in_tables_kept_by_weeks_it_looks_up_by_ids_that_are_counted(room: Room[Any]) -> None:
+    looked_up = set()
+    for part_of_it in re.split(r"^\w+ AS ", room.save, flags=re.MULTILINE):
+        _, lateral, lookup = part_of_it.partition("LATERAL (")
+        if lateral and re.search(rf"FROM ({'|'.join(WEEKLY)})\b", lookup):
+            assert "order_id BETWEEN {first_id} AND {last_id}" in lookup
+            looked_up.add(int(part_of_it.split("unnest($")[1].split(":")[0]))
+    assert looked_up == set(room.looks_up)
+
+
 def test_one_part_alone_is_given_as_it_is() -> None:
     alone = part(INVENTORY, 3, ReceiveStock())
-    assert _arguments([INVENTORY], [alone])[FENCE:-2] == list(map(array_literal, alone.changes.columns))
+    assert _arguments([INVENTORY], [alone])[FENCE:TAIL] == list(map(array_literal, alone.changes.columns))
 
 
 def test_a_batch_that_changed_nothing_has_empty_columns() -> None:
@@ -99,7 +126,7 @@ def test_rooms_without_changes_are_left_out_and_the_others_count_their_parameter
     assert {int(number) for number in re.findall(r"\$(\d+)", statement)} == set(range(1, len(arguments) + 1))
     assert arguments[0] == ["orders", "inventory", "payments"]
     columns = [*busy.changes.columns, *paid.changes.columns]
-    assert arguments[FENCE:-2] == list(map(array_literal, columns))
+    assert arguments[FENCE:TAIL] == list(map(array_literal, columns))
 
 
 def test_no_two_rooms_name_a_part_of_their_statements_alike() -> None:
