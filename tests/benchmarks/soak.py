@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
+import math
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -57,11 +58,12 @@ QUERIES: Final = load_queries("tests.benchmarks.soaking")
 
 
 class Soak(msgspec.Struct, frozen=True):
-    """What is asked for: how long, in how many samples, and how many orders the capacity is measured with."""
+    """What is asked for: how long, in how many samples, how many orders the capacity is measured with, and the highest rate (1/s)."""
 
     seconds: float
     sample_seconds: float
     capacity_orders: int
+    most_per_s: float
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,9 +110,10 @@ async def soak(what: Soak, servers: Servers, settings: Settings, report: Report)
         stream = Stream(publisher, finals, names(SKUS))
         full = await capacity(stream, finals, what.capacity_orders)
         report.figure("capacity_orders_per_s", full)
-        report.figure("offered_orders_per_s", full * SHARE)
-        say(f"capacity {full:,.0f} orders/s; {full * SHARE:,.0f} orders/s for {what.seconds:.0f} s")
-        flow = asyncio.create_task(stream.flow(full * SHARE, what.seconds))
+        offered = min(full * SHARE, what.most_per_s)
+        report.figure("offered_orders_per_s", offered)
+        say(f"capacity {full:,.0f} orders/s; {offered:,.0f} orders/s for {what.seconds:.0f} s")
+        flow = asyncio.create_task(stream.flow(offered, what.seconds))
         database = await asyncpg.connect(settings.postgres_dsn)
         open_ones.push_async_callback(database.close)
         data = servers.settings.state_dir
@@ -221,12 +224,15 @@ def _read_arguments() -> tuple[Soak, Options]:
     parser = argparse.ArgumentParser(prog="make soak", description="The whole system at half of its capacity")
     parser.add_argument("--minutes", type=float, default=30.0, help="how long (default 30)")
     parser.add_argument("--orders", type=int, default=16_000, help="orders that the capacity is measured with")
+    parser.add_argument(
+        "--most", type=float, default=math.inf, help="orders a second at most (default: half of the capacity)"
+    )
     parser.add_argument("--samples", type=int, help="samples in all (default: one a minute, at least 6)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where servers, results and plots are kept")
     given = parser.parse_args()
     seconds = given.minutes * 60
     samples = given.samples or max(6, round(given.minutes))
-    what = Soak(seconds, seconds / samples, given.orders)
+    what = Soak(seconds, seconds / samples, given.orders, given.most)
     return what, Options(rounds=samples, orders=given.orders, folder=given.folder.absolute())
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from producers.outage import Outage
 
 FETCH_BYTES: Final = MAX_RECORD_BYTES
-"""Read ahead of each partition of each source, and so the most that one poll brings of it."""
+"""Read ahead of each partition, and so the most that one poll brings of it."""
 LONE_HEARTBEAT_MS: Final = 1_000
 """Between the heartbeats of a group's only member: nobody waits for it to learn of a rebalance, but who comes to join it."""
 NEVER_MS: Final = 2**31 - 1
