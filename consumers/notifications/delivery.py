@@ -45,6 +45,8 @@ TIMEOUT_SECONDS: Final = 20.0
 UNDER_WAY: Final = 64
 PER_SUBSCRIBER: Final = 8
 IDLE_SECONDS: Final = 0.5
+REST_SECONDS: Final = 5.0
+"""How often to look where nobody has subscribed and no batch adds anything: somebody may subscribe."""
 ERROR_CHARACTERS: Final = 200
 _SUCCESS: Final = range(200, 300)
 
@@ -107,6 +109,7 @@ class Deliverer:
         self._busy: Counter[str] = Counter()
         self._woken = asyncio.Event()
         self._has_subscribers = True
+        self._has_new = self._rests = False
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # a purpose has one connection
         self._work: asyncio.Task[None] | None = None
 
@@ -129,7 +132,8 @@ class Deliverer:
 
     def added(self) -> None:
         """Look for what a batch may have added: nothing, unless somebody has subscribed since the last look."""
-        if self._has_subscribers:
+        self._has_new = True
+        if self._has_subscribers or self._rests:
             self._woken.set()
 
     async def close(self) -> None:
@@ -151,9 +155,17 @@ class Deliverer:
                     await self._wait()
 
     async def _wait(self) -> None:
+        self._has_new = False
+        await self._until_woken(IDLE_SECONDS)
+        self._rests = not (self._has_subscribers or self._has_new or self._woken.is_set())
+        if self._rests:
+            await self._until_woken(REST_SECONDS)
+            self._rests = False
+
+    async def _until_woken(self, seconds: float) -> None:
         # Not wait_for: in Python 3.11 it forgets a cancellation that comes together with what it waits for (bpo-42130).
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(IDLE_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._woken.wait()
 
     async def _due(self) -> list[Delivery]:

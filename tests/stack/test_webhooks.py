@@ -86,6 +86,23 @@ async def test_each_subscriber_is_notified_of_what_it_subscribed_to(shop: Shop) 
     assert everything.bodies[0]["data"].keys() >= {"order_id"}
 
 
+async def test_nobody_looks_for_deliveries_at_rest_and_the_first_subscriber_need_not_wait(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "REST_SECONDS", 600.0)
+    [event] = paid(1)
+    async with listening() as subscriber, delivering(shop) as deliverer:
+
+        async def rests() -> bool:
+            return deliverer._rests
+
+        await shop.until(rests)
+        await subscribe(shop, subscriber)
+        await shop.say(event)
+        await shop.until(lambda: done(shop, subscriber, 1))
+    assert set(subscriber.taken) == names([event])
+
+
 async def done(shop: Shop, subscriber: Subscriber, count: int) -> bool:
     return len(subscriber.taken) >= count and await shop.value(WAITING) == 0
 

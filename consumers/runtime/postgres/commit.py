@@ -1,6 +1,6 @@
 """The one statement that makes a batch durable, and what to believe when its answer is lost.
 
-Decisions: docs/decisions, 002, 042.
+Decisions: docs/decisions, 002, 042, 056.
 """
 
 from __future__ import annotations
