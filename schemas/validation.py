@@ -144,6 +144,9 @@ _RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "quantity": _between("invalid_quantity", 1, MAX_QUANTITY, "units"),
         "change": _change,
         "limit": _between("invalid_quantity", 0, MAX_QUANTITY, "units"),
+        "parked_by": _identifier,
+        "released": _between("invalid_count", 0, 2**31 - 1, "records"),
+        "count": _between("invalid_count", 0, 2**31 - 1, "records"),
         "amount_minor": _between("invalid_amount", 1, 2**63 - 1, "minor units"),
     }
 )

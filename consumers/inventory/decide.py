@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.errors import RefusedError
+from consumers.inventory.decide_parking import line_has_to_wait, wait
 from consumers.inventory.decide_stock import CONFLICT, UNKNOWN_SKU
 from consumers.inventory.state import AVAILABLE, LIVE, QUARANTINE, HeldForCart, Hold, HoldKey, HoldState, cart_owner
 from consumers.runtime.deciding.validation import require_identifier
@@ -43,6 +44,8 @@ def place_order_line(ledger: Ledger, command: m.PlaceOrderLine, now: Now) -> lis
     hold = ledger.holds.get((command.order_id, command.line, command.sku))
     if hold is not None:
         return _already_placed(hold, command)
+    if stock.parking is not None and line_has_to_wait(stock, stock.parking):
+        return wait(command.sku, stock.parking)
     if command.cart_id:
         return _place_for_cart(ledger, stock, command, now.at_ms)
     if (refusal := _refusal(ledger, stock, command)) is not None:
@@ -204,7 +207,7 @@ def _restriction(ledger: Ledger, stock: Stock, command: m.PlaceOrderLine, replac
     """Return what stands between the customer and the units, were they there."""
     if stock.is_retired:
         return "sku_retired"
-    if stock.is_suspended:
+    if stock.is_suspended and (stock.parking is None or not stock.parking.is_open):  # what waits came before that
         return "sale_suspended"
     given_back = sum(ledger.holds[key].quantity for key in replaced if ledger.holds[key].buyer)
     counted = ledger.purchases.get((command.sku, command.customer_id), 0) - given_back

@@ -15,6 +15,7 @@ from consumers.errors import RefusedError
 from consumers.inventory.state import (
     REFUSAL,
     LedgerEntry,
+    ParkingChanged,
     QuarantineCleared,
     SaleRulesChanged,
     SkuEvent,
@@ -46,6 +47,25 @@ def event_of(command: m.SkuCommand) -> SkuEvent:
             return StockAdjusted(*name, command.change, command.reason)
         case m.ClearQuarantine():
             return QuarantineCleared(*name, command.quantity, command.disposition)
+        case m.ParkSku() | m.ReleaseParked() | m.EndRelease():
+            return _parking_event_of(command)
+    return _sale_event_of(command)
+
+
+def _parking_event_of(command: m.ParkSku | m.ReleaseParked | m.EndRelease) -> ParkingChanged:
+    name = (command.command_id, command.sku)
+    match command:
+        case m.ParkSku():
+            return ParkingChanged(*name, "arming" if command.on_dead_letter else "parking", command.reason)
+        case m.ReleaseParked():
+            note = f"{command.count} after {command.released} of {command.parked_by}"
+            return ParkingChanged(*name, "release", note, command.count)
+    return ParkingChanged(*name, "end of release", command.parked_by)
+
+
+def _sale_event_of(command: m.SkuCommand) -> SaleRulesChanged:
+    name = (command.command_id, command.sku)
+    match command:
         case m.SetPurchaseLimit():
             return SaleRulesChanged(*name, "purchase_limit", limit=command.limit)
         case m.SuspendSale():
@@ -58,17 +78,17 @@ _RULES: Final[Mapping[type[m.SkuCommand], str]] = {m.ResumeSale: "resumption", m
 
 def receive_stock(ledger: Ledger, command: m.ReceiveStock, now: Now) -> list[Outcome]:
     """Add received units."""
-    return [] if _is_repeat(ledger, command, now) else [event_of(command)]
+    return [] if is_repeat(ledger, command, now) else [event_of(command)]
 
 
 def adjust_stock(ledger: Ledger, command: m.AdjustStock, now: Now) -> list[Outcome]:
     """Correct a count; what is promised to buyers or quarantined cannot be counted away."""
-    if _is_repeat(ledger, command, now):
+    if is_repeat(ledger, command, now):
         return []
     stock = ledger.stock(command.sku)
     if stock.available + command.change >= 0:
         return [event_of(command)]
-    return _refused(
+    return refuse(
         command,
         f"on_hand {stock.on_hand} {command.change:+d} would be less than reserved {stock.reserved} + allocated "
         f"{stock.allocated} + quarantined {stock.quarantined}",
@@ -77,11 +97,11 @@ def adjust_stock(ledger: Ledger, command: m.AdjustStock, now: Now) -> list[Outco
 
 def clear_quarantine(ledger: Ledger, command: m.ClearQuarantine, now: Now) -> list[Outcome]:
     """Make quarantined units sellable, or write them off."""
-    if _is_repeat(ledger, command, now):
+    if is_repeat(ledger, command, now):
         return []
     quarantined = ledger.stock(command.sku).quarantined
     if command.quantity > quarantined:
-        return _refused(command, f"{command.quantity} units asked for, {quarantined} are quarantined")
+        return refuse(command, f"{command.quantity} units asked for, {quarantined} are quarantined")
     return [event_of(command)]
 
 
@@ -104,20 +124,20 @@ def retire_sku(ledger: Ledger, command: m.RetireSku, now: Now) -> list[Outcome]:
     """End a SKU of which nothing is left."""
     outcomes = _change_rules(ledger, command, now)
     if outcomes and (on_hand := ledger.stock(command.sku).on_hand):
-        return _refused(command, f"{on_hand} units are still on hand; sell them or adjust the stock to 0 first")
+        return refuse(command, f"{on_hand} units are still on hand; sell them or adjust the stock to 0 first")
     return outcomes
 
 
 def _change_rules(ledger: Ledger, command: m.SkuCommand, now: Now, *, even_if_unknown: bool = False) -> list[Outcome]:
-    if _is_repeat(ledger, command, now):
+    if is_repeat(ledger, command, now):
         return []
     if not even_if_unknown and not ledger.stock(command.sku).is_known:
-        return _refused(command, f"{UNKNOWN_SKU}: no stock of it ever came in")
+        return refuse(command, f"{UNKNOWN_SKU}: no stock of it ever came in")
     return [event_of(command)]
 
 
-def _is_repeat(ledger: Ledger, command: m.SkuCommand, now: Now) -> bool:
-    """Tell whether the command was decided before.
+def is_repeat(ledger: Ledger, command: m.SkuCommand, now: Now) -> bool:
+    """Tell whether the command was decided before, under its id and alike.
 
     Raises RefusedError for one that is malformed or outside the window, and for an id that stands for something else.
     """
@@ -148,7 +168,8 @@ def difference(command: m.SkuCommand, earlier: LedgerEntry) -> str | None:
     return f"{command.command_id} stands for {stands}; sent now: {sent}. Choose another id"
 
 
-def _refused(command: m.SkuCommand, detail: str) -> list[Outcome]:
+def refuse(command: m.SkuCommand, detail: str) -> list[Outcome]:
+    """Return what refuses a command for good, and its dead letter."""
     kind = type(command).__name__
     return [
         StockCommandRefused(command.command_id, command.sku, kind, detail),

@@ -9,6 +9,9 @@ from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import replace
+
+from consumers.inventory.parking import Parking
 from consumers.inventory.state import (
     QUARANTINE,
     RETURN,
@@ -20,7 +23,9 @@ from consumers.inventory.state import (
     Ledger,
     Movement,
     Outcome,
+    ParkingChanged,
     QuarantineCleared,
+    RecordParked,
     SaleRulesChanged,
     SkuEvent,
     Stock,
@@ -154,6 +159,30 @@ def _change_sale_rules(ledger: Ledger, event: SaleRulesChanged, at_ms: int) -> N
     _record_movement(ledger, event, at_ms)
 
 
+def _change_parking(ledger: Ledger, event: ParkingChanged, at_ms: int) -> None:
+    stock = _stock_for_update(ledger, event.sku)
+    if event.kind in ("parking", "arming"):
+        stock.parking = Parking(event.command_id, is_armed=event.kind == "arming")
+    elif (parking := stock.parking) is not None and event.kind == "release":
+        stock.parking = replace(parking, released=parking.released + event.count, is_open=True)
+    elif parking is not None:
+        stock.parking = replace(parking, is_open=False) if parking.waiting else None
+    _record_movement(ledger, event, at_ms)
+
+
+def _count_parked(ledger: Ledger, event: RecordParked, _: int) -> None:
+    stock = _stock_for_update(ledger, event.sku)
+    if stock.parking is not None:
+        stock.parking = replace(stock.parking, counted=stock.parking.counted + 1)
+
+
+def park_behind_letter(ledger: Ledger, sku: str) -> None:
+    """Park a SKU of which the next dead letter was waited for, if this is one."""
+    stock = ledger.stocks.get(sku)
+    if stock is not None and stock.parking is not None and stock.parking.is_armed and not stock.parking.is_open:
+        _stock_for_update(ledger, sku).parking = replace(stock.parking, is_armed=False)
+
+
 def line_movement_id(order_id: str, line: int, kind: str) -> str:
     """Return the id under which a line's shipment or return stands in the ledger, once. No stock command may have it."""
     return f"{order_id}/{line}/{kind}"
@@ -230,5 +259,7 @@ _CHANGES: Final[Mapping[type, Callable[..., None]]] = {
     StockAdjusted: _change_units,
     QuarantineCleared: _change_units,
     SaleRulesChanged: _change_sale_rules,
+    ParkingChanged: _change_parking,
+    RecordParked: _count_parked,
     StockCommandRefused: _record_movement,
 }

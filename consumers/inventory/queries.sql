@@ -1,6 +1,10 @@
 -- name: load_stock
-SELECT sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired
+SELECT sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired, parking
 FROM stock WHERE sku = ANY($1::text[]);
+
+-- name: load_parked
+SELECT sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired, parking
+FROM stock WHERE sku = ANY($1::text[]) AND partition = $2 AND parking <> '';
 
 -- name: levels
 SELECT sku, on_hand, reserved, allocated, quarantined, is_retired FROM stock
@@ -60,48 +64,50 @@ updated_holds AS (
 ),
 inserted_stock AS (
     INSERT INTO stock (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended,
-        is_retired)
+        is_retired, parking)
     SELECT n.sku, n.partition, n.on_hand, n.reserved, n.allocated, n.quarantined, n.purchase_limit, n.is_suspended,
-        n.is_retired
+        n.is_retired, n.parking
     FROM unnest($23::text[], $24::integer[], $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[],
-        $29::bigint[], $30::boolean[], $31::boolean[])
-        AS n (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired), guard
+        $29::bigint[], $30::boolean[], $31::boolean[], $32::text[])
+        AS n (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired,
+            parking), guard
 ),
 updated_stock AS (
     INSERT INTO stock (sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended,
-        is_retired)
+        is_retired, parking)
     SELECT c.sku, s.partition, s.on_hand + c.on_hand, s.reserved + c.reserved, s.allocated + c.allocated,
-        s.quarantined + c.quarantined, c.purchase_limit, c.is_suspended, c.is_retired
-    FROM unnest($32::text[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[],
-        $38::boolean[], $39::boolean[])
-        AS c (sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired), guard,
+        s.quarantined + c.quarantined, c.purchase_limit, c.is_suspended, c.is_retired, c.parking
+    FROM unnest($33::text[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[], $38::bigint[],
+        $39::boolean[], $40::boolean[], $41::text[])
+        AS c (sku, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired, parking), guard,
         LATERAL (
             SELECT partition, on_hand, reserved, allocated, quarantined FROM stock WHERE sku = c.sku OFFSET 0
         ) AS s
     ON CONFLICT (sku) DO UPDATE
     SET on_hand = excluded.on_hand, reserved = excluded.reserved, allocated = excluded.allocated,
         quarantined = excluded.quarantined, purchase_limit = excluded.purchase_limit,
-        is_suspended = excluded.is_suspended, is_retired = excluded.is_retired
+        is_suspended = excluded.is_suspended, is_retired = excluded.is_retired,
+        parking = excluded.parking
 ),
 inserted_movements AS (
     INSERT INTO movements (id, command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms)
     SELECT n.id, n.command_id, n.sku, n.partition, n.kind, n.quantity, n.quarantined, n.order_id, n.line, n.note,
         n.at_ms
-    FROM unnest($40::uuid[], $41::text[], $42::text[], $43::integer[], $44::text[], $45::bigint[], $46::bigint[],
-        $47::uuid[], $48::integer[], $49::text[], $50::bigint[])
+    FROM unnest($42::uuid[], $43::text[], $44::text[], $45::integer[], $46::text[], $47::bigint[], $48::bigint[],
+        $49::uuid[], $50::integer[], $51::text[], $52::bigint[])
         AS n (id, command_id, sku, partition, kind, quantity, quarantined, order_id, line, note, at_ms), guard
 ),
 counted_purchases AS (
     INSERT INTO purchases AS p (sku, customer_id, partition, units)
     SELECT n.sku, n.customer_id, n.partition, n.units
-    FROM unnest($51::text[], $52::text[], $53::integer[], $54::bigint[]) AS n (sku, customer_id, partition, units), guard
+    FROM unnest($53::text[], $54::text[], $55::integer[], $56::bigint[]) AS n (sku, customer_id, partition, units), guard
     WHERE n.units > 0
     ON CONFLICT (sku, customer_id) DO UPDATE SET units = p.units + excluded.units
 ),
 given_back_purchases AS (
     INSERT INTO purchases (sku, customer_id, partition, units)
     SELECT n.sku, n.customer_id, p.partition, p.units + n.units
-    FROM unnest($51::text[], $52::text[], $54::bigint[]) AS n (sku, customer_id, units), guard,
+    FROM unnest($53::text[], $54::text[], $56::bigint[]) AS n (sku, customer_id, units), guard,
         LATERAL (
             SELECT partition, units FROM purchases WHERE sku = n.sku AND customer_id = n.customer_id OFFSET 0
         ) AS p

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import override
 
 from consumers.inventory import evolve, saving, store
+from consumers.inventory.parking import sku_in
 from consumers.inventory.runs import reserve_run
 from consumers.inventory.state import Ledger
 from consumers.inventory.transitions import ROOM, decide
@@ -53,6 +54,14 @@ class InventoryRoom(Room[Ledger]):
         self, connection: asyncpg.Connection, loads: Sequence[tuple[Ledger, Sequence[Message]]], *, thorough: bool
     ) -> None:
         await store.load(connection, loads, thorough=thorough)
+
+    @override
+    async def load_lettered(self, connection: asyncpg.Connection, state: Ledger, keys: Sequence[bytes]) -> None:
+        await store.load_parked(connection, state, keys)
+
+    @override
+    def lettered(self, state: Ledger, key: bytes | None) -> None:
+        evolve.park_behind_letter(state, sku_in(key))
 
     @override
     def outcomes(self, state: Ledger, message: Message, at_ms: int) -> Sequence[Outcome]:

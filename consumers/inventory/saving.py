@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from consumers.inventory.parking import stored
 from consumers.inventory.state import Ledger, Stock
 from consumers.runtime.postgres.sql import columns
 from consumers.runtime.room import Changes, Tombstone
@@ -27,7 +28,7 @@ def changes(ledger: Ledger, at_ms: int) -> Changes:
     for sku, before in ledger.before.items():
         stock = ledger.stocks[sku]
         level = (stock.on_hand, stock.reserved, stock.allocated, stock.quarantined)
-        rules = (stock.purchase_limit, stock.is_suspended, stock.is_retired)
+        rules = (stock.purchase_limit, stock.is_suspended, stock.is_retired, stored(stock.parking))
         if stock.is_stored:
             levelled.append((sku, *(now - then for now, then in zip(level, before, strict=True)), *rules))
         else:
@@ -40,7 +41,7 @@ def changes(ledger: Ledger, at_ms: int) -> Changes:
     ]
     counted = [(*buyer, partition, units) for buyer, units in ledger.purchase_changes.items() if units]
     ledger.begin_batch()
-    rows = ((turned, 4), (stocked, 9), (levelled, 8), (moved, 11), (counted, 4))
+    rows = ((turned, 4), (stocked, 10), (levelled, 9), (moved, 11), (counted, 4))
     return Changes(placed + tuple(column for part, width in rows for column in columns(part, width)), records=levels)
 
 

@@ -12,6 +12,7 @@ import msgspec
 from typing_extensions import override
 
 from consumers.errors import RefusedError
+from consumers.inventory.parking import Parking
 from consumers.runtime.deciding.deadlines import DeadlineTimer
 from consumers.runtime.room import InternalEvent
 from schemas import messages as m
@@ -78,6 +79,7 @@ class Stock(msgspec.Struct, gc=False):
     purchase_limit: int = 0
     is_suspended: bool = False
     is_retired: bool = False
+    parking: Parking | None = None
     is_known: bool = False
     is_stored: bool = False
 
@@ -88,8 +90,8 @@ class Stock(msgspec.Struct, gc=False):
 
     @property
     def is_restricted(self) -> bool:
-        """Tell whether a line can be rejected although its units are there."""
-        return self.is_suspended or self.is_retired or self.purchase_limit > 0
+        """Tell whether a line can be rejected, or has to wait, although its units are there."""
+        return self.is_suspended or self.is_retired or self.purchase_limit > 0 or self.parking is not None
 
 
 class Movement(msgspec.Struct, frozen=True):
@@ -270,6 +272,25 @@ class StockCommandRefused(SkuEvent, frozen=True):
     @override
     def entry(self) -> LedgerEntry:
         return LedgerEntry(REFUSAL, note=f"{self.kind}: {self.reason}")
+
+
+class ParkingChanged(SkuEvent, frozen=True):
+    """A SKU was parked or armed, or what waits for it is let through; `count` records at a `release`."""
+
+    kind: str
+    note: str
+    count: int = 0
+
+    @property
+    @override
+    def entry(self) -> LedgerEntry:
+        return LedgerEntry(self.kind, note=self.note)
+
+
+class RecordParked(InternalEvent, frozen=True):
+    """A record has to wait: it is counted, and its dead letter has its number."""
+
+    sku: str
 
 
 Outcome = m.Message | InternalEvent | RefusedError

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 
 from consumers.inventory.decide import MAX_EXPIRIES
+from consumers.inventory.parking import read_stored, sku_in
 from consumers.inventory.state import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, LedgerEntry, Stock, cart_owner
 from consumers.runtime.postgres.sql import array_literal, load_queries
 from consumers.runtime.room import Tombstone
 from schemas import messages as m
 from schemas.ids import command_uuid, is_order_id
+from schemas.limits import MAX_TEXT_BYTES
 from topology.topics import STOCK_LEVELS
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 QUERIES: Final = load_queries("consumers.inventory", arrays_as_text=True)
 _BY_COMMAND: Final = frozenset(m.SKU_COMMANDS)
 _FIRST_LINES: Final = {m.PlaceOrderLine}
-_RESTRICTING: Final = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku)
+_RESTRICTING: Final = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku, m.ParkSku)
 """What may stand between a customer and units that are there, or take them away."""
 
 
@@ -159,10 +161,27 @@ async def _load_stock(connection: asyncpg.Connection, skus: dict[str, Ledger]) -
         return
     for sku, ledger in skus.items():
         ledger.stocks[sku] = Stock()
-    for sku, *level in await connection.fetch(QUERIES["load_stock"], array_literal(list(skus))):
-        stock = skus[sku].stocks[sku] = Stock(*level)
-        stock.is_known = stock.is_stored = True
+    for sku, *level, parking in await connection.fetch(QUERIES["load_stock"], array_literal(list(skus))):
+        skus[sku].stocks[sku] = _stored_level(level, parking)
     skus.clear()
+
+
+async def load_parked(connection: asyncpg.Connection, ledger: Ledger, keys: Sequence[bytes]) -> None:
+    """Bring in the levels of those SKUs of this partition, of these keys and not in memory, that are parked or to be."""
+    unseen = {sku for key in keys if (sku := sku_in(key)) and len(key) <= MAX_TEXT_BYTES} - ledger.stocks.keys()
+    if not unseen:
+        return
+    for sku, *level, parking in await connection.fetch(
+        QUERIES["load_parked"], array_literal(sorted(unseen)), ledger.partition
+    ):
+        ledger.stocks[sku] = _stored_level(level, parking)
+
+
+def _stored_level(level: Sequence[Any], parking: str) -> Stock:
+    stock = Stock(*level)
+    stock.parking = read_stored(parking)
+    stock.is_known = stock.is_stored = True
+    return stock
 
 
 async def _load_holds(connection: asyncpg.Connection, keys: dict[HoldKey, Ledger], lacks: _Lacks) -> None:

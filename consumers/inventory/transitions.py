@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consumers.inventory.decide import commit_line, expire_holds, place_order_line, release_line, return_line, ship_line
+from consumers.inventory.decide_parking import end_release, park_sku, parkable, release_parked
 from consumers.inventory.decide_stock import (
     adjust_stock,
     clear_quarantine,
@@ -33,13 +34,16 @@ TRANSITIONS: Final = decisions(
         m.ShipLine: ship_line,
         m.ReturnLine: return_line,
         m.ExpireHolds: expire_holds,
-        m.ReceiveStock: receive_stock,
-        m.AdjustStock: adjust_stock,
-        m.ClearQuarantine: clear_quarantine,
-        m.SetPurchaseLimit: set_purchase_limit,
+        m.ReceiveStock: parkable(receive_stock),
+        m.AdjustStock: parkable(adjust_stock),
+        m.ClearQuarantine: parkable(clear_quarantine),
+        m.SetPurchaseLimit: parkable(set_purchase_limit),
         m.SuspendSale: suspend_sale,
         m.ResumeSale: resume_sale,
-        m.RetireSku: retire_sku,
+        m.RetireSku: parkable(retire_sku),
+        m.ParkSku: park_sku,
+        m.ReleaseParked: release_parked,
+        m.EndRelease: end_release,
     },
 )
 

@@ -15,8 +15,9 @@ import structlog
 
 from consumers.errors import NotContiguousError
 from consumers.runtime.claim import adopt_rules
-from consumers.runtime.deciding.batch import Batch, DecodedSlice, PartitionBatch, adopted_rules, messages_in
+from consumers.runtime.deciding.batch import Batch, DecodedSlice, PartitionBatch, adopted_rules
 from consumers.runtime.deciding.decision import CLOCK_STEP_MS, decide_records, last_value
+from consumers.runtime.loading import load
 from consumers.runtime.log_identity import record_digest
 from producers.tracing import IS_ON, TRACES
 
@@ -155,9 +156,7 @@ class BatchDecider:
         self, connection: asyncpg.Connection, shares: Sequence[tuple[int, Sequence[Share]]], *, thorough: bool
     ) -> None:
         for number, room_shares in shares:
-            loads = [(claim.state, messages) for claim, slices in room_shares if (messages := messages_in(slices))]
-            if loads:
-                await self._rooms[number].load(connection, loads, thorough=thorough)
+            await load(connection, self._rooms[number], room_shares, thorough=thorough)
 
     def _hand_out(self, hosted: HostedPartition, slices: Iterable[DecodedSlice]) -> None:
         """Move the reader's position over slices that are decided now."""

@@ -156,6 +156,12 @@ class Room(ABC, Generic[S]):
         except Exception as error:
             raise EvolveFailedError(self.name, type(message).__name__, repr(error)) from error
 
+    async def load_lettered(self, connection: asyncpg.Connection, state: S, keys: Sequence[bytes]) -> None:
+        """Load what `lettered` looks at, for records of these keys of which nothing but the key can be read."""
+
+    def lettered(self, state: S, key: bytes | None) -> None:
+        """React to a record of this key that became a dead letter, after it was decided. Pure but for the state."""
+
     def rules_adopted(self, state: S, version: int) -> None:
         """Keep in the state the version of the rules that is in force, where a decision depends on it (topology/rules.py)."""
 

@@ -130,6 +130,37 @@ class RetireSku(SkuCommand, frozen=True):
     """Ends a SKU of which nothing is left; its level disappears from stock.levels until units come in again."""
 
 
+class ParkSku(SkuCommand, frozen=True):
+    """Has what comes for a SKU wait as dead letters, in order, until ReleaseParked lets it through.
+
+    That is what the outside asks: PlaceOrderLine, ReceiveStock, AdjustStock, ClearQuarantine, SetPurchaseLimit, RetireSku. What
+    belongs to orders that were decided goes on, and so do SuspendSale and ResumeSale. With `on_dead_letter` 1 it begins behind
+    the SKU's next dead letter.
+    """
+
+    reason: str
+    on_dead_letter: int = 0
+
+
+class ReleaseParked(SkuCommand, frozen=True):
+    """Begins to let through what waits for a SKU that was parked by the command `parked_by`: all up to EndRelease is decided.
+
+    `count` records follow, those that come after the first `released` ones; mended ones may stand before them. It is refused
+    where another number was let through before. All up to EndRelease belongs into one record batch, so that nothing else
+    comes between.
+    """
+
+    parked_by: str
+    released: int
+    count: int
+
+
+class EndRelease(SkuCommand, frozen=True):
+    """Ends what ReleaseParked began: the SKU is free where nothing waits for it any more, else parked as before."""
+
+    parked_by: str
+
+
 class ExpireHolds(Message, frozen=True):
     """Ends at most `limit` holds whose time was over at `as_of_ms`; the partition's owner appends it to its own log."""
 

@@ -160,6 +160,12 @@ def messages_in(slices: Iterable[DecodedSlice]) -> list[Message]:
     return [read_as for each in slices for _, read_as in each.readings if not isinstance(read_as, others)]
 
 
+def refused_keys(slices: Iterable[DecodedSlice]) -> list[bytes]:
+    """Return the keys of records of which no message can be read."""
+    readings = (reading for each in slices for reading in each.readings)
+    return [record.key for record, read_as in readings if isinstance(read_as, RefusedError) and record.key is not None]
+
+
 def adopted_rules(decoded: DecodedSlice) -> AdoptRules | None:
     """Return the adoption that the slice consists of; `steps` gives each a slice of its own."""
     first = decoded.readings[0][1] if decoded.readings else None

@@ -152,6 +152,7 @@ def _decide_each(
             outputs += _decide(room, state, record, read_as, at_ms, letters=letters)
         elif isinstance(read_as, RefusedError):
             outputs += _refused(letters, record, read_as, at_ms)
+            room.lettered(state, record.key)
         else:
             outputs.append(forwarded(record, source, read_as))
     return outputs, at_ms
@@ -162,21 +163,26 @@ def _decide(
 ) -> list[Outgoing]:
     """Return what the room makes of a message; its dead letter where it can make nothing of it."""
     outputs: list[Outgoing] = []
+    is_lettered = False
     place = f"{letters.source}/{record.partition}/{record.offset}/{room.names_outcomes}"
     try:
         for index, outcome in enumerate(room.decide(state, message, at_ms)):
             if isinstance(outcome, RefusedError):
                 outputs += letters.of(record, outcome, at_ms)
+                is_lettered = True
             else:
                 partition = record.partition if type(outcome) in ADDRESSED_TO_A_PARTITION else BY_KEY
                 outputs.append(outgoing(outcome, f"{place}{index}".encode(), partition))
     except EvolveFailedError:
         raise
     except RefusedError as refusal:
-        return _refused(letters, record, refusal, at_ms)
+        outputs, is_lettered = _refused(letters, record, refusal, at_ms), True
     except Exception as error:
         log.exception("decision_failed", room=room.name, source=letters.source, offset=record.offset)
-        return _refused(letters, record, RefusedError("decision_failed", repr(error)), at_ms)
+        failed = RefusedError("decision_failed", repr(error))
+        outputs, is_lettered = _refused(letters, record, failed, at_ms), True
+    if is_lettered:
+        room.lettered(state, record.key)
     return outputs
 
 

@@ -24,7 +24,7 @@ SELECT ranges FROM decided_ranges WHERE room = $1 AND partition = $2 ORDER BY ba
 SELECT room, partition, next_offset, rules_version FROM order_commands_decided;
 
 -- name: stock
-SELECT sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired
+SELECT sku, partition, on_hand, reserved, allocated, quarantined, purchase_limit, is_suspended, is_retired, parking
 FROM stock WHERE partition = $1;
 
 -- name: holds

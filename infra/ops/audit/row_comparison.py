@@ -54,9 +54,9 @@ def _fulfilment(*columns: Any) -> FulfilmentRow:
 TABLES: Final[dict[str, tuple[Table, ...]]] = {
     "inventory": (
         Table("holds", 0, HoldRow, 9, 3),
-        Table("stock", 13, StockRow, 9, 1),
-        Table("movements", 30, MovementRow, 11, 3),
-        Table("purchases", 41, PurchaseRow, 4, 2),
+        Table("stock", 13, StockRow, 10, 1),
+        Table("movements", 32, MovementRow, 11, 3),
+        Table("purchases", 43, PurchaseRow, 4, 2),
     ),
     "orders": (Table("orders", 0, _order, 13, 1),),
     "fulfilment": (Table("fulfilments", 0, _fulfilment, 15, 1),),

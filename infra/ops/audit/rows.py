@@ -34,6 +34,7 @@ class StockRow(NamedTuple):
     purchase_limit: int
     is_suspended: bool
     is_retired: bool
+    parking: str = ""
 
 
 class HoldRow(NamedTuple):

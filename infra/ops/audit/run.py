@@ -207,9 +207,8 @@ class Audit:
         kept = [partition for partition in here if self._is_kept(room, partition)]
         if len(kept) < len(here) and len(in_force(self._inputs.generations(room))) > 1:
             return
-        accounts = Accounts(self.tallies)
+        accounts, undecided = Accounts(self.tallies), UndecidedRecords()
         stock: list[StockRow] = []
-        undecided = UndecidedRecords()
         async for stage in replay_stages(self._inputs, room, kept):
             await self._replay(stage, accounts, published, undecided)
             if stage.is_last:
@@ -217,6 +216,7 @@ class Audit:
         undecided.report(room.name, self.tallies["every_record_was_decided"])
         if room.source is INVENTORY_COMMANDS:
             accounts.compare(stock)
+            self._lost.follow(stock)
 
     def _is_kept(self, room: Room[Any], partition: int) -> bool:
         if (gone := self._inputs.first_kept(room, partition)) is None:

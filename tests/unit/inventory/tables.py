@@ -18,12 +18,12 @@ from consumers.runtime.room import Changes
 from schemas.ids import command_uuid
 
 HoldKey = tuple[str, int, str]
-WIDTHS = (9, 4, 9, 8, 11, 4)
+WIDTHS = (9, 4, 10, 9, 11, 4)
 """Columns of holds placed, holds turned, SKUs stocked, SKUs levelled, movements and counts, in the order of `save`."""
 UNITS = ("on_hand", "reserved", "allocated", "quarantined")
 OF_A_HOLD = ("quantity", "state", "expires_at_ms", "buyer", "cart")
 OF_A_MOVEMENT = ("kind", "quantity", "quarantined", "order_id", "line", "note", "at_ms")
-RULES = ("purchase_limit", "is_suspended", "is_retired")
+RULES = ("purchase_limit", "is_suspended", "is_retired", "parking")
 
 
 class UniqueViolationError(Exception):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.inventory import store
+from consumers.inventory.parking import read_stored
 from consumers.inventory.state import Hold, HoldState, Ledger, LedgerEntry, Stock, cart_owner
 from consumers.runtime.room import Changes
 from schemas import messages as m
@@ -90,7 +91,7 @@ def _know_what_it_names(tables: Tables, ledger: Ledger, message: Any, thorough: 
                 _know_hold(tables, ledger, held)
 
 
-RULING = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku)
+RULING = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku, m.ParkSku)
 
 
 def _key(message: Any) -> tuple[str, int, str]:
@@ -100,7 +101,7 @@ def _key(message: Any) -> tuple[str, int, str]:
 def _know_stock(tables: Tables, ledger: Ledger, sku: str) -> None:
     if sku not in ledger.stocks:
         row = tables.stock.get(sku)
-        ledger.stocks[sku] = Stock() if row is None else Stock(**row, is_known=True, is_stored=True)
+        ledger.stocks[sku] = Stock() if row is None else _stored_level(**row)
 
 
 def _know_hold(tables: Tables, ledger: Ledger, key: tuple[str, int, str]) -> None:
@@ -116,6 +117,10 @@ def _know_hold(tables: Tables, ledger: Ledger, key: tuple[str, int, str]) -> Non
     if hold.buyer:
         _know_count(tables, ledger, (key[2], hold.buyer))
     _know_stock(tables, ledger, key[2])
+
+
+def _stored_level(*, parking: str, **level: Any) -> Stock:
+    return Stock(**level, parking=read_stored(parking), is_known=True, is_stored=True)
 
 
 def _know_count(tables: Tables, ledger: Ledger, buyer: tuple[str, str]) -> None:

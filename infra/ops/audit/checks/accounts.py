@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.ops.audit.checks.parked import ParkedSkus
 from infra.ops.audit.checks.sku_account import (
     Account,
     Cart,
@@ -26,7 +27,7 @@ from schemas.errors import DecodeError
 from topology.topics import DEAD_LETTERS, ORDER_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from infra.ops.audit.outputs import Output
     from infra.ops.audit.report import Tallies
@@ -51,6 +52,7 @@ class Accounts:
         self._lines: dict[Key, Line] = {}
         self._held_for: dict[Cart, set[Key]] = {}
         self._done: set[tuple[str, str]] = set()
+        self._parked = ParkedSkus(tallies)
         self._tallies = tallies
 
     def post(self, command: object, outputs: Sequence[Output], position: str) -> None:
@@ -61,9 +63,12 @@ class Accounts:
             if output.topic == ORDER_EVENTS.name and (fact := _message(output)) is not None:
                 self._check_refusal(command, fact, position)
                 self._apply_fact(command, fact, position)
+        for letter in _letters_in(outputs):
+            self._parked.wait(letter, position)
 
-    def compare(self, rows: Iterable[StockRow]) -> None:
+    def compare(self, rows: Sequence[StockRow]) -> None:
         """Hold the units by the log against the stock rows, once all that they cover is written down."""
+        self._parked.compare(rows)
         tally = self._tallies["on_hand_is_the_sum_of_movements"]
         stored = {row.sku: (row.on_hand, row.quarantined) for row in rows}
         for sku in stored.keys() | self.by_sku.keys():
@@ -86,14 +91,9 @@ class Accounts:
         if name in self._done:
             return
         account = self._account(command.sku)
-        letters = [
-            letter
-            for output in outputs
-            if output.topic == DEAD_LETTERS.name
-            if (letter := _message(output)) is not None
-        ]
+        letters = _letters_in(outputs)
         if letters:
-            if any(getattr(letter, "reason", "") == f"{type(command).__name__}_refused" for letter in letters):
+            if any(letter.reason == f"{type(command).__name__}_refused" for letter in letters):
                 self._done.add(name)
                 tally = self._tallies["every_refusal_was_justified"]
                 tally.count(stock_commands_refused=1)
@@ -102,6 +102,7 @@ class Accounts:
             return
         self._done.add(name)
         apply(command, account)
+        self._parked.obey(command, position)
         self._check_level(command.sku, account, position)
 
     # --- commands about lines -----------------------------------------------------------------------------------------
@@ -162,7 +163,8 @@ class Accounts:
         """Check that nothing is reserved of what is off sale, and no hold given to an order of another cart."""
         if isinstance(fact, m.LineReserved):
             account = self._account(fact.sku)
-            if account.suspended or account.retired:
+            self._parked.check(command, fact.sku, position)
+            if (account.suspended and not self._parked.is_let_through(fact.sku)) or account.retired:
                 why = "suspended" if account.suspended else "retired"
                 self._tallies["stock_within_bounds"].breach(f"{position}: {fact.sku} was reserved although {why}")
         elif isinstance(fact, m.LineReleased) and isinstance(command, m.PlaceOrderLine):
@@ -209,6 +211,11 @@ def _cart_of(command: object) -> Cart:
     if isinstance(command, m.PlaceOrderLine):
         return command.customer_id, command.cart_id, command.sku
     return "", "", ""
+
+
+def _letters_in(outputs: Sequence[Output]) -> list[m.DeadLetter]:
+    messages = (_message(output) for output in outputs if output.topic == DEAD_LETTERS.name)
+    return [message for message in messages if isinstance(message, m.DeadLetter)]
 
 
 def _message(output: Output) -> m.Message | None:
