@@ -25,15 +25,15 @@ NOT_PARKED: Final = "it is not parked"
 
 
 def park_sku(ledger: Ledger, command: m.ParkSku, now: Now) -> list[Outcome]:
-    """Park a SKU, or have its next dead letter park it. One that is armed already can be parked at once."""
+    """Park a SKU, or have its next dead letter park it. One that is armed can be parked at once, or armed again."""
     if is_repeat(ledger, command, now):
         return []
     stock = ledger.stock(command.sku)
     if not stock.is_known:
         return refuse(command, f"{UNKNOWN_SKU}: no stock of it ever came in")
     parking = stock.parking
-    if parking is not None and (command.on_dead_letter or not parking.is_armed):
-        return refuse(command, f"{parking.by} has parked it already, or waits for its next dead letter")
+    if parking is not None and (parking.is_open or not parking.is_armed):
+        return refuse(command, f"it is parked by {parking.by} already")
     return [event_of(command)]
 
 

@@ -90,6 +90,7 @@ _SPECIAL: Final[Mapping[type[m.Message], Mapping[str, Any]]] = MappingProxyType(
         },
         m.AdjustStock: {"change": -1, "reason": "broken"},
         m.SuspendSale: {"reason": "recall"},
+        m.ParkSku: {"reason": "a poisoned delivery"},
         m.ArchiveProduct: {"reason": "no longer made"},
         m.LineRejected: {"reason": "insufficient_stock", "available": 0},
         m.LineCommitFailed: {"reason": "insufficient_stock", "available": 0},

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from consumers.inventory.parking import Parking, read_stored
+
 if TYPE_CHECKING:
     import asyncpg
 
 _LEVELS: Final = """
 SELECT sku, on_hand, reserved, allocated, quarantined,
-    on_hand - reserved - allocated - quarantined AS available, purchase_limit, is_suspended, is_retired
+    on_hand - reserved - allocated - quarantined AS available, purchase_limit, is_suspended, is_retired, parking
 FROM stock WHERE $1::text[] IS NULL OR sku = ANY($1) ORDER BY sku
 """
 # By the SKU's partition: what is held there (state 0) has an index, and no index has the SKUs of all holds that ever were.
@@ -27,7 +29,10 @@ WHERE sku = $1 ORDER BY at_ms DESC LIMIT $2
 
 
 class Level(msgspec.Struct):
-    """One SKU's level, in units, and how it may be sold. A `purchase_limit` of 0 is none."""
+    """One SKU's level, in units, and how it may be sold. A `purchase_limit` of 0 is none.
+
+    `parking` is what waits for it where it is parked, or is to be behind its next dead letter.
+    """
 
     sku: str
     on_hand: int
@@ -38,6 +43,7 @@ class Level(msgspec.Struct):
     purchase_limit: int
     is_suspended: bool
     is_retired: bool
+    parking: Parking | None = None
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -63,7 +69,8 @@ class Movement(msgspec.Struct, frozen=True):
 
 async def levels_of(skus: list[str] | None, connection: asyncpg.Connection) -> list[Level]:
     """Return the levels of these SKUs, or of all."""
-    return [Level(**row) for row in await connection.fetch(_LEVELS, skus)]
+    rows = await connection.fetch(_LEVELS, skus)
+    return [Level(**{**row, "parking": read_stored(row["parking"])}) for row in rows]
 
 
 async def holders_of(sku: str, connection: asyncpg.Connection, most: int) -> list[Holder]:

@@ -258,7 +258,12 @@ async def _one(settings: Settings, letter_id: str) -> tuple[Letter, Suspect | No
 
 
 async def _planned(letters: Sequence[Letter], changes: Sequence[str]) -> list[redriving.Redrive]:
-    return redriving.plan(letters, dict(map(_change, changes)))
+    return redriving.plan(letters, changes_in(changes))
+
+
+def changes_in(options: Sequence[str]) -> dict[str, Any]:
+    """Return the new values of fields that --set names. Raises UnusableOptionError."""
+    return dict(map(_change, options))
 
 
 def _change(text: str) -> tuple[str, Any]:

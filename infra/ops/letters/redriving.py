@@ -96,8 +96,13 @@ async def redrive(publisher: Publisher, planned: Sequence[Redrive], *, by: str, 
 
 async def _publish(publisher: Publisher, batch: Sequence[Redrive], by: str, why: str) -> None:
     await publisher.publish([each.record for each in batch])
+    await note(publisher, batch, by=by, why=why)
+
+
+async def note(publisher: Publisher, sent: Sequence[Redrive], *, by: str, why: str) -> None:
+    """Note that these records were sent again. Raises PublishError."""
     await publisher.publish(
-        [_note(each.letter, REDRIVE, by, why, f"changed: {', '.join(each.changed) or 'nothing'}") for each in batch]
+        [_note(each.letter, REDRIVE, by, why, f"changed: {', '.join(each.changed) or 'nothing'}") for each in sent]
     )
 
 

@@ -153,7 +153,10 @@ def test_a_sku_is_free_once_all_that_waited_was_let_through() -> None:
         ([], m.EndRelease("end", "MUG", "park")),
         ([PARKED], m.ParkSku("another", "MUG", "why not")),
         ([PARKED], m.ParkSku("another", "MUG", "why not", 1)),
-        ([ARMED], m.ParkSku("another", "MUG", "why not", 1)),
+        (
+            [ARMED, ParkingChanged("open", "MUG", "release", "0 after 0 of park")],
+            m.ParkSku("another", "MUG", "why not"),
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_and_changes_nothing(before: list[Any], command: m.SkuCommand) -> None:

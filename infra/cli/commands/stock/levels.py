@@ -76,7 +76,10 @@ def show(
 
 
 def _sale(level: Level) -> str:
-    return "retired" if level.is_retired else "suspended" if level.is_suspended else "on"
+    sale = "retired" if level.is_retired else "suspended" if level.is_suspended else "on"
+    if level.parking is None:
+        return sale
+    return f"{sale}, {'to be parked' if level.parking.is_armed else f'parked, {level.parking.waiting:,} wait'}"
 
 
 async def _receive(receipts: list[Receipt], settings: Settings) -> None:

@@ -19,11 +19,15 @@ _WAITS: Final = (m.PlaceOrderLine, m.ReceiveStock, m.AdjustStock, m.ClearQuarant
 
 
 class Queue(msgspec.Struct):
-    """What waits for one SKU; `partition` is that of the log where it was parked."""
+    """What waits for one SKU; `partition` is that of the log where it was parked.
+
+    `armed` is None where it cannot be known here: after a dead letter in another partition, be it misrouted or of a later
+    number of partitions.
+    """
 
     by: str
     partition: int
-    armed: bool
+    armed: bool | None
     came: int = 0
     went: int = 0
     open: bool = False
@@ -31,7 +35,7 @@ class Queue(msgspec.Struct):
     @property
     def closed(self) -> bool:
         """Whether what comes has to wait."""
-        return not self.armed and not self.open
+        return self.armed is False and not self.open
 
 
 class ParkedSkus:
@@ -75,14 +79,16 @@ class ParkedSkus:
         if letter.reason == PARKED:
             tally = self._tallies["every_refusal_was_justified"]
             tally.count(parked=1)
+            if queue is not None and queue.armed is None:
+                queue.armed = False
             if queue is None or not queue.closed:
                 tally.breach(f"{position}: a record of {sku} has to wait, which was not parked")
                 return
             queue.came += 1
             if read_place(letter.detail) != (queue.came, queue.by):
                 tally.breach(f"{position}: a record is {letter.detail}; it is number {queue.came} behind {queue.by}")
-        elif queue is not None and queue.armed and not queue.open and letter.partition == queue.partition:
-            queue.armed = False
+        elif queue is not None and queue.armed and not queue.open:
+            queue.armed = False if letter.partition == queue.partition else None
 
     def compare(self, rows: Iterable[StockRow]) -> None:
         """Hold the rows against what the log says of each SKU."""
@@ -90,6 +96,7 @@ class ParkedSkus:
         tally = self._tallies["every_refusal_was_justified"]
         for sku in stored.keys() | self._queues.keys():
             queue = self._queues.get(sku)
-            by_log = queue and Parking(queue.by, queue.armed, queue.came, queue.went, queue.open)
-            if stored.get(sku) != by_log:
+            by_log = queue and Parking(queue.by, bool(queue.armed), queue.came, queue.went, queue.open)
+            is_known = queue is None or queue.armed is not None
+            if is_known and stored.get(sku) != by_log:
                 tally.breach(f"{sku}: its row has {stored.get(sku)}, by the log it should be {by_log}")
