@@ -105,6 +105,9 @@ class _Preview(Generic[S]):
         """Iterate over the outcomes that would leave the room."""
         return (outcome for outcome in self._outcomes(state, message, at_ms) if type(outcome) not in INTERNAL_EVENTS)
 
+    def lettered(self, state: S, key: bytes | None) -> None:
+        """Leave the state as it is: what the room made of the record then is followed instead."""
+
 
 def _answers(decided: list[Outgoing]) -> bool:
     return any(room_of(outcome_of(record.event_id, record.topic)) is None for record in decided)

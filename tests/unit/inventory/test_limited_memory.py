@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.inventory import store
-from consumers.inventory.parking import read_stored
+from consumers.inventory.parking import read_stored, stored
 from consumers.inventory.state import Hold, HoldState, Ledger, LedgerEntry, Stock, cart_owner
 from consumers.runtime.room import Changes
 from schemas import messages as m
@@ -195,6 +195,29 @@ def test_a_memory_that_forgets_decides_as_one_that_remembers_everything(
     remembers = Ledger(0)
     assert owner.outcomes == decided(remembers, [entry for batch in batches for entry in batch])
     assert owner.tables.sums_agree()
+
+
+@settings(max_examples=samples(200), deadline=None, derandomize=True)
+@given(cut_logs(), st.lists(st.booleans(), min_size=1, max_size=8), st.integers(0, 1_000), st.integers(0, 1_000))
+def test_what_waits_for_a_parked_sku_is_counted_in_the_tables_as_in_memory(
+    batches: list[list[Entry]], forgets: list[bool], parked: int, released: int
+) -> None:
+    _insert(batches, parked, m.ParkSku("park", "MUG", "poisoned"))
+    _insert(batches, released, m.ReleaseParked("go", "MUG", "park", 0, 1), m.EndRelease("end", "MUG", "park"))
+    owner = asyncio.run(_played(as_the_store_does, batches, forgets))
+    remembers = Ledger(0)
+    assert owner.outcomes == decided(remembers, [entry for batch in batches for entry in batch])
+    assert {sku: row["parking"] for sku, row in owner.tables.stock.items()} == {
+        sku: stored(stock.parking) for sku, stock in remembers.stocks.items()
+    }
+
+
+def _insert(batches: list[list[Entry]], draw: int, *commands: m.Message) -> None:
+    """Put commands somewhere into a log that is cut into batches."""
+    batch = batches[draw % len(batches)]
+    place = draw % (len(batch) + 1)
+    at_ms = batch[max(0, place - 1)][1]
+    batch[place:place] = [(command, at_ms) for command in commands]
 
 
 @pytest.mark.parametrize("load", [RULE, STORE])

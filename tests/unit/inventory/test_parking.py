@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given as hypothesis_given
+from hypothesis import settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from consumers.errors import RefusedError
 from consumers.inventory.parking import Parking, place_in_words, read_place, read_stored, stored
-from consumers.inventory.state import ParkingChanged, RecordParked, StockReceived
+from consumers.inventory.state import Ledger, ParkingChanged, RecordParked, StockReceived
 from schemas import messages as m
 from tests.given_when_then import (
+    NOW_MS,
     AdjustStock,
     B,
     C,
@@ -24,6 +29,8 @@ from tests.given_when_then import (
     SetPurchaseLimit,
     SuspendSale,
 )
+from tests.samples import samples
+from tests.unit.inventory.commands import SKUS, Entry, logs, outcomes_of
 from tests.unit.inventory.dsl import given, ruled, stock, story, then, then_refused, when
 
 PARK = m.ParkSku("park", "MUG", "mended soon")
@@ -32,6 +39,7 @@ ARMED = ParkingChanged("park", "MUG", "arming", "mended soon")
 OPENED = ParkingChanged("open", "MUG", "release", "1 after 0 of park", 1)
 ENDED = ParkingChanged("end", "MUG", "end of release", "park")
 WAITS = RecordParked("MUG")
+WAITS_FOR_ALL = (m.PlaceOrderLine, m.ReceiveStock, m.AdjustStock, m.ClearQuarantine, m.SetPurchaseLimit)
 
 
 def release(released: int = 0, count: int = 1, by: str = "park") -> m.ReleaseParked:
@@ -182,3 +190,49 @@ def test_the_stored_form_and_the_words_are_read_as_they_were_written() -> None:
     assert read_stored(stored(None)) is None
     assert read_place(place_in_words(full)) == (10, 'p "1"')
     assert read_place("number x of those that wait") is None
+
+
+# --- any log ------------------------------------------------------------------------------------------------------------
+
+
+def _asked(log: list[Entry]) -> list[m.Message]:
+    """Return what the outside asks in a log, but for what is never held back."""
+    return [command for command, _ in log if isinstance(command, WAITS_FOR_ALL)]
+
+
+def _plain(outcomes: list[Any]) -> list[Any]:
+    """Return outcomes without the figures that tell what else was decided before."""
+    return [
+        (type(each), getattr(each, "reason", ""), getattr(each, "order_id", ""), getattr(each, "quantity", 0))
+        for each in outcomes
+    ]
+
+
+@settings(max_examples=samples(200), deadline=None, derandomize=True)
+@hypothesis_given(logs(), st.integers(1, 4))
+def test_what_waited_is_decided_as_it_would_have_been(log: list[Entry], round_size: int) -> None:
+    asked, free, held = _asked(log), Ledger(0), Ledger(0)
+    for ledger in (free, held):
+        for sku in SKUS:
+            outcomes_of(ledger, m.ReceiveStock(f"first-{sku}", sku, 5), NOW_MS)
+    directly = [outcomes_of(free, command, NOW_MS) for command in asked]
+    for sku in SKUS:
+        outcomes_of(held, m.ParkSku(f"park-{sku}", sku, "poisoned"), NOW_MS)
+    waiting: dict[str, list[tuple[int, m.Message]]] = {sku: [] for sku in SKUS}
+    later: dict[int, list[Any]] = {}
+    for place, command in enumerate(asked):
+        decided_now = outcomes_of(held, command, NOW_MS)
+        if [getattr(each, "reason", "") for each in decided_now] == ["parked"]:
+            waiting[command.sku].append((place, command))  # type: ignore[attr-defined]
+        else:
+            later[place] = decided_now
+    for sku, queue in waiting.items():
+        for first in range(0, len(queue), round_size):
+            part = queue[first : first + round_size]
+            outcomes_of(held, m.ReleaseParked(f"go-{sku}-{first}", sku, f"park-{sku}", first, len(part)), NOW_MS)
+            later |= {place: outcomes_of(held, command, NOW_MS) for place, command in part}
+            outcomes_of(held, m.EndRelease(f"end-{sku}-{first}", sku, f"park-{sku}"), NOW_MS)
+    assert [_plain(later[place]) for place in range(len(asked))] == list(map(_plain, directly))
+    assert all(held.stocks[sku].parking is None for sku in SKUS if waiting[sku])
+    assert {sku: replace(stock, parking=None) for sku, stock in held.stocks.items()} == free.stocks
+    assert held.holds == free.holds
