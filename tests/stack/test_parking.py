@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 
 from consumers.inventory.parking import Parking, read_stored
+from infra.base.connections import database
 from infra.base.rooms import BOOKKEEPERS
 from infra.base.settings import Settings
-from infra.ops.letters import unparking
+from infra.ops.letters import redriving, unparking
 from schemas import messages as m
 from schemas.codec.wire import decode
 from tests.harness import cli
@@ -60,7 +61,7 @@ async def is_counted(shop: Shop, records: int) -> bool:
 
 
 async def unpark(shop: Shop) -> int:
-    async with shop.log() as log, shop.database.acquire() as connection:
+    async with shop.log() as log, database(shop.settings) as connection:
         tool = unparking.Unparking(log, shop.publisher, connection, "MUG", 30.0)
         return await tool.run((), unparking.Actor("ops", "the producer is mended"))
 
@@ -102,7 +103,7 @@ async def test_what_comes_behind_a_poisoned_record_waits_and_goes_through_in_ord
 
         with monkeypatch.context() as patched:
             patched.setattr(unparking, "BATCH_BYTES", 1_500)
-            patched.setattr(unparking.redriving, "note", crash)
+            patched.setattr(redriving, "note", crash)
             with pytest.raises(CrashedError):
                 await unpark(shop)
         first = await parking(shop)

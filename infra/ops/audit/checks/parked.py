@@ -1,4 +1,7 @@
-"""What waits for parked SKUs, kept a second time from what was published: who parked which, what came, what was let through."""
+"""What waits for parked SKUs, kept a second time from what was published: who parked which, what came, what was let through.
+
+Decision: docs/decisions, 051.
+"""
 
 from __future__ import annotations
 
