@@ -91,6 +91,8 @@ _SPECIAL: Final[Mapping[type[m.Message], Mapping[str, Any]]] = MappingProxyType(
         m.AdjustStock: {"change": -1, "reason": "broken"},
         m.SuspendSale: {"reason": "recall"},
         m.ParkSku: {"reason": "a poisoned delivery"},
+        m.ReleaseParked: {"parked_by": "park/4711", "count": 12},
+        m.EndRelease: {"parked_by": "park/4711"},
         m.ArchiveProduct: {"reason": "no longer made"},
         m.LineRejected: {"reason": "insufficient_stock", "available": 0},
         m.LineCommitFailed: {"reason": "insufficient_stock", "available": 0},
