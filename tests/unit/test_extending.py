@@ -99,7 +99,9 @@ def test_a_walk_that_forgets_the_table_is_stopped_at_import(checkout: Path) -> N
     table = checkout / "consumers" / "inventory" / "transitions.py"
     whole = table.read_text(encoding="utf-8")
     try:
-        table.write_text(whole.replace("        m.ReceiveTransfer: parkable(receive_transfer),\n", ""), encoding="utf-8")
+        table.write_text(
+            whole.replace("        m.ReceiveTransfer: parkable(receive_transfer),\n", ""), encoding="utf-8"
+        )
         with pytest.raises(AssertionError, match="IncompleteTableError"):
             run(checkout, "consumers.inventory.transitions")
     finally:
