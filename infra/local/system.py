@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
 from infra.base.connections import database
 from infra.base.migrate import migrate
 from infra.base.partitions import recorded_partitions
+from infra.base.rooms import API, CONSOLE, RECEIVER, SHOP
 from infra.base.settings import Settings
 from infra.local.stack import Progress, Stack, embedded_stack
 from infra.local.supervisor import Supervisor
@@ -22,6 +23,8 @@ from topology.topics import ORDER_EVENTS
 
 FEW_PARTITIONS: Final = 4
 """Of each topic of a new system on one machine: each costs every room a part of its batches."""
+LISTENING_SECONDS: Final = 30.0
+POLL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,13 @@ class System:
     def settings(self) -> Settings:
         """Settings with every address filled in."""
         return self.supervisor.settings
+
+    async def until_listening(self) -> list[str]:
+        """Wait until each HTTP server that was started takes connections; return the names of those that do not in half a minute."""
+        names = [name for name in (RECEIVER, API, CONSOLE, SHOP) if name in self.supervisor.started]
+        settings = self.settings.model_dump(include={f"{name}_{part}" for name in names for part in ("host", "port")})
+        waits = (_listens(settings[f"{name}_host"], settings[f"{name}_port"]) for name in names)
+        return [name for name, listens in zip(names, await asyncio.gather(*waits), strict=True) if not listens]
 
     async def until_failure(self) -> None:
         """Wait until a server dies or a process cannot be kept up, then raise its error."""
@@ -75,6 +85,18 @@ async def running_system(
             await supervisor.start_all()
             progress.report(f"Started: {', '.join(supervisor.started)}")
             yield System(stack, supervisor)
+
+
+async def _listens(host: str, port: int) -> bool:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LISTENING_SECONDS):
+            while True:
+                with suppress(OSError):
+                    _, writer = await asyncio.open_connection(host, port)
+                    writer.close()
+                    return True
+                await asyncio.sleep(POLL_SECONDS)
+    return False
 
 
 async def _prepared(settings: Settings, addressed: Settings) -> Settings:

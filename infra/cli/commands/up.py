@@ -38,13 +38,16 @@ async def _hold(settings: Settings, *, as_json: bool) -> None:
     from infra.local.system import running_system  # noqa: PLC0415  no other command should wait for it
     from infra.local.targets import keep_targets  # noqa: PLC0415  same
 
+    progress = progress_for()
     async with running_system(
         settings,
-        progress_for(),
+        progress,
         webhooks=True,
         shop=_has("litestar", "tantivy", "scipy"),
         api=_has("litestar", "jinja2"),
     ) as system:
+        if late := await system.until_listening():
+            progress.report(f"Not listening yet: {', '.join(late)}; see {system.supervisor.folder / 'logs'}")
         if as_json:
             output.print_json(_addresses(system))
         else:
