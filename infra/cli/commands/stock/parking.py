@@ -9,7 +9,7 @@ import typer
 
 from infra.base.connections import address_of, database, kafka_publisher
 from infra.cli.arguments import name_argument, name_option, seconds_option
-from infra.cli.commands.letters import changes_in
+from infra.cli.commands.letters.handling import changes_in
 from infra.cli.commands.stock.outcomes import carry_out
 from infra.cli.output import AsJson, counted, fail, print_json, quiet_settings, run, stdout
 from infra.ops.letters import redriving
