@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import sys
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import asyncpg
-import msgspec
 from redis.asyncio import Redis
 
 from consumers.runtime.postgres.sql import load_queries
@@ -25,6 +22,7 @@ from tests.benchmarks.harness.baseline import Baseline, PostgresBaseline, Restat
 from tests.benchmarks.harness.options import ROOT
 from tests.benchmarks.harness.orders import HOT_SKU, names
 from tests.benchmarks.harness.servers import environment
+from tests.benchmarks.sagas.books import READY_SECONDS, SagaBooks, Sold, agreed, fetch
 from tests.benchmarks.sagas.shapes import SCARCE, as_commands, as_wholes
 from tests.harness.waiting import until
 from topology.topics import ORDER_EVENTS, log_read_by
@@ -36,44 +34,9 @@ if TYPE_CHECKING:
     from producers.publisher import Outgoing
     from tests.benchmarks.harness.lanes import Lane, Ours
 
-READY_SECONDS: Final = 60.0
 QUERIES: Final = load_queries("tests.benchmarks.sagas")
 UNASKED_URL: Final = "http://127.0.0.1:9"
 """The address of a processor that nobody asks."""
-
-
-class SagaBooks(msgspec.Struct, frozen=True):
-    """What a lane's tables say: units, money in minor units, and what has not gone out."""
-
-    on_hand: int
-    reserved: int
-    allocated: int
-    held_minor: int
-    captured_minor: int
-    unpublished: int = 0
-
-    def breaches(self, sold: Sold) -> list[str]:
-        """Say what contradicts the events; nothing is under way any more."""
-        checks = {
-            f"{self.reserved} units still reserved": self.reserved != 0,
-            f"{self.allocated} units allocated, {sold.units} sold": self.allocated != sold.units,
-            f"{self.allocated} units allocated of {self.on_hand}: oversold": self.allocated > self.on_hand,
-            f"{self.held_minor} minor units of money still held": self.held_minor != 0,
-            f"{self.captured_minor} captured for goods of {sold.money_minor}": self.captured_minor != sold.money_minor,
-            f"{self.unpublished} left in the outbox": self.unpublished != 0,
-        }
-        return [what for what, is_so in checks.items() if is_so]
-
-
-class Sold(msgspec.Struct):
-    """What the events say: units of paid orders, and what these cost."""
-
-    units: int = 0
-    money_minor: int = 0
-
-    def add(self, order: OrderRequest) -> None:
-        self.units += sum(line.quantity for line in order.lines)
-        self.money_minor += order.amount_minor
 
 
 class Seller(ABC):
@@ -180,10 +143,10 @@ class OurSeller(Seller):
             await until(lambda: self._has_caught_up(redis), seconds=READY_SECONDS, poll_seconds=0.05)
 
     async def audit(self) -> list[str]:
-        return await _agreed(self.lane.settings.postgres_dsn, QUERIES["our_books"], self.sold)
+        return await agreed(self.lane.settings.postgres_dsn, QUERIES["our_books"], self.sold)
 
     async def _has_caught_up(self, redis: Redis) -> bool:
-        rows = await _fetch(self.lane.settings.postgres_dsn, QUERIES["our_positions"])
+        rows = await fetch(self.lane.settings.postgres_dsn, QUERIES["our_positions"])
         positions = {row["room"]: row["read"] for row in rows}
         topics = {ORDER_EVENTS, *map(log_read_by, positions)}
         ends = {topic: await self.lane.topics.ends(topic) for topic in topics}
@@ -254,7 +217,7 @@ class PostgresSeller(Orchestrating):
         await self.lane.receive({**dict.fromkeys(names(skus), UNITS), HOT_SKU: UNITS, **SCARCE})
 
     async def audit(self) -> list[str]:
-        return await _agreed(self.lane.postgres_dsn, QUERIES["orchestrators_books"], self.sold)
+        return await agreed(self.lane.postgres_dsn, QUERIES["orchestrators_books"], self.sold)
 
 
 class RestateSeller(Orchestrating):
@@ -285,24 +248,3 @@ class RestateSeller(Orchestrating):
                 f"{document['taken']} units taken for holds of {document['reserved'] + document['allocated']}"
             )
         return problems + books.breaches(self.sold)
-
-
-async def _agreed(dsn: str | None, query: str, sold: Sold) -> list[str]:
-    """Compare books with events until they agree, because undoing and publishing may still go on; return what does not."""
-    breaches: list[str] = []
-
-    async def agree() -> bool:
-        breaches[:] = SagaBooks(**(await _fetch(dsn, query))[0]).breaches(sold)
-        return not breaches
-
-    with contextlib.suppress(TimeoutError):
-        await until(agree, seconds=READY_SECONDS, poll_seconds=0.1)
-    return breaches
-
-
-async def _fetch(dsn: str | None, query: str) -> list[dict[str, Any]]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return [dict(row) for row in await connection.fetch(query)]
-    finally:
-        await connection.close()

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from producers.clients.orders import OrderRequest
     from tests.benchmarks.harness.outcomes import Ends, Outcome
-    from tests.benchmarks.sagas.sellers import Seller, Sold
+    from tests.benchmarks.sagas.books import Sold
+    from tests.benchmarks.sagas.sellers import Seller
 
 SAMPLE_SECONDS: Final = 0.05
 

@@ -8,7 +8,7 @@ import pytest
 from producers.clients.orders import OrderLine, OrderRequest
 from schemas.messages import OrderPaid, OrderRejected
 from tests.benchmarks.harness.outcomes import Outcome
-from tests.benchmarks.sagas.sellers import SagaBooks, Sold
+from tests.benchmarks.sagas.books import SagaBooks, Sold
 from tests.benchmarks.sagas.shapes import PRICE_MINOR, SCARCE
 from tests.benchmarks.sagas.trial import breaches
 
