@@ -91,6 +91,7 @@ async def test_an_order_is_followed_to_its_end_and_shown(shop: dict[str, str]) -
         "purchase_limit": 0,
         "is_suspended": False,
         "is_retired": False,
+        "parking": None,
     }
 
 
