@@ -8,16 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from contextlib import asynccontextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
-from infra.local.stack.valkey import Valkey
 from producers.checkout.carts import CartLine, Carts
 from producers.checkout.quotes import Offer, make_quote, opened_quote, order_of, sign_quote
 from producers.checkout.signing import Signer
@@ -28,25 +24,13 @@ from tests.benchmarks.harness.options import Options
 from tests.benchmarks.harness.program import run_benchmark
 from tests.benchmarks.harness.report import Report, at_most
 from tests.benchmarks.harness.spread import paired, spread
-from tests.benchmarks.read import free_port
+from tests.benchmarks.reading.servers import valkey
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
 WRITERS = 16
 LINES = 10
-PASSWORD = "of-a-benchmark"
-
-
-@asynccontextmanager
-async def server() -> AsyncIterator[str]:
-    with TemporaryDirectory() as folder:
-        one = Valkey(Path(folder), free_port(), PASSWORD, 30, lambda _: None)
-        await one.start()
-        try:
-            yield one.address
-        finally:
-            await one.stop()
 
 
 def client_of(address: str) -> Redis:
@@ -143,7 +127,7 @@ def quotes(options: Options, report: Report) -> None:
 async def run(options: Options, report: Report) -> None:
     """Measure carts, what crashes take of them, then quotes, then the same through a whole system."""
     if options.wants("carts"):
-        async with server() as address:
+        async with valkey() as address:
             await hot_cart(options, report, address)
     if options.wants("losses"):
         await measure_losses(options, report)

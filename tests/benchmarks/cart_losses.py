@@ -27,7 +27,7 @@ from producers.checkout.carts import CartLine, Carts
 from producers.errors import CartsUnavailableError
 from tests.benchmarks.harness.rounds import say
 from tests.benchmarks.harness.spread import spread
-from tests.benchmarks.read import free_port
+from tests.benchmarks.reading.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

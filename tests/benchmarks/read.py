@@ -1,4 +1,4 @@
-"""`make bench-read`: pages and search beside the same from PostgreSQL, recommendations beside `implicit`, by catalogue size.
+"""`make bench-read`: pages and search beside the same from PostgreSQL by catalogue size, every route, recommendations beside `implicit`.
 
 Each lane is a server of its own behind the same framework; requests come over HTTP from the measuring process, which does not
 count. Figures are requests for each CPU second of the server (for PostgreSQL's lanes of both its processes and ours).
@@ -6,21 +6,15 @@ count. Figures are requests for each CPU second of the server (for PostgreSQL's 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import csv
 import gzip
 import json
-import socket
-import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-import psutil
 from scipy import sparse
 
 from consumers.recommendations import item_item
@@ -31,9 +25,9 @@ from tests.benchmarks.harness.program import run_benchmark
 from tests.benchmarks.harness.report import Report, at_least, at_most
 from tests.benchmarks.harness.rounds import say
 from tests.benchmarks.harness.spread import paired, spread
-from tests.benchmarks.reading import debian, goods, postgresql, visibility
-from tests.benchmarks.reading.asking import Asked, Connection, ask, cpu_of
-from tests.harness.waiting import until
+from tests.benchmarks.reading import debian, goods, postgresql, routes, visibility
+from tests.benchmarks.reading.asking import Asked, Connection, ask
+from tests.benchmarks.reading.servers import Lane, free_port, server
 
 SIZES = (1_000, 10_000, 100_000)
 SECONDS = 4.0
@@ -41,35 +35,6 @@ BASKETS = Path(__file__).parents[3] / "shared" / "data" / "online-retail-baskets
 TEST_FROM = "2011-09-01"
 ROUTES = {"page": "text/html", "search": "application/json", "typed": "application/json"}
 """What is asked of each lane; `typed` are searches of which one in eight has a typo, as people type them."""
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def server(lane: str, size: int, *arguments: str) -> AsyncIterator[tuple[int, psutil.Process]]:
-    """Run one lane's server; yields its port and process once it answers."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.benchmarks.reading.serve", lane, str(size), *arguments, str(port)]
-    process = await asyncio.create_subprocess_exec(*command)
-    try:
-
-        async def answers() -> bool:
-            assert process.returncode is None, f"{lane} ended"
-            with contextlib.suppress(OSError):
-                await Connection(port, "application/json").get("/search?q=mug")
-                return True
-            return False
-
-        await until(answers, seconds=300)
-        yield port, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def mean_reciprocal_rank(port: int, texts: list[tuple[str, str]]) -> float:
@@ -84,17 +49,6 @@ async def mean_reciprocal_rank(port: int, texts: list[tuple[str, str]]) -> float
         total += 1 / (titles.index(wanted) + 1) if wanted in titles else 0
     connection.close()
     return total / len(texts)
-
-
-class Lane:
-    """A server that answers, and all the processes whose CPU counts for it."""
-
-    def __init__(self, port: int, *processes: psutil.Process) -> None:
-        self.port, self._processes = port, processes
-
-    def cpu(self) -> float:
-        """Return the CPU seconds of all of them."""
-        return cpu_of(self._processes)
 
 
 async def measure(options: Options, report: Report, size: int, with_postgresql: bool) -> None:
@@ -229,9 +183,11 @@ def recommendations(report: Report) -> None:
 
 
 async def run(options: Options, report: Report) -> None:
-    """Measure every size, then recommendations and how soon changes are visible; `--lanes` takes some of it."""
+    """Measure every size, each route, recommendations, and how soon changes are visible; `--lanes` takes some of it."""
     if options.wants("pages"):
         await pages_and_search(options, report)
+    if options.wants("routes"):
+        await routes.measure(options, report, max_size(options))
     if options.wants("recommendations"):
         recommendations(report)
     if options.wants("visibility"):

@@ -94,3 +94,13 @@ async def test_the_growth_benchmark_runs_and_nothing_is_sold_twice(stack: Stack,
 async def test_the_publishing_benchmark_runs_and_every_order_is_on_the_log(stack: Stack, tmp_path: Path) -> None:
     result = await run_quickly("publish", stack, tmp_path)
     assert result["figures"].keys() >= {"client_bulk_vs_hand_written", "http_vs_bare", "batch_orders_per_cpu_s"}
+
+
+async def test_each_route_of_the_shop_that_is_read_answers_at_each_load(stack: Stack, tmp_path: Path) -> None:
+    figures = (await run_quickly("read", stack, tmp_path, "--lanes", "routes"))["figures"]
+    assert figures.keys() >= {
+        "home_cpu_us",
+        "me_suggestions_json_p50_ms_at_20_per_s",
+        "search_page_p99_ms_at_100_per_s",
+    }
+    assert len(figures) == 15 * (1 + 2 * 2)

@@ -18,8 +18,8 @@ from infra.edge.access.key_rows import create_key
 from infra.edge.access.scopes import SCOPES
 from schemas.ids import new_order_id
 from tests.benchmarks.harness.servers import environment
-from tests.benchmarks.read import free_port
 from tests.benchmarks.reading.asking import cpu_of
+from tests.benchmarks.reading.servers import free_port
 from tests.harness.api import order_body
 from tests.harness.waiting import until
 
