@@ -212,7 +212,7 @@ async def test_an_operator_pauses_and_resumes_a_partition(shop: Shop) -> None:
     operator, operator_id = await key(shop, "console:read", "console:operate")
     async with console_of(shop) as console, browser_of(console) as browser, shop.running("inventory"):
         async with browser.post("/signin", data={"key": operator}) as answer:
-            assert answer.status == 200
+            assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         await shop.until(lambda: console.watch.is_ready)
         token = await token_in(browser, "/act/pause_room?id=inventory%2F1")
         pause = {"id": "inventory/1", "why": "stock count", "own_id": "", "token": token}

@@ -198,7 +198,7 @@ async def test_an_archived_product_is_marked_and_found_nowhere(shelf: Catalogue,
 )
 async def test_every_page_is_whole_and_locked_down(shop: ShopProcess, path: str) -> None:
     status, headers, body = await get(shop, path, **HTML)
-    assert status == 200
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "default-src 'none'" in headers["content-security-policy"]
     assert b"<script>" not in body
     assert b" style=" not in body
@@ -219,6 +219,7 @@ async def test_a_page_that_is_not_there_has_a_way_back_and_a_problem_for_program
     status, headers, body = await get(shop, "/nothing", **JSON)
     assert (status, headers["content-type"]) == (404, "application/problem+json")
     assert json.loads(body)["status"] == 404
+    assert "default-src 'none'" in headers["content-security-policy"]
     assert (await get(shop, "/tiles/mugs-cups/red.svg"))[1]["content-type"].startswith("image/svg+xml")
     assert (await get(shop, "/tiles/../red.svg"))[0] == 404
 

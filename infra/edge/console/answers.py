@@ -64,7 +64,7 @@ def page(request: HttpRequest, template: str, *, status: int = 200, **values: An
 
 def html(body: bytes, status: int = 200) -> Response[bytes]:
     """Return an HTML answer."""
-    return Response(body, status_code=status, media_type="text/html; charset=utf-8", headers=SECURITY)
+    return Response(body, status_code=status, media_type="text/html", headers=SECURITY)
 
 
 def see(location: str) -> Response[bytes]:

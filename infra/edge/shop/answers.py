@@ -34,9 +34,7 @@ def wants_json(request: Request[Any, Any, Any]) -> bool:
 
 def html(body: bytes, headers: dict[str, str] | None = None, status: int = 200) -> Response[bytes]:
     """Return an HTML answer."""
-    return Response(
-        body, status_code=status, media_type="text/html; charset=utf-8", headers=_SECURITY | (headers or {})
-    )
+    return Response(body, status_code=status, media_type="text/html", headers=_SECURITY | (headers or {}))
 
 
 def json(value: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response[bytes]:
@@ -62,5 +60,5 @@ def problem(
     """Return a problem: a page with a way back, or RFC 9457 for programs, where `more` are further members."""
     if wants_json(request):
         body = _encode({"type": "about:blank", "title": title, "status": status, "detail": detail, **more})
-        return Response(body, status_code=status, media_type="application/problem+json")
+        return Response(body, status_code=status, media_type="application/problem+json", headers=dict(_SECURITY))
     return html(render("problem.html", title=title, detail=detail, **frame(shop)), status=status)
