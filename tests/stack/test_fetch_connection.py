@@ -100,6 +100,26 @@ async def test_a_position_that_was_sought_is_asked_for_at_once(reading: Reading)
     assert await reading.read() == [reading.first]
 
 
+async def test_a_fetch_that_is_called_off_while_it_connects_is_not_sent(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, may_connect = reading.consumer._client.ready, asyncio.Event()
+
+    async def connect_late(*node: Any, **group: Any) -> bool:
+        await may_connect.wait()
+        return await connect(*node, **group)
+
+    monkeypatch.setattr(reading.consumer._client, "ready", connect_late)
+    await reading.write(reading.first)
+    assert await reading.read() == [reading.first]
+    await reading.until_asked(reading.first, 1)
+    reading.consumer.resume(reading.second)
+    await reading.write(reading.second)
+    call_off_other_fetches(reading.consumer, {reading.first: 1, reading.second: 0})
+    may_connect.set()
+    assert await reading.read() == [reading.second]
+
+
 async def test_a_fetch_that_is_not_called_off_leaves_out_what_came_later(reading: Reading) -> None:
     """The control: the wait above ends by what was called off. Nor does a call end a fetch that asks for all."""
     reading.consumer.resume(reading.second)

@@ -99,6 +99,7 @@ class FetchConnection:
         try:
             if (seconds := self._not_before.get(node_id, 0.0) - time.monotonic()) > 0:
                 await fetch.pause(seconds)
+            await self._client.ready(node_id, group=_FETCHES)  # what is called off while it connects must not be sent
             if fetch.is_called_off:
                 return _Nothing
             fetch.is_sent = True
