@@ -181,3 +181,12 @@ def counts_of(index: SearchIndex, name: str) -> dict[str, int]:
     """Return how many products there are for each value of a facet, without any filter."""
     selection = Selection(index.columns, SearchQuery(), index.scope(None, []))
     return selection.counts_of(name)
+
+
+def kind_of(index: SearchIndex, product_id: str) -> dict[str, tuple[str, ...]]:
+    """Return the filter that finds products of the same type, or of the same category where it has no type."""
+    product = index.products.get(index.row_of.get(product_id, -1))
+    if product is None:
+        return {}
+    kind = {"type": product.product_type, "category": product.category.strip("/")}
+    return next(({name: (value,)} for name, value in kind.items() if value), {})

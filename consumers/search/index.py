@@ -84,11 +84,6 @@ class SearchIndex:
         """How many products wait for a commit."""
         return len(self._pending)
 
-    def take_pending(self) -> list[tuple[str, Product | None]]:
-        """Return what waits for a commit, for another index to take in."""
-        taken, self._pending = list(self._pending.items()), {}
-        return taken
-
     def due_ms(self) -> int | None:
         """Return when the next price begins (ms since the epoch, UTC): a commit must follow."""
         return self._price_changes[0][0] if self._price_changes else None

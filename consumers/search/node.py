@@ -17,6 +17,7 @@ from consumers.following.follower import Followed, Follower, level_version_of
 from consumers.search import answering
 from consumers.search.index import SearchIndex
 from schemas.messages import Product, StockLevel
+from schemas.search import SearchQuery
 from schemas.stock_levels import LevelVersions
 from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from consumers.search.rules import SearchRules
     from producers.outage import Readiness
-    from schemas.search import SearchAnswer, SearchQuery, Suggestions
+    from schemas.search import Hit, SearchAnswer, Suggestions
 
 log = structlog.get_logger()
 
@@ -58,11 +59,8 @@ class SearchNode:
         self._read: dict[int, int] = {}
         self._visible: dict[int, int] = {}
         self._level_position: dict[int, int] = {}
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether everything that was there at the start is visible."""
-        return self._follower.caught_up.is_set() and not self.index.pending
+        self.is_ready = False
+        """Whether everything that was there at the start is visible; what is put later changes nothing about that."""
 
     @property
     def age_ms(self) -> int | None:
@@ -115,27 +113,20 @@ class SearchNode:
         self.index.commit(now_ms, PRODUCTS_A_COMMIT if caught_up else PRODUCTS_A_COMMIT_AT_FIRST)
         if not self.index.pending:
             self._visible = dict(self._read)
-
-    def rebuild(self, rules: SearchRules | None) -> None:
-        """Build another index with other rules from the products at hand, and answer from it once it is whole."""
-        index = SearchIndex(self._currency, rules)
-        for product in self.index.products.values():
-            index.put(product)
-        for sku, available in self._levels.items():
-            index.set_level(sku, available)
-        index.commit(time.time_ns() // 1_000_000)
-        for product_id, waiting in self.index.take_pending():
-            if waiting is None:
-                index.remove(product_id)
-            else:
-                index.put(waiting)
-        self.index = index
-        log.info("search_index_rebuilt", products=len(index.products))
+            self.is_ready = self.is_ready or caught_up
 
     def search(self, query: SearchQuery) -> SearchAnswer:
         """Return the answer, with the positions that it is true at."""
         position = {CATALOGUE_PRODUCTS.name: dict(self._visible), STOCK_LEVELS.name: dict(self._level_position)}
         return msgspec.structs.replace(answering.search(self.index, query), position=position)
+
+    def of_its_kind(self, product_id: str, most: int) -> tuple[Hit, ...]:
+        """Return what else of a product's type, or else of its category, can be bought, the newest first."""
+        kind = answering.kind_of(self.index, product_id)
+        if not kind:
+            return ()
+        query = SearchQuery(filters=kind, in_stock=True, sort="newest", size=most + 1)
+        return tuple(hit for hit in self.search(query).hits if hit.product_id != product_id)[:most]
 
     def categories(self) -> dict[str, int]:
         """Return how many products each category has, by its path; those of its subcategories count too."""

@@ -39,6 +39,31 @@ async def test_the_address_is_the_state_and_the_back_button_leads_back(visitor: 
     assert await page.inner_text(".total") == "14 products"
 
 
+async def test_a_filter_is_marked_at_one_click_and_back_from_a_product_leads_to_where_one_was(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.go("/search?q=mug")
+    for _ in range(3):
+        await page.check("input[name='f.colour'][value=red]")
+        await page.wait_for_url("**f.colour=red**")
+        await page.locator(".total", has_text="14 products").wait_for()
+        assert page.url.count("f.colour=red") == 1, "the address does not grow with every click"
+        assert await page.is_checked("input[name='f.colour'][value=red]")
+        await page.uncheck("input[name='f.colour'][value=red]")
+        await page.locator(".total", has_text="40 products").wait_for()
+        assert "f.colour" not in page.url
+    address = page.url
+    await page.locator(".hit a").last.scroll_into_view_if_needed()
+    was_at = await page.evaluate("scrollY")
+    assert was_at > 500
+    await page.locator(".hit a").last.click()
+    await page.wait_for_url("**/p/**")
+    await page.go_back()
+    await page.locator(".hit a").last.wait_for()
+    assert page.url == address
+    await page.wait_for_function("scrollY > 0")
+    assert abs(await page.evaluate("scrollY") - was_at) < 50
+
+
 @pytest.mark.release
 async def test_what_is_typed_is_completed_and_leads_to_the_product(visitor: Visitor) -> None:
     page = visitor.page

@@ -21,6 +21,7 @@ from infra.edge.shop.answers import LISTING, frame, html, json, problem, wants_j
 from infra.edge.shop.delivery import AddressesUnavailableError
 from infra.edge.shop.html import cards, related_cards, render
 from infra.edge.shop.product_pages import RETRY_AFTER_S
+from infra.edge.shop.shop import SearchNotReadyError
 from infra.edge.shop.visitors import own_pages_only
 from producers.errors import (
     CartChangedError,
@@ -93,6 +94,7 @@ def application(shop: Shop, more: Sequence[Any] = ()) -> Litestar:
         CartsUnavailableError: unavailable,
         AddressesUnavailableError: unavailable,
         PublishError: unavailable,
+        SearchNotReadyError: unavailable,
         CartChangedError: moved_on,
         CartFullError: unusable,
         InvalidRequestError: unusable,
@@ -128,18 +130,19 @@ def _listings(shop: Shop) -> list[Any]:
     @get("/search", sync_to_thread=False)
     def search(request: Request[Any, Any, Any]) -> Response[bytes]:
         query = read_query(list(request.query_params.multi_items()))
-        answer = shop.search.search(query)  # as a page; JSON comes from search_answers.py
+        answer = shop.whole_search.search(query)  # as a page; JSON comes from search_answers.py
         heading = f"“{query.text}”" if query.text.strip() else "All products"
         return html(_listing(shop, "/search", query, answer, heading=heading, crumbs=()), LISTING)
 
     @get("/categories/{slug:str}", sync_to_thread=False)
     def category(request: Request[Any, Any, Any], slug: FromPath[str]) -> Response[bytes]:
+        index = shop.whole_search
         path = shop.category(slug)
         if path is None:
             raise NotFoundException(f"There is no category {slug!r}.")
         asked = read_query(list(request.query_params.multi_items()))
         query = msgspec.structs.replace(asked, filters=asked.filters | {"category": (path,)})
-        answer = shop.search.search(query)
+        answer = index.search(query)
         if wants_json(request):
             return json(answer, LISTING)
         return html(
@@ -152,7 +155,7 @@ def _listings(shop: Shop) -> list[Any]:
     @get("/suggest", sync_to_thread=False)
     def suggest(request: Request[Any, Any, Any]) -> Response[bytes]:
         typed = request.query_params.get("q", "")
-        suggestions = shop.search.suggest(typed)
+        suggestions = shop.whole_search.suggest(typed)
         headers = {"Cache-Control": "public, max-age=10", "Vary": "Accept"}
         return (
             json(suggestions, headers)

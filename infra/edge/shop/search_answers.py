@@ -10,7 +10,8 @@ import structlog
 
 from infra.edge.shop.addresses import read_query
 from infra.edge.shop.answers import LISTING, accepts_json
-from infra.edge.shop.product_pages import JSON_TYPE, SECURITY, send_answer
+from infra.edge.shop.product_pages import JSON_TYPE, RETRY_AFTER_S, SECURITY, send_answer
+from infra.edge.shop.shop import SearchNotReadyError
 
 if TYPE_CHECKING:
     from infra.edge.shop.product_pages import Application, Receive, Scope, Send
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
+_NOT_READY: Final = [_PROBLEM, (b"retry-after", b"%d" % RETRY_AFTER_S), *SECURITY]
 _encode: Final = msgspec.json.Encoder().encode
 _HEADERS: Final = [
     JSON_TYPE,
@@ -43,7 +45,9 @@ class SearchAnswers:
         scope["path_template"] = "/search"  # what Litestar notes of its own routes, for infra/edge/measured.py
         pairs: Any = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         try:
-            body = _encode(self._shop.search.search(read_query(pairs)))
+            body = _encode(self._shop.whole_search.search(read_query(pairs)))
+        except SearchNotReadyError:
+            return await send_answer(send, 503, _NOT_READY, b'{"title":"The index is being built","status":503}')
         except Exception:  # as the framework would
             log.exception("request_failed", path="/search")
             return await send_answer(send, 500, [_PROBLEM, *SECURITY], b'{"title":"The shop failed","status":500}')

@@ -24,6 +24,10 @@ CATEGORIES_SECONDS: Final = 5.0
 RELATED: Final = 8
 
 
+class SearchNotReadyError(Exception):
+    """This process has started and builds its index; ask again in a moment, or another process."""
+
+
 class Shop:
     """One worker's view of the shop. Recommendations are optional: pages are whole without them."""
 
@@ -50,11 +54,19 @@ class Shop:
         """Whether everything that was there at the start can be found."""
         return self.search.is_ready
 
+    @property
+    def whole_search(self) -> SearchNode:
+        """The search node, once it is ready. Raises SearchNotReadyError before: an answer would be from a part of the products."""
+        if not self.search.is_ready:
+            raise SearchNotReadyError
+        return self.search
+
     def categories(self) -> dict[str, int]:
         """Return how many products each category has, by its path."""
         now = time.monotonic()
         if now - self._categories_at > CATEGORIES_SECONDS:
-            self._categories, self._categories_at = self.search.categories(), now
+            self._categories = self.search.categories()
+            self._categories_at = now if self.search.is_ready else 0.0
             self._slugs = {crumbs_of(path)[-1].slug: path for path in sorted(self._categories)}
         return self._categories
 
@@ -74,10 +86,17 @@ class Shop:
         return [] if self._in_demand is None else await self._shown([await self._in_demand()])
 
     async def related(self, product_id: str) -> tuple[list[Related], str]:
-        """Return what goes with a product, as far as it can be bought now, and the position of the orders learned from."""
-        if self._recommendations is None:
-            return [], ""
-        recommended, position = await self._recommendations.related(product_id)
+        """Return what goes with a product, as far as it can be bought now, and the position of the orders learned from.
+
+        With what nobody bought yet goes what is of its kind.
+        """
+        recommended: list[Recommended] = []
+        position = ""
+        if self._recommendations is not None:
+            recommended, position = await self._recommendations.related(product_id)
+        if not recommended:
+            alike = self.search.of_its_kind(product_id, RELATED)
+            recommended = [Recommended(hit.product_id, "of the same kind") for hit in alike]
         return await self._shown([recommended]), position
 
     async def for_customer(self, customer_id: str, having: Sequence[str]) -> list[Related]:

@@ -42,6 +42,7 @@ def own_application(number: int, redis_url: str = "") -> Any:
         [Followed("stock.levels", 0, at, sku, StockLevel(sku, n, 0, 0, n, 0)) for at, (sku, n) in enumerate(levels)]
     )
     node.index.commit(time.time_ns() // 1_000_000)
+    node.is_ready = True
     shop = recommending(node, reader, valkey(redis_url)) if redis_url else Shop(node, reader, "GBP")
     following = SearchAnswers(shop, routes.application(shop))
     return ProductPages(reader, following, categories=shop.top_categories)
