@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from litestar.testing import TestClient
 
@@ -35,7 +37,8 @@ def shop_of(*products: Product) -> Shop:
 @pytest.mark.parametrize("path", ["/search?q=mug", "/categories/kitchen", "/suggest?q=mu"])
 def test_nobody_gets_an_answer_from_a_part_of_the_products(path: str, headers: dict[str, str]) -> None:
     shop = shop_of(MUG)
-    with TestClient(SearchAnswers(shop, routes.application(shop))) as client:  # type: ignore[arg-type]  # wraps a Litestar
+    app: Any = SearchAnswers(shop, routes.application(shop))
+    with TestClient(app) as client:
         answer = client.get(path, headers=headers)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, str(RETRY_AFTER_S))
         assert client.get("/shop/readyz").status_code == 503
