@@ -107,15 +107,18 @@ async def test_a_fetch_that_is_called_off_while_it_connects_is_not_sent(
 
     async def connect_late(*node: Any, **group: Any) -> bool:
         await may_connect.wait()
-        return await connect(*node, **group)
+        return bool(await connect(*node, **group))
 
+    await reading.write(reading.first)
+    assert await reading.read() == [reading.first], "it is connected"
+    await reading.until_asked(reading.first, 1)
     monkeypatch.setattr(reading.consumer._client, "ready", connect_late)
     await reading.write(reading.first)
     assert await reading.read() == [reading.first]
-    await reading.until_asked(reading.first, 1)
+    await reading.until_asked(reading.first, 2)
     reading.consumer.resume(reading.second)
     await reading.write(reading.second)
-    call_off_other_fetches(reading.consumer, {reading.first: 1, reading.second: 0})
+    call_off_other_fetches(reading.consumer, {reading.first: 2, reading.second: 0})
     may_connect.set()
     assert await reading.read() == [reading.second]
 
