@@ -20,14 +20,15 @@ from consumers.orders.state import Order
 from consumers.runtime import batch_decider
 from consumers.runtime.order_keyed import OrderKeyedState
 from consumers.runtime.owner import PartitionOwner
-from infra.base.rooms import FOLLOWERS
+from consumers.runtime.postgres.commit import commit_statement
+from infra.base.rooms import FOLLOWERS, replayed_rooms
 from infra.base.settings import Settings
 from infra.local.supervisor import PROCESSOR
 from infra.ops.lag import lag_monitor
 from producers.clients.orders import OrderRequest
 from schemas import messages as m
-from schemas.codec.wire import decode
-from tests.harness.foreign_producers import append
+from schemas.codec.wire import decode, encode
+from tests.harness.foreign_producers import append, transactions
 from tests.harness.raw import RawRecord
 from tests.harness.shop import PARTITIONS, Shop, in_miniature, open_shop, order
 from topology.topics import DEAD_LETTERS, ORDER_EVENTS, ORDER_NOTIFICATIONS
@@ -137,6 +138,53 @@ async def test_what_cannot_be_read_is_kept_by_each_room_that_would_have_read_it_
         await shop.until_quiet("inventory", *ROOMS, orders=1)
     letters = [decode(record.value) for record in await shop.records(DEAD_LETTERS)]
     assert sorted(letter.room for letter in letters if isinstance(letter, m.DeadLetter)) == sorted(ROOMS)
+
+
+async def test_markers_of_strangers_transactions_hold_no_room_up(shop: Shop) -> None:
+    """A marker takes an offset and holds no record; here the rooms' positions have to pass one each time."""
+    never_seen: RawRecord = (b"never", encode(m.OrderPaid("never", 500, "GBP")), [])
+    async with hosted(shop), transactions(shop) as stranger:
+        for number in (1, 2):
+            await stranger.begin()
+            await stranger.say(never_seen, ORDER_EVENTS, home=number - 1)
+            await stranger.abort()
+            await shop.place(*orders(3))
+            await shop.until_quiet("inventory", *ROOMS, orders=3 * number)
+    assert await shop.records(DEAD_LETTERS) == []
+    await shop.assert_sound()
+
+
+async def test_one_room_whose_claim_is_taken_gives_the_partition_up_for_all_and_they_go_on(shop: Shop) -> None:
+    async with hosted(shop):
+        await shop.place(*orders(3))
+        await shop.until_quiet("inventory", *ROOMS, orders=3)
+        taken = await shop.database.fetch(
+            "UPDATE claims SET epoch = epoch + 1 WHERE room = 'fulfilment' RETURNING partition, epoch"
+        )
+        before = await shop.value("SELECT min(epoch) FROM claims WHERE room = 'orders'")
+        await shop.place(*orders(12))
+        await shop.until_quiet("inventory", *ROOMS, orders=15)
+        claimed_anew = "SELECT count(*) FROM claims WHERE room = 'orders' AND epoch > $1"
+        assert len(taken) == PARTITIONS
+        assert await shop.value(claimed_anew, before) >= 1
+    assert await shop.value("SELECT count(*) FROM orders WHERE state = 'paid'") == 15
+    await shop.assert_sound()
+
+
+async def test_a_statement_of_many_rooms_is_prepared_once_which_asyncpg_by_itself_does_not(shop: Shop) -> None:
+    statement = commit_statement(tuple(room.save for room in replayed_rooms() if room.name in ROOMS))
+    as_long = f"SELECT $1::integer -- {'x' * len(statement)}"
+    kept = "SELECT count(*) FROM pg_prepared_statements WHERE statement = $1"
+
+    async def kept_by(connection: Any) -> Any:
+        for number in range(2):
+            assert await connection.fetchval(as_long, number) == number
+        return await connection.fetchval(kept, as_long)
+
+    async with hosted(shop) as owner:
+        assert await owner._database.run("commit", kept_by) == 1
+    async with shop.database.acquire() as by_itself:
+        assert await kept_by(by_itself) == 0
 
 
 class Forgetful(OrdersRoom):
