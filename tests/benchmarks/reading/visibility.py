@@ -105,7 +105,8 @@ async def measure(options: Options, report: Report) -> None:
 
 
 async def _json(session: aiohttp.ClientSession, address: str) -> Any:
-    async with session.get(address) as answer:
+    """Return a document. Raises aiohttp.ClientError: nobody answers, or not yet."""
+    async with session.get(address, raise_for_status=True) as answer:
         return msgspec.json.decode(await answer.read())
 
 
