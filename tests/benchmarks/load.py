@@ -123,7 +123,7 @@ async def run(options: Options, report: Report) -> None:
         system = await open_ones.enter_async_context(
             Supervisor(settings, folder=folder, together=not settings.rooms_apart)
         )
-        finals = await open_ones.enter_async_context(Finals(settings))
+        finals = await open_ones.enter_async_context(Finals(settings, seldom=True))
         await system.start_all()
         report.setup["processes"] = list(system.started)
         meter, stream = Meter(servers, system), Stream(publisher, finals, names(SKUS), most_lines=1, declined=0)

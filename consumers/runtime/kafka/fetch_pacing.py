@@ -32,8 +32,8 @@ Nothing waits behind that answer, and a fetch that leaves out what is to be read
 """
 USUAL_SECONDS: Final = 0.01
 MOST_SECONDS: Final = 0.1
-SECONDS_A_SHARE: Final = 0.25
-"""Of pause, for a thread that always waits for a core: the most is reached where it does so for two fifths of the time."""
+SECONDS_A_SHARE: Final = 0.15
+"""Of pause, for a thread that always waits for a core: the most is reached where it does so for two thirds of the time."""
 WINDOW_SECONDS: Final = 0.25
 SCHEDSTAT: Final = Path("/proc/self/schedstat")
 
