@@ -6,26 +6,24 @@ its cache from catalogue.products. With Valkey away the hot products are still t
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from redis.exceptions import RedisError
 
-from consumers.following.follower import Followed, Follower
+from consumers.following.follower import Followed
 from consumers.pages import store
 from consumers.pages.node import Levels
 from schemas.messages import Product
 from schemas.shop import UNKNOWN_LEVEL, Level
-from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
+from topology.topics import STOCK_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from redis.asyncio import Redis
 
-    from producers.outage import Readiness
 
 T = TypeVar("T")
 HOT_PRODUCTS: Final = 20_000
@@ -117,31 +115,3 @@ class PageReader:
             except (RedisError, OSError, TimeoutError) as error:
                 errors.append(f"{type(error).__name__}: {error}")
         raise PagesUnavailableError("; ".join(errors))
-
-
-class PageTail:
-    """Follows the topics for a reader where nothing else in the process does."""
-
-    def __init__(self, bootstrap: str, namespace: str, reader: PageReader, readiness: Readiness | None = None) -> None:
-        self._levels = Follower(bootstrap, namespace, (STOCK_LEVELS,), reader.apply, name="levels", readiness=readiness)
-        self._products = Follower(
-            bootstrap,
-            namespace,
-            (CATALOGUE_PRODUCTS,),
-            reader.apply,
-            name="products",
-            from_end=True,
-            readiness=readiness,
-        )
-        reader.age_ms = lambda: self._levels.age_ms(STOCK_LEVELS.name)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether every level that was there at the start is known."""
-        return self._levels.caught_up.is_set() and self._products.caught_up.is_set()
-
-    async def run(self) -> None:
-        """Follow until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._levels.run())
-            tasks.create_task(self._products.run())

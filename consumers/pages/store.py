@@ -45,12 +45,6 @@ def _positions_key(namespace: str, shard: str) -> str:
     return f"{namespace}pages:next_offsets:{shard}"
 
 
-async def read_product(redis: Redis, namespace: str, product_id: str) -> Product | None:
-    """Return a product as it was last written; None where there is none."""
-    value = await cast("Awaitable[bytes | None]", redis.get(page_key(namespace, product_id)))
-    return None if value is None else cast("Product", decode(value))
-
-
 async def read_products(redis: Redis, namespace: str, product_ids: Sequence[str]) -> dict[str, Product]:
     """Return those of many products that there are, in one round trip."""
     values = await _get_all(redis, [page_key(namespace, product_id) for product_id in product_ids])

@@ -27,7 +27,7 @@ from schemas.codec.wire import decode
 from schemas.messages import OrderPaid, Product, StockLevel
 from schemas.search import SearchAnswer, SearchQuery
 from schemas.shop import ProductView, Related, availability_of
-from schemas.stock_levels import LatestLevels
+from tests.harness.latest_levels import LatestLevels
 from tests.harness.reading import Catalogue, answer_of, get, serving
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 from tests.harness.waiting import until

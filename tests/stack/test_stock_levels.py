@@ -20,7 +20,7 @@ from infra.base.settings import Settings
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
 from schemas.codec.wire import decode
-from schemas.stock_levels import LatestLevels
+from tests.harness.latest_levels import LatestLevels
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 from topology.topics import INVENTORY_COMMANDS, STOCK_LEVELS
 

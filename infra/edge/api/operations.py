@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import msgspec
     from litestar.handlers import HTTPRouteHandler
 
-Decorator = Any  # Litestar's own decorators are classes with untyped calls
 
 NONE, OPTIONAL, REQUIRED = "", "optional", "required"
 """Whether a request has an Idempotency-Key."""

@@ -3,7 +3,8 @@ from itertools import permutations
 import pytest
 
 from schemas.messages import StockLevel
-from schemas.stock_levels import UNVERSIONED, LatestLevels, LevelVersion, tombstone_id, version_of
+from schemas.stock_levels import UNVERSIONED, LevelVersion, tombstone_id, version_of
+from tests.harness.latest_levels import LatestLevels
 
 
 def level(on_hand: int, generation: int = 1, offset: int = 0) -> StockLevel:
