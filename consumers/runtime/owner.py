@@ -4,7 +4,7 @@ One process owns a partition at a time. The row in `claims` decides which one (`
 Kafka's group only proposes. Batch n+1 is decided while n commits and n-1 is published; the order per partition holds.
 Several rooms that read the same log share one reader (hosting.py); one room alone is the same code.
 
-Decisions: docs/decisions, 042.
+Decisions: docs/decisions, 001, 042.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 With fastavro PlaceOrderLine takes 3.7 us to decode and 3.9 us to encode; with the code below 2.4 and 1.1 us, and a
 record crosses it on every hop. It answers only where all is regular; anything else goes to `general`, which is fastavro and
 says what is wrong. A property test holds both to the same bytes. Format: Avro 1.12 specification, "Binary Encoding".
+
+Decision: docs/decisions, 031.
 """
 
 from __future__ import annotations

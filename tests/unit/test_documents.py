@@ -31,9 +31,27 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs/decisions").glob("0*.md")), ids=lambda page: page.stem)
+DECISIONS = sorted((ROOT / "docs/decisions").glob("0*.md"))
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
 def test_a_decision_and_the_modules_that_it_explains_name_each_other(page: Path) -> None:
     [code] = re.findall(r"^Code: .*$", page.read_text(), re.MULTILINE)
-    for module in re.findall(r"`([\w/]+\.py)`", code):
+    modules = re.findall(r"`([\w/]+\.py)`", code)
+    assert modules
+    for module in modules:
         docstring = ast.get_docstring(ast.parse((ROOT / module).read_text())) or ""
         assert re.search(rf"^Decisions?: docs/decisions,.* {page.stem[:3]}\b", docstring, re.MULTILINE), module
+
+
+def test_the_index_lists_each_decision_once_in_their_order() -> None:
+    index = re.findall(r"^- \[(\d+) .*\]\((.+)\)$", (ROOT / "docs/decisions/README.md").read_text(), re.MULTILINE)
+    assert index == [(page.stem[:3], page.name) for page in DECISIONS]
+
+
+def test_every_decision_that_code_names_is_there() -> None:
+    numbers = {page.stem[:3] for page in DECISIONS}
+    for folder in ("schemas", "topology", "producers", "consumers", "infra", "lastunit_client", "tests"):
+        for module in (ROOT / folder).rglob("*.py"):
+            named = re.findall(r"^Decisions?: docs/decisions, ([\d, ]+)\.$", module.read_text(), re.MULTILINE)
+            assert {number for numbers_ in named for number in numbers_.split(", ")} <= numbers, module

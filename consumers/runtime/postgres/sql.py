@@ -1,4 +1,7 @@
-"""Reads a room's `queries.sql` (statements, each after a line `-- name: <name>`) and shapes rows for them."""
+"""Reads a room's `queries.sql` (statements, each after a line `-- name: <name>`) and shapes rows for them.
+
+Decision: docs/decisions, 004.
+"""
 
 from __future__ import annotations
 

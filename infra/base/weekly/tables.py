@@ -4,6 +4,8 @@ Locks: PostgreSQL makes a partition part of its table, or ends it, under locks t
 and while such a lock is waited for, all that comes later waits behind it. So it is never waited for longer than
 `LOCK_MS`; then the rooms go first, and it is tried again. (DETACH ... CONCURRENTLY needs no such lock, but PostgreSQL
 refuses it where there is a default partition.) What takes long, moving rows and summing up, is done before.
+
+Decision: docs/decisions, 025.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Each step is one transaction, or harmless to repeat, so a run that was cut short at any point is finished by the next one.
 Owners are fenced when the change is announced, and again when it is in force, so it does not matter when they learn of it.
+
+Decision: docs/decisions, 005.
 """
 
 from __future__ import annotations

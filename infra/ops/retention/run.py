@@ -1,4 +1,7 @@
-"""One run of maintenance, by hand or every hour; an advisory lock keeps two from running at the same time."""
+"""One run of maintenance, by hand or every hour; an advisory lock keeps two from running at the same time.
+
+Decision: docs/decisions, 025.
+"""
 
 from __future__ import annotations
 

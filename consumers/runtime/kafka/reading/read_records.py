@@ -5,6 +5,8 @@ offset than its own. What it had parsed of other partitions is dropped, their po
 the next read raises again. So after such a failure every partition goes back to where its reader is, and this one time its
 records are read by our own parser. Once a read is over, a consumer's position is where its reader goes on: whatever lies
 between it and the last record is not to be read.
+
+Decision: docs/decisions, 006.
 """
 
 from __future__ import annotations
