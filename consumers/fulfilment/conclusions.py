@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumers.fulfilment.state import (
-    IN_THE_HOUSE,
+    IN_WAREHOUSE,
     LEFT,
     UNDER_WAY,
     Fulfilment,
@@ -35,7 +35,7 @@ def conclusions(fulfilment: Fulfilment) -> list[Message]:
         )
         for name, parcel in left
     ]
-    if any(line.state in IN_THE_HOUSE for line in fulfilment.lines.values()):
+    if any(line.state in IN_WAREHOUSE for line in fulfilment.lines.values()):
         return [*shipped]
     if all(line.state is LineState.WITHDRAWN for line in fulfilment.lines.values()):
         return [m.FulfilmentCancelled(fulfilment.order_id, "nothing_left_to_ship")]

@@ -12,7 +12,7 @@ from consumers.fulfilment.evolve import begins
 from consumers.fulfilment.evolve_by_message import has_left
 from consumers.fulfilment.refunds import refunds
 from consumers.fulfilment.refusals import reference_of, refused
-from consumers.fulfilment.state import BACK, IN_THE_HOUSE, OUT, UNDER_WAY, Fulfilment, LineState
+from consumers.fulfilment.state import BACK, IN_WAREHOUSE, OUT, UNDER_WAY, Fulfilment, LineState
 from schemas import messages as m
 from topology.states import OUTSIDE_WINDOW
 
@@ -69,7 +69,7 @@ def take_back(fulfilment: Fulfilment, fact: m.LineReturned | m.LineCommandRefuse
     line = fulfilment.line_of(fact.line, fact.sku)
     if line is None or (isinstance(fact, m.LineCommandRefused) and not _is_answer(line, fact)):
         return []
-    if line.state in IN_THE_HOUSE and not has_left(fact):
+    if line.state in IN_WAREHOUSE and not has_left(fact):
         withdrawn = m.LineWithdrawn(fact.order_id, fact.line, fact.sku, fact.reason)
         return [withdrawn, *refunds(fulfilment, (fact.line,), "line_withdrawn")]
     return refunds(fulfilment, (fact.line,), "line_returned") if line.state in OUT else []

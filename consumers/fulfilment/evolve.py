@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from consumers.fulfilment.evolve_by_message import BY_MESSAGE, received_of
 from consumers.fulfilment.refunds import line_of_refund
 from consumers.fulfilment.state import (
-    IN_THE_HOUSE,
+    IN_WAREHOUSE,
     SHIPMENT,
     Fulfilment,
     LineState,
@@ -129,7 +129,7 @@ def _take_back(fulfilment: Fulfilment, message: Message, outcome: m.ReturnLine, 
     line = fulfilment.lines[outcome.line]
     if line.state is LineState.SHIPPED:
         fulfilment.lines[outcome.line] = replace(line, state=LineState.RETURNING)
-    elif line.state in IN_THE_HOUSE:
+    elif line.state in IN_WAREHOUSE:
         fulfilment.lines[outcome.line] = replace(line, state=LineState.WITHDRAWING)
 
 

@@ -37,7 +37,7 @@ class LineState(StrEnum):
 
 UNDER_WAY: Final = frozenset({LineState.REQUESTED, LineState.LEAVING})
 """In a parcel that has not left."""
-IN_THE_HOUSE: Final = UNDER_WAY | {LineState.OPEN, LineState.WITHDRAWING}
+IN_WAREHOUSE: Final = UNDER_WAY | {LineState.OPEN, LineState.WITHDRAWING}
 OUT: Final = frozenset({LineState.SHIPPED, LineState.RETURNING})
 BACK: Final = frozenset({LineState.RETURNING, LineState.RETURNED})
 

@@ -67,5 +67,5 @@ def place_in_words(parking: Parking) -> str:
 
 def read_place(detail: str) -> tuple[int, str] | None:
     """Return the number and the command that `place_in_words` wrote; None for any other detail."""
-    found = _WAITS.fullmatch(detail)
-    return (int(found[1]), found[2]) if found else None
+    match_ = _WAITS.fullmatch(detail)
+    return (int(match_[1]), match_[2]) if match_ else None

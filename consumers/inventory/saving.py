@@ -21,7 +21,7 @@ def changes(ledger: Ledger, at_ms: int) -> Changes:
     """Return the batch's changes as columns for `save`, and the latest level of each SKU it touched."""
     partition = ledger.partition
     placed = _placed(ledger)
-    turned = [(*key, int(hold.state)) for key, hold in ledger.changed_holds.items()]
+    updated_holds = [(*key, int(hold.state)) for key, hold in ledger.changed_holds.items()]
     stocked: list[tuple[Any, ...]] = []
     levelled: list[tuple[Any, ...]] = []
     levels: list[m.StockLevel | Tombstone] = []
@@ -41,7 +41,7 @@ def changes(ledger: Ledger, at_ms: int) -> Changes:
     ]
     counted = [(*buyer, partition, units) for buyer, units in ledger.purchase_changes.items() if units]
     ledger.begin_batch()
-    rows = ((turned, 4), (stocked, 10), (levelled, 9), (moved, 11), (counted, 4))
+    rows = ((updated_holds, 4), (stocked, 10), (levelled, 9), (moved, 11), (counted, 4))
     return Changes(placed + tuple(column for part, width in rows for column in columns(part, width)), records=levels)
 
 

@@ -39,9 +39,9 @@ async def source_log(client: Any, topic: str) -> SourceLog:
     Raises KafkaError, UnknownTopicOrPartitionError among them for a topic that is not there.
     """
     cluster = await topic_metadata(client, [topic])
-    if (found := cluster.topics.get(topic)) is None:
+    if (observed := cluster.topics.get(topic)) is None:
         raise UnknownTopicOrPartitionError(topic)
-    return SourceLog(LogIdentity(cluster.cluster_id, found.topic_id), found.partitions)
+    return SourceLog(LogIdentity(cluster.cluster_id, observed.topic_id), observed.partitions)
 
 
 def record_digest(record: Record) -> str:

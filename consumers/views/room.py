@@ -133,7 +133,7 @@ class OrderViews:
                 await self._places.find()
                 if await self._take(await self._reader.read(self._consumer, self._patience_seconds())):
                     self._redis_outage.ended(WRITE)
-                await self._keep_house()
+                await self._keep_up()
             except (RedisError, OSError, TimeoutError) as error:
                 # What was fetched is fetched again: nothing moved on.
                 self._places.forget()
@@ -226,7 +226,7 @@ class OrderViews:
         left = self._housekeeping_at - time.monotonic()
         return max(0.0, left if self._index is None else min(left, self._index.due_in_seconds()))
 
-    async def _keep_house(self) -> None:
+    async def _keep_up(self) -> None:
         now = time.monotonic()
         if now < self._housekeeping_at:
             return

@@ -54,8 +54,8 @@ class SupervisedProcess:
         self._began = 0.0
         self._watch: asyncio.Task[None] | None = None
         self._unwanted = asyncio.Event()
-        self._earlier_lives_seconds = 0.0
-        self._this_life_seconds = 0.0
+        self._earlier_runs_seconds = 0.0
+        self._this_run_seconds = 0.0
 
     @property
     def pid(self) -> int | None:
@@ -93,8 +93,8 @@ class SupervisedProcess:
         if (pid := self.pid) is not None:
             with contextlib.suppress(psutil.Error):
                 times = psutil.Process(pid).cpu_times()
-                self._this_life_seconds = times.user + times.system
-        return self._earlier_lives_seconds + self._this_life_seconds
+                self._this_run_seconds = times.user + times.system
+        return self._earlier_runs_seconds + self._this_run_seconds
 
     def failure(self, what: str) -> ProcessFailedError:
         """Return an error that ends with the tail of the log."""
@@ -120,8 +120,8 @@ class SupervisedProcess:
         failures = 0
         while self._process is not None:
             code = await self._process.wait()
-            self._earlier_lives_seconds += self._this_life_seconds
-            self._this_life_seconds = 0.0
+            self._earlier_runs_seconds += self._this_run_seconds
+            self._this_run_seconds = 0.0
             if self._unwanted.is_set():
                 return
             lived_seconds = time.monotonic() - self._began

@@ -111,15 +111,15 @@ def _assemble(order: str, rows: Sequence[Row], layout: Layout, options: ReadOpti
     customer = _customer(order, heads, layout, options)
     lines, back, charges = _sorted_out(rows, currency, layout)
     about: dict[str, Any] = {"number": order, "rows": len(rows), "first_row": rows[0].line}
-    if layout.house and _is_booking(order, heads, lines):
+    if layout.by_uci_rules and _is_booking(order, heads, lines):
         return Adjustment(**about)
-    if not lines and (back or (layout.house and is_credit(order))):
+    if not lines and (back or (layout.by_uci_rules and is_credit(order))):
         returned = tuple(
             OrderLine(row.sku, -row.quantity, whole(row.unit, row.row, currency, "the price")) for row in back
         )
         credited = heads[Field.CREDITS].text if Field.CREDITS in heads else ""
         return CreditNote(**about, customer_id=customer, currency=currency, lines=returned, credits=credited)
-    if layout.house and is_credit(order):
+    if layout.by_uci_rules and is_credit(order):
         raise FaultError(Fault.CONTRADICTION, "a credit note that sells goods", row=lines[0].row)
     kept = _net(lines, back, charges)
     if not kept:
@@ -251,7 +251,7 @@ def _sorted_out(rows: Sequence[Row], currency: str, layout: Layout) -> tuple[lis
         unit = Fraction(row.price) * scale * (1 - Fraction(row.share))
         if layout.price_is_total:
             unit /= row.quantity
-        if unit < 0 or (layout.house and not is_goods(row.sku)):
+        if unit < 0 or (layout.by_uci_rules and not is_goods(row.sku)):
             add_charge(charges, row.sku, unit * row.quantity)
         else:
             (out if row.quantity > 0 else back).append(Priced(row.sku, row.quantity, unit, row.line))

@@ -15,16 +15,18 @@ from producers.importing.pricing import as_recorded
 from producers.importing.register import Imported, Return
 from schemas.messages import RequestReturn
 
-HOUSE_PREFIX: Final = "C"
+UCI_CREDIT_PREFIX: Final = "C"
 """What a credit note's number begins with in the UCI data sets."""
 
 
-def numbers_of(credit: CreditNote, *, house: bool) -> tuple[str, ...]:
+def numbers_of(credit: CreditNote, *, by_uci_rules: bool) -> tuple[str, ...]:
     """Return the numbers of the order that a credit note may be of: the one it names, else its own."""
     if credit.credits:
         return (credit.credits,)
     return (
-        (credit.number, credit.number[1:]) if house and credit.number[:1].upper() == HOUSE_PREFIX else (credit.number,)
+        (credit.number, credit.number[1:])
+        if by_uci_rules and credit.number[:1].upper() == UCI_CREDIT_PREFIX
+        else (credit.number,)
     )
 
 

@@ -63,7 +63,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     """A known export: the name of each field's column, or its possible names, and what holds for all of its files.
 
     `source` is the default name of the other system. `quantity` is the number of units of a row where no column holds it. With `price_is_total` the price column holds the
-    total of a row's units. `house` marks the rules of one data set.
+    total of a row's units. `by_uci_rules` marks the rules of one data set.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     currency: str = ""
     quantity: int | None = None
     price_is_total: bool = False
-    house: bool = False
+    by_uci_rules: bool = False
 
     def names(self, field: Field) -> tuple[str, ...]:
         """Return the possible names of a field's column."""
@@ -96,7 +96,7 @@ FORMATS: Final = (
     # Chen, D. (2015), Online Retail, UCI Machine Learning Repository, doi:10.24432/C5BW33, and its second edition.
     Format(name="online-retail", source="online-retail", columns=_RETAIL, currency="GBP"),
     Format(name="online-retail-ii", source="online-retail", columns=_RETAIL_II, currency="GBP"),
-    Format(name="uci", source="online-retail", columns=_EITHER_RETAIL, currency="GBP", house=True),
+    Format(name="uci", source="online-retail", columns=_EITHER_RETAIL, currency="GBP", by_uci_rules=True),
     # Tableau's sample; `Sales` is a row's total, its discount taken off.
     Format(
         name="superstore",
@@ -206,7 +206,7 @@ FORMATS: Final = (
     ),
 )
 BY_NAME: Final = MappingProxyType({known.name: known for known in FORMATS})
-GUESSED: Final = tuple(known for known in FORMATS if not known.house)
+GUESSED: Final = tuple(known for known in FORMATS if not known.by_uci_rules)
 """What a header may mean without `--format`: nobody's house rules."""
 
 ENDED: Final = frozenset({"cancelled", "canceled", "failed", "refunded", "trash", "voided"})

@@ -262,7 +262,7 @@ async def _credited(
         return Credited(credit.number, credit.first_row, "listed")
     returned = await register.return_of(credit.number)
     if returned is None:
-        numbers = numbers_of(credit, house=run.file.layout.house)
+        numbers = numbers_of(credit, by_uci_rules=run.file.layout.by_uci_rules)
         return_or_reason = returned_by(credit, await register.orders_for(credit, numbers), numbers)
         if isinstance(return_or_reason, str):
             return Credited(credit.number, credit.first_row, return_or_reason)

@@ -31,7 +31,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     quantity: int | None
     price_is_total: bool
-    house: bool
+    by_uci_rules: bool
 
     def column(self, field: Field) -> str:
         """Return the header's name of a field's column, or the field's own name where there is no such column."""
@@ -98,7 +98,7 @@ def _layout(header: tuple[str, ...], known: Format, options: ReadOptions) -> Lay
         currency=options.currency or known.currency,
         quantity=quantity,
         price_is_total=options.price_is_total or known.price_is_total,
-        house=known.house,
+        by_uci_rules=known.by_uci_rules,
     )
 
 

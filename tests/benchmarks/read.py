@@ -167,13 +167,13 @@ def recommendations(report: Report) -> None:
     names = list(numbers)
     pairs = [(row, numbers[item]) for row, items in enumerate(past) for item in set(items) if item in numbers]
     matrix = sparse.csr_matrix((np.ones(len(pairs)), tuple(zip(*pairs, strict=True))), shape=(len(past), len(names)))
-    theirs_model = BM25Recommender(K=item_item.NEIGHBOURS)
-    theirs_model.fit(matrix, show_progress=False)
+    implicit_model = BM25Recommender(K=item_item.NEIGHBOURS)
+    implicit_model.fit(matrix, show_progress=False)
 
     def recommended(given: tuple[str, ...]) -> list[str]:
         own = [numbers[item] for item in given]
         row = sparse.csr_matrix((np.ones(len(own)), ([0] * len(own), own)), shape=(1, len(names)))
-        ids, _ = theirs_model.recommend(0, row, N=10, filter_already_liked_items=True)
+        ids, _ = implicit_model.recommend(0, row, N=10, filter_already_liked_items=True)
         return [names[number] for number in ids]
 
     reference = judge(recommended, cases)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 TICK_SECONDS: Final = 0.05
 SLOWEST_SECONDS: Final = 1.5
 """Longest time from hearing of something until it is acted upon."""
-SAYS_TWICE: Final = 0.03
+SENT_TWICE: Final = 0.03
 TOO_EARLY: Final = "not_paid"
 """Fulfilment's word for an order of which it has heard nothing."""
 
@@ -51,8 +51,8 @@ class People:
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
-        self._heard: set[bytes] = set()
-        self._wishes: dict[tuple[str, str], m.ShipOrder] = {}
+        self._known: set[bytes] = set()
+        self._asked: dict[tuple[str, str], m.ShipOrder] = {}
         self._parcels: dict[tuple[str, str], tuple[int, ...]] = {}
         self._has_sent_back: set[str] = set()
         self._busy: set[asyncio.Task[None]] = set()
@@ -62,7 +62,7 @@ class People:
     async def __aenter__(self) -> Self:
         await self._consumer.start()
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
-        self._reader = asyncio.create_task(self._hear_all(), name="people")
+        self._reader = asyncio.create_task(self._read_all(), name="people")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -100,16 +100,16 @@ class People:
 
     # --- hearing ----------------------------------------------------------------------------------------------------------
 
-    async def _hear_all(self) -> None:
+    async def _read_all(self) -> None:
         while True:
             for records in (await self._consumer.getmany(timeout_ms=200)).values():
                 for record in records:
                     name = dict(record.headers).get("ce_id", b"")
-                    if name not in self._heard:
-                        self._heard.add(name)
-                        self._hear(decode(record.value))
+                    if name not in self._known:
+                        self._known.add(name)
+                        self._apply(decode(record.value))
 
-    def _hear(self, fact: Any) -> None:
+    def _apply(self, fact: Any) -> None:
         react = _REACTIONS.get(type(fact))
         fate = self._fates.get(getattr(fact, "order_id", ""))
         if react is not None and fate is not None:
@@ -121,21 +121,21 @@ class People:
         order_id, parcels = fact.order_id, min(fate.parcels, len(fact.lines))
         if fate.kindness_minor and isinstance(fact, m.OrderPaid):
             self._reply(m.RefundOrder(order_id, "kindness", fate.kindness_minor, "kindness"))
-        wishes = []
+        requests = []
         if parcels:
-            wishes = [m.ShipOrder(order_id, "S1", () if parcels == 1 else (fact.lines[0].line,), "post", "T1")]
+            requests = [m.ShipOrder(order_id, "S1", () if parcels == 1 else (fact.lines[0].line,), "post", "T1")]
         if parcels == 2:
-            wishes.append(m.ShipOrder(order_id, "S2", (), "van", "T2"))
-        self._wishes |= {(order_id, wish.shipment_id): wish for wish in wishes}
-        if wishes:
-            self._reply(*wishes)
+            requests.append(m.ShipOrder(order_id, "S2", (), "van", "T2"))
+        self._asked |= {(order_id, request.shipment_id): request for request in requests}
+        if requests:
+            self._reply(*requests)
 
     def _ship_again(self, fate: Fate, fact: m.OrderCommandRefused) -> None:
         """Say it again where fulfilment, killed meanwhile, read of the wish before it read of the payment."""
         del fate
-        wish = self._wishes.get((fact.order_id, fact.reference))
-        if fact.command == "ShipOrder" and fact.reason == TOO_EARLY and wish is not None:
-            self._reply(wish)
+        request = self._asked.get((fact.order_id, fact.reference))
+        if fact.command == "ShipOrder" and fact.reason == TOO_EARLY and request is not None:
+            self._reply(request)
 
     def _carry(self, fate: Fate, fact: m.ShipmentShipped) -> None:
         self._parcels[fact.order_id, fact.shipment_id] = fact.lines
@@ -164,7 +164,7 @@ class People:
 
     def _confirm(self, fate: Fate, fact: m.PaymentRequiresAction) -> None:
         if fate.confirms is not None:
-            self._later(self._tell_processor(fact.action_url, confirm=fate.confirms), self._pause())
+            self._later(self._answer_at_processor(fact.action_url, confirm=fate.confirms), self._pause())
 
     # --- acting -----------------------------------------------------------------------------------------------------------
 
@@ -180,10 +180,10 @@ class People:
         task.add_done_callback(self._busy.discard)
 
     async def _say(self, *messages: Message) -> None:
-        twice = messages if self._draw.random() < SAYS_TWICE else ()
+        twice = messages if self._draw.random() < SENT_TWICE else ()
         await self._publisher.publish([asked(message) for message in (*messages, *twice)])
 
-    async def _tell_processor(self, action_url: str, *, confirm: bool) -> None:
+    async def _answer_at_processor(self, action_url: str, *, confirm: bool) -> None:
         """Say it until it is heard: the card network is not what is tried here."""
         if self._http is None:
             return

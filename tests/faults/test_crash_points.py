@@ -138,7 +138,7 @@ async def test_whoever_dies_at_any_step_of_any_story_is_succeeded_without_a_trac
     await shop.assert_sound()
 
 
-class Witness(HttpProcessor):
+class RecordingProcessor(HttpProcessor):
     """Looks in the database, as anybody may, for the attempt that it is asked to perform."""
 
     shop: Shop
@@ -152,7 +152,7 @@ class Witness(HttpProcessor):
 async def test_the_processor_is_asked_after_the_commit_and_its_answer_is_read_back_from_the_log(shop: Shop) -> None:
     def witnessed(shop: Shop, _: str, publisher: Publisher, trap: Trap) -> Room[Any]:
         del trap
-        processor = Witness(shop.supervisor.processor_url)
+        processor = RecordingProcessor(shop.supervisor.processor_url)
         processor.shop = shop
         return PaymentsRoom(processor, publisher)
 

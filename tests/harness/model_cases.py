@@ -139,7 +139,7 @@ class Audience:
         self.meddled: set[Key] = set()
         self._shop = shop
         self._case_of = {order_id: case for case in cases for order_id in case.orders.values()}
-        self._heard: set[bytes] = set()
+        self._known: set[bytes] = set()
         self._consumer = AIOKafkaConsumer(
             ORDER_EVENTS.in_namespace(shop.settings.namespace),
             bootstrap_servers=shop.settings.kafka_bootstrap,
@@ -161,7 +161,7 @@ class Audience:
         }
         await self._shop.say(*messages)
 
-    async def hear_out(self) -> bool:
+    async def read_to_the_end(self) -> bool:
         """Let people hear all that was said so far, and answer; return whether they had nothing to say."""
         ends = await self._consumer.end_offsets(self._consumer.assignment())
         wishes: list[m.Message] = []
@@ -175,10 +175,10 @@ class Audience:
 
     def _commands_after(self, name: bytes, fact: Any) -> list[m.Message]:
         case = self._case_of.get(fact.order_id)
-        if name in self._heard or case is None:
+        if name in self._known or case is None:
             return []
-        self._heard.add(name)
-        return case.people.hear(fact)
+        self._known.add(name)
+        return case.people.apply(fact)
 
 
 @asynccontextmanager
@@ -200,7 +200,7 @@ async def play(shop: Shop, cases: Sequence[Case]) -> set[Key]:
     async with Audience(shop, cases) as audience:
         while unfinished := [case for case in cases if case.unsent]:
             await audience.say([message for case in unfinished for message in case.next()])
-            await audience.hear_out()
+            await audience.read_to_the_end()
         await come_to_rest(shop, audience)
         for _ in range(PATIENT_ROUNDS):
             await audience.say([message for case in cases for message in case.people.help_all()])
@@ -227,11 +227,11 @@ async def come_to_rest(shop: Shop, audience: Audience) -> None:
 
     async def at_rest() -> bool:
         return (
-            await audience.hear_out()
+            await audience.read_to_the_end()
             and not await shop.value(_WAITS, _NEEDS_A_PERSON)
             and await shop.is_quiet(*shop.rooms_at_work)
             and not await shop.value(_WAITS, _NEEDS_A_PERSON)
-            and await audience.hear_out()
+            and await audience.read_to_the_end()
         )
 
     await shop.until(at_rest)
@@ -258,7 +258,7 @@ async def end_of(shop: Shop, rooms: Hasty, meddled: set[Key]) -> End:
                     outputs = [message for message in messages if type(message) not in OF_ANY_RECORD]
                     owner.history.append(((decision.message, decision.at_ms), outputs))
                     if books is not None:
-                        books.hear(decision.message, outputs, decision.at_ms)
+                        books.apply(decision.message, outputs, decision.at_ms)
     all_books = [owner.books for owner in owners.values() if owner.books is not None]
     return End(owners, all_books, await _accounts(shop), meddled)
 

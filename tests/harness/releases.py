@@ -74,7 +74,7 @@ class PreviousRelease:
         assert process.returncode == 0, output.decode()
         return msgspec.json.decode(output.splitlines()[-1])
 
-    def tell(self, number: signal.Signals) -> None:
+    def interrupt(self, number: signal.Signals) -> None:
         """Send a signal to what serves."""
         assert self._process is not None
         self._process.send_signal(number)

@@ -61,7 +61,7 @@ class Books:
             if key[2] == sku and self.customer[key] == customer and self.life[key] in COUNTED
         )
 
-    def hear(self, command: m.Message, outcomes: Iterable[m.Message | RefusedError], at_ms: int) -> None:
+    def apply(self, command: m.Message, outcomes: Iterable[m.Message | RefusedError], at_ms: int) -> None:
         """Enter one command and all that was said about it. Raises AccountingError where that is impossible."""
         _ANSWERED[type(command)](self, command, list(outcomes), at_ms)
         for sku in list(self.on_hand):

@@ -112,9 +112,9 @@ def facts_of(end: End) -> dict[str, OrderFacts]:
 
 
 def _take_history(by_order: _FactsByOrder, owner: SimulatedOwner) -> None:
-    for (heard, _), outcomes in owner.history:
-        if type(heard) is m.RefundOrder:
-            by_order[heard.order_id].asked_refunds.add(heard.refund_id)
+    for (accepted, _), outcomes in owner.history:
+        if type(accepted) is m.RefundOrder:
+            by_order[accepted.order_id].asked_refunds.add(accepted.refund_id)
         for outcome in outcomes:
             if isinstance(outcome, m.Message):
                 by_order[outcome.order_id].published[type(outcome)].append(outcome)  # type: ignore[attr-defined]  # all have one

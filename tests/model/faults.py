@@ -119,7 +119,7 @@ class ComparesNothing(OrdersRoom):
         return [] if isinstance(message, m.LineRepeated) else super().decide(state, message, at_ms)
 
 
-class KeepsGhosts(OrdersRoom):
+class KeepsUnplacedOrders(OrdersRoom):
     """Writes down an order that nobody placed, because somebody asked for something of it."""
 
     @override
@@ -228,7 +228,7 @@ PLANTED: Final[dict[str, Rooms]] = {
     "lines are judged alone": Rooms(inventory=JudgesLinesAlone()),
     "another command under a used id is swallowed": Rooms(inventory=SwallowsOtherContent()),
     "another line under a used number is swallowed": Rooms(orders=ComparesNothing(deadlines=DEADLINES)),
-    "an order that nobody placed is kept": Rooms(orders=KeepsGhosts(deadlines=DEADLINES)),
+    "an order that nobody placed is kept": Rooms(orders=KeepsUnplacedOrders(deadlines=DEADLINES)),
     "a cancelled order is shipped": Rooms(fulfilment=ShipsWhatIsCancelled(deadlines=DEADLINES)),
     "money goes back without the goods": Rooms(fulfilment=RefundsWithoutReturn(deadlines=DEADLINES)),
     "a refund has the wrong sum": Rooms(fulfilment=RefundsTooMuch(deadlines=DEADLINES)),

@@ -28,7 +28,7 @@ class People:
         self._lines: dict[str, tuple[OrderedLine, ...]] = {}
         self._names: dict[str, int] = {}
 
-    def hear(self, fact: Message) -> list[Message]:
+    def apply(self, fact: Message) -> list[Message]:
         """Return what people will say because of this fact."""
         react = _REACTIONS.get(type(fact))
         return react(self, fact) if react is not None else []
@@ -89,14 +89,14 @@ class People:
         order_id, roll = fact.order_id, self.pick(6)
         one = tuple(line.line for line in self._lines.get(order_id, ()))[:1]
         if roll == 1:
-            return [self._wish_back(order_id)]
+            return [self._request_return(order_id)]
         if roll == 2:
-            return [self._wish_back(order_id, one)]
+            return [self._request_return(order_id, one)]
         if roll == 3:
-            return [self._wish_back(order_id, one), self._wish_back(order_id)]
+            return [self._request_return(order_id, one), self._request_return(order_id)]
         return []
 
-    def _wish_back(self, order_id: str, lines: tuple[int, ...] = ()) -> Message:
+    def _request_return(self, order_id: str, lines: tuple[int, ...] = ()) -> Message:
         return m.RequestReturn(order_id, self._name(order_id, "B"), lines, "too small")
 
     def _judge_return(self, fact: m.ReturnRequested) -> list[Message]:

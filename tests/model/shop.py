@@ -82,7 +82,7 @@ class Shop:
         self.astray: list[Any] = []
         self.meddled: set[Any] = set()
         self.published = 0
-        self._spoken: dict[int, SimulatedOwner] = {}
+        self._first_owners: dict[int, SimulatedOwner] = {}
         self.repeats_left = pick(6)
         self.detours_left = pick(4)
         self.ticks_left = pick(6)
@@ -158,7 +158,7 @@ class Shop:
             if (confirmed := self.processor.confirmation_of(operation)) is not None:
                 self.append(confirmed, partition=_HOME_OF_ORDER[confirmed.order_id])
             if self.trace is not None:
-                self._tell(f"the network hears {operation.operation_id} of {operation.amount_minor}", [answer])
+                self._note_step(f"the network hears {operation.operation_id} of {operation.amount_minor}", [answer])
             self.under_way.append(answer)
         else:
             return False
@@ -178,7 +178,7 @@ class Shop:
         notice = self.processor.meddle()
         self.unsent += [notice] * self.pick(3) if notice is not None else []
         if notice is not None and self.trace is not None:
-            self._tell(
+            self._note_step(
                 f"somebody moves money at the network: {notice} {self.processor.accounts[notice.authorization_id]}", ()
             )
         return notice is not None
@@ -231,7 +231,7 @@ class Shop:
         owners = list(self.owners.values())
         owner = owners[self.pick(len(owners))]
         if self.trace is not None:
-            self._tell(f"{owner.name} crashes", ())
+            self._note_step(f"{owner.name} crashes", ())
         owner.crash()
         if owner.room.name == "payments":
             asked = self.processor.asked
@@ -265,11 +265,11 @@ class Shop:
         entry = owner.inbox[0]
         message, at_ms, outcomes = owner.decide()
         if any(not isinstance(outcome, RefusedError) for outcome in outcomes):
-            first = self._spoken.setdefault(id(entry), owner)
+            first = self._first_owners.setdefault(id(entry), owner)
             if first is not owner:  # what is said is named by what it answers: two who answer would give one name twice
                 raise AccountingError(f"{owner.name} answers {message}, as {first.name} does: {outcomes}")
         if self.trace is not None:
-            self._tell(f"{owner.name} hears {message}", outcomes)
+            self._note_step(f"{owner.name} hears {message}", outcomes)
         if getattr(owner.state, "operations", None):
             self.unanswered += owner.room.close_batch(owner.state, at_ms).effects
         self.published += (
@@ -278,8 +278,8 @@ class Shop:
         for outcome in outcomes:
             if not isinstance(outcome, RefusedError):
                 self.append(outcome, partition=owner.partition)
-                self.unsent += self.people.hear(outcome)
+                self.unsent += self.people.apply(outcome)
 
-    def _tell(self, what: str, outcomes: Iterable[Any]) -> None:
+    def _note_step(self, what: str, outcomes: Iterable[Any]) -> None:
         if self.trace is not None:
             self.trace(what + "".join(f"\n    says {outcome}" for outcome in outcomes))

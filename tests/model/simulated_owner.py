@@ -35,7 +35,7 @@ class SimulatedOwner:
         outcomes = _decided(self.room, self.state, entry)
         self.history.append((entry, outcomes))
         if self.books is not None:
-            self.books.hear(entry[0], outcomes, entry[1])
+            self.books.apply(entry[0], outcomes, entry[1])
         return (*entry, outcomes)
 
     def crash(self) -> None:

@@ -78,8 +78,8 @@ def _could_have_nothing(facts: OrderFacts) -> bool:
 def _returns(facts: OrderFacts) -> Iterator[str]:
     approved = {approval.return_id for approval in facts.of(m.ReturnApproved)}
     refused = {refusal.return_id for refusal in facts.of(m.ReturnRefused)}
-    for wish in facts.of(m.ReturnRequested):
-        if wish.return_id not in approved | refused:
+    for request in facts.of(m.ReturnRequested):
+        if request.return_id not in approved | refused:
             yield "a_return_to_be_decided"
     if approved - refused - {receipt.return_id for receipt in facts.of(m.ReturnReceived)}:
         yield "goods_sent_back"

@@ -50,7 +50,7 @@ async def standstill(shop: Shop, query: str) -> int:
     return seen
 
 
-class Deaf(Publisher):
+class PublisherWithoutAnswers(Publisher):
     """Kafka as it is while it takes records and acknowledges none, until `released`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -73,11 +73,11 @@ async def test_while_kafka_does_not_acknowledge_commits_wait_too(
     await shop.receive(MUG=2 * ORDERS)
     await shop.place(*(order(("MUG", 1)) for _ in range(ORDERS)))
     async with (
-        Deaf(shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace) as deaf,
-        shop.owning(PartitionOwner(InventoryRoom(), shop.options(), deaf)),
+        PublisherWithoutAnswers(shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace) as unanswered,
+        shop.owning(PartitionOwner(InventoryRoom(), shop.options(), unanswered)),
     ):
         unpublished = await standstill(shop, "SELECT count(*) FROM outbox")
-        deaf.released.set()
+        unanswered.released.set()
         await shop.until_quiet("inventory")
     bounds = {"blobs": range(10, 14), "bytes": range(8, 13), "none": range(ORDERS // 5, ORDERS)}
     assert unpublished in bounds[limit]

@@ -173,13 +173,15 @@ async def test_what_stands_in_a_cart_that_was_left_is_signalled_once(shelf: Cata
         await buyer.send("PUT", path, {"lines": [{"sku": "MUG", "quantity": 2}]})
         await buyer.send("PUT", f"/carts/{new_guest_id()}", {"lines": []})
         await consumer.start()
-        found: list[ShopSignal] = []
+        received_signals: list[ShopSignal] = []
 
         async def left(number: int) -> bool:
             batches = await consumer.getmany(timeout_ms=100)
             messages = [decode(record.value or b"") for records in batches.values() for record in records]
-            found.extend(each for each in messages if isinstance(each, ShopSignal) and each.kind == "abandoned")
-            return len(found) >= number
+            received_signals.extend(
+                each for each in messages if isinstance(each, ShopSignal) and each.kind == "abandoned"
+            )
+            return len(received_signals) >= number
 
         try:
             await until(lambda: left(1))
@@ -187,5 +189,5 @@ async def test_what_stands_in_a_cart_that_was_left_is_signalled_once(shelf: Cata
             await until(lambda: left(2))  # left again: only then is there another one
         finally:
             await consumer.stop()
-        assert [(each.product_id, len(each.visitor)) for each in found] == [("MUG", 24)] * 2
-        assert path.rpartition("/")[2] not in str(found)
+        assert [(each.product_id, len(each.visitor)) for each in received_signals] == [("MUG", 24)] * 2
+        assert path.rpartition("/")[2] not in str(received_signals)

@@ -36,7 +36,7 @@ async def paid(shop: Shop, request: OrderRequest, **stock: int) -> None:
     assert await shop.state(request) == ("paid", "")
 
 
-async def hear(shop: Shop, *commands: m.Message) -> None:
+async def send_commands(shop: Shop, *commands: m.Message) -> None:
     """Say these one after the other, each once all that follows from those before it is done."""
     for command in commands:
         await shop.say(command)
@@ -63,14 +63,14 @@ async def test_two_parcels_go_out_and_two_lines_come_back_one_of_them_broken(sho
     async with running_with(shop, RoomWithoutCache()):
         await paid(shop, request, MUG=5, TIN=4, JAR=9)
         first = m.ShipOrder(order_id, "S1", (1, 2), "post", "T1")
-        await hear(shop, first, first)
+        await send_commands(shop, first, first)
         assert await shop.value(STATE, order_id) == "partly_shipped"
         assert await shop.levels() == {"MUG": Level(3, 0, 0), "TIN": Level(3, 0, 0), "JAR": Level(9, 0, 3)}
-        await hear(shop, m.ShipOrder(order_id, "S2", (), "van", "T2"), m.ConfirmDelivery(order_id, "S1"))
+        await send_commands(shop, m.ShipOrder(order_id, "S2", (), "van", "T2"), m.ConfirmDelivery(order_id, "S1"))
         assert await shop.state(request) == ("shipped", "")
-        await hear(shop, m.ConfirmDelivery(order_id, "S2"))
+        await send_commands(shop, m.ConfirmDelivery(order_id, "S2"))
         assert await shop.state(request) == ("delivered", "")
-        await hear(
+        await send_commands(
             shop,
             m.RequestReturn(order_id, "R1", (1, 2), "too many"),
             m.ApproveReturn(order_id, "R1"),
@@ -99,7 +99,7 @@ async def test_goods_that_left_cannot_be_cancelled_and_what_did_not_leave_can(sh
         await shop.receive(MUG=2)
         await shop.place(sent, kept)
         await shop.until_quiet(orders=2)
-        await hear(
+        await send_commands(
             shop,
             m.ShipOrder(sent.order_id, "S1", (), "post", "T1"),
             m.CancelOrder(sent.order_id, "customer", "too late"),

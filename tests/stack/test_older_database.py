@@ -16,7 +16,7 @@ from tests.harness.shop_evidence import copies
 from topology.topics import DEAD_LETTERS, ORDER_EVENTS
 
 REFUND = 130
-SAID_TO_A_REPEAT = {"OrderCommandRefused", "LineCommandRefused", "LineCommitFailed"}
+ANSWERS_TO_A_REPEAT = {"OrderCommandRefused", "LineCommandRefused", "LineCommitFailed"}
 """What answers a command that is on the log a second time, since who published it has decided again; nothing follows from it."""
 
 
@@ -68,6 +68,6 @@ async def test_an_older_database_heals_to_the_same_events_and_the_same_money(sho
     assert await books(shop) == expected
     again = await events(shop)
     assert again.items() >= published.items()
-    assert {again[event_id] for event_id in again.keys() - published.keys()} <= SAID_TO_A_REPEAT
+    assert {again[event_id] for event_id in again.keys() - published.keys()} <= ANSWERS_TO_A_REPEAT
     assert await shop.records(DEAD_LETTERS) == []
     await shop.assert_sound()

@@ -189,7 +189,7 @@ async def test_a_position_that_the_log_does_not_reach_stops_the_owner_before_it_
     assert await shop.levels() == {}
 
 
-class Mute(Publisher):
+class PublisherThatSendsNothing(Publisher):
     """Kafka as it is for one whose every send is refused for good."""
 
     @override
@@ -201,9 +201,11 @@ async def test_an_owner_that_cannot_publish_stops_and_its_words_stay_for_the_nex
     request = order(("MUG", 1))
     await shop.receive(MUG=5)
     await shop.place(request)
-    async with Mute(shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace) as mute:
+    async with PublisherThatSendsNothing(
+        shop.settings.kafka_bootstrap or "", namespace=shop.settings.namespace
+    ) as silent_publisher:
         with pytest.raises(OwnerStoppedError):
-            await asyncio.wait_for(PartitionOwner(InventoryRoom(), shop.options(), mute).run(), 30)
+            await asyncio.wait_for(PartitionOwner(InventoryRoom(), shop.options(), silent_publisher).run(), 30)
     assert await shop.value("SELECT count(*) FROM outbox") > 0
     assert await shop.timeline(request) == []
     async with shop.running("inventory"):

@@ -56,8 +56,8 @@ async def reserved(shop: Shop) -> list[str]:
 
 
 async def is_counted(shop: Shop, records: int) -> bool:
-    found = await parking(shop)
-    return found is not None and found.counted == records
+    parked = await parking(shop)
+    return parked is not None and parked.counted == records
 
 
 async def unpark(shop: Shop) -> int:

@@ -60,13 +60,13 @@ class Memory:
         self.book = PaymentsState(0)
         self.batch = 0
 
-    async def hear(self, heard: m.Message, at_ms: int) -> Any:
+    async def apply_message(self, incoming: m.Message, at_ms: int) -> Any:
         """Return what is said and asked, or why nothing is."""
         if self.uncached:
             self.book.forget()
-            await ROOM.load(self.connection, [(self.book, [heard])], thorough=False)
+            await ROOM.load(self.connection, [(self.book, [incoming])], thorough=False)
         try:
-            outcomes: Any = list(ROOM.decide(self.book, heard, at_ms))
+            outcomes: Any = list(ROOM.decide(self.book, incoming, at_ms))
         except RefusedError as refusal:
             outcomes = refusal.reason
         changes = ROOM.close_batch(self.book, at_ms)
@@ -99,12 +99,12 @@ async def test_a_payment_that_is_saved_and_loaded_goes_on_as_if_it_had_been_kept
         order_id, at_ms = new_order_id(NOW_MS), NOW_MS
         for _ in range(25):
             at_ms += dice.choice((0, 1, 1_000_000))
-            heard = message(payment_of(kept.book, order_id), dice)
-            if not isinstance(heard, m.EndWaits):
-                heard = msgspec.structs.replace(heard, order_id=order_id)
-            if isinstance(heard, m.RecordPaymentResult):
-                heard = msgspec.structs.replace(heard, operation_id=heard.operation_id.replace(A, order_id))
-            assert await loaded.hear(heard, at_ms) == await kept.hear(heard, at_ms)
+            incoming = message(payment_of(kept.book, order_id), dice)
+            if not isinstance(incoming, m.EndWaits):
+                incoming = msgspec.structs.replace(incoming, order_id=order_id)
+            if isinstance(incoming, m.RecordPaymentResult):
+                incoming = msgspec.structs.replace(incoming, operation_id=incoming.operation_id.replace(A, order_id))
+            assert await loaded.apply_message(incoming, at_ms) == await kept.apply_message(incoming, at_ms)
         await ROOM.load(connection, [(loaded.book, [m.RetryOrder(order_id, "merchant")])], thorough=False)
         assert seen(payment_of(loaded.book, order_id)) == seen(payment_of(kept.book, order_id))
     pending = {operation.operation_id: operation for operation in await store.load_pending(connection, 0, 1_000)}
@@ -115,8 +115,8 @@ async def test_a_payment_that_is_saved_and_loaded_goes_on_as_if_it_had_been_kept
 async def test_the_operation_that_an_owner_left_is_found_as_it_was_asked(connection: asyncpg.Connection) -> None:
     memory = Memory(connection, uncached=True)
     asked: list[Any] = []
-    for heard in (*AT_SHIPPING, m.ShipmentRequested(A, "parcel-1", (1,), 300)):
-        _, effects = await memory.hear(heard, NOW_MS)
+    for incoming in (*AT_SHIPPING, m.ShipmentRequested(A, "parcel-1", (1,), 300)):
+        _, effects = await memory.apply_message(incoming, NOW_MS)
         asked += effects
     assert await store.load_pending(connection, 0, 1_000) == asked[-1:]
     assert not asked[-1].is_last
@@ -126,9 +126,9 @@ async def test_a_cancellation_that_an_owner_left_names_what_its_customer_was_to_
     connection: asyncpg.Connection,
 ) -> None:
     memory = Memory(connection, uncached=True)
-    for heard in REQUIRES_ACTION:
-        await memory.hear(heard, NOW_MS)
-    _, asked = await memory.hear(m.EndWaits("payments", LAPSES_MS, 1), LAPSES_MS)
+    for incoming in REQUIRES_ACTION:
+        await memory.apply_message(incoming, NOW_MS)
+    _, asked = await memory.apply_message(m.EndWaits("payments", LAPSES_MS, 1), LAPSES_MS)
     assert [operation.unconfirmed_id for operation in asked] == [operation_id(A, OperationKind.AUTHORIZE)]
     assert await store.load_pending(connection, 0, 1_000) == asked
 
@@ -138,23 +138,23 @@ async def test_waits_are_ended_in_the_order_in_which_they_end_and_only_so_many_a
 ) -> None:
     memory = Memory(connection, uncached=True)
     for late_ms, order_id in ((0, B), (0, A), (5, C)):
-        for heard in REQUIRES_ACTION:
-            own_message = msgspec.structs.replace(heard, order_id=order_id)
+        for incoming in REQUIRES_ACTION:
+            own_message = msgspec.structs.replace(incoming, order_id=order_id)
             if isinstance(own_message, m.RecordPaymentResult):
                 own_message = msgspec.structs.replace(
                     own_message, operation_id=operation_id(order_id, OperationKind.AUTHORIZE)
                 )
-            await memory.hear(own_message, NOW_MS + late_ms)
+            await memory.apply_message(own_message, NOW_MS + late_ms)
     until_ms = NOW_MS + DEADLINES.action_ms
     await ROOM.load_earliest_deadline(connection, memory.book)
     assert memory.book.waits.earliest_ms == until_ms
     assert ROOM.reminder(memory.book, until_ms - 1) is None
     assert ROOM.reminder(memory.book, until_ms) == m.EndWaits("payments", until_ms, 500)
     assert ROOM.reminder(memory.book, until_ms + 1) is None, "the log had no time to answer"
-    assert await memory.hear(m.EndWaits("fulfilment", LAPSES_MS, 500), LAPSES_MS) == ([], [])
+    assert await memory.apply_message(m.EndWaits("fulfilment", LAPSES_MS, 500), LAPSES_MS) == ([], [])
     voided: list[list[str]] = []
     for _ in range(4):
-        _, effects = await memory.hear(m.EndWaits("payments", LAPSES_MS, 1), LAPSES_MS)
+        _, effects = await memory.apply_message(m.EndWaits("payments", LAPSES_MS, 1), LAPSES_MS)
         voided.append([effect.order_id for effect in effects])
     assert voided == [[A], [B], [C], []]
     assert memory.book.waits.overdue(LAPSES_MS, 10) == []

@@ -187,7 +187,7 @@ async def test_a_statement_of_many_rooms_is_prepared_once_which_asyncpg_by_itsel
         assert await kept_by(by_itself) == 0
 
 
-class Forgetful(OrdersRoom):
+class OrdersWithoutCache(OrdersRoom):
     """Orders that loads nothing until it must, so that whatever it knows already violates its table's key."""
 
     _must_load = False
@@ -211,7 +211,7 @@ async def test_after_a_unique_violation_all_rooms_go_back_and_decide_the_same_ag
         requests = orders(3)
         await shop.place(*requests)
         await shop.until_quiet("inventory", *ROOMS, orders=3)
-    rooms = [Forgetful() if name == "orders" else shop.room(name) for name in ROOMS]
+    rooms = [OrdersWithoutCache() if name == "orders" else shop.room(name) for name in ROOMS]
     with capture_logs() as logs:
         async with hosted(shop, rooms, batch_records=7), shop.running("intake"):
             await shop.say(*(m.CancelOrder(each.order_id, "customer", "changed my mind") for each in requests))

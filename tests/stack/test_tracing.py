@@ -83,7 +83,7 @@ async def trace_ids(shop: Shop, order_id: str) -> dict[str, str] | None:
 
 async def metrics_with_exemplars(shop: Shop) -> set[tuple[str, str]]:
     """Return the process and the metric of each exemplar of the trace that Prometheus would get."""
-    found = set()
+    series = set()
     listed = json.loads(write_targets(shop.supervisor.settings).read_text(encoding="utf-8"))
     headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
     async with aiohttp.ClientSession(headers=headers) as session:
@@ -91,8 +91,8 @@ async def metrics_with_exemplars(shop: Shop) -> set[tuple[str, str]]:
             async with session.get(f"http://{target['targets'][0]}/metrics") as answer:
                 text = await answer.text()
             lines = [line for line in text.splitlines() if f'# {{trace_id="{TRACE_ID}"}}' in line]
-            found |= {(target["labels"]["process"], line.partition("_bucket{")[0]) for line in lines}
-    return found
+            series |= {(target["labels"]["process"], line.partition("_bucket{")[0]) for line in lines}
+    return series
 
 
 @pytest.mark.parametrize("is_on", [True, pytest.param(False, marks=pytest.mark.release)])

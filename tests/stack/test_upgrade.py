@@ -68,7 +68,7 @@ async def test_rooms_that_read_order_commands_themselves_are_taken_over_wherever
     small = in_miniature(settings)
     async with previous_release(small, tmp_path, BEFORE_INTAKE) as previous:
         ids = await previous.run("place")
-        previous.tell(signal.SIGUSR1)
+        previous.interrupt(signal.SIGUSR1)
         more = await previous.run("ask", *ids)
         await previous.stop(signal.SIGKILL)
     async with open_shop(small, tmp_path, migrated=False) as shop:

@@ -46,7 +46,7 @@ def paid_order(order_id: str) -> list[Outgoing]:
     return [outgoing(fact, f"test/{order_id}/0/{index}".encode()) for index, fact in enumerate(facts)]
 
 
-class House:
+class ViewsSystem:
     """A namespace of its own with topics, a publisher, Redis, and views rooms on demand."""
 
     def __init__(self, settings: Settings, publisher: Publisher, redis: Redis) -> None:
@@ -98,7 +98,7 @@ class House:
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[House]:
+async def system(settings: Settings) -> AsyncIterator[ViewsSystem]:
     await admin.apply(
         settings.kafka_bootstrap or "",
         namespace=settings.namespace,
@@ -109,14 +109,14 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace) as publisher,
         Redis.from_url(settings.redis_url or "") as redis,
     ):
-        yield House(settings, publisher, redis)
+        yield ViewsSystem(settings, publisher, redis)
 
 
-async def test_an_order_is_seen_to_its_end_without_its_payment_token(house: House) -> None:
+async def test_an_order_is_seen_to_its_end_without_its_payment_token(system: ViewsSystem) -> None:
     order_id = new_order_id()
-    async with house.views():
-        await house.publisher.publish(paid_order(order_id))
-        view = await house.final_view(order_id)
+    async with system.views():
+        await system.publisher.publish(paid_order(order_id))
+        view = await system.final_view(order_id)
     assert (view.state, view.payment, view.amount_minor) == (OrderState.PAID, PaymentState.CAPTURED, 750)
     assert (view.customer_id, view.currency, view.line_count) == ("c-1", "GBP", 2)
     assert [(line.sku, line.quantity, line.state) for line in view.lines] == [
@@ -126,163 +126,163 @@ async def test_an_order_is_seen_to_its_end_without_its_payment_token(house: Hous
     assert [event.type for event in view.events][-1] == "OrderPaid"
     assert not any("payment_token" in event.data for event in view.events)
     assert all(event.at_ms > 1_700_000_000_000 for event in view.events)
-    assert 0 < await house.redis.ttl(f"{house.settings.namespace}order:{order_id}") <= store.TTL_SECONDS
+    assert 0 < await system.redis.ttl(f"{system.settings.namespace}order:{order_id}") <= store.TTL_SECONDS
 
 
-async def test_events_published_again_are_seen_once_and_take_nothing_back(house: House) -> None:
+async def test_events_published_again_are_seen_once_and_take_nothing_back(system: ViewsSystem) -> None:
     order_id = new_order_id()
     published = paid_order(order_id)
-    async with house.views() as room:
-        await house.publisher.publish([*published, *published[:4]])
-        await house.until(lambda: room.written == len(published) + 4)
-        view = await house.final_view(order_id)
+    async with system.views() as room:
+        await system.publisher.publish([*published, *published[:4]])
+        await system.until(lambda: room.written == len(published) + 4)
+        view = await system.final_view(order_id)
     assert view.state is OrderState.PAID, "the repeated OrderReserved is older news"
     assert len(view.events) == len(published)
 
 
-async def test_a_running_room_rebuilds_what_redis_lost(house: House) -> None:
+async def test_a_running_room_rebuilds_what_redis_lost(system: ViewsSystem) -> None:
     orders = [new_order_id() for _ in range(20)]
-    async with house.views() as room:
-        await house.publisher.publish([record for order_id in orders for record in paid_order(order_id)])
-        await house.until(lambda: room.written == len(orders) * 9)
-        before = [await house.final_view(order_id) for order_id in orders]
-        await house.lose_redis()
-        assert await house.view(orders[0]) is None
-        assert [await house.final_view(order_id) for order_id in orders] == before
+    async with system.views() as room:
+        await system.publisher.publish([record for order_id in orders for record in paid_order(order_id)])
+        await system.until(lambda: room.written == len(orders) * 9)
+        before = [await system.final_view(order_id) for order_id in orders]
+        await system.lose_redis()
+        assert await system.view(orders[0]) is None
+        assert [await system.final_view(order_id) for order_id in orders] == before
 
 
-async def test_a_lost_redis_is_noticed_by_a_batch_that_comes_first(house: House) -> None:
+async def test_a_lost_redis_is_noticed_by_a_batch_that_comes_first(system: ViewsSystem) -> None:
     early, late = new_order_id(), new_order_id()
-    async with house.views() as room:
-        await house.publisher.publish(paid_order(early))
-        await house.until(lambda: room.written == 9)
-        await house.lose_redis()
-        await house.publisher.publish(paid_order(late))
-        assert (await house.final_view(late)).is_final
-        assert len((await house.final_view(early)).events) == 9
+    async with system.views() as room:
+        await system.publisher.publish(paid_order(early))
+        await system.until(lambda: room.written == 9)
+        await system.lose_redis()
+        await system.publisher.publish(paid_order(late))
+        assert (await system.final_view(late)).is_final
+        assert len((await system.final_view(early)).events) == 9
 
 
-async def test_a_restarted_room_goes_on_where_it_was(house: House) -> None:
+async def test_a_restarted_room_goes_on_where_it_was(system: ViewsSystem) -> None:
     first, second = new_order_id(), new_order_id()
-    async with house.views():
-        await house.publisher.publish(paid_order(first))
-        await house.final_view(first)
-    await house.publisher.publish(paid_order(second))
-    async with house.views() as room:
-        await house.final_view(second)
+    async with system.views():
+        await system.publisher.publish(paid_order(first))
+        await system.final_view(first)
+    await system.publisher.publish(paid_order(second))
+    async with system.views() as room:
+        await system.final_view(second)
         assert room.written == 9, "the first order is not read again"
 
 
-async def test_while_redis_is_away_the_views_wait_and_miss_nothing(house: House, stack: Stack) -> None:
+async def test_while_redis_is_away_the_views_wait_and_miss_nothing(system: ViewsSystem, stack: Stack) -> None:
     before, meanwhile = new_order_id(), new_order_id()
     with capture_logs() as logs:
-        async with house.views() as room:
-            await house.publisher.publish(paid_order(before))
-            await house.final_view(before)
+        async with system.views() as room:
+            await system.publisher.publish(paid_order(before))
+            await system.final_view(before)
             await stack.valkey.kill()
-            await house.publisher.publish(paid_order(meanwhile))
-            await house.until(lambda: room._redis_outage._failing.get("connect", 0) >= 3)
+            await system.publisher.publish(paid_order(meanwhile))
+            await system.until(lambda: room._redis_outage._failing.get("connect", 0) >= 3)
             assert room.written == 9
             await stack.valkey.start()
-            await house.redis.connection_pool.disconnect()
-            assert len((await house.final_view(meanwhile)).events) == 9
+            await system.redis.connection_pool.disconnect()
+            assert len((await system.final_view(meanwhile)).events) == 9
     outages = [log["event"] for log in logs if log["event"].startswith("server_")]
     assert outages[-1] == "server_available"
     assert outages.count("server_available") == 1
 
 
 @pytest.mark.parametrize("command", ["CONFIG SET maxmemory 1", "REPLICAOF 127.0.0.1 1"], ids=["full", "read-only"])
-async def test_while_redis_takes_no_writes_the_views_wait_and_miss_nothing(house: House, command: str) -> None:
+async def test_while_redis_takes_no_writes_the_views_wait_and_miss_nothing(system: ViewsSystem, command: str) -> None:
     before, meanwhile = new_order_id(), new_order_id()
-    async with house.views(watchdog_seconds=0.5) as room:
-        await house.publisher.publish(paid_order(before))
-        await house.until(lambda: room.written == 9)  # the view is there before the write's answer
-        await house.final_view(before)
+    async with system.views(watchdog_seconds=0.5) as room:
+        await system.publisher.publish(paid_order(before))
+        await system.until(lambda: room.written == 9)  # the view is there before the write's answer
+        await system.final_view(before)
         try:
-            await house.command(command)
-            await house.publisher.publish(paid_order(meanwhile))
-            await house.until(lambda: room._redis_outage._failing.get("write", 0) >= 5)
+            await system.command(command)
+            await system.publisher.publish(paid_order(meanwhile))
+            await system.until(lambda: room._redis_outage._failing.get("write", 0) >= 5)
             assert room.written == 9
         finally:
-            await house.command("CONFIG SET maxmemory 0")
-            await house.command("REPLICAOF NO ONE")
-        assert len((await house.final_view(meanwhile)).events) == 9
+            await system.command("CONFIG SET maxmemory 0")
+            await system.command("REPLICAOF NO ONE")
+        assert len((await system.final_view(meanwhile)).events) == 9
 
 
-async def test_records_that_are_skipped_count_as_progress(house: House) -> None:
+async def test_records_that_are_skipped_count_as_progress(system: ViewsSystem) -> None:
     """A watchdog that counted events ended a room that had only records of others to pass over."""
-    async with house.views() as room:
+    async with system.views() as room:
         before = room._watchdog()._progress()
-        await house.publisher.publish([Outgoing(ORDER_EVENTS.name, 0, b"k", b"no avro") for _ in range(3)])
-        await house.until(lambda: room.skipped == 3 and room._watchdog()._progress() >= before + 3)
+        await system.publisher.publish([Outgoing(ORDER_EVENTS.name, 0, b"k", b"no avro") for _ in range(3)])
+        await system.until(lambda: room.skipped == 3 and room._watchdog()._progress() >= before + 3)
         assert (room.skipped, room.written) == (3, 0)
 
 
-async def test_forgotten_positions_have_the_whole_log_read_again(house: House) -> None:
+async def test_forgotten_positions_have_the_whole_log_read_again(system: ViewsSystem) -> None:
     order_id = new_order_id()
-    async with house.views() as room:
-        await house.publisher.publish(paid_order(order_id))
-        await house.until(lambda: room.written == 9)
-        await store.forget_positions(house.redis, house.settings.namespace)
-        await house.until(lambda: room.written == 18)
-        assert len((await house.final_view(order_id)).events) == 9
+    async with system.views() as room:
+        await system.publisher.publish(paid_order(order_id))
+        await system.until(lambda: room.written == 9)
+        await store.forget_positions(system.redis, system.settings.namespace)
+        await system.until(lambda: room.written == 18)
+        assert len((await system.final_view(order_id)).events) == 9
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:confluent_kafka")
 async def test_running_views_read_again_from_where_they_are_set_back_to_and_never_leave_records_out(
-    house: House,
+    system: ViewsSystem,
 ) -> None:
-    order_id, group = new_order_id(), f"{house.settings.namespace}views"
-    async with house.views() as room:
-        await house.publisher.publish(paid_order(order_id))
-        await house.until(lambda: room.written == 9)
+    order_id, group = new_order_id(), f"{system.settings.namespace}views"
+    async with system.views() as room:
+        await system.publisher.publish(paid_order(order_id))
+        await system.until(lambda: room.written == 9)
 
         async def committed() -> bool:  # by which the group is known to Kafka
             try:
-                reset = await plan_reset(house.settings, group, Target("earliest"))
+                reset = await plan_reset(system.settings, group, Target("earliest"))
             except RefusedResetError:
                 return False
             return reset.redone == 9 + PARTITIONS  # each begins with its rules
 
         await until(committed)
         await carry_out(
-            house.settings, await plan_reset(house.settings, group, Target("earliest")), by="ann", why="a test"
+            system.settings, await plan_reset(system.settings, group, Target("earliest")), by="ann", why="a test"
         )
-        await house.until(lambda: room.written == 18)
-        assert len((await house.final_view(order_id)).events) == 9
-    await house.publisher.publish(paid_order(new_order_id()))
+        await system.until(lambda: room.written == 18)
+        assert len((await system.final_view(order_id)).events) == 9
+    await system.publisher.publish(paid_order(new_order_id()))
     with pytest.raises(RefusedResetError, match="would leave out"):
-        await plan_reset(house.settings, group, Target("latest"))
+        await plan_reset(system.settings, group, Target("latest"))
 
 
-async def test_two_processes_share_the_partitions_and_one_takes_over(house: House) -> None:
+async def test_two_processes_share_the_partitions_and_one_takes_over(system: ViewsSystem) -> None:
     orders = [new_order_id() for _ in range(40)]
-    async with house.views():
-        async with house.views():
-            await house.publisher.publish([record for order_id in orders[:20] for record in paid_order(order_id)])
+    async with system.views():
+        async with system.views():
+            await system.publisher.publish([record for order_id in orders[:20] for record in paid_order(order_id)])
             for order_id in orders[:20]:
-                await house.final_view(order_id)
-        await house.publisher.publish([record for order_id in orders[20:] for record in paid_order(order_id)])
+                await system.final_view(order_id)
+        await system.publisher.publish([record for order_id in orders[20:] for record in paid_order(order_id)])
         for order_id in orders[20:]:
-            assert len((await house.final_view(order_id)).events) == 9
+            assert len((await system.final_view(order_id)).events) == 9
 
 
-async def test_what_is_no_event_of_ours_is_skipped_and_counted(house: House) -> None:
+async def test_what_is_no_event_of_ours_is_skipped_and_counted(system: ViewsSystem) -> None:
     order_id = new_order_id()
     published = paid_order(order_id)
     foreign = [
         Outgoing(ORDER_EVENTS.name, BY_KEY, order_id.encode(), b"no avro"),
         Outgoing(ORDER_EVENTS.name, BY_KEY, b"another key", published[0].value),
     ]
-    async with house.views() as room:
-        await house.publisher.publish([*foreign, *published])
-        view = await house.final_view(order_id)
-        await house.until(lambda: room.skipped == len(foreign))
+    async with system.views() as room:
+        await system.publisher.publish([*foreign, *published])
+        view = await system.final_view(order_id)
+        await system.until(lambda: room.skipped == len(foreign))
     assert len(view.events) == len(published)
 
 
-async def test_a_position_moves_only_from_where_it_is_believed(house: House) -> None:
-    namespace = house.settings.namespace
-    assert await store.move_positions(house.redis, namespace, [(0, None, 10), (1, None, 5)]) == set()
-    assert await store.move_positions(house.redis, namespace, [(0, None, 99), (1, 5, 6)]) == {0}
-    assert await store.read_positions(house.redis, namespace, [0, 1, 2]) == {0: 10, 1: 6, 2: None}
+async def test_a_position_moves_only_from_where_it_is_believed(system: ViewsSystem) -> None:
+    namespace = system.settings.namespace
+    assert await store.move_positions(system.redis, namespace, [(0, None, 10), (1, None, 5)]) == set()
+    assert await store.move_positions(system.redis, namespace, [(0, None, 99), (1, 5, 6)]) == {0}
+    assert await store.read_positions(system.redis, namespace, [0, 1, 2]) == {0: 10, 1: 6, 2: None}

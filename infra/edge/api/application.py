@@ -27,7 +27,7 @@ from infra.edge.api.stock import stock_routes
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from infra.edge.access.door import Door
+    from infra.edge.access.authentication import Authentication
     from infra.edge.access.limits import RateLimits
     from infra.edge.api.service import Service
 
@@ -40,7 +40,7 @@ _KINDS: Final = {404: NOT_FOUND, 405: METHOD}
 def api_application(
     service: Service,
     find_orders: OrderFinder,
-    door: Door,
+    authentication: Authentication,
     limits: RateLimits,
     *,
     bootstrap: str,
@@ -50,7 +50,7 @@ def api_application(
 ) -> Guard:
     """Return the application of the API."""
     app = routed(service, find_orders, bootstrap=bootstrap, namespace=namespace)
-    return Guard(Direct(app), door, limits, max_in_flight=max_in_flight, origins=origins)
+    return Guard(Direct(app), authentication, limits, max_in_flight=max_in_flight, origins=origins)
 
 
 def routed(service: Service, find_orders: OrderFinder, *, bootstrap: str, namespace: str) -> Litestar:

@@ -57,4 +57,6 @@ class Direct:
 def _commands_by_path(app: Litestar) -> dict[str, HTTPRouteHandler]:
     routes = [route for route in app.routes if isinstance(route, HTTPRoute) and not route.path_parameters]
     handlers = {route.path: route.route_handler_map.get(_METHOD) for route in routes}
-    return {path: found[0] for path, found in handlers.items() if found is not None and is_command(found[0])}
+    return {
+        path: declared[0] for path, declared in handlers.items() if declared is not None and is_command(declared[0])
+    }

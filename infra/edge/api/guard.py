@@ -33,7 +33,7 @@ from infra.edge.authority import authority_of, hostname_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from infra.edge.access.door import Door
+    from infra.edge.access.authentication import Authentication
     from infra.edge.access.limits import RateLimits
 
     Scope = dict[str, Any]
@@ -76,11 +76,17 @@ class Guard:
     """
 
     def __init__(
-        self, app: Application, door: Door, limits: RateLimits, *, max_in_flight: int, origins: Collection[str] = ()
+        self,
+        app: Application,
+        authentication: Authentication,
+        limits: RateLimits,
+        *,
+        max_in_flight: int,
+        origins: Collection[str] = (),
     ) -> None:
         self._app = app
         self._origins = frozenset(origin.encode() for origin in origins)
-        self._door, self._limits = door, limits
+        self._authentication, self._limits = authentication, limits
         self._max_in_flight = max_in_flight
         self.in_flight = 0
 
@@ -145,13 +151,13 @@ class Guard:
         Who is not admitted counts by their address, so that keys cannot be guessed faster than they are used.
         """
         try:
-            principal = await self._door.admit(scope, headers)
+            principal = await self._authentication.admit(scope, headers)
         except AccessError as error:
             await self._count(f"from:{sender_of(scope)}", limits)
             raise refused(error) from error
         client = principal.client or f"from:{sender_of(scope)}"
         await self._count(client, limits)
-        scope[PRINCIPAL], scope[ADMITTED] = principal, self._door.still_admits
+        scope[PRINCIPAL], scope[ADMITTED] = principal, self._authentication.still_admits
         scope[COUNT] = lambda requests: self._count(client, limits, requests)
 
     async def _count(self, client: str, limits: list[tuple[bytes, bytes]], requests: int = 1) -> None:
@@ -169,7 +175,7 @@ class Guard:
         if len(headers) != len(scope["headers"]):
             _refuse_repeated([name for name, _ in scope["headers"]])
         host = headers.get(b"host", b"").decode("latin-1")
-        if self._door.is_open and hostname_of(host) not in LOOPBACK:
+        if self._authentication.is_open and hostname_of(host) not in LOOPBACK:
             raise ProblemError(MISDIRECTED, f"this server is called 127.0.0.1 or localhost, not {host[:100]!r}")
         if scope["method"] not in CHANGING:
             return

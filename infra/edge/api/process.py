@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from infra.edge.access.door import Door
+from infra.edge.access.authentication import Authentication
 from infra.edge.access.key_set import KeySet
 from infra.edge.access.known_keys import KnownKeys
 from infra.edge.access.limits import RateLimits
@@ -67,7 +67,9 @@ class ApiProcess:
         )
         self.keys = IdempotencyKeys(options.postgres_dsn)
         self.known_keys = KnownKeys(options.postgres_dsn, self.readiness)
-        self._door = Door(self.known_keys, _tokens(options), is_for_this_machine=options.is_for_this_machine)
+        self._authentication = Authentication(
+            self.known_keys, _tokens(options), is_for_this_machine=options.is_for_this_machine
+        )
         self._find_orders = OrderFinder(options.postgres_dsn)
         self.tail = OrderTail(options.kafka_bootstrap, options.namespace)
         self._levels = StockLevels(options.kafka_bootstrap, options.namespace, self.readiness)
@@ -95,7 +97,7 @@ class ApiProcess:
         self.app = api_application(
             service,
             self._find_orders,
-            self._door,
+            self._authentication,
             self._limits,
             bootstrap=options.kafka_bootstrap,
             namespace=options.namespace,
@@ -136,7 +138,7 @@ class ApiProcess:
                 return
             async with self.publisher, asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(self._levels.run()), tasks.create_task(self.keys.clean_up())]
-                background.append(tasks.create_task(self._door.run()))
+                background.append(tasks.create_task(self._authentication.run()))
                 serving = tasks.create_task(self._server.run())
                 await self._stopping.wait()
                 await self.tail.close()
@@ -146,21 +148,24 @@ class ApiProcess:
                     task.cancel()
         finally:
             await self.keys.close()
-            await self._door.close()
+            await self._authentication.close()
             await self._find_orders.close()
             await self._limits.close()
             await self._redis.aclose()
 
     async def _is_opened(self) -> bool:
         """Return whether it is known who may call; not where the process is to stop before that. Raises SettingsError."""
-        opening, stopping = asyncio.create_task(self._door.start()), asyncio.create_task(self._stopping.wait())
+        opening, stopping = (
+            asyncio.create_task(self._authentication.start()),
+            asyncio.create_task(self._stopping.wait()),
+        )
         await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not opening.done():
             opening.cancel()
             return False
         opening.result()
-        require_safe(self._options, has_callers=self._door.has_callers)
+        require_safe(self._options, has_callers=self._authentication.has_callers)
         return True
 
 

@@ -18,7 +18,7 @@ from infra.edge.access.scopes import CONSOLE_OPERATE, CONSOLE_READ
 from infra.edge.access.transport import sender_of
 
 if TYPE_CHECKING:
-    from infra.edge.access.door import Door
+    from infra.edge.access.authentication import Authentication
 
 log = structlog.get_logger()
 
@@ -62,9 +62,9 @@ class Visitor(msgspec.Struct, frozen=True):
 class Gate:
     """Admits visitors. `is_for_this_machine`: nobody from elsewhere reaches the console, so reading needs no key."""
 
-    def __init__(self, door: Door, *, is_for_this_machine: bool) -> None:
+    def __init__(self, authentication: Authentication, *, is_for_this_machine: bool) -> None:
         self.is_for_this_machine = is_for_this_machine
-        self._door = door
+        self._authentication = authentication
         self._sessions: dict[str, Session] = {}
 
     async def visitor(self, scope: dict[str, Any], headers: dict[bytes, bytes], session_id: str) -> Visitor | None:
@@ -73,7 +73,7 @@ class Gate:
         if session is not None and self._holds(session):
             return Visitor(session, session.principal)
         if b"authorization" in headers:
-            principal = await self._door.admit(scope, headers)
+            principal = await self._authentication.admit(scope, headers)
             if CONSOLE_READ in principal.scopes:
                 return Visitor(principal=principal)
         return Visitor() if self.is_for_this_machine else None
@@ -82,12 +82,12 @@ class Gate:
         """Return whether a visitor would be admitted still: a page that follows the system ends with its key."""
         if visitor.session is not None:
             return self._holds(visitor.session)
-        return visitor.principal is None or self._door.still_admits(visitor.principal)
+        return visitor.principal is None or self._authentication.still_admits(visitor.principal)
 
     async def sign_in(self, scope: dict[str, Any], key: str) -> str:
         """Return the id of a new session for whoever has this key or token. Raises AccessError."""
         try:
-            principal = await self._door.admit(scope, {b"authorization": b"Bearer " + key.strip().encode()})
+            principal = await self._authentication.admit(scope, {b"authorization": b"Bearer " + key.strip().encode()})
             if principal is ANYBODY:
                 raise UnknownCallerError(f"This is no key that was made here; {_MAKE_ONE}.")
             if CONSOLE_READ not in principal.scopes:
@@ -108,4 +108,4 @@ class Gate:
         self._sessions.pop(session_id, None)
 
     def _holds(self, session: Session) -> bool:
-        return session.ends_at > time.time() and self._door.still_admits(session.principal)
+        return session.ends_at > time.time() and self._authentication.still_admits(session.principal)

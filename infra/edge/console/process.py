@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from infra.base.errors import SettingsError
-from infra.edge.access.door import Door
+from infra.edge.access.authentication import Authentication
 from infra.edge.access.key_set import KeySet
 from infra.edge.access.known_keys import KnownKeys
 from infra.edge.access.tokens import Tokens
@@ -30,11 +30,11 @@ class ConsoleProcess:
         self._settings = settings
         proxies = settings.api_proxies.split()
         self._is_for_this_machine = is_loopback(settings.console_host) and not proxies
-        self._door = Door(
+        self._authentication = Authentication(
             KnownKeys(settings.postgres_dsn or ""), _tokens(settings), is_for_this_machine=self._is_for_this_machine
         )
         self.watch = Watch(settings)
-        self.gate = Gate(self._door, is_for_this_machine=self._is_for_this_machine)
+        self.gate = Gate(self._authentication, is_for_this_machine=self._is_for_this_machine)
         app = application(Console(settings, self.watch, self.gate))
         self._server = HttpServer(
             app if requests is None else Measured(app, requests),
@@ -60,7 +60,7 @@ class ConsoleProcess:
         """Watch and serve until `stop`. Raises SettingsError for an address at which strangers would be let in."""
         try:
             if not self._is_for_this_machine:
-                await self._door.start()
+                await self._authentication.start()
                 self._require_safe()
             async with asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(self.watch.run()), tasks.create_task(self._keep_keys())]
@@ -72,19 +72,19 @@ class ConsoleProcess:
                 for task in background:
                     task.cancel()
         finally:
-            await self._door.close()
+            await self._authentication.close()
 
     async def _keep_keys(self) -> None:
         """Know keys: on loopback pages are served before they are read, as reading needs none."""
         if self._is_for_this_machine:
-            await self._door.start()
-        await self._door.run()
+            await self._authentication.start()
+        await self._authentication.run()
 
     def _require_safe(self) -> None:
         where = f"LASTUNIT_CONSOLE_HOST={self._settings.console_host} is reachable from elsewhere"
         if self._settings.api_proxies:
             where = "LASTUNIT_API_PROXIES lets others reach the console"
-        if not self._door.has_callers:
+        if not self._authentication.has_callers:
             raise SettingsError(
                 f"{where}, and nobody could sign in. Make a key first: `lastunit keys create NAME --scope console:read`;"
                 " else set LASTUNIT_CONSOLE_HOST to 127.0.0.1, without proxies."

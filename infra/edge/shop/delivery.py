@@ -91,7 +91,7 @@ class Addresses:
 
     def __init__(self, dsn: str) -> None:
         self._database = Database(dsn, "shop")
-        self._turn = asyncio.Lock()  # one statement at a time on the connection
+        self._one_statement = asyncio.Lock()  # one statement at a time on the connection
 
     async def store(self, order_id: str, buyer_id: str, address: Address) -> None:
         """Store an order's address; the first one of an order stays."""
@@ -121,7 +121,7 @@ class Addresses:
 
     async def _run(self, work: Callable[[asyncpg.Connection], Awaitable[Any]]) -> Any:
         try:
-            async with self._turn:
+            async with self._one_statement:
                 return await self._database.run("addresses", work)
         except ConnectionLostError as error:
             raise AddressesUnavailableError(str(error)) from error

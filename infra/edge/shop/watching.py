@@ -51,7 +51,7 @@ class OrderWatch:
     def __init__(self, redis: Redis, namespace: str) -> None:
         self._redis, self._namespace = redis, namespace
         self._watchers: defaultdict[str, set[Watched]] = defaultdict(set)
-        self._looking: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._is_closed = False
 
     @contextlib.contextmanager
@@ -61,8 +61,8 @@ class OrderWatch:
         self._watchers[order_id].add(watched)
         if self._is_closed:
             watched.wake(is_over=True)
-        elif self._looking is None:
-            self._looking = asyncio.create_task(self._look())
+        elif self._reading is None:
+            self._reading = asyncio.create_task(self._look())
         try:
             yield watched
         finally:
@@ -84,7 +84,7 @@ class OrderWatch:
                 await asyncio.sleep(LOOK_SECONDS)
                 known = await self._counted(known)
         finally:
-            self._looking = None
+            self._reading = None
 
     async def _counted(self, known: dict[str, int]) -> dict[str, int]:
         """Wake the watchers of orders that have more events than were known; return how many each has."""

@@ -94,7 +94,7 @@ class Books:
         if entry.kind == "authorize":
             self._authorize(entry, authorization)
         elif authorization is not None and entry.status == OK:
-            self._move(entry, authorization)
+            self._apply(entry, authorization)
 
     def lines(self, order_id: str | None = None) -> Iterator[Authorization]:
         """Yield every authorisation, or those of one order."""
@@ -148,7 +148,7 @@ class Books:
         elif known is not None:
             known.state = "declined"
 
-    def _move(self, entry: Entry, authorization: Authorization) -> None:
+    def _apply(self, entry: Entry, authorization: Authorization) -> None:
         if entry.kind == "refund":
             authorization.refunded_minor += entry.amount_minor
             return

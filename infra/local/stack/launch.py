@@ -79,7 +79,7 @@ def _if_allowed(what: str, step: Callable[[], None]) -> bool:
     return True
 
 
-def _die_with(parent: int, death_signal: int) -> None:
+def _end_with(parent: int, death_signal: int) -> None:
     if sys.platform != "linux":
         return
     _prctl(_PR_SET_PDEATHSIG, death_signal)
@@ -101,7 +101,7 @@ def main() -> None:
     arguments = _arguments()
     if arguments.unprivileged and os.geteuid() == 0:
         _give_up_root()
-    _die_with(arguments.parent, arguments.death_signal)
+    _end_with(arguments.parent, arguments.death_signal)
     for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored_by_python, signal.SIG_DFL)  # exec would hand "ignored" on
     try:

@@ -119,11 +119,11 @@ async def _partitioners(settings: Settings) -> Iterable[Finding]:
     in_use = await _in_use(settings)
     async with _log(settings) as log:
         opened = [letter for letter in await read_letters(log) if letter.state is LetterState.OPEN]
-        found = list(findings.of_letters(opened))
+        collected = list(findings.of_letters(opened))
         for topic in (INVENTORY_COMMANDS, ORDER_COMMANDS):
             partitions = in_use.get(topic.name) or len(await log.ends(topic))
-            found += findings.of_misrouted(topic.name, await _misplaced(log, topic, partitions), partitions)
-    return found
+            collected += findings.of_misrouted(topic.name, await _misplaced(log, topic, partitions), partitions)
+    return collected
 
 
 async def _misplaced(log: Log, topic: Topic, partitions: int) -> set[tuple[bytes, int]]:

@@ -91,10 +91,10 @@ class Unparking:
             await self._pause("inventory has not decided what was let through")
 
     async def _is_decided(self, command: EndRelease) -> bool:
-        found = await self._connection.fetchval(
+        movement = await self._connection.fetchval(
             "SELECT 1 FROM movements WHERE command_id = $1 AND sku = $2", command.command_id, self._sku
         )
-        return found is not None
+        return movement is not None
 
     async def _refuse_if_refused(self, command: ReleaseParked) -> None:
         why = await self._connection.fetchval(_REFUSED, command.command_id, self._sku, REFUSAL)

@@ -33,15 +33,15 @@ def refusal(group: str, namespace: str, look: Look) -> str:
     """
     if look.listed is None:
         return f"{'; '.join(look.errors) or 'Kafka does not answer'}."
-    found = look.groups.get(group)
-    topics = {topic for topic, _ in (found.committed or ())} if found is not None else set()
+    group_look = look.groups.get(group)
+    topics = {topic for topic, _ in (group_look.committed or ())} if group_look is not None else set()
     if (system := _system_of(group, namespace, topics)) is not None and (why := _why_never(group, namespace, system)):
         return why
-    if found is None or found.state == "Dead":
+    if group_look is None or group_look.state == "Dead":
         return f"There is no group {group}; `lastunit lag` lists all."
-    if found.committed is None:
+    if group_look.committed is None:
         return f"The positions of {group} could not be read: {'; '.join(look.errors)}."
-    return "" if projection_of(group, namespace) in READERS else _why_not_now(group, found)
+    return "" if projection_of(group, namespace) in READERS else _why_not_now(group, group_look)
 
 
 def _why_never(group: str, namespace: str, system: Parts) -> str:
@@ -56,13 +56,13 @@ def _why_never(group: str, namespace: str, system: Parts) -> str:
     return ""
 
 
-def _why_not_now(group: str, found: GroupLook) -> str:
-    if found.state == _EMPTY and not found.members:
+def _why_not_now(group: str, group_look: GroupLook) -> str:
+    if group_look.state == _EMPTY and not group_look.members:
         return ""
-    owners = sorted({*found.owners.values()})
+    owners = sorted({*group_look.owners.values()})
     named = f" ({', '.join(owners[:_SHOWN_OWNERS])})" if owners else ""
     return (
-        f"{group} is at work: {found.state}, with {found.members} of it connected{named}. They would go on from where they "
+        f"{group} is at work: {group_look.state}, with {group_look.members} of it connected{named}. They would go on from where they "
         "are and commit over it: stop them all first, until `lastunit lag` shows the group as Empty."
     )
 

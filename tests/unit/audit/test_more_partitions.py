@@ -97,7 +97,7 @@ async def test_an_owner_that_decides_for_a_sku_that_has_moved_is_found() -> None
     for sku in SKUS:
         world.receive(sku, 14)
     sale(world)
-    world.repartition(MORE, deal_states=False)
+    world.repartition(MORE, distribute_states=False)
     sale(world)
     assert REPLAY in await breaches_of(world)
 

@@ -135,7 +135,7 @@ class World:
         while any(self._apply_fact(room, p) for room, p in self._seats if not only or room.name in (INTAKE, *only)):
             pass
 
-    def repartition(self, partitions: int, *, deal_states: bool = True) -> None:
+    def repartition(self, partitions: int, *, distribute_states: bool = True) -> None:
         """Switch inventory.commands to more partitions, all that there is being decided; or leave the states behind."""
         name = INVENTORY_COMMANDS.name
         before = [self._replays["inventory", p] for p in range(len(self.log.topics[name]))]
@@ -146,7 +146,7 @@ class World:
         partitioning = partitioning_of(self._generations)
         at_ms = max(replay.at_ms for replay in before)
         states = repartition([replay.state for replay in before], partitions)
-        if not deal_states:
+        if not distribute_states:
             states = [*(replay.state for replay in before), *map(Ledger, range(len(before), partitions))]
         room = before[0].room
         for p, state in enumerate(states):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 
-from infra.edge.access.door import Door
+from infra.edge.access.authentication import Authentication
 from infra.edge.access.known_keys import KnownKeys
 from infra.edge.access.limits import RateLimits
 from infra.edge.api.cors import Cors
@@ -46,8 +46,8 @@ async def asked(method: str, origin: bytes, *named: bytes, **headers: bytes) -> 
 
     origins = [each.decode() for each in named]
     limits = RateLimits(cast("Any", None), "", quota=0, window_seconds=60)
-    door = Door(KnownKeys(""), None, is_for_this_machine=True)
-    guard = Guard(routes, door, limits, max_in_flight=1, origins=origins)
+    authentication = Authentication(KnownKeys(""), None, is_for_this_machine=True)
+    guard = Guard(routes, authentication, limits, max_in_flight=1, origins=origins)
     app: Any = Cors(guard, origins) if origins else guard
     given = {b"host": b"127.0.0.1", b"origin": origin, b"sec-fetch-site": b"cross-site"}
     given |= {name.replace("_", "-").encode(): value for name, value in headers.items()}

@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from infra.edge.access.door import Door
+from infra.edge.access.authentication import Authentication
 from infra.edge.access.known_keys import KnownKeys
 from infra.edge.access.limits import RateLimits
 from infra.edge.api.guard import ONCE, Guard
@@ -30,7 +30,7 @@ async def answered(*headers: tuple[bytes, bytes]) -> tuple[int, Any]:
         sent.append(message)
 
     limits = RateLimits(cast("Any", None), "", quota=0, window_seconds=60)
-    guard = Guard(app, Door(KnownKeys(""), None, is_for_this_machine=True), limits, max_in_flight=1)
+    guard = Guard(app, Authentication(KnownKeys(""), None, is_for_this_machine=True), limits, max_in_flight=1)
     head = {"type": "http", "scheme": "http", "method": "POST", "path": "/v1/orders", "client": ("127.0.0.1", 1)}
     await guard({**head, "headers": list(headers)}, receive, send)
     return sent[0]["status"], msgspec.json.decode(sent[1]["body"])

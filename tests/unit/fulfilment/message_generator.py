@@ -17,7 +17,7 @@ ORDER_ID: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
 START_MS: Final = order_id_ms(ORDER_ID)
 LINES: Final = tuple(m.OrderedLine(n, "MUG", n, 500) for n in (1, 2, 3))
 SUBSETS: Final = ((), (1,), (2,), (3,), (1, 2), (2, 3), (1, 3))
-HEARD: Final = sorted(messages_accepted_by("fulfilment"), key=lambda each: each.__name__)
+ACCEPTED: Final = sorted(messages_accepted_by("fulfilment"), key=lambda each: each.__name__)
 
 VALUES: Final[dict[str, list[Any]]] = {
     "order_id": [ORDER_ID],
@@ -36,7 +36,7 @@ VALUES: Final[dict[str, list[Any]]] = {
 
 def anything(dice: random.Random, now_ms: int) -> m.Message:
     """Make any message that the room hears."""
-    of = dice.choice(HEARD)
+    of = dice.choice(ACCEPTED)
 
     def value(name: str) -> Any:
         if name == "as_of_ms":

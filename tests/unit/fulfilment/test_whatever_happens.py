@@ -33,13 +33,15 @@ class Walk:
         self.dice = random.Random(seed)
         self.now_ms = START_MS
         self.fulfilment = Fulfilment(ORDER_ID)
-        self.heard: list[m.Message] = []
+        self.incoming: list[m.Message] = []
         self.published: list[m.Message] = []
         for _ in range(steps):
-            echo = self.heard and self.dice.random() < 0.1
-            self.hear(self.dice.choice(self.heard) if echo else next_message(self.fulfilment, self.dice, self.now_ms))
+            echo = self.incoming and self.dice.random() < 0.1
+            self.apply_message(
+                self.dice.choice(self.incoming) if echo else next_message(self.fulfilment, self.dice, self.now_ms)
+            )
 
-    def hear(self, message: m.Message) -> None:
+    def apply_message(self, message: m.Message) -> None:
         self.now_ms += self.dice.randrange(3)
         try:
             outcomes = decide(self.fulfilment, message, Now(self.now_ms, DEADLINES))
@@ -47,7 +49,7 @@ class Walk:
             return
         was_cancelled = self.fulfilment.state is FulfilmentState.CANCELLED
         evolve(self.fulfilment, message, outcomes, Now(self.now_ms, DEADLINES))
-        self.heard.append(message)
+        self.incoming.append(message)
         self.published += outcomes
         assert not (was_cancelled and any(isinstance(outcome, GOODS) for outcome in outcomes)), "shipped after the end"
         self.look()
@@ -65,7 +67,7 @@ class Walk:
         while self.fulfilment.state is not FulfilmentState.CANCELLED and (
             pending := answers_to(self.fulfilment, self.dice)
         ):
-            self.hear(self.dice.choice(pending))
+            self.apply_message(self.dice.choice(pending))
 
 
 _HOLDING: Final = (ShipmentState.REQUESTED, ShipmentState.SHIPPED, ShipmentState.DELIVERED, ShipmentState.LOST)

@@ -45,8 +45,8 @@ def test_a_free_gift_is_sent_a_discount_is_named_and_a_correction_is_taken_off(t
     ]
     assert (parsed.reject.order, parsed.reject.fault) == ("9011", Fault.CHARGE)
     assert "D GBP -5.00" in parsed.reject.reason
-    for house in ("", "uci"):
-        spread = read(path, format=house, spread=frozenset({"d", "post"})).invoices[1]
+    for format_name in ("", "uci"):
+        spread = read(path, format=format_name, spread=frozenset({"d", "post"})).invoices[1]
         assert sum(line.quantity * line.unit_price_minor for line in spread.lines) == 1995
 
 
@@ -171,8 +171,8 @@ def test_a_fingerprint_is_that_of_earlier_releases_and_changes_with_what_is_orde
 
 @pytest.mark.skipif(not REAL_FILE.exists(), reason="the data set is not part of the repository")
 @pytest.mark.parametrize("house", ["", "uci"])
-def test_the_real_file_is_all_orders(house: str) -> None:
-    parsed = read(REAL_FILE, format=house)
+def test_the_real_file_is_all_orders(format_name: str) -> None:
+    parsed = read(REAL_FILE, format=format_name)
     sizes = [len(invoice.lines) for invoice in parsed.invoices]
     assert (len(sizes), sum(sizes), min(sizes), max(sizes)) == (236, 4_688, 1, 591)
     assert (parsed.rejects, parsed.credits, parsed.adjustments) == ([], [], [])

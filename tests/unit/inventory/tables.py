@@ -43,10 +43,10 @@ class Tables:
         """Apply one batch. Raises UniqueViolationError; asserts what no memory may ever get wrong."""
         before = deepcopy((self.holds, self.stock, self.movements, self.purchases))
         try:
-            placed, turned, stocked, levelled, moved, counted = _rows(changes)
+            placed, updated_holds, stocked, levelled, moved, counted = _rows(changes)
             for order_id, line, sku, _, *rest in placed:
                 _insert(self.holds, (order_id, line, sku), dict(zip(OF_A_HOLD, rest, strict=True)))
-            for order_id, line, sku, state in turned:
+            for order_id, line, sku, state in updated_holds:
                 self.holds[order_id, line, sku]["state"] = state
             for sku, _, *rest in stocked:
                 _insert(self.stock, sku, dict(zip((*UNITS, *RULES), rest, strict=True)))
@@ -62,7 +62,7 @@ class Tables:
         except UniqueViolationError:
             self.holds, self.stock, self.movements, self.purchases = before
             raise
-        self._check(turned, levelled)
+        self._check(updated_holds, levelled)
 
     def _count(self, counted: list[Any]) -> None:
         for sku, customer_id, _, units in counted:
@@ -71,13 +71,15 @@ class Tables:
             assert self.purchases[sku, customer_id] >= 0, (sku, customer_id)
         assert len({tuple(row[:2]) for row in counted}) == len(counted), "UPDATE ... FROM applies one row of two"
 
-    def _check(self, turned: list[Any], levelled: list[Any]) -> None:
+    def _check(self, updated_holds: list[Any], levelled: list[Any]) -> None:
         for sku, level in self.stock.items():
             on_hand, *parts = (level[name] for name in UNITS)
             assert min(parts) >= 0, sku
             assert sum(parts) <= on_hand, sku
             assert not level["is_retired"] or on_hand == 0, sku
-        assert len({tuple(key) for *key, _ in turned}) == len(turned), "UPDATE ... FROM applies one row of two"
+        assert len({tuple(key) for *key, _ in updated_holds}) == len(updated_holds), (
+            "UPDATE ... FROM applies one row of two"
+        )
         assert len({row[0] for row in levelled}) == len(levelled), "UPDATE ... FROM applies one row of two"
 
     def sums_agree(self) -> bool:

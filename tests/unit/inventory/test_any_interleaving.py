@@ -28,7 +28,7 @@ def memory(ledger: Ledger) -> tuple[dict[str, Stock], dict[tuple[str, int, str],
 def test_nothing_is_oversold_undersold_done_twice_or_refused_without_need(log: list[Entry]) -> None:
     ledger, books = Ledger(0), Books()
     for command, at_ms in log:
-        books.hear(command, outcomes_of(ledger, command, at_ms), at_ms)
+        books.apply(command, outcomes_of(ledger, command, at_ms), at_ms)
         assert levels(ledger) == {sku: books.level(sku) for sku in ledger.stocks}
         assert {sku: stock.is_retired for sku, stock in ledger.stocks.items()} == {
             sku: sku in books.retired for sku in ledger.stocks

@@ -59,8 +59,8 @@ def then_it_waits(number: int = 1) -> None:
 
 
 def parking() -> Parking | None:
-    found: Parking | None = story.state.stock("MUG").parking
-    return found
+    parked: Parking | None = story.state.stock("MUG").parking
+    return parked
 
 
 WAITING = [

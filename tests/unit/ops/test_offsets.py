@@ -86,8 +86,8 @@ LOG = LogRange(10, 100)
     ],
 )
 def test_a_target_is_kept_within_the_log_and_counted(target: Target, since: int | None, to: int) -> None:
-    found = {} if since is None else {("t", 0): since}
-    [move] = moves_of({("t", 0): 50}, {("t", 0): LOG}, target, found)
+    offsets_at = {} if since is None else {("t", 0): since}
+    [move] = moves_of({("t", 0): 50}, {("t", 0): LOG}, target, offsets_at)
     assert move == Move("t", 0, 50, to)
     assert (move.redone, move.skipped) == (max(0, 50 - to), max(0, to - 50))
 

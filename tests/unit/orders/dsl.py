@@ -54,7 +54,7 @@ SHIPPED = (*PAID, OrderShipped())
 DELIVERED = (*SHIPPED, OrderDelivered())
 RETURNED = (*DELIVERED, OrderReturned())
 CANCELLED = (*COMMITTED, PaymentCaptureFailed())
-CANCELLED_UNHEARD = (CancelOrder(),)
+CANCELLED_UNKNOWN = (CancelOrder(),)
 NOT_THERE = LineRejected(line=2, line_count=2, sku="TEE", demand=1, reason="insufficient_stock")
 REJECTED = (LINE_1, NOT_THERE)
 

@@ -29,9 +29,11 @@ ONWARD: Final = set(OrderState) - OVER_ORDER_STATES
 
 def likely(order: Order, dice: random.Random) -> m.Message:
     """Return a message that mostly fits the ones before it; orders end early when every message is as likely."""
-    heard = TRANSITIONS[order.state]
-    onward = [message for message, transition in heard.items() if any(state in ONWARD for state in transition.leads_to)]
-    of = dice.choice(onward if onward and dice.random() < 0.6 else list(heard))
+    incoming = TRANSITIONS[order.state]
+    onward = [
+        message for message, transition in incoming.items() if any(state in ONWARD for state in transition.leads_to)
+    ]
+    of = dice.choice(onward if onward and dice.random() < 0.6 else list(incoming))
     line = dice.choice((1, 2, 3)[: order.line_count or 3])
     fits = {**USUAL, "order_id": A, "line": line, "sku": SKUS[line], "demand": 1, "reason": "insufficient_stock"}
     fits |= {"discount_minor": 5 * line, "tax_minor": line, "shipping_minor": 45}

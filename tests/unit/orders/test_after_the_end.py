@@ -21,7 +21,7 @@ from tests.given_when_then import (
 from tests.unit.orders.dsl import (
     AUTHORIZED,
     CANCELLED,
-    CANCELLED_UNHEARD,
+    CANCELLED_UNKNOWN,
     COMMITTED,
     LINE_1,
     LINE_2,
@@ -36,7 +36,7 @@ from tests.unit.orders.dsl import (
 )
 
 
-@pytest.mark.parametrize("over", [REJECTED, CANCELLED, CANCELLED_UNHEARD], ids=["rejected", "cancelled", "unheard"])
+@pytest.mark.parametrize("over", [REJECTED, CANCELLED, CANCELLED_UNKNOWN], ids=["rejected", "cancelled", "unheard"])
 def test_a_late_reservation_in_a_finished_order_is_released(over: tuple[Any, ...]) -> None:
     given(*over)
     when(LineReserved(line=3, line_count=3, sku="HAT"))
@@ -83,8 +83,8 @@ def test_a_late_commit_after_a_failed_one_is_returned() -> None:
 
 
 @pytest.mark.parametrize("then_heard", [(), (LineReturned(line=1),)], ids=["returning", "returned"])
-def test_an_echo_of_a_commit_that_is_being_returned_is_not_returned_again(then_heard: tuple[Any, ...]) -> None:
-    given(*CANCELLED, *then_heard)
+def test_an_echo_of_a_commit_that_is_being_returned_is_not_returned_again(then_incoming: tuple[Any, ...]) -> None:
+    given(*CANCELLED, *then_incoming)
     when(LineCommitted(line=1))
     then()
 

@@ -25,7 +25,7 @@ from tests.given_when_then import (
 from tests.unit.orders.dsl import (
     AUTHORIZED,
     CANCELLED,
-    CANCELLED_UNHEARD,
+    CANCELLED_UNKNOWN,
     CAPTURED_LATER,
     COMMITTED,
     DELIVERED,
@@ -65,16 +65,16 @@ def test_an_order_may_be_cancelled_before_any_of_its_lines_is_read() -> None:
 
 
 def test_a_reservation_that_comes_after_the_cancellation_is_released_once() -> None:
-    given(*CANCELLED_UNHEARD)
+    given(*CANCELLED_UNKNOWN)
     when(LINE_1)
     then(ReleaseLine(line=1, sku="MUG", reason="order_over"))
-    given(*CANCELLED_UNHEARD, LINE_1)
+    given(*CANCELLED_UNKNOWN, LINE_1)
     when(LINE_1)
     then()
 
 
 def test_a_rejection_that_comes_after_the_cancellation_leads_to_nothing() -> None:
-    given(*CANCELLED_UNHEARD)
+    given(*CANCELLED_UNKNOWN)
     when(NOT_THERE)
     then()
 

@@ -42,16 +42,16 @@ END_MS: Final = NOW_MS + GATHER_MS
 def book_of(*facts: Any, at_ms: int = NOW_MS) -> Book:
     book = Book(0)
     for fact in facts:
-        hear(book, fact, at_ms)
+        apply_message(book, fact, at_ms)
     return book
 
 
-def hear(book: Book, message: m.Message, at_ms: int) -> list[Any]:
+def apply_message(book: Book, message: m.Message, at_ms: int) -> list[Any]:
     return list(ROOM.decide(book, message, at_ms))
 
 
 def end_waits(book: Book, at_ms: int, **fields: Any) -> list[m.Message]:
-    return hear(book, EndWaits(**{"as_of_ms": at_ms, **fields}), at_ms)
+    return apply_message(book, EndWaits(**{"as_of_ms": at_ms, **fields}), at_ms)
 
 
 def test_an_order_whose_last_line_never_comes_ends_when_its_time_is_over() -> None:
@@ -72,17 +72,17 @@ def test_a_line_that_is_reserved_after_the_end_is_released() -> None:
     book = book_of(NO_MUG)
     end_waits(book, END_MS)
     late = [ReleaseLine(line=2, sku="TEE", reason="order_over")]
-    assert hear(book, TEE, END_MS) == late
-    assert hear(book, TEE, END_MS) == [], "and once"
+    assert apply_message(book, TEE, END_MS) == late
+    assert apply_message(book, TEE, END_MS) == [], "and once"
 
 
 def test_no_hold_is_cut_off_for_each_word_about_an_order_puts_its_end_off_beyond_the_longest_hold() -> None:
     book = book_of(NO_MUG)
     late_ms = END_MS - 1
-    hear(book, TEE, late_ms)
+    apply_message(book, TEE, late_ms)
     hold_ends_ms = late_ms + MAX_HOLD_SECONDS * 1000
     assert end_waits(book, hold_ends_ms) == []
-    assert hear(book, LineExpired(line=2, sku="TEE"), hold_ends_ms) == [OrderRejected(reason="incomplete")]
+    assert apply_message(book, LineExpired(line=2, sku="TEE"), hold_ends_ms) == [OrderRejected(reason="incomplete")]
     assert end_waits(book, late_ms + GATHER_MS) == []
 
 
@@ -114,16 +114,16 @@ def test_the_logs_time_ends_a_wait_and_not_a_clock_that_runs_ahead_of_it() -> No
     book = book_of(NO_MUG)
     assert ROOM.reminder(book, END_MS - 1) is None
     assert ROOM.reminder(book, END_MS) == EndWaits(as_of_ms=END_MS, limit=ROOM.ends_per_command)
-    assert hear(book, EndWaits(as_of_ms=END_MS), END_MS - 1) == []
+    assert apply_message(book, EndWaits(as_of_ms=END_MS), END_MS - 1) == []
     book.waits.answered()
     assert ROOM.reminder(book, END_MS) is not None
-    assert hear(book, EndWaits(as_of_ms=END_MS), END_MS) == [OrderRejected(reason=WHY)]
+    assert apply_message(book, EndWaits(as_of_ms=END_MS), END_MS) == [OrderRejected(reason=WHY)]
 
 
 def test_one_command_ends_so_many_waits_in_the_order_in_which_they_end() -> None:
     book = Book(0)
     for late_ms, order_id in ((1, A), (0, C), (0, B)):
-        hear(
+        apply_message(
             book,
             LineRejected(order_id=order_id, line_count=2, demand=1, reason="insufficient_stock", terms=SHIP_AVAILABLE),
             NOW_MS + late_ms,

@@ -56,7 +56,7 @@ from tests.unit.orders.dsl import (
 )
 from topology.states import OrderState
 
-TOLD: dict[OrderState, tuple[Any, ...]] = {
+HISTORY: dict[OrderState, tuple[Any, ...]] = {
     OrderState.UNKNOWN: (),
     OrderState.PENDING: (LINE_1,),
     OrderState.RESERVED: RESERVED,
@@ -105,13 +105,13 @@ def pairs(*decisions: Decision) -> list[Any]:
 
 @pytest.mark.parametrize("state", list(OrderState))
 def test_the_stories_lead_to_the_states_that_they_stand_for(state: OrderState) -> None:
-    given(*TOLD[state])
+    given(*HISTORY[state])
     assert story.state.state is state
 
 
 @pytest.mark.parametrize(("state", "fact"), pairs(refuse))
 def test_what_cannot_follow_from_the_saga_is_refused(state: OrderState, fact: Any) -> None:
-    given(*TOLD[state])
+    given(*HISTORY[state])
     when(fact)
     then_refused("unexpected")
 
@@ -120,10 +120,10 @@ def test_what_cannot_follow_from_the_saga_is_refused(state: OrderState, fact: An
     ("state", "fact"), pairs(ignore_duplicate, ignore_repeat, record_fact, leave_to_payments, ignore_timer)
 )
 def test_what_is_only_noted_leads_to_nothing(state: OrderState, fact: Any) -> None:
-    given(*TOLD[state])
+    given(*HISTORY[state])
     when(fact)
     then()
-    given(*TOLD[state], fact)
+    given(*HISTORY[state], fact)
     assert story.state.state is state
 
 

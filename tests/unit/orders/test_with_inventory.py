@@ -16,7 +16,7 @@ from tests.given_when_then import NOW_MS, A, ReceiveStock
 from topology.topics import INVENTORY_COMMANDS
 
 
-def heard(terms: str, *wanted: int) -> tuple[list[Message], int]:
+def decided(terms: str, *wanted: int) -> tuple[list[Message], int]:
     """Return what orders says of an order for so many mugs a line when three are there, and how many are free then."""
     lines = tuple(OrderLine("MUG", quantity, 500) for quantity in wanted)
     request = OrderRequest(lines=lines, customer_id="ann", terms=terms, order_id=A)
@@ -38,7 +38,7 @@ def heard(terms: str, *wanted: int) -> tuple[list[Message], int]:
 
 
 def test_the_demand_of_two_lines_for_one_sku_is_summed_before_it_is_checked() -> None:
-    published, free = heard("", 2, 2)
+    published, free = decided("", 2, 2)
     assert [type(message) for message in published] == [m.OrderRejected, m.ReleaseLine], (
         "the second line, held alone, goes back"
     )
@@ -47,7 +47,7 @@ def test_the_demand_of_two_lines_for_one_sku_is_summed_before_it_is_checked() ->
 
 @pytest.mark.parametrize(("wanted", "amount_minor"), [((2, 2), 1000), ((2, 1), 1500), ((4, 3), 1500)])
 def test_under_ship_available_an_order_gets_each_line_that_is_there(wanted: tuple[int, ...], amount_minor: int) -> None:
-    published, free = heard(SHIP_AVAILABLE, *wanted)
+    published, free = decided(SHIP_AVAILABLE, *wanted)
     assert [(type(message), message.amount_minor) for message in published if isinstance(message, m.OrderReserved)] == [
         (m.OrderReserved, amount_minor)
     ]

@@ -19,7 +19,7 @@ from consumers.payments.transitions import decide
 from consumers.runtime.deciding.now import Now
 from schemas import messages as m
 from tests.given_when_then import NOW_MS, A
-from tests.unit.payments.message_generator import HEARD
+from tests.unit.payments.message_generator import ACCEPTED
 from topology.states import PaymentState
 
 SEED: Final = 20_240_607
@@ -69,7 +69,7 @@ def explore(tries: int = 3, *, seed: int = SEED, without: Collection[type[m.Mess
     at_ms = NOW_MS
     while waiting:
         before = waiting.pop(dice.randrange(len(waiting)))
-        for kind, say in HEARD.items():
+        for kind, say in ACCEPTED.items():
             for _ in range(0 if kind in without else _tries(kind, before, tries)):
                 at_ms += STEP_MS
                 message = say(before, dice)

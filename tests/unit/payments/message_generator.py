@@ -106,7 +106,7 @@ def _refund(of: Callable[..., m.Message], table: dict[str, int]) -> Callable[[Pa
     return say
 
 
-HEARD: Final[dict[type[m.Message], Callable[[Payment, Dice], m.Message]]] = {
+ACCEPTED: Final[dict[type[m.Message], Callable[[Payment, Dice], m.Message]]] = {
     m.OrderReserved: lambda _, dice: m.OrderReserved(A, 1, dice.choice(AMOUNTS), "EUR", "ann", "tok_ann"),
     m.OrderPlaced: _placed,
     m.OrderRejected: lambda *_: m.OrderRejected(A, "no"),
@@ -134,7 +134,7 @@ _OFTEN: Final = (
 
 def message(payment: Payment, dice: Dice) -> m.Message:
     """Return what the payment hears next."""
-    kinds: Sequence[Any] = list(HEARD)
+    kinds: Sequence[Any] = list(ACCEPTED)
     if not payment.attempts:
         kinds = (m.OrderReserved,) if dice.random() < 0.9 else kinds
     elif not payment.captured_minor and not payment.under_way and dice.random() < 0.3:
@@ -145,4 +145,4 @@ def message(payment: Payment, dice: Dice) -> m.Message:
         kinds = (m.RecordPaymentResult, m.RecordPaymentResult, m.RecordPaymentResult, m.RecordPaymentInspection)
     elif dice.random() < 0.5:
         kinds = _OFTEN
-    return HEARD[dice.choice(kinds)](payment, dice)
+    return ACCEPTED[dice.choice(kinds)](payment, dice)

@@ -79,12 +79,14 @@ def each_authorization_gives_back_what_was_captured_on_it(payment: Payment) -> N
     assert all(minor >= 0 for minor in left.values())
 
 
-def nothing_is_left_at_rest(payment: Payment, heard: Sequence[m.Message]) -> None:
-    """`heard` is what was not refused."""
+def nothing_is_left_at_rest(payment: Payment, incoming: Sequence[m.Message]) -> None:
+    """`incoming` is what was not refused."""
     if payment.under_way or payment.state in (PaymentState.NONE, PaymentState.REQUIRES_ACTION):
         return
-    is_over = any(isinstance(event, m.OrderRejected | m.OrderCancelled) for event in heard)
-    is_shipped = payment.at_shipping and any(isinstance(event, m.OrderShipped) for event in heard[_placed(heard) :])
+    is_over = any(isinstance(event, m.OrderRejected | m.OrderCancelled) for event in incoming)
+    is_shipped = payment.at_shipping and any(
+        isinstance(event, m.OrderShipped) for event in incoming[_placed(incoming) :]
+    )
     if payment.state is not PaymentState.VOID_FAILED:
         refunds_wait = payment.disputed_minor > 0
         assert all(refunds_wait and queued.kind is K.REFUND for queued in payment.queue)
@@ -99,9 +101,11 @@ def nothing_is_left_at_rest(payment: Payment, heard: Sequence[m.Message]) -> Non
         assert payment.deadline_ms is None
 
 
-def _placed(heard: Sequence[m.Message]) -> int:
-    placed = (place for place, event in enumerate(heard) if isinstance(event, m.OrderPlaced) and is_at_shipping(event))
-    return next(placed, len(heard))
+def _placed(incoming: Sequence[m.Message]) -> int:
+    placed = (
+        place for place, event in enumerate(incoming) if isinstance(event, m.OrderPlaced) and is_at_shipping(event)
+    )
+    return next(placed, len(incoming))
 
 
 def begins_one_at_a_time(before: Payment, outcomes: Sequence[Outcome]) -> None:
@@ -122,11 +126,11 @@ def record_published(before: Payment, outcomes: Sequence[Outcome], published: de
 
 
 def each_refund_is_paid_once(
-    payment: Payment, heard: Sequence[m.Message], published: defaultdict[str, list[Any]]
+    payment: Payment, incoming: Sequence[m.Message], published: defaultdict[str, list[Any]]
 ) -> None:
     """Hold what was said to have gone back against what was asked for, and against the attempts."""
     asked: dict[str, int] = {CANCELLED: payment.captured_minor, UNCOVERED: payment.captured_minor}
-    for request in heard:
+    for request in incoming:
         if isinstance(request, m.RefundRequested | m.RefundOrder):
             asked[request.refund_id] = max(asked.get(request.refund_id, 0), request.amount_minor)
     back: defaultdict[str, int] = defaultdict(int)
@@ -146,14 +150,14 @@ def each_shipment_is_captured_once(published: defaultdict[str, list[Any]]) -> No
     assert len(captured) == len(set(captured))
 
 
-def decide(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
-    return decide_now(payment, heard, Now(at_ms))
+def decide(payment: Payment, incoming: m.Message, at_ms: int) -> list[Outcome]:
+    return decide_now(payment, incoming, Now(at_ms))
 
 
 def walk(dice: Any, decide_: Decide = decide, steps: int = 40) -> None:
     """Take a payment through up to `steps` messages and check it after each."""
     payment, now_ms = Payment(A), NOW_MS
-    heard: list[m.Message] = []
+    incoming: list[m.Message] = []
     published: defaultdict[str, list[Any]] = defaultdict(list)
     for _ in range(dice.randint(1, steps)):
         received = message(payment, dice)
@@ -163,15 +167,15 @@ def walk(dice: Any, decide_: Decide = decide, steps: int = 40) -> None:
         except RefusedError:
             continue
         if payment.attempts:
-            heard.append(received)
+            incoming.append(received)
         begins_one_at_a_time(payment, outcomes)
         record_published(payment, outcomes, published)
         evolve(payment, received, outcomes, Now(now_ms))
         ledger_balances(payment)
         one_at_a_time(payment)
         each_authorization_gives_back_what_was_captured_on_it(payment)
-        nothing_is_left_at_rest(payment, heard)
-        each_refund_is_paid_once(payment, heard, published)
+        nothing_is_left_at_rest(payment, incoming)
+        each_refund_is_paid_once(payment, incoming, published)
         each_shipment_is_captured_once(published)
 
 
@@ -201,43 +205,45 @@ def test_the_books_balance_in_every_kind_of_situation() -> None:
 # --- planted faults: each must be found ---------------------------------------------------------------------------------
 
 
-def lost_undo(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
-    return [] if isinstance(heard, m.OrderCancelled) else decide(payment, heard, at_ms)
+def lost_undo(payment: Payment, incoming: m.Message, at_ms: int) -> list[Outcome]:
+    return [] if isinstance(incoming, m.OrderCancelled) else decide(payment, incoming, at_ms)
 
 
-def captured_again(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
-    if isinstance(heard, m.ShipmentRequested):
+def captured_again(payment: Payment, incoming: m.Message, at_ms: int) -> list[Outcome]:
+    if isinstance(incoming, m.ShipmentRequested):
         uncached = msgspec.structs.replace(payment, attempts={}, queue=())
-        return decide(uncached, heard, at_ms)
-    return decide(payment, heard, at_ms)
+        return decide(uncached, incoming, at_ms)
+    return decide(payment, incoming, at_ms)
 
 
-def booked_again(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
-    known = payment.attempts.get(heard.operation_id) if isinstance(heard, m.RecordPaymentResult) else None
+def booked_again(payment: Payment, incoming: m.Message, at_ms: int) -> list[Outcome]:
+    known = payment.attempts.get(incoming.operation_id) if isinstance(incoming, m.RecordPaymentResult) else None
     if known is not None and known.result == SUCCEEDED:
         return [AttemptResolved(known.operation_id, SUCCEEDED)]
-    return decide(payment, heard, at_ms)
+    return decide(payment, incoming, at_ms)
 
 
-def wrong_refund_sum(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
+def wrong_refund_sum(payment: Payment, incoming: m.Message, at_ms: int) -> list[Outcome]:
     return [
         msgspec.structs.replace(outcome, amount_minor=outcome.amount_minor + 1)
         if isinstance(outcome, StartOperation) and outcome.kind is K.REFUND
         else outcome
-        for outcome in decide(payment, heard, at_ms)
+        for outcome in decide(payment, incoming, at_ms)
     ]
 
 
-def refunded_for_whoever_asks(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
-    if isinstance(heard, m.RefundRequested):
-        heard = m.RefundRequested(heard.order_id, f"{heard.refund_id} {at_ms}", heard.amount_minor, heard.reason)
-    return decide(payment, heard, at_ms)
+def refunded_for_whoever_asks(payment: Payment, incoming: m.Message, at_ms: int) -> list[Outcome]:
+    if isinstance(incoming, m.RefundRequested):
+        incoming = m.RefundRequested(
+            incoming.order_id, f"{incoming.refund_id} {at_ms}", incoming.amount_minor, incoming.reason
+        )
+    return decide(payment, incoming, at_ms)
 
 
-def impatient(payment: Payment, heard: m.Message, at_ms: int) -> list[Outcome]:
-    if isinstance(heard, m.RefundRequested):
-        return decide(msgspec.structs.replace(payment, under_way=""), heard, at_ms)
-    return decide(payment, heard, at_ms)
+def impatient(payment: Payment, incoming: m.Message, at_ms: int) -> list[Outcome]:
+    if isinstance(incoming, m.RefundRequested):
+        return decide(msgspec.structs.replace(payment, under_way=""), incoming, at_ms)
+    return decide(payment, incoming, at_ms)
 
 
 @pytest.mark.parametrize(

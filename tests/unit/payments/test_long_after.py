@@ -34,7 +34,7 @@ from tests.unit.payments.dsl import (
 )
 from topology.states import PaymentState
 
-SAID: dict[type[m.Message], m.Message] = {
+MESSAGE_OF: dict[type[m.Message], m.Message] = {
     m.RecordPaymentResult: result(AUTHORIZE),
     m.ShipmentRequested: shipment("parcel-1", 500),
     m.RefundRequested: refund("line:1", 500),
@@ -44,7 +44,7 @@ SAID: dict[type[m.Message], m.Message] = {
     m.RecordPaymentInspection: inspection(),
 }
 MESSAGES: list[m.Message] = [
-    SAID.get(message) or word(message)()
+    MESSAGE_OF.get(message) or word(message)()
     for message in sorted(TRANSITIONS[PaymentState.NONE], key=lambda message: message.__name__)
     if message is not m.EndWaits
 ]

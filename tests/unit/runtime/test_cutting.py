@@ -11,7 +11,7 @@ from tests.given_when_then import ExpireHolds, ReceiveStock
 from tests.samples import samples
 from tests.unit.runtime.records import ARecord
 
-PLAIN, BARRIER, REFUSED, UNHEARD = "plain", "barrier", "refused", "unheard"
+PLAIN, BARRIER, REFUSED, NOT_ACCEPTED = "plain", "barrier", "refused", "unheard"
 READ_AS: dict[str, m.Message | RefusedError] = {
     PLAIN: ReceiveStock(),
     BARRIER: ExpireHolds(),
@@ -25,12 +25,14 @@ def is_barrier(message: type) -> bool:
 
 def a_run(partition: int, first: int, kinds: list[str]) -> DecodedSlice:
     readings: list[Reading] = [
-        (ARecord(partition, first + n, 0, None, None), READ_AS[kind]) for n, kind in enumerate(kinds) if kind != UNHEARD
+        (ARecord(partition, first + n, 0, None, None), READ_AS[kind])
+        for n, kind in enumerate(kinds)
+        if kind != NOT_ACCEPTED
     ]
     return DecodedSlice(partition, first, first + len(kinds), readings)
 
 
-KINDS = st.lists(st.sampled_from((PLAIN, PLAIN, BARRIER, REFUSED, UNHEARD)), min_size=1, max_size=12)
+KINDS = st.lists(st.sampled_from((PLAIN, PLAIN, BARRIER, REFUSED, NOT_ACCEPTED)), min_size=1, max_size=12)
 
 
 @st.composite
@@ -93,7 +95,7 @@ def test_what_needs_no_barrier_is_decided_together_first() -> None:
 
 
 def test_skipped_records_around_a_barrier_still_count_as_decided() -> None:
-    cut = steps([a_run(0, 5, [UNHEARD, BARRIER, UNHEARD])], is_barrier)
+    cut = steps([a_run(0, 5, [NOT_ACCEPTED, BARRIER, NOT_ACCEPTED])], is_barrier)
     assert [(step.slices[0].first, step.slices[0].next, step.barrier) for step in cut] == [
         (5, 6, False),
         (6, 7, True),

@@ -78,9 +78,9 @@ def test_an_events_id_derives_from_its_cause() -> None:
 def test_outcomes_of_one_record_are_numbered() -> None:
     book = OrderKeyedState[Order](0)
     room = OrdersRoom()
-    heard = [LineReserved(line_count=2), LineRejected(line=2, line_count=2, demand=1)]
-    outputs, _ = decide_records(room, book, "order.events", [entry(fact, n) for n, fact in enumerate(heard)], 0)
-    home = home_of(heard[1])
+    incoming = [LineReserved(line_count=2), LineRejected(line=2, line_count=2, demand=1)]
+    outputs, _ = decide_records(room, book, "order.events", [entry(fact, n) for n, fact in enumerate(incoming)], 0)
+    home = home_of(incoming[1])
     assert [output.event_id.decode() for output in outputs] == [
         event_id("order.events", home, 1, index) for index in (0, 1)
     ]

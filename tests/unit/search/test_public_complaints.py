@@ -149,8 +149,8 @@ def test_prestashop_13139_what_counts_as_in_stock_is_what_the_filter_finds(level
     sizes = product("S", "shirt", variants={"S-S": {"size": "S"}, "S-M": {"size": "M"}})
     index = shop(product("O", "mug"), sizes, levels=levels)
     everything = search(index, SearchQuery())
-    found = search(index, SearchQuery(in_stock=True))
-    assert (found.total, found.in_stock, found.sold_out) == (
+    in_stock_only = search(index, SearchQuery(in_stock=True))
+    assert (in_stock_only.total, in_stock_only.in_stock, in_stock_only.sold_out) == (
         everything.in_stock,
         everything.in_stock,
         everything.sold_out,

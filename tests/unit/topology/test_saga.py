@@ -17,13 +17,13 @@ from topology.topics import ADDRESSED_TO_A_PARTITION, ANYONE, DEAD_LETTERS, OPER
 RECORDS = (DEAD_LETTERS, OPERATOR_ACTIONS)
 """Topics that are kept for people; no room reads them."""
 CARRIED = [message for topic in TOPICS if topic not in RECORDS for message in topic.carries]
-SAID = {message for reaction in REACTIONS for message in reaction.outputs}
+OUTPUTS = {message for reaction in REACTIONS for message in reaction.outputs}
 
 
 @pytest.mark.parametrize("message", CARRIED)
 def test_nobodys_message_goes_unheard(message: type[m.Message]) -> None:
-    heard = any(reaction.on is message for reaction in REACTIONS)
-    assert heard is not (message in TERMINAL_FACTS), "heard by a room, or a fact that ends a step: one of the two"
+    is_accepted = any(reaction.on is message for reaction in REACTIONS)
+    assert is_accepted is not (message in TERMINAL_FACTS), "accepted by a room, or a fact that ends a step: one of the two"
 
 
 @pytest.mark.parametrize("reaction", REACTIONS, ids=lambda reaction: f"{reaction.room}-{reaction.on.__name__}")
@@ -35,13 +35,13 @@ def test_a_room_may_write_what_it_publishes(reaction: Reaction) -> None:
 @pytest.mark.parametrize("message", CARRIED)
 def test_what_is_accepted_is_published_by_a_room_or_comes_from_outside(message: type[m.Message]) -> None:
     from_outside = ANYONE in topic_of(message).written_by
-    assert message in SAID | OF_ANY_RECORD or from_outside or message in ADDRESSED_TO_A_PARTITION
+    assert message in OUTPUTS | OF_ANY_RECORD or from_outside or message in ADDRESSED_TO_A_PARTITION
 
 
 @pytest.mark.parametrize("reaction", REACTIONS, ids=lambda reaction: f"{reaction.room}-{reaction.on.__name__}")
 def test_an_undo_is_itself_answered_or_published(reaction: Reaction) -> None:
     undo = reaction.undone_by
-    assert undo is None or undo in SAID
+    assert undo is None or undo in OUTPUTS
 
 
 def test_a_room_reacts_to_a_message_in_one_place() -> None:

@@ -71,13 +71,13 @@ def walked(
 ) -> Walked:
     """Walk at random, half of the steps with what is `likely` in a state: a long saga is not walked through without."""
     dice = random.Random(SEED)
-    heard = sorted(messages_accepted_by(room), key=lambda each: each.__name__)
+    accepted = sorted(messages_accepted_by(room), key=lambda each: each.__name__)
     seen = Walked(set(), defaultdict(set))
     for _ in range(WALKS):
         state = fresh()
         for _ in range(dice.randrange(1, 14)):
             fits = likely is not None and dice.random() < 0.5
-            received = likely(state, dice) if likely is not None and fits else message(dice.choice(heard), dice)
+            received = likely(state, dice) if likely is not None and fits else message(dice.choice(accepted), dice)
             before = state.state
             try:
                 outcomes = decide(state, received, Now(0))

@@ -34,15 +34,15 @@ class Walk:
         self.is_plain = True
         now_ms = NOW_MS
         for _ in range(dice.randint(1, 40)):
-            heard = message(self.payment, dice)
+            incoming = message(self.payment, dice)
             now_ms += dice.choice((0, 1, 1_000_000))
             try:
-                outcomes = decide(self.payment, heard, Now(now_ms))
+                outcomes = decide(self.payment, incoming, Now(now_ms))
             except RefusedError:
                 continue
-            self.is_plain &= not isinstance(heard, m.RetryOrder) and "_reversed" not in repr(outcomes)
-            evolve(self.payment, heard, outcomes, Now(now_ms))
-            for event in (heard, *outcomes):
+            self.is_plain &= not isinstance(incoming, m.RetryOrder) and "_reversed" not in repr(outcomes)
+            evolve(self.payment, incoming, outcomes, Now(now_ms))
+            for event in (incoming, *outcomes):
                 if isinstance(event, ORDER_EVENTS.carries) and not isinstance(event, m.OrderPlaced | m.OrderReserved):
                     self.state = self.fold.after(self.state, type(event).__name__, data_of(event))
 

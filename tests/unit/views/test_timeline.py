@@ -115,9 +115,9 @@ BY_SHIPMENT = (
     ],
 )
 def test_order_payment_and_fulfilment_stand_apart(
-    heard: int, state: OrderState, payment: PaymentState, fulfilment: FulfilmentState
+    incoming: int, state: OrderState, payment: PaymentState, fulfilment: FulfilmentState
 ) -> None:
-    view = seen(*BY_SHIPMENT[:heard])
+    view = seen(*BY_SHIPMENT[:incoming])
     assert (view.state, view.payment, view.fulfilment) == (state, payment, fulfilment)
 
 
@@ -210,8 +210,8 @@ def test_the_tables_speak_of_events_only_and_reach_every_state() -> None:
         assert table.keys() <= set(ORDER_EVENTS.carries)
     by_the_fold = {OrderState.UNKNOWN, OrderState.PENDING, OrderState.COMMITTING}
     assert {*ORDER_STATE_AFTER.values()} | by_the_fold == set(OrderState)
-    unsaid = {PaymentState.NONE, PaymentState.VOIDING, PaymentState.REFUNDING, PaymentState.INSPECTING}
+    never_reported = {PaymentState.NONE, PaymentState.VOIDING, PaymentState.REFUNDING, PaymentState.INSPECTING}
     by_sums = {PaymentState.PARTIALLY_CAPTURED, PaymentState.REFUNDED, PaymentState.DISPUTED}
-    assert {*PAYMENT_STATE_AFTER.values()} | unsaid | by_sums == set(PaymentState)
+    assert {*PAYMENT_STATE_AFTER.values()} | never_reported | by_sums == set(PaymentState)
     assert {*FULFILMENT_STATE_AFTER.values(), FulfilmentState.NONE} == set(FulfilmentState)
     assert set(RETURN_STATE_AFTER.values()) == set(ReturnState)

@@ -32,7 +32,7 @@ class Queue(msgspec.Struct):
     partition: int
     armed: bool | None
     came: int = 0
-    went: int = 0
+    released: int = 0
     open: bool = False
 
     @property
@@ -60,10 +60,10 @@ class ParkedSkus:
             partition = int(position.rsplit("/", 2)[1])
             self._queues[command.sku] = Queue(command.command_id, partition, bool(command.on_dead_letter))
         elif queue is not None and isinstance(command, m.ReleaseParked):
-            queue.open, queue.went = True, queue.went + command.count
+            queue.open, queue.released = True, queue.released + command.count
         elif queue is not None and isinstance(command, m.EndRelease):
             queue.open = False
-            if queue.went == queue.came:
+            if queue.released == queue.came:
                 del self._queues[command.sku]
         else:
             self.check(command, command.sku, position)
@@ -99,7 +99,7 @@ class ParkedSkus:
         tally = self._tallies["every_refusal_was_justified"]
         for sku in stored.keys() | self._queues.keys():
             queue = self._queues.get(sku)
-            by_log = queue and Parking(queue.by, bool(queue.armed), queue.came, queue.went, queue.open)
+            by_log = queue and Parking(queue.by, bool(queue.armed), queue.came, queue.released, queue.open)
             is_known = queue is None or queue.armed is not None
             if is_known and stored.get(sku) != by_log:
                 tally.breach(f"{sku}: its row has {stored.get(sku)}, by the log it should be {by_log}")

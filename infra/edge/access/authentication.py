@@ -18,7 +18,7 @@ _BEARER: Final = "bearer"
 _ADVICE: Final = "send Authorization: Bearer KEY, as `lastunit keys create` printed it"
 
 
-class Door:
+class Authentication:
     """Admits requests. Where neither a key was made nor tokens are configured it is open, which is for loopback only."""
 
     def __init__(self, keys: KnownKeys, tokens: Tokens | None, *, is_for_this_machine: bool) -> None:
