@@ -1,6 +1,8 @@
 """Publishes whole lists of records: batched per partition, acknowledged by all replicas, resent with the same ids.
 
 Why not one send() a record: a task and a future for each cost more than the record.
+
+Decision: docs/decisions, 058.
 """
 
 from __future__ import annotations

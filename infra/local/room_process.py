@@ -2,6 +2,8 @@
 
 What it runs is built by wiring.py. Exit statuses: 0 stopped as asked, START_AGAIN and NEEDS_A_PERSON as in infra/base/exits.py,
 128 + n when a second signal n ended it at once.
+
+Decision: docs/decisions, 058.
 """
 
 from __future__ import annotations
@@ -177,8 +179,7 @@ def run_room_process(rooms: Sequence[RoomName]) -> int:
 def _collect_garbage_rarely() -> None:
     """Let the collector leave alone what lives as long as the process, and look at the rest less often.
 
-    A batch makes thousands of objects without a cycle among them, and looking for some took time: 33 us of CPU per
-    order with Python's own thresholds, 27 with these (medians of four noisy rounds, docs/internals/performance.md).
+    A batch makes thousands of objects without a cycle among them, and looking for some took time.
     """
     gc.collect()
     gc.freeze()

@@ -1,6 +1,6 @@
 """Reads a room's `queries.sql` (statements, each after a line `-- name: <name>`) and shapes rows for them.
 
-Decision: docs/decisions, 004.
+Decisions: docs/decisions, 004, 058.
 """
 
 from __future__ import annotations

@@ -23,7 +23,9 @@ OUTPUTS = {message for reaction in REACTIONS for message in reaction.outputs}
 @pytest.mark.parametrize("message", CARRIED)
 def test_nobodys_message_goes_unheard(message: type[m.Message]) -> None:
     is_accepted = any(reaction.on is message for reaction in REACTIONS)
-    assert is_accepted is not (message in TERMINAL_FACTS), "accepted by a room, or a fact that ends a step: one of the two"
+    assert is_accepted is not (message in TERMINAL_FACTS), (
+        "accepted by a room, or a fact that ends a step: one of the two"
+    )
 
 
 @pytest.mark.parametrize("reaction", REACTIONS, ids=lambda reaction: f"{reaction.room}-{reaction.on.__name__}")
