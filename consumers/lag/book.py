@@ -15,9 +15,9 @@ from consumers.lag.model import (
     Claimed,
     Flag,
     GroupLag,
-    GroupLook,
+    GroupSnapshot,
     LagReport,
-    Look,
+    LagSnapshot,
     OwnGroup,
     PartitionLag,
     State,
@@ -48,7 +48,7 @@ class _Track(msgspec.Struct):
 
 class _Group(NamedTuple):
     name: str
-    look: GroupLook
+    look: GroupSnapshot
     own: OwnGroup | None
     """None of a foreign group."""
     has_claims: bool
@@ -57,7 +57,7 @@ class _Group(NamedTuple):
     """The topics that a foreign group's members have partitions of; none while it rebalances. Others are abandoned (klag#92)."""
 
     @classmethod
-    def of(cls, name: str, look: GroupLook, own: OwnGroup | None) -> _Group:
+    def of(cls, name: str, look: GroupSnapshot, own: OwnGroup | None) -> _Group:
         """Derive what holds for all of its partitions."""
         read = frozenset(topic for topic, _ in look.owners) if own is None else frozenset()
         return cls(name, look, own, own is not None and own.claims, read)
@@ -74,15 +74,15 @@ class LagBook:
     def __init__(self, own_groups: Mapping[str, OwnGroup]) -> None:
         self._own_groups = own_groups
         self._tracks: dict[str, dict[Place, _Track]] = {}
-        self._groups: dict[str, GroupLook] = {}
+        self._groups: dict[str, GroupSnapshot] = {}
         self._reports: dict[str, GroupLag] = {}
 
-    def report(self, look: Look, look_seconds: float = 0.0) -> LagReport:
+    def report(self, look: LagSnapshot, look_seconds: float = 0.0) -> LagReport:
         """Take a look into the windows and return where every group stands; one not looked at stands as before."""
         if look.listed is None:  # nothing is known anew
             seen = self._groups
         else:
-            seen = {name: GroupLook(state="Absent") for name in self._own_groups.keys() - look.listed} | look.groups
+            seen = {name: GroupSnapshot(state="Absent") for name in self._own_groups.keys() - look.listed} | look.groups
             self._groups = {name: group for name, group in (self._groups | seen).items() if self._is_there(look, name)}
         groups = {
             name: self._group(look, _Group.of(name, group, self._own_groups.get(name)))
@@ -100,10 +100,10 @@ class LagBook:
             look_seconds=look_seconds,
         )
 
-    def _is_there(self, look: Look, name: str) -> bool:
+    def _is_there(self, look: LagSnapshot, name: str) -> bool:
         return name in self._own_groups or look.listed is None or name in look.listed
 
-    def _group(self, look: Look, group: _Group) -> GroupLag:
+    def _group(self, look: LagSnapshot, group: _Group) -> GroupLag:
         tracks = self._tracks.setdefault(group.name, {})
         places = self._places(look, group, tracks)
         for vanished in tracks.keys() - places:
@@ -124,7 +124,7 @@ class LagBook:
             partitions=parts,
         )
 
-    def _places(self, look: Look, group: _Group, tracks: Mapping[Place, _Track]) -> set[Place]:
+    def _places(self, look: LagSnapshot, group: _Group, tracks: Mapping[Place, _Track]) -> set[Place]:
         """Return what the group reads: where it has a position or a member, and all of a room's topics."""
         places = set(group.look.owners)
         if look.listed is None or group.look.committed is None:
@@ -137,7 +137,7 @@ class LagBook:
         return places if look.listed is None else {place for place in places if place[0] in look.topic_ids}
 
 
-def _partition(look: Look, group: _Group, place: Place, tracks: dict[Place, _Track]) -> PartitionLag:
+def _partition(look: LagSnapshot, group: _Group, place: Place, tracks: dict[Place, _Track]) -> PartitionLag:
     log = look.logs.get(place)
     committed = group.look.committed
     if look.listed is None or log is None or committed is None or (group.has_claims and look.claimed is None):
@@ -170,7 +170,7 @@ def _unknown(place: Place, track: _Track | None) -> PartitionLag:
     return msgspec.structs.replace(track.latest, state=State.UNKNOWN, verdict=None, why="", owner=None)
 
 
-def _judged(look: Look, group: _Group, place: Place, at: _Position, window: Window) -> PartitionLag:
+def _judged(look: LagSnapshot, group: _Group, place: Place, at: _Position, window: Window) -> PartitionLag:
     """Measure a partition with a position, put it into its window and judge that."""
     topic, partition = place
     position, claimed = at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from consumers.lag.model import GroupLook
+from consumers.lag.model import GroupSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 SEPARATOR: Final = "+"
 
 
-def with_hosted_rooms(groups: Mapping[str, GroupLook], own_groups: Mapping[str, OwnGroup]) -> dict[str, GroupLook]:
+def with_hosted_rooms(
+    groups: Mapping[str, GroupSnapshot], own_groups: Mapping[str, OwnGroup]
+) -> dict[str, GroupSnapshot]:
     """Put the groups of the rooms in the place of each group that hosts them, with its members and positions.
 
     A room that runs alone as well keeps what it is: then the two fence each other, and both are to be seen.
@@ -46,9 +48,9 @@ def _fits(group: str, first: str, other: str) -> bool:
     return group.endswith(other) and first.startswith(group.removesuffix(other))
 
 
-def _of(host: GroupLook, room: OwnGroup) -> GroupLook:
+def _of(host: GroupSnapshot, room: OwnGroup) -> GroupSnapshot:
     committed = host.committed
-    return GroupLook(
+    return GroupSnapshot(
         state=host.state,
         members=host.members,
         owners={place: owner for place, owner in host.owners.items() if place[0] in room.topics},

@@ -23,7 +23,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from consumers.lag.first_records import FirstRecords
 from consumers.lag.hosted import is_host, with_hosted_rooms
 from consumers.lag.measure import position_of
-from consumers.lag.model import Claimed, GroupLook, LogRange, Look, OwnGroup, Waiting
+from consumers.lag.model import Claimed, GroupSnapshot, LagSnapshot, LogRange, OwnGroup, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -54,7 +54,9 @@ class Cluster:
         """Leave the cluster."""
         self._first_records.close()
 
-    def look(self, read_claims: Callable[[], Claims | None], *, wanted: Callable[[str], bool] = lambda _: True) -> Look:
+    def look(
+        self, read_claims: Callable[[], Claims | None], *, wanted: Callable[[str], bool] = lambda _: True
+    ) -> LagSnapshot:
         """Look at all groups that are `wanted` by name. `read_claims` reads PostgreSQL's positions, None without an answer.
 
         Raises nothing: what could not be read is missing in the look, and named in its errors.
@@ -65,7 +67,7 @@ class Cluster:
             topic_ids, partitions = self._topics()
         except KafkaException as error:
             errors.append(f"Kafka does not answer: {_text(error)}")
-            return Look(at_ms=_now_ms(), listed=None, claimed=read_claims(), errors=errors)
+            return LagSnapshot(at_ms=_now_ms(), listed=None, claimed=read_claims(), errors=errors)
         groups = with_hosted_rooms(
             self._groups([name for name in names if wanted(name) or is_host(name, self._own_groups)], errors),
             self._own_groups,
@@ -76,7 +78,7 @@ class Cluster:
         logs = self._logs(self._places(groups, claims, partitions), errors)
         at_ms = _now_ms()
         waiting = self._waiting(groups, claims, logs, topic_ids, errors)
-        return Look(
+        return LagSnapshot(
             at_ms=at_ms,
             listed=frozenset(names) | groups.keys(),
             groups=groups,
@@ -119,7 +121,7 @@ class Cluster:
         errors += [f"a broker does not list its groups: {_text(error)}" for error in listed.errors or ()]
         return sorted(group.group_id for group in listed.valid or ())
 
-    def _groups(self, names: list[str], errors: list[str]) -> dict[str, GroupLook]:
+    def _groups(self, names: list[str], errors: list[str]) -> dict[str, GroupSnapshot]:
         if not names:
             return {}
         described = self._admin.describe_consumer_groups(names, request_timeout=REQUEST_SECONDS)
@@ -133,7 +135,7 @@ class Cluster:
         for name in names:
             description = _result(described[name], f"group {name} is not described", errors)
             positions = _result(committed[name], f"positions of group {name} are not known", errors)
-            groups[name] = _group_look(description, positions)
+            groups[name] = _group_snapshot(description, positions)
         return groups
 
     # --- topics -------------------------------------------------------------------------------------------------------
@@ -155,7 +157,7 @@ class Cluster:
         return ids, partitions
 
     def _places(
-        self, groups: Mapping[str, GroupLook], claims: Claims | None, partitions: Mapping[str, int]
+        self, groups: Mapping[str, GroupSnapshot], claims: Claims | None, partitions: Mapping[str, int]
     ) -> set[tuple[str, int]]:
         """Return every partition that a group reads, and all of our rooms' topics."""
         places = {place for group in groups.values() for place in (*(group.committed or ()), *group.owners)}
@@ -196,7 +198,7 @@ class Cluster:
 
     def _waiting(
         self,
-        groups: Mapping[str, GroupLook],
+        groups: Mapping[str, GroupSnapshot],
         claims: Claims | None,
         logs: dict[tuple[str, int], LogRange],
         topic_ids: Mapping[str, str],
@@ -217,7 +219,7 @@ class Cluster:
         return self._first_records.at(behind, topic_ids)
 
     def _positions(
-        self, groups: Mapping[str, GroupLook], claims: Claims | None, logs: Mapping[tuple[str, int], LogRange]
+        self, groups: Mapping[str, GroupSnapshot], claims: Claims | None, logs: Mapping[tuple[str, int], LogRange]
     ) -> Iterable[tuple[str, int, int]]:
         for name, group in groups.items():
             for topic, partition in group.committed or ():
@@ -235,7 +237,7 @@ class Cluster:
         return group in self._own_groups and self._own_groups[group].claims
 
 
-def _group_look(description: Any, positions: Any) -> GroupLook:
+def _group_snapshot(description: Any, positions: Any) -> GroupSnapshot:
     owners = {}
     for member in description.members if description is not None else ():
         for tp in member.assignment.topic_partitions:
@@ -244,7 +246,7 @@ def _group_look(description: Any, positions: Any) -> GroupLook:
     if positions is not None:
         # A negative offset stands for "no commit" (KIP-79), and some tools have taken it for a position (keda#5906).
         committed = {(tp.topic, tp.partition): tp.offset for tp in positions.topic_partitions if tp.offset >= 0}
-    return GroupLook(
+    return GroupSnapshot(
         state=description.state.name.title().replace("_", "") if description is not None else "Unknown",
         members=len(description.members) if description is not None else 0,
         owners=owners,

@@ -92,7 +92,7 @@ class Waiting(msgspec.Struct, frozen=True):
     at_ms: int | None
 
 
-class GroupLook(msgspec.Struct, frozen=True, kw_only=True):
+class GroupSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One group as Kafka describes it. `committed` is None where it could not be read, without entries for no commit."""
 
     state: str
@@ -101,7 +101,7 @@ class GroupLook(msgspec.Struct, frozen=True, kw_only=True):
     committed: dict[tuple[str, int], int] | None = {}
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True):
+class LagSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one look at the cluster brought, in the order in which it was read: positions first, then ends.
 
     `listed` names every group of the cluster, None where Kafka did not answer; `groups` has those that were looked at. A topic or partition that is not in `logs` could not be read, if
@@ -110,7 +110,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     at_ms: int
     listed: frozenset[str] | None
-    groups: dict[str, GroupLook] = {}
+    groups: dict[str, GroupSnapshot] = {}
     topic_ids: dict[str, str] = {}
     logs: dict[tuple[str, int], LogRange] = {}
     claimed: dict[tuple[str, str, int], Claimed] | None = {}

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from consumers.lag.model import Verdict
 
 WINDOW_MS: Final = 60_000
-STILL_MS: Final = 10_000
+STALL_MS: Final = 10_000
 """A position that stands still for so long while records wait has stalled."""
 OWNED_LATELY_MS: Final = 30_000
 """Who had a partition so lately may have it again at once: until then its standing still is a stall, not a stop."""
@@ -46,11 +46,11 @@ class Rates(NamedTuple):
 class Window:
     """The samples of the last minute, oldest first, and what was noticed while they came in."""
 
-    __slots__ = ("_back_ms", "_paused_at_ms", "_samples", "_still_since_ms", "_why_back")
+    __slots__ = ("_back_ms", "_paused_at_ms", "_samples", "_unmoved_since_ms", "_why_back")
 
     def __init__(self) -> None:
         self._samples: deque[Sample] = deque()
-        self._still_since_ms = 0
+        self._unmoved_since_ms = 0
         self._paused_at_ms = 0
         self._back_ms: int | None = None
         self._why_back = ""
@@ -61,7 +61,7 @@ class Window:
         if sample.paused:
             self._paused_at_ms = sample.at_ms
         if not samples or not samples[-1].waits or samples[-1].position != sample.position:
-            self._still_since_ms = sample.at_ms
+            self._unmoved_since_ms = sample.at_ms
         if samples and sample.position < samples[-1].position:
             self._back_ms = sample.at_ms
             self._why_back = f"went back from {samples[-1].position} to {sample.position}"
@@ -84,26 +84,26 @@ class Window:
             return Verdict.REWIND, self._why_back
         if not last.waits:
             return Verdict.OK, ""
-        still_ms = last.at_ms - self._still_since(last)
-        if still_ms >= STILL_MS:
+        unmoved_ms = last.at_ms - self._records_wait_since(last)
+        if unmoved_ms >= STALL_MS:
             if self._was_owned_lately(last):
-                return Verdict.STALL, f"stands at {last.position} for {still_ms / 1000:.0f} s while records wait"
-            return Verdict.STOP, f"nobody has it; records wait at {last.position} for {still_ms / 1000:.0f} s"
+                return Verdict.STALL, f"stands at {last.position} for {unmoved_ms / 1000:.0f} s while records wait"
+            return Verdict.STOP, f"nobody has it; records wait at {last.position} for {unmoved_ms / 1000:.0f} s"
         if self._only_grows():
             return Verdict.WARN, f"it moves, but its lag only grows, to {last.lag}"
         return Verdict.OK, ""
 
-    def _still_since(self, last: Sample) -> int:
+    def _records_wait_since(self, last: Sample) -> int:
         """Return since when records wait at this position, as far as is known.
 
         One look is enough where the move and the waiting record have times of their own. While it was paused it had to stand.
         """
-        return max(self._paused_at_ms, self._stood_since(last))
+        return max(self._paused_at_ms, self._position_held_since(last))
 
-    def _stood_since(self, last: Sample) -> int:
+    def _position_held_since(self, last: Sample) -> int:
         if last.moved_at_ms is None or last.waits_since_ms is None:
-            return self._still_since_ms
-        return min(self._still_since_ms, max(last.moved_at_ms, last.waits_since_ms))
+            return self._unmoved_since_ms
+        return min(self._unmoved_since_ms, max(last.moved_at_ms, last.waits_since_ms))
 
     def _was_owned_lately(self, last: Sample) -> bool:
         since_ms = last.at_ms - OWNED_LATELY_MS

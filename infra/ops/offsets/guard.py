@@ -11,7 +11,7 @@ from topology.topics import TOPICS, log_read_by
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumers.lag.model import GroupLook, Look
+    from consumers.lag.model import GroupSnapshot, LagSnapshot
 
 _PROJECTIONS: Final = frozenset({*READERS, TRENDS})
 _EMPTY: Final = "Empty"
@@ -25,7 +25,7 @@ class Parts(NamedTuple):
     names: tuple[str, ...]
 
 
-def refusal(group: str, namespace: str, look: Look) -> str:
+def refusal(group: str, namespace: str, look: LagSnapshot) -> str:
     """Return why the positions of this group cannot be set, as a sentence with what to do instead; "" where they can.
 
     A room's group is refused in whatever state it is, and in whatever namespace. The views' may be running, as their
@@ -33,15 +33,15 @@ def refusal(group: str, namespace: str, look: Look) -> str:
     """
     if look.listed is None:
         return f"{'; '.join(look.errors) or 'Kafka does not answer'}."
-    group_look = look.groups.get(group)
-    topics = {topic for topic, _ in (group_look.committed or ())} if group_look is not None else set()
+    snapshot = look.groups.get(group)
+    topics = {topic for topic, _ in (snapshot.committed or ())} if snapshot is not None else set()
     if (system := _system_of(group, namespace, topics)) is not None and (why := _why_never(group, namespace, system)):
         return why
-    if group_look is None or group_look.state == "Dead":
+    if snapshot is None or snapshot.state == "Dead":
         return f"There is no group {group}; `lastunit lag` lists all."
-    if group_look.committed is None:
+    if snapshot.committed is None:
         return f"The positions of {group} could not be read: {'; '.join(look.errors)}."
-    return "" if projection_of(group, namespace) in READERS else _why_not_now(group, group_look)
+    return "" if projection_of(group, namespace) in READERS else _why_not_now(group, snapshot)
 
 
 def _why_never(group: str, namespace: str, system: Parts) -> str:
@@ -56,13 +56,13 @@ def _why_never(group: str, namespace: str, system: Parts) -> str:
     return ""
 
 
-def _why_not_now(group: str, group_look: GroupLook) -> str:
-    if group_look.state == _EMPTY and not group_look.members:
+def _why_not_now(group: str, snapshot: GroupSnapshot) -> str:
+    if snapshot.state == _EMPTY and not snapshot.members:
         return ""
-    owners = sorted({*group_look.owners.values()})
+    owners = sorted({*snapshot.owners.values()})
     named = f" ({', '.join(owners[:_SHOWN_OWNERS])})" if owners else ""
     return (
-        f"{group} is at work: {group_look.state}, with {group_look.members} of it connected{named}. They would go on from where they "
+        f"{group} is at work: {snapshot.state}, with {snapshot.members} of it connected{named}. They would go on from where they "
         "are and commit over it: stop them all first, until `lastunit lag` shows the group as Empty."
     )
 

@@ -29,7 +29,7 @@ from topology.topics import OPERATOR_ACTIONS, ORDER_EVENTS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from consumers.lag.model import Look
+    from consumers.lag.model import LagSnapshot
     from infra.base.settings import Settings
     from infra.ops.offsets.plan import Place, Target
 
@@ -134,7 +134,7 @@ async def _cluster(settings: Settings) -> AsyncIterator[Cluster]:
         await asyncio.to_thread(cluster.close)
 
 
-async def _positions(settings: Settings, group: str, projection: str, look: Look) -> Mapping[Place, int]:
+async def _positions(settings: Settings, group: str, projection: str, look: LagSnapshot) -> Mapping[Place, int]:
     """Return where a group stands: the views in Redis, everybody else in Kafka."""
     if projection not in READERS:
         return look.groups[group].committed or {}
@@ -145,7 +145,7 @@ async def _positions(settings: Settings, group: str, projection: str, look: Look
     return {(topic, number): at for number, at in stored.items() if at is not None}
 
 
-def _moves(cluster: Cluster, positions: Mapping[Place, int], target: Target, look: Look) -> list[Move]:
+def _moves(cluster: Cluster, positions: Mapping[Place, int], target: Target, look: LagSnapshot) -> list[Move]:
     """Return the moves, each with the time of its first record. Raises UnreadableError."""
     if missing := sorted(positions.keys() - look.logs.keys()):
         raise UnreadableError(

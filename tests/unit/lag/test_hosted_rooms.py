@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consumers.lag.hosted import with_hosted_rooms
-from consumers.lag.model import GroupLook, OwnGroup
+from consumers.lag.model import GroupSnapshot, OwnGroup
 
 EVENTS, COMMANDS = "order.events", "order.commands"
 
@@ -21,14 +21,14 @@ def test_a_host_stands_for_each_of_its_rooms_with_the_topics_that_the_room_reads
     for namespace in ("", "test.", "orders."):
         places = {(namespace + EVENTS, 0): 7, (namespace + COMMANDS, 0): 3}
         owners = dict.fromkeys(places, "host-1")
-        host = GroupLook(state="Stable", members=1, owners=owners, committed=places)
-        stranger = GroupLook(state="Empty")
+        host = GroupSnapshot(state="Stable", members=1, owners=owners, committed=places)
+        stranger = GroupSnapshot(state="Empty")
         known = own_groups(namespace)
         groups = with_hosted_rooms({f"{namespace}orders+payments+notifications": host, "a+b": stranger}, known)
         assert groups == {
             f"{namespace}orders": host,
             f"{namespace}payments": host,
-            f"{namespace}notifications": GroupLook(
+            f"{namespace}notifications": GroupSnapshot(
                 state="Stable",
                 members=1,
                 owners={(namespace + EVENTS, 0): "host-1"},
@@ -39,8 +39,8 @@ def test_a_host_stands_for_each_of_its_rooms_with_the_topics_that_the_room_reads
 
 
 def test_a_group_that_the_host_has_taken_the_place_of_is_shown_as_the_host() -> None:
-    host = GroupLook(state="Stable", members=2, committed={(EVENTS, 0): 9})
-    left = GroupLook(state="Empty", committed={(EVENTS, 0): 4})
-    alone = GroupLook(state="Stable", members=1, committed={(EVENTS, 0): 5})
+    host = GroupSnapshot(state="Stable", members=2, committed={(EVENTS, 0): 9})
+    left = GroupSnapshot(state="Empty", committed={(EVENTS, 0): 4})
+    alone = GroupSnapshot(state="Stable", members=1, committed={(EVENTS, 0): 5})
     groups = with_hosted_rooms({"orders": left, "payments": alone, "orders+payments": host}, own_groups(""))
     assert groups == {"orders": host, "payments": alone}

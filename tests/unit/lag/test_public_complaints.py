@@ -8,14 +8,14 @@ import msgspec
 import pytest
 
 from consumers.lag.book import LagBook
-from consumers.lag.kafka import _group_look
+from consumers.lag.kafka import _group_snapshot
 from consumers.lag.model import (
     Flag,
     GroupLag,
-    GroupLook,
+    GroupSnapshot,
     LagReport,
+    LagSnapshot,
     LogRange,
-    Look,
     PartitionLag,
     State,
     Verdict,
@@ -28,17 +28,17 @@ HOUR_MS = 3_600_000
 T0 = ("t", 0)
 
 
-def look(seconds: float = 0, *, end: int = 100, position: int | None = 100, **changes: Any) -> Look:
+def look(seconds: float = 0, *, end: int = 100, position: int | None = 100, **changes: Any) -> LagSnapshot:
     """A look at one partition of the group "g" of strangers, `seconds` after the first."""
     start = changes.pop("start", 0)
     waiting_ms = changes.pop("waiting_ms", None)
     owned = changes.pop("owned", True)
     at_ms = NOW_MS + round(seconds * 1000)
-    usual = Look(
+    usual = LagSnapshot(
         at_ms=at_ms,
         listed=frozenset({"g"}),
         groups={
-            "g": GroupLook(
+            "g": GroupSnapshot(
                 state="Stable" if owned else "Empty",
                 members=int(owned),
                 owners={T0: "c at here"} if owned else {},
@@ -52,7 +52,7 @@ def look(seconds: float = 0, *, end: int = 100, position: int | None = 100, **ch
     return msgspec.structs.replace(usual, **changes)
 
 
-def group(looks: list[Look]) -> GroupLag:
+def group(looks: list[LagSnapshot]) -> GroupLag:
     book = LagBook({})
     for each in looks:
         report = book.report(each)
@@ -60,7 +60,7 @@ def group(looks: list[Look]) -> GroupLag:
     return group_lag
 
 
-def partition(*looks: Look) -> PartitionLag:
+def partition(*looks: LagSnapshot) -> PartitionLag:
     [partition_lag] = group(list(looks)).partitions
     return partition_lag
 
@@ -79,7 +79,7 @@ def test_kafka_lag_exporter_404_one_partition_that_cannot_be_read_leaves_the_oth
 
 
 def test_kafka_lag_exporter_125_partitions_without_a_commit_leave_a_groups_sums_finite() -> None:
-    some = GroupLook(state="Stable", members=1, committed={T0: 90}, owners={T0: "c at here", ("t", 1): "c at here"})
+    some = GroupSnapshot(state="Stable", members=1, committed={T0: 90}, owners={T0: "c at here", ("t", 1): "c at here"})
     logs = {T0: LogRange(0, 100), ("t", 1): LogRange(0, 0)}
     report = LagBook({}).report(look(groups={"g": some}, logs=logs, waiting={(*T0, 90): Waiting(NOW_MS - 500)}))
     families = {family.name: family.samples for family in SystemCollector(lambda: Observed(lag=report)).collect()}
@@ -116,7 +116,7 @@ def test_keda_5906_an_offset_of_minus_one_counts_as_no_commit_and_scales_nothing
     class Positions:
         topic_partitions = (Partition,)
 
-    assert _group_look(None, Positions).committed == {}
+    assert _group_snapshot(None, Positions).committed == {}
     assert group([look(end=1_000_000, position=None)]).lag is None
 
 
@@ -168,7 +168,9 @@ def test_klag_30_time_lag_goes_on_growing_after_half_an_hour() -> None:
 
 
 def test_klag_92_a_topic_that_a_group_no_longer_reads_is_flagged_and_left_out_of_its_sum() -> None:
-    moved_on = GroupLook(state="Stable", members=1, owners={("new", 0): "c at here"}, committed={T0: 10, ("new", 0): 7})
+    moved_on = GroupSnapshot(
+        state="Stable", members=1, owners={("new", 0): "c at here"}, committed={T0: 10, ("new", 0): 7}
+    )
     both = look(
         groups={"g": moved_on},
         topic_ids={"t": "id", "new": "id2"},
@@ -187,7 +189,9 @@ def test_kminion_5_a_topic_that_a_group_has_left_and_a_group_that_is_gone_have_n
         families = {family.name: family for family in SystemCollector(lambda: Observed(lag=report)).collect()}
         return {sample.labels["topic"] for sample in families["kafka_consumergroup_group_lag"].samples}
 
-    moved_on = GroupLook(state="Stable", members=1, owners={("new", 0): "c at here"}, committed={T0: 10, ("new", 0): 7})
+    moved_on = GroupSnapshot(
+        state="Stable", members=1, owners={("new", 0): "c at here"}, committed={T0: 10, ("new", 0): 7}
+    )
     logs = {T0: LogRange(0, 1_000), ("new", 0): LogRange(0, 8)}
     both = look(groups={"g": moved_on}, topic_ids={"t": "id", "new": "id2"}, logs=logs)
     book = LagBook({})

@@ -8,10 +8,10 @@ from consumers.lag.model import (
     Claimed,
     Flag,
     GroupLag,
-    GroupLook,
+    GroupSnapshot,
     LagReport,
+    LagSnapshot,
     LogRange,
-    Look,
     OwnGroup,
     State,
     Verdict,
@@ -22,12 +22,12 @@ from tests.unit.lag.test_public_complaints import NOW_MS, T0, look, partition
 OURS = {"inventory": OwnGroup(frozenset({"t"}))}
 
 
-def own_look(seconds: float = 0, **changes: object) -> Look:
+def own_look(seconds: float = 0, **changes: object) -> LagSnapshot:
     """A look at a room of ours that has decided up to 90 of 100, ten seconds ago."""
-    usual = Look(
+    usual = LagSnapshot(
         at_ms=NOW_MS + round(seconds * 1000),
         listed=frozenset({"inventory"}),
-        groups={"inventory": GroupLook(state="Stable", members=1, owners={T0: "c at here"}, committed={T0: 80})},
+        groups={"inventory": GroupSnapshot(state="Stable", members=1, owners={T0: "c at here"}, committed={T0: 80})},
         topic_ids={"t": "id"},
         logs={T0: LogRange(0, 100)},
         claimed={("inventory", *T0): Claimed(90, NOW_MS - 10_000)},
@@ -36,20 +36,20 @@ def own_look(seconds: float = 0, **changes: object) -> Look:
     return msgspec.structs.replace(usual, **changes)
 
 
-def report(*looks: Look) -> LagReport:
+def report(*looks: LagSnapshot) -> LagReport:
     book = LagBook(OURS)
     for each in looks:
         lag_report = book.report(each)
     return lag_report
 
 
-def only_group(*looks: Look) -> GroupLag:
+def only_group(*looks: LagSnapshot) -> GroupLag:
     [group_lag] = report(*looks).groups
     return group_lag
 
 
 def test_a_position_that_stands_while_records_wait_has_stalled_after_ten_seconds() -> None:
-    def looks(until: int) -> list[Look]:
+    def looks(until: int) -> list[LagSnapshot]:
         return [look(seconds, position=90, end=100 + seconds) for seconds in range(0, until + 1, 2)]
 
     assert partition(*looks(8)).verdict is Verdict.OK
@@ -115,14 +115,14 @@ def test_a_partition_that_resumes_has_ten_seconds_before_its_standing_still_is_a
 
 
 def test_one_look_detects_a_stop_of_our_rooms_where_nobody_has_moved_it_of_late() -> None:
-    nobody = {"inventory": GroupLook(state="Empty")}
+    nobody = {"inventory": GroupSnapshot(state="Empty")}
     assert only_group(own_look(groups=nobody)).verdict is Verdict.STALL
     moved = {("inventory", *T0): Claimed(90, NOW_MS - 31_000)}
     assert only_group(own_look(groups=nobody, claimed=moved)).verdict is Verdict.STOP
 
 
 def test_what_no_process_has_ever_claimed_lags_from_the_logs_start() -> None:
-    nobody = GroupLook(state="Empty")
+    nobody = GroupSnapshot(state="Empty")
     group_lag = only_group(
         own_look(claimed={}, groups={"inventory": nobody}, waiting={(*T0, 0): Waiting(NOW_MS - 20_000)})
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumers.lag.model import GroupLook, LogRange, Look
+from consumers.lag.model import GroupSnapshot, LagSnapshot, LogRange
 from infra.base.rooms import ROOMS
 from infra.ops.offsets.guard import projection_of, refusal
 from infra.ops.offsets.plan import Move, Target, detail_of, moves_of
@@ -13,10 +13,12 @@ from topology.topics import log_read_by
 NAMESPACE = "shop."
 
 
-def look(name: str, *topics: str, state: str = "Empty", members: int = 0) -> Look:
+def look(name: str, *topics: str, state: str = "Empty", members: int = 0) -> LagSnapshot:
     committed = {(topic, 0): 5 for topic in topics}
-    group = GroupLook(state=state, members=members, committed=committed, owners=dict.fromkeys(committed, "c at here"))
-    return Look(at_ms=0, listed=frozenset({name}), groups={name: group})
+    group = GroupSnapshot(
+        state=state, members=members, committed=committed, owners=dict.fromkeys(committed, "c at here")
+    )
+    return LagSnapshot(at_ms=0, listed=frozenset({name}), groups={name: group})
 
 
 def why_not(name: str, *topics: str, namespace: str = NAMESPACE, state: str = "Empty", members: int = 0) -> str:
@@ -65,9 +67,9 @@ def test_trends_are_refused_while_they_count_and_the_views_never_are() -> None:
 def test_a_group_that_is_not_there_or_cannot_be_read_is_refused() -> None:
     assert "There is no group" in refusal("gone", NAMESPACE, look("reports", "t"))
     assert "There is no group" in why_not("gone", state="Dead")
-    unread = Look(at_ms=0, listed=frozenset({"g"}), groups={"g": GroupLook(state="Empty", committed=None)})
+    unread = LagSnapshot(at_ms=0, listed=frozenset({"g"}), groups={"g": GroupSnapshot(state="Empty", committed=None)})
     assert "could not be read" in refusal("g", NAMESPACE, unread)
-    assert refusal("g", NAMESPACE, Look(at_ms=0, listed=None, errors=["Kafka does not answer: timed out"]))
+    assert refusal("g", NAMESPACE, LagSnapshot(at_ms=0, listed=None, errors=["Kafka does not answer: timed out"]))
 
 
 LOG = LogRange(10, 100)
