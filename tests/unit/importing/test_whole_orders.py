@@ -170,7 +170,7 @@ def test_a_fingerprint_is_that_of_earlier_releases_and_changes_with_what_is_orde
 
 
 @pytest.mark.skipif(not REAL_FILE.exists(), reason="the data set is not part of the repository")
-@pytest.mark.parametrize("house", ["", "uci"])
+@pytest.mark.parametrize("format_name", ["", "uci"])
 def test_the_real_file_is_all_orders(format_name: str) -> None:
     parsed = read(REAL_FILE, format=format_name)
     sizes = [len(invoice.lines) for invoice in parsed.invoices]

@@ -82,7 +82,7 @@ def test_a_late_commit_after_a_failed_one_is_returned() -> None:
     then(ReturnLine(line=1, sku="MUG", reason="order_over"))
 
 
-@pytest.mark.parametrize("then_heard", [(), (LineReturned(line=1),)], ids=["returning", "returned"])
+@pytest.mark.parametrize("then_incoming", [(), (LineReturned(line=1),)], ids=["returning", "returned"])
 def test_an_echo_of_a_commit_that_is_being_returned_is_not_returned_again(then_incoming: tuple[Any, ...]) -> None:
     given(*CANCELLED, *then_incoming)
     when(LineCommitted(line=1))

@@ -104,7 +104,7 @@ BY_SHIPMENT = (
 
 
 @pytest.mark.parametrize(
-    ("heard", "state", "payment", "fulfilment"),
+    ("incoming", "state", "payment", "fulfilment"),
     [
         (7, OrderState.PLACED, PaymentState.AUTHORIZED, FulfilmentState.OPEN),
         (9, OrderState.PLACED, PaymentState.PARTIALLY_CAPTURED, FulfilmentState.PARTLY_SHIPPED),
