@@ -1,6 +1,7 @@
 """Every setting of the system, with a default that works on one machine.
 
 Set a field by its name in capitals after LASTUNIT_: LASTUNIT_HOLD_SECONDS=600. `lastunit config` prints them all.
+Longer than other files, as settings are read side by side.
 """
 
 from __future__ import annotations

@@ -19,6 +19,15 @@ def test_the_first_pages_are_short(name: str, most: int) -> None:
     assert len((ROOT / name).read_text().splitlines()) <= most
 
 
+def test_a_file_of_more_than_300_lines_says_why_at_its_head() -> None:
+    for folder in ("schemas", "topology", "producers", "consumers", "infra", "lastunit_client", "docs", "tests"):
+        for module in (ROOT / folder).rglob("*.py"):
+            text = module.read_text()
+            assert len(text.splitlines()) <= 300 or "Longer than other files" in (
+                ast.get_docstring(ast.parse(text)) or ""
+            )
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     dead = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]

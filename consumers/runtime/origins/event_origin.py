@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.errors import InvalidIdError
 from schemas.ids import parse_event_id
-from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
+from topology.topics import EARLIER_SOURCES, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SOURCES: Final[Mapping[str, Mapping[str, int]]] = {
     "inventory": {INVENTORY_COMMANDS.name: 0},
-    **{room: {ORDER_EVENTS.name: 0, ORDER_COMMANDS.name: 1} for room in ("orders", "payments", "fulfilment")},
+    **{room: {ORDER_EVENTS.name: 0, ORDER_COMMANDS.name: 1} for room in EARLIER_SOURCES},
 }
 """Room -> the topics of which it has decided records -> the place of each among the positions that `confirm_*` returns. Before
 there was intake, rooms of orders decided order.commands themselves, up to a position that never moves again (decision 037)."""

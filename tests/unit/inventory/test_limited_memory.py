@@ -2,6 +2,7 @@
 
 The owner is played as `consumers/runtime/owner.py` works: a batch is decided while the one before it is being saved; a
 unique violation tells of a duplicate that nobody looked for, and then both are decided again with everything loaded.
+Longer than other files, as the rule of what is loaded and the store are held to the same cases.
 """
 
 import asyncio
