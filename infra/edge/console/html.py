@@ -44,7 +44,7 @@ class Cell(NamedTuple):
     text: str
 
 
-class Step(NamedTuple):
+class FlowStage(NamedTuple):
     """One step of an order's way: how many wait there, and the longest wait in ms (None where nothing does)."""
 
     name: str
@@ -111,13 +111,13 @@ def _cell(part: PartitionLag) -> Cell:
     return Cell(str(sum((part.time_lag_ms or 0) >= step for step in HEAT_MS)), text)
 
 
-def _steps(business: BusinessLag) -> list[Step]:
+def _steps(business: BusinessLag) -> list[FlowStage]:
     waiting = {(orders.axis, orders.state): orders for orders in business.waiting}
     steps = []
     for name, room, axis, state in STEPS:
         orders = waiting.get((axis, state))
         steps.append(
-            Step(name, room, orders.count if orders else 0, business.at_ms - orders.oldest_ms if orders else None)
+            FlowStage(name, room, orders.count if orders else 0, business.at_ms - orders.oldest_ms if orders else None)
         )
     return steps
 

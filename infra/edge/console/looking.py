@@ -34,7 +34,7 @@ CHART_WIDTH: Final = 240
 CHART_HEIGHT: Final = 48
 
 
-class Step(NamedTuple):
+class ReachedState(NamedTuple):
     """One state on an order's way, when it came to it, and how long it took from the one before."""
 
     state: str
@@ -42,7 +42,7 @@ class Step(NamedTuple):
     took: str
 
 
-class Part(NamedTuple):
+class BarSegment(NamedTuple):
     """Units of a SKU on its bar: from `x` on, `width` wide, of 100."""
 
     name: str
@@ -157,13 +157,15 @@ async def _has_orders(connection: asyncpg.Connection, customer_id: str) -> bool:
     return bool(await find_orders(connection, OrderQuery(customer_id=customer_id), 1))
 
 
-def _ways(view: OrderView) -> list[tuple[str, list[Step]]]:
+def _ways(view: OrderView) -> list[tuple[str, list[ReachedState]]]:
     """Return the way through its states on each axis."""
-    ways: list[tuple[str, list[Step]]] = []
+    ways: list[tuple[str, list[ReachedState]]] = []
     for axis in dict.fromkeys(step.axis for step in view.path):
         steps = [step for step in view.path if step.axis == axis]
-        first = Step(steps[0].state, moment(steps[0].at_ms), "")
-        later = [Step(to.state, moment(to.at_ms), age(to.at_ms - before.at_ms)) for before, to in pairwise(steps)]
+        first = ReachedState(steps[0].state, moment(steps[0].at_ms), "")
+        later = [
+            ReachedState(to.state, moment(to.at_ms), age(to.at_ms - before.at_ms)) for before, to in pairwise(steps)
+        ]
         ways.append((axis, [first, *later]))
     return ways
 
@@ -183,12 +185,12 @@ def _money(view: OrderView) -> list[tuple[str, str]]:
     return [(name, amount(minor, view.currency)) for name, minor in sums.items() if minor]
 
 
-def _bar(level: Level) -> list[Part]:
+def _bar(level: Level) -> list[BarSegment]:
     parts, x = [], 0.0
     for name in ("available", "reserved", "allocated", "quarantined"):
         units = getattr(level, name)
         width = 100 * units / level.on_hand if level.on_hand else 0.0
-        parts.append(Part(name, units, round(x, 2), round(width, 2)))
+        parts.append(BarSegment(name, units, round(x, 2), round(width, 2)))
         x += width
     return parts
 

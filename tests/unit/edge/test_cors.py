@@ -19,7 +19,7 @@ PREFLIGHT = {
 }
 
 
-class Answered(NamedTuple):
+class CorsAnswer(NamedTuple):
     status: int
     allowed: dict[bytes, bytes]
     """The headers of the CORS protocol."""
@@ -27,7 +27,7 @@ class Answered(NamedTuple):
     """Whether the request came to the routes."""
 
 
-async def asked(method: str, origin: bytes, *named: bytes, **headers: bytes) -> Answered:
+async def asked(method: str, origin: bytes, *named: bytes, **headers: bytes) -> CorsAnswer:
     """Return how a page's request is answered on loopback, where nobody shows a key, with these origins named."""
     sent: list[dict[str, Any]] = []
     reached = False
@@ -54,7 +54,7 @@ async def asked(method: str, origin: bytes, *named: bytes, **headers: bytes) -> 
     head = {"type": "http", "scheme": "http", "path": "/v1/orders", "client": ("127.0.0.1", 1)}
     await app({**head, "method": method, "headers": list(given.items())}, receive, send)
     cors = {name: value for name, value in sent[0]["headers"] if name.startswith(b"access-control-")}
-    return Answered(sent[0]["status"], cors, reached)
+    return CorsAnswer(sent[0]["status"], cors, reached)
 
 
 def preflight(*named: bytes, origin: bytes = SHOP) -> Any:

@@ -22,7 +22,7 @@ def claim_of(partition: int) -> HostedPartition:
     return HostedPartition(partition, [], 0)
 
 
-def portion(claim: HostedPartition, first: int, count: int, unread: int = 0) -> FetchedSlice:
+def slice_of(claim: HostedPartition, first: int, count: int, unread: int = 0) -> FetchedSlice:
     """Return records that were fetched, and so many offsets after them where none is to be read."""
     records = [ARecord(claim.partition, first + n, 0, None, None) for n in range(count)]
     tp = TopicPartition("inventory.commands", claim.partition)
@@ -39,15 +39,15 @@ def test_every_record_is_taken_once_in_the_order_of_its_partition(
     fetches: list[dict[int, tuple[int, int]]], limit: int
 ) -> None:
     claims = {partition: claim_of(partition) for partition in range(4)}
-    backlog, reached, expected = FetchBuffer(), dict.fromkeys(range(4), 0), {p: list[int]() for p in range(4)}
+    buffer, reached, expected = FetchBuffer(), dict.fromkeys(range(4), 0), {p: list[int]() for p in range(4)}
     taken, ends = {partition: list[int]() for partition in range(4)}, dict.fromkeys(range(4), 0)
     for fetch in fetches:
-        backlog.put(portion(claims[p], reached[p], count, unread) for p, (count, unread) in fetch.items())
+        buffer.put(slice_of(claims[p], reached[p], count, unread) for p, (count, unread) in fetch.items())
         for partition, (count, unread) in fetch.items():
             expected[partition] += range(reached[partition], reached[partition] + count)
             reached[partition] += count + unread
-        while backlog:
-            portions = backlog.take(limit, claims)
+        while buffer:
+            portions = buffer.take(limit, claims)
             assert sum(len(slice_.records) for slice_ in portions) <= limit
             for slice_ in portions:
                 assert slice_.first == ends[slice_.tp.partition]
@@ -56,36 +56,36 @@ def test_every_record_is_taken_once_in_the_order_of_its_partition(
                 taken[slice_.tp.partition] += offsets
                 ends[slice_.tp.partition] = slice_.next
             decide(portions)
-    assert backlog.dropped() == []
+    assert buffer.dropped() == []
     assert taken == expected
     assert ends == reached
 
 
 def test_what_was_read_under_an_earlier_claim_is_left_out_for_the_new_one_reads_it_again() -> None:
-    backlog, earlier, other = FetchBuffer(), claim_of(0), claim_of(1)
-    backlog.put([portion(earlier, 0, 5), portion(other, 0, 2)])
-    portions = backlog.take(3, {0: earlier, 1: other})
+    buffer, earlier, other = FetchBuffer(), claim_of(0), claim_of(1)
+    buffer.put([slice_of(earlier, 0, 5), slice_of(other, 0, 2)])
+    portions = buffer.take(3, {0: earlier, 1: other})
     assert [(slice_.first, slice_.next) for slice_ in portions] == [(0, 3)]
     decide(portions)
     claims = {0: claim_of(0), 1: other}
-    assert [slice_.tp.partition for slice_ in backlog.take(9, claims)] == [1]
-    assert not backlog
-    assert [(slice_.first, slice_.next) for slice_ in backlog.dropped()] == [(3, 5)]
-    assert backlog.dropped() == []
+    assert [slice_.tp.partition for slice_ in buffer.take(9, claims)] == [1]
+    assert not buffer
+    assert [(slice_.first, slice_.next) for slice_ in buffer.dropped()] == [(3, 5)]
+    assert buffer.dropped() == []
 
 
 def test_what_does_not_begin_at_its_claims_position_is_dropped_with_all_that_follows() -> None:
-    backlog, claim, other = FetchBuffer(), claim_of(0), claim_of(1)
-    backlog.put([portion(claim, 0, 6), portion(other, 0, 1)])
-    assert [(slice_.first, slice_.next) for slice_ in backlog.take(2, {0: claim, 1: other})] == [(0, 2)]
+    buffer, claim, other = FetchBuffer(), claim_of(0), claim_of(1)
+    buffer.put([slice_of(claim, 0, 6), slice_of(other, 0, 1)])
+    assert [(slice_.first, slice_.next) for slice_ in buffer.take(2, {0: claim, 1: other})] == [(0, 2)]
     # What was taken is not decided: its step fell into a rebalance, and the claim came back where it was.
-    assert [(slice_.tp.partition, slice_.first) for slice_ in backlog.take(9, {0: claim, 1: other})] == [(1, 0)]
-    assert [(slice_.first, slice_.next) for slice_ in backlog.dropped()] == [(2, 6)]
+    assert [(slice_.tp.partition, slice_.first) for slice_ in buffer.take(9, {0: claim, 1: other})] == [(1, 0)]
+    assert [(slice_.first, slice_.next) for slice_ in buffer.dropped()] == [(2, 6)]
 
 
 def test_a_revocation_drops_what_was_fetched_of_the_partition_and_nothing_else() -> None:
-    backlog, claim, other = FetchBuffer(), claim_of(0), claim_of(1)
-    backlog.put([portion(claim, 0, 6), portion(other, 0, 1)])
-    backlog.revoke({0})
-    assert [slice_.tp.partition for slice_ in backlog.take(9, {0: claim, 1: other})] == [1]
-    assert backlog.dropped() == []
+    buffer, claim, other = FetchBuffer(), claim_of(0), claim_of(1)
+    buffer.put([slice_of(claim, 0, 6), slice_of(other, 0, 1)])
+    buffer.revoke({0})
+    assert [slice_.tp.partition for slice_ in buffer.take(9, {0: claim, 1: other})] == [1]
+    assert buffer.dropped() == []

@@ -82,12 +82,12 @@ def test_the_last_run_ends_exactly_where_the_next_generation_starts(offsets: lis
     two_generations = partitioning_of([Generation(1, (0,)), Generation(2, (5, 0), in_force=False)])
     claim = HostedPartition(0, [], 3)
     records = [published("MUG", 0, offset=offset) for offset in offsets]
-    portion = FetchedSlice(TopicPartition(SOURCE, 0), claim, records, 3, offsets[-1] + 1)
-    run = decode_slice(ROOM.accepts, portion, two_generations)
+    fetched = FetchedSlice(TopicPartition(SOURCE, 0), claim, records, 3, offsets[-1] + 1)
+    run = decode_slice(ROOM.accepts, fetched, two_generations)
     assert run is not None
     assert (run.first, run.next) == span
     assert [record.offset for record, _ in run.readings] == [offset for offset in offsets if offset < 5]
-    assert decode_slice(ROOM.accepts, portion._replace(first=5), two_generations) is None
+    assert decode_slice(ROOM.accepts, fetched._replace(first=5), two_generations) is None
 
 
 def test_a_run_begins_and_ends_where_the_fetch_did_even_where_only_a_marker_stands() -> None:

@@ -1,6 +1,6 @@
 """How well known things are found: real titles, typed badly, and real queries of a furniture shop.
 
-The data is no part of the repository (see docs/guides/search.md); without it the test is skipped. A gate below the
+The data is no part of the repository (see docs/guides/shop.md); without it the test is skipped. A gate below the
 measured figures fails when a change makes search worse.
 """
 
