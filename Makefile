@@ -181,21 +181,22 @@ soak: .venv ## 30 minutes at half of the capacity: ARGS="--minutes 5"
 
 # Locked by hash. What the system runs with comes first, what develops and tests it on top. A stamp is written last, so an
 # interrupted installation is taken up again. Nothing is silent for longer than five seconds.
+ticking = ( began=$$SECONDS; while sleep 4; do \
+	     echo "  $$((SECONDS - began)) s, $$(du -smD .venv | cut -f1) MB in .venv" >&2; done ) & ticker=$$!; \
+	  trap "kill $$ticker" EXIT;
+
 define install
 	@echo "Installing $$(grep -c '==' $(1)) locked packages into .venv ($(2))"
-	@( began=$$SECONDS; while sleep 4; do \
-	     echo "  $$((SECONDS - began)) s, $$(du -smD .venv | cut -f1) MB in .venv" >&2; done ) & ticker=$$!; \
-	  trap "kill $$ticker" EXIT; \
-	  $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --require-hashes -r $(1)
+	@$(ticking) $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --require-hashes -r $(1)
 endef
 
 .venv/.runtime: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Lastunit needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 	       "Name a newer one: make PYTHON=python3.12" >&2; exit 1; }
-	@test -x $(BIN)/pip || { echo "Creating .venv"; $(PYTHON) -m venv .venv; }
+	@test -x $(BIN)/pip || { echo "Creating .venv"; mkdir -p .venv; $(ticking) $(PYTHON) -m venv .venv; }
 	$(call install,requirements.lock,what it runs with)
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@$(ticking) $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.complete: .venv/.runtime requirements-dev.lock
