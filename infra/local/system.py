@@ -17,6 +17,7 @@ from infra.base.partitions import recorded_partitions
 from infra.base.rooms import API, CONSOLE, RECEIVER, SHOP
 from infra.base.settings import Settings
 from infra.local.stack import Progress, Stack, embedded_stack
+from infra.local.stack.progress import heartbeat
 from infra.local.supervisor import Supervisor
 from topology import admin
 from topology.topics import ORDER_EVENTS
@@ -72,7 +73,8 @@ async def running_system(
     Raises InfraError or TopologyError: something is in use, does not start, or is not what the settings name.
     """
     async with embedded_stack(settings, progress) as stack:
-        addressed = await _prepared(settings, stack.endpoints.applied_to(settings))
+        async with heartbeat(progress, lambda: "  making tables and topics"):
+            addressed = await _prepared(settings, stack.endpoints.applied_to(settings))
         async with Supervisor(
             addressed,
             report=progress.report,
@@ -82,7 +84,10 @@ async def running_system(
             api=api,
             together=not settings.rooms_apart,
         ) as supervisor:
-            await supervisor.start_all()
+            async with heartbeat(
+                progress, lambda: f"  starting; at work: {', '.join(supervisor.started) or 'none yet'}"
+            ):
+                await supervisor.start_all()
             progress.report(f"Started: {', '.join(supervisor.started)}")
             yield System(stack, supervisor)
 
