@@ -53,7 +53,9 @@ def story(race: Race, result: Result) -> Iterator[str]:
         yield ""
     ends = ", ".join(f"{count:,} {state}" for state, count in result.states.items())
     reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in result.rejected_by_reason.items())
-    yield f"Orders: {ends}{f' ({reasons})' if reasons else ''}."
+    yield f"Orders: {ends}."
+    if reasons:
+        yield f"  Why they were rejected: {reasons}."
     yield f"Units: {result.units_sold:,} of {result.units_received:,} sold, {result.units_available:,} left."
     if result.units_available and result.rejected_by_reason:
         yield "An order is all or nothing: one short line leaves the units of its other lines"

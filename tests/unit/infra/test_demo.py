@@ -13,7 +13,7 @@ from infra.local.demo.books import Books, Level, Position
 from infra.local.demo.inputs import Race, file_race, race_of
 from infra.local.demo.log import Claim, LogFigures
 from infra.local.demo.page import page_of, under_way, write_page
-from infra.local.demo.report import print_report
+from infra.local.demo.report import print_report, story
 from infra.local.demo.result import Percentiles, Result, percentiles, result_of, unfinished
 from infra.ops.audit import Report
 from producers.clients.orders import OrderLine, OrderRequest
@@ -178,6 +178,19 @@ def test_the_screen_shows_who_got_the_last_unit_and_who_came_next_within_80_colu
     assert f"  {late.order_id} came next: 2 units wanted, none there." in lines
     assert max(map(len, lines)) <= 80
     assert not any("CPU" in line for line in lines)
+
+
+def test_orders_of_five_digits_and_every_reason_fit_into_80_columns() -> None:
+    placed = order(MUG=1)
+    contest = race(placed, MUG=1)
+    result = msgspec.structs.replace(
+        figures(contest, ended({placed: ("paid", "")}, MUG=Level(1, 0, 1, 1))),
+        states={"paid": 36_450, "rejected": 13_550},
+        rejected_by_reason={"insufficient_stock": 12_350, "payment_declined": 1_200},
+    )
+    lines = list(story(contest, result))
+    assert "Orders: 36,450 paid, 13,550 rejected." in lines
+    assert max(map(len, lines)) <= 80
 
 
 def test_every_order_of_a_race_has_its_terms() -> None:
