@@ -170,7 +170,7 @@ async def test_a_restarted_room_goes_on_where_it_was(system: ViewsSystem) -> Non
     await system.publisher.publish(paid_order(second))
     async with system.views() as room:
         await system.final_view(second)
-        assert room.written == 9, "the first order is not read again"
+    assert room.written == 9, "the first order is not read again"
 
 
 async def test_while_redis_is_away_the_views_wait_and_miss_nothing(system: ViewsSystem, stack: Stack) -> None:
