@@ -6,9 +6,11 @@ two files may have the same name; what tests share is imported from the root, as
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -29,8 +31,10 @@ _ONE_SYSTEM = {"tests/stack/test_cli_orders.py"}
 _LONGEST_FIRST = ("faults", "benchmarks", "stack")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Drop LASTUNIT_ variables: a developer's own settings must not change what a test means."""
+    if hasattr(config, "workerinput") and [Path(each).resolve() for each in config.args] == [_HERE]:
+        config.args = _from_another_folder(config.workerinput)
     for name in set(os.environ) - _KEPT:
         if name.startswith(PREFIX):
             del os.environ[name]
@@ -39,6 +43,17 @@ def pytest_configure() -> None:
         "any_machine", suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None
     )
     hypothesis.settings.load_profile("any_machine")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep the collector of garbage away from thousands of tests, which live as long as the process."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +78,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in set(others)]
     if hasattr(config, "workerinput"):  # pytest-xdist's; or one process would work on long after the others
         ranks = {folder: rank for rank, folder in enumerate(_LONGEST_FIRST)}
-        items.sort(key=lambda item: ranks.get(_folder(item), len(ranks)))
+        items.sort(key=lambda item: (ranks.get(_folder(item), len(ranks)), item.path))
+
+
+def _from_another_folder(worker: Mapping[str, Any]) -> list[str]:
+    """Return all folders of tests, for each process beginning with another one.
+
+    In a fresh clone a file's assertions are rewritten by the first process that reads it and kept for the others.
+    """
+    found = [*(_HERE / "unit").iterdir(), *(each for each in _HERE.iterdir() if each.name != "unit")]
+    names = sorted(
+        str(each) for each in found if (each.is_dir() and each.name != "__pycache__") or each.match("test_*.py")
+    )
+    first = len(names) * int(worker["workerid"].removeprefix("gw")) // int(worker["workercount"])
+    return [*names[first:], *names[:first]]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -15,11 +15,12 @@ from schemas.messages import PlaceOrderLine
 from tests.harness.api import Client, order_body
 from tests.harness.shop import in_miniature, open_shop
 from tests.harness.waiting import until
+from tests.samples import samples
 from topology.topics import INVENTORY_COMMANDS
 
 CLIENTS = 20
-ORDERS_EACH = 5
-KILLS = 3
+ORDERS_EACH = samples(6)
+KILLS = samples(4)
 
 
 async def placed_for_sure(client: Client, key: str) -> str:

@@ -41,6 +41,7 @@ from tests.harness.crashing import (
 )
 from tests.harness.shop import Shop, in_miniature, open_shop
 from tests.harness.subscriber import SECRET, listening
+from tests.samples import EVERYTHING
 from topology.topics import ORDER_EVENTS
 
 SEED = 20_262
@@ -50,8 +51,12 @@ _PENDING = "SELECT count(*) FROM payment_attempts WHERE operation_id = $1 AND re
 
 CONCERNED = tuple(room for room in ROOMS if room != "catalogue")
 """The rooms that an order concerns."""
-EACH_TIME = ("inventory", "payments")
-"""Of these, where a death could sell a unit or move money twice."""
+EACH_TIME = "payments"
+"""Of these, the one with the most moments to die at, where a death could move money twice."""
+
+
+SHORT_STORY = "cancelled when it was paid"
+"""What each change plays: money is taken and given back, in a third of the steps of the longest."""
 
 
 @pytest_asyncio.fixture
@@ -100,11 +105,11 @@ async def undisturbed(stage: Stage, room: str, story: Story) -> Outcome:
 
 
 @pytest.mark.parametrize(
-    "room", [room if room in EACH_TIME else pytest.param(room, marks=pytest.mark.release) for room in CONCERNED]
+    "room", [room if room == EACH_TIME else pytest.param(room, marks=pytest.mark.release) for room in CONCERNED]
 )
 async def test_whoever_dies_at_a_step_drawn_by_lot_is_succeeded_without_a_trace(shop: Shop, room: str) -> None:
     draw = random.Random(f"{SEED} {room}")
-    name = draw.choice(list(STORIES)[:2])
+    name = draw.choice(list(STORIES)[:2] if EVERYTHING else [SHORT_STORY])
     async with staged(shop, room) as stage:
         expected = await undisturbed(stage, room, STORIES[name])
         for moment in moments_of(room):

@@ -14,10 +14,11 @@ from infra.base.rooms import BOOKKEEPERS
 from tests.harness import crash_before_publish
 from tests.harness.race import race
 from tests.harness.shop import Level, Shop, order
+from tests.samples import samples
 
-ORDERS = 300
+ORDERS = samples(300)
 SEED = 20_260
-KILLS_A_ROOM = 2
+KILLS_A_ROOM = samples(3)
 
 
 @pytest.mark.timeout(400)

@@ -23,9 +23,10 @@ from schemas.codec.wire import decode
 from schemas.messages import Message
 from tests.harness.race import race
 from tests.harness.shop import Shop, order
+from tests.samples import samples
 from topology.topics import DEAD_LETTERS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS
 
-ORDERS = 150
+ORDERS = samples(150)
 SEED = 8_128
 
 

@@ -7,7 +7,7 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import asyncpg
 import pytest
@@ -18,12 +18,15 @@ from producers.importing.generated import Traffic
 from tests.harness.race import race
 from tests.harness.shop import Shop
 from tests.harness.shop_evidence import logged
+from tests.samples import samples
 
 ORDERS = 12_000
 """More than there is time for."""
-AT_ONCE = 10
+AT_ONCE = samples(12)
+"""Each order takes the whole system some 15 ms of CPU: at every moment some are under way."""
 PAUSE_SECONDS = 0.25
 DECIDING = ("inventory", "orders", "payments")
+Fault: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Flow:
@@ -54,12 +57,24 @@ class Flow:
         assert self.placed < len(self._orders), "there was no load in the end"
 
 
+def faults(stack: Stack) -> tuple[Fault, ...]:
+    """Return what happens to the servers; for each change an orderly restart of the log and a crash of the database."""
+    return (stack.kafka.restart, crash_of(stack.postgres))
+
+
+def further_faults(stack: Stack) -> tuple[Fault, ...]:
+    return (stack.postgres.restart, *faults(stack), stack.valkey.restart)
+
+
 @pytest.mark.timeout(400)
-async def test_servers_restart_under_load_and_nothing_is_lost_or_doubled(shop: Shop, stack: Stack) -> None:
+@pytest.mark.parametrize("happening", [faults, pytest.param(further_faults, marks=pytest.mark.release)])
+async def test_servers_restart_under_load_and_nothing_is_lost_or_doubled(
+    shop: Shop, stack: Stack, happening: Callable[[Stack], tuple[Fault, ...]]
+) -> None:
     traffic = await race(shop, 1_729, orders=ORDERS)
     await shop.start_processes()
     async with Flow(shop, traffic) as flow:
-        for fault in (stack.postgres.restart, stack.kafka.restart, stack.valkey.restart, crash_of(stack.postgres)):
+        for fault in happening(stack):
             await shop.until(progress_after(shop, await shop.progress("orders")))
             await fault()
         await shop.until(progress_after(shop, await shop.progress("orders")))
@@ -116,7 +131,7 @@ async def test_processes_join_and_leave_under_load_and_nothing_is_lost_or_double
     await shop.assert_sound()
 
 
-def crash_of(part: EmbeddedServer) -> Callable[[], Awaitable[None]]:
+def crash_of(part: EmbeddedServer) -> Fault:
     async def crash() -> None:
         await part.kill()
         await part.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hmac
 import json
 import time
@@ -29,7 +30,12 @@ class SigningKey:
 
     def __init__(self, kid: str, algorithm: str, private: Any = None) -> None:
         self.kid, self.algorithm = kid, algorithm
-        self.private = private or MAKERS[algorithm]()
+        self._private = private
+
+    @functools.cached_property
+    def private(self) -> Any:
+        """The key, drawn when it is first used: one for RS256 takes half a second of CPU."""
+        return self._private or MAKERS[self.algorithm]()
 
     def jwk(self, **members: Any) -> dict[str, Any]:
         """Return the public key as a member of a JWKS."""

@@ -16,9 +16,11 @@ from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
 from schemas.codec.wire import encode
 from schemas.search import SearchAnswer
+from tests.harness.topics import give_topics
 from tests.harness.waiting import PATIENCE_SECONDS, until
-from topology import admin
-from topology.topics import CATALOGUE_PRODUCTS, STOCK_LEVELS
+from topology.topics import CATALOGUE_PRODUCTS, ORDER_EVENTS, SHOP_SIGNALS, STOCK_LEVELS
+
+READ_BY_THE_SHOP = (CATALOGUE_PRODUCTS, STOCK_LEVELS, SHOP_SIGNALS, ORDER_EVENTS)
 
 
 class Catalogue:
@@ -53,10 +55,9 @@ class Catalogue:
 
 @asynccontextmanager
 async def catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
-    """Open a catalogue on fresh topics."""
-    bootstrap = settings.kafka_bootstrap or ""
-    await admin.apply(bootstrap, namespace=settings.namespace, partitions=2, expected_cluster_id=settings.cluster_id)
-    async with Publisher(bootstrap, namespace=settings.namespace) as publisher:
+    """Open a catalogue on fresh topics, those that the shop reads or writes."""
+    await give_topics(settings, *READ_BY_THE_SHOP, partitions=2)
+    async with Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace) as publisher:
         yield Catalogue(settings, publisher)
 
 

@@ -24,7 +24,7 @@ from infra.local.supervisor import PROCESSOR
 from producers.publisher import Outgoing, Publisher
 from tests.harness.shop import Shop, in_miniature, open_shop, order
 
-ORDERS = 300
+ORDERS = 150
 UNBOUNDED = 10**9
 
 
@@ -63,7 +63,7 @@ class PublisherWithoutAnswers(Publisher):
         await super().publish(records)
 
 
-@pytest.mark.parametrize("limit", ["blobs", "bytes", "none"])
+@pytest.mark.parametrize("limit", ["blobs", "bytes", pytest.param("none", marks=pytest.mark.release)])
 async def test_while_kafka_does_not_acknowledge_commits_wait_too(
     shop: Shop, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

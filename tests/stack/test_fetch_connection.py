@@ -19,8 +19,8 @@ from consumers.runtime.kafka.fetch_connection import (
 )
 from consumers.runtime.kafka.fetch_pacing import Wait, ask_for
 from infra.base.settings import Settings
+from tests.harness.topics import give_topics
 from tests.harness.waiting import until
-from topology import admin
 from topology.topics import ORDER_NOTIFICATIONS
 
 WAIT: Final = Wait(25_000, 1)
@@ -70,7 +70,7 @@ class Reading:
 @pytest_asyncio.fixture
 async def reading(settings: Settings) -> AsyncIterator[Reading]:
     bootstrap = settings.kafka_bootstrap or ""
-    await admin.apply(bootstrap, namespace=settings.namespace, partitions=2, expected_cluster_id=settings.cluster_id)
+    await give_topics(settings, ORDER_NOTIFICATIONS, partitions=2)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none")
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer, consumer:
         opened = Reading(settings, consumer, producer)

@@ -20,8 +20,8 @@ from producers.publisher import Outgoing, Publisher
 from schemas.codec.wire import decode
 from schemas.messages import AdoptRules, PlaceOrderLine, ReceiveStock, RequestReturn
 from tests.harness.tables import give_tables
+from tests.harness.topics import give_topics
 from tests.unit.importing.files import retail, row
-from topology import admin
 from topology.topics import INVENTORY_COMMANDS, ORDER_COMMANDS, Topic
 
 PARTITIONS = 2
@@ -77,12 +77,7 @@ class Office:
 
 @pytest.fixture
 async def office(settings: Settings) -> AsyncIterator[Office]:
-    await admin.apply(
-        settings.kafka_bootstrap or "",
-        namespace=settings.namespace,
-        partitions=PARTITIONS,
-        expected_cluster_id=settings.cluster_id,
-    )
+    await give_topics(settings, INVENTORY_COMMANDS, ORDER_COMMANDS, partitions=PARTITIONS)
     await give_tables(settings.postgres_dsn or "")
     connection = await asyncpg.connect(settings.postgres_dsn)
     try:

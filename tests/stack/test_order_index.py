@@ -19,10 +19,11 @@ from infra.base.settings import Settings
 from producers.publisher import Publisher
 from schemas.ids import new_order_id
 from tests.harness.tables import give_tables
+from tests.harness.topics import give_topics
 from tests.harness.waiting import until
 from tests.stack.test_views import PARTITIONS, paid_order
-from topology import admin
 from topology.states import OrderState
+from topology.topics import ORDER_EVENTS
 
 RULES = PARTITIONS
 """Records that are no events: each partition begins with the version of the rules."""
@@ -116,9 +117,7 @@ async def test_the_views_index_what_they_read_and_fill_an_index_that_was_lost(
     settings: Settings, connection: asyncpg.Connection
 ) -> None:
     bootstrap = settings.kafka_bootstrap or ""
-    await admin.apply(
-        bootstrap, namespace=settings.namespace, partitions=PARTITIONS, expected_cluster_id=settings.cluster_id
-    )
+    await give_topics(settings, ORDER_EVENTS, partitions=PARTITIONS)
     orders = [new_order_id() for _ in range(5)]
     async with Publisher(bootstrap, namespace=settings.namespace) as publisher:
         async with running(settings):

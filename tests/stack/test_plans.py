@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
+from consumers.payments.http_processor import HttpProcessor
 from consumers.runtime.postgres.commit import commit_statement
 from consumers.runtime.postgres.database import Database
 from consumers.runtime.postgres.sql import load_queries
 from infra.base.rooms import ROOMS
 from infra.base.settings import Settings
 from tests.harness.shop import Shop, in_miniature, open_shop, order
+from tests.harness.tables import give_tables
 
 READ_WHOLE = ("webhook_subscriptions",)
 """Every batch goes to every subscriber, so all of them are read; they are other systems, and do not grow with orders."""
@@ -29,6 +32,17 @@ SELECT true
 """
 
 
+class Unconnected:
+    """Resources of a room that is asked for its statement and nothing else."""
+
+    publisher: Any = None
+    readiness: Any = None
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.processor = HttpProcessor("http://127.0.0.1:9")
+
+
 @pytest_asyncio.fixture
 async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
     async with open_shop(in_miniature(settings), tmp_path) as opened:
@@ -36,8 +50,10 @@ async def shop(settings: Settings, tmp_path: Path) -> AsyncIterator[Shop]:
 
 
 @pytest_asyncio.fixture
-async def connection(shop: Shop) -> AsyncIterator[asyncpg.Connection]:
-    database = Database(shop.settings.postgres_dsn or "", "test")
+async def connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """As an owner's, to a database of tables alone."""
+    await give_tables(settings.postgres_dsn or "")
+    database = Database(settings.postgres_dsn or "", "test")
     connection = await database._connected("commit")
     yield connection
     await database.close()
@@ -62,11 +78,11 @@ async def whole_scans(connection: asyncpg.Connection, statement: str) -> list[st
 @pytest.mark.parametrize("is_analysed", [False, True])
 @pytest.mark.parametrize("name", ROOMS)
 async def test_a_commit_reads_nothing_but_what_it_changes(
-    shop: Shop, connection: asyncpg.Connection, name: str, is_analysed: bool
+    settings: Settings, connection: asyncpg.Connection, name: str, is_analysed: bool
 ) -> None:
     if is_analysed:
         await connection.execute("ANALYZE")
-    room = shop.room(name)
+    room = ROOMS[name].build(Unconnected(settings))
     await room.stop()
     assert await whole_scans(connection, commit_statement((room.save,) if room.save else ())) == []
 

@@ -22,15 +22,15 @@ from schemas.ids import new_order_id
 from schemas.limits import MAX_LINES, MAX_TEXT_BYTES
 from schemas.messages import OrderedLine, OrderPaid
 from tests.harness.tcp_proxy import TcpProxy
+from tests.harness.topics import give_topics
 from tests.harness.waiting import one_turn, until
-from topology import admin
 from topology.topics import MAX_RECORD_BYTES, ORDER_COMMANDS, ORDER_EVENTS, Topic
 
 
 @pytest_asyncio.fixture
 async def publisher(settings: Settings) -> AsyncIterator[Publisher]:
     bootstrap = settings.kafka_bootstrap or ""
-    await admin.apply(bootstrap, namespace=settings.namespace, expected_cluster_id=settings.cluster_id)
+    await give_topics(settings, ORDER_COMMANDS, ORDER_EVENTS, partitions=3)
     async with Publisher(bootstrap, namespace=settings.namespace) as publisher:
         yield publisher
 

@@ -21,8 +21,8 @@ from infra.ops.offsets.resetting import RefusedResetError, carry_out, plan_reset
 from producers.publisher import BY_KEY, Outgoing, Publisher
 from schemas import messages as m
 from schemas.ids import new_order_id
+from tests.harness.topics import give_topics
 from tests.harness.waiting import until
-from topology import admin
 from topology.states import OrderState, PaymentState
 from topology.topics import ORDER_EVENTS
 
@@ -99,12 +99,7 @@ class ViewsSystem:
 
 @pytest.fixture
 async def system(settings: Settings) -> AsyncIterator[ViewsSystem]:
-    await admin.apply(
-        settings.kafka_bootstrap or "",
-        namespace=settings.namespace,
-        partitions=PARTITIONS,
-        expected_cluster_id=settings.cluster_id,
-    )
+    await give_topics(settings, ORDER_EVENTS, partitions=PARTITIONS)
     async with (
         Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace) as publisher,
         Redis.from_url(settings.redis_url or "") as redis,
