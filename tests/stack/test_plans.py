@@ -40,7 +40,10 @@ class Unconnected:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.processor = HttpProcessor("http://127.0.0.1:9")
+
+    @property
+    def processor(self) -> HttpProcessor:
+        return HttpProcessor("http://127.0.0.1:9")
 
 
 @pytest_asyncio.fixture
