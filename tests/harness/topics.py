@@ -6,13 +6,15 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from infra.base.settings import Settings
 from tests.harness.waiting import until
+from topology.rules import VERSIONED, begin_with_newest
 from topology.topics import Topic
 
 
 async def give_topics(settings: Settings, *topics: Topic, partitions: int) -> None:
-    """Make these topics, without any record, and wait until they can be written."""
+    """Make these topics and wait until they can be written; those that are decided begin with the newest rules."""
+    bootstrap = settings.kafka_bootstrap or ""
     names = [topic.in_namespace(settings.namespace) for topic in topics]
-    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
 
     async def are_led() -> bool:
         found = await client.describe_topics(names)
@@ -30,3 +32,5 @@ async def give_topics(settings: Settings, *topics: Topic, partitions: int) -> No
         await until(are_led)
     finally:
         await client.close()
+    if versioned := [name for name, topic in zip(names, topics, strict=True) if topic in VERSIONED]:
+        await begin_with_newest(bootstrap, versioned)

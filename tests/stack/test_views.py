@@ -24,7 +24,7 @@ from schemas.ids import new_order_id
 from tests.harness.topics import give_topics
 from tests.harness.waiting import until
 from topology.states import OrderState, PaymentState
-from topology.topics import ORDER_EVENTS
+from topology.topics import OPERATOR_ACTIONS, ORDER_EVENTS
 
 PARTITIONS = 2
 
@@ -99,7 +99,7 @@ class ViewsSystem:
 
 @pytest.fixture
 async def system(settings: Settings) -> AsyncIterator[ViewsSystem]:
-    await give_topics(settings, ORDER_EVENTS, partitions=PARTITIONS)
+    await give_topics(settings, ORDER_EVENTS, OPERATOR_ACTIONS, partitions=PARTITIONS)
     async with (
         Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace) as publisher,
         Redis.from_url(settings.redis_url or "") as redis,
