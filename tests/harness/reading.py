@@ -18,9 +18,16 @@ from schemas.codec.wire import encode
 from schemas.search import SearchAnswer
 from tests.harness.topics import give_topics
 from tests.harness.waiting import PATIENCE_SECONDS, until
-from topology.topics import CATALOGUE_PRODUCTS, ORDER_EVENTS, SHOP_SIGNALS, STOCK_LEVELS
+from topology.topics import (
+    CATALOGUE_PRODUCTS,
+    INVENTORY_COMMANDS,
+    ORDER_COMMANDS,
+    ORDER_EVENTS,
+    SHOP_SIGNALS,
+    STOCK_LEVELS,
+)
 
-READ_BY_THE_SHOP = (CATALOGUE_PRODUCTS, STOCK_LEVELS, SHOP_SIGNALS, ORDER_EVENTS)
+USED_BY_THE_SHOP = (CATALOGUE_PRODUCTS, STOCK_LEVELS, SHOP_SIGNALS, INVENTORY_COMMANDS, ORDER_COMMANDS, ORDER_EVENTS)
 
 
 class Catalogue:
@@ -56,7 +63,7 @@ class Catalogue:
 @asynccontextmanager
 async def catalogue(settings: Settings) -> AsyncIterator[Catalogue]:
     """Open a catalogue on fresh topics, those that the shop reads or writes."""
-    await give_topics(settings, *READ_BY_THE_SHOP, partitions=2)
+    await give_topics(settings, *USED_BY_THE_SHOP, partitions=2)
     async with Publisher(settings.kafka_bootstrap or "", namespace=settings.namespace) as publisher:
         yield Catalogue(settings, publisher)
 
