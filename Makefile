@@ -10,8 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := schemas topology producers consumers infra lastunit_client
-# One more than there are cores: tests on real servers also wait, for a quarter of their time.
-PYTEST = $(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --maxprocesses 4
+# Two for each core: tests on real servers wait for half of their time. Each process has servers of its own.
+PYTEST = $(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(2 * os.cpu_count())') --maxprocesses 6
 
 .PHONY: help .venv demo up down clean fmt check test test-all model faults chaos-saga chaos-shoppers browser screenshots alerts asyncapi clients registry tools docs wheel client-wheel lock bench soak
 

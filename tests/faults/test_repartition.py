@@ -104,7 +104,8 @@ async def test_the_switch_under_load_with_its_tool_and_an_owner_killed_loses_and
             assert await killed_after(shop, step) == DIED
             if step == "drained":
                 await shop.supervisor.kill("inventory")
-        await shop.until(progress_after(shop, await shop.progress("orders")))
+        if steps == STEPS:  # after "drained" alone the switch holds orders back until its tool is called again
+            await shop.until(progress_after(shop, await shop.progress("orders")))
         await shop.supervisor.start("inventory")
         ended = await lastunit(environment, "topology", "repartition", "--partitions", str(AFTER), "--yes")
         assert (ended.status, "nothing to do" in ended.output) == (0, steps == STEPS), ended
