@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
 AT_MOST: Final = 2_000
 """Rows that go out together."""
+BEHIND: Final = 2 * AT_MOST
+"""Rows that may wait. A seller that ran on would end long before its outcomes appear, in one burst: no rate to keep up."""
 
 
 class Relay:
     """Publishes outbox rows that this process has committed; at its start, those that an earlier one left behind.
 
     It is told of rows instead of polling for them: no reader of the table can be faster. It pauses from one publication
-    to the next (`Task.relay_pause_ms`): otherwise each carries a few rows to each of twelve partitions, and Kafka takes
-    much CPU from the sellers.
+    to the next (`Task.relay_pause_ms`) unless enough rows wait: otherwise each carries a few rows to each of twelve
+    partitions, and Kafka takes much CPU from the sellers.
     """
 
     def __init__(self, task: Task, connection: asyncpg.Connection) -> None:
@@ -37,6 +39,8 @@ class Relay:
         self._publisher = Publisher(task.kafka_bootstrap, namespace=task.namespace)
         self._waiting: list[tuple[int, Outgoing]] = []
         self._rang = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
         self._closing = False
         self._worker: asyncio.Task[None] | None = None
 
@@ -60,6 +64,12 @@ class Relay:
         """Note that a row was committed. Call it in the event loop's thread."""
         self._waiting.append((row, outgoing(key, payload)))
         self._rang.set()
+        if len(self._waiting) > BEHIND:
+            self._has_room.clear()
+
+    async def room(self) -> None:
+        """Wait until no more than `BEHIND` rows are waiting."""
+        await self._has_room.wait()
 
     async def _work(self) -> None:
         while not (self._closing and not self._waiting):
@@ -69,7 +79,11 @@ class Relay:
                 together, self._waiting = self._waiting[:AT_MOST], self._waiting[AT_MOST:]
                 pause = asyncio.create_task(asyncio.sleep(self._pause_seconds))
                 await self._send(together)
-                await pause
+                if len(self._waiting) <= BEHIND:
+                    self._has_room.set()
+                if len(self._waiting) < AT_MOST:
+                    await pause
+                pause.cancel()
 
     async def _send(self, rows: Sequence[tuple[int, Outgoing]]) -> None:
         await self._publisher.publish([record for _, record in rows])

@@ -107,6 +107,7 @@ async def work(task: Task, stopping: asyncio.Event) -> None:
                 batch = batch_of(orders)
                 if selling is not None:
                     await selling
+                await relay.room()
                 selling = asyncio.create_task(sell(batch))
         if selling is not None:
             await selling
