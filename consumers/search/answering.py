@@ -28,8 +28,9 @@ def search(index: SearchIndex, query: SearchQuery) -> SearchAnswer:
     """Return the page of products that a query asks for, its facets, and how its text was understood."""
     asked = index.interpreter.interpret(query.text)
     pinned = _pinned_rows(index, query)
-    matches = index.text.match(asked.known) if asked.slots else None
-    selection = Selection(index.columns, query, index.scope(matches, pinned))
+    found = index.find(asked.known, pinned) if asked.slots else None
+    matches = found.matches if found else None
+    selection = Selection(index.columns, query, found.scope if found else index.everything())
     size = min(max(query.size, 1), MAX_SIZE)
     page = min(max(query.page, 1), MAX_PAGES)
     ordered = _ordered(index, query, selection, matches, pinned=pinned, limit=page * size)
@@ -179,7 +180,7 @@ def suggest(index: SearchIndex, text: str) -> Suggestions:
 
 def counts_of(index: SearchIndex, name: str) -> dict[str, int]:
     """Return how many products there are for each value of a facet, without any filter."""
-    selection = Selection(index.columns, SearchQuery(), index.scope(None, []))
+    selection = Selection(index.columns, SearchQuery(), index.everything())
     return selection.counts_of(name)
 
 

@@ -8,24 +8,45 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import OrderedDict
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from consumers.search.analysis import indexed_words
 from consumers.search.columns import NO_PRICE, Columns, ProductFacts, VariantFacts
-from consumers.search.facets import Scope, scope_of
+from consumers.search.facets import scope_of
 from consumers.search.interpret import Interpreter
-from consumers.search.matching import Matches, TextIndex
+from consumers.search.matching import TextIndex
 from consumers.search.rules import SearchRules, alternatives_by_phrase, pins_by_phrase
 from consumers.search.vocabulary import Vocabulary
 from schemas.products import next_price_change_ms, price_at
 
 if TYPE_CHECKING:
+    from consumers.search.columns import Rows
+    from consumers.search.facets import Scope
+    from consumers.search.interpret import Slot
+    from consumers.search.matching import Matches
     from schemas.messages import Product
 
 PUBLISHED: Final = "published"
+REMEMBERED_PRODUCTS: Final = 200_000
+"""In what is found by texts that were asked for before, some 200 bytes each: most searches repeat what others look for."""
+REMEMBERED_TEXT: Final = 20
+"""Products that a text itself counts as."""
+
+
+class Found(NamedTuple):
+    """What a text finds, whatever is filtered by: its matches, and everything that those for sale have."""
+
+    matches: Matches
+    scope: Scope
+
+    @property
+    def cost(self) -> int:
+        """How much room it takes, in products."""
+        return REMEMBERED_TEXT + len(self.matches.rows)
 
 
 class SearchIndex:
@@ -48,6 +69,8 @@ class SearchIndex:
         self._pending: dict[str, Product | None] = {}
         self._price_changes: list[tuple[int, str, int]] = []
         self._everything: Scope | None = None
+        self._found: OrderedDict[tuple[Slot, ...], Found] = OrderedDict()
+        self._room = REMEMBERED_PRODUCTS
 
     def put(self, product: Product) -> None:
         """Take a product in, unless a newer version is known."""
@@ -70,14 +93,38 @@ class SearchIndex:
         else:
             self.columns.set_level(sku, available)
 
-    def scope(self, matches: Matches | None, pinned: list[int]) -> Scope:
-        """Return what is searched in: everything for sale, or of it what a text matches and what is pinned."""
-        if matches is None:
-            if self._everything is None:
-                self._everything = scope_of(self.columns, self.columns.sold())
-            return self._everything
-        rows = np.union1d(matches.rows, np.array(pinned, np.int32)) if pinned else matches.rows
+    def everything(self) -> Scope:
+        """Return everything for sale."""
+        if self._everything is None:
+            self._everything = scope_of(self.columns, self.columns.sold())
+        return self._everything
+
+    def find(self, slots: tuple[Slot, ...], pinned: list[int]) -> Found:
+        """Return what the slots of a text match, and in its scope what is pinned too."""
+        found = self._found.get(slots)
+        if found is None:
+            matches = self.text.match(slots)
+            found = Found(matches, self._for_sale(matches.rows))
+            self._remember(slots, found)
+        else:
+            self._found.move_to_end(slots)
+        if not pinned:
+            return found
+        return Found(found.matches, self._for_sale(np.union1d(found.matches.rows, np.array(pinned, np.int32))))
+
+    def _for_sale(self, rows: Rows) -> Scope:
         return scope_of(self.columns, rows[self.columns.variants.count.values[rows] > 0])
+
+    def _remember(self, slots: tuple[Slot, ...], found: Found) -> None:
+        """Keep what was found until a commit; what was not asked for longest makes room."""
+        self._found[slots] = found
+        self._room -= found.cost
+        while self._room < 0:
+            self._room += self._found.popitem(last=False)[1].cost
+
+    def _forget(self) -> None:
+        self._found.clear()
+        self._room, self._everything = REMEMBERED_PRODUCTS, None
 
     @property
     def pending(self) -> int:
@@ -101,7 +148,7 @@ class SearchIndex:
         changed = [(self._row(product_id), product) for product_id, product in some]
         for product_id, _ in some:
             del self._pending[product_id]
-        self._everything = None
+        self._forget()
         self.columns.put([self._facts(row, product, now_ms) for row, product in changed])
         for row, product in changed:
             self._index(row, product, now_ms)

@@ -26,7 +26,6 @@ SCORE_DIGITS: Final = 4
 """Scores that differ by less are equal: sums of floats depend on how an index has been put together."""
 PREFIX_SCORE: Final = 1.0
 PHRASE_BOOST: Final = 2.0
-REMEMBERED: Final = 256
 
 
 class Matches(NamedTuple):
@@ -54,7 +53,6 @@ class TextIndex:
         )
         self._writer = self._index.writer(WRITER_BYTES, 1)
         self._searcher = self._index.searcher()
-        self._remembered: dict[tuple[Slot, ...], Matches] = {}
 
     def add(self, row: int, title: Sequence[str], other: list[str], body: Sequence[str]) -> None:
         """Add a product's words."""
@@ -76,20 +74,12 @@ class TextIndex:
         self._writer.commit()
         self._index.reload()
         self._searcher = self._index.searcher()
-        self._remembered.clear()
 
     def match(self, slots: tuple[Slot, ...]) -> Matches:
         """Return the products in which every slot is filled or, where there is none, as many slots as possible.
 
         Each slot has at least one alternative.
         """
-        if slots not in self._remembered:
-            if len(self._remembered) >= REMEMBERED:
-                self._remembered.clear()
-            self._remembered[slots] = self._match(slots)
-        return self._remembered[slots]
-
-    def _match(self, slots: tuple[Slot, ...]) -> Matches:
         filled = [self._slot(slot) for slot in slots]
         everything = max(1, self._searcher.num_docs)
         for required in range(len(slots), 0, -1):

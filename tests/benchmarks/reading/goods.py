@@ -55,6 +55,13 @@ def queries(number: int) -> Iterator[str]:
         yield f"q={text}" + draw.choice(("", "", "&f.colour=red&f.colour=blue", "&in_stock=1"))
 
 
+def first_time(all_products: list[Product], number: int) -> list[str]:
+    """Return query strings of which no two are alike: the titles of some products."""
+    titles = sorted({product.title.lower() for product in all_products})
+    random.Random(SEED + 4).shuffle(titles)
+    return [f"q={'+'.join(title.split())}" for title in titles[:number]]
+
+
 def typed(number: int) -> Iterator[str]:
     """Yield the same queries with a letter missing in one of eight.
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.search import columns as columns_module
+from consumers.search import index as index_module
 from consumers.search.answering import search
 from consumers.search.index import SearchIndex
 from consumers.search.rules import SearchRules
@@ -96,7 +97,8 @@ def check(index: SearchIndex, latest: list[Product], levels: dict[str, int], que
 def test_every_answer_is_that_of_a_scan(
     batches: list[list[Product]], levels: dict[str, int], queries: list[SearchQuery]
 ) -> None:
-    with patch.object(columns_module, "WASTE", 2):  # compacts often
+    # Compacts often, and remembers what two texts found.
+    with patch.object(columns_module, "WASTE", 2), patch.object(index_module, "REMEMBERED_PRODUCTS", 45):
         index = SearchIndex("GBP", RULES)
         latest: dict[str, Product] = {}
         for number, batch in enumerate(batches):
@@ -108,7 +110,25 @@ def test_every_answer_is_that_of_a_scan(
                 index.remove("A")
                 latest.pop("A", None)
             index.commit(NOW)
+            for query in queries:
+                check(index, list(latest.values()), {}, query)
         for sku, available in levels.items():
             index.set_level(sku, available)
         for query in queries:
             check(index, list(latest.values()), levels, query)
+
+
+def test_what_texts_found_is_remembered_in_bounded_room_until_a_commit() -> None:
+    with patch.object(index_module, "REMEMBERED_PRODUCTS", 45):
+        index = SearchIndex("GBP", RULES)
+        for number, word in enumerate(WORDS):
+            index.put(product(str(number), word))
+        index.commit(NOW)
+        asked = [index.interpreter.interpret(word).known for word in ("red", "heart", "bag")]
+        red, heart, bag = (index.find(slots, []) for slots in asked)
+        assert index.find(asked[2], []) is bag
+        assert index.find(asked[1], []) is heart
+        assert index.find(asked[0], []) is not red
+        index.remove("0")
+        index.commit(NOW)
+        assert index.find(asked[0], []).matches.rows.tolist() == []
