@@ -2,6 +2,8 @@
 
 Text is tantivy's (in memory, built anew from the topics), everything else is columns. A commit makes both current at
 once, and an answer is computed without giving up control, so it is as of one position of each topic.
+
+Decisions: docs/decisions, 057.
 """
 
 from __future__ import annotations
