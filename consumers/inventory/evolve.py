@@ -32,6 +32,7 @@ from consumers.inventory.state import (
     StockAdjusted,
     StockCommandRefused,
     StockReceived,
+    units_by_sku,
 )
 from schemas import messages as m
 from schemas.ids import command_uuid
@@ -42,8 +43,7 @@ if TYPE_CHECKING:
     from consumers.runtime.deciding.now import Now
     from schemas.messages import Message
 
-_key_of_hold: Final = attrgetter("order_id", "line", "sku")
-_units_and_end: Final = attrgetter("quantity", "expires_at_ms")
+_HOLD: Final = attrgetter("order_id", "line", "sku", "quantity", "expires_at_ms")
 
 
 def evolve(ledger: Ledger, message: Message, outcomes: Iterable[Outcome], now: Now) -> bool:
@@ -76,14 +76,11 @@ def _reserve(ledger: Ledger, event: m.LineReserved, _: int) -> None:
 
 def reserve_run(ledger: Ledger, events: Sequence[m.LineReserved]) -> None:
     """Do what `_reserve` does for each of many events whose SKUs have no purchase limit."""
-    keys = map(_key_of_hold, events)
-    quantities, ends_ms = zip(*map(_units_and_end, events), strict=True)
+    order_ids, lines, skus, quantities, ends_ms = zip(*map(_HOLD, events), strict=True)
+    keys = zip(order_ids, lines, skus, strict=True)
     holds: dict[HoldKey, Hold] = dict(zip(keys, map(Hold, quantities, repeat(HoldState.HELD), ends_ms), strict=False))
-    units: dict[str, int] = {}
-    for event in events:
-        units[event.sku] = units.get(event.sku, 0) + event.quantity
-    for sku, quantity in units.items():
-        _stock_for_update(ledger, sku).reserved += quantity
+    for sku, units in units_by_sku(skus, quantities).items():
+        _stock_for_update(ledger, sku).reserved += units
     ledger.holds.update(holds)
     ledger.new_holds.update(holds)
     ledger.held.update(holds)

@@ -8,9 +8,11 @@ test holds both equal.
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import astuple
+
+from consumers.inventory.state import units_by_sku
 from schemas import messages as m
 from schemas.ids import are_order_ids, is_in_window
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_TEXT, MAX_UNIT_PRICE_MINOR
@@ -22,25 +24,8 @@ if TYPE_CHECKING:
 
     from consumers.inventory.state import Ledger
 
-_COLUMNS: Final = attrgetter(
-    "order_id",
-    "line",
-    "line_count",
-    "sku",
-    "quantity",
-    "demand",
-    "unit_price_minor",
-    "currency",
-    "customer_id",
-    "payment_token",
-    "hold_seconds",
-    "cart_id",
-    "terms",
-    "reference",
-    "discount_minor",
-    "tax_minor",
-    "shipping_minor",
-)
+_WITHOUT: Final = ("cart_id", "discount_minor", "tax_minor", "shipping_minor")
+"""What a plain line does not have."""
 _KNOWN_TERMS: Final = frozenset({"", *TERMS})
 
 
@@ -51,55 +36,34 @@ def reserve_run(
 
     `times_ms` are the append times (ms since the epoch, UTC), none before the one before it.
     """
-    (
-        order_ids,
-        lines,
-        line_counts,
-        skus,
-        quantities,
-        demands,
-        prices,
-        currencies,
-        customers,
-        tokens,
-        hold_seconds,
-        carts,
-        terms,
-        references,
-        discounts,
-        taxes,
-        shippings,
-    ) = zip(*map(_COLUMNS, commands), strict=True)
+    of = dict(zip(m.PlaceOrderLine.__struct_fields__, zip(*map(astuple, commands), strict=True), strict=True))
+    order_ids, lines, skus, quantities, hold_seconds = map(
+        of.__getitem__, ("order_id", "line", "sku", "quantity", "hold_seconds")
+    )
     is_plain = (
-        not (any(carts) or any(discounts) or any(taxes) or any(shippings))
-        and _KNOWN_TERMS.issuperset(terms)
-        and CURRENCIES.issuperset(currencies)
-        and all(map(_are_simple_texts, map(set, (skus, customers, tokens))))
-        and _are_simple_texts(set(references) - {""})
+        not any(map(any, map(of.__getitem__, _WITHOUT)))
+        and _KNOWN_TERMS.issuperset(of["terms"])
+        and CURRENCIES.issuperset(of["currency"])
+        and all(map(_are_simple_texts, map(set, (skus, of["customer_id"], of["payment_token"]))))
+        and _are_simple_texts(set(of["reference"]) - {""})
         and min(quantities) > 0
-        and max(demands) <= MAX_QUANTITY
-        and all(map(int.__le__, quantities, demands))
+        and max(of["demand"]) <= MAX_QUANTITY
+        and all(map(int.__le__, quantities, of["demand"]))
         and min(lines) >= 1
-        and max(line_counts) <= MAX_LINES
-        and all(map(int.__le__, lines, line_counts))
-        and min(prices) >= 0
-        and max(prices) <= MAX_UNIT_PRICE_MINOR
+        and max(of["line_count"]) <= MAX_LINES
+        and all(map(int.__le__, lines, of["line_count"]))
+        and min(of["unit_price_minor"]) >= 0
+        and max(of["unit_price_minor"]) <= MAX_UNIT_PRICE_MINOR
         and min(hold_seconds) > 0
         and _are_in_window(order_ids, times_ms)
         and _are_new(ledger, list(zip(order_ids, lines, skus, strict=True)))
-        and _are_there(ledger, skus, demands)
+        and _are_there(ledger, skus, of["demand"])
     )
     if not is_plain:
         return None
     held_ms = [seconds * 1000 if seconds < MAX_HOLD_SECONDS else MAX_HOLD_SECONDS * 1000 for seconds in hold_seconds]
-    ends_ms = map(int.__add__, times_ms, held_ms)
-    return list(
-        map(
-            m.LineReserved,
-            *(order_ids, lines, line_counts, skus, quantities, prices, currencies, customers, tokens, ends_ms, terms),
-            references,
-        )
-    )
+    of["expires_at_ms"] = tuple(map(int.__add__, times_ms, held_ms))
+    return list(map(m.LineReserved, *map(of.__getitem__, m.LineReserved.__struct_fields__)))
 
 
 def _are_simple_texts(distinct: set[str]) -> bool:
@@ -129,12 +93,7 @@ def _are_new(ledger: Ledger, keys: Sequence[tuple[str, int, str]]) -> bool:
 
 def _are_there(ledger: Ledger, skus: Sequence[str], demands: Iterable[int]) -> bool:
     """Tell whether each SKU has units for all together, and nothing stands between them and the customers."""
-    wanted: dict[str, int] = {}
-    if len(set(skus)) == 1:
-        wanted[skus[0]] = sum(demands)
-    else:
-        for sku, demand in zip(skus, demands, strict=True):
-            wanted[sku] = wanted.get(sku, 0) + demand
+    wanted = units_by_sku(skus, demands)
     stocks = map(ledger.stock, wanted)
     return not any(
         stock.is_restricted or units > stock.available for stock, units in zip(stocks, wanted.values(), strict=True)

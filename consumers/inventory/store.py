@@ -5,13 +5,26 @@ Decisions: docs/decisions, 014, 020.
 
 from __future__ import annotations
 
+from itertools import repeat
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
 from consumers.inventory.decide import MAX_EXPIRIES
 from consumers.inventory.parking import read_stored, sku_in
-from consumers.inventory.state import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, LedgerEntry, Stock, cart_owner
+from consumers.inventory.state import (
+    Buyer,
+    Cart,
+    Hold,
+    HoldKey,
+    HoldState,
+    Ledger,
+    LedgerEntry,
+    Stock,
+    cart_owner,
+    units_by_sku,
+)
 from consumers.runtime.postgres.sql import array_literal, load_queries
 from consumers.runtime.room import Tombstone
 from schemas import messages as m
@@ -29,6 +42,9 @@ if TYPE_CHECKING:
 QUERIES: Final = load_queries("consumers.inventory", arrays_as_text=True)
 _BY_COMMAND: Final = frozenset(m.SKU_COMMANDS)
 _FIRST_LINES: Final = {m.PlaceOrderLine}
+_sku: Final = attrgetter("sku")
+_cart_id: Final = attrgetter("cart_id")
+_wanted: Final = attrgetter("sku", "quantity", "demand")
 _RESTRICTING: Final = (m.AdjustStock, m.SetPurchaseLimit, m.SuspendSale, m.RetireSku, m.ParkSku)
 """What may stand between a customer and units that are there, or take them away."""
 
@@ -85,8 +101,9 @@ def _note_first_lines(
     ledger: Ledger, lines: Sequence[m.PlaceOrderLine], lacks: _Lacks, carts: dict[Cart, Ledger]
 ) -> None:
     """Note what deciding these lines needs, as long as their holds are not asked for."""
-    lacks.skus.update(dict.fromkeys({line.sku for line in lines} - ledger.stocks.keys(), ledger))
-    carts.update({_cart(line): ledger for line in lines if line.cart_id})
+    lacks.skus.update(dict.fromkeys(set(map(_sku, lines)) - ledger.stocks.keys(), ledger))
+    if any(map(_cart_id, lines)):
+        carts.update({_cart(line): ledger for line in lines if line.cart_id})
 
 
 def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[HoldKey, Ledger]:
@@ -97,7 +114,8 @@ def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[
     """
     holds: dict[HoldKey, Ledger] = {}
     for ledger, messages in loads:
-        placed = [message for message in messages if type(message) is m.PlaceOrderLine]
+        if not (placed := _placed(messages)):
+            continue
         doubtful = _doubtful_skus(ledger, placed, messages)
         latest = _latest_orders(ledger, placed)
         if not doubtful and not latest:
@@ -111,12 +129,10 @@ def _may_be_rejected(loads: Sequence[tuple[Ledger, Sequence[Message]]]) -> dict[
 
 def _doubtful_skus(ledger: Ledger, placed: Sequence[m.PlaceOrderLine], messages: Sequence[Message]) -> set[str]:
     """Return the SKUs of which this batch may reject lines, whoever wants them."""
-    wanted: dict[str, int] = {}
+    skus, quantities, demands = zip(*map(_wanted, placed), strict=True)
+    # Nonsense is rejected before its hold is asked for; it must not hide how scarce the stock is.
+    wanted = units_by_sku(skus, map(max, quantities, demands, repeat(0)))
     doubtful: set[str] = set()
-    for line in placed:
-        # Nonsense is rejected before its hold is asked for; it must not hide how scarce the stock is.
-        units = max(line.quantity, line.demand)
-        wanted[line.sku] = wanted.get(line.sku, 0) + (max(0, units))
     if len(placed) < len(messages):
         for message in messages:
             if isinstance(message, m.CommitLine):
@@ -135,12 +151,20 @@ def _doubtful_skus(ledger: Ledger, placed: Sequence[m.PlaceOrderLine], messages:
 def _latest_orders(ledger: Ledger, placed: Sequence[m.PlaceOrderLine]) -> dict[Cart, str]:
     """Return the latest order that is known of each cart: among these lines, and among what carts hold."""
     latest: dict[Cart, str] = {}
+    if not any(map(_cart_id, placed)):
+        return latest
     for line in placed:
         if line.cart_id:
             cart = _cart(line)
             held = (key[0] for key in ledger.carts.get(cart, ()))
             latest[cart] = max(latest.get(cart, ""), line.order_id, *held)
     return latest
+
+
+def _placed(messages: Sequence[Message]) -> Sequence[m.PlaceOrderLine]:
+    if set(map(type, messages)) == _FIRST_LINES:
+        return cast("Sequence[m.PlaceOrderLine]", messages)
+    return [message for message in messages if type(message) is m.PlaceOrderLine]
 
 
 def _key(message: m.PlaceOrderLine | m.ReleaseLine | m.CommitLine | m.ShipLine | m.ReturnLine) -> HoldKey:
@@ -233,11 +257,10 @@ async def _load_purchases(
     A count changes only with a hold in memory, and stands there from then on: the table may be a batch behind.
     """
     for ledger, messages in loads:
-        limits = {message.sku for message in messages if type(message) is m.SetPurchaseLimit}
-        placed = [message for message in messages if type(message) is m.PlaceOrderLine]
-        limited = {
-            sku for sku in {command.sku for command in placed} if sku in limits or ledger.stock(sku).purchase_limit
-        }
+        placed = _placed(messages)
+        others = messages if len(placed) < len(messages) else ()
+        limits = {message.sku for message in others if type(message) is m.SetPurchaseLimit}
+        limited = {sku for sku in set(map(_sku, placed)) if sku in limits or ledger.stock(sku).purchase_limit}
         if limited:
             buyers.update({(command.sku, command.customer_id): ledger for command in placed if command.sku in limited})
     unseen = {buyer: ledger for buyer, ledger in buyers.items() if buyer not in ledger.purchases}

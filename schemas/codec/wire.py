@@ -79,6 +79,19 @@ def decode_if(value: bytes | None, types: Container[type[Message]]) -> Message |
     return _decoders[head](value) if kind in types else None
 
 
+def decode_run(values: Sequence[bytes | None], types: Container[type[Message]]) -> list[Message] | None:
+    """Return the messages in many Kafka values of one schema, as `decode_if` does for each: none where they are not of these types.
+
+    Return None where their schemas differ or one is unknown. Raises DecodeError for a value that is no message.
+    """
+    heads = {value[:5] if value else b"" for value in values}
+    head = heads.pop() if len(heads) == 1 else b""
+    kind = _types.get(head)
+    if kind is None:
+        return None
+    return list(map(_decoders[head], cast("Sequence[bytes]", values))) if kind in types else []
+
+
 def message_type(value: bytes | None) -> type[Message]:
     """Return the type of the message in a Kafka value, from its id alone: the body may still prove undecodable.
 

@@ -24,6 +24,7 @@ from tests.given_when_then import (
 )
 from tests.samples import samples
 from tests.unit.runtime.records import PARTITIONS, ARecord, home_of, record
+from topology.partitioner import partition_of
 
 INVENTORY, ORDERS = InventoryRoom(), OrdersRoom()
 HERE = Partitioning(PARTITIONS)
@@ -143,3 +144,40 @@ def test_a_whole_batch_is_checked_against_its_partition() -> None:
     at_home = [home_of(ReceiveStock(sku=sku)) == home for sku in skus]
     assert [not isinstance(read_as, MisroutedRecord) for _, read_as in readings] == at_home
     assert not all(at_home)
+
+
+def another_key(partition: int) -> bytes:
+    """Return a key that belongs to the partition, and to no message here."""
+    keys = (b"KEY-%d" % number for number in range(1_000))
+    return next(key for key in keys if partition_of(key, PARTITIONS) == partition)
+
+
+OFF: list[Callable[[ARecord], ARecord]] = [
+    lambda whole: whole,
+    lambda whole: msgspec.structs.replace(whole, key=another_key(whole.partition)),
+    lambda whole: msgspec.structs.replace(whole, key=None),
+    lambda whole: msgspec.structs.replace(whole, partition=(whole.partition + 1) % PARTITIONS),
+    lambda whole: msgspec.structs.replace(whole, value=None),
+    lambda whole: msgspec.structs.replace(whole, value=(whole.value or b"")[:-1]),
+    lambda whole: msgspec.structs.replace(whole, value=encode(OrderPaid())),
+]
+
+
+@pytest.mark.parametrize("off", OFF)
+@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize("kind", [MUG, OrderPaid()])
+def test_records_of_one_type_are_read_together_as_each_by_itself(
+    off: Callable[[ARecord], ARecord], at: int, kind: m.Message
+) -> None:
+    records = [record(kind, number) for number in range(3)]
+    records[at] = off(records[at])
+    expected: list[tuple[int, object]] = []
+    for each in records:
+        try:
+            read_as = read(INVENTORY.accepts, each, partition_of(each.key or b"", PARTITIONS), HERE)
+        except RefusedError as refusal:
+            expected.append((each.offset, refusal.reason))
+        else:
+            expected += [(each.offset, read_as)] if read_as is not None else []
+    readings = decode_records(INVENTORY.accepts, records, HERE)
+    assert [(r.offset, a.reason if isinstance(a, RefusedError) else a) for r, a in readings] == expected
