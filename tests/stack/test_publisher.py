@@ -110,6 +110,7 @@ async def test_lists_that_come_during_a_pause_go_together(settings: Settings, mo
         await send(publisher, producer, records)
 
     monkeypatch.setattr(Publisher, "_send", counted)
+    await give_topics(settings, ORDER_COMMANDS, partitions=3)
     bootstrap = settings.kafka_bootstrap or ""
     async with Publisher(bootstrap, namespace=settings.namespace, pause_seconds=0.5) as pausing:
         await pausing.publish([record(b"first")])
