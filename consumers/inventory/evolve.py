@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from consumers.inventory.parking import Parking
+from consumers.inventory.runs import units_by_sku
 from consumers.inventory.state import (
     QUARANTINE,
     RETURN,
@@ -32,7 +33,6 @@ from consumers.inventory.state import (
     StockAdjusted,
     StockCommandRefused,
     StockReceived,
-    units_by_sku,
 )
 from schemas import messages as m
 from schemas.ids import command_uuid

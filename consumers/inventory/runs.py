@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import astuple
 
-from consumers.inventory.state import units_by_sku
 from schemas import messages as m
 from schemas.ids import are_order_ids, is_in_window
 from schemas.limits import MAX_HOLD_SECONDS, MAX_LINES, MAX_QUANTITY, MAX_TEXT, MAX_UNIT_PRICE_MINOR
@@ -98,3 +97,13 @@ def _are_there(ledger: Ledger, skus: Sequence[str], demands: Iterable[int]) -> b
     return not any(
         stock.is_restricted or units > stock.available for stock, units in zip(stocks, wanted.values(), strict=True)
     )
+
+
+def units_by_sku(skus: Sequence[str], units: Iterable[int]) -> dict[str, int]:
+    """Return how many of `units` go to each SKU; everybody may want the same one."""
+    if len(set(skus)) == 1:
+        return {skus[0]: sum(units)}
+    sums: dict[str, int] = {}
+    for sku, some in zip(skus, units, strict=True):
+        sums[sku] = sums.get(sku, 0) + some
+    return sums

@@ -6,7 +6,7 @@ Decision: docs/decisions, 015.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from typing_extensions import override
@@ -16,9 +16,6 @@ from consumers.inventory.parking import Parking
 from consumers.runtime.deciding.deadlines import DeadlineTimer
 from consumers.runtime.room import InternalEvent
 from schemas import messages as m
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 HoldKey = tuple[str, int, str]
 """(order_id, line, sku). The SKU belongs to it: one line sent for two SKUs meets two owners, who cannot see each
@@ -180,16 +177,6 @@ def cart_owner(customer_id: str, cart_id: str) -> str:
     The sign between them (U+001F, the unit separator) is in neither: both are printable.
     """
     return f"{customer_id}\x1f{cart_id}" if cart_id else ""
-
-
-def units_by_sku(skus: Sequence[str], units: Iterable[int]) -> dict[str, int]:
-    """Return how many of `units` go to each SKU; everybody may want the same one."""
-    if len(set(skus)) == 1:
-        return {skus[0]: sum(units)}
-    sums: dict[str, int] = {}
-    for sku, some in zip(skus, units, strict=True):
-        sums[sku] = sums.get(sku, 0) + some
-    return sums
 
 
 # --- what is decided and stays inside the room ----------------------------------------------------------------------------

@@ -13,18 +13,8 @@ import msgspec
 
 from consumers.inventory.decide import MAX_EXPIRIES
 from consumers.inventory.parking import read_stored, sku_in
-from consumers.inventory.state import (
-    Buyer,
-    Cart,
-    Hold,
-    HoldKey,
-    HoldState,
-    Ledger,
-    LedgerEntry,
-    Stock,
-    cart_owner,
-    units_by_sku,
-)
+from consumers.inventory.runs import units_by_sku
+from consumers.inventory.state import Buyer, Cart, Hold, HoldKey, HoldState, Ledger, LedgerEntry, Stock, cart_owner
 from consumers.runtime.postgres.sql import array_literal, load_queries
 from consumers.runtime.room import Tombstone
 from schemas import messages as m
