@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -150,15 +151,20 @@ async def test_lost_functions_and_scripts_are_loaded_again(settings: Settings, c
         await redis.acl_deluser("script")
 
 
-async def test_a_killed_valkey_loses_no_cart_and_is_reported_meanwhile(tmp_path: Path) -> None:
+async def test_a_killed_valkey_has_the_carts_that_were_synced_and_is_reported_meanwhile(tmp_path: Path) -> None:
     async with valkey(tmp_path / "own") as server:
         client = client_of(server.address)
         carts = Carts(client)
         name = secrets.token_hex(4)
-        cart = await carts.add(name, [MUG])
-        await server.kill()
-        with pytest.raises(CartsUnavailableError):
-            await carts.add(name, [MUG])
-        await server.start()
-        assert await carts.read(name) == cart
-        await client.aclose()
+        try:
+            cart = await carts.add(name, [MUG])
+            # While a disk syncs what came before, Valkey keeps this in its memory for a moment (docs/decisions, 053).
+            synced = cast("Awaitable[Any]", client.execute_command("WAITAOF", 1, 0, 10_000))  # type: ignore[no-untyped-call]
+            assert (await synced)[0] == 1
+            await server.kill()
+            with pytest.raises(CartsUnavailableError):
+                await carts.add(name, [MUG])
+            await server.start()
+            assert await carts.read(name) == cart
+        finally:
+            await client.aclose()
