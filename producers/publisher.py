@@ -80,9 +80,6 @@ class Publisher:
     `in_use` has, by plain topic name, how many partitions of a topic are in use where that is not for Kafka to say
     (topology/copartitioning.py). `give_up_seconds` bounds how long a list is sent again; `math.inf` waits for as long as
     Kafka is away, and `readiness` shows that meanwhile. Others in this process who need Kafka share the `outage`.
-
-    `pause_seconds` is how long it waits after sending: lists that come meanwhile go together. The first one after a pause goes at
-    once.
     """
 
     def __init__(
@@ -92,7 +89,6 @@ class Publisher:
         namespace: str = "",
         in_use: Mapping[str, int] | None = None,
         give_up_seconds: float = 120.0,
-        pause_seconds: float = 0.0,
         readiness: Readiness | None = None,
     ) -> None:
         self._bootstrap = bootstrap
@@ -100,7 +96,6 @@ class Publisher:
         self._in_use = in_use or {}
         self._give_up_seconds = give_up_seconds
         self.outage = Outage("Kafka", readiness)
-        self._pause_seconds = pause_seconds
         self._producer: AIOKafkaProducer | None = None
         self._renewal = asyncio.Lock()
         self._waiting: list[_Waiting] = []
@@ -160,8 +155,6 @@ class Publisher:
                     raise
             else:
                 _settle(together, None)
-            if self._pause_seconds:
-                await asyncio.sleep(self._pause_seconds)
 
     async def _send_apart(self, together: list[_Waiting], error: PublishError) -> None:
         """Settle every list with the error; where a list has a record that is too large, send each list by itself."""

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 RUNNABLE: Final = (*SYSTEM, *HOSTS, RECEIVER, SHOP, TRENDS, API, CONSOLE)
 """The names of the processes."""
-PUBLISH_PAUSE_SECONDS: Final = 0.006
-"""How long a process of rooms pauses after each publication: a request costs Kafka and us as much for one record as for many (decision 041)."""
 if TYPE_CHECKING:
     RoomName: TypeAlias = str
 else:
@@ -91,7 +89,6 @@ async def built(rooms: Sequence[RoomName], wiring: Wiring, resources: AsyncExitS
             namespace=settings.namespace,
             in_use=wiring.in_use,
             give_up_seconds=math.inf,
-            pause_seconds=PUBLISH_PAUSE_SECONDS,
             readiness=wiring.readiness,
         )
     )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -99,27 +99,6 @@ async def test_a_caller_who_gives_up_does_not_hold_up_the_others(publisher: Publ
 
     assert impatient.cancelled()
     assert await values(settings) == [b"impatient", b"patient"]
-
-
-async def test_lists_that_come_during_a_pause_go_together(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[int] = []
-    send = Publisher._send
-
-    async def counted(publisher: Publisher, producer: Any, records: Sequence[Outgoing]) -> None:
-        sent.append(len(records))
-        await send(publisher, producer, records)
-
-    monkeypatch.setattr(Publisher, "_send", counted)
-    await give_topics(settings, ORDER_COMMANDS, partitions=3)
-    bootstrap = settings.kafka_bootstrap or ""
-    async with Publisher(bootstrap, namespace=settings.namespace, pause_seconds=0.5) as pausing:
-        await pausing.publish([record(b"first")])
-        second = asyncio.create_task(pausing.publish([record(b"second")]))
-        await one_turn()
-        await asyncio.gather(second, pausing.publish([record(b"third")]))
-
-    assert sent == [1, 2]
-    assert await values(settings) == [b"first", b"second", b"third"]
 
 
 async def test_closing_sends_what_is_under_way(settings: Settings, publisher: Publisher) -> None:
